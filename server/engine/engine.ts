@@ -1,0 +1,123 @@
+/**
+ * What a session needs from inference. Pixels go in, small results come out; features, memory and tracks never cross.
+ *
+ * One Engine serves many sessions. Calls for different sessions are answered in the order in which they arrive. A session
+ * should have at most one call in flight: that is what makes the arrival order fair. Every rejection is an {@link EngineError}.
+ */
+import type { ErrorCode } from "../../protocol/errors.js";
+import type { CocoRle } from "../../protocol/rle.js";
+
+/** x, y, width, height relative to the frame, 0..1. */
+export type BoxXywh = [number, number, number, number];
+
+/** One decoded frame, stretched to the pack's square input. */
+export interface EngineFrame {
+  /** Position in the video, from 0. */
+  index: number;
+  /** `[S, S, 3]` uint8, row by row, red green blue; S is `PackSummary.inputSize`. */
+  rgb: Uint8Array;
+}
+
+export interface ObjectOutput {
+  objectId: number;
+  /** 0..1. */
+  prob: number;
+  /** Tight box of the mask; the right and bottom edges are exclusive. */
+  boxXywh: BoxXywh;
+  /** At the size of the video given to `openSession`. */
+  mask: CocoRle;
+}
+
+/** What is known about one frame. Objects whose mask is empty are left out; ids ascend. */
+export interface FrameOutput {
+  frameIndex: number;
+  objects: ObjectOutput[];
+  stats: { tracked: number; dropped: number };
+}
+
+/** All coordinates are relative to the frame, 0..1. */
+export type EnginePrompt =
+  | {
+      kind: "concept";
+      text?: string;
+      exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
+      /** Forget the concepts given before, and their objects. */
+      replace: boolean;
+    }
+  | {
+      kind: "object";
+      /** A known id corrects that object, an unknown one makes it, none lets the engine choose. */
+      objectId?: number;
+      points: [number, number][];
+      labels: (0 | 1)[];
+      boxXywh?: BoxXywh;
+      clearOldPoints: boolean;
+    };
+
+export interface PackSummary {
+  id: string;
+  family: string;
+  version: string;
+  /** S: the side of the square input in pixels. */
+  inputSize: number;
+  capabilities: { text: boolean; exemplars: boolean; points: boolean; maskSeed: boolean };
+  /** Execution provider in use. Graphs on different providers are joined by "+", the largest share first. */
+  provider: string;
+}
+
+/** Counts since the engine was made; they survive a restart of the inference process. */
+export interface EngineStats {
+  /** Prompts and steps answered. */
+  frames: number;
+  /** Time inside ONNX Runtime. */
+  ortTimeMs: number;
+  /** How often the inference process was replaced. */
+  restarts: number;
+  /** Process id of the inference process; null between two processes. */
+  workerPid: number | null;
+  /** Runs and time inside ONNX Runtime by graph role. */
+  graphs: Record<string, { runs: number; ms: number }>;
+}
+
+export interface Engine {
+  readonly pack: PackSummary;
+  /** @throws EngineError session_exists; session_limit. */
+  openSession(sessionId: string, video: { width: number; height: number }): Promise<void>;
+  /**
+   * Adds a prompt on a frame and answers what that frame shows now. `objectId` is set for object prompts.
+   * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.
+   */
+  prompt(
+    sessionId: string,
+    frame: EngineFrame,
+    prompt: EnginePrompt,
+  ): Promise<{ output: FrameOutput; objectId?: number }>;
+  beginPropagation(sessionId: string, reverse: boolean): Promise<void>;
+  /** One frame of the running propagation; frames are given in the order of travel. */
+  step(sessionId: string, frame: EngineFrame): Promise<FrameOutput>;
+  /** @throws EngineError object_not_found. */
+  removeObject(sessionId: string, objectId: number): Promise<void>;
+  describeSession(sessionId: string): Promise<{ concepts: string[]; objectIds: number[] }>;
+  /** Forgets prompts, objects and memory; the session stays open. */
+  resetSession(sessionId: string): Promise<void>;
+  /** Closing an unknown session succeeds. */
+  closeSession(sessionId: string): Promise<void>;
+  /** Called when the inference process died, with the sessions that died with it. */
+  onRestart(listener: (lostSessionIds: string[]) => void): void;
+  stats(): EngineStats;
+  /** Ends the inference process for sure. Pending calls reject with shutting_down. */
+  close(): Promise<void>;
+}
+
+/** A failure a caller can act on; `code` is one of the protocol's. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    /** The request field at fault, when there is one. */
+    readonly field?: string,
+  ) {
+    super(message);
+  }
+}
