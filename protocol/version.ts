@@ -1,0 +1,2 @@
+/** WebSocket subprotocol; a change that breaks clients bumps it. */
+export const SUBPROTOCOL = "masklet.v1";
