@@ -36,24 +36,31 @@ function newestSourceMs(directory) {
 function buildIsFresh() {
   const stamp = join(root, "dist/.built");
   if (!existsSync(stamp)) return false;
-  const rooms = sourceRooms.map((room) => join(root, room)).filter(existsSync);
-  return Math.max(...rooms.map(newestSourceMs)) <= statSync(stamp).mtimeMs;
+  const rooms = sourceRooms.map((room) => join(root, room)).filter((room) => existsSync(room));
+  return Math.max(...rooms.map(newestSourceMs)) < Date.parse(readFileSync(stamp, "utf8"));
 }
 
 function npm(...args) {
-  console.log(`> npm ${args.join(" ")}`);
-  // npm tells its scripts where it lives, which avoids looking for npm.cmd on Windows.
+  // npm tells its scripts where it lives (so does yarn, hence the check), which spares us looking for npm.cmd.
   const { npm_execpath: npmPath } = process.env;
-  const [command, prefix] = npmPath ? [process.execPath, [npmPath]] : ["npm", []];
-  const { status } = spawnSync(command, [...prefix, ...args], { cwd: root, stdio: "inherit" });
+  const [command, prefix] = npmPath?.endsWith("npm-cli.js") ? [process.execPath, [npmPath]] : ["npm", []];
+  // Everything goes to stderr: `npx masklet` runs this too, and its stdout belongs to the command.
+  const { status } = spawnSync(command, [...prefix, ...args], { cwd: root, stdio: ["inherit", 2, 2] });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-if (!installMatchesLock()) {
-  console.log("Installing dependencies (node_modules does not match package-lock.json).");
-  npm("ci", "--include=dev", "--no-audit", "--no-fund");
+/** Installs and (on request) compiles what is out of date; ends the process when that fails. */
+export function ensureReady({ build }) {
+  if (!installMatchesLock()) {
+    console.error("Installing dependencies with npm ci (node_modules does not match package-lock.json).");
+    npm("ci", "--include=dev", "--no-audit", "--no-fund");
+  }
+  if (build && !buildIsFresh()) {
+    console.error("Compiling TypeScript (dist/ is missing or older than the sources).");
+    npm("run", "--silent", "build");
+  }
 }
-if (process.argv.includes("--build") && !buildIsFresh()) {
-  console.log("Compiling TypeScript (dist/ is missing or older than the sources).");
-  npm("run", "build");
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  ensureReady({ build: process.argv.includes("--build") });
 }
