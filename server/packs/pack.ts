@@ -1,0 +1,45 @@
+/** A model pack on disk: manifest, graphs and tokenizer, checked before anything is run. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { checkFiles } from "./files.js";
+import { type GraphRole, type Manifest, parseManifest } from "./manifest.js";
+import { openTokenizer, type Tokenize } from "./tokenizer.js";
+
+export interface PackGraph {
+  role: GraphRole;
+  /** As the manifest names it, for messages. */
+  name: string;
+  /** Where it is. */
+  path: string;
+}
+
+export interface Pack {
+  manifest: Manifest;
+  graphs: readonly PackGraph[];
+  /** Only packs with text or exemplars read words. */
+  tokenize?: Tokenize;
+}
+
+/**
+ * Reads a pack and checks its manifest and files. The tensors of the graphs are checked by whoever opens them.
+ * @throws Error with one sentence about the first thing at fault.
+ */
+export async function openPack(directory: string): Promise<Pack> {
+  const text = await readFile(path.join(directory, "manifest.json"), "utf8").catch((error: Error) => {
+    throw new Error(`manifest.json cannot be read: ${error.message}`);
+  });
+  const manifest = parseManifest(text);
+  await checkFiles(directory, manifest.files);
+  const graphs = manifest.graphs.map(({ role, file }) => ({
+    role,
+    name: file,
+    path: path.join(directory, file),
+  }));
+  const { tokenizer, geometry } = manifest;
+  if (tokenizer === undefined || geometry.L === undefined) return { manifest, graphs };
+  return {
+    manifest,
+    graphs,
+    tokenize: await openTokenizer(path.join(directory, tokenizer), tokenizer, geometry.L),
+  };
+}

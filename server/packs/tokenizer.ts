@@ -1,0 +1,51 @@
+/** Phrases into the token ids that a pack's `text` graph reads. */
+import { readFile } from "node:fs/promises";
+import { Tokenizer } from "@huggingface/tokenizers";
+
+export interface TokenizedPhrase {
+  /** `[L]`, padded at the end. */
+  ids: Int32Array;
+  /** `[L]`, 1 on tokens and 0 on padding. */
+  mask: Int32Array;
+}
+
+/** A phrase that the pack cannot read; the message is written for whoever typed it. */
+export class PhraseError extends Error {
+  override readonly name = "PhraseError";
+}
+
+/** @throws PhraseError when the phrase is empty or longer than the pack reads. */
+export type Tokenize = (phrase: string) => TokenizedPhrase;
+
+/**
+ * Opens a `tokenizer.json`.
+ * @param length tokens per phrase, start and end marks included (the pack's L)
+ * @throws Error with one sentence that starts with the file's name.
+ */
+export async function openTokenizer(file: string, name: string, length: number): Promise<Tokenize> {
+  let tokenizer: Tokenizer;
+  let padding: number;
+  try {
+    const json = JSON.parse(await readFile(file, "utf8"));
+    tokenizer = new Tokenizer(json, {});
+    padding = json.padding?.pad_id ?? 0;
+    tokenizer.encode("probe");
+  } catch (error) {
+    throw new Error(`${name}: not a readable tokenizer: ${(error as Error).message}`);
+  }
+  const marks = tokenizer.encode("").ids.length;
+  return (phrase) => {
+    const tokens = tokenizer.encode(phrase.trim()).ids;
+    if (tokens.length <= marks) throw new PhraseError("The phrase has no word in it.");
+    if (tokens.length > length) {
+      throw new PhraseError(
+        `The phrase is too long: it has ${tokens.length - marks} tokens, and this pack reads at most ${length - marks}.`,
+      );
+    }
+    const ids = new Int32Array(length).fill(padding);
+    const mask = new Int32Array(length);
+    ids.set(tokens);
+    mask.fill(1, 0, tokens.length);
+    return { ids, mask };
+  };
+}
