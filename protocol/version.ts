@@ -1,2 +1,8 @@
-/** WebSocket subprotocol; a change that breaks clients bumps it. */
+/** WebSocket subprotocol. A change that breaks clients gets a new name. */
 export const SUBPROTOCOL = "masklet.v1";
+
+/** Where the server accepts WebSockets. */
+export const SOCKET_PATH = "/v1";
+
+/** Where the server accepts uploads. */
+export const UPLOADS_PATH = "/v1/uploads";

@@ -1,0 +1,20 @@
+/** Why the server closes a socket. Codes from 4400 on are ours and echo the HTTP status they resemble. */
+export const CLOSE_CODES = {
+  goingAway: { code: 1001, reason: "shutting_down", meaning: "The server is stopping; connect again later." },
+  messageTooLarge: {
+    code: 1009,
+    reason: "message_too_large",
+    meaning: "A message exceeded the limit below.",
+  },
+  noHeartbeat: {
+    code: 4408,
+    reason: "no_heartbeat",
+    meaning: "The client answered no ping for two heartbeat intervals.",
+  },
+  tooManyRequests: {
+    code: 4429,
+    reason: "too_many_requests",
+    meaning: "More unanswered requests than the limit below.",
+  },
+  internal: { code: 4500, reason: "internal", meaning: "A fault of the server outside any request." },
+} as const;

@@ -1,0 +1,144 @@
+/** What a server sends. Clients must ignore fields they do not know: new ones may be added within `masklet.v1`. */
+import { z } from "zod";
+import { ERRORS, type ErrorBody, type ErrorCode } from "./errors.js";
+import { boxXywh, cocoRle, frameIndex, objectId, probability, requestId, sessionId } from "./fields.js";
+import type { RequestType } from "./requests.js";
+
+/** Masks of one frame; the arrays run in parallel, one entry per object, ids ascending, empty masks left out. */
+export const outputsSchema = z.strictObject({
+  out_obj_ids: z.array(objectId),
+  out_probs: z.array(probability),
+  out_boxes_xywh: z
+    .array(boxXywh)
+    .describe("Tight box of the mask, 0..1 of the frame; right and bottom edges exclusive"),
+  out_binary_masks: z.array(cocoRle).describe("At the size of the source video"),
+  frame_stats: z
+    .strictObject({
+      num_obj_tracked: z.int().min(0),
+      num_obj_dropped: z.int().min(0).describe("Refused because of the object limit"),
+    })
+    .nullable(),
+});
+
+const videoFacts = {
+  session_id: sessionId,
+  kind: z.enum(["video", "frames", "image"]).describe("`frames` is a folder of images"),
+  width: z.int().min(1).describe("Pixels, as displayed (rotation applied)"),
+  height: z.int().min(1),
+  num_frames: z.int().min(1),
+  fps: z.number().positive().nullable().describe("Average; null for images"),
+  duration_s: z.number().min(0).nullable().describe("Null for images"),
+};
+
+const success = { is_success: z.literal(true) };
+
+/** Fields of each answer besides `type` and `request_id`: what SAM 3's `handle_request` returns, and more. */
+export const ANSWER_FIELDS = {
+  start_session: videoFacts,
+  add_prompt: {
+    frame_index: frameIndex,
+    obj_id: objectId.exactOptional().describe("The prompted object; absent for concepts"),
+    outputs: outputsSchema,
+  },
+  cancel_propagation: success,
+  remove_object: success,
+  reset_session: success,
+  close_session: success,
+  get_session: {
+    ...videoFacts,
+    concepts: z.array(z.string()).describe("Phrases said so far"),
+    obj_ids: z.array(objectId).describe("Objects known now, ascending"),
+    propagating: z.boolean(),
+    pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
+  },
+} as const satisfies Partial<Record<RequestType, z.ZodRawShape>>;
+
+export type AnsweredType = keyof typeof ANSWER_FIELDS;
+
+function answerSchema<T extends z.ZodRawShape>(fields: T) {
+  return z.strictObject({ type: z.literal("response"), request_id: requestId, ...fields });
+}
+
+export const frameSchema = z.strictObject({
+  type: z.literal("frame"),
+  request_id: requestId,
+  session_id: sessionId,
+  frame_index: frameIndex,
+  timestamp_us: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe("Presentation time since the first frame, in microseconds; null for images"),
+  outputs: outputsSchema,
+});
+
+export const doneSchema = z.strictObject({
+  type: z.literal("done"),
+  request_id: requestId,
+  session_id: sessionId,
+  num_frames: z.int().min(0).describe("Frames sent in this stream"),
+  cancelled: z.boolean(),
+});
+
+const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
+
+const errorBody = z.strictObject({
+  code: errorCode,
+  message: z.string().describe("What was seen and what was expected, for a person"),
+  field: z.string().exactOptional().describe("The field at fault, such as `points[0][1]`"),
+  retryable: z.boolean(),
+}) satisfies z.ZodType<ErrorBody>;
+
+export const errorSchema = z.strictObject({
+  type: z.literal("error"),
+  request_id: requestId.nullable().describe("Null when the request's could not be read"),
+  error: errorBody,
+});
+
+const sessionExpiring = z.strictObject({
+  type: z.literal("event"),
+  event: z.literal("session_expiring"),
+  session_id: sessionId,
+  expires_in_ms: z.int().min(0),
+});
+
+const sessionExpired = z.strictObject({
+  type: z.literal("event"),
+  event: z.literal("session_expired"),
+  session_id: sessionId,
+});
+
+const sessionLost = z.strictObject({
+  type: z.literal("event"),
+  event: z.literal("session_lost"),
+  session_id: sessionId,
+  error: errorBody,
+});
+
+export const eventSchema = z.discriminatedUnion("event", [sessionExpiring, sessionExpired, sessionLost]);
+
+/** Any message of a server, exactly; for tests and for development, not for clients. */
+export const serverMessageSchema = z.union([
+  frameSchema,
+  doneSchema,
+  errorSchema,
+  eventSchema,
+  answerSchema(ANSWER_FIELDS.start_session),
+  answerSchema(ANSWER_FIELDS.add_prompt),
+  answerSchema(success),
+  answerSchema(ANSWER_FIELDS.get_session),
+]);
+
+export type Outputs = z.infer<typeof outputsSchema>;
+/** Fields of the answer to a request, without the envelope. */
+export type AnswerOf<T extends AnsweredType> = z.infer<z.ZodObject<(typeof ANSWER_FIELDS)[T]>>;
+export type VideoFacts = AnswerOf<"start_session">;
+export type SessionFacts = AnswerOf<"get_session">;
+export type ResponseMessage = {
+  [T in AnsweredType]: { type: "response"; request_id: string } & AnswerOf<T>;
+}[AnsweredType];
+export type FrameMessage = z.infer<typeof frameSchema>;
+export type DoneMessage = z.infer<typeof doneSchema>;
+export type ErrorMessage = z.infer<typeof errorSchema>;
+export type EventMessage = z.infer<typeof eventSchema>;
+export type ServerMessage = ResponseMessage | FrameMessage | DoneMessage | ErrorMessage | EventMessage;

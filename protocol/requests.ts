@@ -1,0 +1,170 @@
+/**
+ * What a client may ask. Field names and defaults are those of SAM 3's `handle_request` (with the later additions of
+ * 3.1); `upload_id`, `replace`, `get_session` and `cancel_propagation` as a request on the same socket are ours.
+ *
+ * These are bodies: on the wire each also carries `request_id`.
+ */
+import { z } from "zod";
+import {
+  boxXywh,
+  frameIndex,
+  objectId,
+  phrase,
+  point,
+  polarity,
+  probability,
+  resourcePath,
+  sessionId,
+} from "./fields.js";
+import { FIELD_LIMITS } from "./limits.js";
+import { promptProblem } from "./prompt-rules.js";
+
+const startSession = z
+  .strictObject({
+    type: z.literal("start_session"),
+    resource_path: resourcePath
+      .exactOptional()
+      .describe("Video, image, or folder of images; absolute, or relative to a media root"),
+    upload_id: z
+      .string()
+      .min(1)
+      .max(128)
+      .exactOptional()
+      .describe("From `POST /v1/uploads`, instead of a path"),
+    session_id: sessionId.exactOptional().describe("Chosen by the client; otherwise the server makes one"),
+    offload_video_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
+    offload_state_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
+  })
+  .superRefine((request, context) => {
+    if (request.resource_path === undefined && request.upload_id === undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["resource_path"],
+        params: { missing: true },
+        message: "missing: name a resource_path or an upload_id",
+      });
+    } else if (request.resource_path !== undefined && request.upload_id !== undefined) {
+      context.addIssue({
+        code: "custom",
+        path: ["upload_id"],
+        message: "expected either resource_path or upload_id, got both",
+      });
+    }
+  });
+
+const addPrompt = z
+  .strictObject({
+    type: z.literal("add_prompt"),
+    session_id: sessionId,
+    frame_index: frameIndex.describe("The frame that the prompt is about"),
+    text: phrase.exactOptional().describe("A short noun phrase: every instance of it becomes an object"),
+    points: z
+      .array(point)
+      .min(1)
+      .max(FIELD_LIMITS.pointsPerPrompt.value)
+      .exactOptional()
+      .describe("Clicks on one object, `[x, y]` each"),
+    point_labels: z.array(polarity).exactOptional().describe("One per point: 1 on the object, 0 off it"),
+    bounding_boxes: z
+      .array(boxXywh)
+      .min(1)
+      .max(FIELD_LIMITS.boxesPerPrompt.value)
+      .exactOptional()
+      .describe(
+        "`[x, y, width, height]` each. With `obj_id`: that object, one box. Without: exemplars of the concept",
+      ),
+    bounding_box_labels: z
+      .array(polarity)
+      .exactOptional()
+      .describe("One per exemplar: 1 like this, 0 not like this"),
+    obj_id: objectId
+      .exactOptional()
+      .describe(
+        "The object that points or a box are about; a new id makes a new object, none lets the server choose",
+      ),
+    rel_coordinates: z
+      .boolean()
+      .default(true)
+      .describe("True: 0..1 of the frame. False: pixels of the source"),
+    clear_old_points: z.boolean().default(true).describe("Forget the object's earlier points on this frame"),
+    clear_old_boxes: z.boolean().default(true).describe("Forget the object's earlier box on this frame"),
+    output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
+    replace: z
+      .boolean()
+      .default(false)
+      .describe("Forget earlier concepts and their objects first, as SAM 3 does"),
+  })
+  .superRefine((prompt, context) => {
+    const problem = promptProblem(prompt);
+    if (problem) {
+      const { path, message, missing } = problem;
+      context.addIssue({ code: "custom", path, message, params: { missing } });
+    }
+  });
+
+const propagateInVideo = z.strictObject({
+  type: z.literal("propagate_in_video"),
+  session_id: sessionId,
+  propagation_direction: z.enum(["both", "forward", "backward"]).default("both"),
+  start_frame_index: frameIndex.exactOptional().describe("Default: the smallest prompted frame"),
+  max_frame_num_to_track: z.int().min(0).exactOptional().describe("Default: to the end of the video"),
+  output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
+});
+
+const cancelPropagation = z.strictObject({
+  type: z.literal("cancel_propagation"),
+  session_id: sessionId,
+});
+
+const removeObject = z.strictObject({
+  type: z.literal("remove_object"),
+  session_id: sessionId,
+  obj_id: objectId,
+  is_user_action: z.boolean().default(true).describe("Accepted for SAM 3's sake; no effect"),
+  frame_index: frameIndex
+    .default(0)
+    .describe("Accepted for SAM 3.1's sake; the object goes from every frame"),
+});
+
+const resetSession = z.strictObject({ type: z.literal("reset_session"), session_id: sessionId });
+
+const closeSession = z.strictObject({
+  type: z.literal("close_session"),
+  session_id: sessionId,
+  run_gc_collect: z.boolean().default(true).describe("Accepted for SAM 3.1's sake; no effect"),
+  clear_cache_threshold: z.number().default(80).describe("Accepted for SAM 3.1's sake; no effect"),
+});
+
+const getSession = z.strictObject({ type: z.literal("get_session"), session_id: sessionId });
+
+export const REQUEST_SCHEMAS = {
+  start_session: startSession,
+  add_prompt: addPrompt,
+  propagate_in_video: propagateInVideo,
+  cancel_propagation: cancelPropagation,
+  remove_object: removeObject,
+  reset_session: resetSession,
+  close_session: closeSession,
+  get_session: getSession,
+} as const;
+
+export type RequestType = keyof typeof REQUEST_SCHEMAS;
+
+/** A validated request, defaults filled in. */
+export type RequestOf<T extends RequestType> = z.output<(typeof REQUEST_SCHEMAS)[T]>;
+export type Request = { [T in RequestType]: RequestOf<T> }[RequestType];
+
+/** A request as a caller writes it: fields with defaults may be left out. */
+export type RequestInputOf<T extends RequestType> = z.input<(typeof REQUEST_SCHEMAS)[T]>;
+export type RequestInput = { [T in RequestType]: RequestInputOf<T> }[RequestType];
+
+/** What `propagate_in_video` is not: a request with exactly one answer. */
+export type SingleRequest = Exclude<Request, { type: "propagate_in_video" }>;
+export type StreamRequest = RequestOf<"propagate_in_video">;
+
+export type AddPromptRequest = RequestOf<"add_prompt">;
+
+/** True when the prompt is about one object (points, or a box with `obj_id`); false for a concept. */
+export function isObjectPrompt(request: AddPromptRequest): boolean {
+  return request.points !== undefined || request.obj_id !== undefined;
+}

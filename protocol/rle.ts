@@ -1,0 +1,181 @@
+/**
+ * Masks as COCO compressed run-length text, the format of pycocotools: pixels go column by column, runs alternate
+ * starting with background, and from the fourth count on the text stores the difference to the count two before.
+ */
+
+export interface CocoRle {
+  /** Height, width. */
+  size: [height: number, width: number];
+  counts: string;
+}
+
+export interface Mask {
+  width: number;
+  height: number;
+  /** `[height, width]` row by row, 1 inside and 0 outside. */
+  data: Uint8Array;
+}
+
+/** x, y of the top left pixel, width and height in pixels. */
+export type PixelBox = [x: number, y: number, width: number, height: number];
+
+/**
+ * Encodes `[height, width]` bits given row by row; anything but 0 is inside.
+ * Nothing is inside beyond `within`, when given: only that part is read, which makes small objects cheap.
+ */
+export function encodeMask(bits: Uint8Array, width: number, height: number, within?: PixelBox): CocoRle {
+  if (bits.length !== width * height) {
+    throw new RangeError(`expected ${width * height} bits for ${width}x${height}, got ${bits.length}`);
+  }
+  return { size: [height, width], counts: runsToText(maskRuns(bits, width, height, within)) };
+}
+
+/** @throws RangeError when the text is no RLE of that size. */
+export function decodeMask(rle: CocoRle): Mask {
+  const [height, width] = rle.size;
+  const data = new Uint8Array(width * height);
+  // First only the pixels that differ from the one above them, then downwards: memory is walked as it lies.
+  const turn = (column: number, row: number) => {
+    if (row < height) data[row * width + column] = 1;
+  };
+  forEachRun(rle, (start, end) => {
+    const first = Math.floor(start / height);
+    const last = Math.floor((end - 1) / height);
+    turn(first, start - first * height);
+    for (let column = first + 1; column <= last; column++) turn(column, 0);
+    turn(last, end - last * height);
+  });
+  const lanes = wordsOf(data, width) ?? data;
+  const rowLength = lanes.length / height;
+  for (let at = rowLength; at < lanes.length; at++)
+    lanes[at] = (lanes[at] ?? 0) ^ (lanes[at - rowLength] ?? 0);
+  return { width, height, data };
+}
+
+/** Number of pixels inside. */
+export function maskArea(rle: CocoRle): number {
+  let area = 0;
+  forEachRun(rle, (start, end) => {
+    area += end - start;
+  });
+  return area;
+}
+
+/** The smallest box around the mask; all zeros when it is empty. */
+export function maskBox(rle: CocoRle): PixelBox {
+  const [height] = rle.size;
+  let [x0, y0, x1, y1] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, -1, -1];
+  forEachRun(rle, (start, end) => {
+    const first = Math.floor(start / height);
+    const last = Math.floor((end - 1) / height);
+    x0 = Math.min(x0, first);
+    x1 = Math.max(x1, last);
+    // A run that goes on in the next column touches the bottom and the top.
+    y0 = Math.min(y0, first === last ? start - first * height : 0);
+    y1 = Math.max(y1, first === last ? end - 1 - first * height : height - 1);
+  });
+  return x1 < 0 ? [0, 0, 0, 0] : [x0, y0, x1 + 1 - x0, y1 + 1 - y0];
+}
+
+/**
+ * Lengths of the runs, background first. The mask is read row by row, as it lies in memory, and each pixel that differs
+ * from the one above it is a place where some column turns; sorted, those are the ends of the runs.
+ */
+function maskRuns(bits: Uint8Array, width: number, height: number, within?: PixelBox): number[] {
+  const [x0, y0, boxWidth, boxHeight] = within ?? [0, 0, width, height];
+  const x1 = Math.min(x0 + boxWidth, width);
+  const y1 = Math.min(y0 + boxHeight, height);
+  const words = wordsOf(bits, width);
+  const turns: number[] = [];
+  for (let y = y0; y <= y1; y++) {
+    const hasTwoRows = y > y0 && y < y1;
+    for (let x = x0; x < x1; x++) {
+      const at = y * width + x;
+      if (words && hasTwoRows && (at & 3) === 0 && words[at >> 2] === words[(at - width) >> 2]) {
+        x += 3;
+        continue;
+      }
+      const above = y > y0 && bits[at - width] !== 0;
+      const here = y < y1 && bits[at] !== 0;
+      if (above !== here) turns.push(x * height + y);
+    }
+  }
+  const runs: number[] = [];
+  let runStart = 0;
+  for (const turn of mergeColumns(Float64Array.from(turns).sort())) {
+    runs.push(turn - runStart);
+    runStart = turn;
+  }
+  const rest = width * height - runStart;
+  if (rest > 0 || runs.length === 0) runs.push(rest);
+  return runs;
+}
+
+/** The same memory four pixels at a time, when rows consist of whole words: most pixels equal the one above. */
+function wordsOf(pixels: Uint8Array, width: number): Int32Array | undefined {
+  if (width % 4 !== 0 || pixels.byteOffset % 4 !== 0) return undefined;
+  return new Int32Array(pixels.buffer, pixels.byteOffset, pixels.length / 4);
+}
+
+/** A run that ends at the bottom of a column and goes on at the top of the next turns twice in one place: not at all. */
+function mergeColumns(sortedTurns: Float64Array): number[] {
+  const merged: number[] = [];
+  for (const turn of sortedTurns) {
+    if (merged.at(-1) === turn) merged.pop();
+    else merged.push(turn);
+  }
+  return merged;
+}
+
+/** Five bits a character, lowest first, from "0" on; bit 5 says that more follow, bit 4 of the last is the sign. */
+function runsToText(runs: readonly number[]): string {
+  const codes: number[] = [];
+  for (const [index, run] of runs.entries()) {
+    let rest = index > 2 ? run - (runs[index - 2] ?? 0) : run;
+    for (let more = true; more; ) {
+      const bits = rest & 0x1f;
+      rest >>= 5;
+      more = bits & 0x10 ? rest !== -1 : rest !== 0;
+      codes.push((more ? bits | 0x20 : bits) + 48);
+    }
+  }
+  return textOf(codes);
+}
+
+function textToRuns(text: string): number[] {
+  const runs: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    let value = 0;
+    let shift = 0;
+    for (let more = true; more; shift += 5) {
+      const bits = text.charCodeAt(at++) - 48;
+      // Also false at the end of the text, where the code is NaN.
+      if (!(bits >= 0 && bits < 64) || shift > 30) throw new RangeError("expected COCO run-length text");
+      value |= (bits & 0x1f) << shift;
+      more = (bits & 0x20) !== 0;
+      if (!more && bits & 0x10 && shift < 30) value |= -1 << (shift + 5);
+    }
+    runs.push(runs.length > 2 ? value + (runs[runs.length - 2] ?? 0) : value);
+  }
+  return runs;
+}
+
+/** Calls back with each stretch inside the mask: from `start`, before `end`, counted column by column. */
+function forEachRun(rle: CocoRle, visit: (start: number, end: number) => void): void {
+  const pixels = rle.size[0] * rle.size[1];
+  let position = 0;
+  for (const [index, run] of textToRuns(rle.counts).entries()) {
+    const end = position + run;
+    if (run < 0 || end > pixels) throw new RangeError(`expected runs of ${pixels} pixels in all`);
+    if (index % 2 === 1 && run > 0) visit(position, end);
+    position = end;
+  }
+  if (position !== pixels) throw new RangeError(`expected runs of ${pixels} pixels in all, got ${position}`);
+}
+
+/** In slices: the arguments of one call are limited. */
+function textOf(codes: readonly number[]): string {
+  let text = "";
+  for (let at = 0; at < codes.length; at += 4096) text += String.fromCharCode(...codes.slice(at, at + 4096));
+  return text;
+}

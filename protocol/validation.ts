@@ -1,0 +1,138 @@
+/** From untrusted text or values to requests, or to an error that names the field. */
+import type { z } from "zod";
+import { ProtocolError } from "./errors.js";
+import { requestId as requestIdSchema } from "./fields.js";
+import { REQUEST_SCHEMAS, type Request, type RequestType } from "./requests.js";
+
+export type ParsedMessage =
+  | { requestId: string; request: Request; error?: never }
+  | { requestId: string | null; request?: never; error: ProtocolError };
+
+/** Reads one text message. Never throws: the error comes with the `request_id` it is to be answered with, if readable. */
+export function parseMessage(text: string): ParsedMessage {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch (cause) {
+    const error = new ProtocolError("malformed_json", "expected JSON", undefined, { cause });
+    return { requestId: null, error };
+  }
+  if (!isRecord(message)) {
+    const error = new ProtocolError("malformed_json", `expected one JSON object, got ${describe(message)}`);
+    return { requestId: null, error };
+  }
+  const { request_id, ...body } = message;
+  const id = requestIdSchema.safeParse(request_id);
+  if (!id.success) return { requestId: null, error: toProtocolError(id.error, request_id, ["request_id"]) };
+  try {
+    return { requestId: id.data, request: parseRequest(body) };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { requestId: id.data, error };
+    throw error;
+  }
+}
+
+/**
+ * Checks one request without its `request_id`. A field that is null counts as absent, as Python's None does.
+ * @throws ProtocolError unknown_type, missing_field, unknown_field, invalid_field.
+ */
+export function parseRequest(body: unknown): Request {
+  if (!isRecord(body)) throw new ProtocolError("invalid_field", `expected a request, got ${describe(body)}`);
+  const given = Object.fromEntries(
+    Object.entries(body).filter(([, value]) => value !== null && value !== undefined),
+  );
+  const { type } = given;
+  if (type === undefined) throw new ProtocolError("missing_field", "type: missing", "type");
+  if (!isRequestType(type)) {
+    const known = Object.keys(REQUEST_SCHEMAS).join(", ");
+    throw new ProtocolError("unknown_type", `type: expected one of ${known}, got ${describe(type)}`, "type");
+  }
+  const result = REQUEST_SCHEMAS[type].safeParse(given);
+  if (result.success) return result.data;
+  throw toProtocolError(result.error, given, []);
+}
+
+/** `["points", 0, 1]` becomes `points[0][1]`. */
+export function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === "number" ? `[${key}]` : `${index > 0 ? "." : ""}${String(key)}`))
+    .join("");
+}
+
+function isRequestType(type: unknown): type is RequestType {
+  return typeof type === "string" && Object.hasOwn(REQUEST_SCHEMAS, type);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function toProtocolError(error: z.ZodError, input: unknown, prefix: readonly PropertyKey[]): ProtocolError {
+  // A misspelt name causes "missing" as well; the misspelling is what the client needs to hear.
+  const unknown = error.issues.find((issue) => issue.code === "unrecognized_keys");
+  if (unknown) {
+    const field = fieldPath([...prefix, ...unknown.path, unknown.keys[0] ?? ""]);
+    return new ProtocolError("unknown_field", `${field}: this request has no such field`, field, {
+      cause: error,
+    });
+  }
+  const issue = error.issues[0];
+  if (!issue) return new ProtocolError("invalid_field", "invalid request", undefined, { cause: error });
+
+  const field = fieldPath([...prefix, ...issue.path]);
+  if (issue.code === "custom") {
+    const code = issue.params?.missing === true ? "missing_field" : "invalid_field";
+    return new ProtocolError(code, `${field}: ${issue.message}`, field, { cause: error });
+  }
+  const seen = valueAt(input, issue.path);
+  if (seen === undefined)
+    return new ProtocolError("missing_field", `${field}: missing`, field, { cause: error });
+  const message = `${field}: ${expectation(issue)}, got ${describe(seen)}`;
+  return new ProtocolError("invalid_field", message, field, { cause: error });
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${TYPE_NAMES[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+    case "too_small":
+      return `expected ${bound("at least", issue.minimum, issue.origin)}`;
+    case "too_big":
+      return `expected ${bound("at most", issue.maximum, issue.origin)}`;
+    default:
+      return issue.message;
+  }
+}
+
+const TYPE_NAMES: Record<string, string> = {
+  int: "an integer",
+  number: "a finite number",
+  string: "a string",
+  boolean: "true or false",
+  array: "an array",
+  tuple: "an array",
+};
+
+function bound(relation: string, limit: number | bigint, origin: string): string {
+  const unit = origin === "array" ? " items" : origin === "string" ? " characters" : "";
+  return `${relation} ${limit}${unit}`;
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),
+    input,
+  );
+}
+
+/** A short, harmless description of a value of unknown size and origin. */
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = JSON.stringify(value);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+}
