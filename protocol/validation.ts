@@ -1,6 +1,6 @@
 /** From untrusted text or values to requests, or to an error that names the field. */
 import type { z } from "zod";
-import { ProtocolError } from "./errors.js";
+import { type ErrorCode, ProtocolError } from "./errors.js";
 import { requestId as requestIdSchema } from "./fields.js";
 import { REQUEST_SCHEMAS, type Request, type RequestType } from "./requests.js";
 
@@ -67,28 +67,35 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function toProtocolError(error: z.ZodError, input: unknown, prefix: readonly PropertyKey[]): ProtocolError {
-  // A misspelt name causes "missing" as well; the misspelling is what the client needs to hear.
-  const unknown = error.issues.find((issue) => issue.code === "unrecognized_keys");
-  if (unknown) {
-    const field = fieldPath([...prefix, ...unknown.path, unknown.keys[0] ?? ""]);
-    return new ProtocolError("unknown_field", `${field}: this request has no such field`, field, {
-      cause: error,
-    });
-  }
-  const issue = error.issues[0];
-  if (!issue) return new ProtocolError("invalid_field", "invalid request", undefined, { cause: error });
+function toProtocolError(cause: z.ZodError, input: unknown, prefix: readonly PropertyKey[]): ProtocolError {
+  const { code, path, message } = explain(cause.issues, input);
+  const field = fieldPath([...prefix, ...path]);
+  return new ProtocolError(code, `${field}: ${message}`, field, { cause });
+}
 
-  const field = fieldPath([...prefix, ...issue.path]);
-  if (issue.code === "custom") {
-    const code = issue.params?.missing === true ? "missing_field" : "invalid_field";
-    return new ProtocolError(code, `${field}: ${issue.message}`, field, { cause: error });
+interface Explanation {
+  code: ErrorCode;
+  path: readonly PropertyKey[];
+  message: string;
+}
+
+function explain(issues: readonly z.core.$ZodIssue[], input: unknown): Explanation {
+  // A misspelt name causes "missing" as well; the misspelling is what the client needs to hear.
+  const misspelt = issues.find((issue) => issue.code === "unrecognized_keys");
+  if (misspelt) {
+    const path = [...misspelt.path, misspelt.keys[0] ?? ""];
+    return { code: "unknown_field", path, message: "this request has no such field" };
   }
-  const seen = valueAt(input, issue.path);
-  if (seen === undefined)
-    return new ProtocolError("missing_field", `${field}: missing`, field, { cause: error });
-  const message = `${field}: ${expectation(issue)}, got ${describe(seen)}`;
-  return new ProtocolError("invalid_field", message, field, { cause: error });
+  const [issue] = issues;
+  if (!issue) return { code: "invalid_field", path: [], message: "invalid request" };
+
+  const { path, message } = issue;
+  if (issue.code === "custom") {
+    return { code: issue.params?.missing === true ? "missing_field" : "invalid_field", path, message };
+  }
+  const seen = valueAt(input, path);
+  if (seen === undefined) return { code: "missing_field", path, message: "missing" };
+  return { code: "invalid_field", path, message: `${expectation(issue)}, got ${describe(seen)}` };
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
@@ -116,8 +123,9 @@ const TYPE_NAMES: Record<string, string> = {
 };
 
 function bound(relation: string, limit: number | bigint, origin: string): string {
-  const unit = origin === "array" ? " items" : origin === "string" ? " characters" : "";
-  return `${relation} ${limit}${unit}`;
+  const noun = origin === "array" ? "item" : origin === "string" ? "character" : undefined;
+  if (noun === undefined) return `${relation} ${limit}`;
+  return `${relation} ${limit} ${noun}${limit === 1 ? "" : "s"}`;
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
