@@ -4,7 +4,7 @@
  * One Engine serves many sessions. Calls for different sessions are answered in the order in which they arrive. A session
  * should have at most one call in flight: that is what makes the arrival order fair. Every rejection is an {@link EngineError}.
  */
-import type { ErrorCode } from "../../protocol/errors.js";
+import { ProtocolError } from "../../protocol/errors.js";
 import type { CocoRle } from "../../protocol/rle.js";
 
 /** x, y, width, height relative to the frame, 0..1. */
@@ -109,15 +109,5 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** A failure a caller can act on; `code` is one of the protocol's. */
-export class EngineError extends Error {
-  override readonly name = "EngineError";
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    /** The request field at fault, when there is one. */
-    readonly field?: string,
-  ) {
-    super(message);
-  }
-}
+/** A failure of the engine that the client is told as it is. */
+export class EngineError extends ProtocolError {}

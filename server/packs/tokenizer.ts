@@ -27,7 +27,8 @@ export async function openTokenizer(file: string, name: string, length: number):
   let padding: number;
   try {
     const json = JSON.parse(await readFile(file, "utf8"));
-    tokenizer = new Tokenizer(json, {});
+    // Models of whole words look their unknown token up here; the others have it in `json`.
+    tokenizer = new Tokenizer(json, { unk_token: json.model.unk_token });
     padding = json.padding?.pad_id ?? 0;
     tokenizer.encode("probe");
   } catch (error) {

@@ -123,13 +123,21 @@ test.each<[string, (manifest: ReturnType<typeof sound>) => unknown, string]>([
     (m) => m.graphs.push({ role: "track", file: "track.onnx" }),
     'manifest.json: graphs.8.role: "track" appears twice',
   ],
-  ["no tokenizer", (m) => delete m.tokenizer, "manifest.json: tokenizer: required by a pack that detects"],
+  [
+    "no tokenizer",
+    (m) => Object.assign(m, { tokenizer: undefined }),
+    "manifest.json: tokenizer: required by a pack that detects",
+  ],
   [
     "no phrase length",
     (m) => delete m.geometry.L,
     "manifest.json: geometry.L: required by a pack that detects",
   ],
-  ["no thresholds", (m) => delete m.detect, "manifest.json: detect: required by a pack that detects"],
+  [
+    "no thresholds",
+    (m) => Object.assign(m, { detect: undefined }),
+    "manifest.json: detect: required by a pack that detects",
+  ],
   [
     "a temporal table that is too short",
     (m) => Object.assign(m.bank, { temporalRows: 6 }),

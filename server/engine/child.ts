@@ -1,0 +1,105 @@
+/** One inference process: started, asked, ended. What to do when it dies is for the caller to say. */
+import { fork } from "node:child_process";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { EngineError } from "./engine.js";
+import type { GraphTiming, MethodName, Params, Result, RpcMessage, RpcRequest } from "./rpc.js";
+
+export interface EngineChild {
+  readonly pid: number;
+  /** Rejects with the failure the child answered, or with `goneError` when the child ends first. */
+  call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>>;
+  /** As of the last answer. */
+  timing(): GraphTiming;
+  /** Asks the child to end and kills it after a grace period. Resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+export interface ChildEvents {
+  log: (level: "info" | "warn", message: string) => void;
+  /** Called once, when the process is gone, after its pending calls were rejected. */
+  exit: (reason: string) => void;
+  /** What pending calls are rejected with. */
+  goneError: (reason: string) => EngineError;
+}
+
+const closeGraceMs = 2_000;
+/** Children that still run. The listener is one for all, however many engines there are. */
+const alive = new Set<() => void>();
+process.on("exit", () => {
+  for (const kill of alive) kill();
+});
+
+/** Forks the process; it has loaded nothing until it is asked to. */
+export function startChild(events: ChildEvents): EngineChild {
+  const fromSource = import.meta.url.endsWith(".ts");
+  const entry = fileURLToPath(new URL(fromSource ? "./worker-main.ts" : "./worker-main.js", import.meta.url));
+  // Resolved here, because the child would look from the user's working directory.
+  const loader = () => pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  const child = fork(entry, [], {
+    serialization: "advanced",
+    execArgv: fromSource ? ["--import", loader()] : [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  let nextId = 1;
+  let timing: GraphTiming = {};
+  let gone: string | undefined;
+  const kill = () => void child.kill("SIGKILL");
+  alive.add(kill);
+
+  // What native code prints belongs in our log: standard output is the program's own.
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream) createInterface({ input: stream }).on("line", (line) => events.log("warn", line));
+  }
+
+  child.on("message", (message: RpcMessage) => {
+    if ("log" in message) return events.log(message.log.level, message.log.message);
+    timing = message.timing;
+    const waiting = pending.get(message.id);
+    pending.delete(message.id);
+    if ("error" in message) {
+      const { code, message: text, field } = message.error;
+      waiting?.reject(new EngineError(code, text, field));
+    } else waiting?.resolve(message.result as never);
+  });
+
+  const ended = new Promise<void>((resolve) => {
+    const end = (reason: string) => {
+      if (gone !== undefined) return;
+      gone = reason;
+      alive.delete(kill);
+      for (const { reject } of pending.values()) reject(events.goneError(reason));
+      pending.clear();
+      events.exit(reason);
+      resolve();
+    };
+    child.once("exit", (code, signal) => end(signal ?? `exit status ${code}`));
+    child.on("error", (error) => {
+      kill();
+      end(error.message);
+    });
+  });
+
+  return {
+    pid: child.pid ?? -1,
+    timing: () => timing,
+    call(method, params) {
+      if (gone !== undefined) return Promise.reject(events.goneError(gone));
+      return new Promise((resolve, reject) => {
+        const id = nextId++;
+        pending.set(id, { resolve, reject });
+        // A failed send means that the process is going: its exit rejects this call.
+        child.send({ id, method, params } as RpcRequest, () => {});
+      });
+    },
+    async close() {
+      if (gone !== undefined) return;
+      if (child.connected) child.disconnect();
+      const timer = setTimeout(kill, closeGraceMs);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}

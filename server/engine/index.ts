@@ -1,0 +1,2 @@
+export * from "./engine.js";
+export { createEngine, type EngineLog, type EngineOptions } from "./process.js";

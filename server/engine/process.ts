@@ -1,0 +1,191 @@
+/**
+ * The engine as the main process sees it: one inference process, replaced when it dies.
+ *
+ * A crash rejects what was pending with `engine_restarted` and loses all sessions; `onRestart` names them. Calls made
+ * while the new process loads wait for it. When several starts in a row fail, every call rejects with `engine_failed`.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { type EngineChild, startChild } from "./child.js";
+import { type Engine, EngineError, type EngineStats, type PackSummary } from "./engine.js";
+import type { MethodName, Params, Result } from "./rpc.js";
+import { createSessionLedger } from "./session-ledger.js";
+
+export interface EngineLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface EngineOptions {
+  /** Folder with the pack's manifest.json. */
+  packDir: string;
+  /** Execution providers in order of preference; default: cpu. */
+  providers?: readonly string[];
+  /** Threads of the large graphs; 0 or absent chooses by the machine. */
+  threads?: number;
+  log?: EngineLog;
+}
+
+/** Starts that may fail in a row, after the first one succeeded. */
+const maxFailedStarts = 4;
+const firstDelayMs = 100;
+const longestDelayMs = 5_000;
+const silent: EngineLog = { info() {}, warn() {}, error() {} };
+
+/**
+ * Starts the inference process and loads a pack.
+ * @throws EngineError engine_failed with one sentence that says what is wrong with the pack.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const log = options.log ?? silent;
+  const load = {
+    packDir: options.packDir,
+    providers: [...(options.providers ?? ["cpu"])],
+    threads: options.threads ?? 0,
+  };
+  const ledger = createSessionLedger();
+  const listeners: ((lostSessionIds: string[]) => void)[] = [];
+  const closing = new AbortController();
+  const past = { frames: 0, restarts: 0, graphs: {} as EngineStats["graphs"] };
+  let current: EngineChild | undefined;
+  let crashesInARow = 0;
+
+  const gone = (reason: string) =>
+    closing.signal.aborted
+      ? new EngineError("shutting_down", "The server is shutting down.")
+      : new EngineError(
+          "engine_restarted",
+          `The inference process ended (${reason}); start the session again.`,
+        );
+
+  /** Resolves when the pack is loaded; a process that fails to do so is ended before this rejects. */
+  async function start(): Promise<{ child: EngineChild; pack: PackSummary }> {
+    let loaded = false;
+    const child = startChild({
+      log: (level, message) => log[level]({ pid: child.pid }, message),
+      goneError: (reason) =>
+        loaded || closing.signal.aborted
+          ? gone(reason)
+          : new EngineError(
+              "engine_failed",
+              `The inference process ended while it loaded the model pack (${reason}).`,
+            ),
+      exit: (reason) => {
+        past.graphs = sumOfGraphs(past.graphs, child.timing());
+        if (current === child) current = undefined;
+        if (loaded && !closing.signal.aborted) replace(reason);
+      },
+    });
+    current = child;
+    try {
+      const pack = await child.call("load", load);
+      loaded = true;
+      log.info(
+        { pid: child.pid, pack: pack.id, version: pack.version, provider: pack.provider },
+        "model pack loaded",
+      );
+      return { child, pack };
+    } catch (error) {
+      await child.close();
+      throw error;
+    }
+  }
+
+  function replace(reason: string): void {
+    const lost = ledger.loseAll();
+    past.restarts += 1;
+    log.error({ reason, lostSessions: lost.length }, "the inference process ended; starting another");
+    ready = restart();
+    // Logged where it happens, and thrown at whoever calls next.
+    ready.catch(() => {});
+    for (const listener of listeners) listener(lost);
+  }
+
+  async function restart(): Promise<EngineChild> {
+    for (let failedStarts = 0; ; ) {
+      const waitMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (crashesInARow + failedStarts));
+      await delay(waitMs, undefined, { signal: closing.signal }).catch(() => {});
+      if (closing.signal.aborted) throw gone("");
+      try {
+        const { child } = await start();
+        crashesInARow += 1;
+        return child;
+      } catch (error) {
+        if (closing.signal.aborted) throw error;
+        failedStarts += 1;
+        const reason = (error as Error).message;
+        log.error({ failedStarts }, `the inference process could not start: ${reason}`);
+        if (failedStarts < maxFailedStarts) continue;
+        throw new EngineError("engine_failed", `The inference process could not be started again: ${reason}`);
+      }
+    }
+  }
+
+  const { child: first, pack } = await start();
+  let ready = Promise.resolve(first);
+
+  async function call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+    if (closing.signal.aborted) throw gone("");
+    const child = await ready;
+    const result = await child.call(method, params);
+    crashesInARow = 0;
+    if (method === "prompt" || method === "step") past.frames += 1;
+    return result;
+  }
+
+  async function callInSession<M extends MethodName>(
+    method: M,
+    params: Params<M> & { sessionId: string },
+  ): Promise<Result<M>> {
+    if (ledger.isLost(params.sessionId)) throw gone("an earlier failure");
+    return call(method, params);
+  }
+
+  return {
+    pack,
+    async openSession(sessionId, { width, height }) {
+      if (!ledger.open(sessionId))
+        throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
+      await call("openSession", { sessionId, width, height }).catch((error) => {
+        ledger.close(sessionId);
+        throw error;
+      });
+    },
+    prompt: (sessionId, frame, prompt) => callInSession("prompt", { sessionId, frame, prompt }),
+    step: (sessionId, frame) => callInSession("step", { sessionId, frame }),
+    beginPropagation: (sessionId, reverse) => callInSession("beginPropagation", { sessionId, reverse }),
+    removeObject: (sessionId, objectId) => callInSession("removeObject", { sessionId, objectId }),
+    describeSession: (sessionId) => callInSession("describeSession", { sessionId }),
+    resetSession: (sessionId) => callInSession("resetSession", { sessionId }),
+    async closeSession(sessionId) {
+      const wasOpen = ledger.close(sessionId);
+      // A process that is gone has closed it already.
+      if (wasOpen) await call("closeSession", { sessionId }).catch(() => {});
+    },
+    onRestart: (listener) => void listeners.push(listener),
+    stats() {
+      const graphs = sumOfGraphs(past.graphs, current?.timing() ?? {});
+      const ortTimeMs = Object.values(graphs).reduce((sum, { ms }) => sum + ms, 0);
+      return {
+        frames: past.frames,
+        restarts: past.restarts,
+        ortTimeMs,
+        graphs,
+        workerPid: current?.pid ?? null,
+      };
+    },
+    async close() {
+      closing.abort();
+      await current?.close();
+    },
+  };
+}
+
+function sumOfGraphs(a: EngineStats["graphs"], b: EngineStats["graphs"]): EngineStats["graphs"] {
+  const sum = { ...a };
+  for (const [role, { runs, ms }] of Object.entries(b)) {
+    const before = sum[role] ?? { runs: 0, ms: 0 };
+    sum[role] = { runs: before.runs + runs, ms: before.ms + ms };
+  }
+  return sum;
+}

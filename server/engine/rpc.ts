@@ -1,0 +1,49 @@
+/**
+ * What the main process and the inference process say to each other, over Node's IPC with `serialization: "advanced"`:
+ * pixels cross as raw bytes, once, and no JSON is made of anything.
+ */
+import type { ErrorCode } from "../../protocol/errors.js";
+import type { EngineFrame, EnginePrompt, FrameOutput, PackSummary } from "./engine.js";
+
+/** Method: what it is given, what it answers. */
+export interface EngineMethods {
+  load: { params: LoadParams; result: PackSummary };
+  openSession: { params: { sessionId: string; width: number; height: number }; result: undefined };
+  prompt: {
+    params: { sessionId: string; frame: EngineFrame; prompt: EnginePrompt };
+    result: { output: FrameOutput; objectId?: number };
+  };
+  beginPropagation: { params: { sessionId: string; reverse: boolean }; result: undefined };
+  step: { params: { sessionId: string; frame: EngineFrame }; result: FrameOutput };
+  removeObject: { params: { sessionId: string; objectId: number }; result: undefined };
+  describeSession: { params: { sessionId: string }; result: { concepts: string[]; objectIds: number[] } };
+  resetSession: { params: { sessionId: string }; result: undefined };
+  closeSession: { params: { sessionId: string }; result: undefined };
+}
+
+export type MethodName = keyof EngineMethods;
+export type Params<M extends MethodName> = EngineMethods[M]["params"];
+export type Result<M extends MethodName> = EngineMethods[M]["result"];
+
+export interface LoadParams {
+  packDir: string;
+  providers: string[];
+  /** 0 chooses by the machine. */
+  threads: number;
+}
+
+/** Runs, and time inside ONNX Runtime, by graph role, since the process began. */
+export type GraphTiming = Record<string, { runs: number; ms: number }>;
+
+export type RpcRequest = { [M in MethodName]: { id: number; method: M; params: Params<M> } }[MethodName];
+
+export interface RpcFailure {
+  code: ErrorCode;
+  message: string;
+  field?: string;
+}
+
+export type RpcMessage =
+  | { id: number; result: Result<MethodName>; timing: GraphTiming }
+  | { id: number; error: RpcFailure; timing: GraphTiming }
+  | { log: { level: "info" | "warn"; message: string } };

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { createEngine } from "../../../server/engine/index.js";
+import { ended, isRunning } from "../../helpers/processes.js";
+import { compactPackDir } from "../../helpers/tiny-pack.js";
+
+const engineModule = new URL("../../../server/engine/index.ts", import.meta.url).href;
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** Another program that makes an engine, says which process it got, and then does `next`. */
+async function startHost(next: string): Promise<{ host: ChildProcess; workerPid: number }> {
+  const program = `
+    import { createEngine } from ${JSON.stringify(engineModule)};
+    const engine = await createEngine({ packDir: ${JSON.stringify(compactPackDir)}, threads: 1 });
+    console.log(engine.stats().workerPid);
+    ${next}
+  `;
+  const host = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
+    cwd: root,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const [line] = (await once(createInterface({ input: host.stdout as NodeJS.ReadableStream }), "line")) as [
+    string,
+  ];
+  return { host, workerPid: Number(line) };
+}
+
+test("closing ends the inference process, rejects what waits, and may be repeated", async () => {
+  const engine = await createEngine({ packDir: compactPackDir, threads: 1 });
+  const pid = engine.stats().workerPid as number;
+  expect(isRunning(pid)).toBe(true);
+  const waiting = engine.openSession("waiting", { width: 8, height: 8 });
+  const rejected = expect(waiting).rejects.toMatchObject({ code: "shutting_down" });
+  await engine.close();
+  await rejected;
+  await ended(pid);
+  await engine.close();
+  await expect(engine.openSession("late", { width: 8, height: 8 })).rejects.toMatchObject({
+    code: "shutting_down",
+  });
+});
+
+test("the inference process ends with a program that exits without closing", async () => {
+  const { host, workerPid } = await startHost('process.stdin.once("data", () => process.exit(0));');
+  expect(isRunning(workerPid)).toBe(true);
+  host.stdin?.write("go\n");
+  await ended(workerPid);
+});
+
+test("the inference process ends with a program that is killed", async () => {
+  const { host, workerPid } = await startHost("setInterval(() => {}, 1000);");
+  expect(isRunning(workerPid)).toBe(true);
+  host.kill("SIGKILL");
+  await ended(workerPid);
+});
+
+test("a terminal's interrupt is left to the main process", async () => {
+  const engine = await createEngine({ packDir: compactPackDir, threads: 1 });
+  process.kill(engine.stats().workerPid as number, "SIGINT");
+  await engine.openSession("after", { width: 8, height: 8 });
+  expect(engine.stats().restarts).toBe(0);
+  await engine.close();
+});

@@ -1,0 +1,91 @@
+import { rm } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  createEngine,
+  type Engine,
+  type EngineFrame,
+  type EnginePrompt,
+} from "../../../server/engine/index.js";
+import { ended } from "../../helpers/processes.js";
+import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
+
+const video = { width: 64, height: 48 };
+const phrase: EnginePrompt = { kind: "concept", text: "red circle", replace: false };
+let engine: Engine;
+
+function frame(index: number): EngineFrame {
+  return { index, rgb: new Uint8Array(engine.pack.inputSize ** 2 * 3).fill(90) };
+}
+
+function workerPid(): number {
+  const { workerPid: pid } = engine.stats();
+  if (pid === null) throw new Error("there is no inference process");
+  return pid;
+}
+
+describe("when the inference process is killed", () => {
+  const lost: string[][] = [];
+  beforeAll(async () => {
+    engine = await createEngine({ packDir: compactPackDir, threads: 1 });
+    engine.onRestart((sessionIds) => lost.push(sessionIds));
+  });
+  afterAll(() => engine.close());
+
+  test("calls in flight are rejected, the lost sessions are named once, and the next session opens", async () => {
+    await engine.openSession("early", video);
+    const first = workerPid();
+    const inFlight = [engine.prompt("early", frame(0), phrase), engine.openSession("late", video)];
+    process.kill(first, "SIGKILL");
+    for (const result of await Promise.allSettled(inFlight)) {
+      expect(result).toMatchObject({ status: "rejected", reason: { code: "engine_restarted" } });
+    }
+    expect(lost).toEqual([["early", "late"]]);
+    await engine.openSession("next", video);
+    expect(workerPid()).not.toBe(first);
+    expect(engine.stats().restarts).toBe(1);
+  });
+
+  test("a lost session stays lost until its id is opened again, and what was counted is kept", async () => {
+    await engine.openSession("reborn", video);
+    await engine.prompt("reborn", frame(0), phrase);
+    const before = engine.stats();
+    const pid = workerPid();
+    process.kill(pid, "SIGKILL");
+    await ended(pid);
+    await expect(engine.describeSession("reborn")).rejects.toMatchObject({ code: "engine_restarted" });
+    await engine.openSession("reborn", video);
+    expect(await engine.describeSession("reborn")).toEqual({ concepts: [], objectIds: [] });
+    await engine.prompt("reborn", frame(0), phrase);
+    const after = engine.stats();
+    expect(after.frames).toBe(before.frames + 1);
+    expect(after.graphs.encode?.runs).toBe((before.graphs.encode?.runs ?? 0) + 1);
+  });
+
+  test("a lost session can be closed, and closing the engine meanwhile leaves no process", async () => {
+    await engine.openSession("doomed", video);
+    const pid = workerPid();
+    process.kill(pid, "SIGKILL");
+    await ended(pid);
+    await expect(engine.describeSession("doomed")).rejects.toMatchObject({ code: "engine_restarted" });
+    await engine.closeSession("doomed");
+    const unknown = engine.describeSession("doomed");
+    const expected = expect(unknown).rejects.toMatchObject({ code: "shutting_down" });
+    await engine.close();
+    await expected;
+    expect(engine.stats().workerPid).toBeNull();
+  });
+});
+
+test("when it cannot be started again, every call says so", async () => {
+  const pack = await copyCompactPack();
+  engine = await createEngine({ packDir: pack.directory, threads: 1 });
+  await rm(pack.path("track.onnx"));
+  process.kill(workerPid(), "SIGKILL");
+  await engine.openSession("waiting", video).catch(() => {});
+  await expect(engine.openSession("next", video)).rejects.toMatchObject({
+    code: "engine_failed",
+    message: expect.stringMatching(/could not be started again: .*track\.onnx: the file is missing\./),
+  });
+  await expect(engine.openSession("another", video)).rejects.toMatchObject({ code: "engine_failed" });
+  await engine.close();
+});

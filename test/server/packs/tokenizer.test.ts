@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { openTokenizer, PhraseError } from "../../../server/packs/tokenizer.js";
+
+/** Whole words with start and end marks, lower case: the smallest tokenizer with all the parts that matter here. */
+const words = {
+  version: "1.0",
+  truncation: null,
+  padding: null as object | null,
+  added_tokens: [],
+  normalizer: { type: "Lowercase" },
+  pre_tokenizer: { type: "Whitespace" },
+  post_processor: {
+    type: "TemplateProcessing",
+    single: [
+      { SpecialToken: { id: "<s>", type_id: 0 } },
+      { Sequence: { id: "A", type_id: 0 } },
+      { SpecialToken: { id: "</s>", type_id: 0 } },
+    ],
+    pair: [],
+    special_tokens: {
+      "<s>": { id: "<s>", ids: [1], tokens: ["<s>"] },
+      "</s>": { id: "</s>", ids: [2], tokens: ["</s>"] },
+    },
+  },
+  decoder: null,
+  model: {
+    type: "WordLevel",
+    vocab: { "<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, red: 4, circle: 5 },
+    unk_token: "<unk>",
+  },
+};
+
+async function openWords(change: Partial<typeof words> = {}) {
+  const folder = await mkdtemp(path.join(tmpdir(), "masklet-tokenizer-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "tokenizer.json");
+  await writeFile(file, JSON.stringify({ ...words, ...change }));
+  return openTokenizer(file, "tokenizer.json", 6);
+}
+
+test("a phrase becomes its tokens between the marks, padded to the pack's length", async () => {
+  const tokenize = await openWords();
+  expect(tokenize(" Red circle ")).toEqual({
+    ids: Int32Array.of(1, 4, 5, 2, 0, 0),
+    mask: Int32Array.of(1, 1, 1, 1, 0, 0),
+  });
+});
+
+test("an unknown word is the unknown token, not padding", async () => {
+  const tokenize = await openWords();
+  expect([...tokenize("red zebra").ids]).toEqual([1, 4, 3, 2, 0, 0]);
+});
+
+test("the padding that the tokenizer declares is used", async () => {
+  const tokenize = await openWords({ padding: { strategy: "BatchLongest", pad_id: 9, pad_token: "<pad>" } });
+  expect([...tokenize("red").ids]).toEqual([1, 4, 2, 9, 9, 9]);
+});
+
+test("a phrase of just the pack's length is read, and one token more is refused with both numbers", async () => {
+  const tokenize = await openWords();
+  expect([...tokenize("red red red red").mask]).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(() => tokenize("red red red red red")).toThrow(
+    new PhraseError("The phrase is too long: it has 5 tokens, and this pack reads at most 4."),
+  );
+});
+
+test("a phrase without a word is refused", async () => {
+  const tokenize = await openWords();
+  expect(() => tokenize("  ")).toThrow(PhraseError);
+});
