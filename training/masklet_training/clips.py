@@ -1,0 +1,90 @@
+"""The clip generator: short synthetic videos with exact masks, identities and phrases.
+
+``named`` clips show drawn shapes and pictures that phrases describe; ``track`` clips show objects of
+any kind moving over natural backgrounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import motion
+from .effects import Effects
+from .library import SpriteLibrary
+from .named import named_scene
+from .render import draw_actor
+from .scene import Scene
+from .tracks import track_scene
+
+Array = NDArray[np.uint8]
+
+cv2.setNumThreads(1)
+
+
+@dataclass
+class ClipObject:
+    """What is known of one object.
+
+    ``phrases``: every vocabulary phrase that truly describes it; empty when it has no name.
+    ``maybe``: phrases that are debatable for it; use them neither as right nor as wrong answers.
+    """
+
+    phrases: list[str]
+    maybe: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Clip:
+    """A generated video.
+
+    ``frames``: uint8 [T,H,W,3] RGB.  ``ids``: uint8 [T,H,W], index into ``objects`` plus one of the
+    object visible at a pixel, 0 for background.
+    """
+
+    frames: Array
+    ids: Array
+    objects: list[ClipObject]
+
+
+class ClipGenerator:
+    """Generates clips; equal arguments give equal sequences of clips."""
+
+    def __init__(self, sprites_path: Path | str | None, size: int = 192, seed: int = 0, split: str = "train") -> None:
+        if split not in ("train", "val"):
+            raise ValueError(f"split must be 'train' or 'val', not {split!r}")
+        self.size = size
+        self.library = SpriteLibrary(sprites_path, split)
+        self.rng = np.random.default_rng([seed, split == "val"])
+
+    def clip(self, frames: int, kind: str) -> Clip:
+        """Generate one clip of ``frames`` frames; ``kind`` is ``named`` or ``track``."""
+        if kind not in ("named", "track"):
+            raise ValueError(f"kind must be 'named' or 'track', not {kind!r}")
+        make = named_scene if kind == "named" else track_scene
+        times = motion.timeline(self.rng, frames)
+        scene = make(self.rng, self.library, self.size, times)
+        return self._render(scene, times)
+
+    def _render(self, scene: Scene, times: NDArray[np.float64]) -> Clip:
+        size = self.size
+        images = np.empty((len(times), size, size, 3), np.uint8)
+        ids = np.zeros((len(times), size, size), np.uint8)
+        effects = Effects.sample(self.rng, times, scene.roughness)
+        backdrop: Array | None = None
+        for index, time in enumerate(times):
+            if backdrop is None or not np.array_equal(scene.camera[index], scene.camera[index - 1]):
+                matrix = scene.camera[index] @ scene.backdrop_place
+                backdrop = cv2.warpAffine(
+                    scene.backdrop, matrix[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+                )
+            frame = backdrop.copy()
+            for actor in scene.actors:
+                draw_actor(frame, ids[index], actor, index, float(time))
+            images[index] = effects.apply(self.rng, cv2.cvtColor(frame, cv2.COLOR_RGBA2RGB), index)
+        objects = [ClipObject(phrases, maybe) for phrases, maybe in scene.names]
+        return Clip(images, ids, objects)

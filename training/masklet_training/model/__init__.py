@@ -1,0 +1,1 @@
+"""The compact network: a small SAM 3 built for the Model Pack contract."""

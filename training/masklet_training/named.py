@@ -1,0 +1,151 @@
+"""Clips for phrases: several named shapes and pictures, with repeats and look-alikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import motion, shapes
+from .library import SpriteLibrary
+from .motion import Elastic, Pace
+from .render import Actor
+from .sampling import chance, log_uniform, pick
+from .scene import (
+    Names,
+    Scene,
+    backdrop,
+    mean_colour,
+    opaque,
+    scale_for,
+    scenery,
+    sprite_part,
+    tinted,
+)
+
+Array = NDArray[np.uint8]
+Rng = np.random.Generator
+
+
+@dataclass
+class _Cast:
+    """A named look: the picture, its phrases, and how far it may turn (None: freely)."""
+
+    picture: Array
+    names: Names
+    angle: float
+    swing: float | None
+
+
+def _cast_shape(rng: Rng, spec: tuple[str, str, str | None], style: str) -> _Cast:
+    shape, colour, pattern = spec
+    picture, phrases, maybe = shapes.named_shape(rng, shape, colour, pattern, style)
+    limit = shapes.MAX_TILT.get(shape)
+    swing = None if limit is None or limit >= 180 else 0.1
+    if chance(rng, 0.4):
+        swing = 0.0 if swing is None else swing
+    return _Cast(picture, (phrases, maybe), float(np.deg2rad(shapes.tilt(rng, shape))), swing)
+
+
+def _cast_picture(rng: Rng, library: SpriteLibrary, concept: int) -> _Cast:
+    picture, phrases, maybe = library.picture(rng, concept)
+    if chance(rng, 0.4):
+        picture = cv2.flip(picture, 1)
+    if chance(rng, 0.3):
+        picture = tinted(rng, picture, 0.05)
+    return _Cast(picture, (phrases, maybe), float(rng.normal(0, 0.25)), float(rng.uniform(0, 0.5)))
+
+
+def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, str | None]:
+    """Return a look-alike: one of shape, colour and pattern differs."""
+    shape, colour, pattern = spec
+    other = shapes.random_named(rng)
+    roll = rng.random()
+    if roll < 0.45:
+        return shape, other[1], pattern
+    if roll < 0.85:
+        return other[0], colour, pattern if other[0] != "ball" else None
+    return shape, colour, other[2] if shape != "ball" else None
+
+
+def _casting(rng: Rng, library: SpriteLibrary, count: int) -> list[_Cast]:
+    """Choose what a named clip shows: fresh looks, repeats of a phrase, and look-alikes."""
+    shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (0.35, 0.3, 0.35))
+    style = pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2))
+    specs: list[tuple[str, str, str | None]] = []
+    concepts: list[int] = []
+    casts: list[_Cast] = []
+    for _ in range(count):
+        if chance(rng, shape_share):
+            spec = shapes.random_named(rng)
+            if specs:
+                roll = rng.random()
+                base = pick(rng, specs)
+                spec = base if roll < 0.25 else _near_shape(rng, base) if roll < 0.65 else spec
+            specs.append(spec)
+            casts.append(_cast_shape(rng, spec, style))
+        else:
+            concept = pick(rng, library.concepts)
+            if concepts and chance(rng, 0.35):
+                concept = pick(rng, concepts)
+            concepts.append(concept)
+            casts.append(_cast_picture(rng, library, concept))
+    return casts
+
+
+def _stands_out(picture: Array, scene: Scene, spot: tuple[float, float], size: int) -> bool:
+    """Tell whether a picture's mean colour differs enough from the background around its first place."""
+    view = cv2.warpAffine(scene.backdrop, np.diag([12 / size, 12 / size, 1.0])[:2] @ scene.backdrop_place, (12, 12))
+    x, y = (int(v * 12 / size) for v in spot)
+    around = view[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2, :3].reshape(-1, 3).mean(0)
+    return float(np.abs(mean_colour(picture) - around).sum()) > 75
+
+
+def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
+    """Compose a clip of three to seven named shapes and pictures."""
+    frames = len(times)
+    pace = Pace.sample(rng, 0.008, 0.15)
+    moving_camera = chance(rng, 0.3)
+    camera = motion.still(frames)
+    if moving_camera:
+        camera = motion.camera_motion(rng, times, size, Pace.sample(rng, 0.005, 0.08))
+    scene = backdrop(rng, library, size, camera, photo_share=0.38)
+    scene.roughness = pick(rng, (0.0, 0.3, 0.8), (0.5, 0.25, 0.25))
+    if chance(rng, 0.2):
+        scene.actors += [scenery(rng, library, scene, size, frames, True) for _ in range(int(rng.integers(1, 3)))]
+    feather = float(rng.uniform(0.3, 0.7)) if chance(rng, 0.25) else 0.0
+    shadow = float(rng.uniform(0.15, 0.5)) if chance(rng, 0.15) else 0.0
+    blur = float(rng.uniform(0.2, 0.4)) if chance(rng, 0.15) else 0.0
+    wobble = chance(rng, 0.12)
+    count = int(rng.integers(3, 8))
+    taken: list[tuple[float, float]] = []
+    tries = pick(rng, (1, 3, 6))
+    top = min(0.25, 0.55 / count)
+    for cast in _casting(rng, library, count):
+        spot = motion.free_spot(rng, size, taken, tries)
+        if not _stands_out(cast.picture, scene, spot, size):
+            continue
+        scale = scale_for(log_uniform(rng, 0.015, top), size, opaque(cast.picture), 124.0)
+        local = Pace.sample(rng, 0.008, 0.15) if chance(rng, 0.3) else pace
+        if chance(rng, 0.1):
+            local = Pace(0.0, 0.0, 0.0)
+        path = motion.object_motion(
+            rng, times, size, scale, cast.angle, local, spot, chance(rng, 0.12), max_swing=cast.swing, rigid=True
+        )
+        elastic = Elastic.sample(rng, pace) if wobble else None
+        scene.names.append(cast.names)
+        actor = Actor([sprite_part(cast.picture, frames, elastic)], path, len(scene.names), blur, feather, shadow)
+        if chance(rng, 0.08):
+            actor.hidden = _blink(rng, frames)
+        scene.actors.append(actor)
+    return scene
+
+
+def _blink(rng: Rng, frames: int) -> NDArray[np.bool_]:
+    """Return when an object is gone: it appears late, leaves early, or disappears for a while."""
+    hidden = np.zeros(frames, bool)
+    start, stop = sorted(int(v) for v in rng.integers(0, frames + 1, 2))
+    hidden[start:stop] = True
+    return hidden

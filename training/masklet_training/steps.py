@@ -1,0 +1,142 @@
+"""One training step: what the network is asked on a batch of clips, and how wrong it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
+from .model.compact import CompactModel
+
+Losses = dict[str, Tensor]
+
+
+def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) -> Losses:
+    """First frame from a prompt, later frames from memory that holds the model's own masks.
+
+    levels: features of all frames [clips,T,…]; batch: see `batches.tracked_objects`."""
+    cfg = model.cfg
+    target, visible = batch["mask"], batch["visible"]
+    b, frames, side, _ = target.shape
+    at = [tuple(level[batch["clip"], t] for level in levels) for t in range(frames)]
+    blank = torch.zeros(b, 1, side, side)
+    # The first half of the objects is prompted; the other half starts from its true mask, as `seed` does.
+    half = b // 2
+    first = tuple(level[:half] for level in at[0])
+    masks, iou, score = model.segment(
+        first, batch["points"][:half], batch["labels"][:half], blank[:half], torch.zeros(half)
+    )
+    prompted = target[:half, 0:1]
+    seg = four_mask_loss(masks, prompted, batch["single"][:half]).mean()
+    iou_error = (iou - hard_iou(masks, prompted.expand_as(masks))).abs().mean()
+    presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
+    # Half of the prompted objects are remembered as the model saw them.
+    truth = (target[:, 0:1] * 2 - 1) * 10.0
+    quarter = half // 2
+    start = torch.cat([masks[:quarter, 0:1], truth[quarter:]])
+    hard = torch.ones(b)
+    memories = [model.remember(at[0][0], start, torch.ones(b), hard)]
+    pointers = [model.pointers.create(at[0][0], start, torch.ones(b))[:, 0]]
+    track = torch.zeros(())
+    tracked_iou = torch.zeros(())
+    for t in range(1, frames):
+        rows = [cfg.temporal_rows - 1] + [t - 1 - k for k in range(1, t)]
+        rows_t = torch.tensor(rows, dtype=torch.int32).expand(b, -1)
+        ages = torch.tensor([float(t - k) for k in range(t)]) / (cfg.max_pointers - 1)
+        masks, iou, score = model.track(
+            at[t],
+            torch.stack(memories, 1),
+            rows_t,
+            torch.stack(pointers, 1),
+            ages.expand(b, -1),
+            batch["later_points"][:, t],
+            batch["later_labels"][:, t],
+        )
+        shown = visible[:, t]
+        now = target[:, t : t + 1]
+        loss = four_mask_loss(masks, now, torch.zeros(b))
+        # An absent object should also have no bright pixels, but that is the score's job first of all.
+        track = track + (loss * (0.1 + 0.9 * shown)).mean()
+        actual = hard_iou(masks, now.expand_as(masks))
+        iou_error = iou_error + ((iou - actual).abs().mean(1) * shown).mean()
+        presence = presence + F.binary_cross_entropy_with_logits(score, shown)
+        tracked_iou = tracked_iou + (actual[:, 0] * shown).sum() / shown.sum().clamp(min=1)
+        if t + 1 < frames:
+            kept = torch.where(shown.view(-1, 1, 1, 1) > 0, masks[:, 0:1], masks[:, 0:1].clamp(max=-4.0))
+            memories.append(model.remember(at[t][0], kept, shown * 2 - 1, torch.zeros(b)))
+            pointers.append(model.pointers.create(at[t][0], kept, shown * 2 - 1)[:, 0])
+    return {
+        "seg": seg,
+        "track": track / (frames - 1),
+        "iou": iou_error / frames,
+        "score": presence / frames,
+        "m_track_iou": (tracked_iou / (frames - 1)).detach(),
+        "m_seg_iou": hard_iou(masks[:half, :1], target[:half, frames - 1 : frames]).mean().detach(),
+    }
+
+
+def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor]) -> Losses:
+    """All instances of a concept on a frame. trunk [rows' frames…] is indexed by batch["frame"]."""
+    detector = model.detector
+    unique, row_of = torch.unique(batch["frame"], return_inverse=True)
+    p8, prototypes = detector.pyramid(trunk[unique])
+    p8, prototypes = p8[row_of], prototypes[row_of]
+    text = model.text_encoder(batch["ids"], batch["text_mask"])
+    concept = detector.concepts(p8, text, batch["text_mask"], batch["exemplars"], batch["exemplar_labels"])
+    heat, sides, coefficients, present = detector.dense(p8, concept)
+    side = heat.shape[-1]
+    valid, boxes = batch["valid"], batch["boxes"]
+    target = heat_target(boxes, valid, side)
+    ignore = (F.avg_pool2d(batch["ignore"].unsqueeze(1), 2) > 0.1).float()
+    any_valid = (valid.sum(1) > 0).float()
+    doubtful = ((batch["ignore"].amax((1, 2)) > 0) & (any_valid == 0)).float()
+    presence = F.binary_cross_entropy_with_logits(present, any_valid, reduction="none")
+    presence = (presence * (1 - doubtful)).mean()
+    losses = {"heat": centre_focal(heat, target, ignore), "presence": presence}
+    row, slot = torch.nonzero(valid > 0, as_tuple=True)
+    if len(row) == 0:
+        zero = heat.sum() * 0.0
+        return losses | {"box": zero, "mask": zero, "m_det_iou": zero.detach()}
+    chosen = boxes[row, slot]
+    x = torch.floor((chosen[:, 0] + chosen[:, 2]) / 2 * side).clamp(0, side - 1).long()
+    y = torch.floor((chosen[:, 1] + chosen[:, 3]) / 2 * side).clamp(0, side - 1).long()
+    # Neighbouring cells learn the box and mask too: at run time the peak may fall one cell off.
+    x = (x + torch.randint(-1, 2, x.shape)).clamp(0, side - 1)
+    y = (y + torch.randint(-1, 2, y.shape)).clamp(0, side - 1)
+    index = (y * side + x).unsqueeze(1)
+    predicted = detector.decode_boxes(sides[row], index)[:, 0]
+    picked = coefficients[row].flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
+    masks = detector.assemble(prototypes[row], picked.transpose(1, 2), chosen.unsqueeze(1))
+    truth = batch["masks"][row, slot].unsqueeze(1)
+    inside = detector.crop(torch.ones_like(masks), chosen.unsqueeze(1)) > 0
+    masks = torch.where(inside, masks, torch.full_like(masks, -12.0))
+    return losses | {
+        "box": box_loss(predicted, chosen).mean(),
+        "mask": mask_loss(masks, truth).mean() + detail_loss(masks, truth, inside),
+        "m_det_iou": hard_iou(masks, truth).mean().detach(),
+    }
+
+
+def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
+    """Cross-entropy over the box only, so that small objects weigh as much as large ones."""
+    each = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
+    return (each.sum((-2, -1)) / inside.sum((-2, -1)).clamp(min=1)).mean()
+
+
+WEIGHTS = {"seg": 1.0, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7}
+
+
+def total_loss(model: CompactModel, images: Tensor, batch: dict[str, Any]) -> tuple[Tensor, dict[str, float]]:
+    """images uint8 [clips,T,S,S,3] → weighted loss and the parts as plain numbers."""
+    clips, frames, h, w, _ = images.shape
+    pixels = images.reshape(clips * frames, h, w, 3).permute(0, 3, 1, 2).float()
+    levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
+    split = tuple(level.reshape(clips, frames, *level.shape[1:]) for level in levels)
+    losses = tracking_losses(model, split, batch["objects"])
+    losses |= detection_losses(model, model.trunk(levels), batch["concepts"])
+    total = sum(WEIGHTS[name] * value for name, value in losses.items() if name in WEIGHTS)
+    assert isinstance(total, Tensor)
+    return total, {name: float(value.detach()) for name, value in losses.items()}

@@ -1,0 +1,173 @@
+"""Trains the compact model on generated clips, within a given wall time, resumable at any checkpoint.
+
+    python -m masklet_training.train --sprites .cache/sprites.npz --out .cache/run --minutes 80
+
+Several single-threaded processes that average their gradients use small CPUs better than one process with several
+threads: convolutions this small spend much of their time waiting for each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from .batches import BatchShape, BatchStream
+from .model.compact import CompactModel
+from .steps import total_loss
+from .tokenizer import words
+
+
+def to_tensors(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: to_tensors(item) for key, item in value.items()}
+    return torch.from_numpy(np.ascontiguousarray(value))
+
+
+def learning_rate(progress: float, peak: float) -> float:
+    """Short warm-up, then a cosine to nearly zero at the end of the time budget. progress in 0..1."""
+    if progress < 0.02:
+        return peak * max(progress / 0.02, 0.02)
+    return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
+
+
+@torch.no_grad()
+def update_average(average: CompactModel, model: CompactModel, decay: float) -> None:
+    """Exponential moving average of weights; norm statistics are copied."""
+    for a, p in zip(average.parameters(), model.parameters()):
+        a.lerp_(p, 1.0 - decay)
+    for a, p in zip(average.buffers(), model.buffers()):
+        a.copy_(p)
+
+
+def share(gradients: list[torch.Tensor], progress: float, workers: int) -> float:
+    """Averages gradients over all processes, in place, together with the progress, so that all stop at one step."""
+    flat = torch.cat([g.flatten() for g in gradients] + [torch.tensor([progress])])
+    if workers > 1:
+        dist.all_reduce(flat)
+        flat /= workers
+    offset = 0
+    for g in gradients:
+        g.copy_(flat[offset : offset + g.numel()].view_as(g))
+        offset += g.numel()
+    return float(flat[-1])
+
+
+def train(rank: int, options: argparse.Namespace) -> None:
+    """One process of the training run; rank 0 averages weights, logs and saves."""
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    if options.workers > 1:
+        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{options.port}", rank=rank, world_size=options.workers)
+    options.out.mkdir(parents=True, exist_ok=True)
+    checkpoint_path = options.out / "checkpoint.pt"
+    shape = BatchShape(size=options.size)
+    model = CompactModel().to(memory_format=torch.channels_last)
+    if options.init:
+        model.load_state_dict(torch.load(options.init, weights_only=True)["average"])
+    average = copy.deepcopy(model)
+    parameters = list(model.parameters())
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=options.peak,
+        betas=(0.9, 0.98),
+    )
+    step, spent = 0, 0.0
+    if options.resume and checkpoint_path.exists():
+        saved = torch.load(checkpoint_path, weights_only=True)
+        model.load_state_dict(saved["model"])
+        average.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        step, spent = saved["step"], saved["spent"]
+    torch.manual_seed(options.seed * 7919 + rank)
+    stream = BatchStream(options.sprites, shape, seed=options.seed * 100_003 + step * options.workers + rank)
+    log = (options.out / "log.jsonl").open("a")
+    started, last_save = time.monotonic(), time.monotonic()
+    sums: dict[str, float] = {}
+    counted = 0
+    progress = spent / (options.minutes * 60)
+
+    def save() -> None:
+        state = {
+            "model": model.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "words": words(),
+            "step": step,
+            "spent": spent + time.monotonic() - started,
+        }
+        torch.save(state, checkpoint_path.with_suffix(".tmp"))
+        checkpoint_path.with_suffix(".tmp").rename(checkpoint_path)
+
+    while progress < 1.0:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(progress, options.peak)
+        arrays = stream.next()
+        images = torch.from_numpy(arrays.pop("images"))
+        loss, parts = total_loss(model, images, to_tensors(arrays))
+        loss.backward()
+        gradients = []
+        for p in parameters:
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad.nan_to_num_(0.0)
+            gradients.append(p.grad)
+        elapsed = spent + time.monotonic() - started
+        progress = share(gradients, elapsed / (options.minutes * 60), options.workers)
+        torch.nn.utils.clip_grad_norm_(parameters, 4.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        step += 1
+        if rank > 0:
+            continue
+        update_average(average, model, min(0.998, (1 + step) / (10 + step)))
+        counted += 1
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + value
+        if counted == 50:
+            means = {name: round(value / counted, 4) for name, value in sums.items()}
+            line = {"step": step, "minutes": round(elapsed / 60, 2), **means}
+            print(json.dumps(line), flush=True)
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+            sums, counted = {}, 0
+        if time.monotonic() - last_save > 180:
+            save()
+            last_save = time.monotonic()
+    if rank == 0:
+        save()
+    stream.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sprites", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=80.0, help="whole budget, earlier sessions included")
+    parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
+    parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
+    parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--init", type=Path, help="start from the averaged weights of another run's checkpoint")
+    options = parser.parse_args()
+    if options.workers == 1:
+        train(0, options)
+    else:
+        mp.spawn(train, (options,), nprocs=options.workers, daemon=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The words the training clips are labelled with.
+
+Two families of named things exist:
+
+* drawn shapes: colour x shape (``red circle``), pattern x shape (``striped square``) and colour x
+  pattern x shape (``red striped square``);
+* pictures of concrete nouns (``dog``), rendered from emoji artwork in several styles.
+
+All phrases are lower case.  ``ALL_PHRASES`` holds every phrase an object may carry.
+"""
+
+from __future__ import annotations
+
+import random
+
+from .pictures import PICTURES
+
+# --------------------------------------------------------------------------------------------------
+# Shapes
+# --------------------------------------------------------------------------------------------------
+
+COLOURS: tuple[str, ...] = (
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "gray",
+    "cyan",
+)
+PATTERNS: tuple[str, ...] = ("striped", "dotted", "checkered")
+
+# Shape -> names that are all true of it.  The first one is the canonical name.
+SHAPE_NAMES: dict[str, tuple[str, ...]] = {
+    "circle": ("circle",),
+    "ball": ("ball", "sphere"),
+    "square": ("square", "box"),
+    "triangle": ("triangle",),
+    "rectangle": ("rectangle", "box"),
+    "ellipse": ("ellipse", "oval"),
+    "star": ("star",),
+    "pentagon": ("pentagon",),
+    "hexagon": ("hexagon",),
+    "diamond": ("diamond", "rhombus"),
+    "cross": ("cross",),
+    "ring": ("ring",),
+    "heart": ("heart",),
+    "crescent": ("crescent",),
+}
+
+# Shape -> names that some people would also accept: neither a right nor a wrong answer.
+SHAPE_MAYBE: dict[str, tuple[str, ...]] = {
+    "circle": ("ball", "ellipse", "oval", "sphere"),
+    "ball": ("circle", "ellipse", "oval"),
+    "square": ("rectangle", "diamond", "rhombus"),
+    "rectangle": ("square",),
+    "ellipse": ("circle",),
+    "diamond": ("square",),
+    "ring": ("circle",),
+    "crescent": ("moon",),
+}
+
+COLOUR_SPELLINGS: dict[str, tuple[str, ...]] = {"gray": ("gray", "grey")}
+
+
+def shape_phrases(shape: str, colour: str, pattern: str | None = None) -> list[str]:
+    """Return every vocabulary phrase that truly describes a drawn shape."""
+    phrases: list[str] = []
+    for name in SHAPE_NAMES[shape]:
+        phrases.append(name)
+        if pattern is not None:
+            phrases.append(f"{pattern} {name}")
+        middle = f"{pattern} " if pattern else ""
+        phrases.extend(f"{c} {middle}{name}" for c in COLOUR_SPELLINGS.get(colour, (colour,)))
+    return phrases
+
+
+def shape_maybe(shape: str, colour: str, pattern: str | None = None) -> list[str]:
+    """Return phrases that are neither clearly true nor clearly false of a drawn shape."""
+    colours = COLOUR_SPELLINGS.get(colour, (colour,))
+    phrases: list[str] = []
+    for name in SHAPE_MAYBE.get(shape, ()):
+        phrases.append(name)
+        phrases.extend(f"{c} {name}" for c in colours)
+        if pattern:
+            phrases.append(f"{pattern} {name}")
+            phrases.extend(f"{c} {pattern} {name}" for c in colours)
+    if pattern:  # is a red-and-white striped square "a red square"?  Leave it open.
+        phrases.extend(f"{c} {name}" for name in SHAPE_NAMES[shape] for c in colours)
+    return [p for p in phrases if p in PHRASE_SET]
+
+
+def _all_shape_phrases() -> list[str]:
+    phrases: dict[str, None] = {}
+    for shape in SHAPE_NAMES:
+        for pattern in (None, *PATTERNS):
+            if pattern and shape == "ball":
+                continue
+            for colour in COLOURS:
+                phrases.update(dict.fromkeys(shape_phrases(shape, colour, pattern)))
+    return list(phrases)
+
+
+# --------------------------------------------------------------------------------------------------
+# Everything
+# --------------------------------------------------------------------------------------------------
+
+SHAPE_PHRASES: tuple[str, ...] = tuple(_all_shape_phrases())
+PICTURE_PHRASES: tuple[str, ...] = tuple(dict.fromkeys(p for row in PICTURES for p in row.phrases))
+ALL_PHRASES: tuple[str, ...] = tuple(dict.fromkeys(SHAPE_PHRASES + PICTURE_PHRASES))
+PHRASE_SET: frozenset[str] = frozenset(ALL_PHRASES)
+
+
+def sample_absent(present: list[list[str]], maybe: list[list[str]], rng: random.Random, count: int = 1) -> list[str]:
+    """Draw phrases that describe none of the objects.
+
+    Half are near misses (they share a word with a phrase that is present), half are arbitrary.
+    """
+    taken = {p for phrases in (*present, *maybe) for p in phrases}
+    words = {w for phrases in present for p in phrases for w in p.split()}
+    near = [p for p in ALL_PHRASES if p not in taken and words & set(p.split())]
+    drawn: list[str] = []
+    while len(drawn) < count:
+        if near and rng.random() < 0.5:
+            phrase = rng.choice(near)
+        else:
+            pool = SHAPE_PHRASES if rng.random() < 0.4 else PICTURE_PHRASES
+            phrase = rng.choice(pool)
+        if phrase not in taken and phrase not in drawn:
+            drawn.append(phrase)
+    return drawn

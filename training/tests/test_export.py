@@ -1,0 +1,80 @@
+"""Every exported graph gives PyTorch's numbers, for batch sizes and memory lengths it was not traced with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from masklet_training.export import export_pack
+from masklet_training.graphs import SPECS, GraphSpec, example_inputs
+from masklet_training.model.compact import CompactModel
+
+SIDE = 128
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
+    torch.manual_seed(3)
+    model = CompactModel().eval()
+    for module in model.modules():  # norms and zero-initialised parts must not hide a mistake
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    torch.nn.init.normal_(model.no_memory, std=0.3)
+    torch.nn.init.normal_(model.memory_encoder.occluded, std=0.3)
+    torch.nn.init.normal_(model.pointers.absent, std=0.3)
+    out = tmp_path_factory.mktemp("pack")
+    export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"})
+    return model, out
+
+
+@pytest.mark.parametrize("sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3), dict(b=2, m=4, p=1, n=3, c=2, e=2)])
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.role)
+def test_graph_equals_pytorch(pack: tuple[CompactModel, Path], spec: GraphSpec, sizes: dict[str, int]) -> None:
+    model, folder = pack
+    torch.manual_seed(11)
+    inputs = example_inputs(model, SIDE, **sizes)[spec.role]
+    with torch.no_grad():
+        expected = spec.module(model).eval()(*(inputs[name] for name in spec.inputs))
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    session = ort.InferenceSession(str(folder / f"{spec.role}.onnx"), providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_inputs()] and {value.name for value in session.get_inputs()} == set(spec.inputs)
+    got = session.run(list(spec.outputs), {name: inputs[name].numpy() for name in spec.inputs})
+    for name, a, b in zip(spec.outputs, expected, got):
+        assert a.shape == b.shape, name
+        if spec.role == "detect" and name != "presence":  # cells that are no peak score zero, in any order
+            found = expected[0].numpy() > 0
+            assert found.any() and (got[0] > 0).sum() == found.sum()
+            a, b = a[torch.from_numpy(found)], b[found]
+        scale = max(1.0, float(a.float().abs().max()))
+        assert float(np.abs(a.numpy().astype(np.float64) - b).max()) / scale < 2e-4, name
+
+
+def test_memory_slots_may_stand_in_any_order(pack: tuple[CompactModel, Path]) -> None:
+    model, folder = pack
+    inputs = {name: value.numpy() for name, value in example_inputs(model, SIDE, m=4)["track"].items()}
+    session = ort.InferenceSession(str(folder / "track.onnx"), providers=["CPUExecutionProvider"])
+    straight = session.run(["mask"], inputs)[0]
+    order = [2, 0, 3, 1]
+    shuffled = inputs | {"memory": inputs["memory"][:, order], "memory_t": inputs["memory_t"][:, order]}
+    assert np.abs(straight - session.run(["mask"], shuffled)[0]).max() < 1e-4
+
+
+def test_render_measures_what_it_draws(pack: tuple[CompactModel, Path]) -> None:
+    _, folder = pack
+    session = ort.InferenceSession(str(folder / "render.onnx"), providers=["CPUExecutionProvider"])
+    m = SIDE // 4
+    mask = np.full((2, 1, m, m), -8.0, np.float32)
+    mask[0, 0, 4:12, 8:24] = 8.0
+    feeds = {"mask": mask, "size": np.array([90, 161], np.int32), "threshold": np.array(0.0, np.float32)}
+    bits, area, bbox = session.run(["bits", "area", "bbox"], feeds)
+    assert bits.shape == (2, 90, 161) and bits.max() == 1
+    ys, xs = np.nonzero(bits[0])
+    assert area.tolist() == [len(ys), 0]
+    assert bbox.tolist() == [[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], [0, 0, 0, 0]]
+    assert abs(len(ys) / bits[0].size - 8 * 16 / m**2) < 0.01
