@@ -9,12 +9,7 @@ export const CLOSE_CODES = {
   noHeartbeat: {
     code: 4408,
     reason: "no_heartbeat",
-    meaning: "The client answered no ping for two heartbeat intervals.",
-  },
-  tooManyRequests: {
-    code: 4429,
-    reason: "too_many_requests",
-    meaning: "More unanswered requests than the limit below.",
+    meaning: "For four heartbeat intervals the client sent nothing, answered no ping and took no data.",
   },
   internal: { code: 4500, reason: "internal", meaning: "A fault of the server outside any request." },
 } as const;

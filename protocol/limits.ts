@@ -30,7 +30,7 @@ export const SERVER_LIMITS = {
   maxPendingRequests: {
     value: 64,
     unit: "requests per connection",
-    reason: "Requests queue in memory while the model works.",
+    reason: "With this many unanswered requests the server reads no more from the socket until one is answered.",
   },
   maxSessionsPerConnection: {
     value: 8,
