@@ -1,0 +1,152 @@
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import { ProtocolError } from "../../protocol/errors.js";
+import { mediaUnsupported } from "./errors.js";
+import type { MediaLimits } from "./limits.js";
+import { naturalOrder } from "./natural-order.js";
+import { checkedRange, rememberLastFrame } from "./range.js";
+import { isUnder } from "./resource.js";
+import type { FrameRange, MediaFrame, MediaSource, OpenMediaOptions } from "./source.js";
+import { probeStill, readStill } from "./stills.js";
+
+export interface StillsFacts {
+  /** `frames`: a folder of pictures, one per frame. `image`: a single picture, a video of one frame. */
+  kind: "frames" | "image";
+  /** Size of the (first) picture, upright. */
+  width: number;
+  height: number;
+  numFrames: number;
+  /** Pictures have no rate and no times. */
+  fps: null;
+  durationS: null;
+  /** Format of the (first) picture. */
+  codec: "jpeg" | "png" | "webp";
+  rotationDeg: 0 | 90 | 180 | 270;
+}
+
+const EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp"]);
+
+/** Headers read at a time while a folder is opened. */
+const PROBES_AT_ONCE = 8;
+
+/** A single picture as a video of one frame. */
+export async function openImage(path: string, limits: MediaLimits): Promise<MediaSource> {
+  const { format, ...size } = await probeStill(path, "the picture", limits);
+  const facts: StillsFacts = {
+    kind: "image",
+    ...size,
+    numFrames: 1,
+    fps: null,
+    durationS: null,
+    codec: format,
+  };
+  return openStills(facts, [{ path, name: "the picture" }], limits);
+}
+
+/**
+ * A folder of JPEG, PNG or WebP files as a video: its files in natural order (`2.jpg` before `10.jpg`), frame index =
+ * rank, gaps in the numbering do not matter. Hidden files, other files and sub-folders are ignored.
+ *
+ * Every picture must have the size of the first one: masks and coordinates belong to one size, and a stray picture of
+ * another is nearly always a mistake. All headers are checked here, so that the mistake shows before any work is done.
+ */
+export async function openFrameFolder(
+  folder: string,
+  limits: MediaLimits,
+  options: OpenMediaOptions,
+): Promise<MediaSource> {
+  const stills = await listStills(folder, options.mediaRoots ?? []);
+  const [firstStill] = stills;
+  if (!firstStill) throw mediaUnsupported("the folder holds no JPEG, PNG or WebP pictures");
+  if (stills.length > limits.maxFrames)
+    throw mediaUnsupported(`the folder holds more than ${limits.maxFrames} pictures`);
+
+  const { format, ...size } = await probeStill(firstStill.path, firstStill.name, limits);
+  for (let i = 1; i < stills.length; i += PROBES_AT_ONCE) {
+    options.signal?.throwIfAborted();
+    await Promise.all(
+      stills.slice(i, i + PROBES_AT_ONCE).map(async ({ path, name }) => {
+        const other = await probeStill(path, name, limits);
+        if (other.width === size.width && other.height === size.height) return;
+        throw mediaUnsupported(
+          `${name} is ${other.width}×${other.height}, but the first picture, ${firstStill.name}, is ` +
+            `${size.width}×${size.height}; all frames must have one size`,
+        );
+      }),
+    );
+  }
+  const facts: StillsFacts = {
+    ...{ kind: "frames", ...size, numFrames: stills.length },
+    ...{ fps: null, durationS: null, codec: format },
+  };
+  return openStills(facts, stills, limits);
+}
+
+interface Still {
+  path: string;
+  /** What error messages call it. */
+  name: string;
+}
+
+/** The pictures of a folder in natural order, with links resolved. */
+async function listStills(folder: string, mediaRoots: readonly string[]): Promise<Still[]> {
+  const stills: Still[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const { name } = entry;
+    if (name.startsWith(".") || !EXTENSIONS.has(extname(name).toLowerCase())) continue;
+    const path = join(folder, name);
+    if (entry.isFile()) stills.push({ path, name });
+    else if (entry.isSymbolicLink()) stills.push({ path: await followLink(path, mediaRoots), name });
+  }
+  return stills.sort((a, b) => naturalOrder(a.name, b.name));
+}
+
+/** Where a link leads, if that is a file under a media root. Leading outside and leading nowhere look the same. */
+async function followLink(path: string, mediaRoots: readonly string[]): Promise<string> {
+  const real = await realpath(path).catch(() => null);
+  if (real !== null && mediaRoots.some((root) => isUnder(real, root)) && (await stat(real)).isFile())
+    return real;
+  throw new ProtocolError(
+    "resource_forbidden",
+    `${basename(path)} is a link that leads out of the media roots`,
+  );
+}
+
+function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): MediaSource {
+  const closing = new AbortController();
+
+  async function* frames(range: FrameRange): AsyncGenerator<MediaFrame, void, undefined> {
+    const { width, height, direction, first, end } = checkedRange(facts, range);
+    const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
+    const read = async (index: number): Promise<MediaFrame> => {
+      const still = stills[index] as Still;
+      return {
+        index,
+        timestampUs: null,
+        rgb: await readStill(still.path, still.name, { width, height }, limits),
+      };
+    };
+    const at = (step: number) => (direction === "forward" ? first + step : end - 1 - step);
+    const count = end - first;
+
+    // The next picture is read while the consumer works on this one.
+    let ahead: Promise<MediaFrame> | undefined;
+    for (let step = 0; step < count; step++) {
+      either.throwIfAborted();
+      const frame = await (ahead ?? read(at(step)));
+      either.throwIfAborted();
+      ahead = step + 1 < count ? read(at(step + 1)) : undefined;
+      ahead?.catch(() => {}); // told when its turn comes, or not at all
+      yield frame;
+    }
+  }
+
+  return {
+    facts,
+    frames,
+    frame: rememberLastFrame(frames),
+    async close() {
+      closing.abort(new DOMException("the pictures were closed", "AbortError"));
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { ProtocolError } from "../../protocol/errors.js";
+import type { FrameRange, MediaFrame, MediaSource } from "./source.js";
+
+/** The frames `first` … `end - 1` that a range asks for, whichever way it goes through them. */
+export function checkedRange(facts: { numFrames: number }, range: FrameRange) {
+  const { startFrame, count, direction, width, height } = range;
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    throw new RangeError(`frames of ${width}×${height} pixels cannot be made`);
+  }
+  if (!Number.isInteger(startFrame) || startFrame < 0 || startFrame >= facts.numFrames) {
+    throw new ProtocolError(
+      "frame_out_of_range",
+      `frame ${startFrame} does not exist; there are ${facts.numFrames}, numbered from 0`,
+    );
+  }
+  return direction === "forward"
+    ? { width, height, direction, first: startFrame, end: Math.min(facts.numFrames, startFrame + count) }
+    : { width, height, direction, first: Math.max(0, startFrame + 1 - count), end: startFrame + 1 };
+}
+
+/** `MediaSource.frame` in terms of its `frames`. */
+export function rememberLastFrame(frames: MediaSource["frames"]): MediaSource["frame"] {
+  let last: { frame: MediaFrame; width: number; height: number } | undefined;
+  return async (index, { width, height, signal }) => {
+    signal?.throwIfAborted();
+    if (last?.frame.index === index && last.width === width && last.height === height) return last.frame;
+    const range: FrameRange = {
+      startFrame: index,
+      count: 1,
+      direction: "forward",
+      width,
+      height,
+      ...(signal && { signal }),
+    };
+    for await (const frame of frames(range)) {
+      last = { frame, width, height };
+      return frame;
+    }
+    throw new Error(`no frame came for index ${index}`);
+  };
+}

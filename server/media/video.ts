@@ -1,0 +1,85 @@
+import { type DecodedFrame, type DecodeRequest, decodeFrames, verifyIndex } from "./decode.js";
+import type { MediaLimits } from "./limits.js";
+import { probeVideo } from "./probe.js";
+import { checkedRange, rememberLastFrame } from "./range.js";
+import type { Demuxer } from "./sniff.js";
+import type { FrameRange, MediaSource } from "./source.js";
+import { keyframeFrom } from "./video-index.js";
+
+/**
+ * Pictures held while going backward, which has to decode forward, a stretch at a time: more means fewer pictures
+ * decoded twice, at most this much memory per stream.
+ */
+const REVERSE_BYTES = 32 * 1024 * 1024;
+
+export async function openVideo(
+  path: string,
+  demuxer: Demuxer,
+  limits: MediaLimits,
+  signal?: AbortSignal,
+): Promise<MediaSource> {
+  const probed = await probeVideo(path, demuxer, limits, signal);
+  const { stallTimeoutMs } = limits;
+  const index = await verifyIndex({
+    video: probed,
+    width: 16,
+    height: 16,
+    stallTimeoutMs,
+    ...(signal && { signal }),
+  });
+  const video = { ...probed, index };
+  const { facts } = video;
+
+  const closing = new AbortController();
+  const processes = new Set<Promise<unknown>>();
+  const onProcess = (exited: Promise<unknown>) => {
+    processes.add(exited);
+    exited.catch(() => {}).finally(() => processes.delete(exited));
+  };
+
+  async function* frames(range: FrameRange): AsyncGenerator<DecodedFrame, void, undefined> {
+    const { width, height, direction, first, end } = checkedRange(facts, range);
+    const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
+    const decode = (startFrame: number, endFrame: number) => {
+      const request: DecodeRequest = {
+        video,
+        width,
+        height,
+        startFrame,
+        endFrame,
+        stallTimeoutMs,
+        signal: either,
+        onProcess,
+      };
+      return decodeFrames(request);
+    };
+    if (direction === "forward") {
+      yield* decode(first, end);
+      return;
+    }
+    const stretch = Math.max(1, Math.floor(REVERSE_BYTES / (width * height * 3)));
+    for (let upTo = end; upTo > first; ) {
+      const lowest = Math.max(first, upTo - stretch);
+      // Stretches that begin at a keyframe decode nothing in vain.
+      const keyframe = keyframeFrom(index, lowest);
+      const from = keyframe >= 0 && keyframe < upTo ? keyframe : lowest;
+      const pictures: DecodedFrame[] = [];
+      for await (const frame of decode(from, upTo)) pictures.push(frame);
+      for (let last = pictures.pop(); last; last = pictures.pop()) {
+        yield last;
+        either.throwIfAborted();
+      }
+      upTo = from;
+    }
+  }
+
+  return {
+    facts,
+    frames,
+    frame: rememberLastFrame(frames),
+    async close() {
+      closing.abort(new DOMException("the video was closed", "AbortError"));
+      await Promise.allSettled(processes);
+    },
+  };
+}

@@ -1,0 +1,267 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readFile, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import sharp from "sharp";
+import { ffmpegPath } from "../../server/media/binaries.js";
+
+/**
+ * Media drawn for the occasion. Every picture carries its number as light and dark cells and a colour in each corner,
+ * so that a test can tell which frame it got and which way up.
+ */
+
+const COLUMNS = 6;
+const ROWS = 4;
+const BITS = 12;
+const CORNERS = {
+  red: [220, 30, 30],
+  green: [30, 200, 30],
+  blue: [30, 30, 220],
+  white: [250, 250, 250],
+} as const;
+export type Corner = keyof typeof CORNERS;
+
+/** Cells in reading order without the corners; the first `BITS` of them hold the number, lowest bit first. */
+const CELLS = Array.from({ length: COLUMNS * ROWS }, (_, cell) => cell).filter(
+  (cell) => ![0, COLUMNS - 1, COLUMNS * (ROWS - 1), COLUMNS * ROWS - 1].includes(cell),
+);
+
+let directory: string | undefined;
+
+/** A folder for this run's media, removed when the process ends. */
+export function mediaDirectory(): string {
+  if (!directory) {
+    const made = mkdtempSync(join(tmpdir(), "masklet-test-media-"));
+    directory = made;
+    process.on("exit", () => rmSync(made, { recursive: true, force: true }));
+  }
+  return directory;
+}
+
+/** A path in the media folder; the folders above it exist. */
+export function mediaPath(name: string): string {
+  const path = join(mediaDirectory(), name);
+  mkdirSync(dirname(path), { recursive: true });
+  return path;
+}
+
+/** `[height, width, 3]` picture number `index`. */
+export function paintFrame(index: number, width: number, height: number): Buffer {
+  const rgb = Buffer.alloc(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const column = Math.floor((x * COLUMNS) / width);
+      const row = Math.floor((y * ROWS) / height);
+      rgb.set(cellColour(row * COLUMNS + column, index), (y * width + x) * 3);
+    }
+  }
+  return rgb;
+}
+
+function cellColour(cell: number, index: number): readonly [number, number, number] {
+  if (cell === 0) return CORNERS.red;
+  if (cell === COLUMNS - 1) return CORNERS.green;
+  if (cell === COLUMNS * (ROWS - 1)) return CORNERS.blue;
+  if (cell === COLUMNS * ROWS - 1) return CORNERS.white;
+  const bit = CELLS.indexOf(cell);
+  const light = bit < BITS ? (index >> bit) & 1 : bit % 2;
+  return light ? [210, 210, 210] : [40, 40, 40];
+}
+
+/** The number of a picture made by `paintFrame`, at whatever size it comes back. */
+export function readFrameNumber(rgb: Uint8Array, width: number, height: number): number {
+  let number = 0;
+  for (let bit = 0; bit < BITS; bit++) {
+    const [r, g, b] = cellCentre(rgb, width, height, CELLS[bit] as number);
+    if (r + g + b > 3 * 125) number |= 1 << bit;
+  }
+  return number;
+}
+
+/** The colours in the corners: top left, top right, bottom left, bottom right. */
+export function readCorners(rgb: Uint8Array, width: number, height: number): Corner[] {
+  const columns = width > height ? [0, COLUMNS - 1] : [0, ROWS - 1];
+  const rows = width > height ? [0, ROWS - 1] : [0, COLUMNS - 1];
+  const [perRow, perColumn] = width > height ? [COLUMNS, ROWS] : [ROWS, COLUMNS];
+  return rows.flatMap((row) =>
+    columns.map((column) => {
+      const x = Math.floor(((column + 0.5) * width) / perRow);
+      const y = Math.floor(((row + 0.5) * height) / perColumn);
+      const seen = rgb.subarray((y * width + x) * 3, (y * width + x) * 3 + 3);
+      const distance = (name: Corner) =>
+        CORNERS[name].reduce((sum, v, i) => sum + Math.abs(v - (seen[i] ?? 0)), 0);
+      return (Object.keys(CORNERS) as Corner[]).reduce((a, b) => (distance(a) <= distance(b) ? a : b));
+    }),
+  );
+}
+
+function cellCentre(rgb: Uint8Array, width: number, height: number, cell: number): [number, number, number] {
+  const x = Math.floor((((cell % COLUMNS) + 0.5) * width) / COLUMNS);
+  const y = Math.floor(((Math.floor(cell / COLUMNS) + 0.5) * height) / ROWS);
+  const at = (y * width + x) * 3;
+  return [rgb[at] ?? 0, rgb[at + 1] ?? 0, rgb[at + 2] ?? 0];
+}
+
+export interface ClipOptions {
+  /** File name; its extension chooses the container. Clips of one name are made once per run. */
+  name: string;
+  frames?: number;
+  width?: number;
+  height?: number;
+  fps?: number;
+  /** ffmpeg's encoder options; by default H.264 with B-frames and a keyframe every 12 frames. */
+  encoder?: string[];
+  /** Other output options of ffmpeg. */
+  output?: string[];
+  /** Presentation time of frame N as a setpts expression in milliseconds, for clips of variable rate. */
+  timesMs?: string;
+  /** Upper left 2×2 part `[a, b, c, d]` of the display matrix to write into an MP4; each -1, 0 or 1. */
+  displayMatrix?: [number, number, number, number];
+}
+
+const H264 = [
+  "-c:v",
+  "libx264",
+  "-preset",
+  "ultrafast",
+  "-bf",
+  "2",
+  "-b_strategy",
+  "0",
+  "-g",
+  "12",
+  "-crf",
+  "18",
+];
+const clips = new Map<string, Promise<string>>();
+
+/** Encodes a clip of numbered pictures with the real ffmpeg and answers its path. */
+export function makeClip(options: ClipOptions): Promise<string> {
+  let clip = clips.get(options.name);
+  if (!clip) {
+    clip = encodeClip(options);
+    clips.set(options.name, clip);
+  }
+  return clip;
+}
+
+async function encodeClip(options: ClipOptions): Promise<string> {
+  const { name, frames = 24, width = 96, height = 64, fps = 25, encoder = H264, output = [] } = options;
+  const path = mediaPath(name);
+  const pixelFormat = encoder.includes("-pix_fmt") || width % 2 || height % 2 ? [] : ["-pix_fmt", "yuv420p"];
+  const times = options.timesMs
+    ? ["-vf", `settb=1/1000,setpts='${options.timesMs}'`, "-vsync", "0", "-enc_time_base", "1/1000"]
+    : [];
+  await runFfmpegTool(
+    [
+      ...[
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        `${width}x${height}`,
+        "-r",
+        String(fps),
+        "-i",
+        "pipe:0",
+      ],
+      ...[...times, ...encoder, ...pixelFormat, ...output, path],
+    ],
+    (function* () {
+      for (let i = 0; i < frames; i++) yield paintFrame(i, width, height);
+    })(),
+  );
+  if (options.displayMatrix) await writeDisplayMatrix(path, options.displayMatrix);
+  return path;
+}
+
+/** Runs the ffmpeg binary with these arguments, overwriting files, feeding `input` to it. */
+export function runFfmpegTool(args: string[], input: Iterable<Buffer> = []): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(ffmpegPath(), ["-hide_banner", "-v", "error", "-y", ...args]);
+    let log = "";
+    child.stderr.on("data", (data) => {
+      log += data;
+    });
+    child.on("error", reject);
+    child.on("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`ffmpeg ${args.join(" ")}: ${log}`)),
+    );
+    child.stdin.on("error", () => {});
+    const chunks = input[Symbol.iterator]();
+    const feed = () => {
+      for (let chunk = chunks.next(); !chunk.done; chunk = chunks.next()) {
+        if (!child.stdin.write(chunk.value)) return void child.stdin.once("drain", feed);
+      }
+      child.stdin.end();
+    };
+    feed();
+  });
+}
+
+async function writeDisplayMatrix(
+  path: string,
+  [a, b, c, d]: [number, number, number, number],
+): Promise<void> {
+  const file = await readFile(path);
+  const matrix = file.indexOf("tkhd") + 4 + 40;
+  [a, b, 0, c, d].forEach((value, i) => {
+    file.writeInt32BE(value * 0x10000, matrix + i * 4);
+  });
+  await writeFile(path, file);
+}
+
+/** A copy of a file that ends after `fraction` of its bytes. */
+export async function cutShort(path: string, name: string, fraction: number): Promise<string> {
+  const bytes = await readFile(path);
+  const copy = mediaPath(name);
+  await writeFile(copy, bytes);
+  await truncate(copy, Math.floor(bytes.length * fraction));
+  return copy;
+}
+
+/** An MP4 with sound and no picture. */
+export async function makeSound(name = "sound.m4a"): Promise<string> {
+  const path = mediaPath(name);
+  await runFfmpegTool(["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", path]);
+  return path;
+}
+
+/** A numbered picture in the format that the name's extension asks for. */
+export async function makeStill(name: string, index: number, width = 96, height = 64): Promise<string> {
+  const path = mediaPath(name);
+  await sharp(paintFrame(index, width, height), { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 95 })
+    .png({ force: false })
+    .toFile(path);
+  return path;
+}
+
+/** A folder of numbered JPEGs `0.jpg`, `1.jpg`, … without leading zeros. */
+export async function makeFrameFolder(
+  name: string,
+  frames: number,
+  width = 96,
+  height = 64,
+): Promise<string> {
+  for (let i = 0; i < frames; i++) await makeStill(`${name}/${i}.jpg`, i, width, height);
+  return mediaPath(name);
+}
+
+/** Process ids of the ffmpeg and ffprobe processes this process has, those that nobody reaped included. */
+export function ffmpegChildren(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+        return parent === process.pid && /\(ff(mpeg|probe)/.test(stat);
+      } catch {
+        return false; // ended while we looked
+      }
+    })
+    .map(Number);
+}
