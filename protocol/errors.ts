@@ -43,7 +43,7 @@ export const ERRORS = {
   session_exists: {
     scope: "request",
     retryable: false,
-    meaning: "`start_session` chose the id of a live session.",
+    meaning: "`start_session` chose an id that this connection uses already.",
   },
   session_limit: {
     scope: "request",

@@ -16,7 +16,7 @@ export const requestId = wellFormedText(FIELD_LIMITS.requestIdLength.value)
 
 export const sessionId = wellFormedText(FIELD_LIMITS.sessionIdLength.value)
   .min(1)
-  .describe("From `start_session`");
+  .describe("As `start_session` named it");
 
 export const resourcePath = wellFormedText(FIELD_LIMITS.pathLength.value)
   .min(1)

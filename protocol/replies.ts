@@ -5,20 +5,22 @@ import { boxXywh, cocoRle, frameIndex, objectId, probability, requestId, session
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame; the arrays run in parallel, one entry per object, ids ascending, empty masks left out. */
-export const outputsSchema = z.strictObject({
-  out_obj_ids: z.array(objectId),
-  out_probs: z.array(probability),
-  out_boxes_xywh: z
-    .array(boxXywh)
-    .describe("Tight box of the mask, 0..1 of the frame; right and bottom edges exclusive"),
-  out_binary_masks: z.array(cocoRle).describe("At the size of the source video"),
-  frame_stats: z
-    .strictObject({
-      num_obj_tracked: z.int().min(0),
-      num_obj_dropped: z.int().min(0).describe("Refused because of the object limit"),
-    })
-    .nullable(),
-});
+export const outputsSchema = z
+  .strictObject({
+    out_obj_ids: z.array(objectId),
+    out_probs: z.array(probability),
+    out_boxes_xywh: z
+      .array(boxXywh)
+      .describe("Tight box of the mask, 0..1 of the frame; right and bottom edges exclusive"),
+    out_binary_masks: z.array(cocoRle).describe("At the size of the source video"),
+    frame_stats: z
+      .strictObject({
+        num_obj_tracked: z.int().min(0),
+        num_obj_dropped: z.int().min(0).describe("Refused because of the object limit"),
+      })
+      .nullable(),
+  })
+  .meta({ title: "outputs" });
 
 const videoFacts = {
   session_id: sessionId,
@@ -36,7 +38,7 @@ const success = { is_success: z.literal(true) };
 export const ANSWER_FIELDS = {
   start_session: videoFacts,
   add_prompt: {
-    frame_index: frameIndex,
+    frame_index: frameIndex.describe("As asked"),
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concepts"),
     outputs: outputsSchema,
   },
@@ -59,16 +61,26 @@ function answerSchema<T extends z.ZodRawShape>(fields: T) {
   return z.strictObject({ type: z.literal("response"), request_id: requestId, ...fields });
 }
 
+export const ANSWER_SCHEMAS = {
+  start_session: answerSchema(ANSWER_FIELDS.start_session),
+  add_prompt: answerSchema(ANSWER_FIELDS.add_prompt),
+  cancel_propagation: answerSchema(ANSWER_FIELDS.cancel_propagation),
+  remove_object: answerSchema(ANSWER_FIELDS.remove_object),
+  reset_session: answerSchema(ANSWER_FIELDS.reset_session),
+  close_session: answerSchema(ANSWER_FIELDS.close_session),
+  get_session: answerSchema(ANSWER_FIELDS.get_session),
+} as const;
+
 export const frameSchema = z.strictObject({
   type: z.literal("frame"),
   request_id: requestId,
   session_id: sessionId,
-  frame_index: frameIndex,
+  frame_index: frameIndex.describe("Position in display order, from 0"),
   timestamp_us: z
     .int()
     .min(0)
     .nullable()
-    .describe("Presentation time since the first frame, in microseconds; null for images"),
+    .describe("When a player shows the frame, in microseconds; null for images"),
   outputs: outputsSchema,
 });
 
@@ -83,9 +95,9 @@ export const doneSchema = z.strictObject({
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]);
 
 const errorBody = z.strictObject({
-  code: errorCode,
-  message: z.string().describe("What was seen and what was expected, for a person"),
-  field: z.string().exactOptional().describe("The field at fault, such as `points[0][1]`"),
+  code: errorCode.meta({ title: "error-codes" }),
+  message: z.string(),
+  field: z.string().exactOptional(),
   retryable: z.boolean(),
 }) satisfies z.ZodType<ErrorBody>;
 
@@ -95,38 +107,33 @@ export const errorSchema = z.strictObject({
   error: errorBody,
 });
 
-const sessionExpiring = z.strictObject({
-  type: z.literal("event"),
-  event: z.literal("session_expiring"),
-  session_id: sessionId,
-  expires_in_ms: z.int().min(0),
-});
-
-const sessionExpired = z.strictObject({
-  type: z.literal("event"),
-  event: z.literal("session_expired"),
-  session_id: sessionId,
-});
-
-const sessionLost = z.strictObject({
-  type: z.literal("event"),
-  event: z.literal("session_lost"),
-  session_id: sessionId,
-  error: errorBody,
-});
-
-export const eventSchema = z.discriminatedUnion("event", [sessionExpiring, sessionExpired, sessionLost]);
+export const eventSchemas = {
+  session_expiring: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_expiring"),
+    session_id: sessionId,
+    expires_in_ms: z.int().min(0).describe("Unless a request names the session before"),
+  }),
+  session_expired: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_expired"),
+    session_id: sessionId,
+  }),
+  session_lost: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_lost"),
+    session_id: sessionId,
+    error: errorBody,
+  }),
+} as const;
 
 /** Any message of a server, exactly; for tests and for development, not for clients. */
 export const serverMessageSchema = z.union([
   frameSchema,
   doneSchema,
   errorSchema,
-  eventSchema,
-  answerSchema(ANSWER_FIELDS.start_session),
-  answerSchema(ANSWER_FIELDS.add_prompt),
-  answerSchema(success),
-  answerSchema(ANSWER_FIELDS.get_session),
+  ...Object.values(eventSchemas),
+  ...Object.values(ANSWER_SCHEMAS),
 ]);
 
 export type Outputs = z.infer<typeof outputsSchema>;
@@ -140,5 +147,5 @@ export type ResponseMessage = {
 export type FrameMessage = z.infer<typeof frameSchema>;
 export type DoneMessage = z.infer<typeof doneSchema>;
 export type ErrorMessage = z.infer<typeof errorSchema>;
-export type EventMessage = z.infer<typeof eventSchema>;
+export type EventMessage = z.infer<(typeof eventSchemas)[keyof typeof eventSchemas]>;
 export type ServerMessage = ResponseMessage | FrameMessage | DoneMessage | ErrorMessage | EventMessage;

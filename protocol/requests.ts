@@ -105,9 +105,16 @@ const addPrompt = z
 const propagateInVideo = z.strictObject({
   type: z.literal("propagate_in_video"),
   session_id: sessionId,
-  propagation_direction: z.enum(["both", "forward", "backward"]).default("both"),
+  propagation_direction: z
+    .enum(["both", "forward", "backward"])
+    .default("both")
+    .describe("`both`: forward first, then backward"),
   start_frame_index: frameIndex.exactOptional().describe("Default: the smallest prompted frame"),
-  max_frame_num_to_track: z.int().min(0).exactOptional().describe("Default: to the end of the video"),
+  max_frame_num_to_track: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe("How far from the start frame; default: to the end of the video"),
   output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
 });
 
@@ -119,7 +126,7 @@ const cancelPropagation = z.strictObject({
 const removeObject = z.strictObject({
   type: z.literal("remove_object"),
   session_id: sessionId,
-  obj_id: objectId,
+  obj_id: objectId.describe("Its id is not given to another object"),
   is_user_action: z.boolean().default(true).describe("Accepted for SAM 3's sake; no effect"),
   frame_index: frameIndex
     .default(0)

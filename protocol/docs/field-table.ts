@@ -1,0 +1,104 @@
+/** From a message schema to the Markdown table of its fields. */
+import { z } from "zod";
+
+/** The part of JSON Schema that zod writes for our messages. */
+interface JsonSchema {
+  type?: string;
+  const?: unknown;
+  enum?: unknown[];
+  anyOf?: JsonSchema[];
+  items?: JsonSchema;
+  prefixItems?: JsonSchema[];
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  title?: string;
+  description?: string;
+  default?: unknown;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+}
+
+/** What a client writes has required fields and defaults; what a server writes is there or not. */
+const PRESENCE = {
+  request: { head: "Required or default", required: "required", optional: "optional" },
+  reply: { head: "Present", required: "always", optional: "sometimes" },
+} as const;
+
+/** Fields of `schema`, one row each, except those named in `leaveOut`. */
+export function fieldTable(
+  kind: keyof typeof PRESENCE,
+  schema: z.ZodType,
+  leaveOut: readonly string[] = [],
+): string {
+  const presence = PRESENCE[kind];
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
+  const presenceOf = (field: JsonSchema, isRequired: boolean) => {
+    if (isRequired) return presence.required;
+    return field.default === undefined ? presence.optional : `\`${JSON.stringify(field.default)}\``;
+  };
+  const rows = Object.entries(properties)
+    .filter(([name]) => !leaveOut.includes(name))
+    .map(([name, field]) => [
+      `\`${name}\``,
+      typeName(field),
+      presenceOf(field, required.includes(name)),
+      field.description ?? "",
+    ]);
+  return table(["Field", "Type", presence.head, "Meaning"], rows);
+}
+
+/** A Markdown table; cells may hold Markdown, except that "|" needs no escaping. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** A type in words a reader of JSON understands, with its bounds. */
+function typeName(schema: JsonSchema): string {
+  if (schema.title !== undefined) return `[${schema.title}](#${schema.title})`;
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.enum) return schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(" or ");
+  if (schema.anyOf) return schema.anyOf.map(typeName).join(" or ");
+  switch (schema.type) {
+    case "array":
+      return arrayName(schema);
+    case "string":
+      return schema.maxLength === undefined
+        ? "string"
+        : `string, ${range(schema.minLength ?? 0, schema.maxLength)} characters`;
+    case "object":
+      return `{ ${Object.entries(schema.properties ?? {})
+        .map(([name, field]) => `\`${name}\`: ${typeName(field)}`)
+        .join(", ")} }`;
+    case "integer":
+    case "number":
+      return numberName(schema);
+    default:
+      return schema.type ?? "any";
+  }
+}
+
+function arrayName(schema: JsonSchema): string {
+  if (schema.prefixItems) return `[${schema.prefixItems.map(typeName).join(", ")}]`;
+  const items = `array of ${schema.items ? typeName(schema.items) : "any"}`;
+  return schema.maxItems === undefined
+    ? items
+    : `${items}, ${range(schema.minItems ?? 0, schema.maxItems)} of them`;
+}
+
+function numberName({ type = "number", minimum, maximum, exclusiveMinimum }: JsonSchema): string {
+  const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
+  if (isBounded) return `${type} ${range(minimum ?? 0, maximum)}`;
+  if (exclusiveMinimum !== undefined) return `${type} above ${exclusiveMinimum}`;
+  return minimum === undefined || minimum <= Number.MIN_SAFE_INTEGER ? type : `${type} from ${minimum}`;
+}
+
+function range(low: number, high: number): string {
+  return `${low} to ${high}`;
+}

@@ -1,0 +1,73 @@
+/** The generated parts of PROTOCOL.md: whatever the code knows is written by the code. */
+import { CLOSE_CODES } from "../close-codes.js";
+import { ERRORS } from "../errors.js";
+import { FIELD_LIMITS, type Limit, SERVER_LIMITS } from "../limits.js";
+import {
+  ANSWER_SCHEMAS,
+  doneSchema,
+  errorSchema,
+  eventSchemas,
+  frameSchema,
+  outputsSchema,
+} from "../replies.js";
+import { REQUEST_SCHEMAS } from "../requests.js";
+import { fieldTable, table } from "./field-table.js";
+
+const envelope = ["type", "request_id"];
+
+/** Every part by the name that its marker in PROTOCOL.md has. */
+export const PARTS: Readonly<Record<string, string>> = {
+  ...mapEntries(REQUEST_SCHEMAS, (type, schema) => [
+    `request ${type}`,
+    fieldTable("request", schema, envelope),
+  ]),
+  ...mapEntries(ANSWER_SCHEMAS, (type, schema) => [`answer ${type}`, fieldTable("reply", schema, envelope)]),
+  ...mapEntries(eventSchemas, (event, schema) => [`event ${event}`, fieldTable("reply", schema, ["type"])]),
+  frame: fieldTable("reply", frameSchema, envelope),
+  done: fieldTable("reply", doneSchema, envelope),
+  error: fieldTable("reply", errorSchema, ["type"]),
+  outputs: fieldTable("reply", outputsSchema),
+  errors: table(
+    ["Code", "Ends", "Retryable", "Meaning"],
+    Object.entries(ERRORS).map(([code, { scope, retryable, meaning }]) => [
+      `\`${code}\``,
+      `the ${scope}`,
+      retryable ? "yes" : "no",
+      meaning,
+    ]),
+  ),
+  "close codes": table(
+    ["Code", "Reason", "Meaning"],
+    Object.values(CLOSE_CODES).map(({ code, reason, meaning }) => [String(code), `\`${reason}\``, meaning]),
+  ),
+  "field limits": limitTable(FIELD_LIMITS),
+  "server limits": limitTable(SERVER_LIMITS),
+};
+
+/** `document` with the text between each `<!-- generated: NAME -->` and `<!-- end -->` replaced. */
+export function fillIn(document: string): string {
+  return document.replace(
+    /(<!-- generated: (.+?) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, start: string, name: string, end: string) => {
+      const part = PARTS[name];
+      if (part === undefined) throw new RangeError(`PROTOCOL.md asks for "${name}", which nothing generates`);
+      return `${start}\n${part}\n\n${end}`;
+    },
+  );
+}
+
+function limitTable(limits: Record<string, Limit>): string {
+  const rows = Object.entries(limits).map(([name, { value, unit, reason }]) => [
+    `\`${name}\``,
+    `${value.toLocaleString("en-US")} ${unit}`,
+    reason,
+  ]);
+  return table(["Limit", "Value", "Why"], rows);
+}
+
+function mapEntries<T>(
+  record: Readonly<Record<string, T>>,
+  entry: (key: string, value: T) => [string, string],
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => entry(key, value)));
+}
