@@ -30,7 +30,8 @@ export const SERVER_LIMITS = {
   maxPendingRequests: {
     value: 64,
     unit: "requests per connection",
-    reason: "With this many unanswered requests the server reads no more from the socket until one is answered.",
+    reason:
+      "With this many unanswered requests the server reads no more from the socket until one is answered.",
   },
   maxSessionsPerConnection: {
     value: 8,

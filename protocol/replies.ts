@@ -127,6 +127,19 @@ export const eventSchemas = {
   }),
 } as const;
 
+/** The body that answers `POST /v1/uploads`. */
+export const uploadSchema = z.strictObject({
+  upload_id: z.string().describe("For `start_session`"),
+  kind: videoFacts.kind,
+  width: videoFacts.width,
+  height: videoFacts.height,
+  num_frames: videoFacts.num_frames,
+  fps: videoFacts.fps,
+  codec: z.string().describe("Name of the codec, such as `h264` or `jpeg`"),
+  duration_s: videoFacts.duration_s,
+  bytes: z.int().min(0),
+});
+
 /** Any message of a server, exactly; for tests and for development, not for clients. */
 export const serverMessageSchema = z.union([
   frameSchema,
@@ -141,6 +154,7 @@ export type Outputs = z.infer<typeof outputsSchema>;
 export type AnswerOf<T extends AnsweredType> = z.infer<z.ZodObject<(typeof ANSWER_FIELDS)[T]>>;
 export type VideoFacts = AnswerOf<"start_session">;
 export type SessionFacts = AnswerOf<"get_session">;
+export type UploadFacts = z.infer<typeof uploadSchema>;
 export type ResponseMessage = {
   [T in AnsweredType]: { type: "response"; request_id: string } & AnswerOf<T>;
 }[AnsweredType];

@@ -9,6 +9,7 @@ import {
   eventSchemas,
   frameSchema,
   outputsSchema,
+  uploadSchema,
 } from "../replies.js";
 import { REQUEST_SCHEMAS } from "../requests.js";
 import { fieldTable, table } from "./field-table.js";
@@ -27,6 +28,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type"]),
   outputs: fieldTable("reply", outputsSchema),
+  upload: fieldTable("reply", uploadSchema),
   errors: table(
     ["Code", "Ends", "Retryable", "Meaning"],
     Object.entries(ERRORS).map(([code, { scope, retryable, meaning }]) => [

@@ -35,13 +35,20 @@ describe("PROTOCOL.md", () => {
     expect(document).toContain(`<!-- generated: event ${event} -->`);
   });
 
-  it.each(["frame", "done", "error", "outputs", "errors", "close codes", "field limits", "server limits"])(
-    "shows the generated part %s",
-    (part) => {
-      expect(PARTS).toHaveProperty(part);
-      expect(document).toContain(`<!-- generated: ${part} -->`);
-    },
-  );
+  it.each([
+    "frame",
+    "done",
+    "error",
+    "outputs",
+    "upload",
+    "errors",
+    "close codes",
+    "field limits",
+    "server limits",
+  ])("shows the generated part %s", (part) => {
+    expect(PARTS).toHaveProperty(part);
+    expect(document).toContain(`<!-- generated: ${part} -->`);
+  });
 
   it("names only errors that exist", () => {
     const lists = [...document.matchAll(/Errors: ((?:`\w+`[,.]\s*)+)/g)].map(([, list]) => list ?? "");
