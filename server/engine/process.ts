@@ -27,7 +27,7 @@ export interface EngineOptions {
 }
 
 /** Starts that may fail in a row, after the first one succeeded. */
-const maxFailedStarts = 4;
+const maxFailedStarts = 3;
 const firstDelayMs = 100;
 const longestDelayMs = 5_000;
 const silent: EngineLog = { info() {}, warn() {}, error() {} };

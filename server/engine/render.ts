@@ -9,16 +9,18 @@ export interface VideoSize {
   height: number;
 }
 
-/** Bits of a run come back as one copy, a byte per pixel and object; many objects on large video take several runs. */
-const maxBytesPerRun = 64 * 2 ** 20;
-
-/** @param m side of the mask logits */
+/**
+ * @param m side of the mask logits
+ * @param maxBytesPerRun the bits of a run come back as one copy, a byte per pixel and object; where many objects on large
+ *   video would need more than this, they are rendered in several runs
+ */
 export async function renderFrame(
   run: RunGraph,
   m: number,
   video: VideoSize,
   frameIndex: number,
   result: StepResult,
+  maxBytesPerRun = 64 * 2 ** 20,
 ): Promise<FrameOutput> {
   const { width, height } = video;
   const perRun = Math.max(1, Math.floor(maxBytesPerRun / (width * height)));
