@@ -14,6 +14,7 @@ from .clips import Clip, ClipGenerator
 from .tokenizer import build_tokenizer
 from .vocabulary import ALL_PHRASES
 
+PHRASE_WORDS = 6  # tokens; no phrase of the vocabulary has more
 POINTS = 4  # prompt slots per object; unused ones carry label -10
 PADDING = -10
 
@@ -27,9 +28,20 @@ class BatchShape:
     track_clips: int = 3
     named_clips: int = 2
     objects: int = 8  # tracked objects in the whole batch
-    rows: int = 16  # (frame, concept) pairs for the detector
+    rows: int = 18  # (frame, concept) pairs for the detector
+    regions: int = 24  # named objects that are told apart by all phrases
     instances: int = 6  # per row
     text_length: int = 16
+
+
+def phrase_tokens() -> tuple[np.ndarray, np.ndarray]:
+    """All phrases of the vocabulary as ids and attention mask, int32 [phrases, PHRASE_WORDS]."""
+    tokenizer = build_tokenizer()
+    ids = np.zeros((len(ALL_PHRASES), PHRASE_WORDS), np.int32)
+    for row, phrase in enumerate(ALL_PHRASES):
+        tokens = tokenizer.encode(phrase).ids
+        ids[row, : len(tokens)] = tokens
+    return ids, (ids > 0).astype(np.int32)
 
 
 def soft_mask(ids: np.ndarray, value: int, side: int) -> np.ndarray:
@@ -128,6 +140,7 @@ class ConceptSampler:
     def __init__(self, shape: BatchShape) -> None:
         self.shape = shape
         self.tokenizer = build_tokenizer()
+        self.column = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
 
     def tokens(self, phrase: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         ids = self.tokenizer.encode(phrase).ids[: self.shape.text_length]
@@ -174,7 +187,7 @@ class ConceptSampler:
             seen = [k for k in range(len(clip.objects)) if counts[k] >= 0.0015 * ids.size]
             named = [k for k in seen if clip.objects[k].phrases]
             present = {p for k in seen for p in clip.objects[k].phrases}
-            doubtful = {p for o in clip.objects for p in getattr(o, "maybe", [])}
+            doubtful = {p for o in clip.objects for p in o.maybe}
             every = {p for o in clip.objects for p in o.phrases}
             out["frame"][row] = index * s.frames + t
             wanted: list[int] = []
@@ -195,7 +208,7 @@ class ConceptSampler:
                 else:
                     out["ids"][row], out["text_mask"][row] = self.tokens(phrase, rng)
                 wanted = [k for k in range(len(clip.objects)) if phrase in clip.objects[k].phrases]
-                unsure = [k for k in seen if phrase in getattr(clip.objects[k], "maybe", [])]
+                unsure = [k for k in seen if phrase in clip.objects[k].maybe]
                 # Slivers of a wanted object, and look-alikes some people would accept, teach nothing.
                 for k in unsure + [k for k in wanted if k not in seen and counts[k] > 0]:
                     out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
@@ -210,6 +223,36 @@ class ConceptSampler:
                 out["valid"][row, slot] = 1.0
             for k in wanted[s.instances :]:
                 out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
+        return out
+
+    def regions(self, rng: np.random.Generator, clips: list[Clip], frames: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+        """Named objects with the phrases that are true of them: mask [Q,m,m], positive and doubtful [Q,phrases]."""
+        s = self.shape
+        side = s.size // 4
+        found = []
+        for index, t in frames:
+            counts = np.bincount(clips[index].ids[t].ravel(), minlength=len(clips[index].objects) + 1)[1:]
+            found += [
+                (index, t, k)
+                for k, thing in enumerate(clips[index].objects)
+                if thing.phrases and counts[k] >= 0.0025 * clips[index].ids[t].size
+            ]
+        rng.shuffle(found)
+        out = {
+            "frame": np.zeros(s.regions, np.int64),
+            "mask": np.zeros((s.regions, side, side), np.float32),
+            "positive": np.zeros((s.regions, len(ALL_PHRASES)), bool),
+            "doubtful": np.zeros((s.regions, len(ALL_PHRASES)), bool),
+        }
+        for row, (index, t, k) in enumerate(found[: s.regions]):
+            thing = clips[index].objects[k]
+            out["frame"][row] = index * s.frames + t
+            out["mask"][row] = soft_mask(clips[index].ids[t], k + 1, side)
+            for phrase in thing.phrases:
+                out["positive"][row, self.column[phrase]] = True
+            for phrase in thing.maybe:
+                if phrase in self.column:
+                    out["doubtful"][row, self.column[phrase]] = True
         return out
 
     @staticmethod
@@ -227,11 +270,12 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     clips = [generator.clip(s.frames, "track") for _ in range(s.track_clips)]
     clips += [generator.clip(s.frames, "named") for _ in range(s.named_clips)]
     named = range(s.track_clips, s.track_clips + s.named_clips)
-    shown = [(index, t) for index in named for t in (0, s.frames - 1)]
+    shown = [(index, t) for index in named for t in range(s.frames)]
     return {
         "images": np.stack([clip.frames for clip in clips]),  # uint8 [clips,T,S,S,3]
         "objects": tracked_objects(rng, clips, s),
         "concepts": sampler.rows(rng, clips, shown),
+        "regions": sampler.regions(rng, clips, shown),
     }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
 from .model.compact import CompactModel
+from .model.layers import masked_mean
 
 Losses = dict[str, Tensor]
 
@@ -95,7 +96,11 @@ def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor
     doubtful = ((batch["ignore"].amax((1, 2)) > 0) & (any_valid == 0)).float()
     presence = F.binary_cross_entropy_with_logits(present, any_valid, reduction="none")
     presence = (presence * (1 - doubtful)).mean()
-    losses = {"heat": centre_focal(heat, target, ignore), "presence": presence}
+    losses = {
+        "heat": centre_focal(heat, target, ignore),
+        "presence": presence,
+        "match": match_loss(detector.match(p8, concept), batch["masks"].amax(1, keepdim=True), ignore),
+    }
     row, slot = torch.nonzero(valid > 0, as_tuple=True)
     if len(row) == 0:
         zero = heat.sum() * 0.0
@@ -120,23 +125,66 @@ def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor
     }
 
 
+MATCH_BIAS = -2.0  # most cells are not the concept
+
+
+def match_loss(match: Tensor, masks: Tensor, ignore: Tensor) -> Tensor:
+    """Every cell says whether it belongs to the concept: a dense teacher for text and features.
+
+    match [R,1,2g,2g], masks [R,1,m,m], ignore [R,1,2g,2g]."""
+    target = F.avg_pool2d(masks, 2)
+    each = F.binary_cross_entropy_with_logits(match + MATCH_BIAS, target, reduction="none") * (1 - ignore)
+    prob = torch.sigmoid(match + MATCH_BIAS) * (1 - ignore)
+    dice = 1 - (2 * (prob * target).sum((1, 2, 3)) + 1) / (prob.sum((1, 2, 3)) + target.sum((1, 2, 3)) + 1)
+    return 3.0 * each.mean() + 0.5 * dice.mean()
+
+
+def region_loss(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], phrases: tuple[Tensor, Tensor]) -> Losses:
+    """A named object's features must point at its own phrases among all phrases of the vocabulary.
+
+    Each true phrase competes with all that are neither true nor doubtful."""
+    ids, mask = phrases
+    known = batch["positive"].any(1)
+    if not bool(known.any()):
+        return {"region": trunk.sum() * 0.0}
+    batch = {name: value[known] for name, value in batch.items()}
+    unique, row_of = torch.unique(batch["frame"], return_inverse=True)
+    p8, _ = model.detector.pyramid(trunk[unique])
+    looks = model.detector.look(p8)[row_of]
+    pooled = masked_mean(looks, F.avg_pool2d(batch["mask"].unsqueeze(1), 2))
+    concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
+    logits = pooled @ concept.T / concept.shape[1] ** 0.5
+    others = logits.masked_fill(batch["positive"] | batch["doubtful"], -1e4)
+    rest = torch.logsumexp(others, 1, keepdim=True)
+    each = F.softplus(rest - logits)  # −log of the phrase's share against the wrong ones
+    positive = batch["positive"].float()
+    loss = ((each * positive).sum(1) / positive.sum(1)).mean()
+    hit = ((logits.masked_fill(~batch["positive"], -1e4).amax(1)) > others.amax(1)).float().mean()
+    return {"region": loss, "m_region_hit": hit.detach()}
+
+
 def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     """Cross-entropy over the box only, so that small objects weigh as much as large ones."""
     each = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
     return (each.sum((-2, -1)) / inside.sum((-2, -1)).clamp(min=1)).mean()
 
 
-WEIGHTS = {"seg": 1.0, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7}
+WEIGHTS = {"seg": 1.0, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
+           "match": 1.0, "region": 0.3}  # fmt: skip
 
 
-def total_loss(model: CompactModel, images: Tensor, batch: dict[str, Any]) -> tuple[Tensor, dict[str, float]]:
+def total_loss(
+    model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
+) -> tuple[Tensor, dict[str, float]]:
     """images uint8 [clips,T,S,S,3] → weighted loss and the parts as plain numbers."""
     clips, frames, h, w, _ = images.shape
     pixels = images.reshape(clips * frames, h, w, 3).permute(0, 3, 1, 2).float()
     levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
     split = tuple(level.reshape(clips, frames, *level.shape[1:]) for level in levels)
     losses = tracking_losses(model, split, batch["objects"])
-    losses |= detection_losses(model, model.trunk(levels), batch["concepts"])
+    trunk = model.trunk(levels)
+    losses |= detection_losses(model, trunk, batch["concepts"])
+    losses |= region_loss(model, trunk, batch["regions"], phrases)
     total = sum(WEIGHTS[name] * value for name, value in losses.items() if name in WEIGHTS)
     assert isinstance(total, Tensor)
     return total, {name: float(value.detach()) for name, value in losses.items()}

@@ -21,7 +21,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from .batches import BatchShape, BatchStream
+from .batches import BatchShape, BatchStream, phrase_tokens
 from .model.compact import CompactModel
 from .steps import total_loss
 from .tokenizer import words
@@ -95,6 +95,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed * 7919 + rank)
     stream = BatchStream(options.sprites, shape, seed=options.seed * 100_003 + step * options.workers + rank)
     log = (options.out / "log.jsonl").open("a")
+    phrases = tuple(torch.from_numpy(array) for array in phrase_tokens())
     started, last_save = time.monotonic(), time.monotonic()
     sums: dict[str, float] = {}
     counted = 0
@@ -117,7 +118,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
             group["lr"] = learning_rate(progress, options.peak)
         arrays = stream.next()
         images = torch.from_numpy(arrays.pop("images"))
-        loss, parts = total_loss(model, images, to_tensors(arrays))
+        loss, parts = total_loss(model, images, to_tensors(arrays), phrases)
         loss.backward()
         gradients = []
         for p in parameters:

@@ -36,7 +36,7 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor, attention_mask: Tensor) -> Tensor:
         """ids int [C,L], attention_mask int [C,L] → text [C,L,D]."""
-        x = self.token(ids.long()) + self.place
+        x = self.token(ids.long()) + self.place[:, : ids.shape[1]]
         q, k, v = self.qkv(self.norm(x)).chunk(3, -1)
         hidden = (1.0 - attention_mask.float()).unsqueeze(1) * -1e4
         weights = torch.softmax(q @ k.transpose(1, 2) / math.sqrt(q.shape[-1]) + hidden, -1)
@@ -86,8 +86,7 @@ class ConceptDetector(nn.Module):
     def concepts(self, p8: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> Tensor:
         """p8 [C,WIDTH,2g,2g] (one row per concept), text [C,L,D], text_mask [C,L], boxes cxcywh 0..1 [C,E,4],
         box_labels [C,E] (1 like this, 0 unlike this, −10 padding) → concept vectors [C,D]."""
-        mask = text_mask.float().unsqueeze(-1)
-        phrase = (text * mask).sum(1) / (mask.sum(1) + 1e-4)
+        phrase = self.phrase(text, text_mask)
         side = p8.shape[-1]
         axis = pixel_centres(side, p8.device).view(1, 1, side)
         # Pool the middle of the box: corners are mostly background.
@@ -103,10 +102,25 @@ class ConceptDetector(nn.Module):
         avoided = (self.negative(pooled) * unlike).sum(1) / (unlike.sum(1) + 1e-4)
         return self.concept(phrase + shown + avoided)
 
+    @staticmethod
+    def phrase(text: Tensor, text_mask: Tensor) -> Tensor:
+        """Mean of a phrase's tokens: text [C,L,D], text_mask [C,L] → [C,D]."""
+        mask = text_mask.float().unsqueeze(-1)
+        return (text * mask).sum(1) / (mask.sum(1) + 1e-4)
+
+    def name_concept(self, text: Tensor, text_mask: Tensor) -> Tensor:
+        """Concept vectors of phrases without exemplars → [C,D]."""
+        return self.concept(self.phrase(text, text_mask))
+
+    def match(self, p8: Tensor, concept: Tensor) -> Tensor:
+        """How much each cell looks like the concept: p8 [C,WIDTH,2g,2g], concept [C,D] → [C,1,2g,2g]."""
+        dots = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True)
+        return dots / math.sqrt(concept.shape[1])
+
     def dense(self, p8: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """p8 [C,WIDTH,2g,2g], concept [C,D] → heat logits [C,1,2g,2g], box sides ltrb in frame widths [C,4,2g,2g],
         mask coefficients [C,·,2g,2g], presence logit [C]."""
-        match = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True) / math.sqrt(concept.shape[1])
+        match = self.match(p8, concept)
         x = p8 * (1.0 + self.scale(concept).view(-1, WIDTH, 1, 1)) + self.shift(concept).view(-1, WIDTH, 1, 1)
         x = self.tower(torch.cat([x, match], 1))
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)
