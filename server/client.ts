@@ -1,0 +1,48 @@
+/** What one client can ask: each request type and what answers it. Requests are validated before they come here. */
+import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
+import type { PropagatedFrame, PropagationEnd } from "./session.js";
+import type { SessionOwner } from "./session-owner.js";
+
+export type SingleType = SingleRequest["type"];
+
+export type Answer = { [T in SingleType]: AnswerOf<T> }[SingleType];
+
+type Handlers = { [T in SingleType]: (request: RequestOf<T>) => Promise<AnswerOf<T>> };
+
+const success = { is_success: true } as const;
+
+/** Answers one client's requests by looking up its sessions. */
+export function createAnswerer(sessions: SessionOwner): (request: SingleRequest) => Promise<Answer> {
+  const handlers: Handlers = {
+    start_session: async (request) => (await sessions.start(request)).facts,
+    get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
+    add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
+    remove_object: async ({ session_id, obj_id }) => {
+      await (await sessions.get(session_id)).removeObject(obj_id);
+      return success;
+    },
+    cancel_propagation: async ({ session_id }) => {
+      (await sessions.get(session_id)).cancel();
+      return success;
+    },
+    reset_session: async ({ session_id }) => {
+      await (await sessions.get(session_id)).reset();
+      return success;
+    },
+    close_session: async ({ session_id }) => {
+      await sessions.close(session_id);
+      return success;
+    },
+  };
+  // TypeScript does not see that a request's type picks the handler for just that request.
+  return (request) => (handlers[request.type] as (request: never) => Promise<Answer>)(request as never);
+}
+
+/** Nothing happens before the first frame is asked for. */
+export async function* propagate(
+  sessions: SessionOwner,
+  request: StreamRequest,
+): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
+  const session = await sessions.get(request.session_id);
+  return yield* session.propagate(request);
+}

@@ -1,0 +1,104 @@
+/**
+ * One client on one transport: reads requests, answers each under its request_id, closes what the client leaves behind.
+ *
+ * Requests run side by side (a session keeps its own in order), so that a cancel overtakes the stream it is about.
+ */
+import {
+  type ErrorMessage,
+  type EventMessage,
+  ProtocolError,
+  parseMessage,
+  type Request,
+  type ResponseMessage,
+  type ServerMessage,
+} from "../protocol/index.js";
+import { toProtocolError } from "./failure.js";
+import type { Logger } from "./log.js";
+import type { Metrics } from "./metrics.js";
+import type { Predictor } from "./predictor.js";
+import type { SessionEvent } from "./session-owner.js";
+import type { Transport, TransportListener } from "./transport.js";
+
+export interface Connection extends TransportListener {
+  /** Resolves when no request is waiting for its answer. */
+  answered(): Promise<void>;
+}
+
+export interface ConnectionParts {
+  transport: Transport;
+  predictor: Predictor;
+  /** With this many unanswered requests the transport is paused. */
+  maxPendingRequests: number;
+  log: Logger;
+  metrics: Metrics;
+}
+
+export function openConnection(parts: ConnectionParts): Connection {
+  const { transport, predictor, maxPendingRequests, log, metrics } = parts;
+  const client = predictor.connect((event) => void send(toEventMessage(event)));
+  const pending = new Set<Promise<void>>();
+
+  const send = (message: ServerMessage) => transport.send(JSON.stringify(message));
+
+  function fail(requestId: string | null, cause: unknown): Promise<void> {
+    const error = toProtocolError(cause, log);
+    metrics.count("masklet_errors_total", { code: error.code });
+    return send({ type: "error", request_id: requestId, error: error.toBody() } satisfies ErrorMessage);
+  }
+
+  async function answer(request_id: string, request: Request): Promise<void> {
+    metrics.count("masklet_requests_total", { type: request.type });
+    if (request.type !== "propagate_in_video") {
+      const fields = await client.answer(request);
+      return send({ type: "response", request_id, ...fields } as ResponseMessage);
+    }
+    const { session_id } = request;
+    const stream = client.stream(request);
+    while (true) {
+      const { done, value } = await stream.next();
+      if (done) return send({ type: "done", request_id, session_id, ...value });
+      metrics.count("masklet_frames_total");
+      // Waiting here is what makes the model wait for a slow reader.
+      await send({ type: "frame", request_id, session_id, ...value });
+    }
+  }
+
+  function track(work: Promise<void>): void {
+    const settled = work
+      .catch((error) => log.error({ err: error }, "an answer could not be sent"))
+      .finally(() => {
+        pending.delete(settled);
+        if (pending.size === maxPendingRequests - 1) transport.resume();
+      });
+    pending.add(settled);
+    if (pending.size === maxPendingRequests) transport.pause();
+  }
+
+  return {
+    onText(text) {
+      const { requestId, request, error } = parseMessage(text);
+      if (error) return track(fail(requestId, error));
+      track(answer(requestId, request).catch((cause) => fail(requestId, cause)));
+    },
+    onBinary() {
+      track(
+        fail(
+          null,
+          new ProtocolError("binary_not_expected", "Requests are JSON text; this was a binary message."),
+        ),
+      );
+    },
+    onClose() {
+      client.release().catch((error) => log.error({ err: error }, "closing a client failed"));
+    },
+    async answered() {
+      while (pending.size > 0) await Promise.all(pending);
+    },
+  };
+}
+
+function toEventMessage(event: SessionEvent): EventMessage {
+  return event.event === "session_lost"
+    ? { type: "event", ...event, error: event.error.toBody() }
+    : { type: "event", ...event };
+}

@@ -1,0 +1,157 @@
+/**
+ * The predictor: everything the server can do, without a server. Requests have the names and fields of SAM 3's
+ * `handle_request` and `handle_stream_request`.
+ *
+ * ```ts
+ * const predictor = createPredictor();
+ * const { session_id } = await predictor.handleRequest({ type: "start_session", resource_path: "dog.mp4" });
+ * await predictor.handleRequest({ type: "add_prompt", session_id, frame_index: 0, text: "dog" });
+ * for await (const frame of predictor.handleStreamRequest({ type: "propagate_in_video", session_id })) {
+ *   console.log(frame.frame_index, frame.outputs.out_obj_ids);
+ * }
+ * await predictor.close();
+ * ```
+ */
+import {
+  type AnswerOf,
+  ProtocolError,
+  parseRequest,
+  type RequestInputOf,
+  type SingleRequest,
+  type StreamRequest,
+} from "../protocol/index.js";
+import { type Answer, createAnswerer, propagate, type SingleType } from "./client.js";
+import { type Clock, systemClock } from "./clock.js";
+import { readConfig, type ServerOptions } from "./config.js";
+import { createEngine, type Engine, type EngineStats, type PackSummary } from "./engine/index.js";
+import { createLog, type Logger } from "./log.js";
+import { createMediaOpener } from "./open-media.js";
+import type { PropagatedFrame, PropagationEnd } from "./session.js";
+import type { SessionEvent } from "./session-owner.js";
+import { createSessionRegistry } from "./sessions.js";
+import { createUploadStore, type UploadStore } from "./uploads/store.js";
+
+/** One party with sessions of its own, invisible to all others. Takes requests that are validated already. */
+export interface Client {
+  answer(request: SingleRequest): Promise<Answer>;
+  stream(request: StreamRequest): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /** Ends all its sessions. Resolves when nothing of them is left. */
+  release(): Promise<void>;
+}
+
+/** The settings of the server that concern a predictor. */
+export type PredictorOptions = Pick<
+  ServerOptions,
+  | "packDir"
+  | "providers"
+  | "threads"
+  | "mediaRoots"
+  | "uploadDir"
+  | "maxUploadBytes"
+  | "maxSessions"
+  | "maxSessionsPerConnection"
+  | "idleTimeoutMs"
+  | "expiryWarningMs"
+  | "logLevel"
+> & {
+  /** Told of sessions that expire or are lost; without it they are only logged. */
+  onEvent?: (event: SessionEvent) => void;
+};
+
+export interface Predictor {
+  /** Rejects when the model pack cannot be used; so does every request then. */
+  readonly ready: Promise<PackSummary>;
+  /** One request with one answer. Rejects with ProtocolError for what a caller can act on. */
+  handleRequest<T extends SingleType>(request: RequestInputOf<T> & { type: T }): Promise<AnswerOf<T>>;
+  /**
+   * The frames of a propagation as they are made. Nothing happens before the first one is asked for; leaving the loop
+   * ends the propagation.
+   */
+  handleStreamRequest(
+    request: RequestInputOf<"propagate_in_video">,
+  ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /** Another party beside the predictor's own caller. */
+  connect(onEvent: (event: SessionEvent) => void): Client;
+  readonly uploads: UploadStore;
+  /** Sessions open now, and the engine's counts once it runs. */
+  stats(): { sessions: number; engine: EngineStats | undefined };
+  /** Running propagations fail with shutting_down. Resolves when no process and no file is left. */
+  close(): Promise<void>;
+}
+
+/** What tests put in place of the real thing. */
+export interface PredictorParts {
+  engine?: Engine;
+  clock?: Clock;
+  log?: Logger;
+}
+
+/**
+ * Starts an inference process in the background; the first request waits for it. Without `mediaRoots` every file this
+ * process may read can be opened: the caller is this process itself.
+ *
+ * @throws RangeError for an option that makes no sense.
+ */
+export function createPredictor(options: PredictorOptions = {}, parts: PredictorParts = {}): Predictor {
+  const { onEvent = () => {}, ...settings } = options;
+  const config = readConfig({ logLevel: "warn", ...settings }, {});
+  const log = parts.log ?? createLog(config.logLevel);
+  const clock = parts.clock ?? systemClock;
+  const { packDir, providers, threads, maxUploadBytes, uploadDir } = config;
+
+  const engine = parts.engine
+    ? Promise.resolve(parts.engine)
+    : createEngine({ packDir, providers, threads, log });
+  const uploads = createUploadStore({
+    limits: { maxUploadBytes },
+    clock,
+    ...(uploadDir !== undefined && { parent: uploadDir }),
+  });
+  const openMedia = createMediaOpener(options.mediaRoots, uploads);
+  const registry = createSessionRegistry({ engine, openMedia, clock, log, limits: config });
+  let running: Engine | undefined;
+  const ready = engine.then((loaded) => {
+    running = loaded;
+    return loaded.pack;
+  });
+  ready.catch(() => {});
+
+  function connect(onClientEvent: (event: SessionEvent) => void): Client {
+    const sessions = registry.addOwner(onClientEvent);
+    return {
+      answer: createAnswerer(sessions),
+      stream: (request) => propagate(sessions, request),
+      release: () => sessions.release(),
+    };
+  }
+
+  const caller = connect(onEvent);
+  let closed: Promise<void> | undefined;
+
+  return {
+    ready,
+    handleRequest: (async (input: object) => {
+      const request = parseRequest(input);
+      if (request.type !== "propagate_in_video") return caller.answer(request);
+      throw new ProtocolError("unknown_type", "type: propagate_in_video is for handleStreamRequest", "type");
+    }) as Predictor["handleRequest"],
+    async *handleStreamRequest(input) {
+      const request = parseRequest(input);
+      if (request.type === "propagate_in_video") return yield* caller.stream(request);
+      throw new ProtocolError("unknown_type", `type: ${request.type} is for handleRequest`, "type");
+    },
+    connect,
+    uploads,
+    stats: () => ({ sessions: registry.count, engine: running?.stats() }),
+    close() {
+      closed ??= (async () => {
+        const ended = registry.shutDown();
+        await uploads.close();
+        // What the engine is at would hold the sessions up; it fails them with shutting_down as well.
+        await engine.then((loaded) => loaded.close()).catch(() => {});
+        await ended;
+      })();
+      return closed;
+    },
+  };
+}

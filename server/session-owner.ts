@@ -1,0 +1,191 @@
+/** One client's sessions, from start to end. */
+import { v4 as uuid } from "uuid";
+import { ProtocolError, type RequestOf } from "../protocol/index.js";
+import type { Clock } from "./clock.js";
+import { type Expiry, watchExpiry } from "./expiry.js";
+import { sessionNotFound } from "./failure.js";
+import type { Logger } from "./log.js";
+import type { Session } from "./session.js";
+
+export type StartRequest = RequestOf<"start_session">;
+
+/** What happens to a client's session without its asking. */
+export type SessionEvent =
+  | { event: "session_expiring"; session_id: string; expires_in_ms: number }
+  | { event: "session_expired"; session_id: string }
+  | { event: "session_lost"; session_id: string; error: ProtocolError };
+
+export interface SessionOwner {
+  /** @throws ProtocolError session_exists, session_limit, shutting_down, or what is wrong with the video. */
+  start(request: StartRequest): Promise<Session>;
+  /** Counts as use. Waits for a session that is still being started. @throws ProtocolError session_not_found. */
+  get(sessionId: string): Promise<Session>;
+  /** Earlier requests are answered first. A session that is not there counts as closed. */
+  close(sessionId: string): Promise<void>;
+  /** Ends everything this client has, also what is being started; it can start nothing more. */
+  release(reason?: ProtocolError): Promise<void>;
+}
+
+/** A session that is being started or runs. */
+export interface Entry {
+  sessionId: string;
+  /** The name the engine knows it by: clients choose theirs, and may choose the same. */
+  engineSessionId: string;
+  ready: Promise<Session>;
+  session?: Session;
+  expiry?: Expiry;
+  /** Ends it with engine_restarted and tells the client. */
+  lose(): void;
+}
+
+export interface SessionOwnerParts {
+  open(request: StartRequest, entry: Entry, signal: AbortSignal): Promise<Session>;
+  /** The sessions of all clients. */
+  everybodys: Set<Entry>;
+  onEvent(event: SessionEvent): void;
+  clock: Clock;
+  log: Logger;
+  limits: SessionLimits;
+}
+
+export interface SessionLimits {
+  maxSessions: number;
+  maxSessionsPerConnection: number;
+  idleTimeoutMs: number;
+  expiryWarningMs: number;
+}
+
+export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
+  const { everybodys, clock, log, limits, onEvent } = parts;
+  const mine = new Map<string, Entry>();
+  const leaving = new AbortController();
+  const closings = new Set<Promise<void>>();
+
+  function forget(entry: Entry): void {
+    entry.expiry?.stop();
+    everybodys.delete(entry);
+    if (mine.get(entry.sessionId) === entry) mine.delete(entry.sessionId);
+  }
+
+  /** `release` waits for everything that is closing. */
+  function closeInBackground(close: () => Promise<void>): Promise<void> {
+    const closing = close()
+      .catch((error) => log.error({ err: error }, "closing a session failed"))
+      .finally(() => closings.delete(closing));
+    closings.add(closing);
+    return closing;
+  }
+
+  function end(entry: Entry, reason: ProtocolError, event: SessionEvent): void {
+    const { session } = entry;
+    forget(entry);
+    // Of one that was still being started, its start_session tells.
+    if (!session) return;
+    void closeInBackground(() => session.close(reason));
+    log.info({ session: entry.sessionId, event: event.event }, "session ended");
+    onEvent(event);
+  }
+
+  /** Afterwards the session is complete, or nothing of it is left. */
+  async function begin(entry: Entry, request: StartRequest): Promise<Session> {
+    try {
+      const session = await parts.open(request, entry, leaving.signal);
+      if (leaving.signal.aborted || !everybodys.has(entry)) {
+        await closeInBackground(() => session.close());
+        leaving.signal.throwIfAborted();
+        throw engineRestarted();
+      }
+      entry.session = session;
+      entry.expiry = watchExpiry({
+        clock,
+        timeoutMs: limits.idleTimeoutMs,
+        warningMs: limits.expiryWarningMs,
+        isBusy: () => session.busy,
+        onWarning: (expires_in_ms) =>
+          onEvent({ event: "session_expiring", session_id: entry.sessionId, expires_in_ms }),
+        onExpire: () => {
+          const event = { event: "session_expired", session_id: entry.sessionId } as const;
+          end(entry, sessionNotFound(entry.sessionId), event);
+        },
+      });
+      log.info({ session: entry.sessionId, video: session.facts }, "session started");
+      return session;
+    } catch (error) {
+      forget(entry);
+      throw error;
+    }
+  }
+
+  function checkRoom(): void {
+    const refuse = (whose: string, limit: number) =>
+      new ProtocolError("session_limit", `${whose} ${limit} sessions, which is the limit; close one first.`);
+    if (mine.size >= limits.maxSessionsPerConnection) {
+      throw refuse("This client has", limits.maxSessionsPerConnection);
+    }
+    if (everybodys.size >= limits.maxSessions) throw refuse("The server has", limits.maxSessions);
+  }
+
+  return {
+    async start(request) {
+      leaving.signal.throwIfAborted();
+      const sessionId = request.session_id ?? uuid();
+      if (mine.has(sessionId)) {
+        throw new ProtocolError("session_exists", `The session "${sessionId}" is open.`, "session_id");
+      }
+      checkRoom();
+      const lose = () => {
+        const error = engineRestarted();
+        end(entry, error, { event: "session_lost", session_id: sessionId, error });
+      };
+      const entry = { sessionId, engineSessionId: uuid(), lose } as Entry;
+      // Taken before anything is awaited, so that two starts cannot share a name or the last free place.
+      mine.set(sessionId, entry);
+      everybodys.add(entry);
+      entry.ready = begin(entry, request);
+      return entry.ready;
+    },
+
+    async get(sessionId) {
+      const entry = mine.get(sessionId);
+      if (!entry) throw leaving.signal.aborted ? leaving.signal.reason : sessionNotFound(sessionId);
+      const session = await entry.ready.catch(() => {
+        throw sessionNotFound(sessionId);
+      });
+      entry.expiry?.touch();
+      return session;
+    },
+
+    async close(sessionId) {
+      const entry = mine.get(sessionId);
+      const session = await entry?.ready.catch(() => undefined);
+      if (!entry || !session) return;
+      forget(entry);
+      log.info({ session: sessionId }, "session closed");
+      session.cancel();
+      await closeInBackground(async () => {
+        await session.settled();
+        await session.close();
+      });
+    },
+
+    async release(reason) {
+      leaving.abort(reason ?? new ProtocolError("session_not_found", "The client is gone."));
+      const starting = [...mine.values()].map((entry) => entry.ready.catch(() => {}));
+      for (const entry of mine.values()) {
+        const { session } = entry;
+        if (!session) continue;
+        forget(entry);
+        void closeInBackground(() => session.close(reason));
+      }
+      await Promise.all(starting);
+      await Promise.all(closings);
+    },
+  };
+}
+
+function engineRestarted(): ProtocolError {
+  return new ProtocolError(
+    "engine_restarted",
+    "The inference process ended and was replaced; start the session again.",
+  );
+}

@@ -1,0 +1,139 @@
+/** A raw client: speaks JSON over `ws`, knows nothing of our own client, checks every message against the schema. */
+import { once } from "node:events";
+import { WebSocket } from "ws";
+import {
+  type DoneMessage,
+  type ErrorMessage,
+  type FrameMessage,
+  type ServerMessage,
+  serverMessageSchema,
+} from "../../protocol/index.js";
+
+export type Fields = Record<string, unknown>;
+
+export interface Stream {
+  frames: FrameMessage[];
+  end: DoneMessage | ErrorMessage;
+}
+
+export interface RawClient {
+  readonly socket: WebSocket;
+  /** Everything that came so far. */
+  readonly received: readonly ServerMessage[];
+  /** Sends without waiting: an object as JSON under a new request id, which is returned; other things as they are. */
+  send(message: Fields | string | Buffer): string;
+  /** The first message, past or future, that fits. Rejects when the socket closes first. */
+  first<M extends ServerMessage>(fits: (message: ServerMessage) => message is M): Promise<M>;
+  first(fits: (message: ServerMessage) => boolean): Promise<ServerMessage>;
+  /** The answer to one request: its response or its error. */
+  ask(message: Fields): Promise<ServerMessage & Fields>;
+  /** The answer to a request that must succeed. */
+  expectResponse(message: Fields): Promise<Fields>;
+  /** The error of a request that must fail. */
+  expectError(message: Fields | string | Buffer): Promise<ErrorMessage["error"]>;
+  /** Everything up to the end of a stream. */
+  stream(message: Fields): Promise<Stream>;
+  /** Everything up to the end of the stream that was started under this request id. */
+  streamOf(requestId: string): Promise<Stream>;
+  /** Close code, once the socket is closed. */
+  readonly closed: Promise<number>;
+  /** Goes without a word, as a process that is killed. */
+  vanish(): void;
+  close(): Promise<void>;
+}
+
+export async function connect(url: string, protocols = ["masklet.v1"], headers = {}): Promise<RawClient> {
+  const socket = new WebSocket(url, protocols, { headers });
+  const received: ServerMessage[] = [];
+  const waiting = new Set<() => void>();
+  let failure: Error | undefined;
+  let nextId = 1;
+  const wake = () => {
+    for (const go of [...waiting]) go();
+  };
+
+  socket.on("message", (data) => {
+    const parsed = serverMessageSchema.safeParse(JSON.parse(data.toString()));
+    if (parsed.success) received.push(parsed.data);
+    else
+      failure ??= new Error(`not a message of the protocol: ${data.toString().slice(0, 500)}`, parsed.error);
+    wake();
+  });
+  const closed = new Promise<number>((resolve) => {
+    socket.on("close", (code) => {
+      failure ??= new Error(`the socket closed with ${code}`);
+      resolve(code);
+      wake();
+    });
+  });
+  await once(socket, "open");
+
+  function first(fits: (message: ServerMessage) => boolean): Promise<never> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = received.find(fits);
+        if (!found && !failure) return;
+        waiting.delete(look);
+        if (found) resolve(found as never);
+        else reject(failure);
+      };
+      waiting.add(look);
+      look();
+    });
+  }
+
+  function send(message: Fields | string | Buffer): string {
+    const requestId = String(nextId++);
+    if (typeof message === "string" || Buffer.isBuffer(message)) {
+      socket.send(message, { binary: Buffer.isBuffer(message) });
+    } else socket.send(JSON.stringify({ request_id: requestId, ...message }));
+    return requestId;
+  }
+
+  const endsRequest = (id: string | null) => (message: ServerMessage) =>
+    "request_id" in message && message.request_id === id && message.type !== "frame";
+
+  async function ask(message: Fields): Promise<ServerMessage & Fields> {
+    return (await first(endsRequest(send(message)))) as ServerMessage & Fields;
+  }
+
+  async function streamOf(requestId: string): Promise<Stream> {
+    const end = (await first(endsRequest(requestId))) as DoneMessage | ErrorMessage;
+    const frames = received.filter(
+      (message): message is FrameMessage => message.type === "frame" && message.request_id === requestId,
+    );
+    return { frames, end };
+  }
+
+  return {
+    socket,
+    received,
+    send,
+    first,
+    ask,
+    async expectResponse(message) {
+      const answer = await ask(message);
+      if (answer.type !== "response") throw new Error(`expected a response: ${JSON.stringify(answer)}`);
+      return answer;
+    },
+    async expectError(message) {
+      const before = received.length;
+      const isObject = typeof message === "object" && !Buffer.isBuffer(message);
+      const id = send(message);
+      const readable = isObject && typeof (message.request_id ?? id) === "string";
+      const answer = (await (readable
+        ? first(endsRequest(String((message as Fields).request_id ?? id)))
+        : first((one) => received.indexOf(one) >= before && endsRequest(null)(one)))) as ServerMessage;
+      if (answer.type !== "error") throw new Error(`expected an error: ${JSON.stringify(answer)}`);
+      return answer.error;
+    },
+    stream: (message) => streamOf(send(message)),
+    streamOf,
+    closed,
+    vanish: () => socket.terminate(),
+    async close() {
+      socket.close();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { type RunningServer, startServer } from "../../server/main.js";
+import type { ServerOptions } from "../../server/config.js";
+import type { PredictorParts } from "../../server/predictor.js";
+import { connect, type RawClient } from "./client.js";
+import { mediaDirectory } from "./media.js";
+
+export interface TestServer extends RunningServer {
+  /** `http://…` without a slash at the end. */
+  http: string;
+  /** A new client; whatever is still open is closed with the server. */
+  connect(): Promise<RawClient>;
+  health(): Promise<{ sessions: number }>;
+}
+
+/** A server on a free port with the media folder of this test run as its media root. Close it when done. */
+export async function startTestServer(
+  options: ServerOptions = {},
+  parts: PredictorParts = {},
+): Promise<TestServer> {
+  const server = await startServer(
+    { port: 0, logLevel: "silent", mediaRoots: [mediaDirectory()], shutdownGraceMs: 500, ...options },
+    parts,
+  );
+  const http = `http://127.0.0.1:${server.port}`;
+  return {
+    ...server,
+    http,
+    connect: () => connect(server.url),
+    health: async () => (await fetch(`${http}/healthz`)).json() as Promise<{ sessions: number }>,
+  };
+}
