@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .textures import grain_bank
+
 Array = NDArray[np.uint8]
 Rng = np.random.Generator
-
-
-@functools.cache
-def _grain(size: int, strength: int) -> tuple[Array, Array]:
-    """Return the positive and the negative part of pre-computed noise, uint8 [size+64, size+64, 3] each.
-
-    ``strength`` is the standard deviation in gray levels.
-    """
-    noise = np.random.default_rng(99).normal(0, strength, (size + 64, size + 64, 3))
-    return np.clip(noise, 0, 255).round().astype(np.uint8), np.clip(-noise, 0, 255).round().astype(np.uint8)
 
 
 @dataclass
@@ -67,7 +58,7 @@ class Effects:
             size = max(frame.shape[:2])
             y, x = (int(v) for v in rng.integers(0, 64, 2))
             window = np.s_[y : y + frame.shape[0], x : x + frame.shape[1]]
-            plus, minus = _grain(size, self.noise)
+            plus, minus = grain_bank(size, self.noise)
             frame = cv2.subtract(cv2.add(frame, plus[window]), minus[window])
         if self.jpeg > 0:
             done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, self.jpeg])

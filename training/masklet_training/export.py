@@ -17,6 +17,7 @@ import torch
 from onnx import helper
 
 from .graphs import SPECS, GraphSpec, example_inputs
+from .half_storage import store_half
 from .model.compact import CompactModel
 from .render_graph import build_render
 from .tokenizer import build_tokenizer
@@ -24,7 +25,7 @@ from .tokenizer import build_tokenizer
 OPSET = 18
 
 
-def export_graph(model: CompactModel, spec: GraphSpec, side: int, path: Path) -> None:
+def export_graph(model: CompactModel, spec: GraphSpec, side: int, path: Path, half: bool) -> None:
     """Traces one role and writes it with the contract's names."""
     inputs = example_inputs(model, side)[spec.role]
     with warnings.catch_warnings():
@@ -39,12 +40,16 @@ def export_graph(model: CompactModel, spec: GraphSpec, side: int, path: Path) ->
             opset_version=OPSET,
             dynamo=False,
         )
-    keep_unread_inputs(path, spec, inputs)
-
-
-def keep_unread_inputs(path: Path, spec: GraphSpec, inputs: dict[str, torch.Tensor]) -> None:
-    """The exporter drops inputs that no node reads; the contract names them, so they are declared again."""
     graph = onnx.load(path)
+    keep_unread_inputs(graph, spec, inputs)
+    if half:
+        store_half(graph)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def keep_unread_inputs(graph: onnx.ModelProto, spec: GraphSpec, inputs: dict[str, torch.Tensor]) -> None:
+    """The exporter drops inputs that no node reads; the contract names them, so they are declared again."""
     present = {value.name for value in graph.graph.input}
     for name in spec.inputs:
         if name not in present:
@@ -52,8 +57,6 @@ def keep_unread_inputs(path: Path, spec: GraphSpec, inputs: dict[str, torch.Tens
                 raise RuntimeError(f"{spec.role}: the traced graph lost its input {name}")
             shape = list(inputs[name].shape)
             graph.graph.input.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
-    onnx.checker.check_model(graph)
-    onnx.save(graph, path)
 
 
 def file_entry(path: Path) -> dict[str, Any]:
@@ -93,15 +96,23 @@ def manifest(model: CompactModel, side: int, version: str, files: list[Path], so
 
 
 def export_pack(
-    model: CompactModel, side: int, out: Path, version: str, source: dict[str, Any], words: list[str] | None = None
+    model: CompactModel,
+    side: int,
+    out: Path,
+    version: str,
+    source: dict[str, Any],
+    words: list[str] | None = None,
+    half: bool = True,
 ) -> None:
-    """Writes all graphs, the tokenizer and the manifest of a pack for square images of `side` pixels."""
+    """Writes all graphs, the tokenizer and the manifest of a pack for square images of `side` pixels.
+
+    half: store large weights as float16, which halves the pack and rounds them."""
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     files = []
     for spec in SPECS:
         path = out / f"{spec.role}.onnx"
-        export_graph(model, spec, side, path)
+        export_graph(model, spec, side, path, half)
         files.append(path)
     render = out / "render.onnx"
     onnx.save(build_render(side // 4, OPSET), render)

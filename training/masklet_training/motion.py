@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class Pace:
 
 def free_spot(rng: Rng, size: int, taken: list[tuple[float, float]], tries: int) -> tuple[float, float]:
     """Return a position in pixels: of some random ones, the one farthest from all that are taken."""
-    spots = [(float(x) * size, float(y) * size) for x, y in rng.uniform(0.12, 0.88, (tries, 2))]
+    spots = [(x * size, y * size) for x, y in rng.uniform(0.12, 0.88, (tries, 2)).tolist()]
     best = max(spots, key=lambda s: min((math.dist(s, t) for t in taken), default=0.0))
     taken.append(best)
     return best
@@ -86,7 +87,9 @@ def path(
     bend = rng.normal(0, 0.25)
     points: list[tuple[float, float]] = []
     wobble = rng.normal(0, 0.15, len(times)).tolist()
-    for gap, turn in zip(np.diff(times, prepend=times[0]).tolist(), wobble, strict=True):
+    moments = times.tolist()
+    gaps = [0.0, *(b - a for a, b in itertools.pairwise(moments))]
+    for gap, turn in zip(gaps, wobble, strict=True):
         heading += (bend + turn) * gap
         vx, vy = math.cos(heading), math.sin(heading)
         if (x < low and vx < 0) or (x > high and vx > 0):

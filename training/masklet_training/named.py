@@ -95,12 +95,18 @@ def _casting(rng: Rng, library: SpriteLibrary, count: int) -> list[_Cast]:
     return casts
 
 
-def _stands_out(picture: Array, scene: Scene, spot: tuple[float, float], size: int) -> bool:
+def _thumbnail(scene: Scene, size: int) -> Array:
+    """Return the background of a scene at 12 x 12 pixels, uint8 [12, 12, 4]."""
+    shrink = np.diag([12 / size, 12 / size, 1.0])
+    return cv2.warpAffine(scene.backdrop, (shrink @ scene.backdrop_place)[:2], (12, 12), flags=cv2.INTER_LINEAR)
+
+
+def _stands_out(picture: Array, thumbnail: Array, spot: tuple[float, float], size: int) -> bool:
     """Tell whether a picture's mean colour differs enough from the background around its first place."""
-    view = cv2.warpAffine(scene.backdrop, np.diag([12 / size, 12 / size, 1.0])[:2] @ scene.backdrop_place, (12, 12))
     x, y = (int(v * 12 / size) for v in spot)
-    around = view[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2, :3].reshape(-1, 3).mean(0)
-    return float(np.abs(mean_colour(picture) - around).sum()) > 75
+    around = cv2.mean(thumbnail[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
+    own = mean_colour(picture)
+    return sum(abs(a - b) for a, b in zip(own.tolist(), around, strict=False)) > 75
 
 
 def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
@@ -114,18 +120,19 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
     scene = backdrop(rng, library, size, camera, photo_share=0.38)
     scene.roughness = pick(rng, (0.0, 0.3, 0.8), (0.5, 0.25, 0.25))
     if chance(rng, 0.2):
-        scene.actors += [scenery(rng, library, scene, size, frames, True) for _ in range(int(rng.integers(1, 3)))]
+        scene.actors += [scenery(rng, library, scene, size, True) for _ in range(int(rng.integers(1, 3)))]
     feather = float(rng.uniform(0.3, 0.7)) if chance(rng, 0.25) else 0.0
     shadow = float(rng.uniform(0.15, 0.5)) if chance(rng, 0.15) else 0.0
     blur = float(rng.uniform(0.2, 0.4)) if chance(rng, 0.15) else 0.0
     wobble = chance(rng, 0.12)
     count = int(rng.integers(3, 8))
+    thumbnail = _thumbnail(scene, size)
     taken: list[tuple[float, float]] = []
     tries = pick(rng, (1, 3, 6))
     top = min(0.25, 0.55 / count)
     for cast in _casting(rng, library, count):
         spot = motion.free_spot(rng, size, taken, tries)
-        if not _stands_out(cast.picture, scene, spot, size):
+        if not _stands_out(cast.picture, thumbnail, spot, size):
             continue
         scale = scale_for(log_uniform(rng, 0.015, top), size, opaque(cast.picture), 124.0)
         local = Pace.sample(rng, 0.008, 0.15) if chance(rng, 0.3) else pace
@@ -136,7 +143,7 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
         )
         elastic = Elastic.sample(rng, pace) if wobble else None
         scene.names.append(cast.names)
-        actor = Actor([sprite_part(cast.picture, frames, elastic)], path, len(scene.names), blur, feather, shadow)
+        actor = Actor([sprite_part(cast.picture, elastic)], path, len(scene.names), blur, feather, shadow)
         if chance(rng, 0.08):
             actor.hidden = _blink(rng, frames)
         scene.actors.append(actor)
@@ -144,8 +151,10 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
 
 
 def _blink(rng: Rng, frames: int) -> NDArray[np.bool_]:
-    """Return when an object is gone: it appears late, leaves early, or disappears for a while."""
+    """Return when an object is gone ([T]): it appears late, leaves early, or disappears for a while."""
     hidden = np.zeros(frames, bool)
     start, stop = sorted(int(v) for v in rng.integers(0, frames + 1, 2))
     hidden[start:stop] = True
+    if hidden.all():
+        hidden[int(rng.integers(frames))] = False
     return hidden

@@ -25,7 +25,7 @@ MAX_SMEAR = 14.0
 class Part:
     """A premultiplied RGBA picture and its placement inside the actor over time.
 
-    ``place``: [T,3,3], picture pixels to actor units (actor units are centred on the actor).
+    ``place``: [T,3,3] (or [1,3,3]: fixed), picture pixels to actor units, which are centred on the actor.
     """
 
     picture: Array
@@ -65,13 +65,16 @@ class Actor:
     feather: float = 0.0
     shadow: float = 0.0
     hidden: NDArray[np.bool_] | None = None
-    _placed: list[list[Rows]] = field(default_factory=list)
+    _placed: list[list[tuple[Rows, Box]]] = field(default_factory=list)
 
-    def placed(self, index: int) -> list[Rows]:
-        """Return the matrix of each part at a frame, picture pixels to frame pixels."""
+    def placed(self, index: int) -> list[tuple[Rows, Box]]:
+        """Return, for each part at a frame, its matrix (picture to frame pixels) and the pixels it may touch."""
         if not self._placed:
-            self._placed = [(self.motion @ part.place).tolist() for part in self.parts]
-        return [matrices[index] for matrices in self._placed]
+            matrices = np.stack([self.motion @ part.place for part in self.parts], axis=1)  # [T, P, 3, 3]
+            boxes = _bounds(matrices, [part.picture.shape[:2] for part in self.parts])
+            pairs = zip(matrices.tolist(), boxes.tolist(), strict=True)
+            self._placed = [list(zip(rows, box, strict=True)) for rows, box in pairs]
+        return self._placed[index]
 
     def smear(self, index: int) -> tuple[float, float]:
         """Return the motion-blur vector in pixels at a frame."""
@@ -123,18 +126,18 @@ def _layer(actor: Actor, index: int, time: float, height: int, width: int) -> tu
     dx, dy = actor.smear(index)
     pad = 2 + int(max(abs(dx), abs(dy)))
     placed = actor.placed(index)
-    boxes = [_bounds(part.picture, rows, -dx / 2, -dy / 2) for part, rows in zip(actor.parts, placed, strict=True)]
-    x0, y0 = max(0, min(b[0] for b in boxes) - pad), max(0, min(b[1] for b in boxes) - pad)
-    x1 = min(width, max(b[2] for b in boxes) + pad)
-    y1 = min(height, max(b[3] for b in boxes) + pad)
+    lefts, tops, rights, bottoms = zip(*(box for _, box in placed), strict=True)
+    x0, y0 = max(0, min(lefts) - pad), max(0, min(tops) - pad)
+    x1, y1 = min(width, max(rights) + pad), min(height, max(bottoms) + pad)
     if x1 - x0 < 2 or y1 - y0 < 2:
         return None
     if len(placed) == 1:
-        layer = _warp(actor.parts[0], placed[0], time, x0 + dx / 2, y0 + dy / 2, x1 - x0, y1 - y0)
+        layer = _warp(actor.parts[0], placed[0][0], time, x0 + dx / 2, y0 + dy / 2, x1 - x0, y1 - y0)
     else:
         layer = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
-        for part, rows, (left, top, right, bottom) in zip(actor.parts, placed, boxes, strict=True):
-            left, top, right, bottom = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+        for part, (rows, box) in zip(actor.parts, placed, strict=True):
+            left, top = max(x0, box[0] - pad), max(y0, box[1] - pad)
+            right, bottom = min(x1, box[2] + pad), min(y1, box[3] + pad)
             if right - left >= 1 and bottom - top >= 1:
                 drawn = _warp(part, rows, time, left + dx / 2, top + dy / 2, right - left, bottom - top)
                 _over(layer[top - y0 : bottom - y0, left - x0 : right - x0], drawn, cv2.extractChannel(drawn, 3))
@@ -160,17 +163,13 @@ def _warp(part: Part, rows: Rows, time: float, x: float, y: float, width: int, h
     return cv2.warpPerspective(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
 
 
-def _bounds(picture: Array, rows: Rows, dx: float, dy: float) -> Box:
-    """Return the frame pixels that a placed picture, moved by (dx, dy), may touch."""
-    height, width = picture.shape[:2]
-    (a, b, c), (d, e, f), (g, h, w) = rows
-    xs, ys = [], []
-    for px, py in ((0, 0), (width, 0), (0, height), (width, height)):
-        depth = max(0.05, g * px + h * py + w)
-        xs.append((a * px + b * py + c) / depth)
-        ys.append((d * px + e * py + f) / depth)
-    left, top = math.floor(min(xs) + dx) - 1, math.floor(min(ys) + dy) - 1
-    return left, top, math.ceil(max(xs) + dx) + 2, math.ceil(max(ys) + dy) + 2
+def _bounds(matrices: NDArray[np.float64], sizes: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return the boxes [T,P,4] in frame pixels of pictures (height, width) placed by matrices [T,P,3,3]."""
+    corners = np.array([[[0, w, 0, w], [0, 0, h, h], [1, 1, 1, 1]] for h, w in sizes], np.float64)
+    points = matrices @ corners  # [T, P, 3, 4]
+    flat = points[:, :, :2] / np.maximum(points[:, :, 2:], 0.05)
+    low, high = np.floor(flat.min(axis=3)) - 1, np.ceil(flat.max(axis=3)) + 2
+    return np.concatenate([low, high], axis=2).astype(np.int64)
 
 
 def _motion_blur(layer: Array, dx: float, dy: float) -> Array:

@@ -68,12 +68,11 @@ def _drawn_backdrop(rng: Rng, size: int, kind: str) -> tuple[Array, NDArray[np.f
     elif kind == "noise":
         image = textures.noise(rng, first, second, 192)
     elif kind == "grain":
-        image = np.clip(
-            rng.normal(0, rng.uniform(4, 40), (160, 160, 3)).astype(np.float32) + np.array(first, np.float32), 0, 255
-        ).astype(np.uint8)
+        plus, minus = textures.grain_bank(160, int(rng.integers(4, 40)))
+        image = cv2.subtract(cv2.add(textures.plain(first, 224), plus), minus)[:192, :192]
     else:
-        soft = tuple(int(0.8 * a + 0.2 * b) for a, b in zip(first, second, strict=True))
-        image = textures.pattern(rng, pick(rng, ("striped", "checkered")), first, soft, 192)  # type: ignore[arg-type]
+        soft = textures.mixed(first, second, 0.2)
+        image = textures.pattern(rng, pick(rng, ("striped", "checkered")), first, soft, 192)
     scale = size / image.shape[0]
     return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.diag([scale, scale, 1.0])
 
@@ -97,9 +96,9 @@ def backdrop(rng: Rng, library: SpriteLibrary, size: int, camera: Matrices, phot
 # --------------------------------------------------------------------------------------------------
 
 
-def sprite_part(picture: Array, frames: int, elastic: Elastic | None = None) -> Part:
+def sprite_part(picture: Array, elastic: Elastic | None = None) -> Part:
     """Return a picture as a part centred on its actor, optionally swaying."""
-    place = np.tile(motion.translation(-picture.shape[1] / 2, -picture.shape[0] / 2), (frames, 1, 1))
+    place = motion.translation(-picture.shape[1] / 2, -picture.shape[0] / 2)[None]
     return Part(picture, place, elastic)
 
 
@@ -129,7 +128,7 @@ def blob(rng: Rng, library: SpriteLibrary, photo: Photo | None) -> Array:
     return shapes.with_alpha(textures.shade(rng, skin, float(rng.uniform(0, 0.8))), mask)
 
 
-def scenery(rng: Rng, library: SpriteLibrary, scene: Scene, size: int, frames: int, safe: bool) -> Actor:
+def scenery(rng: Rng, library: SpriteLibrary, scene: Scene, size: int, safe: bool) -> Actor:
     """Return an unlabelled thing that stands still in the scene; ``safe``: it must show nothing nameable."""
     picture: Array | None = None
     if chance(rng, 0.6):
@@ -140,7 +139,7 @@ def scenery(rng: Rng, library: SpriteLibrary, scene: Scene, size: int, frames: i
     scale = scale_for(log_uniform(rng, 0.01, 0.12), size, opaque(picture), 124.0)
     x, y = rng.uniform(0, size, 2)
     place = motion.compose(np.full(1, x), np.full(1, y), np.full(1, scale), np.full(1, rng.normal(0, 0.4)))[0]
-    return Actor([sprite_part(picture, frames)], scene.camera @ place, 0, feather=pick(rng, (0.0, 0.6)))
+    return Actor([sprite_part(picture)], scene.camera @ place, 0, feather=pick(rng, (0.0, 0.6)))
 
 
 def mean_colour(picture: Array) -> NDArray[np.float64]:

@@ -63,6 +63,12 @@ def any_colour(rng: Rng) -> Colour:
     return hsv(rng.uniform(0, 360), rng.random() ** 0.7, rng.uniform(0.08, 1.0))
 
 
+def mixed(first: Colour, second: Colour, share: float) -> Colour:
+    """Return ``first`` with a share of ``second``."""
+    r, g, b = (round(a + (c - a) * share) for a, c in zip(first, second, strict=True))
+    return r, g, b
+
+
 def hsv(hue: float, saturation: float, value: float) -> Colour:
     """Convert hue (degrees), saturation and value (0..1) to 8-bit RGB."""
     r, g, b = colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value)
@@ -83,6 +89,16 @@ def noise_bank(size: int = 256, count: int = 12) -> list[Array]:
         low, high = np.percentile(field, (1, 99))
         fields.append((np.clip((field - low) / (high - low), 0, 1) * 255).astype(np.uint8))
     return fields
+
+
+@functools.cache
+def grain_bank(size: int, strength: int) -> tuple[Array, Array]:
+    """Return the positive and the negative part of pre-computed noise, uint8 [size+64, size+64, 3] each.
+
+    ``strength`` is the standard deviation in gray levels.
+    """
+    noise = np.random.default_rng(99).normal(0, strength, (size + 64, size + 64, 3))
+    return np.clip(noise, 0, 255).round().astype(np.uint8), np.clip(-noise, 0, 255).round().astype(np.uint8)
 
 
 _STEPS = np.linspace(0, 1, 256, dtype=np.float32)[:, None]

@@ -44,7 +44,6 @@ def _track_parts(
     """Return the parts of an object of any kind, its opaque area and its longest side in actor units."""
     roll = rng.random()
     camouflage = photo if chance(rng, 0.4) else None
-    frames = len(times)
     if roll < 0.34:
         parts = articulated.build_parts(rng, library, times, pace, camouflage)
         area, longest = articulated.extent(parts)
@@ -66,19 +65,18 @@ def _track_parts(
         picture = _harmonised(picture, photo, float(rng.uniform(0.2, 0.8)))
     if chance(rng, 0.5):
         picture = cv2.flip(picture, 1)
-    return [sprite_part(picture, frames, elastic)], opaque(picture), 124.0
+    return [sprite_part(picture, elastic)], opaque(picture), 124.0
 
 
 def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
     """Compose a clip of one to four objects of any kind over a natural background."""
-    frames = len(times)
     pace = Pace.sample(rng)
     moving_camera = chance(rng, 0.7)
-    camera = motion.camera_motion(rng, times, size, Pace.sample(rng)) if moving_camera else motion.still(frames)
+    camera = motion.camera_motion(rng, times, size, Pace.sample(rng)) if moving_camera else motion.still(len(times))
     scene = backdrop(rng, library, size, camera, photo_share=0.85)
     scene.roughness = pick(rng, (0.0, 0.5, 1.0), (0.2, 0.4, 0.4))
     if chance(rng, 0.35):
-        scene.actors += [scenery(rng, library, scene, size, frames, False) for _ in range(int(rng.integers(1, 4)))]
+        scene.actors += [scenery(rng, library, scene, size, False) for _ in range(int(rng.integers(1, 4)))]
     blur = float(rng.uniform(0.2, 0.6)) if chance(rng, 0.35) else 0.0
     feather = float(rng.uniform(0.4, 1.0)) if chance(rng, 0.7) else 0.0
     shadow = float(rng.uniform(0.15, 0.5)) if chance(rng, 0.25) else 0.0
@@ -110,5 +108,5 @@ def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
         scene.actors.append(Actor(parts, path, index + 1, blur, feather, shadow))
         scene.names.append(([], []))
     if chance(rng, 0.15):
-        scene.actors.append(scenery(rng, library, scene, size, frames, False))
+        scene.actors.append(scenery(rng, library, scene, size, False))
     return scene

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from onnx import numpy_helper
 
 from masklet_training.export import export_pack
 from masklet_training.graphs import SPECS, GraphSpec, example_inputs
+from masklet_training.half_storage import store_half
 from masklet_training.model.compact import CompactModel
 
 SIDE = 128
@@ -29,7 +32,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.memory_encoder.occluded, std=0.3)
     torch.nn.init.normal_(model.pointers.absent, std=0.3)
     out = tmp_path_factory.mktemp("pack")
-    export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"})
+    export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)
     return model, out
 
 
@@ -63,6 +66,20 @@ def test_memory_slots_may_stand_in_any_order(pack: tuple[CompactModel, Path]) ->
     order = [2, 0, 3, 1]
     shuffled = inputs | {"memory": inputs["memory"][:, order], "memory_t": inputs["memory_t"][:, order]}
     assert np.abs(straight - session.run(["mask"], shuffled)[0]).max() < 1e-4
+
+
+def test_half_storage_only_rounds_the_weights(pack: tuple[CompactModel, Path]) -> None:
+    _, folder = pack
+    full = onnx.load(folder / "remember.onnx")
+    weights = {t.name: numpy_helper.to_array(t) for t in full.graph.initializer}
+    half = store_half(onnx.load(folder / "remember.onnx"))
+    stored = {t.name.removesuffix(".half"): numpy_helper.to_array(t) for t in half.graph.initializer}
+    assert set(stored) == set(weights)
+    assert len(half.SerializeToString()) < 0.6 * len(full.SerializeToString())
+    for name, values in weights.items():
+        assert np.abs(stored[name].astype(np.float32) - values).max() <= np.abs(values).max() * 2**-11
+    session = ort.InferenceSession(half.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_outputs()] == ["memory"]
 
 
 def test_render_measures_what_it_draws(pack: tuple[CompactModel, Path]) -> None:
