@@ -1,0 +1,30 @@
+import type { ErrorCode } from "../../protocol/index.js";
+
+/** The server's codes, and two for what no server can tell. */
+export type ClientErrorCode = ErrorCode | "connection_failed" | "connection_lost";
+
+/** The shape in which the server reports failures, on the socket and over HTTP. */
+export interface ReportedError {
+  /** One of {@link ClientErrorCode}; a newer server may know more. */
+  code: ClientErrorCode | (string & {});
+  message: string;
+  field?: string;
+  retryable: boolean;
+}
+
+/** What every promise and stream of the client rejects with. */
+export class MaskletError extends Error {
+  override readonly name = "MaskletError";
+  readonly code: ReportedError["code"];
+  /** The request field at fault, such as `points[0][1]`. */
+  readonly field: string | undefined;
+  /** Whether the same request may succeed later, unchanged. */
+  readonly retryable: boolean;
+
+  constructor({ code, message, field, retryable }: ReportedError, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.field = field;
+    this.retryable = retryable;
+  }
+}

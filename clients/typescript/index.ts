@@ -1,0 +1,45 @@
+/**
+ * The client, for Node and browsers:
+ *
+ * ```ts
+ * import { connect, objectsOf } from "masklet/client";
+ *
+ * const client = await connect("ws://127.0.0.1:8765");
+ * const session = await client.startSession({ resource_path: "park.mp4" });
+ * await session.addPrompt({ frame_index: 0, text: "dog" });
+ * for await (const frame of session.propagate()) {
+ *   for (const object of objectsOf(frame.outputs)) {
+ *     console.log(frame.frame_index, object.id, object.boxXywh, object.decodeMask().data);
+ *   }
+ * }
+ * await client.close();
+ * ```
+ *
+ * Fields have the names of the wire, so that PROTOCOL.md is the manual of both.
+ */
+export type {
+  AnswerOf,
+  CocoRle,
+  DoneMessage,
+  EventMessage,
+  FrameMessage,
+  Mask,
+  Outputs,
+  PixelBox,
+  SessionFacts,
+  UploadFacts,
+  VideoFacts,
+} from "../../protocol/index.js";
+export { decodeMask, encodeMask, maskArea, maskBox } from "../../protocol/rle.js";
+export {
+  type ConnectionEnd,
+  type ConnectOptions,
+  connect,
+  type MaskletClient,
+  type StartFields,
+} from "./client.js";
+export { type ClientErrorCode, MaskletError, type ReportedError } from "./errors.js";
+export { type FrameObject, objectsOf } from "./objects.js";
+export type { MaskletSession, PromptFields, PropagationFields } from "./session.js";
+export type { UploadOptions, UploadSource } from "./upload.js";
+export type { WebSocketClass } from "./wire.js";

@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { endpointOf } from "../../clients/typescript/endpoint.js";
+import { objectsOf } from "../../clients/typescript/index.js";
+import { openWire } from "../../clients/typescript/wire.js";
+import { encodeMask } from "../../protocol/rle.js";
+
+describe("a server's address", () => {
+  it.each([
+    ["ws://127.0.0.1:8765", "ws://127.0.0.1:8765/v1", "http://127.0.0.1:8765/v1/uploads"],
+    ["http://127.0.0.1:8765/", "ws://127.0.0.1:8765/v1", "http://127.0.0.1:8765/v1/uploads"],
+    ["wss://example.org/v1/", "wss://example.org/v1", "https://example.org/v1/uploads"],
+    [
+      "https://example.org/tracking/v1",
+      "wss://example.org/tracking/v1",
+      "https://example.org/tracking/v1/uploads",
+    ],
+    ["wss://example.org/v1?key=7", "wss://example.org/v1?key=7", "https://example.org/v1/uploads?key=7"],
+  ])("%s leads to the socket and to uploads", (address, socket, uploads) => {
+    expect(endpointOf(address)).toEqual({ socket, uploads });
+  });
+});
+
+describe("a frame's outputs", () => {
+  const bits = Uint8Array.of(0, 1, 1, 0, 0, 1);
+  const outputs = {
+    out_obj_ids: [2, 5],
+    out_probs: [0.9, 0.4],
+    out_boxes_xywh: [
+      [0, 0, 1, 1],
+      [0.5, 0, 0.5, 1],
+    ] as [number, number, number, number][],
+    out_binary_masks: [encodeMask(new Uint8Array(6), 3, 2), encodeMask(bits, 3, 2)],
+    frame_stats: null,
+  };
+
+  it("become a list of objects with masks that decode", () => {
+    const [first, second] = objectsOf(outputs);
+    expect(first).toMatchObject({ id: 2, prob: 0.9, boxXywh: [0, 0, 1, 1] });
+    expect(second).toMatchObject({
+      id: 5,
+      prob: 0.4,
+      boxXywh: [0.5, 0, 0.5, 1],
+      rle: outputs.out_binary_masks[1],
+    });
+    expect(second?.decodeMask()).toEqual({ width: 3, height: 2, data: bits });
+  });
+
+  it("are refused when their lists differ in length", () => {
+    expect(() => objectsOf({ ...outputs, out_probs: [0.9] })).toThrow(RangeError);
+  });
+});
+
+describe("a paused socket", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it("hears no pings, and pings itself so that the server knows it is alive", async () => {
+    const pings: number[] = [];
+    class Recorded {
+      onopen = () => {};
+      constructor() {
+        queueMicrotask(() => this.onopen());
+      }
+      send() {}
+      close() {}
+      ping() {
+        pings.push(Date.now());
+      }
+    }
+    vi.useFakeTimers();
+    const wire = await openWire("ws://127.0.0.1", Recorded);
+    vi.advanceTimersByTime(60_000);
+    expect(pings).toHaveLength(0);
+    wire.pause();
+    vi.advanceTimersByTime(60_000);
+    expect(pings).toHaveLength(6);
+    wire.resume();
+    vi.advanceTimersByTime(60_000);
+    expect(pings).toHaveLength(6);
+  });
+});
