@@ -31,8 +31,8 @@ class Effects:
         """Draw effects; ``strength`` 0 leaves frames untouched, 1 is rough video."""
         gains = np.ones((len(times), 3))
         if rng.random() < 0.5 * strength:
-            flicker = rng.uniform(0.02, 0.25) * np.sin(rng.uniform(0, 6.3) + rng.uniform(0.05, 0.8) * times)
-            gains *= np.exp(flicker)[:, None] * np.exp(rng.normal(0, 0.07, 3))[None]
+            flicker = strength * rng.uniform(0.02, 0.25) * np.sin(rng.uniform(0, 6.3) + rng.uniform(0.05, 0.8) * times)
+            gains *= np.exp(flicker)[:, None] * np.exp(rng.normal(0, 0.07 * strength, 3))[None]
         gamma = float(np.exp(rng.normal(0, 0.2))) if rng.random() < 0.4 * strength else 1.0
         noise = int(rng.integers(1, 10)) if rng.random() < 0.5 * strength else 0
         blur = float(rng.uniform(0.4, 1.3)) if rng.random() < 0.3 * strength else 0.0

@@ -24,20 +24,27 @@ def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], 
     b, frames, side, _ = target.shape
     at = [tuple(level[batch["clip"], t] for level in levels) for t in range(frames)]
     blank = torch.zeros(b, 1, side, side)
-    # The first half of the objects is prompted; the other half starts from its true mask, as `seed` does.
-    half = b // 2
-    first = tuple(level[:half] for level in at[0])
-    masks, iou, score = model.segment(
-        first, batch["points"][:half], batch["labels"][:half], blank[:half], torch.zeros(half)
-    )
-    prompted = target[:half, 0:1]
-    seg = four_mask_loss(masks, prompted, batch["single"][:half]).mean()
+    points, labels, single = batch["points"], batch["labels"], batch["single"]
+    masks, iou, score = model.segment(at[0], points, labels, blank, torch.zeros(b))
+    prompted = target[:, 0:1]
+    seg = four_mask_loss(masks, prompted, single).mean()
     iou_error = (iou - hard_iou(masks, prompted.expand_as(masks))).abs().mean()
     presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
-    # Half of the prompted objects are remembered as the model saw them.
-    truth = (target[:, 0:1] * 2 - 1) * 10.0
-    quarter = half // 2
-    start = torch.cat([masks[:quarter, 0:1], truth[quarter:]])
+    first_iou = hard_iou(masks[:, :1], prompted).mean().detach()
+    # Some of the answers are corrected by one more click, with the earlier answer as a hint.
+    few = b // 4
+    click, label = correction_click(masks[:few, 0], target[:few, 0])
+    fixed, _, _ = model.segment(
+        tuple(level[:few] for level in at[0]),
+        torch.cat([points[:few], click.unsqueeze(1)], 1),
+        torch.cat([labels[:few], label.unsqueeze(1)], 1),
+        masks[:few, 0:1].detach(),
+        torch.ones(few),
+    )
+    refine = four_mask_loss(fixed, prompted[:few], torch.zeros(few)).mean()
+    # A quarter of the objects is remembered as the model saw them, the others as they are.
+    truth = (prompted * 2 - 1) * 10.0
+    start = torch.cat([fixed[:, 0:1], truth[few:]])
     hard = torch.ones(b)
     memories = [model.remember(at[0][0], start, torch.ones(b), hard)]
     pointers = [model.pointers.create(at[0][0], start, torch.ones(b))[:, 0]]
@@ -71,12 +78,26 @@ def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], 
             pointers.append(model.pointers.create(at[t][0], kept, shown * 2 - 1)[:, 0])
     return {
         "seg": seg,
+        "refine": refine,
         "track": track / (frames - 1),
         "iou": iou_error / frames,
         "score": presence / frames,
         "m_track_iou": (tracked_iou / (frames - 1)).detach(),
-        "m_seg_iou": hard_iou(masks[:half, :1], target[:half, frames - 1 : frames]).mean().detach(),
+        "m_seg_iou": first_iou,
     }
+
+
+@torch.no_grad()
+def correction_click(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a person would click next: the middle of the largest error. logits, target [B,m,m] → points [B,2] in 0..1,
+    labels int32 [B]."""
+    wrong = ((logits > 0).float() - (target > 0.5).float()).abs().unsqueeze(1)
+    depth = sum(F.avg_pool2d(wrong, k, 1, k // 2) for k in (3, 7, 13))
+    index = (depth * wrong).flatten(1).argmax(1)
+    side = target.shape[-1]
+    x, y = index % side, torch.div(index, side, rounding_mode="floor")
+    label = target.flatten(1).gather(1, index.unsqueeze(1))[:, 0] > 0.5
+    return (torch.stack([x, y], 1).float() + 0.5) / side, label.int()
 
 
 def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor]) -> Losses:
@@ -169,8 +190,8 @@ def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     return (each.sum((-2, -1)) / inside.sum((-2, -1)).clamp(min=1)).mean()
 
 
-WEIGHTS = {"seg": 1.0, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
-           "match": 1.0, "region": 0.3}  # fmt: skip
+WEIGHTS = {"seg": 1.5, "refine": 0.4, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
+           "match": 1.0, "region": 0.6}  # fmt: skip
 
 
 def total_loss(

@@ -74,7 +74,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     shape = BatchShape(size=options.size)
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
-        model.load_state_dict(torch.load(options.init, weights_only=True)["average"])
+        model.load_state_dict(torch.load(options.init, weights_only=True)["average"], strict=False)
     average = copy.deepcopy(model)
     parameters = list(model.parameters())
     optimiser = torch.optim.AdamW(
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--init", type=Path, help="start from the averaged weights of another run's checkpoint")
+    parser.add_argument("--init", type=Path, help="start from the averaged weights of another run's checkpoint; parts it lacks start afresh")
     options = parser.parse_args()
     if options.workers == 1:
         train(0, options)

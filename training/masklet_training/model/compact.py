@@ -10,8 +10,8 @@ from .config import CompactConfig
 from .decoder import MaskDecoder, ObjectPointers
 from .detector import ConceptDetector, TextEncoder, pack_trunk
 from .encoder import ImageEncoder
-from .memory import MemoryEncoder, MemoryReadout
-from .prompts import PromptEncoder, prompt_maps
+from .memory import MemoryEncoder, MemoryReadout, PromptReadout
+from .prompts import AT16, PromptEncoder, prompt_maps
 
 SEED_LOGIT = 10.0  # confidence given to a mask that is taken as truth
 ABSENT_LOGIT = -16.0  # every pixel of an object that is not on the frame
@@ -32,6 +32,7 @@ class CompactModel(nn.Module):
         self.memory_readout = MemoryReadout(self.cfg)
         readout = self.cfg.value * MemoryReadout.HEADS
         self.prompt_encoder = PromptEncoder(self.cfg)
+        self.prompt_readout = PromptReadout(self.cfg, AT16, readout)
         self.decoder = MaskDecoder(self.cfg, readout)
         self.pointers = ObjectPointers(self.cfg)
         self.no_memory = nn.Parameter(torch.zeros(1, readout, 1, 1))
@@ -44,10 +45,11 @@ class CompactModel(nn.Module):
         self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A prompt without memory → masks [B,4,m,m], iou [B,4], object score [B]."""
-        g = levels[0].shape[-1]
-        readout = self.no_memory.expand(points.shape[0], -1, g, g)
-        similarity = torch.zeros_like(readout[:, :1])
+        feat = levels[0]
         prompts = self.prompt_encoder(prompt_maps(points, labels, mask_in, has_mask))
+        key, query = self.memory_encoder.key(feat), self.memory_readout.query(feat)
+        readout = self.no_memory + self.prompt_readout(key, query, feat, prompts[0])
+        similarity = torch.zeros_like(readout[:, :1])
         return self.decoder(levels, readout, similarity, prompts)
 
     def track(

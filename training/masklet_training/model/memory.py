@@ -89,3 +89,25 @@ class MemoryReadout(nn.Module):
             weights = torch.softmax(queries @ keys.transpose(1, 2), -1)  # [B,T,M·T]
             readouts.append(weights @ values)
         return torch.cat(readouts, -1).transpose(1, 2).reshape(objects, -1, g, g)
+
+
+class PromptReadout(nn.Module):
+    """Lets a prompt speak for cells that look alike: `segment`'s stand-in for memory.
+
+    A box holds object and background. Cells inside it that resemble cells outside it are probably background; each cell
+    therefore reads, over the whole frame, what the prompt says of the cells whose keys match its own.
+    """
+
+    def __init__(self, cfg: CompactConfig, prompt: int, width: int) -> None:
+        super().__init__()
+        self.value = nn.Conv2d(cfg.hidden + prompt, width, 1)
+        self.sharpness = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, key: Tensor, query: Tensor, feat: Tensor, prompt: Tensor) -> Tensor:
+        """key and query [1|B,key,g,g], feat [1|B,D,g,g], prompt features at stride 16 [B,·,g,g] → [B,width,g,g]."""
+        b, _, g, _ = prompt.shape
+        value = self.value(torch.cat([feat.expand(b, -1, -1, -1), prompt], 1)).flatten(2).transpose(1, 2)
+        keys, queries = key.flatten(2), query.flatten(2).transpose(1, 2)
+        match = 2.0 * queries @ keys - keys.square().sum(1, keepdim=True)
+        weights = torch.softmax(F.softplus(self.sharpness) * match, -1)  # [1|B,T,T]
+        return (weights @ value).transpose(1, 2).reshape(b, -1, g, g)

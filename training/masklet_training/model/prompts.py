@@ -14,6 +14,7 @@ from .layers import ConvNorm, pixel_centres
 
 NARROW, WIDE = 0.02, 0.08  # standard deviations of a click's two bumps, in frame widths
 CHANNELS = 11
+AT16 = 48  # width of the prompt features at stride 16
 
 
 def prompt_maps(points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> Tensor:
@@ -75,7 +76,7 @@ class PromptEncoder(nn.Module):
         super().__init__()
         self.at4 = ConvNorm(CHANNELS, 16)
         self.at8 = ConvNorm(16, 32, stride=2)
-        self.at16 = ConvNorm(32, 48, stride=2)
+        self.at16 = ConvNorm(32, AT16, stride=2)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x4 = self.at4(maps)
