@@ -42,7 +42,7 @@ export function runFfmpeg(options: {
 }): FfmpegRun {
   // fluent-ffmpeg ends a process that outlives its output's `close` by 20 ms, so that event is not sent. What became of
   // the process is asked of the process.
-  const stdout = new PassThrough({ emitClose: false });
+  const stdout = new PassThrough({ emitClose: false, highWaterMark: 256 * 1024 });
   const command = ffmpeg().setFfmpegPath(ffmpegPath());
   command
     .input(inputUrl(options.path))

@@ -232,10 +232,7 @@ export async function makeSound(name = "sound.m4a"): Promise<string> {
 /** A numbered picture in the format that the name's extension asks for. */
 export async function makeStill(name: string, index: number, width = 96, height = 64): Promise<string> {
   const path = mediaPath(name);
-  await sharp(paintFrame(index, width, height), { raw: { width, height, channels: 3 } })
-    .jpeg({ quality: 95 })
-    .png({ force: false })
-    .toFile(path);
+  await sharp(paintFrame(index, width, height), { raw: { width, height, channels: 3 } }).toFile(path);
   return path;
 }
 

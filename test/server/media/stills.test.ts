@@ -1,0 +1,217 @@
+import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import fc from "fast-check";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import { naturalOrder } from "../../../server/media/natural-order.js";
+import { type FrameRange, openMedia } from "../../../server/media/source.js";
+import {
+  makeFrameFolder,
+  makeStill,
+  mediaPath,
+  paintFrame,
+  readCorners,
+  readFrameNumber,
+} from "../../helpers/media.js";
+
+const size = { width: 96, height: 64 };
+const forward: FrameRange = { startFrame: 0, count: 9999, direction: "forward", ...size };
+
+async function numbers(path: string, range: Partial<FrameRange> = {}): Promise<number[]> {
+  const media = await openMedia(path);
+  const seen: number[] = [];
+  for await (const { rgb, index, timestampUs } of media.frames({ ...forward, ...range })) {
+    expect(timestampUs).toBeNull();
+    seen.push(index, readFrameNumber(rgb, size.width, size.height));
+  }
+  return seen.filter((_, i) => i % 2 === 1);
+}
+
+describe("a folder of pictures", () => {
+  it("is a video in natural order, with no rate and no times", async () => {
+    const folder = await makeFrameFolder("natural", 12);
+    const media = await openMedia(folder);
+    expect(media.facts).toEqual({
+      ...{
+        kind: "frames",
+        ...size,
+        numFrames: 12,
+        fps: null,
+        durationS: null,
+        codec: "jpeg",
+        rotationDeg: 0,
+      },
+    });
+    expect(await numbers(folder)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(await numbers(folder, { startFrame: 10, count: 3, direction: "backward" })).toEqual([10, 9, 8]);
+    expect(await numbers(folder, { startFrame: 9, count: 2 })).toEqual([9, 10]);
+    expect(readFrameNumber((await media.frame(11, size)).rgb, 96, 64)).toBe(11);
+    await expect(media.frame(12, size)).rejects.toMatchObject({ code: "frame_out_of_range" });
+  });
+
+  it("may mix JPEG, PNG and WebP and skip numbers; other files, hidden ones and folders are ignored", async () => {
+    await makeStill("mixed/frame_2.PNG", 2);
+    await makeStill("mixed/frame_10.jpeg", 10);
+    await makeStill("mixed/frame_7.webp", 7);
+    await makeStill("mixed/.hidden.jpg", 1);
+    await makeStill("mixed/5.jpg/not-a-frame.jpg", 5);
+    await writeFile(mediaPath("mixed/notes.txt"), "nothing");
+    expect(await numbers(mediaPath("mixed"))).toEqual([2, 7, 10]);
+  });
+
+  it("must have pictures of one size, and says which one differs", async () => {
+    await makeFrameFolder("sizes", 3);
+    await makeStill("sizes/2.jpg", 2, 90, 64);
+    await expect(openMedia(mediaPath("sizes"))).rejects.toMatchObject({
+      code: "media_unsupported",
+      message: expect.stringMatching(/2\.jpg is 90×64.*0\.jpg.*96×64/),
+    });
+  });
+
+  it("without pictures, with an empty, a damaged or a false one is refused by name", async () => {
+    await writeFile(mediaPath("none/readme.txt"), "no pictures");
+    await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({ code: "media_unsupported" });
+    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"/>';
+    const cases = { empty: "", damaged: Buffer.from("ffd8ffe000104a46494600", "hex"), false: svg };
+    for (const [name, content] of Object.entries(cases)) {
+      await makeFrameFolder(name, 1);
+      await writeFile(mediaPath(`${name}/1.jpg`), content);
+      await expect(openMedia(mediaPath(name))).rejects.toMatchObject({
+        code: name === "false" ? "media_unsupported" : "media_unreadable",
+        message: expect.stringContaining("1.jpg"),
+      });
+    }
+  });
+
+  it("with a picture that breaks off yields the ones before it, then an error that names it", async () => {
+    const folder = await makeFrameFolder("breaks", 4);
+    const whole = await sharp(paintFrame(2, 96, 64), { raw: { ...size, channels: 3 } })
+      .jpeg({ quality: 100 })
+      .toBuffer();
+    await writeFile(mediaPath("breaks/2.jpg"), whole.subarray(0, whole.length - 60));
+    const media = await openMedia(folder);
+    const frames = media.frames(forward);
+    expect((await frames.next()).value?.index).toBe(0);
+    expect((await frames.next()).value?.index).toBe(1);
+    await expect(frames.next()).rejects.toMatchObject({ code: "media_unreadable", message: /2\.jpg/ });
+  });
+
+  it("follows links within the media roots only", async () => {
+    const outside = await makeStill("elsewhere/9.jpg", 9);
+    const folder = dirname(await makeStill("linked/0.jpg", 0));
+    await makeStill("shared/1.jpg", 1);
+    await symlink("../shared/1.jpg", mediaPath("linked/1.jpg"));
+    const roots = [folder, mediaPath("shared")];
+    const media = await openMedia(folder, { mediaRoots: roots });
+    expect(readFrameNumber((await media.frame(1, size)).rgb, 96, 64)).toBe(1);
+    await expect(openMedia(folder)).rejects.toMatchObject({ code: "resource_forbidden" });
+
+    await symlink(outside, mediaPath("linked/2.jpg"));
+    const leading = await openMedia(folder, { mediaRoots: roots }).catch((error) => error);
+    expect(leading).toMatchObject({ code: "resource_forbidden", message: expect.stringContaining("2.jpg") });
+    await mkdir(mediaPath("dangling"), { recursive: true });
+    await symlink("/no/such/2.jpg", mediaPath("dangling/2.jpg"));
+    const dangling = await openMedia(mediaPath("dangling"), { mediaRoots: roots }).catch((error) => error);
+    expect(dangling).toMatchObject({ code: leading.code, message: leading.message });
+  });
+
+  it("stops by the signal and with the source", async () => {
+    const media = await openMedia(await makeFrameFolder("natural", 12));
+    const abort = new AbortController();
+    const frames = media.frames({ ...forward, signal: abort.signal });
+    await frames.next();
+    abort.abort(new Error("cancelled"));
+    await expect(frames.next()).rejects.toThrow("cancelled");
+    const others = media.frames(forward);
+    await others.next();
+    await media.close();
+    await expect(others.next()).rejects.toThrow("closed");
+  });
+});
+
+describe("a single picture", () => {
+  it("is a video of one frame", async () => {
+    const media = await openMedia(await makeStill("single.png", 77));
+    expect(media.facts).toMatchObject({ kind: "image", ...size, numFrames: 1, fps: null, codec: "png" });
+    const { rgb, index, timestampUs } = await media.frame(0, size);
+    expect({ index, timestampUs, number: readFrameNumber(rgb, 96, 64) }).toEqual({
+      index: 0,
+      timestampUs: null,
+      number: 77,
+    });
+  });
+
+  it("comes upright when the camera was turned", async () => {
+    const path = mediaPath("turned.jpg");
+    await sharp(paintFrame(1, 96, 64), { raw: { ...size, channels: 3 } })
+      .withMetadata({ orientation: 6 })
+      .jpeg()
+      .toFile(path);
+    const media = await openMedia(path);
+    expect(media.facts).toMatchObject({ width: 64, height: 96, rotationDeg: 90 });
+    const { rgb } = await media.frame(0, { width: 64, height: 96 });
+    expect(readCorners(rgb, 64, 96)).toEqual(["blue", "red", "white", "green"]);
+  });
+
+  it("of any depth and colour space comes as 8-bit RGB", async () => {
+    const painted = sharp(paintFrame(77, 96, 64), { raw: { ...size, channels: 3 } });
+    const kinds = {
+      "grey.png": painted.clone().toColourspace("b-w").png(),
+      "grey16.png": painted.clone().toColourspace("grey16").png(),
+      "rgb16.png": painted.clone().toColourspace("rgb16").png(),
+      "cmyk.jpg": painted.clone().toColourspace("cmyk").jpeg(),
+      "palette.png": painted.clone().png({ palette: true }),
+      "alpha.png": painted.clone().ensureAlpha().png(),
+    };
+    for (const [name, picture] of Object.entries(kinds)) {
+      await picture.toFile(mediaPath(name));
+      const { rgb } = await (await openMedia(mediaPath(name))).frame(0, size);
+      expect(rgb.length, name).toBe(96 * 64 * 3);
+      expect(readFrameNumber(rgb, 96, 64), name).toBe(77);
+      const light = rgb.subarray((8 * 96 + 24) * 3, (8 * 96 + 24) * 3 + 3);
+      for (const value of light) expect(Math.abs(value - 210), `${name}: ${light}`).toBeLessThan(20);
+    }
+  });
+
+  it("that is transparent lies on black", async () => {
+    const path = mediaPath("clear.png");
+    await sharp({ create: { ...size, channels: 4, background: { r: 255, g: 255, b: 255, alpha: 0 } } })
+      .png()
+      .toFile(path);
+    const { rgb } = await (await openMedia(path)).frame(0, size);
+    expect(Math.max(...rgb)).toBe(0);
+  });
+
+  it("larger than the limit is refused by its header", async () => {
+    const path = await makeStill("limit.png", 0);
+    const limits = { maxPixels: 96 * 64 - 1 };
+    await expect(openMedia(path, { limits })).rejects.toMatchObject({ code: "media_unsupported" });
+    await copyFile(path, mediaPath("copy.png"));
+    expect((await openMedia(mediaPath("copy.png"), { limits: { maxPixels: 96 * 64 } })).facts.numFrames).toBe(
+      1,
+    );
+  });
+});
+
+describe("natural order", () => {
+  it("is a total order in which numbers count by value", () => {
+    const name = fc.stringMatching(/^[a-c0-9_]{0,8}$/);
+    fc.assert(
+      fc.property(name, name, name, (a, b, c) => {
+        expect(Math.sign(naturalOrder(a, b)) + Math.sign(naturalOrder(b, a))).toBe(0);
+        expect(naturalOrder(a, b) === 0).toBe(a === b);
+        if (naturalOrder(a, b) <= 0 && naturalOrder(b, c) <= 0)
+          expect(naturalOrder(a, c)).toBeLessThanOrEqual(0);
+      }),
+    );
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 0n, max: 10n ** 30n }),
+        fc.bigInt({ min: 0n, max: 10n ** 30n }),
+        (a, b) => {
+          expect(Math.sign(naturalOrder(`f${a}.jpg`, `f${b}.jpg`))).toBe(a < b ? -1 : a > b ? 1 : 0);
+        },
+      ),
+    );
+  });
+});
