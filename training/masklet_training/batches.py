@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch.multiprocessing as mp
 
-from .clips import Clip, ClipGenerator
+from .clips import Clip, ClipGenerator, ClipObject
 from .tokenizer import build_tokenizer
 from .vocabulary import ALL_PHRASES
 
@@ -25,13 +25,23 @@ class BatchShape:
 
     size: int = 192
     frames: int = 3
-    track_clips: int = 3
-    named_clips: int = 2
-    objects: int = 8  # tracked objects in the whole batch
-    rows: int = 18  # (frame, concept) pairs for the detector
-    regions: int = 24  # named objects that are told apart by all phrases
+    track_clips: int = 2
+    named_clips: int = 1
+    stills: int = 8  # single named frames: phrases need variety more than motion
+    objects: int = 6  # tracked objects in the whole batch
+    rows: int = 20  # (frame, concept) pairs for the detector
+    regions: int = 36  # named objects that are told apart by all phrases
     instances: int = 6  # per row
     text_length: int = 16
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame on which the detector is asked: its place among the step's frames, ids uint8 [H,W], and what they are."""
+
+    frame: int
+    ids: np.ndarray
+    objects: list[ClipObject]
 
 
 def phrase_tokens() -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +175,7 @@ class ConceptSampler:
 
     known = frozenset(ALL_PHRASES)
 
-    def rows(self, rng: np.random.Generator, clips: list[Clip], frames: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+    def rows(self, rng: np.random.Generator, frames: list[Shown]) -> dict[str, np.ndarray]:
         s = self.shape
         side = s.size // 4
         out: dict[str, np.ndarray] = {
@@ -180,16 +190,15 @@ class ConceptSampler:
             "ignore": np.zeros((s.rows, side, side), np.float32),
         }
         for row in range(s.rows):
-            index, t = frames[row % len(frames)]
-            clip = clips[index]
-            ids = clip.ids[t]
+            clip = frames[row % len(frames)]
+            ids = clip.ids
             counts = np.bincount(ids.ravel(), minlength=len(clip.objects) + 1)[1:]
             seen = [k for k in range(len(clip.objects)) if counts[k] >= 0.0015 * ids.size]
             named = [k for k in seen if clip.objects[k].phrases]
             present = {p for k in seen for p in clip.objects[k].phrases}
             doubtful = {p for o in clip.objects for p in o.maybe}
             every = {p for o in clip.objects for p in o.phrases}
-            out["frame"][row] = index * s.frames + t
+            out["frame"][row] = clip.frame
             wanted: list[int] = []
             if named and rng.random() < 0.62:
                 anchor = named[int(rng.integers(len(named)))]
@@ -225,17 +234,17 @@ class ConceptSampler:
                 out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
         return out
 
-    def regions(self, rng: np.random.Generator, clips: list[Clip], frames: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+    def regions(self, rng: np.random.Generator, frames: list[Shown]) -> dict[str, np.ndarray]:
         """Named objects with the phrases that are true of them: mask [Q,m,m], positive and doubtful [Q,phrases]."""
         s = self.shape
         side = s.size // 4
         found = []
-        for index, t in frames:
-            counts = np.bincount(clips[index].ids[t].ravel(), minlength=len(clips[index].objects) + 1)[1:]
+        for shown in frames:
+            counts = np.bincount(shown.ids.ravel(), minlength=len(shown.objects) + 1)[1:]
             found += [
-                (index, t, k)
-                for k, thing in enumerate(clips[index].objects)
-                if thing.phrases and counts[k] >= 0.0025 * clips[index].ids[t].size
+                (shown, k)
+                for k, thing in enumerate(shown.objects)
+                if thing.phrases and counts[k] >= 0.0025 * shown.ids.size
             ]
         rng.shuffle(found)
         out = {
@@ -244,10 +253,10 @@ class ConceptSampler:
             "positive": np.zeros((s.regions, len(ALL_PHRASES)), bool),
             "doubtful": np.zeros((s.regions, len(ALL_PHRASES)), bool),
         }
-        for row, (index, t, k) in enumerate(found[: s.regions]):
-            thing = clips[index].objects[k]
-            out["frame"][row] = index * s.frames + t
-            out["mask"][row] = soft_mask(clips[index].ids[t], k + 1, side)
+        for row, (shown, k) in enumerate(found[: s.regions]):
+            thing = shown.objects[k]
+            out["frame"][row] = shown.frame
+            out["mask"][row] = soft_mask(shown.ids, k + 1, side)
             for phrase in thing.phrases:
                 out["positive"][row, self.column[phrase]] = True
             for phrase in thing.maybe:
@@ -269,13 +278,16 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     s = sampler.shape
     clips = [generator.clip(s.frames, "track") for _ in range(s.track_clips)]
     clips += [generator.clip(s.frames, "named") for _ in range(s.named_clips)]
-    named = range(s.track_clips, s.track_clips + s.named_clips)
-    shown = [(index, t) for index in named for t in range(s.frames)]
+    stills = [generator.clip(1, "named") for _ in range(s.stills)]
+    shown = [
+        Shown(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))
+    ]
+    shown += [Shown(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
     return {
-        "images": np.stack([clip.frames for clip in clips]),  # uint8 [clips,T,S,S,3]
+        "images": np.concatenate([clip.frames for clip in clips + stills]),  # uint8 [frames,S,S,3]
         "objects": tracked_objects(rng, clips, s),
-        "concepts": sampler.rows(rng, clips, shown),
-        "regions": sampler.regions(rng, clips, shown),
+        "concepts": sampler.rows(rng, shown),
+        "regions": sampler.regions(rng, shown),
     }
 
 

@@ -32,7 +32,7 @@ def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], 
     presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
     first_iou = hard_iou(masks[:, :1], prompted).mean().detach()
     # Some of the answers are corrected by one more click, with the earlier answer as a hint.
-    few = b // 4
+    few = max(1, b // 4)
     click, label = correction_click(masks[:few, 0], target[:few, 0])
     fixed, _, _ = model.segment(
         tuple(level[:few] for level in at[0]),
@@ -191,17 +191,18 @@ def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
 
 
 WEIGHTS = {"seg": 1.5, "refine": 0.4, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
-           "match": 1.0, "region": 0.6}  # fmt: skip
+           "match": 1.0, "region": 1.0}  # fmt: skip
 
 
 def total_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """images uint8 [clips,T,S,S,3] → weighted loss and the parts as plain numbers."""
-    clips, frames, h, w, _ = images.shape
-    pixels = images.reshape(clips * frames, h, w, 3).permute(0, 3, 1, 2).float()
+    """images uint8 [frames,S,S,3], the clips' frames first → weighted loss and the parts as plain numbers."""
+    pixels = images.permute(0, 3, 1, 2).float()
     levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
-    split = tuple(level.reshape(clips, frames, *level.shape[1:]) for level in levels)
+    frames = batch["objects"]["mask"].shape[1]
+    clips = int(batch["objects"]["clip"].max()) + 1
+    split = tuple(level[: clips * frames].reshape(clips, frames, *level.shape[1:]) for level in levels)
     losses = tracking_losses(model, split, batch["objects"])
     trunk = model.trunk(levels)
     losses |= detection_losses(model, trunk, batch["concepts"])
