@@ -3,8 +3,8 @@ export const CLOSE_CODES = {
   goingAway: { code: 1001, reason: "shutting_down", meaning: "The server is stopping; connect again later." },
   messageTooLarge: {
     code: 1009,
-    reason: "message_too_large",
-    meaning: "A message exceeded the limit below.",
+    reason: "",
+    meaning: "A message exceeded `maxMessageBytes`.",
   },
   noHeartbeat: {
     code: 4408,

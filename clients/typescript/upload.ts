@@ -60,7 +60,9 @@ async function refusal(response: Response): Promise<MaskletError> {
 }
 
 async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
-  const { open } = await import("node:fs/promises");
+  // A name that bundlers for browsers cannot see, where it would not resolve.
+  const fileSystem: string = "node:fs/promises";
+  const { open } = (await import(fileSystem)) as typeof import("node:fs/promises");
   const file = await open(path);
   return file.createReadStream();
 }

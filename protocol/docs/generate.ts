@@ -40,7 +40,11 @@ export const PARTS: Readonly<Record<string, string>> = {
   ),
   "close codes": table(
     ["Code", "Reason", "Meaning"],
-    Object.values(CLOSE_CODES).map(({ code, reason, meaning }) => [String(code), `\`${reason}\``, meaning]),
+    Object.values(CLOSE_CODES).map(({ code, reason, meaning }) => [
+      String(code),
+      reason && `\`${reason}\``,
+      meaning,
+    ]),
   ),
   "field limits": limitTable(FIELD_LIMITS),
   "server limits": limitTable(SERVER_LIMITS),
