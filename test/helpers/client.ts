@@ -29,7 +29,7 @@ export interface RawClient {
   ask(message: Fields): Promise<ServerMessage & Fields>;
   /** The answer to a request that must succeed. */
   expectResponse(message: Fields): Promise<Fields>;
-  /** The error of a request that must fail. */
+  /** The error of a request that must fail; nothing else may be under way. */
   expectError(message: Fields | string | Buffer): Promise<ErrorMessage["error"]>;
   /** Everything up to the end of a stream. */
   stream(message: Fields): Promise<Stream>;
@@ -37,6 +37,8 @@ export interface RawClient {
   streamOf(requestId: string): Promise<Stream>;
   /** Close code, once the socket is closed. */
   readonly closed: Promise<number>;
+  /** Resolves when the server has begun with everything sent so far. */
+  arrived(): Promise<void>;
   /** Goes without a word, as a process that is killed. */
   vanish(): void;
   close(): Promise<void>;
@@ -118,18 +120,23 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
     },
     async expectError(message) {
       const before = received.length;
-      const isObject = typeof message === "object" && !Buffer.isBuffer(message);
       const id = send(message);
-      const readable = isObject && typeof (message.request_id ?? id) === "string";
-      const answer = (await (readable
-        ? first(endsRequest(String((message as Fields).request_id ?? id)))
-        : first((one) => received.indexOf(one) >= before && endsRequest(null)(one)))) as ServerMessage;
+      const isAnswer = (one: ServerMessage) => received.indexOf(one) >= before && one.type !== "frame";
+      const answer = (await first(isAnswer)) as ServerMessage;
       if (answer.type !== "error") throw new Error(`expected an error: ${JSON.stringify(answer)}`);
+      const isOurs = typeof message === "object" && !("request_id" in message) && !Buffer.isBuffer(message);
+      if (isOurs && answer.request_id !== id)
+        throw new Error(`answered under ${answer.request_id}, not ${id}`);
       return answer.error;
     },
     stream: (message) => streamOf(send(message)),
     streamOf,
     closed,
+    arrived: async () => {
+      const pong = once(socket, "pong");
+      socket.ping();
+      await pong;
+    },
     vanish: () => socket.terminate(),
     async close() {
       socket.close();

@@ -24,16 +24,28 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   const held = new Map<string, Promise<void>>();
   const watchers: { call: string; seen: () => void }[] = [];
   const listeners: ((lost: string[]) => void)[] = [];
+  let die: (error: EngineError) => void = () => {};
+  let death = newLife();
   let frames = 0;
   let restarts = 0;
+
+  /** Rejects when the process that the calls of now would be in ends. */
+  function newLife(): Promise<never> {
+    const life = new Promise<never>((_, reject) => {
+      die = reject;
+    });
+    life.catch(() => {});
+    return life;
+  }
 
   async function enter(sessionId: string, kind: string, detail = "") {
     const call = detail === "" ? kind : `${kind} ${detail}`;
     calls.push(call);
+    const life = death;
     for (const watcher of watchers) if (watcher.call === call) watcher.seen();
     // A call to a process takes a while, whatever it is about.
     await new Promise((resolve) => setImmediate(resolve));
-    await held.get(kind);
+    await Promise.race([held.get(kind), life]);
     const session = sessions.get(sessionId);
     if (!session) throw new EngineError("session_not_found", `no session ${sessionId}`);
     return session;
@@ -42,7 +54,10 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   function show(frameIndex: number, objects: Set<number>): FrameOutput {
     frames++;
     const bits = new Uint8Array(16).fill(1, frameIndex % 8, (frameIndex % 8) + 4);
-    const mask = maskBytes > 0 ? { size: [4, 4] as [number, number], counts: "0".repeat(maskBytes) } : encodeMask(bits, 4, 4);
+    const mask =
+      maskBytes > 0
+        ? { size: [4, 4] as [number, number], counts: "0".repeat(maskBytes) }
+        : encodeMask(bits, 4, 4);
     return {
       frameIndex,
       objects: [...objects]
@@ -84,6 +99,8 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       const lost = [...sessions.keys()];
       sessions.clear();
       restarts++;
+      die(new EngineError("engine_restarted", "the process died"));
+      death = newLife();
       for (const listener of listeners) listener(lost);
     },
     async openSession(sessionId) {
@@ -110,7 +127,8 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     },
     async removeObject(sessionId, objectId) {
       const { objects } = await enter(sessionId, "remove", String(objectId));
-      if (!objects.delete(objectId)) throw new EngineError("object_not_found", `no object ${objectId}`, "obj_id");
+      if (!objects.delete(objectId))
+        throw new EngineError("object_not_found", `no object ${objectId}`, "obj_id");
     },
     async describeSession(sessionId) {
       const { objects, concepts } = await enter(sessionId, "describe");
@@ -127,6 +145,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     onRestart: (listener) => void listeners.push(listener),
     stats: () => ({ frames, ortTimeMs: 0, restarts, workerPid: null, graphs: {} }),
     async close() {
+      die(new EngineError("shutting_down", "the engine was closed"));
       sessions.clear();
       calls.push("engine closed");
     },

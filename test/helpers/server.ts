@@ -1,5 +1,5 @@
-import { type RunningServer, startServer } from "../../server/main.js";
 import type { ServerOptions } from "../../server/config.js";
+import { type RunningServer, startServer } from "../../server/main.js";
 import type { PredictorParts } from "../../server/predictor.js";
 import { connect, type RawClient } from "./client.js";
 import { mediaDirectory } from "./media.js";

@@ -1,0 +1,244 @@
+/** What happens in which order, with an engine that waits when told to, over real sockets and real clips. */
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { RawClient } from "../helpers/client.js";
+import { ffmpegChildren, makeClip } from "../helpers/media.js";
+import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+import { atRest, until } from "../helpers/settle.js";
+
+let clip: string;
+let engine: ScriptedEngine;
+let server: TestServer;
+let client: RawClient;
+
+beforeAll(async () => {
+  clip = await makeClip({ name: "flow.mp4", frames: 60 });
+});
+
+beforeEach(async () => {
+  engine = createScriptedEngine();
+  server = await startTestServer({ maxSessionsPerConnection: 2, maxSessions: 3 }, { engine });
+  client = await server.connect();
+});
+
+afterEach(() => server.close());
+
+const click = { points: [[0.5, 0.5]], point_labels: [1] };
+const start = (session_id: string) => ({ type: "start_session", resource_path: clip, session_id });
+const prompt = (frame_index: number, more = {}) => ({
+  ...{ type: "add_prompt", session_id: "s", frame_index, ...click },
+  ...more,
+});
+const propagate = { type: "propagate_in_video", session_id: "s" };
+const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+
+test("takes requests that are sent without waiting in the order in which they were sent", async () => {
+  client.send(start("s"));
+  client.send(prompt(3));
+  client.send(prompt(1));
+  const stream = client.send({ ...propagate, max_frame_num_to_track: 1 });
+  const removal = client.send({ type: "remove_object", session_id: "s", obj_id: 0 });
+  await client.first((message) => "request_id" in message && message.request_id === removal);
+  const { frames } = await client.streamOf(stream);
+  expect(frames.map((frame) => frame.frame_index)).toEqual([1, 2, 0]);
+  const before = ["open", "prompt 3", "prompt 1"];
+  expect(engine.calls.slice(0, 3)).toEqual(before);
+  expect(engine.calls).toContain("begin backward");
+});
+
+test("applies a prompt between two frames of a running propagation", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  const release = engine.hold("step");
+  const stream = client.send({ ...propagate, max_frame_num_to_track: 3 });
+  await engine.called("step 0");
+  const answer = client.expectResponse(prompt(0, { obj_id: 8 }));
+  await client.arrived();
+  expect(engine.calls.at(-1)).toBe("step 0");
+  release();
+  await answer;
+  const { frames } = await client.streamOf(stream);
+  expect(engine.calls.slice(-5)).toEqual(["step 0", "prompt 0", "step 1", "step 2", "step 3"]);
+  expect(frames.map((frame) => frame.outputs.out_obj_ids)).toEqual([[0], [0, 8], [0, 8], [0, 8]]);
+});
+
+test("takes no further step once a cancel is answered", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  const release = engine.hold("step");
+  const stream = client.send(propagate);
+  await engine.called("step 0");
+  await client.expectResponse({ type: "cancel_propagation", session_id: "s" });
+  release();
+  const { frames, end } = await client.streamOf(stream);
+  expect(end).toMatchObject({ type: "done", cancelled: true, num_frames: 1 });
+  expect(frames.map((frame) => frame.frame_index)).toEqual([0]);
+  expect(steps()).toBe(1);
+  await until(() => ffmpegChildren().length === 0);
+});
+
+test("cancels a propagation that has not begun yet", async () => {
+  await client.expectResponse(start("s"));
+  const release = engine.hold("prompt");
+  client.send(prompt(0));
+  const stream = client.send(propagate);
+  await client.expectResponse({ type: "cancel_propagation", session_id: "s" });
+  release();
+  expect(await client.streamOf(stream)).toMatchObject({ frames: [], end: { type: "done", cancelled: true } });
+  expect(steps()).toBe(0);
+});
+
+test("ends the stream on reset, and starts afresh", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  const stream = client.send(propagate);
+  await engine.called("step 1");
+  await client.expectResponse({ type: "reset_session", session_id: "s" });
+  expect((await client.streamOf(stream)).end).toMatchObject({ type: "done", cancelled: true });
+  const afterReset = engine.calls.slice(engine.calls.indexOf("reset"));
+  expect(afterReset.filter((call) => call.startsWith("step"))).toEqual([]);
+  expect((await client.expectError(propagate)).code).toBe("nothing_prompted");
+});
+
+test("leaves out objects below the asked probability", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  const improbable = { obj_id: 99 }; // the scripted engine gives it 0.3
+  const shown = async (more: object) => {
+    const answer = await client.expectResponse(prompt(0, { ...improbable, ...more }));
+    return (answer.outputs as { out_obj_ids: number[] }).out_obj_ids;
+  };
+  expect(await shown({})).toEqual([0]);
+  expect(await shown({ output_prob_thresh: 0.2 })).toEqual([0, 99]);
+  const ids = async (more: object) => {
+    const { frames } = await client.stream({ ...propagate, max_frame_num_to_track: 0, ...more });
+    return frames[0]?.outputs.out_obj_ids;
+  };
+  expect(await ids({})).toEqual([0]);
+  expect(await ids({ output_prob_thresh: 0 })).toEqual([0, 99]);
+});
+
+test("limits sessions per client and of all clients together, and makes room again", async () => {
+  await client.expectResponse(start("a"));
+  await client.expectResponse(start("b"));
+  expect(await client.expectError(start("c"))).toMatchObject({ code: "session_limit", retryable: true });
+  const [second, third] = [await server.connect(), await server.connect()];
+  await second.expectResponse(start("a"));
+  expect((await third.expectError(start("a"))).code).toBe("session_limit");
+  await client.expectResponse({ type: "close_session", session_id: "b" });
+  await third.expectResponse(start("a"));
+});
+
+test("gives a place back when a start fails", async () => {
+  for (let i = 0; i < 5; i++) {
+    const error = await client.expectError({
+      type: "start_session",
+      resource_path: "none.mp4",
+      session_id: "s",
+    });
+    expect(error.code).toBe("resource_not_found");
+  }
+  await client.expectResponse(start("s"));
+});
+
+test("leaves nothing of a client that vanishes while its session is being started", async () => {
+  const release = engine.hold("open");
+  client.send(start("s"));
+  await engine.called("open");
+  client.vanish();
+  await client.closed;
+  release();
+  await until(() => engine.calls.includes("close"));
+  await until(async () => (await server.health()).sessions === 0);
+  expect(ffmpegChildren()).toEqual([]);
+});
+
+test("leaves nothing of a client that vanishes in the middle of a prompt", async () => {
+  await client.expectResponse(start("s"));
+  const release = engine.hold("prompt");
+  client.send(prompt(40));
+  await engine.called("prompt 40");
+  client.vanish();
+  await client.closed;
+  release();
+  await until(() => engine.calls.includes("close"));
+  expect((await server.health()).sessions).toBe(0);
+});
+
+test("tells the client when the inference process dies, and serves the next session", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  engine.hold("step");
+  const stream = client.send(propagate);
+  await engine.called("step 0");
+  engine.crash();
+  const lost = await client.first((message) => message.type === "event");
+  expect(lost).toMatchObject({ event: "session_lost", session_id: "s", error: { code: "engine_restarted" } });
+  expect((await client.streamOf(stream)).end).toMatchObject({
+    type: "error",
+    error: { code: "engine_restarted" },
+  });
+  expect((await client.expectError({ type: "get_session", session_id: "s" })).code).toBe("session_not_found");
+  await client.expectResponse(start("s"));
+});
+
+test("pauses a client with too many unanswered requests, and answers every one in the end", async () => {
+  const small = await startTestServer({ maxPendingRequests: 4 }, { engine: createScriptedEngine() });
+  const busy = await small.connect();
+  const many = Array.from({ length: 300 }, () => busy.send({ type: "get_session", session_id: "none" }));
+  for (const id of many) await busy.first((message) => "request_id" in message && message.request_id === id);
+  expect(busy.received).toHaveLength(300);
+  await small.close();
+});
+
+test("takes no steps ahead of a client that stops reading, and sends it every frame later", async () => {
+  const heavy = createScriptedEngine({ maskBytes: 400_000 });
+  const slow = await startTestServer({ maxBufferedBytes: 100_000 }, { engine: heavy });
+  const reader = await slow.connect();
+  await reader.expectResponse(start("s"));
+  await reader.expectResponse(prompt(0));
+  reader.socket.pause();
+  const stream = reader.send(propagate);
+  await heavy.called("step 0");
+  const made = await atRest(() => heavy.stats().frames);
+  expect(made).toBeLessThan(40);
+
+  const other = await slow.connect();
+  await other.expectResponse(start("s"));
+  await other.expectResponse(prompt(5));
+  expect(heavy.stats().frames).toBe(made + 1);
+  await other.expectResponse({ type: "close_session", session_id: "s" });
+
+  reader.socket.resume();
+  const { frames, end } = await reader.streamOf(stream);
+  expect(frames.map((frame) => frame.frame_index)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+  expect(end).toMatchObject({ type: "done", num_frames: 60 });
+  await slow.close();
+});
+
+test("lets go of a client that stops reading and then vanishes", async () => {
+  const heavy = createScriptedEngine({ maskBytes: 400_000 });
+  const slow = await startTestServer({ maxBufferedBytes: 100_000 }, { engine: heavy });
+  const reader = await slow.connect();
+  await reader.expectResponse(start("s"));
+  await reader.expectResponse(prompt(0));
+  reader.socket.pause();
+  reader.send(propagate);
+  await heavy.called("step 0");
+  await atRest(() => heavy.stats().frames);
+  reader.vanish();
+  await until(() => heavy.calls.includes("close"));
+  await until(() => ffmpegChildren().length === 0);
+  expect((await slow.health()).sessions).toBe(0);
+  await slow.close();
+});
+
+test("drops a socket that gives no sign of life", async () => {
+  const strict = await startTestServer({ heartbeatIntervalMs: 100 }, { engine: createScriptedEngine() });
+  const [dead, alive] = [await strict.connect(), await strict.connect()];
+  await dead.expectResponse(start("s"));
+  dead.socket.pause();
+  await until(async () => (await strict.health()).sessions === 0);
+  expect(alive.socket.readyState).toBe(alive.socket.OPEN);
+  await strict.close();
+});

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { prefetch } from "../../server/prefetch.js";
+
+function source(count: number, failAt = Number.POSITIVE_INFINITY) {
+  const state = { made: 0, ended: false };
+  async function* make() {
+    try {
+      for (let i = 0; i < count; i++) {
+        if (i === failAt) throw new Error(`no ${i}`);
+        state.made++;
+        yield i;
+      }
+    } finally {
+      state.ended = true;
+    }
+  }
+  return { state, items: make() };
+}
+
+/** Lets everything that can run without a timer run. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const never = new AbortController().signal;
+
+test("passes everything on in order", async () => {
+  const seen: number[] = [];
+  for await (const item of prefetch(source(7).items, 2, never)) seen.push(item);
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("asks for no more than its depth ahead of a slow consumer", async () => {
+  const { state, items } = source(100);
+  const ahead = prefetch(items, 2, never);
+  await ahead.next();
+  await settle();
+  expect(state.made).toBe(3);
+  await ahead.next();
+  await settle();
+  expect(state.made).toBe(4);
+});
+
+test("meets a failure in its turn, after the items before it", async () => {
+  const ahead = prefetch(source(9, 2).items, 2, never);
+  expect((await ahead.next()).value).toBe(0);
+  await settle();
+  expect((await ahead.next()).value).toBe(1);
+  await expect(ahead.next()).rejects.toThrow("no 2");
+});
+
+test("ends the source when the loop is left", async () => {
+  const { state, items } = source(100);
+  for await (const _ of prefetch(items, 2, never)) break;
+  expect(state.ended).toBe(true);
+});
+
+test("ends the source on the signal though nobody asks for the next item", async () => {
+  const { state, items } = source(100);
+  const stop = new AbortController();
+  await prefetch(items, 2, stop.signal).next();
+  stop.abort();
+  await settle();
+  expect(state.ended).toBe(true);
+});
