@@ -39,8 +39,7 @@ const HOMES: Record<string, readonly string[]> = {
 interface Import {
   from: string;
   to: string;
-  /** Resolved when the program gets there, not when it starts. */
-  isDynamic: boolean;
+  kind: "value" | "type" | "dynamic";
 }
 
 const imports = Object.keys(ARROWS)
@@ -58,13 +57,13 @@ function sourceFiles(directory: string): string[] {
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
   const statements = [...text.matchAll(/^(?:(?:import|export)\b[^;]*?\bfrom |import )"([^"]+)"/gm)];
-  const calls = [...text.matchAll(/\bimport\("([^"]+)"\)/g)];
-  const toImport = (isDynamic: boolean) => (match: RegExpMatchArray) => ({
+  const calls = [...text.matchAll(/(?<!typeof )\bimport\("([^"]+)"\)/g)];
+  const toImport = ([statement = "", specifier = ""]: RegExpMatchArray): Import => ({
     from: relative(root, file),
-    to: resolve(file, match[1] ?? ""),
-    isDynamic,
+    to: resolve(file, specifier),
+    kind: statement.startsWith("import(") ? "dynamic" : /^\w+ type /.test(statement) ? "type" : "value",
   });
-  return [...statements.map(toImport(false)), ...calls.map(toImport(true))];
+  return [...statements, ...calls].map(toImport);
 }
 
 /** Files of ours by their path from the root, anything else by its name. */
@@ -122,11 +121,20 @@ describe("the source", () => {
   it("keeps Node out of what runs in a browser, and out of the model's arithmetic", () => {
     const rooms = ["protocol", "clients/typescript", "detector", "memory", "tracker"];
     const wrong = imports.filter(
-      ({ from, to, isDynamic }) =>
-        rooms.some((room) => lies(from, room)) &&
-        !lies(from, "protocol/docs") &&
-        to.startsWith("node:") &&
-        !isDynamic,
+      ({ from, to }) =>
+        rooms.some((room) => lies(from, room)) && !lies(from, "protocol/docs") && to.startsWith("node:"),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("keeps the schemas out of the client, which would be fifty times as large with them", () => {
+    const light = ["clients/typescript", "protocol/rle.ts", "protocol/version.ts"];
+    const wrong = imports.filter(
+      ({ from, to, kind }) =>
+        kind === "value" &&
+        isOurs(to) &&
+        lies(from, "clients/typescript") &&
+        !light.some((one) => lies(to, one)),
     );
     expect(wrong.map(show)).toEqual([]);
   });

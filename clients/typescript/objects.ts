@@ -1,4 +1,5 @@
-import { type CocoRle, decodeMask, type Mask, type Outputs } from "../../protocol/index.js";
+import type { Outputs } from "../../protocol/index.js";
+import { type CocoRle, decodeMask, type Mask } from "../../protocol/rle.js";
 
 /** One object on one frame: an entry of each of the lists in `outputs`. */
 export interface FrameObject {
