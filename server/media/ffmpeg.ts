@@ -60,15 +60,17 @@ export function runFfmpeg(options: {
   const exited = new Promise<FfmpegExit>((resolve, reject) => {
     command.on("start", () => {
       child = (command as unknown as { ffmpegProc: ChildProcess }).ffmpegProc;
+      // fluent-ffmpeg's own listener would throw where nobody can catch it.
+      child.removeAllListeners("error").once("error", (cause) => reject(startFailure(cause)));
       // `close` comes after `exit`, when the whole log has been read.
       child.once("close", (code) => resolve({ code, stderrTail: log.join("\n") }));
       if (killed) end(child);
     });
-    command.on("error", (error: Error) => {
-      if (child?.pid === undefined) reject(new Error(`ffmpeg could not be started: ${error.message}`));
+    command.on("error", (cause: Error) => {
+      if (!child) reject(startFailure(cause));
     });
   });
-  exited.catch(() => stdout.destroy(new Error("ffmpeg could not be started")));
+  exited.catch((error) => stdout.destroy(error));
   stdout.on("error", () => {}); // the reader learns of it; without this it would also be thrown
   command.pipe(stdout, { end: true });
 
@@ -87,6 +89,10 @@ export function runFfmpeg(options: {
 }
 
 const LOG_LINES = 20;
+
+function startFailure(cause: Error): Error {
+  return new Error("ffmpeg could not be started", { cause });
+}
 
 function end(child: ChildProcess): void {
   child.kill("SIGKILL");

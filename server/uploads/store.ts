@@ -220,6 +220,7 @@ async function* untilAborted(
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
+  signal.throwIfAborted();
   // A stream that is destroyed here would take its connection with it, and with that the answer.
   const kept = "iterator" in body && typeof body.iterator === "function";
   const chunks: AsyncIterator<Uint8Array> = kept

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -249,16 +249,30 @@ export async function makeFrameFolder(
 
 /** Process ids of the ffmpeg and ffprobe processes this process has, those that nobody reaped included. */
 export function ffmpegChildren(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-        return parent === process.pid && /\(ff(mpeg|probe)/.test(stat);
-      } catch {
-        return false; // ended while we looked
-      }
-    })
-    .map(Number);
+  return processTable()
+    .filter(({ parent, name }) => parent === process.pid && /^ff(mpeg|probe)/.test(name))
+    .map(({ pid }) => pid);
+}
+
+/** From /proc where there is one: small systems have no `ps`. */
+function processTable(): { pid: number; parent: number; name: string }[] {
+  if (!existsSync("/proc/self/stat")) {
+    const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,ucomm="], { encoding: "utf8" })
+      .trim()
+      .split("\n");
+    return lines.map((line) => {
+      const [pid, parent, name] = line.trim().split(/\s+/);
+      return { pid: Number(pid), parent: Number(parent), name: name ?? "" };
+    });
+  }
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const [, name, parent] =
+        /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+      return [{ pid: Number(pid), parent: Number(parent), name: name ?? "" }];
+    } catch {
+      return []; // ended while we looked
+    }
+  });
 }

@@ -1,0 +1,289 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Clock } from "../../../server/clock.js";
+import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
+import { makeClip, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
+
+const size = { width: 96, height: 64 };
+let parent: string;
+const stores: UploadStore[] = [];
+
+beforeEach(() => {
+  parent = mkdtempSync(join(mediaDirectory(), "uploads-"));
+});
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+  expect(readdirSync(parent)).toEqual([]);
+});
+
+function newStore(limits: Partial<UploadLimits> = {}, clock?: Clock): UploadStore {
+  const store = createUploadStore({ parent, limits, ...(clock && { clock }) });
+  stores.push(store);
+  return store;
+}
+
+/** Names of the uploaded files there are. */
+function filesOnDisk(): string[] {
+  return readdirSync(parent).flatMap((folder) => readdirSync(join(parent, folder)));
+}
+
+const clip = async () => readFile(await makeClip({ name: "plain.mp4", frames: 30 }));
+
+/** A body in pieces of `chunkBytes`, after which `then` happens. */
+async function* inPieces(bytes: Uint8Array, chunkBytes = 1000, then = () => {}): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+  then();
+}
+
+/** A clock that stands still until told otherwise. */
+function standingClock() {
+  const timers = new Set<{ atMs: number; fire: () => void }>();
+  let nowMs = 0;
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    after(delayMs, fire) {
+      const timer = { atMs: nowMs + delayMs, fire };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+  };
+  const advance = (ms: number) => {
+    nowMs += ms;
+    for (const timer of timers) {
+      if (timer.atMs <= nowMs && timers.delete(timer)) timer.fire();
+    }
+  };
+  return { clock, advance };
+}
+
+describe("an upload", () => {
+  it("is written to disk, looked at, and opened by its id", async () => {
+    const store = newStore();
+    const bytes = await clip();
+    const upload = await store.receive(inPieces(bytes), bytes.length);
+    expect(upload).toMatchObject({
+      bytes: bytes.length,
+      facts: { kind: "video", ...size, numFrames: 30, codec: "h264" },
+    });
+    expect(upload.uploadId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-/);
+    const media = await store.openMedia(upload.uploadId);
+    expect(readFrameNumber((await media.frame(17, size)).rgb, 96, 64)).toBe(17);
+    await media.close();
+  });
+
+  it("lies where only this user can read it", async () => {
+    const store = newStore();
+    await store.receive(inPieces(await clip()));
+    const [folder] = readdirSync(parent);
+    const [file] = filesOnDisk();
+    expect(statSync(join(parent, folder as string)).mode & 0o077).toBe(0);
+    expect(statSync(join(parent, folder as string, file as string)).mode & 0o077).toBe(0);
+  });
+
+  it("that is no media leaves nothing behind", async () => {
+    const store = newStore();
+    await expect(store.receive(inPieces(Buffer.from("hello, world")))).rejects.toMatchObject({
+      code: "media_unsupported",
+    });
+    await expect(store.receive(inPieces(Buffer.alloc(0)))).rejects.toMatchObject({
+      code: "media_unreadable",
+    });
+    expect(filesOnDisk()).toEqual([]);
+  });
+
+  it("of an unknown id is not found, whatever the id looks like", async () => {
+    const store = newStore();
+    await store.receive(inPieces(await clip()));
+    for (const id of ["", "../x", "7b0f1c1e-3c7e-4a53-9d1a-2f6a2f2f9b10", "__proto__"]) {
+      await expect(store.openMedia(id)).rejects.toMatchObject({
+        code: "upload_not_found",
+        field: "upload_id",
+      });
+      expect(await store.remove(id)).toBe(false);
+    }
+  });
+});
+
+describe("the limits of an upload store", () => {
+  it("end an upload that grows beyond its own, at the first byte too many", async () => {
+    const bytes = await clip();
+    const exact = newStore({ maxUploadBytes: bytes.length });
+    expect((await exact.receive(inPieces(bytes))).bytes).toBe(bytes.length);
+
+    const tight = newStore({ maxUploadBytes: bytes.length - 1 });
+    await expect(tight.receive(inPieces(bytes, 100))).rejects.toMatchObject({ code: "upload_too_large" });
+    let read = false;
+    const announced = tight.receive(
+      inPieces(bytes, 100, () => {
+        read = true;
+      }),
+      bytes.length,
+    );
+    await expect(announced).rejects.toMatchObject({ code: "upload_too_large" });
+    expect(read).toBe(false);
+    expect(filesOnDisk()).toHaveLength(1);
+  });
+
+  it("count all uploads together and give room back", async () => {
+    const bytes = await clip();
+    const store = newStore({ maxTotalBytes: 2 * bytes.length });
+    const first = await store.receive(inPieces(bytes));
+    await store.receive(inPieces(bytes));
+    await expect(store.receive(inPieces(bytes))).rejects.toMatchObject({ code: "upload_too_large" });
+    expect(await store.remove(first.uploadId)).toBe(true);
+    await store.receive(inPieces(bytes));
+    expect(filesOnDisk()).toHaveLength(2);
+  });
+
+  it("hold for the number of uploads, those coming in included", async () => {
+    const bytes = await clip();
+    const store = newStore({ maxUploads: 2 });
+    const three = await Promise.allSettled([1, 2, 3].map(() => store.receive(inPieces(bytes))));
+    expect(three.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+    expect(filesOnDisk()).toHaveLength(2);
+  });
+});
+
+describe("an upload's end", () => {
+  it("comes when nobody has used it for its time, and use prolongs it", async () => {
+    const { clock, advance } = standingClock();
+    const store = newStore({ ttlMs: 1000 }, clock);
+    const { uploadId } = await store.receive(inPieces(await clip()));
+    advance(900);
+    const media = await store.openMedia(uploadId);
+    advance(5000);
+    expect(filesOnDisk()).toHaveLength(1);
+    await media.close();
+    await media.close();
+    advance(900);
+    await (await store.openMedia(uploadId)).close();
+    advance(999);
+    expect(filesOnDisk()).toHaveLength(1);
+    advance(1);
+    await expect(store.openMedia(uploadId)).rejects.toMatchObject({ code: "upload_not_found" });
+    await expect.poll(filesOnDisk).toEqual([]);
+  });
+
+  it("waits for the sessions that use it when it is deleted", async () => {
+    const store = newStore();
+    const { uploadId } = await store.receive(inPieces(await clip()));
+    const media = await store.openMedia(uploadId);
+    expect(await store.remove(uploadId)).toBe(true);
+    await expect(store.openMedia(uploadId)).rejects.toMatchObject({ code: "upload_not_found" });
+    expect(readFrameNumber((await media.frame(29, size)).rgb, 96, 64)).toBe(29);
+    await media.close();
+    expect(filesOnDisk()).toEqual([]);
+  });
+
+  it("comes with the store's, also for one that is still coming in", async () => {
+    const store = newStore();
+    await store.receive(inPieces(await clip()));
+    async function* endless() {
+      yield Buffer.from("\0\0\0\x18ftypisom");
+      await new Promise(() => {});
+    }
+    const receiving = store.receive(endless());
+    receiving.catch(() => {});
+    await expect.poll(() => filesOnDisk().length).toBe(2);
+    await store.close();
+    await expect(receiving).rejects.toMatchObject({ code: "shutting_down" });
+    expect(readdirSync(parent)).toEqual([]);
+    await expect(store.receive(endless())).rejects.toMatchObject({ code: "shutting_down" });
+
+    const other = newStore();
+    const barelyBegun = expect(other.receive(endless())).rejects.toMatchObject({ code: "shutting_down" });
+    await other.close();
+    await barelyBegun;
+  });
+});
+
+describe("over HTTP", () => {
+  /** Serves `store` the way a server would; resolves to the outcome of the one upload that comes in. */
+  async function serve(store: UploadStore) {
+    let settle: (outcome: unknown) => void;
+    const outcome = new Promise<unknown>((resolve) => {
+      settle = resolve;
+    });
+    const server = createServer((req, res) => {
+      store.receive(req).then(
+        (upload) => {
+          res.writeHead(201).end(upload.uploadId);
+          settle(upload);
+        },
+        (error) => {
+          res.writeHead(413, { connection: "close" }).end(String(error.code));
+          settle(error);
+        },
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    return { outcome, port, close: () => server.close() };
+  }
+
+  it("a sender that goes away in the middle leaves nothing behind", async () => {
+    const store = newStore();
+    const { outcome, port, close } = await serve(store);
+    const sender = request({ port, method: "POST", headers: { "content-length": 1_000_000 } });
+    sender.on("error", () => {});
+    sender.write((await clip()).subarray(0, 2000));
+    await expect.poll(() => filesOnDisk().length).toBe(1);
+    sender.destroy();
+    expect(await outcome).toBeInstanceOf(Error);
+    expect(filesOnDisk()).toEqual([]);
+    close();
+  });
+
+  it("the sender of too much is told so", async () => {
+    const store = newStore({ maxUploadBytes: 100_000 });
+    const { port, close } = await serve(store);
+    const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+      const sender = request({ port, method: "POST" }, async (res) => {
+        let text = "";
+        for await (const part of res) text += part;
+        resolve({ status: res.statusCode, text });
+      });
+      sender.on("error", reject);
+      sender.write(Buffer.alloc(200_000));
+    });
+    expect(answer).toEqual({ status: 413, text: "upload_too_large" });
+    expect(filesOnDisk()).toEqual([]);
+    close();
+  });
+});
+
+describe("what a killed server left behind", () => {
+  it("is removed with the first upload; the folders of living servers and other hosts stay", async () => {
+    const folder = (host: string, pid: number) =>
+      `masklet-uploads-${host.replace(/[^\w.]/g, "_")}-${pid}-Abc123`;
+    const dead = folder(hostname(), 2 ** 22 + 1); // above Linux's highest process id
+    const names = [
+      dead,
+      folder(hostname(), process.ppid),
+      folder("another-host", 2 ** 22 + 1),
+      "someone-elses",
+    ];
+    for (const name of names) mkdirSync(join(parent, name));
+    symlinkSync(parent, join(parent, dead, "link"));
+
+    const store = newStore();
+    await store.receive(inPieces(await clip()));
+    expect(existsSync(join(parent, dead))).toBe(false);
+    for (const name of names.slice(1)) {
+      expect(existsSync(join(parent, name)), name).toBe(true);
+      rmSync(join(parent, name), { recursive: true });
+    }
+  });
+
+  it("does not include what this server keeps", async () => {
+    const [one, two] = [newStore(), newStore()];
+    const { uploadId } = await one.receive(inPieces(await clip()));
+    await two.receive(inPieces(await clip()));
+    await (await one.openMedia(uploadId)).close();
+  });
+});
