@@ -48,7 +48,7 @@ export const ANSWER_FIELDS = {
   close_session: success,
   get_session: {
     ...videoFacts,
-    concepts: z.array(z.string()).describe("Phrases said so far"),
+    concepts: z.array(z.string()).describe("Phrases said so far; `visual` stands for exemplars without one"),
     obj_ids: z.array(objectId).describe("Objects known now, ascending"),
     propagating: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
