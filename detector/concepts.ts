@@ -1,0 +1,153 @@
+/**
+ * What a session looks for. A concept is a phrase, exemplar boxes, or both; its text features are computed once.
+ *
+ * Exemplar boxes describe things on the frame they were drawn on, so they are used on that frame only. On other frames a
+ * concept with a phrase is found by its phrase, and one without is found by the boxes of its own tracked objects.
+ */
+import type { BoxCxcywh } from "./geometry.js";
+import { float32, floats, int32, type RunGraph } from "./graph.js";
+
+/** Token ids and attention mask of a phrase, both int32 [L]. */
+export type Tokenize = (phrase: string) => { ids: Int32Array; mask: Int32Array };
+
+/** 1: find things like this; 0: leave things like this out. */
+export type ExemplarLabel = 0 | 1;
+
+export interface Exemplar {
+  box: BoxCxcywh;
+  label: ExemplarLabel;
+}
+
+export interface Concept {
+  /** Never reused within a session. */
+  readonly key: number;
+  /** null when the concept was only shown, never named. */
+  readonly phrase: string | null;
+  /** float32 [L, D] */
+  readonly text: Float32Array;
+  /** int32 [L], 1 on tokens */
+  readonly textMask: Int32Array;
+  /** Boxes drawn by the user, by frame index. */
+  readonly exemplars: Map<number, readonly Exemplar[]>;
+}
+
+export interface ConceptSource {
+  run: RunGraph;
+  tokenize: Tokenize;
+  /** Tokens per phrase. */
+  L: number;
+  /** Width of a text feature. */
+  D: number;
+  /** The phrase that stands for "like these boxes"; null when the model was trained with no words at all there. */
+  exemplarPhrase: string | null;
+}
+
+export interface ConceptRequest {
+  phrase: string | null;
+  exemplars: readonly Exemplar[];
+  frameIndex: number;
+}
+
+/** The concepts of one session. */
+export interface ConceptList {
+  readonly all: readonly Concept[];
+  /**
+   * Adds a concept. The same phrase again is the same concept: its exemplars of that frame are replaced when new ones
+   * are given. Boxes without a phrase are a concept of their own each time.
+   * @throws whatever the tokenizer throws on a phrase it cannot read; nothing is added then
+   */
+  add(request: ConceptRequest): Promise<Concept>;
+  /** The same, and all others are forgotten. */
+  replaceAll(request: ConceptRequest): Promise<Concept>;
+  clear(): void;
+}
+
+export function createConceptList(source: ConceptSource): ConceptList {
+  let concepts: Concept[] = [];
+  let nextKey = 0;
+
+  async function create(phrase: string | null): Promise<Concept> {
+    const features = await readPhrase(source, phrase ?? source.exemplarPhrase);
+    return { key: nextKey++, phrase, ...features, exemplars: new Map() };
+  }
+
+  function show(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
+    if (exemplars.length > 0) concept.exemplars.set(frameIndex, exemplars);
+    return concept;
+  }
+
+  return {
+    get all() {
+      return concepts;
+    },
+    async add(request) {
+      const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
+      const known = concepts.find((concept) => phrase !== null && concept.phrase === phrase);
+      if (known) return show(known, request);
+      const concept = show(await create(phrase), request);
+      concepts = [...concepts, concept];
+      return concept;
+    },
+    async replaceAll(request) {
+      const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
+      const concept = show(await create(phrase), request);
+      concepts = [concept];
+      return concept;
+    },
+    clear() {
+      concepts = [];
+    },
+  };
+}
+
+/** "  Red   Circle " and "red circle" are one concept. */
+export function normalisePhrase(phrase: string): string {
+  return phrase.trim().replace(/\s+/g, " ").toLowerCase();
+}
+
+async function readPhrase(
+  { run, tokenize, L, D }: ConceptSource,
+  phrase: string | null,
+): Promise<Pick<Concept, "text" | "textMask">> {
+  if (phrase === null) return { text: new Float32Array(L * D), textMask: new Int32Array(L) };
+  const { ids, mask } = tokenize(phrase);
+  const outputs = await run("text", { input_ids: int32([1, L], ids), attention_mask: int32([1, L], mask) }, [
+    "text",
+  ]);
+  return { text: floats(outputs, "text"), textMask: mask };
+}
+
+/** One row of a `detect` call. */
+export interface ConceptQuery {
+  concept: Concept;
+  exemplars: readonly Exemplar[];
+}
+
+const PADDING = -10;
+
+/**
+ * The inputs of `detect` for several concepts at once: text float32 [C, L, D], text_mask int32 [C, L],
+ * boxes float32 [C, E, 4] cxcywh, box_labels int32 [C, E]. E is at least 1; missing exemplars are labelled -10.
+ */
+export function packQueries(queries: readonly ConceptQuery[], L: number, D: number) {
+  const C = queries.length;
+  const E = Math.max(1, ...queries.map(({ exemplars }) => exemplars.length));
+  const text = new Float32Array(C * L * D);
+  const textMask = new Int32Array(C * L);
+  const boxes = new Float32Array(C * E * 4);
+  const labels = new Int32Array(C * E).fill(PADDING);
+  queries.forEach(({ concept, exemplars }, row) => {
+    text.set(concept.text, row * L * D);
+    textMask.set(concept.textMask, row * L);
+    exemplars.forEach(({ box, label }, slot) => {
+      boxes.set(box, (row * E + slot) * 4);
+      labels[row * E + slot] = label;
+    });
+  });
+  return {
+    text: float32([C, L, D], text),
+    text_mask: int32([C, L], textMask),
+    boxes: float32([C, E, 4], boxes),
+    box_labels: int32([C, E], labels),
+  };
+}

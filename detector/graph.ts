@@ -1,0 +1,69 @@
+/**
+ * How this side of the program speaks to a model: plain tensors in, plain tensors out, one named graph at a time.
+ * Whoever implements {@link RunGraph} owns the runtime; nothing here or in `tracker/` imports it.
+ */
+
+export type TensorData = Float32Array | Int32Array | Uint8Array;
+
+/** Row-major; `data` holds exactly the product of `dims` values. A dimension may be 0. */
+export interface Tensor {
+  type: "float32" | "int32" | "uint8";
+  dims: readonly number[];
+  data: TensorData;
+}
+
+export type GraphRole = "encode" | "text" | "detect" | "segment" | "seed" | "track" | "remember" | "render";
+
+/**
+ * Runs one graph of the pack.
+ * @param fetch the outputs wanted; every other output is neither copied nor returned
+ */
+export type RunGraph = (
+  role: GraphRole,
+  inputs: Record<string, Tensor>,
+  fetch: readonly string[],
+) => Promise<Record<string, Tensor>>;
+
+/** Raw features of one frame, as `encode` gives them. */
+export interface FrameFeatures {
+  /** float32 [1, D, g, g] */
+  feat: Tensor;
+  /** float32 [1, D/4, 2g, 2g] */
+  feat_s1: Tensor;
+  /** float32 [1, D/8, 4g, 4g] */
+  feat_s0: Tensor;
+  /** float32 [1, Ct, g, g]; present only when something is going to be detected on the frame. */
+  trunk?: Tensor;
+}
+
+export function float32(dims: readonly number[], data: Float32Array): Tensor {
+  return { type: "float32", dims, data };
+}
+
+export function int32(dims: readonly number[], data: Int32Array): Tensor {
+  return { type: "int32", dims, data };
+}
+
+/**
+ * The values of an output that the contract promises.
+ * @throws Error when the graph did not return it
+ */
+export function floats(outputs: Record<string, Tensor>, name: string): Float32Array {
+  const data = outputs[name]?.data;
+  if (!(data instanceof Float32Array)) throw new Error(`the graph returned no float32 tensor "${name}"`);
+  return data;
+}
+
+/** @see floats */
+export function ints(outputs: Record<string, Tensor>, name: string): Int32Array {
+  const data = outputs[name]?.data;
+  if (!(data instanceof Int32Array)) throw new Error(`the graph returned no int32 tensor "${name}"`);
+  return data;
+}
+
+/** The tensor itself, for outputs that are fed to another graph untouched. */
+export function tensor(outputs: Record<string, Tensor>, name: string): Tensor {
+  const found = outputs[name];
+  if (!found) throw new Error(`the graph returned no tensor "${name}"`);
+  return found;
+}

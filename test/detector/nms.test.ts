@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { type MaskBits, maskBits } from "../../detector/mask-bits.js";
+import { mergeAcrossConcepts, suppressOverlapping } from "../../detector/nms.js";
+
+/** A row of ten pixels, inside from `first` up to and including `last`. */
+function row(first: number, last: number): MaskBits {
+  return maskBits(Float32Array.from({ length: 10 }, (_, x) => (x >= first && x <= last ? 1 : -1)));
+}
+
+describe("suppressing overlapping detections", () => {
+  it("keeps the better of two masks that overlap by more than allowed; exactly as much is allowed", () => {
+    // SAM 3's own example: the first two share one of ten columns, an IoU of exactly 0.1.
+    const kept = suppressOverlapping(
+      [
+        { score: 0.9, bits: row(0, 5) },
+        { score: 0.8, bits: row(5, 9) },
+        { score: 0.85, bits: row(0, 6) },
+      ],
+      0.1,
+      1,
+    );
+    expect(kept.map(({ score }) => score)).toEqual([0.9, 0.8]);
+  });
+
+  it("drops a part that lies in its whole, when asked to", () => {
+    const whole = { score: 0.9, bits: row(0, 9) };
+    const part = { score: 0.8, bits: row(2, 3) };
+    expect(suppressOverlapping([whole, part], 0.5, 0.8)).toEqual([whole]);
+    expect(suppressOverlapping([whole, part], 0.5, 1)).toEqual([whole, part]);
+  });
+});
+
+describe("merging detections of several concepts", () => {
+  const dog = { score: 0.7, bits: row(0, 5), concepts: new Set([0]) };
+  const puppy = { score: 0.9, bits: row(0, 6), concepts: new Set([1]) };
+  const cat = { score: 0.8, bits: row(5, 9), concepts: new Set([1]) };
+
+  it("makes one thing of the same thing, with the better mask and both concepts", () => {
+    const merged = mergeAcrossConcepts([dog, puppy, cat], 0.6);
+    expect(merged.map(({ score, concepts }) => [score, [...concepts].sort()])).toEqual([
+      [0.9, [0, 1]],
+      [0.8, [1]],
+    ]);
+  });
+
+  it("leaves detections of one concept to that concept's own suppression", () => {
+    const twin = { ...puppy, score: 0.6 };
+    expect(mergeAcrossConcepts([puppy, twin], 0.6)).toHaveLength(2);
+  });
+});

@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { createMemoryBank, type MemoryEntry, type MemoryKind } from "../../memory/bank.js";
+
+const limits = { recent: 3, pointers: 5, conditioning: 4, reconditioned: 2 };
+
+function entry(frameIndex: number, kind: MemoryKind): MemoryEntry {
+  const blank = new Float32Array(1);
+  return { frameIndex, kind, memory: blank, pointer: blank, maskLogits: blank, score: 1, present: true };
+}
+
+function frames(entries: readonly { frameIndex: number }[]): number[] {
+  return entries.map(({ frameIndex }) => frameIndex).sort((a, b) => a - b);
+}
+
+describe("a memory bank", () => {
+  it("keeps the recent frames nearest to the one remembered last, in either direction", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "prompted"));
+    for (let frame = 1; frame <= 10; frame++) bank.add(entry(frame, "recent"));
+    expect([frames(bank.recent), frames(bank.pointers)]).toEqual([
+      [8, 9, 10],
+      [6, 7, 8, 9, 10],
+    ]);
+    for (let frame = 5; frame >= 2; frame--) bank.add(entry(frame, "recent"));
+    expect(frames(bank.recent)).toEqual([2, 3, 4]);
+  });
+
+  it("never lets a tracked frame push out a prompt", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(200), { maxLength: 60 }), (visited) => {
+        const bank = createMemoryBank(limits);
+        bank.add(entry(1000, "prompted"));
+        bank.add(entry(1001, "born"));
+        for (const frame of visited) bank.add(entry(frame, "recent"));
+        expect(frames(bank.conditioning)).toEqual([1000, 1001]);
+        expect(bank.recent.length).toBeLessThanOrEqual(limits.recent);
+        expect(bank.pointers.length).toBeLessThanOrEqual(limits.pointers);
+      }),
+    );
+  });
+
+  it("holds one memory per frame: the newest", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "prompted"));
+    bank.add(entry(5, "recent"));
+    bank.add(entry(5, "prompted"));
+    expect([frames(bank.conditioning), frames(bank.recent), frames(bank.pointers)]).toEqual([[0, 5], [], []]);
+    bank.add(entry(5, "recent"));
+    expect([frames(bank.conditioning), frames(bank.recent)]).toEqual([[0], [5]]);
+  });
+
+  it("is bounded: corrections of the detector go first, and the first memory stays", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "born"));
+    for (const frame of [16, 32, 48]) bank.add(entry(frame, "reconditioned"));
+    expect(frames(bank.conditioning)).toEqual([0, 32, 48]);
+    for (const frame of [50, 51, 52, 53]) bank.add(entry(frame, "prompted"));
+    expect(frames(bank.conditioning)).toEqual([0, 51, 52, 53]);
+  });
+
+  it("forgets tracked frames around a click, and what the detector contributed there", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "born"));
+    bank.add(entry(20, "reconditioned"));
+    bank.add(entry(23, "prompted"));
+    for (const frame of [10, 21, 22]) bank.add(entry(frame, "recent"));
+    bank.clearAround(23, 7);
+    bank.demoteAround(23, 16);
+    expect([frames(bank.recent), frames(bank.pointers), frames(bank.conditioning)]).toEqual([
+      [10],
+      [10],
+      [0, 23],
+    ]);
+  });
+
+  it("never forgets its last conditioning memory to a demotion", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(3, "born"));
+    bank.demoteAround(4, 16);
+    expect(frames(bank.conditioning)).toEqual([3]);
+  });
+
+  it("condenses to what the object can be found again with", () => {
+    const born = createMemoryBank(limits);
+    born.add(entry(0, "born"));
+    born.add(entry(16, "reconditioned"));
+    born.add(entry(17, "recent"));
+    born.condense();
+    expect([frames(born.conditioning), born.recent.length, born.pointers.length]).toEqual([[0], 0, 0]);
+    const prompted = createMemoryBank(limits);
+    prompted.add(entry(0, "born"));
+    prompted.add(entry(5, "prompted"));
+    prompted.condense();
+    expect(frames(prompted.conditioning)).toEqual([5]);
+  });
+
+  it("finds the memory of a frame and the one nearest to it", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "prompted"));
+    bank.add(entry(10, "recent"));
+    expect(bank.at(10)?.kind).toBe("recent");
+    expect(bank.at(4)).toBeUndefined();
+    expect([bank.nearest(4)?.frameIndex, bank.nearest(5)?.frameIndex, bank.nearest(6)?.frameIndex]).toEqual([
+      0, 0, 10,
+    ]);
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import type { MemoryEntry } from "../../memory/bank.js";
+import { createMemoryPacker, groupBySize } from "../../memory/pack-tensors.js";
+import type { Selection } from "../../memory/select.js";
+
+const widths = { T: 2, Dm: 3, D: 2 };
+
+function selection(
+  memories: [value: number, row: number][],
+  pointers: [value: number, dt: number][],
+): Selection {
+  return {
+    memories: memories.map(([value, row]) => ({
+      entry: { memory: new Float32Array(6).fill(value) } as MemoryEntry,
+      row,
+    })),
+    pointers: pointers.map(([value, dt]) => ({ pointer: new Float32Array(2).fill(value), dt })),
+  };
+}
+
+describe("packing memories", () => {
+  it("lays out objects, then slots, then tokens", () => {
+    const pack = createMemoryPacker(widths);
+    const { memory, memory_t, pointers, pointer_dt } = pack([
+      selection(
+        [
+          [1, 6],
+          [2, 0],
+        ],
+        [[5, 0.5]],
+      ),
+      selection(
+        [
+          [3, 6],
+          [4, 1],
+        ],
+        [[6, 0.25]],
+      ),
+    ]);
+    expect([memory.dims, memory_t.dims, pointers.dims, pointer_dt.dims]).toEqual([
+      [2, 2, 2, 3],
+      [2, 2],
+      [2, 1, 2],
+      [2, 1],
+    ]);
+    expect([...memory.data]).toEqual([1, 2, 3, 4].flatMap((value) => new Array(6).fill(value)));
+    expect([...memory_t.data]).toEqual([6, 0, 6, 1]);
+    expect([...pointers.data]).toEqual([5, 5, 6, 6]);
+    expect([...pointer_dt.data]).toEqual([0.5, 0.25]);
+  });
+
+  it("works without pointers, and with less than the call before", () => {
+    const pack = createMemoryPacker(widths);
+    pack([
+      selection(
+        [
+          [1, 6],
+          [1, 0],
+        ],
+        [],
+      ),
+      selection(
+        [
+          [1, 6],
+          [1, 0],
+        ],
+        [],
+      ),
+    ]);
+    const { memory, pointers } = pack([selection([[7, 6]], [])]);
+    expect([...memory.data]).toEqual(new Array(6).fill(7));
+    expect([pointers.dims, pointers.data.length]).toEqual([[1, 0, 2], 0]);
+  });
+
+  it("refuses objects that do not fit into one tensor", () => {
+    const pack = createMemoryPacker(widths);
+    expect(() =>
+      pack([
+        selection([[1, 6]], []),
+        selection(
+          [
+            [1, 6],
+            [2, 0],
+          ],
+          [],
+        ),
+      ]),
+    ).toThrow(RangeError);
+  });
+
+  it("groups objects by how much they remember", () => {
+    const young = selection([[1, 6]], []);
+    const old = selection(
+      [
+        [1, 6],
+        [2, 0],
+      ],
+      [[1, 1]],
+    );
+    const groups = groupBySize([young, old, { ...young }, { ...old }], (item) => item);
+    expect(groups.map((group) => group.map(({ memories }) => memories.length))).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, it } from "vitest";
+import type { MemoryEntry, MemoryKind, PointerEntry } from "../../memory/bank.js";
+import { type BankRules, closestConditioning, selectMemories } from "../../memory/select.js";
+
+const rules: BankRules = {
+  maxConditioning: 4,
+  recent: 6,
+  maxPointers: 16,
+  temporalRows: 7,
+  conditioningRow: 6,
+  pointerTime: "dt/(max-1)",
+};
+
+function entry(frameIndex: number, kind: MemoryKind, present = true): MemoryEntry {
+  const blank = new Float32Array(1);
+  return {
+    frameIndex,
+    kind,
+    memory: blank,
+    pointer: Float32Array.of(frameIndex),
+    maskLogits: blank,
+    score: 1,
+    present,
+  };
+}
+
+function remembered(conditioning: number[], recent: number[], hidden: number[] = []) {
+  const entries = recent.map((frame) => entry(frame, "recent", !hidden.includes(frame)));
+  const pointers: PointerEntry[] = entries.map(({ frameIndex, pointer }) => ({ frameIndex, pointer }));
+  return { conditioning: conditioning.map((frame) => entry(frame, "prompted")), recent: entries, pointers };
+}
+
+type Bank = ReturnType<typeof remembered>;
+
+function select(bank: Bank, frame: number, reverse = false, seenWithin: number | null = null, with_ = rules) {
+  const { memories, pointers } = selectMemories(bank, frame, reverse, with_, { seenWithin });
+  return {
+    rows: memories.map(({ entry: { frameIndex }, row }) => [frameIndex, row]),
+    dts: pointers.map(({ pointer, dt }) => [pointer[0], Math.round(dt * 15 * 1000) / 1000]),
+  };
+}
+
+describe("selecting memories", () => {
+  it("gives conditioning frames the last temporal row and the k-th frame back row k-1", () => {
+    const { rows, dts } = select(remembered([0], [1, 2, 3, 4, 5, 6, 7, 8]), 9);
+    expect(rows).toEqual([
+      [0, 6],
+      [8, 0],
+      [7, 1],
+      [6, 2],
+      [5, 3],
+      [4, 4],
+      [3, 5],
+    ]);
+    expect(dts).toEqual([
+      [0, 9],
+      [1, 8],
+      [2, 7],
+      [3, 6],
+      [4, 5],
+      [5, 4],
+      [6, 3],
+      [7, 2],
+      [8, 1],
+    ]);
+  });
+
+  it("counts backwards when frames are visited from last to first", () => {
+    const { rows, dts } = select(remembered([20], [17, 18, 19]), 16, true);
+    expect(rows).toEqual([
+      [20, 6],
+      [17, 0],
+      [18, 1],
+      [19, 2],
+    ]);
+    expect(dts).toEqual([
+      [20, 4],
+      [17, 1],
+      [18, 2],
+      [19, 3],
+    ]);
+  });
+
+  it("is conditioned by frames ahead, but takes no pointers from there", () => {
+    const { rows, dts } = select(remembered([40], [41]), 30);
+    expect([rows, dts]).toEqual([[[40, 6]], []]);
+  });
+
+  it("uses at most the closest conditioning frames; the others may serve as recent ones", () => {
+    const { rows, dts } = select(remembered([10, 17, 18, 19, 21], []), 20, false, null, {
+      ...rules,
+      maxConditioning: 2,
+    });
+    expect(rows).toEqual([
+      [19, 6],
+      [21, 6],
+      [18, 1],
+      [17, 2],
+    ]);
+    expect(dts.map(([frame]) => frame).sort()).toEqual([10, 17, 18, 19]);
+  });
+
+  it("never conditions a frame with itself", () => {
+    expect(select(remembered([5], [4, 6]), 5).rows).toEqual([[4, 0]]);
+  });
+
+  it("leaves gaps where nothing was remembered, unless frames are chosen by what was seen", () => {
+    const bank = remembered([0], [10, 11, 14], [14]);
+    expect(select(bank, 16).rows).toEqual([
+      [0, 6],
+      [14, 1],
+      [11, 4],
+      [10, 5],
+    ]);
+    expect(select(bank, 16, false, 30).rows).toEqual([
+      [0, 6],
+      [11, 0],
+      [10, 1],
+    ]);
+    expect(select(bank, 16, false, 5).rows).toEqual([
+      [0, 6],
+      [11, 0],
+    ]);
+  });
+
+  it("takes pointers from no further back than the window, and none when the pack has none", () => {
+    const bank = remembered([0], [80, 84, 85, 99]);
+    expect(select(bank, 100).dts).toEqual([
+      [0, 100],
+      [85, 15],
+      [99, 1],
+    ]);
+    expect(select(bank, 100, false, null, { ...rules, maxPointers: 0 }).dts).toEqual([]);
+    expect(select(bank, 100, false, null, { ...rules, pointerTime: "none" }).dts).toEqual([
+      [0, 0],
+      [85, 0],
+      [99, 0],
+    ]);
+  });
+});
+
+describe("the closest conditioning frames", () => {
+  const pick = (frame: number, frames: number[], limit: number) =>
+    closestConditioning(
+      frames.map((frameIndex) => ({ frameIndex })),
+      frame,
+      limit,
+    ).map(({ frameIndex }) => frameIndex);
+
+  it("are the nearest before, the nearest from here on, then the others by distance", () => {
+    expect(pick(20, [0, 5, 16, 20, 32, 48], 4)).toEqual([16, 20, 32, 5]);
+    expect(pick(100, [0, 16, 32, 48, 64, 80, 96], 4)).toEqual([96, 80, 64, 48]);
+  });
+
+  it("are all of them when there are few enough, or no limit", () => {
+    expect(pick(3, [9, 1], 2)).toEqual([9, 1]);
+    expect(pick(3, [9, 1, 5], -1)).toEqual([9, 1, 5]);
+  });
+});

@@ -1,0 +1,50 @@
+/** Naming or showing a kind of thing: everything of that kind on the prompted frame becomes an object. */
+import type { Exemplar } from "../detector/concepts.js";
+import { xywhToCxcywh } from "../detector/geometry.js";
+import { glance } from "./follow.js";
+import { drawExemplars, lookFor } from "./look.js";
+import { giveBirth } from "./matching.js";
+import type { Frame } from "./model.js";
+import type { TrackerParts } from "./parts.js";
+import { type ConceptPrompt, PromptError } from "./prompts.js";
+import { report, type StepResult } from "./report.js";
+import { settleOverlaps } from "./separation.js";
+import { settle } from "./settle.js";
+
+export async function promptConcept(
+  parts: TrackerParts,
+  frame: Frame,
+  prompt: ConceptPrompt,
+): Promise<StepResult> {
+  const { capabilities, concepts, registry, features, model, policy } = parts;
+  const exemplars = readExemplars(prompt);
+  if (prompt.text !== undefined && !capabilities.text) {
+    throw new PromptError("unsupported_by_pack", "This pack cannot find things by a phrase.");
+  }
+  if (exemplars.length > 0 && !capabilities.exemplars) {
+    throw new PromptError("unsupported_by_pack", "This pack cannot find things by exemplar boxes.");
+  }
+  const request = { phrase: prompt.text ?? null, exemplars, frameIndex: frame.index };
+  const concept = prompt.replace ? await concepts.replaceAll(request) : await concepts.add(request);
+  if (prompt.replace) {
+    for (const { id, conceptKey } of registry.all()) if (conceptKey !== null) registry.delete(id);
+  }
+  const levels = await features.get(frame, true);
+  const sights = await glance(parts, levels, frame.index);
+  const query = { concept, exemplars: concept.exemplars.get(frame.index) ?? [] };
+  const detections = await lookFor(parts, levels, [query]);
+  if (policy.detect.exemplarIsInstance) {
+    detections.push(...(await drawExemplars(parts, levels, concept, exemplars, detections)));
+  }
+  const { born, dropped } = giveBirth(parts, frame.index, detections, sights, true);
+  settleOverlaps(parts, [...sights, ...born]);
+  await settle(model, levels, frame.index, born, policy);
+  return report(parts, [...sights, ...born], dropped);
+}
+
+function readExemplars({ exemplars }: ConceptPrompt): Exemplar[] {
+  return (exemplars?.boxesXywh ?? []).map((box, index) => ({
+    box: xywhToCxcywh(box),
+    label: exemplars?.labels[index] ?? 1,
+  }));
+}

@@ -1,0 +1,84 @@
+/** What is looked for on a frame, and what the detector finds of it. */
+import type { Concept, ConceptQuery, Exemplar } from "../detector/concepts.js";
+import { type Detection, detect } from "../detector/detect.js";
+import { boxIou, cxcywhToXyxy, xyxyToCxcywh } from "../detector/geometry.js";
+import type { FrameFeatures } from "../detector/graph.js";
+import { maskBits, maskExtent } from "../detector/mask-bits.js";
+import type { TrackerParts } from "./parts.js";
+import { CERTAIN, type Sight } from "./sight.js";
+
+/** @returns best first; nothing when nothing is asked for */
+export async function lookFor(
+  { run, geometry, policy }: TrackerParts,
+  features: FrameFeatures,
+  queries: readonly ConceptQuery[],
+): Promise<Detection[]> {
+  if (queries.length === 0 || !features.trunk) return [];
+  const { L = 0, D, m } = geometry;
+  return detect(run, features.trunk, queries, { L, D, m }, policy.detect);
+}
+
+/**
+ * Every concept, with the user's boxes on the frame they were drawn on. A concept without a phrase is looked for on other
+ * frames by the boxes of its own tracked objects; with none in sight it is not looked for at all.
+ */
+export function queriesFor(
+  { concepts, geometry, policy }: TrackerParts,
+  frameIndex: number,
+  sights: readonly Sight[],
+): ConceptQuery[] {
+  return concepts.all.flatMap((concept) => {
+    const exemplars = concept.exemplars.get(frameIndex) ?? [];
+    if (concept.phrase !== null || exemplars.length > 0) return [{ concept, exemplars }];
+    const own = ownExemplars(concept, sights, geometry.m).slice(0, policy.detect.selfExemplars);
+    return own.length > 0 ? [{ concept, exemplars: own }] : [];
+  });
+}
+
+/**
+ * Whether not being found says something about an object of this concept: it does not when the concept was looked for by
+ * our own guesses.
+ */
+export function isConclusive({ concept }: ConceptQuery, frameIndex: number): boolean {
+  return concept.phrase !== null || concept.exemplars.has(frameIndex);
+}
+
+function ownExemplars(concept: Concept, sights: readonly Sight[], side: number): Exemplar[] {
+  return sights
+    .filter(({ masklet }) => masklet.conceptKey === concept.key && !masklet.excluded)
+    .sort((a, b) => (b.prediction?.score ?? CERTAIN) - (a.prediction?.score ?? CERTAIN))
+    .flatMap(({ maskLogits }) => {
+      const extent = maskExtent(maskLogits, side);
+      return extent ? [{ box: xyxyToCxcywh(extent.box), label: 1 as const }] : [];
+    });
+}
+
+/** Instances for the positive exemplar boxes in which the detector saw nothing: the user did. */
+export async function drawExemplars(
+  { model, geometry, policy }: TrackerParts,
+  features: FrameFeatures,
+  concept: Concept,
+  exemplars: readonly Exemplar[],
+  detections: readonly Detection[],
+): Promise<Detection[]> {
+  const drawn: Detection[] = [];
+  for (const { box, label } of exemplars) {
+    const corners = cxcywhToXyxy(box);
+    const isFound = detections.some(({ extent }) => boxIou(extent.box, corners) >= policy.associate.agreeIou);
+    if (label === 0 || isFound) continue;
+    const [x0, y0, x1, y1] = corners;
+    const prompt = {
+      points: [
+        [x0, y0],
+        [x1, y1],
+      ] as const,
+      labels: [2, 3],
+    };
+    const { maskLogits, iou } = await model.segment(features, prompt, null);
+    const extent = maskExtent(maskLogits, geometry.m);
+    if (!extent) continue;
+    const score = Math.max(iou, policy.detect.score);
+    drawn.push({ concepts: new Set([concept.key]), score, maskLogits, bits: maskBits(maskLogits), extent });
+  }
+  return drawn;
+}

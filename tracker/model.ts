@@ -1,0 +1,242 @@
+/** The pack's graphs as typed calls: which tensors go in, what comes back for each object. */
+import {
+  type FrameFeatures,
+  float32,
+  floats,
+  int32,
+  ints,
+  type RunGraph,
+  type Tensor,
+  tensor,
+} from "../detector/graph.js";
+import { createMemoryPacker, groupBySize } from "../memory/pack-tensors.js";
+import type { BankRules, Selection } from "../memory/select.js";
+
+/** Sizes of the pack, named as in its manifest. */
+export interface Geometry {
+  /** Side of the square input. */
+  S: number;
+  /** Hidden width. */
+  D: number;
+  /** Width of a memory token. */
+  Dm: number;
+  /** Tokens per memory. */
+  T: number;
+  /** Side of the mask logits. */
+  m: number;
+  /** Tokens per phrase; only packs that detect have one. */
+  L?: number | undefined;
+}
+
+/** One frame at the size of the model. */
+export interface Frame {
+  index: number;
+  /** uint8 [S, S, 3], red green blue */
+  rgb: Uint8Array;
+}
+
+/** Points relative to the frame. Labels: 1 inside, 0 outside, 2 and 3 the corners of a box, -1 none. */
+export interface PointPrompt {
+  points: readonly (readonly [x: number, y: number])[];
+  labels: readonly number[];
+}
+
+/** An object on a frame, as the tracker's decoder sees it. */
+export interface Prediction {
+  /** float32 [m, m] */
+  maskLogits: Float32Array;
+  /** Object score logit; above 0 the object is there. */
+  score: number;
+  /** Predicted quality of the mask, 0..1. */
+  iou: number;
+  /** float32 [D] */
+  pointer: Float32Array;
+}
+
+export interface MemoryRequest {
+  /** float32 [m, m] */
+  maskLogits: Float32Array;
+  /** Object score logit. */
+  score: number;
+  /** The mask is an input (clicks, a detection), not a tracked guess. */
+  isInput: boolean;
+}
+
+export interface Model {
+  /** @param withTrunk whether anything is going to be detected on the frame */
+  encode(frame: Frame, withTrunk: boolean): Promise<FrameFeatures>;
+  /** A prompt without memory; `previous` is float32 [m, m], the object's mask so far. */
+  segment(features: FrameFeatures, prompt: PointPrompt, previous: Float32Array | null): Promise<Prediction>;
+  /** Many objects, each from its own memories; objects of equal sizes share a call. In the order of `selections`. */
+  track(features: FrameFeatures, selections: readonly Selection[]): Promise<Prediction[]>;
+  /** One object from its memories and clicks. */
+  trackPrompted(features: FrameFeatures, selection: Selection, prompt: PointPrompt): Promise<Prediction>;
+  /** Masks taken as truth, float32 [m, m] logits each → their pointers, float32 [D]. */
+  seed(features: FrameFeatures, masks: readonly Float32Array[]): Promise<Float32Array[]>;
+  /** → float32 [T, Dm] each */
+  remember(features: FrameFeatures, requests: readonly MemoryRequest[]): Promise<Float32Array[]>;
+}
+
+/** Earlier logits are clamped to this before they are fed back, as the reference does. */
+const PREVIOUS_LOGIT = 32;
+
+/** @param objectsPerCall largest batch of `track` */
+export function createModel(
+  run: RunGraph,
+  geometry: Geometry,
+  bank: BankRules,
+  objectsPerCall: number,
+): Model {
+  const { S, D, Dm, T, m } = geometry;
+  const pixels = m * m;
+  const pack = createMemoryPacker({ T, Dm, D });
+  const levels = ({ feat, feat_s1, feat_s0 }: FrameFeatures) => ({ feat, feat_s1, feat_s0 });
+  /** One object's part of a batched output, copied so that it does not keep the others alive. */
+  const part = (data: Float32Array, index: number, size: number) =>
+    data.slice(index * size, (index + 1) * size);
+
+  async function trackGroup(
+    features: FrameFeatures,
+    group: readonly Selection[],
+    prompt: PointPrompt | null,
+  ) {
+    const B = group.length;
+    const { pointer_dt, ...memories } = pack(group);
+    const outputs = await run(
+      "track",
+      {
+        ...levels(features),
+        ...memories,
+        ...(bank.pointerTime === "none" ? {} : { pointer_dt }),
+        ...packPoints(prompt ?? NO_PROMPT, B),
+      },
+      ["mask", "score", "iou", "pointer"],
+    );
+    const masks = floats(outputs, "mask"); // [B, 1, m, m]
+    const scores = floats(outputs, "score"); // [B]
+    const ious = floats(outputs, "iou"); // [B]
+    const pointers = floats(outputs, "pointer"); // [B, D]
+    return group.map(
+      (_, b): Prediction => ({
+        maskLogits: part(masks, b, pixels),
+        score: scores[b] as number,
+        iou: ious[b] as number,
+        pointer: part(pointers, b, D),
+      }),
+    );
+  }
+
+  return {
+    async encode(frame, withTrunk) {
+      const image: Tensor = { type: "uint8", dims: [1, S, S, 3], data: frame.rgb };
+      const outputs = await run("encode", { image }, [
+        "feat",
+        "feat_s1",
+        "feat_s0",
+        ...(withTrunk ? ["trunk"] : []),
+      ]);
+      return {
+        feat: tensor(outputs, "feat"),
+        feat_s1: tensor(outputs, "feat_s1"),
+        feat_s0: tensor(outputs, "feat_s0"),
+        ...(withTrunk ? { trunk: tensor(outputs, "trunk") } : {}),
+      };
+    },
+
+    async segment(features, prompt, previous) {
+      const clamp = (logit: number) => Math.max(-PREVIOUS_LOGIT, Math.min(PREVIOUS_LOGIT, logit));
+      const outputs = await run(
+        "segment",
+        {
+          ...levels(features),
+          ...packPoints(prompt, 1),
+          mask_in: float32([1, 1, m, m], previous ? previous.map(clamp) : new Float32Array(pixels)),
+          has_mask: float32([1], Float32Array.of(previous ? 1 : 0)),
+        },
+        ["masks", "iou", "score", "pointer", "best"],
+      );
+      const best = ints(outputs, "best")[0] as number;
+      return {
+        maskLogits: part(floats(outputs, "masks"), best, pixels),
+        score: floats(outputs, "score")[0] as number,
+        iou: floats(outputs, "iou")[best] as number,
+        pointer: part(floats(outputs, "pointer"), best, D),
+      };
+    },
+
+    async track(features, selections) {
+      const predictions = new Map<Selection, Prediction>();
+      for (const group of groupBySize(selections, (selection) => selection)) {
+        for (let start = 0; start < group.length; start += objectsPerCall) {
+          const batch = group.slice(start, start + objectsPerCall);
+          const answers = await trackGroup(features, batch, null);
+          batch.forEach((selection, b) => {
+            predictions.set(selection, answers[b] as Prediction);
+          });
+        }
+      }
+      return selections.map((selection) => predictions.get(selection) as Prediction);
+    },
+
+    async trackPrompted(features, selection, prompt) {
+      return (await trackGroup(features, [selection], prompt))[0] as Prediction;
+    },
+
+    async seed(features, masks) {
+      if (masks.length === 0) return [];
+      const inside = new Float32Array(masks.length * pixels);
+      masks.forEach((mask, b) => {
+        mask.forEach((logit, pixel) => {
+          if (logit > 0) inside[b * pixels + pixel] = 1;
+        });
+      });
+      const outputs = await run(
+        "seed",
+        { ...levels(features), mask: float32([masks.length, 1, m, m], inside) },
+        ["pointer"],
+      );
+      return masks.map((_, b) => part(floats(outputs, "pointer"), b, D));
+    },
+
+    async remember(features, requests) {
+      const B = requests.length;
+      if (B === 0) return [];
+      const mask = new Float32Array(B * pixels);
+      requests.forEach(({ maskLogits }, b) => {
+        mask.set(maskLogits, b * pixels);
+      });
+      const outputs = await run(
+        "remember",
+        {
+          feat: features.feat,
+          mask: float32([B, 1, m, m], mask),
+          score: float32(
+            [B],
+            Float32Array.from(requests, ({ score }) => score),
+          ),
+          binarize: float32(
+            [B],
+            Float32Array.from(requests, ({ isInput }) => (isInput ? 1 : 0)),
+          ),
+        },
+        ["memory"],
+      );
+      return requests.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    },
+  };
+}
+
+/** What a plain tracked frame is prompted with: one point that is none. */
+const NO_PROMPT: PointPrompt = { points: [[0, 0]], labels: [-1] };
+
+/** The same points for all B objects: float32 [B, N, 2] and int32 [B, N]. */
+function packPoints({ points, labels }: PointPrompt, B: number) {
+  const N = points.length;
+  const coordinates = new Float32Array(B * N * 2);
+  const kinds = new Int32Array(B * N);
+  for (let b = 0; b < B; b++) {
+    coordinates.set(points.flat(), b * N * 2);
+    kinds.set(labels, b * N);
+  }
+  return { points: float32([B, N, 2], coordinates), labels: int32([B, N], kinds) };
+}

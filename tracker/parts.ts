@@ -1,0 +1,51 @@
+/** What one session's tracker is made of; everything that happens on a frame is given this. */
+import { type ConceptList, createConceptList, type Tokenize } from "../detector/concepts.js";
+import type { RunGraph } from "../detector/graph.js";
+import type { BankRules } from "../memory/select.js";
+import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
+import { createModel, type Geometry, type Model } from "./model.js";
+import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
+import { createRegistry, type Registry } from "./registry.js";
+
+export interface VideoTrackerOptions {
+  run: RunGraph;
+  /** Called with a phrase as the user wrote it; may throw. Not needed by packs without text. */
+  tokenize: Tokenize;
+  geometry: Geometry;
+  bank: BankRules;
+  /** `detect` of the manifest; packs that do not detect have none. */
+  detect?: ManifestDetect | undefined;
+  capabilities: { text: boolean; exemplars: boolean; points: boolean };
+  policy?: PolicyOverrides;
+}
+
+export interface TrackerParts {
+  run: RunGraph;
+  model: Model;
+  geometry: Geometry;
+  bank: BankRules;
+  policy: TrackerPolicy;
+  capabilities: VideoTrackerOptions["capabilities"];
+  features: FeatureCache;
+  concepts: ConceptList;
+  registry: Registry;
+}
+
+export function createParts(options: VideoTrackerOptions): TrackerParts {
+  const { run, tokenize, geometry, bank, capabilities } = options;
+  const { L = 0, D } = geometry;
+  const policy = resolvePolicy(options.policy, options.detect);
+  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall);
+  const { exemplarPhrase } = policy.detect;
+  return {
+    run,
+    model,
+    geometry,
+    bank,
+    policy,
+    capabilities,
+    features: createFeatureCache(model),
+    concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
+    registry: createRegistry(policy, bank),
+  };
+}

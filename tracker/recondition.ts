@@ -1,0 +1,50 @@
+/** When a detection corrects a track for good: its mask becomes a conditioning memory. */
+import { fillHoles } from "./fill-holes.js";
+import { speckArea } from "./follow.js";
+import type { TrackerParts } from "./parts.js";
+import type { TrackerPolicy } from "./policy.js";
+import { touchesAnother } from "./separation.js";
+import { type Sight, setMask } from "./sight.js";
+
+export interface Agreement {
+  frameIndex: number;
+  /** The frame of the last correction, or of the birth. */
+  lastFrame: number;
+  detectionScore: number;
+  /** Overlap of the tracked mask and the detection. */
+  maskIou: number;
+}
+
+/**
+ * Periodically, when a confident detection confirms the track (SAM 3), so that memory keeps up with how the object looks;
+ * and when it contradicts the track, so that the track does not go wrong the same way again.
+ */
+export function shouldRecondition(
+  { frameIndex, lastFrame, detectionScore, maskIou }: Agreement,
+  rules: TrackerPolicy["recondition"],
+  disagreeIou: number,
+): boolean {
+  if (rules.everyNthFrame === 0 || detectionScore < rules.score || frameIndex === lastFrame) return false;
+  if (maskIou < disagreeIou) return Math.abs(frameIndex - lastFrame) >= rules.pauseFrames;
+  return frameIndex % rules.everyNthFrame === 0 && maskIou >= rules.agreeIou;
+}
+
+/** Marks the sights that are to be remembered as corrections. Beside another object a detection may be cut: not then. */
+export function recondition(parts: TrackerParts, frameIndex: number, sights: readonly Sight[]): void {
+  const { policy, geometry } = parts;
+  for (const sight of sights) {
+    const { masklet, detection, stored, contested, agreement } = sight;
+    if (stored || contested || !detection) continue;
+    const facts = {
+      frameIndex,
+      lastFrame: masklet.reconditionedFrame,
+      detectionScore: detection.score,
+      maskIou: agreement,
+    };
+    if (!shouldRecondition(facts, policy.recondition, policy.associate.agreeIou)) continue;
+    if (touchesAnother(parts, frameIndex, sight, sights)) continue;
+    setMask(sight, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
+    sight.kind = "reconditioned";
+    masklet.reconditionedFrame = frameIndex;
+  }
+}

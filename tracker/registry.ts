@@ -1,0 +1,64 @@
+/** The objects of one session: who exists, under which id, and how many there may be. */
+import { createMemoryBank } from "../memory/bank.js";
+import type { BankRules } from "../memory/select.js";
+import { createMasklet, type Masklet } from "./masklet.js";
+import type { TrackerPolicy } from "./policy.js";
+
+export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion" | "confirmed">;
+
+export interface Registry {
+  /** By ascending id. */
+  all(): Masklet[];
+  get(id: number): Masklet | undefined;
+  /** Objects that the model is asked about; the limit counts these. */
+  followed(): Masklet[];
+  isFull(): boolean;
+  /**
+   * Makes an object.
+   * @param id the next free one when left out; an excluded object of that id makes room
+   */
+  create(birth: Birth, id?: number): Masklet;
+  delete(id: number): void;
+  /** Forgets the oldest given-up objects beyond the limit. */
+  trim(): void;
+  /** Forgets everybody and starts ids again. */
+  clear(): void;
+}
+
+export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry {
+  const masklets = new Map<number, Masklet>();
+  let nextId = 0;
+  const limits = {
+    recent: Math.max(bank.recent, 1),
+    pointers: Math.max(bank.maxPointers - 1, 0),
+    conditioning: policy.memory.conditioning,
+    reconditioned: policy.memory.reconditioned,
+  };
+  const all = () => [...masklets.values()].sort((a, b) => a.id - b.id);
+  const followed = () => all().filter(({ state }) => state !== "dormant");
+  return {
+    all,
+    followed,
+    get: (id) => masklets.get(id),
+    isFull: () => followed().length >= policy.life.maxObjects,
+    create(birth, id = nextId) {
+      const masklet = createMasklet({ ...birth, id, bank: createMemoryBank(limits) }, policy.life);
+      masklets.set(id, masklet);
+      nextId = Math.max(nextId, id + 1);
+      return masklet;
+    },
+    delete(id) {
+      masklets.delete(id);
+    },
+    trim() {
+      const dormant = all().filter(({ state }) => state === "dormant");
+      dormant.sort((a, b) => b.lostFrames - a.lostFrames || a.id - b.id);
+      for (const { id } of dormant.slice(0, Math.max(0, dormant.length - policy.life.maxDormant)))
+        masklets.delete(id);
+    },
+    clear() {
+      masklets.clear();
+      nextId = 0;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/** What a frame's work comes to, as the session is told. */
+import { isShown } from "./masklet.js";
+import type { TrackerParts } from "./parts.js";
+import { CERTAIN, isVisible, type Sight } from "./sight.js";
+
+export interface TrackedObject {
+  objectId: number;
+  /** The detection score it was born with; 1 for objects the user touched. */
+  prob: number;
+  /** float32 [m, m], above 0 inside */
+  maskLogits: Float32Array;
+  /** Object score logit on this frame. */
+  score: number;
+}
+
+export interface StepResult {
+  /** Objects with at least one pixel, by ascending id. */
+  objects: TrackedObject[];
+  /** Objects in the session after this frame, and detections refused because there were too many. */
+  stats: { tracked: number; dropped: number };
+}
+
+export function report(
+  { registry, policy }: TrackerParts,
+  sights: readonly Sight[],
+  dropped: number,
+): StepResult {
+  const objects = sights
+    .filter(({ masklet }) => registry.get(masklet.id) === masklet)
+    .filter((sight) => isVisible(sight) && isShown(sight.masklet, policy.life))
+    .map(({ masklet, maskLogits, prediction }) => ({
+      objectId: masklet.id,
+      prob: masklet.prob,
+      maskLogits,
+      score: prediction?.score ?? CERTAIN,
+    }))
+    .sort((a, b) => a.objectId - b.objectId);
+  const tracked = registry.followed().filter(({ excluded }) => !excluded).length;
+  return { objects, stats: { tracked, dropped } };
+}

@@ -1,0 +1,92 @@
+/** One object on one frame, from the tracker's first guess to what is shown and remembered. */
+import type { Detection } from "../detector/detect.js";
+import { type MaskBits, maskBits } from "../detector/mask-bits.js";
+import type { MemoryEntry } from "../memory/bank.js";
+import type { Masklet } from "./masklet.js";
+import type { Prediction } from "./model.js";
+import type { Claim } from "./suppression.js";
+
+/** Object score logit of a mask that is taken as truth. */
+export const CERTAIN = 10;
+
+export interface Sight {
+  readonly masklet: Masklet;
+  /** What the object is known to be on this frame from a prompt or its birth; null when it was tracked. */
+  readonly stored: MemoryEntry | null;
+  /** The tracker's answer; null for a stored or a new object. */
+  readonly prediction: Prediction | null;
+  /** The detection that belongs to it. */
+  detection: Detection | null;
+  /** Overlap of tracked mask and detection. */
+  agreement: number;
+  /** The detection might as well be another object. */
+  contested: boolean;
+  /** The mask is not the one that the tracker's pointer describes. */
+  replaced: boolean;
+  /** float32 [m, m]: the mask as it stands. */
+  maskLogits: Float32Array;
+  bits: MaskBits;
+  /** How this frame is to be remembered. */
+  kind: MemoryEntry["kind"];
+}
+
+export function storedSight(masklet: Masklet, entry: MemoryEntry): Sight {
+  return { ...blankSight(masklet, entry.maskLogits), stored: entry, kind: entry.kind };
+}
+
+export function trackedSight(masklet: Masklet, prediction: Prediction, maskLogits: Float32Array): Sight {
+  return { ...blankSight(masklet, maskLogits), prediction };
+}
+
+export function newbornSight(masklet: Masklet, detection: Detection): Sight {
+  return { ...blankSight(masklet, detection.maskLogits), detection, agreement: 1, kind: "born" };
+}
+
+function blankSight(masklet: Masklet, maskLogits: Float32Array): Sight {
+  return {
+    masklet,
+    stored: null,
+    prediction: null,
+    detection: null,
+    agreement: 0,
+    contested: false,
+    replaced: false,
+    maskLogits,
+    bits: maskBits(maskLogits),
+    kind: "recent",
+  };
+}
+
+export function setMask(sight: Sight, maskLogits: Float32Array): void {
+  if (sight.maskLogits === maskLogits) return;
+  sight.maskLogits = maskLogits;
+  sight.bits = maskBits(maskLogits);
+}
+
+/** Gives each object in `swaps` what another one was taken for. */
+export function swapSights(sights: readonly Sight[], swaps: ReadonlyMap<number, number>): void {
+  const views = new Map(
+    sights.map(({ masklet, detection, maskLogits, bits }) => [masklet.id, { detection, maskLogits, bits }]),
+  );
+  for (const sight of sights) {
+    const source = swaps.get(sight.masklet.id);
+    if (source !== undefined) Object.assign(sight, views.get(source), { replaced: true });
+  }
+}
+
+export function isVisible(sight: Sight): boolean {
+  return sight.bits.area > 0;
+}
+
+export function toClaim({ masklet, stored, detection, maskLogits, bits }: Sight): Claim {
+  return {
+    objectId: masklet.id,
+    group: masklet.conceptKey,
+    maskLogits,
+    bits,
+    supported: stored !== null || detection !== null,
+    owned: masklet.owned,
+    hiddenFrame: masklet.hiddenFrame,
+    age: masklet.age,
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Detect and track: the state of one video session and what happens on each of its frames.
+ *
+ * The order on a frame is SAM 3's: encode once; follow every object from memory; detect; decide which detection is which
+ * object; settle who owns which pixels; correct; remember the edited masks; make new objects of what is left.
+ */
+import { maskExtent } from "../detector/mask-bits.js";
+import { promptConcept } from "./concept-prompt.js";
+import { follow } from "./follow.js";
+import type { Knot } from "./knots.js";
+import { isConclusive, lookFor, queriesFor } from "./look.js";
+import { liveOn, startPass } from "./masklet.js";
+import { giveBirth, matchDetections } from "./matching.js";
+import type { Frame } from "./model.js";
+import { startMotion } from "./motion.js";
+import { promptObject } from "./object-prompt.js";
+import { createParts, type VideoTrackerOptions } from "./parts.js";
+import type { Prompt } from "./prompts.js";
+import { recondition } from "./recondition.js";
+import { report, type StepResult } from "./report.js";
+import { learnMotion, separateLookAlikes, settleOverlaps } from "./separation.js";
+import { settle } from "./settle.js";
+import { isVisible } from "./sight.js";
+
+export type { Frame } from "./model.js";
+export type { VideoTrackerOptions } from "./parts.js";
+export { type Prompt, PromptError } from "./prompts.js";
+export type { StepResult, TrackedObject } from "./report.js";
+
+/** Calls must not overlap: await one before the next. */
+export interface VideoTracker {
+  /**
+   * Adds or corrects something on a frame, which may be any frame, also while a propagation is running.
+   * @returns everything known on that frame, and the object's id for an object prompt
+   * @throws PromptError when the pack cannot do it or the session is full
+   */
+  prompt(frame: Frame, prompt: Prompt): Promise<{ result: StepResult; objectId?: number }>;
+  /** The next steps visit frames in this direction; what is known of movement starts again. */
+  beginPropagation(reverse: boolean): void;
+  /** One frame of a propagation. */
+  step(frame: Frame): Promise<StepResult>;
+  /** @returns false when there is no such object */
+  removeObject(id: number): boolean;
+  /** Forgets everything that was said and seen. */
+  reset(): void;
+  objectIds(): number[];
+  /** Phrases; "visual" for a concept that was only shown. */
+  concepts(): string[];
+}
+
+export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
+  const parts = createParts(options);
+  const { geometry, policy, model, features, concepts, registry } = parts;
+  let reverse = false;
+  let passStarts = true;
+  let knots: Knot[] = [];
+
+  /** What is known of movement starts again at each object's nearest memory. */
+  function enterPass(frameIndex: number): void {
+    passStarts = false;
+    knots = [];
+    for (const masklet of registry.all()) {
+      const nearest = masklet.bank.nearest(frameIndex);
+      const extent = nearest && maskExtent(nearest.maskLogits, geometry.m);
+      startPass(masklet, extent ? startMotion(extent, nearest.frameIndex) : null, policy.life);
+    }
+  }
+
+  return {
+    async prompt(frame, prompt) {
+      if (prompt.kind === "object") return promptObject(parts, frame, prompt);
+      return { result: await promptConcept(parts, frame, prompt) };
+    },
+
+    beginPropagation(backwards) {
+      reverse = backwards;
+      passStarts = true;
+    },
+
+    async step(frame) {
+      if (passStarts) enterPass(frame.index);
+      const searching = concepts.all.length > 0 && frame.index % policy.detect.everyNthFrame === 0;
+      const levels = await features.get(frame, searching);
+      const sights = await follow(parts, levels, frame.index, reverse);
+      const queries = searching ? queriesFor(parts, frame.index, sights) : [];
+      const detections = await lookFor(parts, levels, queries);
+
+      const leftover = matchDetections(parts, frame.index, sights, detections);
+      const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);
+      const everybody = [...sights, ...born];
+      settleOverlaps(parts, everybody);
+      knots = separateLookAlikes(parts, knots, frame.index, sights);
+      recondition(parts, frame.index, sights);
+      await settle(model, levels, frame.index, everybody, policy);
+
+      learnMotion(parts, frame.index, sights);
+      const conclusive = queries.filter((query) => isConclusive(query, frame.index));
+      const searched = new Set<number | null>(conclusive.map(({ concept }) => concept.key));
+      for (const sight of sights) {
+        const { masklet } = sight;
+        const witness = {
+          frameIndex: frame.index,
+          visible: isVisible(sight),
+          searched: searched.has(masklet.conceptKey),
+          detected: sight.detection !== null,
+        };
+        if (!liveOn(masklet, witness, policy.life)) registry.delete(masklet.id);
+      }
+      registry.trim();
+      return report(parts, everybody, dropped);
+    },
+
+    removeObject(id) {
+      const masklet = registry.get(id);
+      if (!masklet || masklet.excluded) return false;
+      // The detector would find it again at once, so the place of something it found stays taken.
+      if (masklet.conceptKey === null) registry.delete(id);
+      else Object.assign(masklet, { excluded: true, owned: false });
+      return true;
+    },
+
+    reset() {
+      registry.clear();
+      concepts.clear();
+      features.clear();
+      reverse = false;
+      passStarts = true;
+    },
+
+    objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),
+    concepts: () => concepts.all.map(({ phrase }) => phrase ?? "visual"),
+  };
+}
