@@ -29,6 +29,7 @@ class BatchShape:
     named_clips: int = 1
     stills: int = 8  # single named frames: phrases need variety more than motion
     objects: int = 6  # tracked objects in the whole batch
+    outlined: int = 6  # objects on stills that are segmented from a prompt
     rows: int = 20  # (frame, concept) pairs for the detector
     regions: int = 36  # named objects that are told apart by all phrases
     instances: int = 6  # per row
@@ -142,6 +143,25 @@ def tracked_objects(rng: np.random.Generator, clips: list[Clip], shape: BatchSha
         out["points"][row], out["labels"][row], single = prompt_for(rng, clip.ids[0] == k + 1)
         out["single"][row] = float(single)
     return out
+
+
+def outlined_objects(rng: np.random.Generator, frames: list[Shown], shape: BatchShape) -> dict[str, np.ndarray]:
+    """Objects on single frames with a prompt each: `segment` without what follows."""
+    found = []
+    for shown in frames:
+        counts = np.bincount(shown.ids.ravel(), minlength=len(shown.objects) + 1)[1:]
+        found += [(shown, int(k)) for k in np.flatnonzero(counts > 0.004 * shown.ids.size)]
+    rng.shuffle(found)
+    found = (found * shape.outlined)[: shape.outlined]
+    side = shape.size // 4
+    prompts = [prompt_for(rng, shown.ids == k + 1) for shown, k in found]
+    return {
+        "frame": np.array([shown.frame for shown, _ in found], np.int64),
+        "mask": np.stack([soft_mask(shown.ids, k + 1, side) for shown, k in found]),
+        "points": np.stack([points for points, _, _ in prompts]),
+        "labels": np.stack([labels for _, labels, _ in prompts]),
+        "single": np.array([single for _, _, single in prompts], np.float32),
+    }
 
 
 class ConceptSampler:
@@ -286,6 +306,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     return {
         "images": np.concatenate([clip.frames for clip in clips + stills]),  # uint8 [frames,S,S,3]
         "objects": tracked_objects(rng, clips, s),
+        "outlined": outlined_objects(rng, shown, s),
         "concepts": sampler.rows(rng, shown),
         "regions": sampler.regions(rng, shown),
     }

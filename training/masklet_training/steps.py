@@ -87,6 +87,15 @@ def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], 
     }
 
 
+def outline_loss(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) -> Losses:
+    """Prompted objects on single frames; batch: see `batches.outlined_objects`."""
+    b, side, _ = batch["mask"].shape
+    blank = torch.zeros(b, 1, side, side)
+    at = tuple(level[batch["frame"]] for level in levels)
+    masks, _, _ = model.segment(at, batch["points"], batch["labels"], blank, torch.zeros(b))
+    return {"outline": four_mask_loss(masks, batch["mask"].unsqueeze(1), batch["single"]).mean()}
+
+
 @torch.no_grad()
 def correction_click(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Where a person would click next: the middle of the largest error. logits, target [B,m,m] → points [B,2] in 0..1,
@@ -190,7 +199,7 @@ def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     return (each.sum((-2, -1)) / inside.sum((-2, -1)).clamp(min=1)).mean()
 
 
-WEIGHTS = {"seg": 1.5, "refine": 0.4, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
+WEIGHTS = {"seg": 1.5, "refine": 0.4, "outline": 0.7, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
            "match": 1.0, "region": 1.0}  # fmt: skip
 
 
@@ -204,6 +213,7 @@ def total_loss(
     clips = int(batch["objects"]["clip"].max()) + 1
     split = tuple(level[: clips * frames].reshape(clips, frames, *level.shape[1:]) for level in levels)
     losses = tracking_losses(model, split, batch["objects"])
+    losses |= outline_loss(model, levels, batch["outlined"])
     trunk = model.trunk(levels)
     losses |= detection_losses(model, trunk, batch["concepts"])
     losses |= region_loss(model, trunk, batch["regions"], phrases)

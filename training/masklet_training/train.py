@@ -88,8 +88,8 @@ def train(rank: int, options: argparse.Namespace) -> None:
     step, spent = 0, 0.0
     if options.resume and checkpoint_path.exists():
         saved = torch.load(checkpoint_path, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
+        model.load_state_dict(saved["model"], strict=False)
+        average.load_state_dict(saved["average"], strict=False)
         optimiser.load_state_dict(saved["optimiser"])
         step, spent = saved["step"], saved["spent"]
     torch.manual_seed(options.seed * 7919 + rank)

@@ -69,6 +69,8 @@ class ConceptDetector(nn.Module):
         self.coefficients = nn.Conv2d(64, PROTOTYPES + SHAPE_TERMS, 1)
         self.present = Mlp(2 * 64, 64, 1)
         nn.init.constant_(self.heat.bias, -3.0)
+        # Weights of heat, match, presence and 1 in a detection's score logit; fitted after training (`calibrate.py`).
+        self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0, 0.0]))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels (see `pack_trunk`)."""
@@ -171,6 +173,14 @@ class ConceptDetector(nn.Module):
         inside = in_y.unsqueeze(-1) * in_x.unsqueeze(-2)
         return masks * inside + OUTSIDE * (1.0 - inside)
 
+    def score(self, heat: Tensor, match: Tensor, present: Tensor) -> Tensor:
+        """Probability that a cell is the centre of an instance; 0 for cells below a neighbour. heat and match logits
+        [C,1,h,w], presence logit [C] → [C,h·w]."""
+        a, b, c, d = self.calibration.unbind()
+        peak = (heat >= F.max_pool2d(heat, 3, 1, 1)).float()
+        logit = a * heat + b * F.max_pool2d(match, 3, 1, 1) + c * present.view(-1, 1, 1, 1) + d
+        return (torch.sigmoid(logit) * peak).flatten(1)
+
     def forward(
         self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -179,18 +189,13 @@ class ConceptDetector(nn.Module):
         p8, prototypes = self.pyramid(trunk)
         c = text.shape[0]
         p8 = p8.expand(c, -1, -1, -1)
-        heat, sides, coefficients, present = self.dense(
-            p8, self.concepts(p8, text, text_mask, boxes, box_labels)
-        )
-        presence = torch.sigmoid(present)
-        # A cell is a detection when it is the highest of its 3×3 surroundings.
-        peak = (heat >= F.max_pool2d(heat, 3, 1, 1)).float()
-        scores = (torch.sigmoid(heat) * peak).flatten(1) * presence.unsqueeze(1)
-        top, index = scores.topk(self.cfg.queries, 1)
+        concept = self.concepts(p8, text, text_mask, boxes, box_labels)
+        heat, sides, coefficients, present = self.dense(p8, concept)
+        top, index = self.score(heat, self.match(p8, concept), present).topk(self.cfg.queries, 1)
         boxes_out = self.decode_boxes(sides, index)
         picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
         masks = self.crop(self.assemble(prototypes, picked.transpose(1, 2), boxes_out), boxes_out)
-        return top, boxes_out, masks, presence
+        return top, boxes_out, masks, torch.sigmoid(present)
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor) -> Tensor:
