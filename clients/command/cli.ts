@@ -1,0 +1,104 @@
+/** From the words of a command line to a command, and from its end to an exit status. */
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError } from "./errors.js";
+import { type ServeArguments, serve } from "./serve.js";
+import { track } from "./track.js";
+import { readTrackJob, type TrackArguments } from "./track-options.js";
+
+const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
+
+/** Runs one command to its end; resolves to the exit status. Never rejects. */
+export async function runCommand(argv: readonly string[]): Promise<number> {
+  const program = createProgram();
+  if (argv.length === 0) {
+    process.stderr.write(program.helpInformation());
+    return EXIT_USAGE;
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command("masklet")
+    .description("Finds and follows objects in video: point at them or name them.")
+    .version(version)
+    .exitOverride()
+    // Told by `report`, in the same form as our own messages.
+    .configureOutput({ outputError: () => {} });
+
+  program
+    .command("serve")
+    .description("Run the server.")
+    .option("--host <address>", "address to listen on (default: 127.0.0.1)")
+    .option("--port <number>", "port to listen on, 0 for any free one (default: 8765)")
+    .option("--pack <folder>", "model pack (default: the one that comes with masklet)")
+    .option(
+      "--media-root <folder>",
+      "folder that clients may name videos in, repeatable (default: .)",
+      collect,
+    )
+    .action((given: ServeArguments) => serve(given));
+
+  program
+    .command("track")
+    .description("Track objects through one video. All coordinates are pixels of the video.")
+    .argument("<video>", "video file, picture, or folder of JPEG or PNG frames")
+    .option("--text <phrase>", "everything a phrase names, repeatable", collect)
+    .option("--box <x,y,w,h>", "one object by its box, repeatable", collect)
+    .option(
+      "--point <x,y[,0|1]>",
+      "a point on an object (or off it, with ,0), repeatable: all are about one object",
+      collect,
+    )
+    .option("--at <frame>", "the frame that the prompts are about (default: 0)")
+    .option(
+      "--direction <way>",
+      "forward, backward or both (default: forward from frame 0, both from any other)",
+    )
+    .option("--out <file.jsonl>", "one JSON line per frame; - is standard output")
+    .option("--render <file.mp4>", "the video with the masks drawn over it")
+    .option("--server <url>", "a running server, such as ws://127.0.0.1:8765 (default: start one)")
+    .action((video: string, given: TrackArguments) => track(readTrackJob(video, given)));
+
+  return program;
+}
+
+function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** Says on standard error what went wrong; the exit status tells whose fault it was. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    say(usageSentence(error.message));
+    return EXIT_USAGE;
+  }
+  if (error instanceof UsageError) {
+    say(error.message);
+    return EXIT_USAGE;
+  }
+  if (error instanceof DOMException && error.name === "AbortError") {
+    say("Stopped; what was written so far is kept.");
+    return EXIT_INTERRUPTED;
+  }
+  say(error instanceof Error ? error.message : String(error));
+  return EXIT_FAILURE;
+}
+
+/** "error: unknown option '--bx'\n(Did you mean --box?)" as one sentence. */
+function usageSentence(message: string): string {
+  const [first = "", hint] = message.replace(/^error: /, "").split("\n");
+  const sentence = `${first.charAt(0).toUpperCase()}${first.slice(1)}`.replace(/\.$/, "");
+  const advice = hint ? ` ${hint}` : `; see masklet --help`;
+  return `${sentence}${advice}.`;
+}
+
+function say(sentence: string): void {
+  process.stderr.write(`${sentence}\n`);
+}

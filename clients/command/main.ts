@@ -1,0 +1,4 @@
+/** `masklet`. */
+import { runCommand } from "./cli.js";
+
+process.exitCode = await runCommand(process.argv.slice(2));

@@ -1,0 +1,45 @@
+import { rm } from "node:fs/promises";
+import { openEncoder } from "../drawing/encode.js";
+import { drawOutputs } from "../drawing/overlay.js";
+import { createOverlayStyle } from "../drawing/overlay-style.js";
+import type { FrameLog } from "./frame-log.js";
+import { ffmpegPath, type Video } from "./media.js";
+
+/** Frames per second for folders of pictures, which have no rate of their own. */
+export const STILLS_FPS = 30;
+
+export interface RenderOptions {
+  /** As the server reads it, so that frame numbers and orientation are the same. */
+  video: Video;
+  frames: FrameLog;
+  path: string;
+  onFrame?: () => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes the whole video with the masks of every frame drawn over it, at its own size and average frame rate, without
+ * sound. Frames that were not tracked stay as they are. A file that could not be finished is removed.
+ */
+export async function renderOverlay({ video, frames, path, onFrame, signal }: RenderOptions): Promise<void> {
+  const { width, height, numFrames, fps } = video.facts;
+  const style = createOverlayStyle({ width, height });
+  const encoder = openEncoder(path, { width, height, fps: fps ?? STILLS_FPS, ffmpegPath: ffmpegPath() });
+  let finished = false;
+  try {
+    const range = { startFrame: 0, count: numFrames, direction: "forward", width, height } as const;
+    for await (const { index, rgb } of video.frames({ ...range, ...(signal && { signal }) })) {
+      // The decoder may hand out the same pixels again.
+      const picture = { width, height, rgb: rgb.slice() };
+      const frame = await frames.read(index);
+      if (frame) await drawOutputs(picture, frame.outputs, style);
+      await encoder.write(picture.rgb);
+      onFrame?.();
+    }
+    await encoder.finish();
+    finished = true;
+  } finally {
+    await encoder.abort();
+    if (!finished) await rm(path, { force: true });
+  }
+}

@@ -1,0 +1,91 @@
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { readConfig, type ServerOptions } from "../../server/config.js";
+import { type RunningServer, startServer } from "../../server/main.js";
+import { CommandError, UsageError } from "./errors.js";
+import { onStopSignal } from "./signals.js";
+
+/** As commander hands them over. */
+export interface ServeArguments {
+  host?: string;
+  port?: string;
+  pack?: string;
+  mediaRoot?: string[];
+}
+
+/** Runs a server until a signal ends it; resolves when it has stopped. */
+export async function serve(given: ServeArguments): Promise<void> {
+  const options = await readServeOptions(given);
+  const config = readConfig(options);
+  let forget = () => {};
+  const stopSignal = new Promise<void>((resolve) => {
+    forget = onStopSignal(resolve);
+  });
+  const server = await start(options).catch((error) => {
+    forget();
+    throw error;
+  });
+  const { id, version, provider } = await server.predictor.ready;
+  const roots = config.mediaRoots.map((root) => resolve(root)).join(", ");
+  process.stdout.write(
+    `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
+  );
+  await stopSignal;
+  await server.close();
+  forget();
+}
+
+async function readServeOptions({ host, port, pack, mediaRoot }: ServeArguments): Promise<ServerOptions> {
+  for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
+  if (pack !== undefined) await requireFolder("--pack", pack);
+  return {
+    // The start is told in one line below; what goes wrong later is worth more.
+    ...(process.env.MASKLET_LOG_LEVEL === undefined && { logLevel: "warn" as const }),
+    ...(host !== undefined && { host }),
+    ...(port !== undefined && { port: parsePort(port) }),
+    ...(pack !== undefined && { packDir: pack }),
+    ...(mediaRoot !== undefined && { mediaRoots: mediaRoot }),
+  };
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65535) return port;
+  throw new UsageError(`--port: expected a port from 0 (any free one) to 65535, got "${text}".`);
+}
+
+async function requireFolder(option: string, path: string): Promise<void> {
+  const facts = await stat(path).catch(() => undefined);
+  if (!facts?.isDirectory()) throw new UsageError(`${option}: expected a folder, got "${path}".`);
+}
+
+async function start(options: ServerOptions): Promise<RunningServer> {
+  try {
+    return await startServer(options);
+  } catch (error) {
+    throw listenProblem(error) ?? error;
+  }
+}
+
+/** What kept the server from listening, in words. */
+function listenProblem(error: unknown): CommandError | undefined {
+  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  const cause = { cause: error };
+  switch (code) {
+    case "EADDRINUSE":
+      return new CommandError(`Port ${port} of ${address} is taken; choose another with --port.`, cause);
+    case "EACCES":
+      return new CommandError(
+        `Port ${port} needs rights that this user lacks; choose one from 1024 on.`,
+        cause,
+      );
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new CommandError(
+        `--host: this machine has no address ${address ?? ""}.`.replace(" .", "."),
+        cause,
+      );
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+/** The files of a job: the video that must be there, and the results that must not harm anything. */
+import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import type { FrameMessage } from "../typescript/index.js";
+import { CommandError, UsageError } from "./errors.js";
+import { type FrameLog, openFrameLog } from "./frame-log.js";
+import type { TrackJob } from "./track-options.js";
+
+export interface VideoPath {
+  /** Absolute, links resolved. */
+  path: string;
+  /** A folder of pictures. */
+  isFolder: boolean;
+}
+
+/** @throws UsageError when there is no such file. */
+export async function findVideo(video: string): Promise<VideoPath> {
+  const path = await realpath(video).catch(() => undefined);
+  if (path === undefined) throw new UsageError(`VIDEO: expected a file or a folder, found no "${video}".`);
+  return { path, isFolder: (await stat(path)).isDirectory() };
+}
+
+/** @throws UsageError when a result would have no place, or would replace the video or another result. */
+export async function checkResults({ out, render }: TrackJob, video: VideoPath): Promise<void> {
+  const results = [
+    { option: "--out", path: out === "-" ? undefined : out },
+    { option: "--render", path: render },
+  ];
+  const taken = new Map([[video.path, "the video itself"]]);
+  for (const { option, path } of results) {
+    if (path === undefined) continue;
+    const folder = await realpath(dirname(path)).catch(() => undefined);
+    if (folder === undefined) throw new UsageError(`${option}: there is no folder "${dirname(path)}".`);
+    const facts = await stat(path).catch(() => undefined);
+    if (facts?.isDirectory()) throw new UsageError(`${option}: expected a file, "${path}" is a folder.`);
+    const real = facts ? await realpath(path) : join(folder, basename(path));
+    const owner = taken.get(real);
+    if (owner) throw new UsageError(`${option}: "${path}" is ${owner}.`);
+    taken.set(real, `the file of ${option} already`);
+  }
+}
+
+/** Where frames go as they come. */
+export interface FrameSink {
+  append(frame: FrameMessage): Promise<void>;
+  /** For looking them up again; present when something is to be drawn. */
+  readonly log: FrameLog | undefined;
+  close(): Promise<void>;
+}
+
+/** Standard output when neither file is named: results are never lost. */
+export async function openFrameSink({ out, render }: TrackJob): Promise<FrameSink> {
+  const toStdout = out === "-" || (out === undefined && render === undefined);
+  const outFile = out === "-" ? undefined : out;
+  const scratch =
+    outFile === undefined && render !== undefined ? await mkdtemp(join(tmpdir(), "masklet-")) : undefined;
+  const path = outFile ?? (scratch && join(scratch, "frames.jsonl"));
+  const log = path === undefined ? undefined : await openFrameLog(path).catch(cannotWrite(path));
+  return {
+    async append(frame) {
+      if (toStdout) await writeToStdout(`${JSON.stringify(frame)}\n`);
+      if (path !== undefined) await log?.append(frame).catch(cannotWrite(path));
+    },
+    log,
+    async close() {
+      await log?.close();
+      if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+function cannotWrite(path: string): (cause: Error) => never {
+  return (cause) => {
+    throw new CommandError(`${path} cannot be written: ${cause.message}.`, { cause });
+  };
+}
+
+function writeToStdout(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (cause) => {
+      if (cause) reject(new CommandError(`Standard output cannot be written: ${cause.message}.`, { cause }));
+      else resolve();
+    });
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * `npm run demo`: masklet at work. Draws a clip, starts a server, clicks on one thing and names others through the
+ * WebSocket, and leaves the results in demo-output/.
+ *
+ * `npm run demo -- VIDEO [PHRASE]…` does the same with a video of yours, clicking in its middle.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { openFrameLog } from "../command/frame-log.js";
+import { openVideo } from "../command/media.js";
+import { startProgress } from "../command/progress.js";
+import { renderOverlay } from "../command/render.js";
+import { findVideo } from "../command/track-files.js";
+import { openPrivateSession } from "../command/track-session.js";
+import type { MaskletSession } from "../typescript/index.js";
+import { writeClip } from "./clip.js";
+import { type LegendEntry, writeContactSheet } from "./contact-sheet.js";
+import { actorCentre, CLIP } from "./scene.js";
+import { drawTiles } from "./tiles.js";
+
+const OUTPUT = "demo-output";
+/** Ours holds two of the second kind, one of which comes in later, and none of the third. */
+const PHRASES = ["red circle", "green star", "orange triangle"];
+
+type Click = [x: number, y: number];
+
+const [givenVideo, ...givenPhrases] = process.argv.slice(2);
+try {
+  await demo();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function demo(): Promise<void> {
+  await mkdir(OUTPUT, { recursive: true });
+  const video = await findVideo(givenVideo ?? (await drawClip()));
+  const { session, close } = await openPrivateSession(video);
+  const media = await openVideo(video);
+  const frames = await openFrameLog(join(OUTPUT, "masks.jsonl"));
+  try {
+    const { width, height, num_frames } = session.facts;
+    const click: Click = givenVideo ? [width / 2, height / 2] : actorCentre("speckled thing", 0);
+    const { pack } = await session.get();
+    const phrases = givenVideo ? givenPhrases : PHRASES;
+    const names = phrases.map((phrase) => `, "${phrase}"`).join("");
+    console.log(
+      `Tracking with pack ${pack.id} ${pack.version}: a click at ${click.map(Math.round).join(",")}${names}`,
+    );
+    const legend = await prompt(session, click, phrases);
+
+    const tracking = startProgress({ label: "tracking", total: num_frames });
+    const seen = new Set<number>();
+    for await (const frame of session.propagate({ propagation_direction: "forward" })) {
+      await frames.append(frame);
+      for (const id of frame.outputs.out_obj_ids) seen.add(id);
+      tracking.advance();
+    }
+    tracking.stop();
+    const latecomers = [...seen].filter((id) => !legend.some(({ objectIds }) => objectIds.includes(id)));
+    if (latecomers.length > 0) legend.push({ label: "came in later", objectIds: latecomers });
+
+    const drawing = startProgress({ label: "drawing", total: num_frames });
+    const overlay = join(OUTPUT, "overlay.mp4");
+    await renderOverlay({ video: media, frames, path: overlay, onFrame: () => drawing.advance() });
+    drawing.stop();
+    const sheet = join(OUTPUT, "contact-sheet.png");
+    const rate = tracking.framesPerSecond.toFixed(1);
+    await writeContactSheet(sheet, {
+      title: "masklet",
+      subtitle: `${num_frames} frames of ${width}x${height}, ${seen.size} objects`,
+      legend,
+      tiles: await drawTiles(media, frames, click),
+    });
+
+    for (const { label, objectIds } of legend) {
+      console.log(`  ${label}: ${objectIds.length > 0 ? `object ${objectIds.join(", ")}` : "nothing"}`);
+    }
+    console.log(
+      `Done at ${rate} frames per second. Look at ${overlay} and ${sheet}; masks are in ${OUTPUT}/masks.jsonl.`,
+    );
+  } finally {
+    await frames.close();
+    await media.close();
+    await close();
+  }
+}
+
+async function drawClip(): Promise<string> {
+  const path = join(OUTPUT, "clip.mp4");
+  console.log(`Drawing a clip of ${(CLIP.frameCount / CLIP.fps).toFixed(0)} seconds: ${path}`);
+  await writeClip(path);
+  return path;
+}
+
+/** Says everything on the first frame; what a phrase finds there are the ids that were not known before. */
+async function prompt(session: MaskletSession, [x, y]: Click, phrases: string[]): Promise<LegendEntry[]> {
+  const frame = { frame_index: 0 };
+  const points = { points: [[x, y] satisfies Click], point_labels: [1 as const], rel_coordinates: false };
+  const clicked = await session.addPrompt({ ...frame, ...points });
+  const known = new Set(clicked.obj_id === undefined ? [] : [clicked.obj_id]);
+  const legend: LegendEntry[] = [{ label: "clicked", objectIds: [...known] }];
+  for (const text of phrases) {
+    const { outputs } = await session.addPrompt({ ...frame, text });
+    const objectIds = outputs.out_obj_ids.filter((id) => !known.has(id));
+    for (const id of objectIds) known.add(id);
+    legend.push({ label: `"${text}"`, objectIds });
+  }
+  return legend;
+}

@@ -1,0 +1,64 @@
+/** `masklet serve` as a process. */
+import { mkdir } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { connect } from "../../clients/typescript/index.js";
+import { callCommand, startCommand } from "../helpers/command.js";
+import { makeClip, mediaPath } from "../helpers/media.js";
+import { createScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer } from "../helpers/server.js";
+
+// Programs with a model to load, which take their time on a busy machine.
+describe("masklet serve", { timeout: 180_000 }, () => {
+  it("says in one line where it listens, serves its media roots, and stops in good order on SIGTERM", async () => {
+    const root = mediaPath("serve");
+    await makeClip({ name: "serve/inside.mp4", frames: 2 });
+    const outside = await makeClip({ name: "outside.mp4", frames: 2 });
+    const command = startCommand(["serve", "--port", "0", "--media-root", root]);
+    const [line, url = ""] = await command.printed(/^masklet serves (ws:\S+) .*\n/);
+    expect(line).toMatch(/pack compact \S+ on cpu/);
+    expect(line).toContain(`media roots: ${root}`);
+
+    const client = await connect(url);
+    const session = await client.startSession({ resource_path: "inside.mp4" });
+    expect(session.facts.num_frames).toBe(2);
+    await expect(client.startSession({ resource_path: outside })).rejects.toMatchObject({
+      code: "resource_forbidden",
+    });
+    const health = await fetch(new URL("/healthz", url.replace("ws:", "http:")));
+    expect(await health.json()).toMatchObject({ status: "ok", provider: "cpu", sessions: 1 });
+
+    command.process.kill("SIGTERM");
+    expect(await client.closed).toMatchObject({ code: 1001 });
+    const { status, stdout, stderr } = await command.ended;
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: line, stderr: "" });
+  });
+
+  it("answers a taken port with one sentence and status 1", async () => {
+    const other = await startTestServer({}, { engine: createScriptedEngine() });
+    const { status, stdout, stderr } = await callCommand(["serve", "--port", String(other.port)]);
+    await other.close();
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toBe(`Port ${other.port} of 127.0.0.1 is taken; choose another with --port.\n`);
+  });
+
+  it("answers a folder that is no model pack with status 1", async () => {
+    const empty = mediaPath("no-pack");
+    await mkdir(empty, { recursive: true });
+    const { status, stderr } = await callCommand(["serve", "--port", "0", "--pack", empty]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/manifest\.json/);
+  });
+
+  it.each([
+    [["--port", "65536"], /^--port: .* got "65536"/],
+    [["--port", "http"], /^--port: .* got "http"/],
+    [["--media-root", "no/such/folder"], /^--media-root: expected a folder, got "no\/such\/folder"/],
+    [["--pack", "package.json"], /^--pack: expected a folder, got "package\.json"/],
+    [["--root", "."], /^Unknown option '--root'/],
+  ])("answers %j with one sentence and status 2", async (args, sentence) => {
+    const { status, stdout, stderr } = await callCommand(["serve", ...args]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(sentence);
+    expect(stderr.split("\n")).toHaveLength(2);
+  });
+});

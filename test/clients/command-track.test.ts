@@ -1,0 +1,202 @@
+/** `masklet track` against a real server; the model is scripted, except where the whole way is tried. */
+import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openMedia } from "../../server/media/source.js";
+import { callCommand, readFrames, startCommand } from "../helpers/command.js";
+import { makeClip, makeFrameFolder, mediaDirectory, mediaPath } from "../helpers/media.js";
+import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+
+const FRAMES = 8;
+const upTo = (end: number) => Array.from({ length: end }, (_, index) => index);
+
+// Programs with a model to load, which take their time on a busy machine.
+describe("masklet track, on a server of its own", { timeout: 180_000 }, () => {
+  it("writes every frame once as on the wire, and the video with masks at its own size and length", async () => {
+    const clip = await makeClip({ name: "own.mp4", frames: FRAMES, width: 160, height: 96 });
+    const [out, render] = [mediaPath("own.jsonl"), mediaPath("own-masks.mp4")];
+    const { ended } = startCommand(["track", clip, "--box", "30,20,60,40", "--out", out, "--render", render]);
+    const { status, stdout, stderr } = await ended;
+    expect(stderr).toMatch(/tracking: 8 of 8 frames, [\d.]+ frames\/s/);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+
+    const frames = readFrames(await readFile(out, "utf8"));
+    expect(frames.map((frame) => frame.frame_index)).toEqual(upTo(FRAMES));
+    expect(frames.map((frame) => frame.timestamp_us)).toEqual(upTo(FRAMES).map((index) => index * 40_000));
+    expect(frames[0]?.outputs.out_obj_ids).toEqual([0]);
+    expect(frames[0]?.outputs.out_binary_masks[0]?.size).toEqual([96, 160]);
+    const drawn = await openMedia(render);
+    expect(drawn.facts).toMatchObject({ width: 160, height: 96, numFrames: FRAMES, fps: 25, codec: "h264" });
+    await drawn.close();
+  });
+
+  it("covers a folder of frames from a middle one, forward and then backward, onto standard output", async () => {
+    const folder = await makeFrameFolder("own-frames", 5);
+    const { ended } = startCommand(["track", folder, "--point", "40,30", "--at", "3"]);
+    const { status, stdout } = await ended;
+    expect(status).toBe(0);
+    const frames = readFrames(stdout);
+    expect(frames.map((frame) => frame.frame_index)).toEqual([3, 4, 2, 1, 0]);
+    expect(frames.every((frame) => frame.timestamp_us === null)).toBe(true);
+  });
+});
+
+describe("masklet track --server", () => {
+  let engine: ScriptedEngine;
+  let server: TestServer;
+  let clip: string;
+  let uploads: string;
+
+  beforeEach(async () => {
+    clip = await makeClip({ name: "sent.mp4", frames: FRAMES });
+    uploads = mediaPath("sent-uploads");
+    await mkdir(uploads, { recursive: true });
+    engine = createScriptedEngine();
+    server = await startTestServer({ uploadDir: uploads }, { engine });
+  });
+  afterEach(() => server.close());
+
+  const track = (...args: string[]) => callCommand(["track", ...args, "--server", server.url]);
+
+  it("uploads the video and takes it away again", async () => {
+    const out = mediaPath("sent.jsonl");
+    const { status, stderr } = await track(clip, "--text", "dog", "--out", out);
+    expect(stderr).toContain(`1 object on ${FRAMES} frames, in ${out}`);
+    expect(status).toBe(0);
+    expect(readFrames(await readFile(out, "utf8")).map((frame) => frame.frame_index)).toEqual(upTo(FRAMES));
+    const left = await readdir(uploads, { recursive: true, withFileTypes: true });
+    expect(left.filter((entry) => entry.isFile())).toEqual([]);
+    expect(await server.health()).toMatchObject({ sessions: 0 });
+  });
+
+  it("takes an http address, and prints frames when no file is named or - is", async () => {
+    for (const out of [[], ["--out", "-"]]) {
+      const { stdout } = await callCommand(["track", clip, "--text", "a", "--server", server.http, ...out]);
+      expect(readFrames(stdout)).toHaveLength(FRAMES);
+    }
+  });
+
+  it("goes backward from the prompted frame on, that frame included", async () => {
+    const { stdout } = await track(clip, "--text", "dog", "--at", "4", "--direction", "backward");
+    expect(readFrames(stdout).map((frame) => frame.frame_index)).toEqual([4, 3, 2, 1, 0]);
+    expect(engine.calls).toContain("prompt 4");
+  });
+
+  it("names a folder by its path, and says so when the server cannot read it", async () => {
+    const folder = await makeFrameFolder("sent-frames", 3);
+    const link = mediaPath("linked-frames");
+    await symlink(folder, link);
+    expect(readFrames((await track(link, "--text", "dog")).stdout)).toHaveLength(3);
+
+    const elsewhere = await startTestServer({ mediaRoots: [uploads] }, { engine: createScriptedEngine() });
+    const { status, stderr } = await callCommand([
+      "track",
+      folder,
+      "--text",
+      "dog",
+      "--server",
+      elsewhere.url,
+    ]);
+    await elsewhere.close();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/sent-frames cannot be opened: .*media root/);
+  });
+
+  it("fails with what the server says about a file that is no video", async () => {
+    const { status, stdout, stderr } = await track("package.json", "--text", "dog");
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/package\.json cannot be opened: .*supported/);
+  });
+
+  it("keeps the frames that came before the server was lost", async () => {
+    const out = mediaPath("lost.jsonl");
+    const release = engine.hold("step");
+    const running = track(clip, "--text", "dog", "--out", out);
+    await engine.called("step 0");
+    release();
+    await engine.called("step 2");
+    engine.crash();
+    const { status, stderr } = await running;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/inference process ended/);
+    const kept = readFrames(await readFile(out, "utf8")).map((frame) => frame.frame_index);
+    expect(kept).toEqual(upTo(kept.length));
+    expect(kept.length).toBeLessThan(FRAMES);
+  });
+
+  it("stops when it is interrupted, keeps the frames made so far, and leaves no session", {
+    timeout: 180_000,
+  }, async () => {
+    const long = await makeClip({ name: "long.mp4", frames: 600, width: 48, height: 32 });
+    const out = mediaPath("interrupted.jsonl");
+    const command = startCommand(["track", long, "--text", "dog", "--server", server.url, "--out", out]);
+    await engine.called("step 20");
+    command.process.kill("SIGINT");
+    const { status, stderr } = await command.ended;
+    expect({ status, stderr }).toMatchObject({ status: 130, stderr: expect.stringContaining("Stopped") });
+    const kept = readFrames(await readFile(out, "utf8")).map((frame) => frame.frame_index);
+    expect(kept).toEqual(upTo(kept.length));
+    expect(kept.length).toBeLessThan(600);
+    expect(await server.health()).toMatchObject({ sessions: 0 });
+  });
+
+  it.each([
+    [
+      "a box outside the video",
+      ["--box", "90,0,20,20"],
+      /^--box: expected a box inside the 96x64 video, got 90,0,20,20\.\n$/,
+    ],
+    ["a frame after the last", ["--text", "a", "--at", "8"], /^--at: expected 0 to 7, .* got 8\.\n$/],
+  ])("refuses %s before anything is written", async (_name, args, sentence) => {
+    const out = mediaPath("refused.jsonl");
+    const { status, stderr } = await track(clip, ...args, "--out", out);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(sentence);
+    await expect(readFile(out)).rejects.toThrow();
+  });
+});
+
+describe("masklet track, told nonsense", () => {
+  it.each<[string, (clip: string) => string[], RegExp]>([
+    ["no video", () => ["track"], /^Missing required argument 'video'/],
+    ["a missing file", () => ["track", "nowhere.mp4", "--text", "a"], /^VIDEO: .*no "nowhere\.mp4"/],
+    ["no prompt", (clip) => ["track", clip], /^Nothing to track/],
+    ["an unknown option", (clip) => ["track", clip, "--boxx", "1,2,3,4"], /^Unknown option '--boxx'.*--box/],
+    ["an unknown command", () => ["follow"], /^Unknown command 'follow'/],
+    [
+      "a result over the video",
+      (clip) => ["track", clip, "--text", "a", "--out", clip],
+      /^--out: .*video itself/,
+    ],
+    [
+      "two results in one file",
+      (clip) => ["track", clip, "--text", "a", "--out", "x.mp4", "--render", "x.mp4"],
+      /^--render: "x\.mp4" is the file of --out/,
+    ],
+    [
+      "a result without a folder",
+      (clip) => ["track", clip, "--text", "a", "--out", "no/such/folder.jsonl"],
+      /^--out: there is no folder "no\/such"/,
+    ],
+    [
+      "a result that is a folder",
+      (clip) => ["track", clip, "--text", "a", "--out", mediaDirectory()],
+      /^--out: expected a file/,
+    ],
+  ])("answers %s with one sentence and status 2", async (_name, args, sentence) => {
+    const clip = await makeClip({ name: "nonsense.mp4", frames: 2 });
+    const { status, stdout, stderr } = await callCommand(args(clip));
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(sentence);
+    expect(stderr.split("\n")).toHaveLength(2);
+  });
+
+  it("answers a server that is not there with status 1", async () => {
+    const clip = await makeClip({ name: "nonsense.mp4", frames: 2 });
+    const { status, stderr } = await callCommand([
+      ...["track", clip, "--text", "a", "--server", "ws://127.0.0.1:9"],
+    ]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^--server: no connection to ws:\/\/127\.0\.0\.1:9/);
+  });
+});

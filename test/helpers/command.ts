@@ -1,0 +1,90 @@
+/** The command as a person starts it, and as a function. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { onTestFinished, vi } from "vitest";
+import { runCommand } from "../../clients/command/cli.js";
+import { type FrameMessage, frameSchema } from "../../protocol/index.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface CommandEnd {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface StartedCommand {
+  readonly process: ChildProcess;
+  /** Everything printed on standard output so far. */
+  stdout(): string;
+  /** Resolves when standard output holds such a line. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  readonly ended: Promise<CommandEnd>;
+}
+
+/** `masklet …` as a process of its own, from the sources. */
+export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): StartedCommand {
+  const child = spawn(process.execPath, ["--import", "tsx", "clients/command/main.ts", ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (data) => {
+    stdout += data;
+  });
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  const ended = new Promise<CommandEnd>((resolve) => {
+    child.on("close", (status) => resolve({ status, stdout, stderr }));
+  });
+  return {
+    process: child,
+    stdout: () => stdout,
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = pattern.exec(stdout);
+          if (found) resolve(found);
+        };
+        child.stdout.on("data", look);
+        child.on("close", () => reject(new Error(`ended without printing ${pattern}: ${stdout}${stderr}`)));
+        look();
+      }),
+    ended,
+  };
+}
+
+/** `masklet …` in this process, which is faster; what it prints is caught. */
+export async function callCommand(args: readonly string[]): Promise<CommandEnd> {
+  const printed = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((stream) =>
+    vi.spyOn(process[stream], "write").mockImplementation((text, ...rest) => {
+      printed[stream] += String(text);
+      // The callback, whichever argument it is.
+      for (const argument of rest as unknown[]) if (typeof argument === "function") argument();
+      return true;
+    }),
+  );
+  try {
+    return { status: await runCommand(args), ...printed };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** The frame messages of a .jsonl text; fails when a line is not exactly one. */
+export function readFrames(lines: string): FrameMessage[] {
+  if (!lines.endsWith("\n")) throw new Error("expected the last line to be complete");
+  return lines
+    .slice(0, -1)
+    .split("\n")
+    .map((line) => {
+      const message: unknown = JSON.parse(line);
+      frameSchema.parse(message);
+      return message as FrameMessage;
+    });
+}
