@@ -1,10 +1,11 @@
-"""Turns the detector's three opinions into one probability.
+"""Fits the score that the detector gives to its candidates.
 
     python -m masklet_training.calibrate --checkpoint .cache/run/checkpoint.pt --sprites .cache/sprites.npz --side 320
 
-A centre map trained with focal loss is sure of itself far too seldom. On freshly generated frames every peak is labelled
-by whether its mask overlaps an instance of the phrase; a logistic regression of centre heat, text match and presence on
-those labels gives the weights that the exported `detect` graph uses, so that 0.5 means as likely right as wrong.
+A centre map trained with focal loss is sure of itself far too seldom, and it does not know how good the mask came out. On
+freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the phrase; a small
+network learns from heat, text match, presence and mask certainty how likely that is, so that 0.5 means as likely right
+as wrong.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from .batches import BatchShape, ConceptSampler, soft_mask
 from .clips import ClipGenerator, ClipObject
 from .model.compact import CompactModel
 
-PEAKS = 12  # per phrase and frame
+CANDIDATES = 12  # per phrase and frame
 RIGHT = 0.5  # mask IoU from which a detection is right
 
 
@@ -30,24 +30,36 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def peaks_of(model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The strongest peaks of one phrase: heat, match and presence logits [k,3] and bool masks [k,m,m]."""
+def candidates_of(
+    model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """One phrase's candidates on one frame: evidence [k,EVIDENCE] and bool masks [k,m,m]."""
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
-    none = (torch.zeros(1, 1, 4), torch.full((1, 1), -10))
+    no_boxes = (torch.zeros(1, 1, 4), torch.full((1, 1), -10))
     p8, prototypes = detector.pyramid(trunk)
-    concept = detector.concepts(p8, model.text_encoder(ids, mask), mask, *none)
-    heat, sides, coefficients, present = detector.dense(p8, concept)
-    pool = torch.nn.functional.max_pool2d
-    strength = torch.where(heat >= pool(heat, 3, 1, 1), heat, torch.full_like(heat, -99.0)).flatten(1)
-    top, index = strength.topk(PEAKS, 1)
-    match = pool(detector.match(p8, concept), 3, 1, 1).flatten(1).gather(1, index)
-    boxes = detector.decode_boxes(sides, index)
-    picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
-    masks = detector.crop(detector.assemble(prototypes, picked.transpose(1, 2), boxes), boxes)
-    features = torch.stack([top, match, present.unsqueeze(1).expand_as(top)], -1)[0].numpy()
-    real = features[:, 0] > -50
-    return features[real], (masks[0] > 0).numpy()[real]
+    concept = detector.concepts(p8, model.text_encoder(ids, mask), mask, *no_boxes)
+    evidence, real, _, masks, _ = detector.candidates(p8, prototypes, concept)
+    kept = np.flatnonzero(real[0].numpy())[:CANDIDATES]
+    return evidence[0].numpy()[kept], (masks[0] > 0).numpy()[kept]
+
+
+def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Trains the judge on evidence [n,EVIDENCE] and labels [n]; returns the scores of the same rows."""
+    detector = model.detector
+    x, y = torch.from_numpy(rows).float(), torch.from_numpy(labels).float()
+    detector.evidence_mean.copy_(x.mean(0))
+    detector.evidence_scale.copy_(x.std(0) + 1e-3)
+    optimiser = torch.optim.AdamW(detector.judge.parameters(), lr=1e-2, weight_decay=1e-3)
+    for step in range(600):
+        batch = torch.randint(0, len(y), (512,))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(detector.score(x[batch]), y[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        optimiser.param_groups[0]["lr"] = 1e-2 * (1 - step / 600)
+    with torch.no_grad():
+        return torch.sigmoid(detector.score(x)).numpy()
 
 
 def label(mask: np.ndarray, phrase: str, objects: list[ClipObject], truths: list[np.ndarray]) -> float | None:
@@ -61,7 +73,7 @@ def label(mask: np.ndarray, phrase: str, objects: list[ClipObject], truths: list
 
 
 def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features [n,3] and labels [n] of all peaks on `scenes` generated frames."""
+    """Evidence [n,EVIDENCE] and labels [n] of the candidates on `scenes` generated frames."""
     sampler, rng = ConceptSampler(BatchShape(size=side)), np.random.default_rng(17)
     rows, labels = [], []
     for _ in range(scenes):
@@ -74,8 +86,8 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
         present = sorted({p for thing in clip.objects for p in thing.phrases})
         asked = [str(p) for p in rng.permutation(present)[:5]] + [sampler.absent_phrase(rng, known) for _ in range(5)]
         for phrase in asked:
-            features, masks = peaks_of(model, trunk, sampler.tokens(phrase, rng))
-            for row, mask in zip(features, masks):
+            evidence, masks = candidates_of(model, trunk, sampler.tokens(phrase, rng))
+            for row, mask in zip(evidence, masks):
                 truth = label(mask, phrase, clip.objects, truths)
                 if truth is not None:
                     rows.append(row)
@@ -96,14 +108,12 @@ def main() -> None:
     model = CompactModel().eval()
     model.load_state_dict(saved["average"], strict=False)
     rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23), options.side, options.scenes)
-    fit = LogisticRegression(C=10.0).fit(rows, labels)
-    score = fit.predict_proba(rows)[:, 1]
-    model.detector.calibration.copy_(torch.tensor([*fit.coef_[0], fit.intercept_[0]], dtype=torch.float32))
+    torch.manual_seed(5)
+    score = fit(model, rows, labels)
     for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
         chosen = score > threshold
         precision = labels[chosen].mean() if chosen.any() else 0.0
-        print(f"score > {threshold}: precision {precision:.3f}, recall of peaks {labels[chosen].sum() / labels.sum():.3f}")
-    print("weights of heat, match, presence, 1:", [round(float(v), 3) for v in model.detector.calibration])
+        print(f"score > {threshold}: precision {precision:.3f}, recall of candidates {labels[chosen].sum() / labels.sum():.3f}")
     saved["average"] = model.state_dict()
     torch.save({key: saved[key] for key in ("average", "words", "step", "spent")}, options.out)
 

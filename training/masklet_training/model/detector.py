@@ -18,6 +18,8 @@ from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
 PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
 WIDTH = 96
+EVIDENCE = 5  # heat and match at the centre, match under the mask, presence, certainty of the mask
+NO_PEAK = -99.0  # heat of cells below a neighbour
 OUTSIDE = -12.0  # mask logit outside the detection's own box
 
 
@@ -69,8 +71,10 @@ class ConceptDetector(nn.Module):
         self.coefficients = nn.Conv2d(64, PROTOTYPES + SHAPE_TERMS, 1)
         self.present = Mlp(2 * 64, 64, 1)
         nn.init.constant_(self.heat.bias, -3.0)
-        # Weights of heat, match, presence and 1 in a detection's score logit; fitted after training (`calibrate.py`).
-        self.register_buffer("calibration", torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        # Judges finished candidates; fitted after training (`calibrate.py`).
+        self.judge = Mlp(EVIDENCE, 16, 1)
+        self.register_buffer("evidence_mean", torch.zeros(EVIDENCE))
+        self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels (see `pack_trunk`)."""
@@ -173,13 +177,32 @@ class ConceptDetector(nn.Module):
         inside = in_y.unsqueeze(-1) * in_x.unsqueeze(-2)
         return masks * inside + OUTSIDE * (1.0 - inside)
 
-    def score(self, heat: Tensor, match: Tensor, present: Tensor) -> Tensor:
-        """Probability that a cell is the centre of an instance; 0 for cells below a neighbour. heat and match logits
-        [C,1,h,w], presence logit [C] → [C,h·w]."""
-        a, b, c, d = self.calibration.unbind()
-        peak = (heat >= F.max_pool2d(heat, 3, 1, 1)).float()
-        logit = a * heat + b * F.max_pool2d(match, 3, 1, 1) + c * present.view(-1, 1, 1, 1) + d
-        return (torch.sigmoid(logit) * peak).flatten(1)
+    def candidates(
+        self, p8: Tensor, prototypes: Tensor, concept: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], prototypes [1|C,P,m,m], concept [C,D] →
+        evidence [C,K,EVIDENCE], real (0 for cells that are no peak) [C,K], boxes xyxy [C,K,4], mask logits
+        [C,K,m,m], presence logit [C]."""
+        heat, sides, coefficients, present = self.dense(p8, concept)
+        match = self.match(p8, concept)
+        peak = heat >= F.max_pool2d(heat, 3, 1, 1)
+        top, index = torch.where(peak, heat, torch.full_like(heat, NO_PEAK)).flatten(1).topk(self.cfg.queries, 1)
+        boxes = self.decode_boxes(sides, index)
+        picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
+        masks = self.crop(self.assemble(prototypes, picked.transpose(1, 2), boxes), boxes)
+        prob = torch.sigmoid(masks)
+        small = F.avg_pool2d(prob, 2)  # [C,K,2g,2g]
+        under = (small * match).flatten(2).sum(2) / (small.flatten(2).sum(2) + 1e-3)
+        inside = (prob > 0.5).float()
+        certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
+        centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
+        everywhere = present.unsqueeze(1).expand_as(top)
+        evidence = torch.stack([top, centre, under, everywhere, certainty], -1)
+        return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
+
+    def score(self, evidence: Tensor) -> Tensor:
+        """Logit that a candidate is right: evidence [...,EVIDENCE] → [...]."""
+        return self.judge((evidence - self.evidence_mean) / self.evidence_scale).squeeze(-1)
 
     def forward(
         self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
@@ -187,15 +210,14 @@ class ConceptDetector(nn.Module):
         """The `detect` graph: trunk batch 1; returns scores [C,K] sorted, boxes xyxy [C,K,4], masks logits
         [C,K,m,m], presence [C] (probability)."""
         p8, prototypes = self.pyramid(trunk)
-        c = text.shape[0]
-        p8 = p8.expand(c, -1, -1, -1)
+        p8 = p8.expand(text.shape[0], -1, -1, -1)
         concept = self.concepts(p8, text, text_mask, boxes, box_labels)
-        heat, sides, coefficients, present = self.dense(p8, concept)
-        top, index = self.score(heat, self.match(p8, concept), present).topk(self.cfg.queries, 1)
-        boxes_out = self.decode_boxes(sides, index)
-        picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
-        masks = self.crop(self.assemble(prototypes, picked.transpose(1, 2), boxes_out), boxes_out)
-        return top, boxes_out, masks, torch.sigmoid(present)
+        evidence, real, found, masks, present = self.candidates(p8, prototypes, concept)
+        scores, order = (torch.sigmoid(self.score(evidence)) * real).topk(self.cfg.queries, 1)
+        found = found.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
+        side = masks.shape[-1]
+        masks = masks.gather(1, order.view(*order.shape, 1, 1).expand(-1, -1, side, side))
+        return scores, found, masks, torch.sigmoid(present)
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor) -> Tensor:
