@@ -50,10 +50,14 @@ export function mediaPath(name: string): string {
 export function paintFrame(index: number, width: number, height: number): Buffer {
   const rgb = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const column = Math.floor((x * COLUMNS) / width);
-      const row = Math.floor((y * ROWS) / height);
-      rgb.set(cellColour(row * COLUMNS + column, index), (y * width + x) * 3);
+    const row = Math.floor((y * ROWS) / height);
+    const isLikeTheLast = y > 0 && Math.floor(((y - 1) * ROWS) / height) === row;
+    if (isLikeTheLast) rgb.copyWithin(y * width * 3, (y - 1) * width * 3, y * width * 3);
+    else {
+      for (let x = 0; x < width; x++) {
+        const column = Math.floor((x * COLUMNS) / width);
+        rgb.set(cellColour(row * COLUMNS + column, index), (y * width + x) * 3);
+      }
     }
   }
   return rgb;

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await writeFile(mediaPath("noise.mp4"), Buffer.alloc(5000, "noise"));
   await cutShort(clip, "stump.mp4", 0.05);
   await makeSound("sound.m4a");
-});
+}, 180_000);
 
 afterAll(async () => {
   await server.close();

@@ -14,7 +14,7 @@ beforeAll(async () => {
   short = await makeClip({ name: "short.mp4", frames: 6 });
   long = await makeClip({ name: "long.mp4", frames: 150 });
   server = await startTestServer();
-});
+}, 180_000);
 
 afterAll(() => server.close());
 

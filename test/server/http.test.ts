@@ -1,0 +1,197 @@
+/** What the server says over HTTP and during the handshake. */
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { request } from "node:http";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { connect } from "../helpers/client.js";
+import { ffmpegChildren, makeClip, makeStill, mediaPath } from "../helpers/media.js";
+import { createScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+import { until } from "../helpers/settle.js";
+
+const uploadDir = mediaPath("uploads/x").slice(0, -2);
+let server: TestServer;
+let clip: string;
+
+beforeAll(async () => {
+  clip = await makeClip({ name: "upload.mp4", frames: 5 });
+  server = await startTestServer(
+    {
+      uploadDir,
+      maxUploadBytes: 100_000,
+      maxMessageBytes: 2000,
+      allowedOrigins: ["https://labels.example"],
+    },
+    { engine: createScriptedEngine() },
+  );
+});
+
+afterAll(() => server.close());
+
+/** Files of uploads on disk. */
+const stored = () =>
+  readdirSync(uploadDir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+const upload = (body: BodyInit, headers = {}) =>
+  fetch(`${server.http}/v1/uploads`, { method: "POST", body, headers });
+
+test("reports its health, its pack and its sessions", async () => {
+  const response = await fetch(`${server.http}/healthz`);
+  expect(response.status).toBe(200);
+  expect(await response.json()).toEqual({
+    status: "ok",
+    pack: { id: "scripted", family: "scripted", version: "1" },
+    provider: "none",
+    sessions: 0,
+  });
+});
+
+test("counts requests, errors and frames for Prometheus", async () => {
+  const client = await server.connect();
+  await client.expectError({ type: "get_session", session_id: "none" });
+  const { session_id } = await client.expectResponse({ type: "start_session", resource_path: clip });
+  const click = { points: [[0.5, 0.5]], point_labels: [1] };
+  await client.expectResponse({ type: "add_prompt", session_id, frame_index: 0, ...click });
+  await client.stream({ type: "propagate_in_video", session_id });
+  const text = await (await fetch(`${server.http}/metrics`)).text();
+  expect(text).toContain('masklet_requests_total{type="add_prompt"} 1\n');
+  expect(text).toContain('masklet_errors_total{code="session_not_found"} 1\n');
+  expect(text).toContain("masklet_frames_total 5\n");
+  expect(text).toContain("# TYPE masklet_sessions gauge\nmasklet_sessions 1\n");
+  expect(text).toContain("masklet_connections 1\n");
+  await client.close();
+});
+
+test.each([
+  ["GET", "/", 404, "not_found"],
+  ["GET", "/v1", 404, "not_found"],
+  ["POST", "/healthz", 405, "method_not_allowed"],
+  ["GET", "/v1/uploads", 405, "method_not_allowed"],
+  ["DELETE", "/v1/uploads/none", 404, "upload_not_found"],
+])("answers %s %s with %i %s", async (method, path, status, code) => {
+  const response = await fetch(server.http + path, { method });
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ error: { code, message: expect.any(String) } });
+});
+
+test("keeps an upload, says what it is, tracks in it by its id, and deletes it", async () => {
+  const bytes = await readFile(clip);
+  const response = await upload(bytes);
+  expect(response.status).toBe(201);
+  const facts = (await response.json()) as { upload_id: string };
+  expect(facts).toEqual({
+    upload_id: expect.stringMatching(/./),
+    kind: "video",
+    width: 96,
+    height: 64,
+    num_frames: 5,
+    fps: 25,
+    codec: "h264",
+    duration_s: 0.2,
+    bytes: bytes.length,
+  });
+  expect(stored()).toHaveLength(1);
+
+  const client = await server.connect();
+  const { upload_id } = facts;
+  const started = await client.expectResponse({ type: "start_session", upload_id });
+  expect(started).toMatchObject({ num_frames: 5, kind: "video" });
+  const deletion = () => fetch(`${server.http}/v1/uploads/${upload_id}`, { method: "DELETE" });
+  expect((await deletion()).status).toBe(204);
+  expect((await deletion()).status).toBe(404);
+  expect((await client.expectError({ type: "start_session", upload_id })).code).toBe("upload_not_found");
+
+  // The session that was reading it goes on, and takes the file with it.
+  const prompt = { type: "add_prompt", session_id: started.session_id, frame_index: 4 };
+  await client.expectResponse({ ...prompt, points: [[0.5, 0.5]], point_labels: [1] });
+  await client.close();
+  await until(() => stored().length === 0);
+});
+
+test("takes a still as an upload", async () => {
+  const response = await upload(await readFile(await makeStill("still.png", 3)));
+  expect(await response.json()).toMatchObject({ kind: "image", num_frames: 1, fps: null, codec: "png" });
+});
+
+test.each([
+  ["nothing", Buffer.alloc(0), 422, "media_unreadable"],
+  ["text", Buffer.from("hello, I am not a video at all"), 415, "media_unsupported"],
+  ["more than the limit", Buffer.alloc(100_001), 413, "upload_too_large"],
+])("refuses an upload of %s", async (_name, body, status, code) => {
+  const before = stored().length;
+  const response = await upload(body);
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({ error: { code } });
+  expect(stored()).toHaveLength(before);
+});
+
+test("refuses an upload of unknown length once it passes the limit", async () => {
+  const before = stored().length;
+  const outgoing = request(`${server.http}/v1/uploads`, { method: "POST" });
+  outgoing.on("error", () => {}); // the server hangs up on what it does not want
+  for (let sent = 0; sent <= 110_000; sent += 10_000) outgoing.write(Buffer.alloc(10_000));
+  const [response] = await once(outgoing, "response");
+  expect(response.statusCode).toBe(413);
+  outgoing.destroy();
+  await until(() => stored().length === before);
+});
+
+test("leaves nothing of an upload whose sender vanishes", async () => {
+  const before = stored().length;
+  const outgoing = request(`${server.http}/v1/uploads`, { method: "POST" });
+  outgoing.on("error", () => {});
+  outgoing.write((await readFile(clip)).subarray(0, 2000));
+  await until(() => stored().length === before + 1);
+  outgoing.destroy();
+  await until(() => stored().length === before);
+  expect(ffmpegChildren()).toEqual([]);
+});
+
+test("refuses pages of other hosts, over HTTP and as WebSocket", async () => {
+  const headers = { origin: "https://evil.example" };
+  const response = await upload(await readFile(clip), headers);
+  expect(response.status).toBe(403);
+  await expect(connect(server.url, ["masklet.v1"], headers)).rejects.toThrow("403");
+  await (await connect(server.url, ["masklet.v1"], { origin: server.http })).close();
+});
+
+test("lets pages of a configured origin in, and answers their preflight", async () => {
+  const headers = { origin: "https://labels.example" };
+  await (await connect(server.url, ["masklet.v1"], headers)).close();
+  const preflight = await fetch(`${server.http}/v1/uploads`, { method: "OPTIONS", headers });
+  expect(preflight.status).toBe(204);
+  expect(preflight.headers.get("access-control-allow-origin")).toBe("https://labels.example");
+  expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
+});
+
+test("speaks masklet.v1 to whoever asks for it or for nothing, and to nobody else", async () => {
+  const named = await connect(server.url, ["other", "masklet.v1"]);
+  expect(named.socket.protocol).toBe("masklet.v1");
+  const unnamed = await connect(server.url, []);
+  expect(unnamed.socket.protocol).toBe("");
+  expect((await unnamed.expectError({ type: "none" })).code).toBe("unknown_type");
+  await expect(connect(server.url, ["masklet.v9"])).rejects.toThrow("400");
+  await expect(connect(server.url.replace("/v1", "/v2"))).rejects.toThrow("404");
+  await Promise.all([named.close(), unnamed.close()]);
+});
+
+test("closes the socket of a message beyond the limit with 1009, and serves on", async () => {
+  const client = await server.connect();
+  await client.expectResponse({ type: "start_session", resource_path: clip });
+  client.send({ type: "get_session", session_id: "x".repeat(2000) });
+  expect(await client.closed).toBe(1009);
+  await until(async () => (await server.health()).sessions === 0);
+});
+
+test("answers with nothing but its version to a peer that talks nonsense", async () => {
+  const socket = new WebSocket(server.url);
+  await once(socket, "open");
+  // A frame with reserved bits set.
+  (socket as unknown as { _socket: { write(data: Buffer): void } })._socket.write(
+    Buffer.from([0xf1, 0x80, 0, 0, 0, 0]),
+  );
+  const [code] = await once(socket, "close");
+  expect(code).toBe(1002);
+  expect((await server.health()).sessions).toBe(0);
+});

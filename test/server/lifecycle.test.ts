@@ -1,0 +1,153 @@
+/** Ends: of the inference process, of clients, of idle sessions, of the server. */
+import { expect, onTestFinished, test } from "vitest";
+import type { ServerOptions } from "../../server/config.js";
+import type { PredictorParts } from "../../server/predictor.js";
+import type { RawClient } from "../helpers/client.js";
+import { createFakeClock } from "../helpers/fake-clock.js";
+import { ffmpegChildren, makeClip } from "../helpers/media.js";
+import { ended, isRunning } from "../helpers/processes.js";
+import { createScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+import { until } from "../helpers/settle.js";
+
+const makeLong = () => makeClip({ name: "long.mp4", frames: 150 });
+
+async function start(options: ServerOptions = {}, parts: PredictorParts = {}): Promise<TestServer> {
+  const server = await startTestServer(options, parts);
+  onTestFinished(() => server.close());
+  return server;
+}
+
+/** A session on the long clip with one click; the answer to its start. */
+async function openClicked(client: RawClient): Promise<string> {
+  const resource_path = await makeLong();
+  const { session_id } = await client.expectResponse({ type: "start_session", resource_path });
+  const click = { points: [[0.5, 0.5]], point_labels: [1] };
+  await client.expectResponse({ type: "add_prompt", session_id, frame_index: 0, ...click });
+  return session_id as string;
+}
+
+async function streaming(client: RawClient): Promise<{ session_id: string; stream: string }> {
+  const session_id = await openClicked(client);
+  const stream = client.send({ type: "propagate_in_video", session_id });
+  await client.first((message) => message.type === "frame");
+  return { session_id, stream };
+}
+
+test("survives the death of the inference process, and ends it with the server", async () => {
+  const server = await start();
+  const client = await server.connect();
+  const { session_id, stream } = await streaming(client);
+  const first = server.predictor.stats().engine?.workerPid as number;
+  process.kill(first, "SIGKILL");
+
+  const { end } = await client.streamOf(stream);
+  expect(end).toMatchObject({ type: "error", error: { code: "engine_restarted", retryable: true } });
+  const lost = await client.first((message) => message.type === "event");
+  expect(lost).toMatchObject({ event: "session_lost", session_id, error: { code: "engine_restarted" } });
+  expect((await server.health()).sessions).toBe(0);
+  await until(() => ffmpegChildren().length === 0);
+
+  await openClicked(client);
+  const second = server.predictor.stats().engine?.workerPid as number;
+  expect(second).not.toBe(first);
+  expect(server.predictor.stats().engine?.restarts).toBe(1);
+
+  // A client that vanishes in the middle of a stream leaves nothing behind.
+  const vanishing = await server.connect();
+  await streaming(vanishing);
+  vanishing.vanish();
+  await until(async () => (await server.health()).sessions === 1);
+  await until(() => ffmpegChildren().length === 0);
+  const made = () => server.predictor.stats().engine?.frames;
+  const before = made();
+  await client.expectError({ type: "get_session", session_id: "none" });
+  expect(made()).toBe(before);
+
+  await server.close();
+  await ended(second);
+  expect(isRunning(first)).toBe(false);
+  expect(await client.closed).toBe(1001);
+}, 180_000);
+
+test("ends streams with shutting_down and sockets with 1001 when it stops", async () => {
+  const engine = createScriptedEngine();
+  const server = await start({}, { engine });
+  const client = await server.connect();
+  const session_id = await openClicked(client);
+  const release = engine.hold("step");
+  const stream = client.send({ type: "propagate_in_video", session_id });
+  await engine.called("step 0");
+  const closed = server.close();
+  release();
+  const { end } = await client.streamOf(stream);
+  expect(end).toMatchObject({ type: "error", error: { code: "shutting_down", retryable: true } });
+  expect(await client.closed).toBe(1001);
+  await closed;
+  expect(engine.calls).toContain("engine closed");
+  expect(ffmpegChildren()).toEqual([]);
+  await expect(server.connect()).rejects.toThrow();
+  await server.close();
+});
+
+test("stops although a client does not read and the model is stuck", async () => {
+  const engine = createScriptedEngine({ maskBytes: 400_000 });
+  const server = await start({ maxBufferedBytes: 1000, shutdownGraceMs: 50 }, { engine });
+  const reader = await server.connect();
+  const session_id = await openClicked(reader);
+  reader.socket.pause();
+  reader.send({ type: "propagate_in_video", session_id });
+  await engine.called("step 0");
+  const stuck = await server.connect();
+  const session = await openClicked(stuck);
+  engine.hold("step");
+  stuck.send({ type: "propagate_in_video", session_id: session });
+  await stuck.arrived();
+  await server.close();
+  expect(ffmpegChildren()).toEqual([]);
+  reader.vanish();
+});
+
+test("warns of an idle session, ends it, and keeps one that is used", async () => {
+  const clock = createFakeClock();
+  const engine = createScriptedEngine();
+  const server = await start({ idleTimeoutMs: 10_000, expiryWarningMs: 1000 }, { engine, clock });
+  const client = await server.connect();
+  const session_id = await openClicked(client);
+  const used = await openClicked(client);
+  clock.advance(9000);
+  const warning = await client.first((message) => message.type === "event");
+  expect(warning).toEqual({ type: "event", event: "session_expiring", session_id, expires_in_ms: 1000 });
+  await client.expectResponse({ type: "get_session", session_id: used });
+  clock.advance(1000);
+  const expired = await client.first(
+    (message) => message.type === "event" && message.event === "session_expired",
+  );
+  expect(expired).toEqual({ type: "event", event: "session_expired", session_id });
+  expect((await client.expectError({ type: "get_session", session_id })).code).toBe("session_not_found");
+  await client.expectResponse({ type: "get_session", session_id: used });
+  expect((await server.health()).sessions).toBe(1);
+  expect(engine.calls).toContain("close");
+});
+
+test("does not expire a session in the middle of a stream", async () => {
+  const clock = createFakeClock();
+  const engine = createScriptedEngine();
+  const server = await start({ idleTimeoutMs: 10_000 }, { engine, clock });
+  const client = await server.connect();
+  const session_id = await openClicked(client);
+  const release = engine.hold("step");
+  const stream = client.send({ type: "propagate_in_video", session_id, max_frame_num_to_track: 3 });
+  await engine.called("step 0");
+  clock.advance(60_000);
+  release();
+  expect((await client.streamOf(stream)).end).toMatchObject({ type: "done", num_frames: 4 });
+  await client.expectResponse({ type: "get_session", session_id });
+});
+
+test("refuses to start on a port that is taken, and leaves nothing behind", async () => {
+  const server = await start({}, { engine: createScriptedEngine() });
+  const engine = createScriptedEngine();
+  await expect(start({ port: server.port }, { engine })).rejects.toThrow(/EADDRINUSE/);
+  expect(engine.calls).toContain("engine closed");
+});
