@@ -74,7 +74,7 @@ export async function* decodeFrames(request: DecodeRequest): AsyncGenerator<Deco
   }
   yield* repeatLast(indexed);
   if (next < request.endFrame) {
-    throw mediaUnreadable(`frame ${next} cannot be read: the file was cut short before it`);
+    throw mediaUnreadable(`Frame ${next} cannot be read: the file was cut short before it.`);
   }
 }
 
@@ -89,7 +89,7 @@ export async function verifyIndex(
   const { index } = request.video;
   const start = index.pts[0] as number;
   let ticks = await firstTicks(request, "trim=end_frame=1");
-  if (ticks === undefined) throw mediaUnreadable("not one frame of the video can be decoded");
+  if (ticks === undefined) throw mediaUnreadable("Not one frame of the video can be decoded.");
   // Some decoders show the fragments before the first keyframe, which the index leaves out.
   if (ticks < start) ticks = await firstTicks(request, `trim=start_pts=${start}`);
   return ticks !== undefined && frameAt(index, ticks) >= 0 ? index : { ...index, byCount: true };
@@ -149,7 +149,7 @@ function seekTo({ index }: ProbedVideo, keyframe: number): string[] {
 }
 
 function cannotDecode(index: number): Error {
-  return mediaUnreadable(`frame ${index} cannot be decoded: the file is damaged`);
+  return mediaUnreadable(`Frame ${index} cannot be decoded: the file is damaged.`);
 }
 
 /**
@@ -228,7 +228,7 @@ async function* runDecoder(
     }
     const exit = await run.exited;
     signal?.throwIfAborted();
-    if (stalled) throw mediaUnreadable(`decoding made no progress for ${request.stallTimeoutMs} ms`);
+    if (stalled) throw mediaUnreadable(`Decoding made no progress for ${request.stallTimeoutMs} ms.`);
     if (exit.code !== 0) throw decoderFailed(exit);
   } finally {
     stallTimer.stop();
@@ -249,7 +249,7 @@ async function nextOrEnd(chunks: AsyncIterator<Buffer>): Promise<Buffer | null> 
 
 function decoderFailed(exit: FfmpegExit): Error {
   const how = exit.code === null ? "the decoder was ended from outside" : "the decoder gave up";
-  return mediaUnreadable(`the video cannot be decoded: ${how}`, new Error(exit.stderrTail));
+  return mediaUnreadable(`The video cannot be decoded: ${how}.`, new Error(exit.stderrTail));
 }
 
 function createStallTimer(timeoutMs: number, onStall: () => void) {

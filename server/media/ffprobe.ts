@@ -55,10 +55,10 @@ export async function ffprobeLines(
     const code = await exited;
     request.signal?.throwIfAborted();
     if (timedOut) {
-      throw mediaUnreadable(`reading the video's index took more than ${request.timeoutMs} ms`);
+      throw mediaUnreadable(`Reading the video's index took more than ${request.timeoutMs} ms.`);
     }
     if (code !== 0) {
-      throw mediaUnreadable(`the video cannot be read${reasonIn(log)}`, new Error(log));
+      throw mediaUnreadable(`The video cannot be read${reasonIn(log)}.`, new Error(log));
     }
   } finally {
     clearTimeout(timer);
@@ -72,7 +72,7 @@ export async function ffprobeLines(
 /** Turns the few complaints a user can act on into words; the rest stays in the log. */
 function reasonIn(log: string): string {
   if (log.includes("moov atom not found"))
-    return ": its index (the moov atom) is missing; was the file cut short?";
+    return ": its index (the moov atom) is missing, as in a file that was cut short";
   if (log.includes("Permission denied")) return ": permission denied";
   if (log.includes("Invalid data found")) return ": its content is damaged";
   return "";

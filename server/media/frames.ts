@@ -31,7 +31,7 @@ const PROBES_AT_ONCE = 8;
 
 /** A single picture as a video of one frame. */
 export async function openImage(path: string, limits: MediaLimits): Promise<MediaSource> {
-  const { format, ...size } = await probeStill(path, "the picture", limits);
+  const { format, ...size } = await probeStill(path, "The picture", limits);
   const facts: StillsFacts = {
     kind: "image",
     ...size,
@@ -40,7 +40,7 @@ export async function openImage(path: string, limits: MediaLimits): Promise<Medi
     durationS: null,
     codec: format,
   };
-  return openStills(facts, [{ path, name: "the picture" }], limits);
+  return openStills(facts, [{ path, name: "The picture" }], limits);
 }
 
 /**
@@ -57,9 +57,9 @@ export async function openFrameFolder(
 ): Promise<MediaSource> {
   const stills = await listStills(folder, options.mediaRoots ?? []);
   const [firstStill] = stills;
-  if (!firstStill) throw mediaUnsupported("the folder holds no JPEG, PNG or WebP pictures");
+  if (!firstStill) throw mediaUnsupported("The folder holds no JPEG, PNG or WebP pictures.");
   if (stills.length > limits.maxFrames)
-    throw mediaUnsupported(`the folder holds more than ${limits.maxFrames} pictures`);
+    throw mediaUnsupported(`The folder holds more than ${limits.maxFrames} pictures.`);
 
   const { format, ...size } = await probeStill(firstStill.path, firstStill.name, limits);
   for (let i = 1; i < stills.length; i += PROBES_AT_ONCE) {
@@ -70,7 +70,7 @@ export async function openFrameFolder(
         if (other.width === size.width && other.height === size.height) return;
         throw mediaUnsupported(
           `${name} is ${other.width}×${other.height}, but the first picture, ${firstStill.name}, is ` +
-            `${size.width}×${size.height}; all frames must have one size`,
+            `${size.width}×${size.height}; all frames must have one size.`,
         );
       }),
     );
@@ -108,7 +108,7 @@ async function followLink(path: string, mediaRoots: readonly string[]): Promise<
     return real;
   throw new ProtocolError(
     "resource_forbidden",
-    `${basename(path)} is a link that leads out of the media roots`,
+    `${basename(path)} is a link that leads out of the media roots.`,
   );
 }
 

@@ -89,15 +89,15 @@ export async function probeVideo(
   const stream = header.streams.find((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
   if (!stream) {
     const audio = header.streams.some((s) => s.codec_type === "audio");
-    throw mediaUnsupported(`the file holds no video${audio ? ", only sound" : ""}`);
+    throw mediaUnsupported(`The file holds no video${audio ? ", only sound" : ""}.`);
   }
   const codec = stream.codec_name ?? "unknown";
-  if (!CODECS.has(codec)) throw mediaUnsupported(`videos coded as "${codec}" are not supported`);
+  if (!CODECS.has(codec)) throw mediaUnsupported(`Videos coded as "${codec}" are not supported.`);
   const { width: storedWidth = 0, height: storedHeight = 0 } = stream;
-  if (storedWidth < 1 || storedHeight < 1) throw mediaUnreadable("the video does not say how large it is");
+  if (storedWidth < 1 || storedHeight < 1) throw mediaUnreadable("The video does not say how large it is.");
   if (storedWidth * storedHeight > limits.maxPixels) {
     throw mediaUnsupported(
-      `the video is ${storedWidth}×${storedHeight}; the limit is ${limits.maxPixels} pixels per frame`,
+      `The video is ${storedWidth}×${storedHeight}; the limit is ${limits.maxPixels} pixels per frame.`,
     );
   }
 
@@ -130,10 +130,10 @@ async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> 
   try {
     json = JSON.parse(lines.join("\n"));
   } catch (cause) {
-    throw mediaUnreadable("the video cannot be read", cause);
+    throw mediaUnreadable("The video cannot be read.", cause);
   }
   const header = Header.safeParse(json);
-  if (!header.success) throw mediaUnreadable("the video's header makes no sense", header.error);
+  if (!header.success) throw mediaUnreadable("The video's header makes no sense.", header.error);
   return header.data;
 }
 

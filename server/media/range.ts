@@ -10,7 +10,7 @@ export function checkedRange(facts: { numFrames: number }, range: FrameRange) {
   if (!Number.isInteger(startFrame) || startFrame < 0 || startFrame >= facts.numFrames) {
     throw new ProtocolError(
       "frame_out_of_range",
-      `frame ${startFrame} does not exist; there are ${facts.numFrames}, numbered from 0`,
+      `Frame ${startFrame} does not exist; there are ${facts.numFrames}, numbered from 0.`,
     );
   }
   return direction === "forward"

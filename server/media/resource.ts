@@ -20,16 +20,16 @@ export function isUnder(path: string, root: string): boolean {
  * or not, and `resource_not_found` for what is missing inside.
  */
 export async function resolveResource(resourcePath: string, mediaRoots: readonly string[]): Promise<string> {
-  if (resourcePath === "") throw new ProtocolError("resource_not_found", "resource_path is empty", FIELD);
+  if (resourcePath === "") throw new ProtocolError("resource_not_found", "resource_path is empty.", FIELD);
   if (resourcePath.includes("\0") || resourcePath.length > MAX_PATH_LENGTH) throw forbidden();
   if (URL_LIKE.test(resourcePath)) {
-    throw new ProtocolError("resource_forbidden", "resource_path is a path on the server, not a URL", FIELD);
+    throw new ProtocolError("resource_forbidden", "resource_path is a path on the server, not a URL.", FIELD);
   }
   const roots = await realMediaRoots(mediaRoots);
   if (roots.length === 0) {
     throw new ProtocolError(
       "resource_forbidden",
-      "this server has no media root; upload the file instead",
+      "This server has no media root; upload the file instead.",
       FIELD,
     );
   }
@@ -44,7 +44,7 @@ export async function resolveResource(resourcePath: string, mediaRoots: readonly
     verdicts.push(found);
   }
   if (verdicts.length === 0 || verdicts.includes("forbidden")) throw forbidden();
-  throw new ProtocolError("resource_not_found", "no such file or folder under the media roots", FIELD);
+  throw new ProtocolError("resource_not_found", "No such file or folder under the media roots.", FIELD);
 }
 
 /** Media roots with their links resolved; roots that do not exist are left out. */
@@ -85,5 +85,5 @@ async function locate(
 }
 
 function forbidden(): ProtocolError {
-  return new ProtocolError("resource_forbidden", "resource_path must lie under a media root", FIELD);
+  return new ProtocolError("resource_forbidden", "resource_path must lie under a media root.", FIELD);
 }

@@ -73,18 +73,19 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
   try {
     const facts = await stat(path);
     if (facts.isDirectory()) return await openFrameFolder(path, limits, options);
-    if (!facts.isFile()) throw mediaUnsupported("neither a file nor a folder");
-    if (facts.size === 0) throw mediaUnreadable("the file is empty");
+    if (!facts.isFile()) throw mediaUnsupported("Neither a file nor a folder.");
+    if (facts.size === 0) throw mediaUnreadable("The file is empty.");
     const kind = sniffBytes(await readHead(path, 64));
     if (kind.kind === "video") return await openVideo(path, kind.demuxer, limits, options.signal);
     if (kind.kind === "image") return await openImage(path, limits);
     throw mediaUnsupported(
-      `the file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported`,
+      `The file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported.`,
     );
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === "ENOENT") throw mediaUnreadable("the file is gone", error);
-    if (code === "EACCES" || code === "EPERM") throw mediaUnreadable("permission denied", error);
+    if (code === "ENOENT") throw mediaUnreadable("The file is gone.", error);
+    if (code === "EACCES" || code === "EPERM")
+      throw mediaUnreadable("The server may not read the file.", error);
     throw error;
   }
 }

@@ -66,10 +66,10 @@ export async function readStill(
 }
 
 function formatOf(head: Uint8Array, name: string): StillFacts["format"] {
-  if (head.length === 0) throw mediaUnreadable(`${name} is empty`);
+  if (head.length === 0) throw mediaUnreadable(`${name} is empty.`);
   const kind = sniffBytes(head);
   if (kind.kind !== "image")
-    throw mediaUnsupported(`${name} is not a JPEG, PNG or WebP picture, whatever its name says`);
+    throw mediaUnsupported(`${name} is not a JPEG, PNG or WebP picture, whatever its name says.`);
   return kind.format;
 }
 
@@ -79,11 +79,11 @@ function sharpOptions(limits: MediaLimits) {
 
 function cannotRead(name: string, limits: MediaLimits, error: unknown): Error {
   if (error instanceof Error && /pixel limit/i.test(error.message)) return tooLarge(name, limits);
-  return mediaUnreadable(`${name} cannot be read: the picture is damaged`, error);
+  return mediaUnreadable(`${name} cannot be read: the picture is damaged.`, error);
 }
 
 function tooLarge(name: string, limits: MediaLimits): Error {
-  return mediaUnsupported(`${name} is larger than ${limits.maxPixels} pixels`);
+  return mediaUnsupported(`${name} is larger than ${limits.maxPixels} pixels.`);
 }
 
 function greyToRgb(data: Uint8Array, channels: number): Uint8Array {

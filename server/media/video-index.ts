@@ -154,7 +154,7 @@ class TickCollector {
 
   add(pts: string, isKey: boolean): void {
     if (this.#count >= this.#maxFrames) {
-      throw mediaUnsupported(`the video has more than ${this.#maxFrames} frames`);
+      throw mediaUnsupported(`The video has more than ${this.#maxFrames} frames.`);
     }
     if (this.#count === this.#pts.length) {
       const grown = new Float64Array(this.#pts.length * 2);
@@ -168,7 +168,7 @@ class TickCollector {
   }
 
   finish(): TickList {
-    if (this.#count === 0) throw mediaUnreadable("the video has no frames");
+    if (this.#count === 0) throw mediaUnreadable("The video has no frames.");
     const pts = this.#pts.slice(0, this.#count).sort();
     const unique = !this.#missing && pts.every((tick, i) => i === 0 || tick > (pts[i - 1] as number));
     return { pts, keyPts: Float64Array.from(this.#keys).sort(), unique };

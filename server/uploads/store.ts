@@ -109,7 +109,7 @@ export function createUploadStore(
   async function receive(body: AsyncIterable<Uint8Array>, contentLength: number): Promise<Upload> {
     closing.signal.throwIfAborted();
     if (uploads.size + receiving.size >= limits.maxUploads) {
-      throw tooLarge(`the server keeps at most ${limits.maxUploads} uploads; delete one first`);
+      throw tooLarge(`The server keeps at most ${limits.maxUploads} uploads; delete one first.`);
     }
     checkRoom(contentLength, totalBytes + contentLength);
 
@@ -137,15 +137,17 @@ export function createUploadStore(
       return { uploadId, bytes, facts: media.facts };
     } catch (error) {
       await forget(path, bytes);
-      throw systemErrorCode(error) === "ENOSPC" ? tooLarge("the server's disk is full", error) : error;
+      throw systemErrorCode(error) === "ENOSPC" ? tooLarge("The server's disk is full.", error) : error;
     }
   }
 
   function checkRoom(bytes: number, total: number): void {
     if (bytes > limits.maxUploadBytes)
-      throw tooLarge(`an upload may have ${limits.maxUploadBytes} bytes at most`);
+      throw tooLarge(`An upload may have ${limits.maxUploadBytes} bytes at most.`);
     if (total > limits.maxTotalBytes) {
-      throw tooLarge(`all uploads together may have ${limits.maxTotalBytes} bytes at most; delete one first`);
+      throw tooLarge(
+        `All uploads together may have ${limits.maxTotalBytes} bytes at most; delete one first.`,
+      );
     }
   }
 
@@ -163,7 +165,7 @@ export function createUploadStore(
     async openMedia(uploadId, openOptions = {}) {
       const entry = isUuid(uploadId) ? uploads.get(uploadId) : undefined;
       if (!entry)
-        throw new ProtocolError("upload_not_found", "no such upload, or it has expired", "upload_id");
+        throw new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
       entry.uses++;
       entry.keep();
       let released = false;
@@ -193,7 +195,7 @@ export function createUploadStore(
     remove,
 
     async close() {
-      closing.abort(new ProtocolError("shutting_down", "the server is stopping"));
+      closing.abort(new ProtocolError("shutting_down", "The server is stopping."));
       await Promise.allSettled(receiving);
       for (const entry of uploads.values()) entry.keep();
       uploads.clear();

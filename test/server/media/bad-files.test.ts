@@ -115,12 +115,12 @@ describe("a damaged video", () => {
     expect(numbersOf(frames).slice(0, -3)).toEqual(upTo(frames.length - 3));
     expect(error).toMatchObject({
       code: "media_unreadable",
-      message: expect.stringContaining(`frame ${frames.length} `),
+      message: expect.stringContaining(`Frame ${frames.length} `),
     });
     const opened = await openMedia(mediaPath("bad/short.mp4"));
     await expect(opened.frame(59, size)).rejects.toMatchObject({
       code: "media_unreadable",
-      message: /frame 59 /,
+      message: /Frame 59 /,
     });
     await opened.close();
   });

@@ -86,6 +86,7 @@ describe("the ffmpeg of a stream", () => {
     for await (const { index, rgb } of media.frames(all)) {
       if (index !== expected++ || readFrameNumber(rgb, 64, 48) !== index)
         throw new Error(`wrong frame at ${index}`);
+      if (index % 50) continue;
       const { arrayBuffers, external } = process.memoryUsage();
       peak = Math.max(peak, arrayBuffers + external);
     }
