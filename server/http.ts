@@ -18,6 +18,9 @@ export interface HttpParts {
 
 type Handler = (request: IncomingMessage, response: ServerResponse, id: string) => Promise<void> | void;
 
+/** Longer than looking at an upload may take, during which its socket is silent as well. */
+const STALLED_SOCKET_MS = 10 * 60_000;
+
 interface Route {
   /** The part in brackets is handed over as `id`. */
   path: RegExp;
@@ -103,7 +106,8 @@ export function createHttpServer(parts: HttpParts): Server {
       request.resume();
     });
   });
-  // A large upload over a slow line takes its time; the store stops what is too large.
+  // A large upload over a slow line takes its time; the store stops what is too large, this what does not move.
   server.requestTimeout = 0;
+  server.timeout = STALLED_SOCKET_MS;
   return server;
 }

@@ -34,6 +34,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const config = readConfig(options);
   const log = parts.log ?? createLog(config.logLevel);
+  log.info({ config }, "starting");
   const metrics = createMetrics();
   const { host, maxBufferedBytes, heartbeatIntervalMs, maxPendingRequests, shutdownGraceMs } = config;
   const predictor = createPredictor(config, { ...parts, log });
@@ -70,8 +71,9 @@ export async function startServer(
     await within(shutdownGraceMs, Promise.all([...connections.values()].map((one) => one.answered())));
     const { code, reason } = CLOSE_CODES.goingAway;
     const goodbyes = [...connections.keys()].map((socket) => {
+      const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.close(code, reason);
-      return socket.readyState === socket.CLOSED ? undefined : once(socket, "close");
+      return closed;
     });
     await within(shutdownGraceMs, Promise.all(goodbyes));
     for (const socket of connections.keys()) socket.terminate();

@@ -1,0 +1,121 @@
+/** One connection on a transport that does what the test says. */
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ServerMessage } from "../../protocol/index.js";
+import { type Connection, openConnection } from "../../server/connection.js";
+import { createLog } from "../../server/log.js";
+import { createMetrics } from "../../server/metrics.js";
+import { createPredictor, type Predictor } from "../../server/predictor.js";
+import { makeClip } from "../helpers/media.js";
+import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
+import { atRest, until } from "../helpers/settle.js";
+
+/** Keeps what is sent; takes one message per `take`, or all of them when `open`. */
+function createScriptedTransport() {
+  const sent: ServerMessage[] = [];
+  const waiting: (() => void)[] = [];
+  const transport = {
+    sent,
+    open: true,
+    paused: false,
+    take: () => waiting.shift()?.(),
+    send(text: string) {
+      sent.push(JSON.parse(text));
+      return transport.open ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve));
+    },
+    pause() {
+      transport.paused = true;
+    },
+    resume() {
+      transport.paused = false;
+    },
+  };
+  return transport;
+}
+
+let engine: ScriptedEngine;
+let predictor: Predictor;
+let transport: ReturnType<typeof createScriptedTransport>;
+let connection: Connection;
+
+beforeEach(() => {
+  const log = createLog("silent");
+  engine = createScriptedEngine();
+  predictor = createPredictor({}, { engine, log });
+  transport = createScriptedTransport();
+  connection = openConnection({ transport, predictor, maxPendingRequests: 3, log, metrics: createMetrics() });
+});
+
+afterEach(() => predictor.close());
+
+let nextId = 1;
+function ask(request: object): string {
+  const request_id = String(nextId++);
+  connection.onText(JSON.stringify({ request_id, ...request }));
+  return request_id;
+}
+
+async function answerTo(request_id: string): Promise<ServerMessage> {
+  const isAnswer = (message: ServerMessage) => "request_id" in message && message.request_id === request_id;
+  await until(() => transport.sent.some(isAnswer));
+  return transport.sent.find(isAnswer) as ServerMessage;
+}
+
+async function openClicked(): Promise<void> {
+  const resource_path = await makeClip({ name: "connection.mp4", frames: 20 });
+  await answerTo(ask({ type: "start_session", session_id: "s", resource_path }));
+  const click = { points: [[0.5, 0.5]], point_labels: [1] };
+  await answerTo(ask({ type: "add_prompt", session_id: "s", frame_index: 0, ...click }));
+}
+
+test("stops reading at its limit of unanswered requests, and reads on below it", async () => {
+  await openClicked();
+  const release = engine.hold("describe");
+  const get = { type: "get_session", session_id: "s" };
+  ask(get);
+  ask(get);
+  expect(transport.paused).toBe(false);
+  const last = ask(get);
+  expect(transport.paused).toBe(true);
+  // One that was on its way is answered as well.
+  const late = ask(get);
+  release();
+  await answerTo(last);
+  expect(await answerTo(late)).toMatchObject({ type: "response" });
+  await connection.answered();
+  expect(transport.paused).toBe(false);
+});
+
+test("counts errors nobody takes as unanswered, so that nonsense does not pile up", async () => {
+  transport.open = false;
+  connection.onText("nonsense");
+  connection.onBinary();
+  connection.onText("{}");
+  expect(transport.paused).toBe(true);
+  transport.take();
+  await until(() => !transport.paused);
+});
+
+test("makes the next frame only when the last one was taken", async () => {
+  await openClicked();
+  transport.open = false;
+  ask({ type: "propagate_in_video", session_id: "s" });
+  const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+  await engine.called("step 0");
+  expect(await atRest(steps)).toBe(1);
+  transport.take();
+  await engine.called("step 1");
+  expect(await atRest(steps)).toBe(2);
+  // Others are served meanwhile.
+  transport.open = true;
+  expect(await answerTo(ask({ type: "get_session", session_id: "s" }))).toMatchObject({ propagating: true });
+});
+
+test("tells a fault of the server from a mistake of the client, without telling what it was", async () => {
+  await openClicked();
+  engine.describeSession = async () => {
+    throw new TypeError("cannot read /etc/secret");
+  };
+  const answer = await answerTo(ask({ type: "get_session", session_id: "s" }));
+  expect(answer).toMatchObject({ type: "error", error: { code: "internal", retryable: false } });
+  expect(JSON.stringify(answer)).not.toContain("secret");
+});
