@@ -4,6 +4,7 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
+import { afterAll } from "vitest";
 import { ffmpegPath } from "../../server/media/binaries.js";
 
 /**
@@ -29,13 +30,15 @@ const CELLS = Array.from({ length: COLUMNS * ROWS }, (_, cell) => cell).filter(
 
 let directory: string | undefined;
 
-/** A folder for this run's media, removed when the process ends. */
+// Not with the process: vitest ends its workers by a signal.
+afterAll(() => {
+  if (directory) rmSync(directory, { recursive: true, force: true });
+  directory = undefined;
+});
+
+/** A folder for the media of one test file, removed after its last test. */
 export function mediaDirectory(): string {
-  if (!directory) {
-    const made = mkdtempSync(join(tmpdir(), "masklet-test-media-"));
-    directory = made;
-    process.on("exit", () => rmSync(made, { recursive: true, force: true }));
-  }
+  directory ??= mkdtempSync(join(tmpdir(), "masklet-test-media-"));
   return directory;
 }
 
@@ -108,7 +111,7 @@ function cellCentre(rgb: Uint8Array, width: number, height: number, cell: number
 }
 
 export interface ClipOptions {
-  /** File name; its extension chooses the container. Clips of one name are made once per run. */
+  /** File name; its extension chooses the container. Clips of one name are made once per test file. */
   name: string;
   frames?: number;
   width?: number;
