@@ -66,7 +66,7 @@ export function motionAgreement(
   const unseen = framesUnseen(motion, frameIndex) - 1;
   const spread = 1 + rules.spreadPerFrame * Math.max(unseen, 0) + (motion.measured < 3 ? 0.5 : 0);
   const near = 1 - Math.hypot(x - cx, y - cy) / (reach * spread);
-  return Math.max(0, near) * (0.5 + 0.5 * sizeAgreement([width, height], own));
+  return Math.max(0, near) * (0.4 + 0.6 * sizeAgreement([width, height], own));
 }
 
 /**

@@ -324,7 +324,11 @@ function track(world: World, inputs: Record<string, Tensor>) {
       ];
       return { row, kind, x, y, present };
     });
-    const latest = slots.filter(({ present }) => present === 1).sort((p, q) => p.row - q.row)[0];
+    // Of several conditioning frames the one that was given last.
+    const latest = slots
+      .filter(({ present }) => present === 1)
+      .reverse()
+      .sort((p, q) => p.row - q.row)[0];
     const clicks = readClicks(points as Tensor, labels as Tensor, b);
     const clicked = clicks.find(({ label, pixel }) => label === 1 && (scene[pixel] as number) > 0);
     const refused = clicks.filter(({ label }) => label === 0).map(({ pixel }) => scene[pixel]);
@@ -337,7 +341,7 @@ function track(world: World, inputs: Record<string, Tensor>) {
     const chosen = clicked ? scene[clicked.pixel] : nearest?.value;
     if (chosen === undefined) continue;
     const inside = instancesOf(scene).get(chosen) ?? [];
-    mask.set(maskOf(inside), b * PIXELS);
+    mask.set(maskOf(inside, 6), b * PIXELS);
     pointer.set(pointerOf(feat as Tensor, inside), b * geometry.D);
     score[b] = 5;
   }
@@ -402,9 +406,9 @@ function pixelsIn([left, top, width, height]: readonly [number, number, number, 
   });
 }
 
-function maskOf(pixels: readonly number[]): Float32Array {
-  const mask = new Float32Array(PIXELS).fill(-8);
-  for (const pixel of pixels) mask[pixel] = 8;
+function maskOf(pixels: readonly number[], logit = 8): Float32Array {
+  const mask = new Float32Array(PIXELS).fill(-logit);
+  for (const pixel of pixels) mask[pixel] = logit;
   return mask;
 }
 

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryBank } from "../../memory/bank.js";
+import { createMasklet, isShown, liveOn, type Masklet, startPass } from "../../tracker/masklet.js";
+import { defaultPolicy } from "../../tracker/policy.js";
+
+const life = defaultPolicy.life;
+
+function masklet(conceptKey: number | null = 0): Masklet {
+  const bank = createMemoryBank({ recent: 6, pointers: 15, conditioning: 8, reconditioned: 3 });
+  return createMasklet(
+    { id: 0, conceptKey, prob: 0.9, bornFrame: 0, bank, motion: null, confirmed: true },
+    life,
+  );
+}
+
+/** "D" detected, "t" tracked without a detection, "." unseen, "?" tracked on a frame on which nobody looked. */
+function live(subject: Masklet, frames: string, first = 1): boolean {
+  return [...frames].every((sign, index) =>
+    liveOn(
+      subject,
+      { frameIndex: first + index, visible: sign !== ".", searched: sign !== "?", detected: sign === "D" },
+      life,
+    ),
+  );
+}
+
+describe("the life of a detected object", () => {
+  it("ends when it is mostly not detected while on probation", () => {
+    expect(live(masklet(), "ttttttt")).toBe(true);
+    expect(live(masklet(), "tttttttt")).toBe(false);
+    expect(live(masklet(), "DtDtDtDtDtDtDtt")).toBe(true);
+  });
+
+  it("does not end for not being detected later, while hidden, or while nobody looked", () => {
+    expect(live(masklet(), `${"D".repeat(15)}${"t".repeat(40)}`)).toBe(true);
+    expect(live(masklet(), "DD............")).toBe(true);
+    expect(live(masklet(), "??????????????")).toBe(true);
+  });
+
+  it("is not put to the test again on a second pass", () => {
+    const subject = masklet();
+    live(subject, "DDD");
+    startPass(subject, null, life);
+    expect(live(subject, "tttttttttttt")).toBe(true);
+  });
+
+  it("is no longer shown when nothing has supported it for long, until something does", () => {
+    const subject = masklet();
+    live(subject, "D".repeat(15));
+    live(subject, "t".repeat(life.keepAlive - 1));
+    expect(isShown(subject, life)).toBe(true);
+    live(subject, "t");
+    expect(isShown(subject, life)).toBe(false);
+    expect(isShown(subject, { ...life, hideUnsupported: false })).toBe(true);
+    live(subject, "D");
+    expect(isShown(subject, life)).toBe(true);
+  });
+
+  it("is given up after a long absence, and searched for again on the next pass", () => {
+    const subject = masklet();
+    live(subject, "D");
+    live(subject, ".".repeat(life.lostFrames));
+    expect(subject.state).toBe("lost");
+    live(subject, ".");
+    expect(subject.state).toBe("dormant");
+    startPass(subject, null, life);
+    expect(subject.state).toBe("lost");
+  });
+
+  it("is shown from its second detection on, when one is not enough", () => {
+    const strict = { ...life, confirmFrames: 2 };
+    const subject = { ...masklet(), confirmed: false };
+    expect(isShown(subject, strict)).toBe(false);
+    liveOn(subject, { frameIndex: 1, visible: true, searched: true, detected: true }, strict);
+    expect(isShown(subject, strict)).toBe(true);
+  });
+});
+
+describe("the life of an object of the user's", () => {
+  it("only the user ends", () => {
+    const subject = masklet(null);
+    expect(live(subject, "t".repeat(40))).toBe(true);
+    expect(isShown(subject, life)).toBe(true);
+    live(subject, ".".repeat(life.lostFrames + 1));
+    expect(subject.state).toBe("lost");
+  });
+
+  it("is not shown once the user removed it", () => {
+    expect(isShown({ ...masklet(), excluded: true }, life)).toBe(false);
+  });
+});

@@ -1,0 +1,450 @@
+import { describe, expect, it } from "vitest";
+import type { StepResult } from "../../tracker/video-tracker.js";
+import { type Bench, createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
+
+type Box = readonly [number, number, number, number];
+
+function thing(label: number, kind: keyof typeof kinds, box: Box, present = (_frame: number) => true): Thing {
+  return { label, kind: kinds[kind] as number, at: (frame) => (present(frame) ? box : null) };
+}
+
+/** Slides right by one pixel every other frame. */
+function slider(label: number, kind: keyof typeof kinds, [x, y, w, h]: Box): Thing {
+  return { label, kind: kinds[kind] as number, at: (frame) => [x + Math.floor(frame / 2), y, w, h] };
+}
+
+const near = (x: number, y: number) => [(x + 0.5) / SIDE, (y + 0.5) / SIDE] as const;
+
+function name(bench: Bench, frame: number, text: string, replace = false) {
+  return bench.tracker.prompt(bench.frame(frame), { kind: "concept", text, replace });
+}
+
+function click(
+  bench: Bench,
+  frame: number,
+  points: readonly (readonly [number, number])[],
+  more: { objectId?: number; labels?: (0 | 1)[]; clearOldPoints?: boolean } = {},
+) {
+  const labels = more.labels ?? points.map(() => 1 as const);
+  const object = more.objectId === undefined ? {} : { objectId: more.objectId };
+  const clearOldPoints = more.clearOldPoints ?? true;
+  return bench.tracker.prompt(bench.frame(frame), {
+    kind: "object",
+    ...object,
+    points,
+    labels,
+    clearOldPoints,
+  });
+}
+
+const ids = (result: StepResult) => result.objects.map(({ objectId }) => objectId);
+const idsByFrame = (shown: Map<number, StepResult>) =>
+  [...shown].map(([frame, result]) => [frame, ids(result)]);
+const callsOf = (bench: Bench, role: string) => bench.calls.filter((call) => call.role === role);
+
+describe("finding things by a phrase", () => {
+  it("makes an object of every instance on the prompted frame and follows it", async () => {
+    const bench = createBench(
+      createWorld([
+        slider(1, "ball", [2, 2, 6, 6]),
+        slider(2, "ball", [2, 20, 6, 6]),
+        slider(3, "box", [2, 32, 6, 6]),
+      ]),
+    );
+    const { result, objectId } = await name(bench, 0, "ball");
+    expect([bench.labels(0, result), objectId]).toEqual([{ 0: 1, 1: 2 }, undefined]);
+    expect(result.objects[0]?.prob).toBeCloseTo(0.95);
+    expect(result.stats).toEqual({ tracked: 2, dropped: 0 });
+    for (const [frame, later] of await bench.run(0, 12))
+      expect(bench.labels(frame, later)).toEqual({ 0: 1, 1: 2 });
+  });
+
+  it("gives things that appear later their own ids", async () => {
+    const bench = createBench(
+      createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [20, 20, 6, 6], (frame) => frame >= 4)]),
+    );
+    await name(bench, 0, "ball");
+    const shown = await bench.run(0, 8);
+    expect([ids(shown.get(3) as StepResult), ids(shown.get(4) as StepResult)]).toEqual([[0], [0, 1]]);
+    expect(bench.labels(8, shown.get(8) as StepResult)).toEqual({ 0: 1, 1: 2 });
+  });
+
+  it("asks less of a detection on the prompted frame than of later ones", async () => {
+    const world = createWorld([
+      thing(1, "ball", [2, 2, 6, 6]),
+      thing(2, "ball", [20, 20, 6, 6], (frame) => frame >= 2),
+    ]);
+    world.scores = new Map([
+      [1, 0.55],
+      [2, 0.65],
+    ]);
+    const bench = createBench(world);
+    await name(bench, 0, "ball");
+    expect(idsByFrame(await bench.run(0, 3)).at(-1)).toEqual([3, [0]]);
+  });
+
+  it("finds nothing for what is not there, and keeps looking", async () => {
+    const bench = createBench(
+      createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "cone", [20, 20, 6, 6], (frame) => frame === 3)]),
+    );
+    expect((await name(bench, 0, "cone")).result.objects).toEqual([]);
+    expect(idsByFrame(await bench.run(0, 3))).toEqual([
+      [0, []],
+      [1, []],
+      [2, []],
+      [3, [0]],
+    ]);
+  });
+
+  it("adds phrases up, and counts one thing that two phrases mean once", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [20, 20, 6, 6])]));
+    await name(bench, 0, "ball");
+    await name(bench, 0, "orb");
+    const { result } = await name(bench, 0, "box");
+    expect(bench.labels(0, result)).toEqual({ 0: 1, 1: 2 });
+    expect(bench.tracker.concepts()).toEqual(["ball", "orb", "box"]);
+    expect(idsByFrame(await bench.run(0, 2)).at(-1)).toEqual([2, [0, 1]]);
+    const last = callsOf(bench, "detect").at(-1);
+    expect(last?.inputs.text?.dims[0]).toBe(3);
+  });
+
+  it("replaces phrases and what they found when asked to, and never gives an id twice", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [20, 20, 6, 6])]));
+    await name(bench, 0, "ball");
+    const { result } = await name(bench, 0, "box", true);
+    expect(bench.labels(0, result)).toEqual({ 1: 2 });
+    expect([bench.tracker.concepts(), bench.tracker.objectIds()]).toEqual([["box"], [1]]);
+  });
+
+  it("lets go of what only one frame took for a thing", async () => {
+    const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
+    const bench = createBench(world);
+    await name(bench, 0, "ball");
+    world.scores.set(1, 0.1);
+    await bench.run(1, 20);
+    expect(bench.tracker.objectIds()).toEqual([]);
+  });
+
+  it("shows the sharper detection, or the tracker's own mask, as the policy says", async () => {
+    const sourceOf = async (source: "track" | "detection-when-matched") => {
+      const world = createWorld([slider(1, "ball", [2, 2, 6, 6])]);
+      const bench = createBench(world, { mask: { source } });
+      await name(bench, 0, "ball");
+      const result = (await bench.run(1, 1)).get(1) as StepResult;
+      // The scripted tracker draws the same pixels as the detector, but its own logits.
+      return Math.max(...(result.objects[0]?.maskLogits ?? []));
+    };
+    expect(await sourceOf("detection-when-matched")).toBe(8);
+    expect(await sourceOf("track")).toBe(6);
+  });
+
+  it("corrects memory with a confident detection on every n-th frame", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), {
+      recondition: { everyNthFrame: 5 },
+    });
+    await name(bench, 0, "ball");
+    await bench.run(1, 11);
+    const binarized = callsOf(bench, "remember").map(({ inputs }) => inputs.binarize?.data[0]);
+    // The prompted frame, then frames 1 to 11.
+    expect(binarized).toEqual([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
+  });
+});
+
+describe("finding things by exemplar boxes", () => {
+  const show = (bench: Bench, frame: number, boxes: Box[], labels: (0 | 1)[]) =>
+    bench.tracker.prompt(bench.frame(frame), {
+      kind: "concept",
+      exemplars: {
+        boxesXywh: boxes.map(([x, y, w, h]) => [x / SIDE, y / SIDE, w / SIDE, h / SIDE] as const),
+        labels,
+      },
+      replace: false,
+    });
+
+  it("finds everything like the box, and on later frames what looks like the objects it has", async () => {
+    const bench = createBench(
+      createWorld([
+        thing(1, "ball", [2, 2, 6, 6]),
+        thing(2, "ball", [20, 2, 6, 6]),
+        thing(3, "box", [2, 20, 6, 6]),
+        thing(4, "ball", [20, 20, 6, 6], (frame) => frame >= 3),
+      ]),
+    );
+    const { result } = await show(bench, 0, [[1, 1, 8, 8]], [1]);
+    expect(bench.labels(0, result)).toEqual({ 0: 1, 1: 2 });
+    expect(bench.tracker.concepts()).toEqual(["visual"]);
+    const last = (await bench.run(0, 5)).get(5) as StepResult;
+    expect(bench.labels(5, last)).toEqual({ 0: 1, 1: 2, 2: 4 });
+  });
+
+  it("leaves out what a negative box shows", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [20, 2, 6, 6])]));
+    const boxes: Box[] = [
+      [1, 1, 8, 8],
+      [19, 1, 8, 8],
+    ];
+    expect(bench.labels(0, (await show(bench, 0, boxes, [1, 0])).result)).toEqual({ 0: 1 });
+  });
+
+  it("makes an object of a box in which the detector sees nothing, and does not hold that against it", async () => {
+    const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
+    world.scores.set(1, 0.1);
+    const bench = createBench(world);
+    const { result } = await show(bench, 0, [[1, 1, 8, 8]], [1]);
+    expect(bench.labels(0, result)).toEqual({ 0: 1 });
+    expect(idsByFrame(await bench.run(1, 20)).at(-1)).toEqual([20, [0]]);
+  });
+});
+
+describe("pointing at one thing", () => {
+  it("needs no earlier run, and no detector", async () => {
+    const bench = createBench(
+      createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
+    );
+    const { result, objectId } = await click(bench, 0, [near(4, 4)]);
+    expect([bench.labels(0, result), objectId, result.objects[0]?.prob]).toEqual([{ 0: 1 }, 0, 1]);
+    for (const [frame, later] of await bench.run(0, 10)) expect(bench.labels(frame, later)).toEqual({ 0: 1 });
+    expect(callsOf(bench, "detect")).toEqual([]);
+    expect(callsOf(bench, "encode").some(({ fetch }) => fetch.includes("trunk"))).toBe(false);
+  });
+
+  it("takes a box, in corners, and the id the client chose", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    const { result, objectId } = await bench.tracker.prompt(bench.frame(0), {
+      kind: "object",
+      objectId: 7,
+      points: [],
+      labels: [],
+      boxXywh: [0, 0, 0.25, 0.25],
+      clearOldPoints: true,
+    });
+    expect([bench.labels(0, result), objectId]).toEqual([{ 7: 1 }, 7]);
+    expect([...(callsOf(bench, "segment")[0]?.inputs.labels?.data ?? [])]).toEqual([2, 3]);
+    expect((await click(bench, 0, [near(30, 30)])).objectId).toBe(8);
+  });
+
+  it("goes on from the mask so far on a second click, and adds to the clicks when told to", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [12, 2, 6, 6])]));
+    await click(bench, 0, [near(4, 4)]);
+    const { result } = await click(bench, 0, [near(14, 4)], { objectId: 0, clearOldPoints: false });
+    const covered = result.objects[0]?.maskLogits.filter((logit) => logit > 0).length;
+    expect(covered).toBe(72);
+    const [, second] = callsOf(bench, "segment");
+    expect([second?.inputs.points?.dims, second?.inputs.has_mask?.data[0]]).toEqual([[1, 2, 2], 1]);
+    const { result: less } = await click(bench, 0, [near(4, 4), near(14, 4), near(4, 4)], {
+      objectId: 0,
+      labels: [1, 1, 0],
+    });
+    expect(bench.labels(0, less)).toEqual({ 0: 2 });
+  });
+
+  it("corrects an object on a later frame, from memory and the click, and later frames follow", async () => {
+    const bench = createBench(
+      createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
+    );
+    await click(bench, 0, [near(4, 4)]);
+    await bench.run(0, 6);
+    const { result } = await click(bench, 4, [near(6, 22)], { objectId: 0 });
+    expect(bench.labels(4, result)).toEqual({ 0: 2 });
+    const edit = callsOf(bench, "track").find(({ inputs }) => inputs.labels?.data[0] === 1);
+    expect(edit?.inputs.memory?.dims[1]).toBeGreaterThan(1);
+    const shown = await bench.run(4, 10);
+    for (const [frame, later] of shown) expect(bench.labels(frame, later)).toEqual({ 0: 2 });
+  });
+
+  it("shows nothing while the object is away, and the same id when it is back", async () => {
+    const bench = createBench(
+      createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 4 || frame > 9)]),
+    );
+    await click(bench, 0, [near(4, 4)]);
+    const shown = await bench.run(0, 12);
+    expect(idsByFrame(shown).map(([, shownIds]) => (shownIds as number[]).length)).toEqual([
+      1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1,
+    ]);
+    // Frames without the object are not remembered: the memories are still those of frames 0 to 3.
+    const track = callsOf(bench, "track").findLast(({ inputs }) => inputs.memory?.dims[1] === 4);
+    expect([...(track?.inputs.memory_t?.data ?? [])].sort()).toEqual([0, 1, 2, 6]);
+  });
+
+  it("remembers absence as SAM 2 does, when told to", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 2)]), {
+      memory: { seenWithin: null },
+    });
+    await click(bench, 0, [near(4, 4)]);
+    await bench.run(0, 4);
+    const scores = callsOf(bench, "remember").map(({ inputs }) => inputs.score?.data[0]);
+    expect(scores).toEqual([10, 10, -10, -10, -10]);
+  });
+
+  it("is not doubled, changed or ended by the detector", async () => {
+    const world = createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "ball", [2, 20, 6, 6])]);
+    const bench = createBench(world);
+    await click(bench, 0, [near(4, 4)]);
+    const { result } = await name(bench, 0, "ball");
+    expect(bench.labels(0, result)).toEqual({ 0: 1, 1: 2 });
+    await bench.run(0, 3);
+    world.scores.set(1, 0.1).set(2, 0.1);
+    const last = (await bench.run(4, 24)).get(24) as StepResult;
+    expect(bench.labels(24, last)).toMatchObject({ 0: 1 });
+    expect(bench.tracker.objectIds()).toEqual(expect.arrayContaining([0]));
+  });
+
+  it("makes an object the detector found the user's own", async () => {
+    const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
+    const bench = createBench(world);
+    await name(bench, 0, "ball");
+    const { result } = await click(bench, 0, [near(4, 4)], { objectId: 0 });
+    expect(result.objects.map(({ objectId, prob }) => [objectId, prob])).toEqual([[0, 1]]);
+    world.scores.set(1, 0.1);
+    expect(idsByFrame(await bench.run(1, 20)).at(-1)).toEqual([20, [0]]);
+  });
+});
+
+describe("propagation", () => {
+  it("goes backwards from the prompted frame, with memories counted in that direction", async () => {
+    const bench = createBench(createWorld([slider(1, "ball", [2, 2, 6, 6])]));
+    await click(bench, 10, [near(8, 4)]);
+    const shown = await bench.run(9, 0);
+    expect([...shown.keys()]).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    for (const [frame, result] of shown) expect(bench.labels(frame, result)).toEqual({ 0: 1 });
+    const last = callsOf(bench, "track").at(-1)?.inputs;
+    expect([...(last?.memory_t?.data ?? [])].sort()).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(
+      [...(last?.pointer_dt?.data ?? [])].map((dt) => Math.round(dt * 15)).sort((a, b) => a - b),
+    ).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  it("covers the whole clip both ways from a middle frame, with the same ids", async () => {
+    const bench = createBench(
+      createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "ball", [2, 20, 6, 6])]),
+    );
+    await name(bench, 6, "ball");
+    const forward = await bench.run(6, 12);
+    const backward = await bench.run(5, 0);
+    for (const [frame, result] of [...forward, ...backward])
+      expect(bench.labels(frame, result)).toEqual({ 0: 1, 1: 2 });
+  });
+
+  it("tracks an object before the frame it was prompted on without pointers: they all lie ahead", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    await click(bench, 5, [near(4, 4)]);
+    const shown = await bench.run(3, 3);
+    expect(bench.labels(3, shown.get(3) as StepResult)).toEqual({ 0: 1 });
+    expect(callsOf(bench, "track")[0]?.inputs.pointers?.dims).toEqual([1, 0, 16]);
+  });
+
+  it("shows the prompted frame as it was answered, and encodes it once", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    const { result } = await click(bench, 0, [near(4, 4)]);
+    const first = (await bench.run(0, 0)).get(0) as StepResult;
+    expect(first.objects[0]?.maskLogits).toEqual(result.objects[0]?.maskLogits);
+    expect([callsOf(bench, "encode").length, callsOf(bench, "track").length]).toEqual([1, 0]);
+  });
+
+  it("takes prompts between two frames", async () => {
+    const bench = createBench(
+      createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
+    );
+    await click(bench, 0, [near(4, 4)]);
+    await bench.run(0, 4);
+    await name(bench, 4, "box");
+    const next = await bench.tracker.step(bench.frame(5));
+    expect(bench.labels(5, next)).toEqual({ 0: 1, 1: 2 });
+  });
+
+  it("asks the model about objects in as few calls as their memories allow", async () => {
+    const things = [1, 2, 3].map((label) =>
+      thing(label, "ball", [2, 12 * label - 10, 6, 6], (frame) => label < 3 || frame >= 2),
+    );
+    const bench = createBench(createWorld(things), { recondition: { everyNthFrame: 0 } });
+    await name(bench, 0, "ball");
+    const shapes: number[][] = [];
+    bench.tracker.beginPropagation(false);
+    for (let frame = 1; frame <= 20; frame++) {
+      const before = callsOf(bench, "track").length;
+      await bench.tracker.step(bench.frame(frame));
+      shapes.push(
+        callsOf(bench, "track")
+          .slice(before)
+          .map(({ inputs }) => inputs.memory?.dims[0] as number),
+      );
+    }
+    // Together, then apart while the third is younger, then together again once everybody's memory is full.
+    expect([shapes[0], shapes[3], shapes.at(-1)]).toEqual([[2], [2, 1], [3]]);
+  });
+
+  it("splits large calls", async () => {
+    const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
+    const bench = createBench(createWorld(things), { compute: { objectsPerCall: 2 } });
+    await name(bench, 0, "ball");
+    const shown = await bench.run(1, 1);
+    expect(bench.labels(1, shown.get(1) as StepResult)).toEqual({ 0: 1, 1: 2, 2: 3 });
+    expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([2, 1]);
+  });
+
+  it("asks no more of the model after many frames than after few", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    await name(bench, 0, "ball");
+    await bench.run(0, 400);
+    const sizes = callsOf(bench, "track").map(({ inputs }) => [
+      inputs.memory?.dims[1] as number,
+      inputs.pointers?.dims[1] as number,
+    ]);
+    expect(Math.max(...sizes.map(([memories]) => memories as number))).toBeLessThanOrEqual(4 + 6);
+    expect(sizes.at(-1)).toEqual(sizes.at(-33));
+  });
+});
+
+describe("removing and forgetting", () => {
+  it("removes an object for good: what the detector found does not come back under another id", async () => {
+    const bench = createBench(
+      createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "ball", [2, 20, 6, 6])]),
+    );
+    await name(bench, 0, "ball");
+    expect(bench.tracker.removeObject(0)).toBe(true);
+    expect(bench.tracker.objectIds()).toEqual([1]);
+    for (const [frame, result] of await bench.run(0, 10))
+      expect(bench.labels(frame, result)).toEqual({ 1: 2 });
+    expect(bench.tracker.objectIds()).toEqual([1]);
+  });
+
+  it("does not know an object that is not there, or no longer", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    await click(bench, 0, [near(4, 4)]);
+    expect([
+      bench.tracker.removeObject(5),
+      bench.tracker.removeObject(0),
+      bench.tracker.removeObject(0),
+    ]).toEqual([false, true, false]);
+  });
+
+  it("lets a removed id be used again", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [20, 20, 6, 6])]));
+    await name(bench, 0, "ball");
+    bench.tracker.removeObject(0);
+    const { result, objectId } = await click(bench, 0, [near(22, 22)], { objectId: 0 });
+    expect([bench.labels(0, result), objectId]).toEqual([{ 0: 2 }, 0]);
+  });
+
+  it("forgets everything on reset and counts ids from 0 again", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    await name(bench, 0, "ball");
+    bench.tracker.reset();
+    expect([bench.tracker.objectIds(), bench.tracker.concepts()]).toEqual([[], []]);
+    expect(idsByFrame(await bench.run(0, 1))).toEqual([
+      [0, []],
+      [1, []],
+    ]);
+    expect((await click(bench, 0, [near(4, 4)])).objectId).toBe(0);
+  });
+});
+
+describe("limits", () => {
+  it("refuse detections beyond the number of objects and say how many", async () => {
+    const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
+    const bench = createBench(createWorld(things), { life: { maxObjects: 2 } });
+    const { result } = await name(bench, 0, "ball");
+    expect([ids(result), result.stats]).toEqual([[0, 1], { tracked: 2, dropped: 1 }]);
+    await expect(click(bench, 0, [near(30, 30)])).rejects.toMatchObject({ code: "object_limit" });
+  });
+});
