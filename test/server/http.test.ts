@@ -33,7 +33,7 @@ afterAll(() => server.close());
 /** Files of uploads on disk. */
 const stored = () =>
   readdirSync(uploadDir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
-const upload = (body: BodyInit, headers = {}) =>
+const upload = (body: NonNullable<RequestInit["body"]>, headers = {}) =>
   fetch(`${server.http}/v1/uploads`, { method: "POST", body, headers });
 
 test("reports its health, its pack and its sessions", async () => {

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from .batches import BatchShape, ConceptSampler, soft_mask
+from .checkpoint import load_average
 from .clips import ClipGenerator, ClipObject
 from .model.compact import CompactModel
 
@@ -104,9 +105,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=150)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    saved = torch.load(options.checkpoint, weights_only=True)
-    model = CompactModel().eval()
-    model.load_state_dict(saved["average"], strict=False)
+    model, saved = load_average(options.checkpoint)
     rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)

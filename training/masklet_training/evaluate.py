@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoint import load_average
 from .model.compact import CompactModel
 
 
@@ -88,8 +89,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = CompactModel().eval()
-    model.load_state_dict(torch.load(options.checkpoint, weights_only=True)["average"])
+    model, _ = load_average(options.checkpoint)
     rows = {}
     for folder in sorted(path for path in options.sequences.iterdir() if (path / "frames").is_dir()):
         frames, masks = load(folder, options.limit)

@@ -16,6 +16,7 @@ import onnx
 import torch
 from onnx import helper
 
+from .checkpoint import load_average
 from .graphs import SPECS, GraphSpec, example_inputs
 from .half_storage import store_half
 from .model.compact import CompactModel
@@ -135,8 +136,7 @@ def main() -> None:
     source: dict[str, Any] = {"recipe": "training/README.md"}
     words = None
     if options.checkpoint:
-        saved = torch.load(options.checkpoint, weights_only=True)
-        model.load_state_dict(saved["average"])
+        model, saved = load_average(options.checkpoint)
         words = saved["words"]
         source |= {"steps": saved["step"], "minutes": round(saved["spent"] / 60, 1)}
     export_pack(model, options.side, options.out, options.version, source, words)

@@ -1,0 +1,22 @@
+"""Reading checkpoints for everything that comes after training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .model.compact import CompactModel
+
+AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibrate.py`
+
+
+def load_average(path: Path) -> tuple[CompactModel, dict[str, Any]]:
+    """The averaged weights of a checkpoint, ready to run, and all that was saved beside them."""
+    saved = torch.load(path, weights_only=True)
+    model = CompactModel().eval()
+    lacking = model.load_state_dict(saved["average"], strict=False).missing_keys
+    if any(not key.startswith(AFTER_TRAINING) for key in lacking):
+        raise ValueError(f"{path} is not a checkpoint of this network: it lacks {lacking[0]}")
+    return model, saved
