@@ -19,11 +19,15 @@ const ARROWS: Record<string, readonly string[]> = {
   // The command may start a server of its own; media.ts reads pictures as the server does, to number them alike.
   "clients/command": ["clients/typescript", "clients/drawing", "server/main.ts", "server/config.ts"],
   "clients/command/media.ts": ["clients/command", "server/media"],
+  // Written as users write: by the package's name.
+  "clients/examples": [],
   "clients/demo": ["clients/typescript", "clients/drawing", "clients/command"],
 };
 
 /** Packages that are at home in one place only. */
 const HOMES: Record<string, readonly string[]> = {
+  masklet: ["clients/examples"],
+  "masklet/client": ["clients/examples"],
   "onnxruntime-node": ["server/engine/onnx.ts"],
   "@huggingface/tokenizers": ["server/packs"],
   ws: ["server", "clients/typescript/wire.ts"],

@@ -1,0 +1,12 @@
+import { connect, objectsOf } from "masklet/client";
+
+const [url = "ws://127.0.0.1:8765", video = "park.mp4", phrase = "dog"] = process.argv.slice(2);
+const client = await connect(url);
+const session = await client.startSession({ resource_path: video });
+await session.addPrompt({ frame_index: 0, text: phrase });
+for await (const frame of session.propagate()) {
+  for (const object of objectsOf(frame.outputs)) {
+    console.log(frame.frame_index, object.id, object.boxXywh, object.decodeMask().data);
+  }
+}
+await client.close();
