@@ -34,33 +34,62 @@ export function groupBySize<T>(items: readonly T[], selectionOf: (item: T) => Se
   return [...groups.values()];
 }
 
+/** A packed buffer and what lies in each of its slots. */
+interface Arena {
+  /** [B, M, T, Dm] */
+  memory: Float32Array;
+  slots: (Float32Array | undefined)[];
+}
+
 /**
- * @returns a packer that fills the same large buffer on every call, so that a frame allocates none; what it returns is
- * valid until the next call
+ * Memories are large and on each frame all but one per object are the same as before. Their order is free, so what is still
+ * wanted stays where it lies in the buffer of the last call, and only what is new is copied, into the slots of what is not.
+ * @returns a packer; what it returns is valid until it packs the same objects again
  */
 export function createMemoryPacker({
   T,
   Dm,
   D,
 }: MemoryWidths): (group: readonly Selection[]) => PackedMemories {
-  let scratch = new Float32Array(0);
+  const tokens = T * Dm;
+  // By the first object's first memory: it is a conditioning memory, which outlasts the others.
+  const arenas = new WeakMap<Float32Array, Arena>();
+
+  function arenaFor(group: readonly Selection[], slots: number): Arena {
+    const key = group[0]?.memories[0]?.entry.memory;
+    const known = key && arenas.get(key);
+    if (known && known.slots.length === slots) return known;
+    const arena = { memory: new Float32Array(slots * tokens), slots: new Array(slots).fill(undefined) };
+    if (key) arenas.set(key, arena);
+    return arena;
+  }
+
   return (group) => {
     const B = group.length;
     const M = group[0]?.memories.length ?? 0;
     const P = group[0]?.pointers.length ?? 0;
-    const tokens = T * Dm;
-    if (scratch.length < B * M * tokens) scratch = new Float32Array(B * M * tokens);
-    const memory = scratch.subarray(0, B * M * tokens);
+    if (group.some(({ memories, pointers }) => memories.length !== M || pointers.length !== P)) {
+      throw new RangeError("objects of one group need equally many memories and pointers");
+    }
+    const arena = arenaFor(group, B * M);
     const rows = new Int32Array(B * M);
     const pointers = new Float32Array(B * P * D);
     const dts = new Float32Array(B * P);
     group.forEach((selection, b) => {
-      if (selection.memories.length !== M || selection.pointers.length !== P) {
-        throw new RangeError("objects of one group need equally many memories and pointers");
+      const wanted = selection.memories.map(({ entry }) => entry.memory);
+      const free: number[] = [];
+      for (let slot = b * M; slot < (b + 1) * M; slot++) {
+        const held = arena.slots[slot];
+        if (held === undefined || !wanted.includes(held)) free.push(slot);
       }
-      selection.memories.forEach(({ entry, row }, slot) => {
-        memory.set(entry.memory, (b * M + slot) * tokens);
-        rows[b * M + slot] = row;
+      selection.memories.forEach(({ entry: { memory }, row }) => {
+        let slot = arena.slots.indexOf(memory, b * M);
+        if (slot < 0 || slot >= (b + 1) * M) {
+          slot = free.shift() as number;
+          arena.slots[slot] = memory;
+          arena.memory.set(memory, slot * tokens);
+        }
+        rows[slot] = row;
       });
       selection.pointers.forEach(({ pointer, dt }, slot) => {
         pointers.set(pointer, (b * P + slot) * D);
@@ -68,7 +97,7 @@ export function createMemoryPacker({
       });
     });
     return {
-      memory: { type: "float32", dims: [B, M, T, Dm], data: memory },
+      memory: { type: "float32", dims: [B, M, T, Dm], data: arena.memory },
       memory_t: { type: "int32", dims: [B, M], data: rows },
       pointers: { type: "float32", dims: [B, P, D], data: pointers },
       pointer_dt: { type: "float32", dims: [B, P], data: dts },

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MemoryEntry } from "../../memory/bank.js";
 import { createMemoryPacker, groupBySize } from "../../memory/pack-tensors.js";
@@ -70,6 +71,65 @@ describe("packing memories", () => {
     const { memory, pointers } = pack([selection([[7, 6]], [])]);
     expect([...memory.data]).toEqual(new Array(6).fill(7));
     expect([pointers.dims, pointers.data.length]).toEqual([[1, 0, 2], 0]);
+  });
+
+  it("copies only what is new, whatever slot it lands in", () => {
+    const entries = [1, 2, 3, 4].map((value) => ({ memory: new Float32Array(6).fill(value) }) as MemoryEntry);
+    const of = (...slots: [entry: number, row: number][]): Selection => ({
+      memories: slots.map(([index, row]) => ({ entry: entries[index] as MemoryEntry, row })),
+      pointers: [],
+    });
+    const pack = createMemoryPacker(widths);
+    const unpack = ({ memory, memory_t }: ReturnType<typeof pack>) =>
+      [...memory_t.data].map((row, slot) => [memory.data[slot * 6], memory.data[slot * 6 + 5], row]);
+    const first = pack([of([0, 6], [1, 0], [2, 1])]);
+    expect(unpack(first)).toEqual([
+      [1, 1, 6],
+      [2, 2, 0],
+      [3, 3, 1],
+    ]);
+    const second = pack([of([0, 6], [3, 0], [1, 1])]);
+    expect(second.memory.data).toBe(first.memory.data);
+    expect(unpack(second)).toEqual([
+      [1, 1, 6],
+      [2, 2, 1],
+      [4, 4, 0],
+    ]);
+  });
+
+  it("gives each object its own memories however objects are put together", () => {
+    const object = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 6 })), {
+      minLength: 3,
+      maxLength: 3,
+    });
+    const pool = Array.from(
+      { length: 10 },
+      (_, value) => ({ memory: new Float32Array(6).fill(value) }) as MemoryEntry,
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(object, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 }),
+        (calls) => {
+          const pack = createMemoryPacker(widths);
+          for (const drawn of calls) {
+            const wanted = drawn.map((slots) => [...new Map(slots)]).filter(({ length }) => length === 3);
+            const { memory, memory_t } = pack(
+              wanted.map((slots) => ({
+                memories: slots.map(([value, row]) => ({ entry: pool[value] as MemoryEntry, row })),
+                pointers: [],
+              })),
+            );
+            wanted.forEach((slots, b) => {
+              const packed = [0, 1, 2].map((slot) => [
+                memory.data[(b * 3 + slot) * 6],
+                memory_t.data[b * 3 + slot],
+              ]);
+              expect(packed.sort()).toEqual([...slots].sort());
+            });
+          }
+        },
+      ),
+    );
   });
 
   it("refuses objects that do not fit into one tensor", () => {
