@@ -4,7 +4,7 @@ export interface Progress {
   /** One frame more. */
   advance(): void;
   stop(): void;
-  /** Frames per second since the start. */
+  /** Frames per second from the start until now, or until it was stopped. */
   readonly framesPerSecond: number;
 }
 
@@ -22,15 +22,19 @@ const LINE_INTERVAL_MS = 10_000;
 /** A bar on a terminal; in a log a line now and then. */
 export function startProgress({ label, total, stream = process.stderr }: ProgressOptions): Progress {
   const startedAt = performance.now();
+  let stoppedAt: number | undefined;
   let done = 0;
-  const rate = () => (done / Math.max(1, performance.now() - startedAt)) * 1000;
+  const rate = () => (done / Math.max(1, (stoppedAt ?? performance.now()) - startedAt)) * 1000;
   const view = stream.isTTY ? showBar(label, total, stream, rate) : writeLines(label, total, stream, rate);
   return {
     advance() {
       done++;
       view.update(done);
     },
-    stop: () => view.stop(done),
+    stop() {
+      stoppedAt ??= performance.now();
+      view.stop(done);
+    },
     get framesPerSecond() {
       return rate();
     },

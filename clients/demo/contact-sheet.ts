@@ -12,9 +12,9 @@ export interface SheetTile {
 }
 
 export interface LegendEntry {
-  /** What was asked for. */
+  /** What was asked for, or what came of it. */
   label: string;
-  /** What was found; empty when nothing was. */
+  /** What was found; empty when nothing was, which is drawn fainter. */
   objectIds: readonly number[];
 }
 
@@ -86,8 +86,7 @@ function drawLegend(entries: readonly LegendEntry[]): { svg: string; lines: numb
   let shapes = "";
   for (const { label, objectIds } of entries) {
     const found = objectIds.length > 0;
-    const text = found ? label : `${label}: nothing`;
-    const measure = drawText(text, { x: 0, y: 0, size: 13, colour: INK }).width;
+    const measure = drawText(label, { x: 0, y: 0, size: 13, colour: INK }).width;
     const width = Math.max(1, objectIds.length) * (badge + 5) + 5 + measure;
     if (x > MARGIN && x + width > SHEET_WIDTH - MARGIN) {
       x = MARGIN;
@@ -105,7 +104,7 @@ function drawLegend(entries: readonly LegendEntry[]): { svg: string; lines: numb
       pen += badge + 5;
     }
     const colour = found ? INK : FAINT_INK;
-    shapes += drawText(text, { x: pen + 5, y: middle + 6.5, size: 13, colour }).svg;
+    shapes += drawText(label, { x: pen + 5, y: middle + 6.5, size: 13, colour }).svg;
     x += width + 34;
   }
   return { svg: shapes, lines: line + 1 };

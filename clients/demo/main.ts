@@ -57,8 +57,12 @@ async function demo(): Promise<void> {
       tracking.advance();
     }
     tracking.stop();
-    const latecomers = [...seen].filter((id) => !legend.some(({ objectIds }) => objectIds.includes(id)));
+    const known = legend.flatMap(({ objectIds }) => objectIds);
+    const latecomers = [...seen].filter((id) => !known.includes(id));
     if (latecomers.length > 0) legend.push({ label: "came in later", objectIds: latecomers });
+    for (const { label, objectIds } of legend) {
+      console.log(`  ${label}${objectIds.length > 0 ? `: object ${objectIds.join(", ")}` : ""}`);
+    }
 
     const drawing = startProgress({ label: "drawing", total: num_frames });
     const overlay = join(OUTPUT, "overlay.mp4");
@@ -68,14 +72,11 @@ async function demo(): Promise<void> {
     const rate = tracking.framesPerSecond.toFixed(1);
     await writeContactSheet(sheet, {
       title: "masklet",
-      subtitle: `${num_frames} frames of ${width}x${height}, ${seen.size} objects`,
+      subtitle: `${num_frames} frames of ${width}x${height}, ${seen.size} object${seen.size === 1 ? "" : "s"}`,
       legend,
       tiles: await drawTiles(media, frames, click),
     });
 
-    for (const { label, objectIds } of legend) {
-      console.log(`  ${label}: ${objectIds.length > 0 ? `object ${objectIds.join(", ")}` : "nothing"}`);
-    }
     console.log(
       `Done at ${rate} frames per second. Look at ${overlay} and ${sheet}; masks are in ${OUTPUT}/masks.jsonl.`,
     );
@@ -104,7 +105,7 @@ async function prompt(session: MaskletSession, [x, y]: Click, phrases: string[])
     const { outputs } = await session.addPrompt({ ...frame, text });
     const objectIds = outputs.out_obj_ids.filter((id) => !known.has(id));
     for (const id of objectIds) known.add(id);
-    legend.push({ label: `"${text}"`, objectIds });
+    legend.push({ label: objectIds.length > 0 ? `"${text}"` : `"${text}": nothing on frame 0`, objectIds });
   }
   return legend;
 }
