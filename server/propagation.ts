@@ -35,7 +35,6 @@ export async function* runPropagation(plan: PropagationPlan): AsyncGenerator<Tra
       for await (const { index, rgb, timestampUs } of prefetch(plan.decode(leg), FRAMES_AHEAD, signal)) {
         if (signal.aborted) return;
         yield { timestampUs, output: await plan.step({ index, rgb }) };
-        if (signal.aborted) return;
       }
     }
   } catch (error) {

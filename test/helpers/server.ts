@@ -3,6 +3,7 @@ import { type RunningServer, startServer } from "../../server/main.js";
 import type { PredictorParts } from "../../server/predictor.js";
 import { connect, type RawClient } from "./client.js";
 import { mediaDirectory } from "./media.js";
+import { until } from "./settle.js";
 
 export interface TestServer extends RunningServer {
   /** `http://…` without a slash at the end. */
@@ -10,6 +11,8 @@ export interface TestServer extends RunningServer {
   /** A new client; whatever is still open is closed with the server. */
   connect(): Promise<RawClient>;
   health(): Promise<{ sessions: number }>;
+  /** Resolves when the server has noticed that all its clients are gone. */
+  deserted(): Promise<void>;
 }
 
 /** A server on a free port with the media folder of this test run as its media root. Close it when done. */
@@ -26,6 +29,8 @@ export async function startTestServer(
     ...server,
     http,
     connect: () => connect(server.url),
+    deserted: () =>
+      until(async () => (await (await fetch(`${http}/metrics`)).text()).includes("masklet_connections 0\n")),
     health: async () => (await fetch(`${http}/healthz`)).json() as Promise<{ sessions: number }>,
   };
 }

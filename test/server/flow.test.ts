@@ -146,7 +146,7 @@ test("leaves nothing of a client that vanishes while its session is being starte
   client.send(start("s"));
   await engine.called("open");
   client.vanish();
-  await client.closed;
+  await server.deserted();
   release();
   await until(() => engine.calls.includes("close"));
   await until(async () => (await server.health()).sessions === 0);
@@ -159,7 +159,7 @@ test("leaves nothing of a client that vanishes in the middle of a prompt", async
   client.send(prompt(40));
   await engine.called("prompt 40");
   client.vanish();
-  await client.closed;
+  await server.deserted();
   release();
   await until(() => engine.calls.includes("close"));
   expect((await server.health()).sessions).toBe(0);
