@@ -20,6 +20,7 @@ export function settleOverlaps({ policy, geometry }: TrackerParts, all: readonly
 
 /**
  * Look-alikes that were in each other's way and have come apart: who is who is decided now.
+ * @param detected whether detections were made on this frame: an object without one is then not sure to be itself
  * @returns the knots that are still tied
  */
 export function separateLookAlikes(
@@ -27,15 +28,16 @@ export function separateLookAlikes(
   knots: readonly Knot[],
   frameIndex: number,
   sights: readonly Sight[],
+  detected: boolean,
 ): Knot[] {
   const open = sights.filter(({ masklet }) => !masklet.owned && !masklet.excluded);
-  const strands = open.map(({ masklet, maskLogits, contested }) => ({
+  const strands = open.map(({ masklet, maskLogits, contested, detection, stored }) => ({
     id: masklet.id,
     age: masklet.age,
     group: masklet.conceptKey,
     motion: masklet.motion,
     extent: maskExtent(maskLogits, geometry.m),
-    unsure: contested,
+    unsure: contested || (detected && detection === null && stored === null),
   }));
   const untangled = untangle(knots, strands, frameIndex, policy, (id, seen) => likeness(open, id, seen));
   swapSights(open, untangled.swaps);

@@ -89,7 +89,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);
       const everybody = [...sights, ...born];
       settleOverlaps(parts, everybody);
-      knots = separateLookAlikes(parts, knots, frame.index, sights);
+      knots = separateLookAlikes(parts, knots, frame.index, sights, queries.length > 0);
       recondition(parts, frame.index, sights);
       await settle(model, levels, frame.index, everybody, policy);
 

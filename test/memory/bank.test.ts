@@ -40,6 +40,18 @@ describe("a memory bank", () => {
     );
   });
 
+  it("holds no more after ten thousand frames than after ten", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "born"));
+    for (let frame = 1; frame <= 10_000; frame++)
+      bank.add(entry(frame, frame % 16 === 0 ? "reconditioned" : "recent"));
+    expect([frames(bank.conditioning), frames(bank.recent), frames(bank.pointers)]).toEqual([
+      [0, 9984, 10_000],
+      [9997, 9998, 9999],
+      [9995, 9996, 9997, 9998, 9999],
+    ]);
+  });
+
   it("holds one memory per frame: the newest", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "prompted"));

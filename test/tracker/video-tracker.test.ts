@@ -440,6 +440,23 @@ describe("removing and forgetting", () => {
 });
 
 describe("limits", () => {
+  it("keep things that come and go from piling up", async () => {
+    // A new ball every five frames, each somewhere else, gone after three.
+    const things = Array.from({ length: 20 }, (_, i) =>
+      thing(i + 1, "ball", [2 + 13 * (i % 3), 2 + 13 * (Math.floor(i / 3) % 3), 6, 6], (frame) => {
+        return frame >= 5 * i && frame < 5 * i + 3;
+      }),
+    );
+    const world = createWorld(things, { reach: 4 });
+    const policy = { life: { lostFrames: 2, maxDormant: 3 }, associate: { relinkFrames: 1 } };
+    const bench = createBench(world, policy);
+    await name(bench, 0, "ball");
+    const shown = await bench.run(0, 99);
+    // The last one, still searched for, and the last three that were given up.
+    expect(bench.tracker.objectIds()).toEqual([16, 17, 18, 19]);
+    expect(Math.max(...[...shown.values()].map(({ stats }) => stats.tracked))).toBeLessThanOrEqual(2);
+  });
+
   it("refuse detections beyond the number of objects and say how many", async () => {
     const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
     const bench = createBench(createWorld(things), { life: { maxObjects: 2 } });
