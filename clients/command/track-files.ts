@@ -56,6 +56,8 @@ export async function openFrameSink({ out, render }: TrackJob): Promise<FrameSin
   const scratch =
     outFile === undefined && render !== undefined ? await mkdtemp(join(tmpdir(), "masklet-")) : undefined;
   const path = outFile ?? (scratch && join(scratch, "frames.jsonl"));
+  // Told by the write that fails; without a listener it would end the process on the spot.
+  if (toStdout) process.stdout.on("error", ignore);
   const log = path === undefined ? undefined : await openFrameLog(path).catch(cannotWrite(path));
   return {
     async append(frame) {
@@ -64,11 +66,14 @@ export async function openFrameSink({ out, render }: TrackJob): Promise<FrameSin
     },
     log,
     async close() {
+      process.stdout.off("error", ignore);
       await log?.close();
       if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
     },
   };
 }
+
+function ignore(): void {}
 
 function cannotWrite(path: string): (cause: Error) => never {
   return (cause) => {

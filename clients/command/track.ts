@@ -35,12 +35,12 @@ async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath):
     : openRemoteSession(job.server, video, signal));
   try {
     const plan = planTrack(job, session.facts);
+    for (const prompt of plan.prompts) {
+      signal.throwIfAborted();
+      await session.addPrompt(prompt);
+    }
     const sink = await openFrameSink(job);
     try {
-      for (const prompt of plan.prompts) {
-        signal.throwIfAborted();
-        await session.addPrompt(prompt);
-      }
       const objects = await propagate(session, plan, sink, signal);
       if (job.render !== undefined && sink.log) await draw(video, job.render, sink.log, signal);
       const files = [job.out, job.render].filter((path) => path !== undefined && path !== "-");

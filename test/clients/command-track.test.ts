@@ -124,6 +124,18 @@ describe("masklet track --server", () => {
     expect(kept.length).toBeLessThan(FRAMES);
   });
 
+  it("ends with one sentence when nobody reads what it prints any more", { timeout: 180_000 }, async () => {
+    const long = await makeClip({ name: "long.mp4", frames: 600, width: 48, height: 32 });
+    const command = startCommand(["track", long, "--text", "dog", "--server", server.url]);
+    await command.printed(/"frame_index":3,/);
+    command.process.stdout?.destroy();
+    const { status, stderr } = await command.ended;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^Standard output cannot be written: .*EPIPE.*$/m);
+    expect(stderr).not.toMatch(/at .*\.ts/);
+    expect(await server.health()).toMatchObject({ sessions: 0 });
+  });
+
   it("stops when it is interrupted, keeps the frames made so far, and leaves no session", {
     timeout: 180_000,
   }, async () => {
