@@ -4,8 +4,8 @@
 
 A centre map trained with focal loss is sure of itself far too seldom, and it does not know how good the mask came out. On
 freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the phrase; a small
-network learns from heat, text match, presence and mask certainty how likely that is, so that 0.5 means as likely right
-as wrong.
+network learns from heat, text match, presence and mask certainty how likely that is. A missed instance weighs more
+than a spurious one, so that 0.5 is where a detection is worth showing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .model.compact import CompactModel
 
 CANDIDATES = 12  # per phrase and frame
 RIGHT = 0.5  # mask IoU from which a detection is right
+MISSED = 2.5  # how much worse a missed instance is than a spurious one
 
 
 def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -54,7 +55,9 @@ def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray
     optimiser = torch.optim.AdamW(detector.judge.parameters(), lr=1e-2, weight_decay=1e-3)
     for step in range(600):
         batch = torch.randint(0, len(y), (512,))
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(detector.score(x[batch]), y[batch])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            detector.score(x[batch]), y[batch], pos_weight=torch.tensor(MISSED)
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
