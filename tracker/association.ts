@@ -35,7 +35,7 @@ export interface Sighting {
   concepts: ReadonlySet<number>;
   bits: MaskBits;
   extent: MaskExtent;
-  /** It lies on an object of the user's: only an object that lies there too may have it. */
+  /** It lies on an object of the user's: only an object that lies there too, and was in sight, may have it. */
   claimed: boolean;
 }
 
@@ -122,7 +122,10 @@ function compare(track: TrackView, detection: Sighting, frameIndex: number, rule
   if (!isOneOf(detection, track) && iou < rules.sameThingIou) return { maskIou: iou, affinity: 0 };
   const expected = expectedMotion(track, frameIndex, rules);
   const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex, rules) : 0;
-  if (iou < minIou && (detection.claimed || moved < minMotion)) return { maskIou: iou, affinity: 0 };
+  const isTied = iou >= minIou || moved >= minMotion;
+  // What was just lost settles on look-alikes: only both together are an argument against the user's object.
+  const isTaken = detection.claimed && (track.lost || iou < minIou || moved < minMotion);
+  if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
   const affinity = expected ? (1 - motionWeight) * iou + motionWeight * moved : iou;
   return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? lostHandicap : 0)) };
 }

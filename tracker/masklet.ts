@@ -21,7 +21,7 @@ export interface Masklet {
   readonly id: number;
   /** Concept that found it; null for an object made by clicks or a box. */
   readonly conceptKey: number | null;
-  /** What the wire reports as its probability: the detection score it was born with, 1 once the user touched it. */
+  /** What the wire reports as its probability: a detection score, see `life.probability`; 1 once the user touched it. */
   prob: number;
   readonly bornFrame: number;
   readonly bank: MemoryBank;
@@ -118,10 +118,18 @@ export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean 
   return masklet.confirmed && !(life.hideUnsupported && masklet.keepAlive <= 0);
 }
 
-/** Everything that belongs to one direction of travel starts again; identity and memory stay. */
-export function startPass(masklet: Masklet, motion: Motion | null, life: TrackerPolicy["life"]): void {
+/**
+ * Everything that belongs to one direction of travel starts again; identity and memory stay.
+ * @param inSight whether it was seen on the first frame of the pass or next to it
+ */
+export function startPass(
+  masklet: Masklet,
+  motion: Motion | null,
+  inSight: boolean,
+  life: TrackerPolicy["life"],
+): void {
   masklet.motion = motion;
-  masklet.state = "lost";
+  masklet.state = inSight ? "seen" : "lost";
   masklet.lostFrames = 0;
   masklet.keepAlive = life.keepAlive;
   masklet.hiddenFrame = null;

@@ -54,11 +54,19 @@ function handOut(
     const isSharper =
       policy.mask.source === "detection-when-matched" && detection.score >= policy.mask.detectionScore;
     Object.assign(sight, { detection, agreement, contested, replaced: isWrong });
+    const { masklet } = sight;
+    if (policy.life.probability === "best" && isInstance(detection, masklet.conceptKey)) {
+      masklet.prob = Math.max(masklet.prob, detection.score);
+    }
     if (sight.stored === null && (isSharper || isWrong)) {
       setMask(sight, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
     }
   }
   return unmatched.map((index) => detections[index] as Detection);
+}
+
+function isInstance({ concepts }: Detection, conceptKey: number | null): boolean {
+  return conceptKey !== null && concepts.has(conceptKey);
 }
 
 /**

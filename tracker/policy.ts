@@ -81,6 +81,11 @@ export interface TrackerPolicy {
     keepAlive: number;
     /** Hide tracks whose credit is used up. SAM 3: false. */
     hideUnsupported: boolean;
+    /**
+     * What is reported as a detected object's probability: its best detection so far, or the one it was born with. A thing
+     * that comes into the picture bit by bit is born of a poor one. SAM 3: "birth".
+     */
+    probability: "best" | "birth";
     /** Unseen frames after which the model no longer searches for a detected object. Higher: slower, later returns. */
     lostFrames: number;
     /** Objects at once. Further detections are refused and counted. */
@@ -191,6 +196,7 @@ export const defaultPolicy: TrackerPolicy = {
     confirmFrames: 1,
     keepAlive: 30,
     hideUnsupported: true,
+    probability: "best",
     lostFrames: 300,
     maxObjects: 64,
     maxDormant: 64,

@@ -5,7 +5,7 @@ import { CERTAIN, isVisible, type Sight } from "./sight.js";
 
 export interface TrackedObject {
   objectId: number;
-  /** The detection score it was born with; 1 for objects the user touched. */
+  /** A detection score, see `life.probability` of the policy; 1 for objects the user touched. */
   prob: number;
   /** float32 [m, m], above 0 inside */
   maskLogits: Float32Array;

@@ -86,6 +86,7 @@ export function toClaim({ masklet, stored, detection, maskLogits, bits }: Sight)
     bits,
     supported: stored !== null || detection !== null,
     owned: masklet.owned,
+    seen: masklet.state === "seen",
     hiddenFrame: masklet.hiddenFrame,
     age: masklet.age,
   };

@@ -14,6 +14,8 @@ export interface Claim {
   supported: boolean;
   /** Made by the user. */
   owned: boolean;
+  /** It was in sight on the frame before. */
+  seen: boolean;
   /** The frame on which it was hidden last; null if never. */
   hiddenFrame: number | null;
   /** Frames it has been followed for. */
@@ -49,13 +51,14 @@ function follows(claim: Claim, other: Claim, rules: OverlapRules): boolean {
   return (other.supported || other.owned) && coveredBy(claim.bits, other.bits) >= rules.duplicateCovered;
 }
 
-/** SAM 3: between equals, whoever was hidden more recently is hidden again; then the younger one. */
+/** Whoever was just hidden stays so; SAM 3: of two, whoever was hidden more recently is hidden again; then the younger. */
 function outranks(a: Claim, b: Claim): boolean {
   if (a.owned !== b.owned) return a.owned;
   if (a.supported !== b.supported) return a.supported;
-  const hiddenA = a.hiddenFrame ?? Number.NEGATIVE_INFINITY;
-  const hiddenB = b.hiddenFrame ?? Number.NEGATIVE_INFINITY;
-  if (a.hiddenFrame !== null && b.hiddenFrame !== null && hiddenA !== hiddenB) return hiddenA < hiddenB;
+  if (a.seen !== b.seen) return a.seen;
+  if (a.hiddenFrame !== null && b.hiddenFrame !== null && a.hiddenFrame !== b.hiddenFrame) {
+    return a.hiddenFrame < b.hiddenFrame;
+  }
   return a.age === b.age ? a.objectId < b.objectId : a.age > b.age;
 }
 

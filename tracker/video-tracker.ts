@@ -12,7 +12,7 @@ import { isConclusive, lookFor, queriesFor } from "./look.js";
 import { liveOn, startPass } from "./masklet.js";
 import { giveBirth, matchDetections } from "./matching.js";
 import type { Frame } from "./model.js";
-import { startMotion } from "./motion.js";
+import { framesUnseen, startMotion } from "./motion.js";
 import { promptObject } from "./object-prompt.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import type { Prompt } from "./prompts.js";
@@ -62,7 +62,8 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
     for (const masklet of registry.all()) {
       const nearest = masklet.bank.nearest(frameIndex);
       const extent = nearest && maskExtent(nearest.maskLogits, geometry.m);
-      startPass(masklet, extent ? startMotion(extent, nearest.frameIndex) : null, policy.life);
+      const motion = extent ? startMotion(extent, nearest.frameIndex) : null;
+      startPass(masklet, motion, motion !== null && framesUnseen(motion, frameIndex) <= 1, policy.life);
     }
   }
 

@@ -105,6 +105,7 @@ describe("association", () => {
   it("leaves a detection that lies on an object of the user's to whoever lies there too", () => {
     const mask = square(20, 20);
     expect(pairs([track(20, 20, nothing, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
     expect(pairs([track(20, 20, mask)], [sighting(mask, 0, true)]).pairs).toEqual([[0, 0]]);
   });
 });

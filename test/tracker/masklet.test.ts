@@ -40,7 +40,7 @@ describe("the life of a detected object", () => {
   it("is not put to the test again on a second pass", () => {
     const subject = masklet();
     live(subject, "DDD");
-    startPass(subject, null, life);
+    startPass(subject, null, false, life);
     expect(live(subject, "tttttttttttt")).toBe(true);
   });
 
@@ -63,7 +63,7 @@ describe("the life of a detected object", () => {
     expect(subject.state).toBe("lost");
     live(subject, ".");
     expect(subject.state).toBe("dormant");
-    startPass(subject, null, life);
+    startPass(subject, null, false, life);
     expect(subject.state).toBe("lost");
   });
 

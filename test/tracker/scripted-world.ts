@@ -80,7 +80,9 @@ export interface Bench {
   labels(index: number, result: StepResult): Record<number, number>;
 }
 
-export function createBench(world: World, policy: PolicyOverrides = {}): Bench {
+const everything = { text: true, exemplars: true, points: true };
+
+export function createBench(world: World, policy: PolicyOverrides = {}, capabilities = everything): Bench {
   const calls: Call[] = [];
   const scripted = createScriptedModel(world);
   const run: RunGraph = async (role, inputs, fetch) => {
@@ -96,7 +98,7 @@ export function createBench(world: World, policy: PolicyOverrides = {}): Bench {
     geometry,
     bank,
     detect: { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 },
-    capabilities: { text: true, exemplars: true, points: true },
+    capabilities,
     policy,
   });
   const frame = (index: number) => draw(world, index);

@@ -15,6 +15,7 @@ function claim(objectId: number, logits: readonly number[], more: Partial<Claim>
     bits: maskBits(maskLogits),
     supported: false,
     owned: false,
+    seen: true,
     hiddenFrame: null,
     age: 10,
     ...more,
@@ -35,7 +36,8 @@ describe("objects that follow the same thing", () => {
     ).toEqual([]);
   });
 
-  it("are told apart by who was hidden more recently, then by age, as in SAM 3", () => {
+  it("are told apart by who was hidden just now or more recently, then by age", () => {
+    expect(hidden(claim(0, bar(0, 9), { seen: false }), claim(1, bar(0, 9)))).toEqual([0]);
     expect(hidden(claim(0, bar(0, 9), { hiddenFrame: 5 }), claim(1, bar(0, 9), { hiddenFrame: 3 }))).toEqual([
       0,
     ]);

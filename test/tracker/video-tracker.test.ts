@@ -148,6 +148,55 @@ describe("finding things by a phrase", () => {
     // The prompted frame, then frames 1 to 11.
     expect(binarized).toEqual([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
   });
+
+  it("does not correct memory with a detection that another object may have cut", async () => {
+    const touching = [thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [8, 2, 6, 6])];
+    const bench = createBench(createWorld(touching), { recondition: { everyNthFrame: 5 } });
+    await name(bench, 0, "ball");
+    await bench.run(1, 11);
+    const later = callsOf(bench, "remember").slice(1);
+    expect(later.some(({ inputs }) => inputs.binarize?.data.includes(1))).toBe(false);
+  });
+
+  it("describes an object anew when a detection overrules the tracker", async () => {
+    // Head on: the hidden one's track settles on the one in front, until it is detected again.
+    const things = [-1, 1].map((side, index) => ({
+      label: index + 1,
+      kind: kinds.ball as number,
+      at: (frame: number) => [16 + side * (14 - frame), 16, 8, 8] as const,
+    }));
+    const bench = createBench(createWorld(things), { recondition: { everyNthFrame: 0 } });
+    await name(bench, 0, "ball");
+    await bench.run(0, 8);
+    expect(callsOf(bench, "seed")).toHaveLength(1);
+    await bench.run(9, 27);
+    expect(callsOf(bench, "seed").length).toBeGreaterThan(1);
+  });
+
+  it("shows a hidden object neither in a pass nor when something else is asked for on that frame", async () => {
+    const things = [-1, 1].map((side, index) => ({
+      label: index + 1,
+      kind: kinds.ball as number,
+      at: (frame: number) => [16 + side * (14 - frame), 16, 8, 8] as const,
+    }));
+    const bench = createBench(createWorld([...things, thing(3, "box", [2, 32, 6, 6])]));
+    await name(bench, 0, "ball");
+    const middle = (await bench.run(0, 14)).get(14) as StepResult;
+    expect(ids(middle)).toHaveLength(1);
+    expect(ids((await name(bench, 14, "box")).result)).toEqual([...ids(middle), 2]);
+  });
+
+  it("cleans masks of specks and holes", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 8, 8]), thing(2, "box", [5, 5, 1, 1])]), {
+      mask: { speckShare: 0.002 },
+    });
+    const area = (result: StepResult) => result.objects[0]?.maskLogits.filter((logit) => logit > 0).length;
+    expect(area((await name(bench, 0, "ball")).result)).toBe(64);
+    expect(area((await bench.run(1, 1)).get(1) as StepResult)).toBe(64);
+    bench.tracker.reset();
+    expect(area((await click(bench, 0, [near(3, 3)])).result)).toBe(64);
+    expect(area((await bench.run(1, 1)).get(1) as StepResult)).toBe(64);
+  });
 });
 
 describe("finding things by exemplar boxes", () => {
@@ -175,6 +224,14 @@ describe("finding things by exemplar boxes", () => {
     expect(bench.tracker.concepts()).toEqual(["visual"]);
     const last = (await bench.run(0, 5)).get(5) as StepResult;
     expect(bench.labels(5, last)).toEqual({ 0: 1, 1: 2, 2: 4 });
+  });
+
+  it("searches with a few of its objects, however many it has", async () => {
+    const many = [0, 1, 2, 3, 4].map((i) => thing(i + 1, "ball", [2 + 7 * i, 2, 5, 5]));
+    const bench = createBench(createWorld(many), { detect: { selfExemplars: 2 } });
+    await show(bench, 0, [[1, 1, 7, 7]], [1]);
+    await bench.run(1, 1);
+    expect(callsOf(bench, "detect").at(-1)?.inputs.boxes?.dims).toEqual([1, 2, 4]);
   });
 
   it("leaves out what a negative box shows", async () => {
@@ -289,6 +346,33 @@ describe("pointing at one thing", () => {
     expect(bench.tracker.objectIds()).toEqual(expect.arrayContaining([0]));
   });
 
+  it("is not given to an object of the detector's that was lost nearby", async () => {
+    const gone = thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 3);
+    const bench = createBench(createWorld([gone, thing(2, "ball", [10, 2, 6, 6])]));
+    await click(bench, 0, [near(12, 4)]);
+    const { result } = await name(bench, 0, "ball");
+    expect(bench.labels(0, result)).toEqual({ 0: 2, 1: 1 });
+    const last = (await bench.run(0, 6)).get(6) as StepResult;
+    expect(bench.labels(6, last)).toEqual({ 0: 2 });
+  });
+
+  it("drops what the detector contributed around a correction", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
+    await name(bench, 0, "ball");
+    await bench.run(1, 3);
+    await click(bench, 4, [near(4, 4)], { objectId: 0 });
+    await bench.run(5, 5);
+    // Of the birth on frame 0 and the click on frame 4 only the click is left.
+    expect([...(callsOf(bench, "track").at(-1)?.inputs.memory_t?.data ?? [])]).toEqual([6]);
+  });
+
+  it("does not remember frames on which the model doubts its own mask, when told to", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), { memory: { minIou: 0.85 } });
+    await click(bench, 0, [near(4, 4)]);
+    await bench.run(1, 4);
+    expect(callsOf(bench, "remember")).toHaveLength(1);
+  });
+
   it("makes an object the detector found the user's own", async () => {
     const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
     const bench = createBench(world);
@@ -323,6 +407,15 @@ describe("propagation", () => {
     const backward = await bench.run(5, 0);
     for (const [frame, result] of [...forward, ...backward])
       expect(bench.labels(frame, result)).toEqual({ 0: 1, 1: 2 });
+  });
+
+  it("searches again for what was given up on the way there", async () => {
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 8)]), {
+      life: { lostFrames: 2 },
+    });
+    await name(bench, 5, "ball");
+    expect(idsByFrame(await bench.run(5, 14)).at(-1)).toEqual([14, []]);
+    expect(idsByFrame(await bench.run(4, 0)).at(-1)).toEqual([0, [0]]);
   });
 
   it("tracks an object before the frame it was prompted on without pointers: they all lie ahead", async () => {
@@ -436,6 +529,20 @@ describe("removing and forgetting", () => {
       [1, []],
     ]);
     expect((await click(bench, 0, [near(4, 4)])).objectId).toBe(0);
+  });
+});
+
+describe("what a pack cannot do", () => {
+  it("is refused before anything is run", async () => {
+    const bench = createBench(createWorld([]), {}, { text: false, exemplars: false, points: false });
+    const exemplars = { boxesXywh: [[0, 0, 0.5, 0.5] as const], labels: [1 as const] };
+    const unsupported = { code: "unsupported_by_pack" };
+    await expect(name(bench, 0, "ball")).rejects.toMatchObject(unsupported);
+    await expect(
+      bench.tracker.prompt(bench.frame(0), { kind: "concept", exemplars, replace: false }),
+    ).rejects.toMatchObject(unsupported);
+    await expect(click(bench, 0, [near(4, 4)])).rejects.toMatchObject(unsupported);
+    expect(bench.calls).toEqual([]);
   });
 });
 

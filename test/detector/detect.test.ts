@@ -1,0 +1,58 @@
+import { expect, it } from "vitest";
+import type { Concept } from "../../detector/concepts.js";
+import { detect } from "../../detector/detect.js";
+import { float32, type RunGraph } from "../../detector/graph.js";
+
+const m = 4;
+const K = 3;
+
+function concept(key: number): Concept {
+  return {
+    key,
+    phrase: `${key}`,
+    text: new Float32Array(2),
+    textMask: new Int32Array(1),
+    exemplars: new Map(),
+  };
+}
+
+/** Rows of a 4 x 4 mask that are inside. */
+function rows(...inside: number[]): number[] {
+  return Array.from({ length: m * m }, (_, pixel) => (inside.includes(Math.floor(pixel / m)) ? 3 : -3));
+}
+
+it("keeps what scores high enough and has pixels, once per thing, with every concept that saw it", async () => {
+  const found: [score: number, mask: number[]][][] = [
+    [
+      [0.9, rows(0, 1)],
+      [0.8, rows(0, 1, 2)],
+      [0.5, rows(3)],
+    ],
+    [
+      [0.95, rows(0, 1)],
+      [0.7, rows(3)],
+      [0.6, rows()],
+    ],
+  ];
+  const run: RunGraph = async (_, { text }) => {
+    expect(text?.dims).toEqual([2, 1, 2]);
+    return {
+      scores: float32(
+        [2, K],
+        Float32Array.from(found.flat(), ([score]) => score),
+      ),
+      masks: float32([2, K, m, m], Float32Array.from(found.flat().flatMap(([, mask]) => mask))),
+    };
+  };
+  const detections = await detect(
+    run,
+    float32([1], new Float32Array(1)),
+    [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] })),
+    { L: 1, D: 2, m },
+    { score: 0.5, nmsIou: 0.1, nmsCovered: 1, sameThingIou: 0.6 },
+  );
+  expect(detections.map(({ score, concepts, extent }) => [score, [...concepts].sort(), extent.box])).toEqual([
+    [expect.closeTo(0.95), [0, 1], [0, 0, 1, 0.5]],
+    [expect.closeTo(0.7), [1], [0, 0.75, 1, 1]],
+  ]);
+});

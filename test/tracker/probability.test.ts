@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+import type { PolicyOverrides } from "../../tracker/policy.js";
+import { createBench, createWorld, kinds } from "./scripted-world.js";
+
+/** A ball that the detector is surer of on each frame. */
+async function probabilities(policy: PolicyOverrides) {
+  const world = createWorld([{ label: 1, kind: kinds.ball as number, at: () => [2, 2, 6, 6] }]);
+  const bench = createBench(world, policy);
+  world.scores = new Map([[1, 0.6]]);
+  await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
+  bench.tracker.beginPropagation(false);
+  const shown: (number | undefined)[] = [];
+  for (const [frame, score] of [0.6, 0.9, 0.7].entries()) {
+    world.scores = new Map([[1, score]]);
+    shown.push((await bench.tracker.step(bench.frame(frame))).objects[0]?.prob);
+  }
+  return shown.map((prob) => Number(prob?.toFixed(2)));
+}
+
+describe("the probability of a detected object", () => {
+  it("is that of its best detection so far, so that what came in bit by bit does not stay doubtful", async () => {
+    expect(await probabilities({})).toEqual([0.6, 0.9, 0.9]);
+  });
+
+  it("can stay what it was at birth, as with SAM 3", async () => {
+    expect(await probabilities({ life: { probability: "birth" } })).toEqual([0.6, 0.6, 0.6]);
+  });
+});
