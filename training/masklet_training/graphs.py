@@ -54,10 +54,10 @@ class Segment(Graph):
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.model.pointers.create(feat, masks, score)
-        # A lone click is ambiguous: offer the best of the three candidates. Anything clearer takes the first mask.
+        # A lone click is ambiguous: a candidate is offered where it promises more. Anything clearer takes the first mask.
         clicks = ((labels == 0) | (labels == 1)).int().sum(1)
         clear = (clicks > 1) | boxed | (has_mask > 0)
-        best = torch.where(clear, torch.zeros_like(clicks), iou[:, 1:].argmax(1).int() + 1).int()
+        best = torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
         return masks, iou, stability(masks[:, 0]), score, pointer, best
 
 
