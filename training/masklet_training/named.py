@@ -72,7 +72,7 @@ def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, 
 
 def _casting(rng: Rng, library: SpriteLibrary, count: int) -> list[_Cast]:
     """Choose what a named clip shows: fresh looks, repeats of a phrase, and look-alikes."""
-    shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (0.35, 0.3, 0.35))
+    shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (0.3, 0.3, 0.4))
     style = pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2))
     specs: list[tuple[str, str, str | None]] = []
     concepts: list[int] = []
