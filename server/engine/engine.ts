@@ -52,6 +52,7 @@ export type EnginePrompt =
       labels: (0 | 1)[];
       boxXywh?: BoxXywh;
       clearOldPoints: boolean;
+      clearOldBoxes: boolean;
     };
 
 export interface PackSummary {
