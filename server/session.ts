@@ -13,7 +13,7 @@ import {
   type StreamRequest,
   type VideoFacts,
 } from "../protocol/index.js";
-import type { Engine } from "./engine/index.js";
+import type { Engine, PackSummary } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { type Leg, planLegs } from "./frame-range.js";
 import type { MediaFrame, MediaSource } from "./media/source.js";
@@ -62,12 +62,14 @@ export interface SessionParts {
   facts: VideoFacts;
   media: MediaSource;
   engine: Engine;
+  /** What this session runs on; the engine's own may change. */
+  pack: PackSummary;
   /** The name the engine knows this session by. */
   engineSessionId: string;
 }
 
-export function createSession({ facts, media, engine, engineSessionId }: SessionParts): Session {
-  const inputSize = { width: engine.pack.inputSize, height: engine.pack.inputSize };
+export function createSession({ facts, media, engine, pack, engineSessionId }: SessionParts): Session {
+  const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
   const engineTurns = createSerial();
   const prompts = createPromptLog();
@@ -211,7 +213,7 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
     describe: () =>
       inOrder(async () => {
         const { concepts, objectIds } = await withEngine(() => engine.describeSession(engineSessionId));
-        const { id, family, version } = engine.pack;
+        const { id, family, version } = pack;
         const propagating = running !== undefined;
         return { ...facts, concepts, obj_ids: objectIds, propagating, pack: { id, family, version } };
       }),

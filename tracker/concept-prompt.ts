@@ -6,7 +6,7 @@ import { drawExemplars, lookFor } from "./look.js";
 import { giveBirth } from "./matching.js";
 import type { Frame } from "./model.js";
 import type { TrackerParts } from "./parts.js";
-import { type ConceptPrompt, PromptError } from "./prompts.js";
+import { type ConceptPrompt, unsupportedByPack } from "./prompts.js";
 import { report, type StepResult } from "./report.js";
 import { settleOverlaps } from "./separation.js";
 import { settle } from "./settle.js";
@@ -19,10 +19,10 @@ export async function promptConcept(
   const { capabilities, concepts, registry, features, model, policy } = parts;
   const exemplars = readExemplars(prompt);
   if (prompt.text !== undefined && !capabilities.text) {
-    throw new PromptError("unsupported_by_pack", "This pack cannot find things by a phrase.");
+    throw unsupportedByPack("text", capabilities);
   }
   if (exemplars.length > 0 && !capabilities.exemplars) {
-    throw new PromptError("unsupported_by_pack", "This pack cannot find things by exemplar boxes.");
+    throw unsupportedByPack("exemplars", capabilities);
   }
   const request = { phrase: prompt.text ?? null, exemplars, frameIndex: frame.index };
   const concept = prompt.replace ? await concepts.replaceAll(request) : await concepts.add(request);

@@ -80,9 +80,10 @@ export interface EngineStats {
 }
 
 export interface Engine {
+  /** What new sessions run on. A session keeps the pack that it was opened with. */
   readonly pack: PackSummary;
-  /** @throws EngineError session_exists; session_limit. */
-  openSession(sessionId: string, video: { width: number; height: number }): Promise<void>;
+  /** @returns the pack that this session runs on. @throws EngineError session_exists; session_limit. */
+  openSession(sessionId: string, video: { width: number; height: number }): Promise<PackSummary>;
   /**
    * Adds a prompt on a frame and answers what that frame shows now. `objectId` is set for object prompts.
    * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.
@@ -102,6 +103,12 @@ export interface Engine {
   resetSession(sessionId: string): Promise<void>;
   /** Closing an unknown session succeeds. */
   closeSession(sessionId: string): Promise<void>;
+  /**
+   * Reads the pack's folder again. New sessions run on what is there now; those that are open keep what they have until
+   * they are closed.
+   * @throws EngineError engine_failed when it cannot be used: nothing has changed then.
+   */
+  reload(): Promise<PackSummary>;
   /** Called when the inference process died, with the sessions that died with it. */
   onRestart(listener: (lostSessionIds: string[]) => void): void;
   stats(): EngineStats;

@@ -8,7 +8,7 @@ import type { EngineFrame, EnginePrompt, FrameOutput, PackSummary } from "./engi
 /** Method: what it is given, what it answers. */
 export interface EngineMethods {
   load: { params: LoadParams; result: PackSummary };
-  openSession: { params: { sessionId: string; width: number; height: number }; result: undefined };
+  openSession: { params: { sessionId: string; width: number; height: number }; result: PackSummary };
   prompt: {
     params: { sessionId: string; frame: EngineFrame; prompt: EnginePrompt };
     result: { output: FrameOutput; objectId?: number };

@@ -48,6 +48,7 @@ export function createService(log: (level: "info" | "warn", message: string) => 
       if (sessions.has(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
       sessions.set(sessionId, { video: { width, height }, tracker: newTracker(model()) });
+      return summarize(model());
     },
     async prompt({ sessionId, frame, prompt }) {
       const { tracker, video } = session(sessionId);

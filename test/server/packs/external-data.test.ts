@@ -13,7 +13,7 @@ async function packWithExternalData(
   { listed = true, claimedLength }: { listed?: boolean; claimedLength?: number } = {},
 ): Promise<PackCopy & { tensor: string }> {
   const pack = await copyCompactPack();
-  let data = Buffer.alloc(0);
+  let data: Buffer = Buffer.alloc(0);
   let tensor = "";
   await pack.editFile(
     "text.onnx",
