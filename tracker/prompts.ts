@@ -9,6 +9,8 @@ export interface ConceptPrompt {
   exemplars?: { boxesXywh: readonly BoxXywh[]; labels: readonly (0 | 1)[] };
   /** Forget the concepts given before, and their objects. */
   replace: boolean;
+  /** Whether to tell where on the frame the concept is, all instances in one map. */
+  semanticMap?: boolean;
 }
 
 /** This one thing. Points and box relative to the frame. */
@@ -29,7 +31,7 @@ export type Prompt = ConceptPrompt | ObjectPrompt;
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
-    readonly code: "unsupported_by_pack" | "object_limit",
+    readonly code: "unsupported_by_pack" | "object_limit" | "invalid_field",
     message: string,
     /** The request field at fault. */
     readonly field?: string,

@@ -83,6 +83,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       });
     },
     prompt: (sessionId, frame, prompt) => home(sessionId).prompt(sessionId, frame, prompt),
+    predict: (sessionId, frame, prompt) => home(sessionId).predict(sessionId, frame, prompt),
     step: (sessionId, frame) => home(sessionId).step(sessionId, frame),
     beginPropagation: (sessionId, reverse) => home(sessionId).beginPropagation(sessionId, reverse),
     removeObject: (sessionId, objectId) => home(sessionId).removeObject(sessionId, objectId),

@@ -133,7 +133,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
     const child = await ready;
     const result = await child.call(method, params);
     crashesInARow = 0;
-    if (method === "prompt" || method === "step") past.frames += 1;
+    if (method === "prompt" || method === "predict" || method === "step") past.frames += 1;
     return result;
   }
 
@@ -158,6 +158,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
       });
     },
     prompt: (sessionId, frame, prompt) => callInSession("prompt", { sessionId, frame, prompt }),
+    predict: (sessionId, frame, prompt) => callInSession("predict", { sessionId, frame, prompt }),
     step: (sessionId, frame) => callInSession("step", { sessionId, frame }),
     beginPropagation: (sessionId, reverse) => callInSession("beginPropagation", { sessionId, reverse }),
     removeObject: (sessionId, objectId) => callInSession("removeObject", { sessionId, objectId }),

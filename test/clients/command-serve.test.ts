@@ -55,7 +55,9 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     });
     command.process.kill("SIGUSR2");
     await until(() => /the model pack stays as it was/.test(logged));
-    expect(logged).toMatch(/segment\.onnx: input .*mask_in.* does not fit: expected float32 \[B, 1, 48, 48\]/);
+    expect(logged).toMatch(
+      /segment\.onnx: input .*mask_in.* does not fit: expected float32 \[B, 1, 48, 48\]/,
+    );
     expect(await packOf()).toBe("compact");
 
     await pack.editManifest((manifest) => {

@@ -121,6 +121,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       objects.add(objectId);
       return { output: show(frame.index, objects), objectId };
     },
+    async predict(sessionId, frame, { points, multimask }) {
+      await enter(sessionId, "predict", String(frame.index));
+      const mask = encodeMask(new Uint8Array(16).fill(1, 0, 4), 4, 4);
+      const candidate = {
+        mask,
+        iou: 0.5,
+        logits: Float32Array.of(1, -1, 1, -1),
+        size: [2, 2] as [number, number],
+      };
+      return points.map(() => Array(multimask ? 3 : 1).fill(candidate));
+    },
     async beginPropagation(sessionId, reverse) {
       await enter(sessionId, "begin", reverse ? "backward" : "forward");
     },
