@@ -42,6 +42,17 @@ export const polarity = z.literal([0, 1]);
 
 export const probability = z.number().min(0).max(1);
 
+/** x, y of the top left corner, x, y of the bottom right one. */
+export const boxXyxy = z.tuple([coordinate, coordinate, coordinate, coordinate]);
+
+export const lowResMask = z
+  .strictObject({
+    size: z.tuple([z.int().min(1), z.int().min(1)]).describe("Height, width"),
+    dtype: z.literal("float16"),
+    data: z.string().describe("base64 of little-endian half-precision floats, row by row"),
+  })
+  .meta({ title: "low-resolution-masks" });
+
 export const cocoRle = z
   .strictObject({
     size: z.tuple([z.int().min(1), z.int().min(1)]).describe("Height, width of the source video"),

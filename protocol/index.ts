@@ -2,6 +2,7 @@
 export * from "./close-codes.js";
 export * from "./errors.js";
 export * from "./limits.js";
+export * from "./logits.js";
 export * from "./messages.js";
 export * from "./rle.js";
 export * from "./version.js";

@@ -17,6 +17,11 @@ export const FIELD_LIMITS = {
     unit: "points",
     reason: "Far above what anyone clicks; bounds the decoder's work.",
   },
+  promptsPerPrediction: {
+    value: 64,
+    unit: "prompts",
+    reason: "Each comes back as masks of the whole picture.",
+  },
   boxesPerPrompt: { value: 64, unit: "boxes", reason: "Exemplars beyond a handful add nothing but work." },
 } as const satisfies Record<string, Limit>;
 

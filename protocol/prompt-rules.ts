@@ -9,6 +9,7 @@ export interface PromptFields {
   obj_id?: number;
   rel_coordinates: boolean;
   replace: boolean;
+  semantic_map: boolean;
 }
 
 export interface PromptProblem {
@@ -54,8 +55,9 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
 }
 
 function objectProblem(prompt: PromptFields): PromptProblem | undefined {
-  const { points, point_labels, bounding_boxes, bounding_box_labels, obj_id, replace } = prompt;
+  const { points, point_labels, bounding_boxes, bounding_box_labels, obj_id, replace, semantic_map } = prompt;
   if (replace) return wrong(["replace"], "expected false: only a concept can replace concepts");
+  if (semantic_map) return wrong(["semantic_map"], "expected false: only a concept has a semantic map");
   if (bounding_boxes !== undefined) {
     if (obj_id === undefined) return missing("obj_id", "points with a box are about one object; name it");
     if (bounding_boxes.length !== 1) {
@@ -99,10 +101,10 @@ function coordinateProblem(prompt: PromptFields): PromptProblem | undefined {
   return undefined;
 }
 
-function wrong(path: (string | number)[], message: string): PromptProblem {
+export function wrong(path: (string | number)[], message: string): PromptProblem {
   return { path, message, missing: false };
 }
 
-function missing(field: string, message: string): PromptProblem {
+export function missing(field: string, message: string): PromptProblem {
   return { path: [field], message: `missing: ${message}`, missing: true };
 }

@@ -1,7 +1,16 @@
 /** What a server sends. Clients must ignore fields they do not know: new ones may be added within `masklet.v1`. */
 import { z } from "zod";
 import { ERRORS, type ErrorBody, type ErrorCode } from "./errors.js";
-import { boxXywh, cocoRle, frameIndex, objectId, probability, requestId, sessionId } from "./fields.js";
+import {
+  boxXywh,
+  cocoRle,
+  frameIndex,
+  lowResMask,
+  objectId,
+  probability,
+  requestId,
+  sessionId,
+} from "./fields.js";
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame; the arrays run in parallel, one entry per object, ids ascending, empty masks left out. */
@@ -41,6 +50,26 @@ export const ANSWER_FIELDS = {
     frame_index: frameIndex.describe("As asked"),
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concepts"),
     outputs: outputsSchema,
+    semantic_map: z
+      .strictObject({
+        logits: lowResMask,
+        mask: cocoRle.describe("Where the logits are above 0, at the size of the source"),
+      })
+      .exactOptional()
+      .describe("With `semantic_map: true`"),
+  },
+  predict: {
+    frame_index: frameIndex.describe("As asked"),
+    masks: z
+      .array(z.array(cocoRle))
+      .describe("For each prompt three masks, or one without `multimask_output`; at the size of the source"),
+    iou_predictions: z
+      .array(z.array(z.number()))
+      .describe("What the model makes of each mask: its overlap with what was meant, about 0 to 1"),
+    low_res_masks: z
+      .array(z.array(lowResMask))
+      .exactOptional()
+      .describe("The logits of each mask; `mask_input` takes one of them"),
   },
   cancel_propagation: success,
   remove_object: success,
@@ -64,6 +93,7 @@ function answerSchema<T extends z.ZodRawShape>(fields: T) {
 export const ANSWER_SCHEMAS = {
   start_session: answerSchema(ANSWER_FIELDS.start_session),
   add_prompt: answerSchema(ANSWER_FIELDS.add_prompt),
+  predict: answerSchema(ANSWER_FIELDS.predict),
   cancel_propagation: answerSchema(ANSWER_FIELDS.cancel_propagation),
   remove_object: answerSchema(ANSWER_FIELDS.remove_object),
   reset_session: answerSchema(ANSWER_FIELDS.reset_session),

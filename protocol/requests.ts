@@ -1,13 +1,17 @@
 /**
  * What a client may ask. Field names and defaults are those of SAM 3's `handle_request` (with the later additions of
- * 3.1); `upload_id`, `replace`, `get_session` and `cancel_propagation` as a request on the same socket are ours.
+ * 3.1); `upload_id`, `replace`, `semantic_map`, `get_session` and `cancel_propagation` as a request on the same socket are
+ * ours. `predict` has the fields of `predict_torch`, the image predictor's batched method
+ * (`facebookresearch/segment-anything:segment_anything/predictor.py`).
  *
  * These are bodies: on the wire each also carries `request_id`.
  */
 import { z } from "zod";
 import {
   boxXywh,
+  boxXyxy,
   frameIndex,
+  lowResMask,
   objectId,
   phrase,
   point,
@@ -17,6 +21,7 @@ import {
   sessionId,
 } from "./fields.js";
 import { FIELD_LIMITS } from "./limits.js";
+import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
 
 const startSession = z
@@ -96,9 +101,62 @@ const addPrompt = z
       .boolean()
       .default(false)
       .describe("Forget earlier concepts and their objects first, as SAM 3 does"),
+    semantic_map: z
+      .boolean()
+      .default(false)
+      .describe("Also answer with where on this frame the concept is, all its instances in one map"),
   })
   .superRefine((prompt, context) => {
     const problem = promptProblem(prompt);
+    if (problem) {
+      const { path, message, missing } = problem;
+      context.addIssue({ code: "custom", path, message, params: { missing } });
+    }
+  });
+
+const predict = z
+  .strictObject({
+    type: z.literal("predict"),
+    session_id: sessionId,
+    frame_index: frameIndex.default(0).describe("The picture that the prompts are about"),
+    point_coords: z
+      .array(z.array(point).min(1).max(FIELD_LIMITS.pointsPerPrompt.value))
+      .min(1)
+      .max(FIELD_LIMITS.promptsPerPrediction.value)
+      .exactOptional()
+      .describe("Clicks, `[x, y]` each: one list per prompt, all of one length"),
+    point_labels: z
+      .array(z.array(polarity))
+      .exactOptional()
+      .describe("One per click: 1 on the thing, 0 off it"),
+    boxes: z
+      .array(boxXyxy)
+      .min(1)
+      .max(FIELD_LIMITS.promptsPerPrediction.value)
+      .exactOptional()
+      .describe(
+        "One per prompt, `[x0, y0, x1, y1]` as in SAM's predictor: corners, not a width and a height",
+      ),
+    mask_input: lowResMask
+      .exactOptional()
+      .describe(
+        "A mask of an earlier answer's `low_res_masks`, to go on from; for every prompt of this request",
+      ),
+    multimask_output: z
+      .boolean()
+      .default(true)
+      .describe("Three masks for each prompt, because one click may mean a part or the whole; otherwise one"),
+    return_low_res_masks: z
+      .boolean()
+      .default(true)
+      .describe("False leaves `low_res_masks` out of the answer"),
+    rel_coordinates: z
+      .boolean()
+      .default(true)
+      .describe("True: 0..1 of the frame. False: pixels of the source"),
+  })
+  .superRefine((fields, context) => {
+    const problem = predictProblem(fields);
     if (problem) {
       const { path, message, missing } = problem;
       context.addIssue({ code: "custom", path, message, params: { missing } });
@@ -150,6 +208,7 @@ const getSession = z.strictObject({ type: z.literal("get_session"), session_id: 
 export const REQUEST_SCHEMAS = {
   start_session: startSession,
   add_prompt: addPrompt,
+  predict,
   propagate_in_video: propagateInVideo,
   cancel_propagation: cancelPropagation,
   remove_object: removeObject,
@@ -173,6 +232,7 @@ export type SingleRequest = Exclude<Request, { type: "propagate_in_video" }>;
 export type StreamRequest = RequestOf<"propagate_in_video">;
 
 export type AddPromptRequest = RequestOf<"add_prompt">;
+export type PredictRequest = RequestOf<"predict">;
 
 /** True when the prompt is about one object (points, or a box with `obj_id`); false for a concept. */
 export function isObjectPrompt(request: AddPromptRequest): boolean {

@@ -17,6 +17,7 @@ export function createAnswerer(sessions: SessionOwner): (request: SingleRequest)
     start_session: async (request) => (await sessions.start(request)).facts,
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
     add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
+    predict: async (request) => (await sessions.get(request.session_id)).predict(request),
     remove_object: async ({ session_id, obj_id }) => {
       await (await sessions.get(session_id)).removeObject(obj_id);
       return success;

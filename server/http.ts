@@ -44,8 +44,9 @@ export function createHttpServer(parts: HttpParts): Server {
   ];
 
   async function health(_request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { id, family, version, provider } = await predictor.ready;
-    const { sessions } = predictor.stats();
+    const first = await predictor.ready;
+    const { sessions, pack = first } = predictor.stats();
+    const { id, family, version, provider } = pack;
     sendJson(response, 200, { status: "ok", pack: { id, family, version }, provider, sessions });
   }
 

@@ -70,11 +70,16 @@ export interface Predictor {
   handleStreamRequest(
     request: RequestInputOf<"propagate_in_video">,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /**
+   * Reads the pack's folder again: sessions that start from then on run on what is there now, open ones keep what they
+   * have. Rejects, and changes nothing, when it cannot be used.
+   */
+  reloadPack(): Promise<PackSummary>;
   /** Another party beside the predictor's own caller. */
   connect(onEvent: (event: SessionEvent) => void): Client;
   readonly uploads: UploadStore;
-  /** Sessions open now, and the engine's counts once it runs. */
-  stats(): { sessions: number; engine: EngineStats | undefined };
+  /** Sessions open now; what new ones run on and the engine's counts once it runs. */
+  stats(): { sessions: number; pack: PackSummary | undefined; engine: EngineStats | undefined };
   /** Running propagations fail with shutting_down. Resolves when no process and no file is left. */
   close(): Promise<void>;
 }
@@ -140,9 +145,10 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
       if (request.type === "propagate_in_video") return yield* caller.stream(request);
       throw new ProtocolError("unknown_type", `type: ${request.type} is for handleRequest`, "type");
     },
+    reloadPack: async () => (await engine).reload(),
     connect,
     uploads,
-    stats: () => ({ sessions: registry.count, engine: running?.stats() }),
+    stats: () => ({ sessions: registry.count, pack: running?.pack, engine: running?.stats() }),
     close() {
       closed ??= (async () => {
         const ended = registry.shutDown();

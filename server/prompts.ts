@@ -30,6 +30,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize): Engi
     ...(request.text !== undefined && { text: request.text }),
     ...(boxes.length > 0 && { exemplars: { boxesXywh: boxes, labels: request.bounding_box_labels ?? [] } }),
     replace: request.replace,
+    ...(request.semantic_map && { semanticMap: true }),
   };
 }
 
@@ -40,19 +41,20 @@ function toRelativeBox([x, y, w, h]: BoxXywh, { width, height }: FrameSize): Box
 }
 
 function checkPixels(request: AddPromptRequest, { width, height }: FrameSize): void {
-  const check = (value: number, limit: number, field: string) => {
-    if (value > limit) {
-      throw new ProtocolError("invalid_field", `${field}: expected 0..${limit} pixels, got ${value}`, field);
-    }
-  };
   request.points?.forEach(([x, y], index) => {
-    check(x, width, `points[${index}][0]`);
-    check(y, height, `points[${index}][1]`);
+    checkPixel(x, width, `points[${index}][0]`);
+    checkPixel(y, height, `points[${index}][1]`);
   });
   request.bounding_boxes?.forEach(([x, y, w, h], index) => {
-    check(x, width, `bounding_boxes[${index}][0]`);
-    check(y, height, `bounding_boxes[${index}][1]`);
-    check(x + w, width, `bounding_boxes[${index}][2]`);
-    check(y + h, height, `bounding_boxes[${index}][3]`);
+    checkPixel(x, width, `bounding_boxes[${index}][0]`);
+    checkPixel(y, height, `bounding_boxes[${index}][1]`);
+    checkPixel(x + w, width, `bounding_boxes[${index}][2]`);
+    checkPixel(y + h, height, `bounding_boxes[${index}][3]`);
   });
+}
+
+/** @throws ProtocolError invalid_field for a position beyond the frame; the schema has refused those before it. */
+export function checkPixel(value: number, limit: number, field: string): void {
+  if (value <= limit) return;
+  throw new ProtocolError("invalid_field", `${field}: expected 0..${limit} pixels, got ${value}`, field);
 }

@@ -8,16 +8,18 @@ import {
   type AddPromptRequest,
   type AnswerOf,
   type Outputs,
+  type PredictRequest,
   ProtocolError,
   type SessionFacts,
   type StreamRequest,
   type VideoFacts,
 } from "../protocol/index.js";
-import type { Engine } from "./engine/index.js";
+import type { Engine, PackSummary } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { type Leg, planLegs } from "./frame-range.js";
 import type { MediaFrame, MediaSource } from "./media/source.js";
 import { toOutputs } from "./outputs.js";
+import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { createPromptLog } from "./prompt-log.js";
 import { toEnginePrompt } from "./prompts.js";
 import { runPropagation } from "./propagation.js";
@@ -41,6 +43,8 @@ export interface Session {
   /** True while a request or a propagation is under way. */
   readonly busy: boolean;
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
+  /** Masks for prompts on one picture; the session remembers nothing of it. */
+  predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
   removeObject(objectId: number): Promise<void>;
   /** Ends a running propagation and forgets everything that was said. */
   reset(): Promise<void>;
@@ -62,12 +66,14 @@ export interface SessionParts {
   facts: VideoFacts;
   media: MediaSource;
   engine: Engine;
+  /** What this session runs on; the engine's own may change. */
+  pack: PackSummary;
   /** The name the engine knows this session by. */
   engineSessionId: string;
 }
 
-export function createSession({ facts, media, engine, engineSessionId }: SessionParts): Session {
-  const inputSize = { width: engine.pack.inputSize, height: engine.pack.inputSize };
+export function createSession({ facts, media, engine, pack, engineSessionId }: SessionParts): Session {
+  const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
   const engineTurns = createSerial();
   const prompts = createPromptLog();
@@ -182,7 +188,7 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
       return inOrder(async () => {
         const { signal } = closing;
         const { index, rgb } = await media.frame(request.frame_index, { ...inputSize, signal });
-        const { output, objectId } = await withEngine(() =>
+        const { output, objectId, semantic } = await withEngine(() =>
           engine.prompt(engineSessionId, { index, rgb }, prompt),
         );
         if (objectId === undefined) prompts.addConcept(request.frame_index, request.replace);
@@ -191,7 +197,20 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
           frame_index: request.frame_index,
           ...(objectId !== undefined && { obj_id: objectId }),
           outputs: toOutputs(output, request.output_prob_thresh),
+          ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
         };
+      });
+    },
+
+    async predict(request) {
+      const { frame_index } = request;
+      checkFrame(frame_index, "frame_index");
+      const prompt = toPredictionPrompt(request, facts);
+      return inOrder(async () => {
+        const { signal } = closing;
+        const { index, rgb } = await media.frame(frame_index, { ...inputSize, signal });
+        const predicted = await withEngine(() => engine.predict(engineSessionId, { index, rgb }, prompt));
+        return { frame_index, ...toPredictions(predicted, request.return_low_res_masks) };
       });
     },
 
@@ -211,7 +230,7 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
     describe: () =>
       inOrder(async () => {
         const { concepts, objectIds } = await withEngine(() => engine.describeSession(engineSessionId));
-        const { id, family, version } = engine.pack;
+        const { id, family, version } = pack;
         const propagating = running !== undefined;
         return { ...facts, concepts, obj_ids: objectIds, propagating, pack: { id, family, version } };
       }),

@@ -53,6 +53,16 @@ export interface Prediction {
   pointer: Float32Array;
 }
 
+/** What `segment` proposes for one prompt: the mask for when one is wanted, then three for when it may mean several. */
+export interface Candidates {
+  /** Four of float32 [m, m]. */
+  masks: Float32Array[];
+  /** Predicted quality of each. */
+  ious: number[];
+  /** How little of the first mask hangs on the exact threshold, 0..1. */
+  stability: number;
+}
+
 export interface MemoryRequest {
   /** float32 [m, m] */
   maskLogits: Float32Array;
@@ -67,6 +77,15 @@ export interface Model {
   encode(frame: Frame, withTrunk: boolean): Promise<FrameFeatures>;
   /** A prompt without memory; `previous` is float32 [m, m], the object's mask so far. */
   segment(features: FrameFeatures, prompt: PointPrompt, previous: Float32Array | null): Promise<Prediction>;
+  /**
+   * All candidates of many prompts, which have equally many points. `previous` is float32 [m, m], a mask that all go on
+   * from.
+   */
+  propose(
+    features: FrameFeatures,
+    prompts: readonly PointPrompt[],
+    previous: Float32Array | null,
+  ): Promise<Candidates[]>;
   /** Many objects, each from its own memories; objects of equal sizes share a call. In the order of `selections`. */
   track(features: FrameFeatures, selections: readonly Selection[]): Promise<Prediction[]>;
   /** One object from its memories and clicks. */
@@ -78,14 +97,18 @@ export interface Model {
 }
 
 /** Earlier logits are clamped to this before they are fed back, as the reference does. */
-const PREVIOUS_LOGIT = 32;
+export const PREVIOUS_LOGIT = 32;
 
-/** @param objectsPerCall largest batch of `track` */
+/**
+ * @param objectsPerCall largest batch of `track` and `propose`
+ * @param takesMasks whether `segment` can go on from a mask; to a pack that cannot, none is given
+ */
 export function createModel(
   run: RunGraph,
   geometry: Geometry,
   bank: BankRules,
   objectsPerCall: number,
+  takesMasks = true,
 ): Model {
   const { S, D, Dm, T, m } = geometry;
   const pixels = m * m;
@@ -126,6 +149,26 @@ export function createModel(
     );
   }
 
+  /** A mask to go on from is the same for all prompts. */
+  function segmentFeeds(
+    features: FrameFeatures,
+    prompts: readonly PointPrompt[],
+    previous: Float32Array | null,
+  ): Record<string, Tensor> {
+    const B = prompts.length;
+    const prompted = { ...levels(features), ...stackPoints(prompts) };
+    if (!takesMasks) return prompted;
+    const clamp = (logit: number) => Math.max(-PREVIOUS_LOGIT, Math.min(PREVIOUS_LOGIT, logit));
+    const mask = new Float32Array(B * pixels);
+    const clamped = previous?.map(clamp);
+    for (let b = 0; clamped && b < B; b++) mask.set(clamped, b * pixels);
+    return {
+      ...prompted,
+      mask_in: float32([B, 1, m, m], mask),
+      has_mask: float32([B], new Float32Array(B).fill(previous ? 1 : 0)),
+    };
+  }
+
   return {
     async encode(frame, withTrunk) {
       const image: Tensor = { type: "uint8", dims: [1, S, S, 3], data: frame.rgb };
@@ -144,17 +187,13 @@ export function createModel(
     },
 
     async segment(features, prompt, previous) {
-      const clamp = (logit: number) => Math.max(-PREVIOUS_LOGIT, Math.min(PREVIOUS_LOGIT, logit));
-      const outputs = await run(
-        "segment",
-        {
-          ...levels(features),
-          ...packPoints(prompt, 1),
-          mask_in: float32([1, 1, m, m], previous ? previous.map(clamp) : new Float32Array(pixels)),
-          has_mask: float32([1], Float32Array.of(previous ? 1 : 0)),
-        },
-        ["masks", "iou", "score", "pointer", "best"],
-      );
+      const outputs = await run("segment", segmentFeeds(features, [prompt], previous), [
+        "masks",
+        "iou",
+        "score",
+        "pointer",
+        "best",
+      ]);
       const best = ints(outputs, "best")[0] as number;
       return {
         maskLogits: part(floats(outputs, "masks"), best, pixels),
@@ -162,6 +201,29 @@ export function createModel(
         iou: floats(outputs, "iou")[best] as number,
         pointer: part(floats(outputs, "pointer"), best, D),
       };
+    },
+
+    async propose(features, prompts, previous) {
+      const found: Candidates[] = [];
+      for (let start = 0; start < prompts.length; start += objectsPerCall) {
+        const batch = prompts.slice(start, start + objectsPerCall);
+        const outputs = await run("segment", segmentFeeds(features, batch, previous), [
+          "masks",
+          "iou",
+          "stability",
+        ]);
+        const masks = floats(outputs, "masks"); // [B, 4, m, m]
+        const ious = floats(outputs, "iou"); // [B, 4]
+        const stability = floats(outputs, "stability"); // [B]
+        batch.forEach((_, b) => {
+          found.push({
+            masks: [0, 1, 2, 3].map((index) => part(masks, b * 4 + index, pixels)),
+            ious: [...ious.subarray(b * 4, b * 4 + 4)],
+            stability: stability[b] as number,
+          });
+        });
+      }
+      return found;
     },
 
     async track(features, selections) {
@@ -230,13 +292,19 @@ export function createModel(
 const NO_PROMPT: PointPrompt = { points: [[0, 0]], labels: [-1] };
 
 /** The same points for all B objects: float32 [B, N, 2] and int32 [B, N]. */
-function packPoints({ points, labels }: PointPrompt, B: number) {
-  const N = points.length;
+function packPoints(prompt: PointPrompt, B: number) {
+  return stackPoints(Array.from({ length: B }, () => prompt));
+}
+
+/** Prompts of equally many points: float32 [B, N, 2] and int32 [B, N]. */
+function stackPoints(prompts: readonly PointPrompt[]) {
+  const B = prompts.length;
+  const N = prompts[0]?.points.length ?? 0;
   const coordinates = new Float32Array(B * N * 2);
   const kinds = new Int32Array(B * N);
-  for (let b = 0; b < B; b++) {
+  prompts.forEach(({ points, labels }, b) => {
     coordinates.set(points.flat(), b * N * 2);
     kinds.set(labels, b * N);
-  }
+  });
   return { points: float32([B, N, 2], coordinates), labels: int32([B, N], kinds) };
 }

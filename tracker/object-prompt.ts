@@ -7,7 +7,7 @@ import type { Masklet } from "./masklet.js";
 import type { Frame } from "./model.js";
 import { startMotion } from "./motion.js";
 import type { TrackerParts } from "./parts.js";
-import { type ObjectPrompt, PromptError } from "./prompts.js";
+import { type ObjectPrompt, PromptError, unsupportedByPack } from "./prompts.js";
 import { report, type StepResult } from "./report.js";
 import { settleOverlaps } from "./separation.js";
 import { CERTAIN } from "./sight.js";
@@ -18,8 +18,7 @@ export async function promptObject(
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
   const { capabilities, registry, features, model, policy, bank, geometry } = parts;
-  if (!capabilities.points)
-    throw new PromptError("unsupported_by_pack", "This pack takes no clicks and boxes.");
+  if (!capabilities.points) throw unsupportedByPack("points", capabilities);
   const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
   const corrected = existing?.excluded ? undefined : existing;
   if (!corrected && registry.isFull()) {

@@ -15,7 +15,15 @@ export interface VideoTrackerOptions {
   bank: BankRules;
   /** `detect` of the manifest; packs that do not detect have none. */
   detect?: ManifestDetect | undefined;
-  capabilities: { text: boolean; exemplars: boolean; points: boolean };
+  capabilities: {
+    text: boolean;
+    exemplars: boolean;
+    points: boolean;
+    /** Whether clicks can go on from a mask; absent for yes. */
+    maskInput?: boolean | undefined;
+  };
+  /** `decode` of the manifest. */
+  decode?: { singleMaskStability?: number | undefined };
   policy?: PolicyOverrides;
 }
 
@@ -25,6 +33,7 @@ export interface TrackerParts {
   geometry: Geometry;
   bank: BankRules;
   policy: TrackerPolicy;
+  decode: VideoTrackerOptions["decode"];
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   concepts: ConceptList;
@@ -32,10 +41,10 @@ export interface TrackerParts {
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
-  const { run, tokenize, geometry, bank, capabilities } = options;
+  const { run, tokenize, geometry, bank, capabilities, decode } = options;
   const { L = 0, D } = geometry;
   const policy = resolvePolicy(options.policy, options.detect);
-  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall);
+  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall, capabilities.maskInput);
   const { exemplarPhrase } = policy.detect;
   return {
     run,
@@ -43,6 +52,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     geometry,
     bank,
     policy,
+    decode,
     capabilities,
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),

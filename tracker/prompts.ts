@@ -9,6 +9,8 @@ export interface ConceptPrompt {
   exemplars?: { boxesXywh: readonly BoxXywh[]; labels: readonly (0 | 1)[] };
   /** Forget the concepts given before, and their objects. */
   replace: boolean;
+  /** Whether to tell where on the frame the concept is, all instances in one map. */
+  semanticMap?: boolean;
 }
 
 /** This one thing. Points and box relative to the frame. */
@@ -31,9 +33,36 @@ export type Prompt = ConceptPrompt | ObjectPrompt;
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
-    readonly code: "unsupported_by_pack" | "object_limit",
+    readonly code: "unsupported_by_pack" | "object_limit" | "invalid_field",
     message: string,
+    /** The request field at fault. */
+    readonly field?: string,
   ) {
     super(message);
   }
+}
+
+export interface PromptAbilities {
+  text: boolean;
+  exemplars: boolean;
+  points: boolean;
+}
+
+/** What each ability is asked for by: in words, and the request field. */
+const ASKED_BY = {
+  text: { words: "a phrase (text)", field: "text" },
+  exemplars: { words: "exemplars (bounding_boxes without obj_id)", field: "bounding_boxes" },
+  points: { words: "clicks or a box on one object (points, bounding_boxes with obj_id)", field: "points" },
+} as const;
+
+/** Says what the pack cannot be asked, and what it can. */
+export function unsupportedByPack(asked: keyof PromptAbilities, abilities: PromptAbilities): PromptError {
+  const { words, field } = ASKED_BY[asked];
+  const can = (["text", "exemplars", "points"] as const).filter((ability) => abilities[ability]);
+  const list = can.map((ability) => ASKED_BY[ability].words).join(", or ") || "nothing";
+  return new PromptError(
+    "unsupported_by_pack",
+    `This model pack does not take ${words}; it takes ${list}.`,
+    field,
+  );
 }

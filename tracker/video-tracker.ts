@@ -15,6 +15,7 @@ import type { Frame } from "./model.js";
 import { framesUnseen, startMotion } from "./motion.js";
 import { promptObject } from "./object-prompt.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
+import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
 import type { Prompt } from "./prompts.js";
 import { recondition } from "./recondition.js";
 import { report, type StepResult } from "./report.js";
@@ -24,8 +25,17 @@ import { isVisible } from "./sight.js";
 
 export type { Frame } from "./model.js";
 export type { VideoTrackerOptions } from "./parts.js";
+export type { Candidate, PredictionPrompt } from "./predict.js";
 export { type Prompt, PromptError } from "./prompts.js";
 export type { StepResult, TrackedObject } from "./report.js";
+
+export interface PromptResult {
+  result: StepResult;
+  /** The prompted object. */
+  objectId?: number;
+  /** float32 [m, m]: where the concept is, when that was asked for. */
+  semanticLogits?: Float32Array;
+}
 
 /** Calls must not overlap: await one before the next. */
 export interface VideoTracker {
@@ -34,7 +44,13 @@ export interface VideoTracker {
    * @returns everything known on that frame, and the object's id for an object prompt
    * @throws PromptError when the pack cannot do it or the session is full
    */
-  prompt(frame: Frame, prompt: Prompt): Promise<{ result: StepResult; objectId?: number }>;
+  prompt(frame: Frame, prompt: Prompt): Promise<PromptResult>;
+  /**
+   * What prompts on one picture mean, apart from everything the session knows: nothing is remembered of it.
+   * @returns for each prompt of the batch its candidate masks
+   * @throws PromptError when the pack cannot do it
+   */
+  predict(frame: Frame, prompt: PredictionPrompt): Promise<Candidate[][]>;
   /** The next steps visit frames in this direction; what is known of movement starts again. */
   beginPropagation(reverse: boolean): void;
   /** One frame of a propagation. */
@@ -70,8 +86,10 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   return {
     async prompt(frame, prompt) {
       if (prompt.kind === "object") return promptObject(parts, frame, prompt);
-      return { result: await promptConcept(parts, frame, prompt) };
+      return promptConcept(parts, frame, prompt);
     },
+
+    predict: (frame, prompt) => predict(parts, frame, prompt),
 
     beginPropagation(backwards) {
       reverse = backwards;

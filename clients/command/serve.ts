@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { readConfig, type ServerOptions } from "../../server/config.js";
 import { type RunningServer, startServer } from "../../server/main.js";
 import { CommandError, UsageError } from "./errors.js";
-import { onStopSignal } from "./signals.js";
+import { onReloadSignal, onStopSignal } from "./signals.js";
 
 /** As commander hands them over. */
 export interface ServeArguments {
@@ -30,7 +30,16 @@ export async function serve(given: ServeArguments): Promise<void> {
   process.stdout.write(
     `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
   );
+  const forgetReload = onReloadSignal(() => {
+    // A pack that cannot be used is logged by the engine, which keeps the one it has.
+    server.predictor.reloadPack().then(
+      (pack) =>
+        process.stdout.write(`new sessions run on pack ${pack.id} ${pack.version} on ${pack.provider}\n`),
+      () => {},
+    );
+  });
   await stopSignal;
+  forgetReload();
   await server.close();
   forget();
 }

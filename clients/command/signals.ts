@@ -16,3 +16,13 @@ export function onStopSignal(listener: () => void): () => void {
     for (const name of Object.keys(SIGNALS)) process.off(name, handle);
   };
 }
+
+/**
+ * Calls back on every SIGUSR2, where the system has it (not on Windows). Returns the function that stops listening.
+ * SIGHUP, which other servers use for this, is left to its first meaning: the terminal is gone, and so are we.
+ */
+export function onReloadSignal(listener: () => void): () => void {
+  if (process.platform === "win32") return () => {};
+  process.on("SIGUSR2", listener);
+  return () => void process.off("SIGUSR2", listener);
+}

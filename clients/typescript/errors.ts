@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../protocol/index.js";
 
-/** The server's codes, and two for what no server can tell. */
-export type ClientErrorCode = ErrorCode | "connection_failed" | "connection_lost";
+/** The server's codes, and three for what no server can tell. */
+export type ClientErrorCode = ErrorCode | "connection_failed" | "connection_lost" | "no_image";
 
 /** The shape in which the server reports failures, on the socket and over HTTP. */
 export interface ReportedError {

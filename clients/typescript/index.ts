@@ -30,6 +30,7 @@ export type {
   UploadFacts,
   VideoFacts,
 } from "../../protocol/index.js";
+export { decodeLowResMask, encodeLowResMask, type LowResMask } from "../../protocol/logits.js";
 export { decodeMask, encodeMask, maskArea, maskBox } from "../../protocol/rle.js";
 export {
   type ConnectionEnd,
@@ -39,7 +40,15 @@ export {
   type StartFields,
 } from "./client.js";
 export { type ClientErrorCode, MaskletError, type ReportedError } from "./errors.js";
+export {
+  createImagePredictor,
+  fullSizeLogits,
+  type ImagePredictor,
+  type ImagePrompt,
+  type ImagePrompts,
+  type Prediction,
+} from "./image-predictor.js";
 export { type FrameObject, objectsOf } from "./objects.js";
-export type { MaskletSession, PromptFields, PropagationFields } from "./session.js";
+export type { MaskletSession, PredictFields, PromptFields, PropagationFields } from "./session.js";
 export type { UploadOptions, UploadSource } from "./upload.js";
 export type { WebSocketClass } from "./wire.js";

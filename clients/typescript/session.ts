@@ -11,6 +11,9 @@ import type { Exchange } from "./exchange.js";
 /** Fields of `add_prompt`, without those that every request of a session has. */
 export type PromptFields = Omit<RequestInputOf<"add_prompt">, "type" | "session_id">;
 
+/** Fields of `predict`, without those that every request of a session has. */
+export type PredictFields = Omit<RequestInputOf<"predict">, "type" | "session_id">;
+
 /** Fields of `propagate_in_video`, without those that every request of a session has. */
 export type PropagationFields = Omit<RequestInputOf<"propagate_in_video">, "type" | "session_id">;
 
@@ -21,6 +24,8 @@ export interface MaskletSession {
   readonly facts: VideoFacts;
   /** Says what to look for: a phrase, exemplars, clicks, or an object's box. */
   addPrompt(prompt: PromptFields): Promise<AnswerOf<"add_prompt">>;
+  /** Masks for prompts on one picture, of which the session remembers nothing; `createImagePredictor` is built on it. */
+  predict(fields: PredictFields): Promise<AnswerOf<"predict">>;
   /**
    * Frames as the server makes them. Leaving the loop early cancels the propagation, and waits until it has ended, so
    * that the next one may start. Returns the `done` message.
@@ -66,6 +71,7 @@ export function createSession(exchange: Exchange, facts: VideoFacts): MaskletSes
     id: session_id,
     facts,
     addPrompt: (prompt) => exchange.ask<"add_prompt">({ ...prompt, type: "add_prompt", session_id }),
+    predict: (fields) => exchange.ask<"predict">({ ...fields, type: "predict", session_id }),
     propagate,
     cancel,
     async removeObject(obj_id) {

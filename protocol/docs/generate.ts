@@ -1,6 +1,7 @@
 /** The generated parts of PROTOCOL.md: whatever the code knows is written by the code. */
 import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS } from "../errors.js";
+import { lowResMask } from "../fields.js";
 import { FIELD_LIMITS, type Limit, SERVER_LIMITS } from "../limits.js";
 import {
   ANSWER_SCHEMAS,
@@ -28,6 +29,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type"]),
   outputs: fieldTable("reply", outputsSchema),
+  "low-resolution-masks": fieldTable("reply", lowResMask),
   upload: fieldTable("reply", uploadSchema),
   errors: table(
     ["Code", "Ends", "Retryable", "Meaning"],

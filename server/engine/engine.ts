@@ -43,6 +43,8 @@ export type EnginePrompt =
       exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
       /** Forget the concepts given before, and their objects. */
       replace: boolean;
+      /** Whether to tell where on the frame the concept is. */
+      semanticMap?: boolean;
     }
   | {
       kind: "object";
@@ -54,6 +56,39 @@ export type EnginePrompt =
       clearOldPoints: boolean;
       clearOldBoxes: boolean;
     };
+
+/** Logits `[height, width]`, row by row. */
+export interface LogitMap {
+  logits: Float32Array;
+  size: [height: number, width: number];
+}
+
+export interface PromptAnswer {
+  output: FrameOutput;
+  /** Set for object prompts. */
+  objectId?: number;
+  /** Where the concept is, when that was asked for; the mask is where the logits are above 0. */
+  semantic?: LogitMap & { mask: CocoRle };
+}
+
+/** What an image predictor is asked. All coordinates are relative to the frame, 0..1. */
+export interface PredictionPrompt {
+  /** One list per prompt of the batch, all of one length. */
+  points: [number, number][][];
+  labels: (0 | 1)[][];
+  /** x0, y0, x1, y1; one per prompt of the batch, or none at all. */
+  boxesXyxy?: [number, number, number, number][];
+  /** Goes with every prompt of the batch. */
+  maskInput?: LogitMap;
+  multimask: boolean;
+}
+
+/** A proposed mask at the size of the video, and the logits it comes from. */
+export interface PredictedMask extends LogitMap {
+  mask: CocoRle;
+  /** What the model makes of it, about 0..1. */
+  iou: number;
+}
 
 export interface PackSummary {
   id: string;
@@ -81,18 +116,20 @@ export interface EngineStats {
 }
 
 export interface Engine {
+  /** What new sessions run on. A session keeps the pack that it was opened with. */
   readonly pack: PackSummary;
-  /** @throws EngineError session_exists; session_limit. */
-  openSession(sessionId: string, video: { width: number; height: number }): Promise<void>;
+  /** @returns the pack that this session runs on. @throws EngineError session_exists; session_limit. */
+  openSession(sessionId: string, video: { width: number; height: number }): Promise<PackSummary>;
   /**
-   * Adds a prompt on a frame and answers what that frame shows now. `objectId` is set for object prompts.
+   * Adds a prompt on a frame and answers what that frame shows now.
    * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.
    */
-  prompt(
-    sessionId: string,
-    frame: EngineFrame,
-    prompt: EnginePrompt,
-  ): Promise<{ output: FrameOutput; objectId?: number }>;
+  prompt(sessionId: string, frame: EngineFrame, prompt: EnginePrompt): Promise<PromptAnswer>;
+  /**
+   * Masks for prompts on one picture, which the session does not remember: for each prompt of the batch, its candidates.
+   * @throws EngineError unsupported_by_pack, invalid_field, session_not_found.
+   */
+  predict(sessionId: string, frame: EngineFrame, prompt: PredictionPrompt): Promise<PredictedMask[][]>;
   beginPropagation(sessionId: string, reverse: boolean): Promise<void>;
   /** One frame of the running propagation; frames are given in the order of travel. */
   step(sessionId: string, frame: EngineFrame): Promise<FrameOutput>;
@@ -103,6 +140,12 @@ export interface Engine {
   resetSession(sessionId: string): Promise<void>;
   /** Closing an unknown session succeeds. */
   closeSession(sessionId: string): Promise<void>;
+  /**
+   * Reads the pack's folder again. New sessions run on what is there now; those that are open keep what they have until
+   * they are closed.
+   * @throws EngineError engine_failed when it cannot be used: nothing has changed then.
+   */
+  reload(): Promise<PackSummary>;
   /** Called when the inference process died, with the sessions that died with it. */
   onRestart(listener: (lostSessionIds: string[]) => void): void;
   stats(): EngineStats;

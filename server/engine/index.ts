@@ -1,2 +1,3 @@
 export * from "./engine.js";
-export { createEngine, type EngineLog, type EngineOptions } from "./process.js";
+export { createEngine } from "./generations.js";
+export type { EngineLog, EngineOptions } from "./process.js";

@@ -1,5 +1,5 @@
 /**
- * The engine as the main process sees it: one inference process, replaced when it dies.
+ * One inference process with one pack, replaced when it dies.
  *
  * A crash rejects what was pending with `engine_restarted` and loses all sessions; `onRestart` names them. Calls made
  * while the new process loads wait for it. When several starts in a row fail, every call rejects with `engine_failed`.
@@ -32,11 +32,14 @@ const firstDelayMs = 100;
 const longestDelayMs = 5_000;
 const silent: EngineLog = { info() {}, warn() {}, error() {} };
 
+/** An engine whose pack stays. */
+export type SupervisedEngine = Omit<Engine, "reload">;
+
 /**
  * Starts the inference process and loads a pack.
  * @throws EngineError engine_failed with one sentence that says what is wrong with the pack.
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function superviseProcess(options: EngineOptions): Promise<SupervisedEngine> {
   const log = options.log ?? silent;
   const load = {
     packDir: options.packDir,
@@ -49,6 +52,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const past = { frames: 0, restarts: 0, graphs: {} as EngineStats["graphs"] };
   let current: EngineChild | undefined;
   let crashesInARow = 0;
+  /** Read anew by each process: the folder may have changed in between. */
+  let pack: PackSummary;
 
   const gone = (reason: string) =>
     closing.signal.aborted
@@ -59,7 +64,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         );
 
   /** Resolves when the pack is loaded; a process that fails to do so is ended before this rejects. */
-  async function start(): Promise<{ child: EngineChild; pack: PackSummary }> {
+  async function start(): Promise<EngineChild> {
     let loaded = false;
     const child = startChild({
       log: (level, message) => log[level]({ pid: child.pid }, message),
@@ -78,13 +83,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     });
     current = child;
     try {
-      const pack = await child.call("load", load);
+      pack = await child.call("load", load);
       loaded = true;
       log.info(
         { pid: child.pid, pack: pack.id, version: pack.version, provider: pack.provider },
         "model pack loaded",
       );
-      return { child, pack };
+      return child;
     } catch (error) {
       await child.close();
       throw error;
@@ -107,7 +112,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await delay(waitMs, undefined, { signal: closing.signal }).catch(() => {});
       if (closing.signal.aborted) throw gone("");
       try {
-        const { child } = await start();
+        const child = await start();
         crashesInARow += 1;
         return child;
       } catch (error) {
@@ -121,15 +126,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
   }
 
-  const { child: first, pack } = await start();
-  let ready = Promise.resolve(first);
+  let ready = Promise.resolve(await start());
 
   async function call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
     if (closing.signal.aborted) throw gone("");
     const child = await ready;
     const result = await child.call(method, params);
     crashesInARow = 0;
-    if (method === "prompt" || method === "step") past.frames += 1;
+    if (method === "prompt" || method === "predict" || method === "step") past.frames += 1;
     return result;
   }
 
@@ -142,16 +146,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   return {
-    pack,
+    get pack() {
+      return pack;
+    },
     async openSession(sessionId, { width, height }) {
       if (!ledger.open(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
-      await call("openSession", { sessionId, width, height }).catch((error) => {
+      return call("openSession", { sessionId, width, height }).catch((error) => {
         ledger.close(sessionId);
         throw error;
       });
     },
     prompt: (sessionId, frame, prompt) => callInSession("prompt", { sessionId, frame, prompt }),
+    predict: (sessionId, frame, prompt) => callInSession("predict", { sessionId, frame, prompt }),
     step: (sessionId, frame) => callInSession("step", { sessionId, frame }),
     beginPropagation: (sessionId, reverse) => callInSession("beginPropagation", { sessionId, reverse }),
     removeObject: (sessionId, objectId) => callInSession("removeObject", { sessionId, objectId }),
@@ -181,7 +188,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 }
 
-function sumOfGraphs(a: EngineStats["graphs"], b: EngineStats["graphs"]): EngineStats["graphs"] {
+export function sumOfGraphs(a: EngineStats["graphs"], b: EngineStats["graphs"]): EngineStats["graphs"] {
   const sum = { ...a };
   for (const [role, { runs, ms }] of Object.entries(b)) {
     const before = sum[role] ?? { runs: 0, ms: 0 };

@@ -3,15 +3,27 @@
  * pixels cross as raw bytes, once, and no JSON is made of anything.
  */
 import type { ErrorCode } from "../../protocol/errors.js";
-import type { EngineFrame, EnginePrompt, FrameOutput, PackSummary } from "./engine.js";
+import type {
+  EngineFrame,
+  EnginePrompt,
+  FrameOutput,
+  PackSummary,
+  PredictedMask,
+  PredictionPrompt,
+  PromptAnswer,
+} from "./engine.js";
 
 /** Method: what it is given, what it answers. */
 export interface EngineMethods {
   load: { params: LoadParams; result: PackSummary };
-  openSession: { params: { sessionId: string; width: number; height: number }; result: undefined };
+  openSession: { params: { sessionId: string; width: number; height: number }; result: PackSummary };
   prompt: {
     params: { sessionId: string; frame: EngineFrame; prompt: EnginePrompt };
-    result: { output: FrameOutput; objectId?: number };
+    result: PromptAnswer;
+  };
+  predict: {
+    params: { sessionId: string; frame: EngineFrame; prompt: PredictionPrompt };
+    result: PredictedMask[][];
   };
   beginPropagation: { params: { sessionId: string; reverse: boolean }; result: undefined };
   step: { params: { sessionId: string; frame: EngineFrame }; result: FrameOutput };

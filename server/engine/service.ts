@@ -1,9 +1,10 @@
 /** What the inference process does when it is asked: one pack, many sessions, a tracker for each. */
+import type { CocoRle } from "../../protocol/rle.js";
 import { createVideoTracker, type VideoTracker } from "../../tracker/video-tracker.js";
 import { openPack, type Pack } from "../packs/pack.js";
 import { EngineError, type EngineFrame, type PackSummary } from "./engine.js";
 import { type OpenGraphs, openGraphs } from "./onnx.js";
-import { renderFrame, type VideoSize } from "./render.js";
+import { renderFrame, renderMasks, type VideoSize } from "./render.js";
 import type { GraphTiming, LoadParams, MethodName, Params, Result } from "./rpc.js";
 
 export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<Result<M>> } & {
@@ -38,6 +39,16 @@ export function createService(log: (level: "info" | "warn", message: string) => 
     return renderFrame(graphs.run, pack.manifest.geometry.m, video, frame.index, result);
   };
 
+  async function renderMaps(video: VideoSize, maps: readonly Float32Array[]) {
+    const { graphs, pack } = model();
+    const { m } = pack.manifest.geometry;
+    const masks = await renderMasks(graphs.run, m, video, maps);
+    return maps.map((logits, index) => {
+      const size: [number, number] = [m, m];
+      return { logits, size, mask: masks[index] as CocoRle };
+    });
+  }
+
   return {
     timing: () => loaded?.graphs.timing ?? {},
     async load(params) {
@@ -48,15 +59,29 @@ export function createService(log: (level: "info" | "warn", message: string) => 
       if (sessions.has(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
       sessions.set(sessionId, { video: { width, height }, tracker: newTracker(model()) });
+      return summarize(model());
     },
     async prompt({ sessionId, frame, prompt }) {
       const { tracker, video } = session(sessionId);
       checkFrame(frame, model().pack);
       // Before the tracker forgets anything for the sake of a phrase that cannot be read.
       if (prompt.kind === "concept" && prompt.text !== undefined) model().pack.tokenize?.(prompt.text);
-      const { result, objectId } = await tracker.prompt(frame, prompt);
+      const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
       const output = await render(video, frame, result);
-      return objectId === undefined ? { output } : { output, objectId };
+      const [semantic] = semanticLogits ? await renderMaps(video, [semanticLogits]) : [];
+      return { output, ...(objectId !== undefined && { objectId }), ...(semantic && { semantic }) };
+    },
+    async predict({ sessionId, frame, prompt }) {
+      const { tracker, video } = session(sessionId);
+      checkFrame(frame, model().pack);
+      const proposed = await tracker.predict(frame, prompt);
+      const maps = await renderMaps(
+        video,
+        proposed.flat().map(({ maskLogits }) => maskLogits),
+      );
+      return proposed.map((candidates) =>
+        candidates.map(({ iou }) => ({ iou, ...(maps.shift() as (typeof maps)[0]) })),
+      );
     },
     async beginPropagation({ sessionId, reverse }) {
       session(sessionId).tracker.beginPropagation(reverse);
@@ -118,7 +143,7 @@ function summarize({ pack, graphs }: Loaded): PackSummary {
 }
 
 function newTracker({ pack, graphs }: Loaded): VideoTracker {
-  const { geometry, bank, detect, capabilities } = pack.manifest;
+  const { geometry, bank, detect, decode, capabilities } = pack.manifest;
   const tokenize = (phrase: string) => {
     if (!pack.tokenize)
       throw new EngineError("unsupported_by_pack", "This model pack does not read text.", "text");
@@ -130,6 +155,7 @@ function newTracker({ pack, graphs }: Loaded): VideoTracker {
     geometry,
     bank,
     detect,
+    decode,
     capabilities,
   });
 }

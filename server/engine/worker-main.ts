@@ -39,8 +39,7 @@ async function answer({ id, method, params }: RpcRequest): Promise<void> {
 function describeFailure(error: unknown): RpcFailure {
   const { message } = error as Error;
   if (error instanceof PhraseError) return { code: "invalid_field", message, field: "text" };
-  if (error instanceof PromptError) return { code: error.code, message };
-  if (!(error instanceof ProtocolError)) return { code: "internal", message };
+  if (!(error instanceof ProtocolError || error instanceof PromptError)) return { code: "internal", message };
   const { code, field } = error;
   return field === undefined ? { code, message } : { code, message, field };
 }

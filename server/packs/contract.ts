@@ -37,6 +37,8 @@ export function packContract(
   const feat = f32("feat", 1, D, g, g);
   const features = [feat, f32("feat_s1", 1, D / 4, 2 * g, 2 * g), f32("feat_s0", 1, D / 8, 4 * g, 4 * g)];
   const points = [f32("points", "B", "N", 2), i32("labels", "B", "N")];
+  const maskInput =
+    manifest.capabilities.maskInput === false ? [] : [f32("mask_in", "B", 1, m, m), f32("has_mask", "B")];
   const pointerTime = manifest.bank.pointerTime === "none" ? [] : [f32("pointer_dt", "B", "P")];
   return {
     encode: {
@@ -63,7 +65,7 @@ export function packContract(
       ],
     },
     segment: {
-      inputs: [...features, ...points, f32("mask_in", "B", 1, m, m), f32("has_mask", "B")],
+      inputs: [...features, ...points, ...maskInput],
       outputs: [
         f32("masks", "B", 4, m, m),
         f32("iou", "B", 4),

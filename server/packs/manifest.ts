@@ -73,13 +73,20 @@ const manifestShape = z.object({
   geometry: geometrySchema,
   image: z.object({ color: z.literal("rgb") }),
   bank: bankSchema,
-  decode: z.object({ multimaskMinPoints: z.int().min(0), multimaskMaxPoints: z.int().min(0) }),
+  decode: z.object({
+    multimaskMinPoints: z.int().min(0),
+    multimaskMaxPoints: z.int().min(0),
+    /** A single mask less stable than this gives way to the best of three; absent when it never does. */
+    singleMaskStability: fraction.exactOptional(),
+  }),
   detect: z.object({ scoreThreshold: fraction, nmsIou: fraction, newObjectScore: fraction }).optional(),
   capabilities: z.object({
     text: z.boolean(),
     exemplars: z.boolean(),
     maskSeed: z.boolean(),
     points: z.boolean(),
+    /** Whether `segment` can go on from an earlier mask; absent for yes. Without it the graph has no such inputs. */
+    maskInput: z.boolean().exactOptional(),
     objectBatch: z.literal("dynamic"),
     memorySlots: z.literal("dynamic"),
   }),

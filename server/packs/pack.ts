@@ -1,6 +1,7 @@
 /** A model pack on disk: manifest, graphs and tokenizer, checked before anything is run. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { checkExternalData } from "./external-data.js";
 import { checkFiles } from "./files.js";
 import { type GraphRole, type Manifest, parseManifest } from "./manifest.js";
 import { openTokenizer, type Tokenize } from "./tokenizer.js";
@@ -30,6 +31,7 @@ export async function openPack(directory: string): Promise<Pack> {
   });
   const manifest = parseManifest(text);
   await checkFiles(directory, manifest.files);
+  for (const { file } of manifest.graphs) checkExternalData(directory, file, manifest.files);
   const graphs = manifest.graphs.map(({ role, file }) => ({
     role,
     name: file,

@@ -59,6 +59,26 @@ describe("the example", { timeout: 180_000 }, () => {
     ).toEqual(["0", "1", "2"]);
   });
 
+  it("of interactive segmentation draws its own picture and takes every step of SAM 2's walk-through", async () => {
+    const real = await startTestServer();
+    const args = ["--import", "tsx", "clients/examples/interactive.ts", real.url];
+    const { stdout } = await run(process.execPath, args, { cwd: root });
+    await real.close();
+    const steps = stdout
+      .trim()
+      .split("\n")
+      .map((line) => /^(.+): mask (\d) has (\d+) pixels, score \d\.\d{3}$/.exec(line));
+    expect(steps.map((step) => `${step?.[1]} ${step?.[2]}`)).toEqual([
+      ...["click 0", "click 1", "click 2", "refine 0", "exclude 0", "box 0", "box and point 0"],
+      ...["box 0 0", "box 1 0", "box 2 0", "box 3 0"],
+    ]);
+    const areas = Object.fromEntries(steps.map((step) => [`${step?.[1]} ${step?.[2]}`, Number(step?.[3])]));
+    // The wheel's box holds 75,625 pixels of the picture's 2,160,000; the truck's more than ten times as many.
+    expect(areas["box 0"]).toBeGreaterThan(20_000);
+    expect(areas["box 0"]).toBeLessThan(150_000);
+    expect(areas["box 0 0"]).toBeGreaterThan(300_000);
+  });
+
   const python = pythonWithWebsockets();
   it.skipIf(python === undefined)(
     `in Python prints one line per frame${python === undefined ? " (skipped: no python3 with websockets here)" : ""}`,

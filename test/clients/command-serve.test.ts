@@ -6,6 +6,8 @@ import { callCommand, startCommand } from "../helpers/command.js";
 import { makeClip, mediaPath } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer } from "../helpers/server.js";
+import { until } from "../helpers/settle.js";
+import { copyCompactPack } from "../helpers/tiny-pack.js";
 
 // Programs with a model to load, which take their time on a busy machine.
 describe("masklet serve", { timeout: 180_000 }, () => {
@@ -31,6 +33,42 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     expect(await client.closed).toMatchObject({ code: 1001 });
     const { status, stdout, stderr } = await command.ended;
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: line, stderr: "" });
+  });
+
+  it("takes up another pack on SIGUSR2, and keeps the one it has when that is no good", async () => {
+    const pack = await copyCompactPack();
+    const command = startCommand(["serve", "--port", "0", "--pack", pack.directory]);
+    const [, url = ""] = await command.printed(/^masklet serves (ws:\S+) .*\n/);
+    const packOf = async () =>
+      (
+        (await (await fetch(new URL("/healthz", url.replace("ws:", "http:")))).json()) as {
+          pack: { id: string };
+        }
+      ).pack.id;
+
+    await pack.editManifest((manifest) => {
+      manifest.geometry.m = 48;
+    });
+    let logged = "";
+    command.process.stderr?.on("data", (data) => {
+      logged += data;
+    });
+    command.process.kill("SIGUSR2");
+    await until(() => /the model pack stays as it was/.test(logged));
+    expect(logged).toMatch(
+      /segment\.onnx: input .*mask_in.* does not fit: expected float32 \[B, 1, 48, 48\]/,
+    );
+    expect(await packOf()).toBe("compact");
+
+    await pack.editManifest((manifest) => {
+      manifest.geometry.m = 64;
+      manifest.id = "another";
+    });
+    command.process.kill("SIGUSR2");
+    await command.printed(/^new sessions run on pack another \S+ on cpu\n/m);
+    expect(await packOf()).toBe("another");
+    command.process.kill("SIGTERM");
+    expect((await command.ended).status).toBe(0);
   });
 
   it("answers a taken port with one sentence and status 1", async () => {

@@ -1,6 +1,6 @@
 /** An engine without a model: every object is a moving square, and tests decide when a step may finish. */
 import { encodeMask } from "../../protocol/index.js";
-import { type Engine, EngineError, type FrameOutput } from "../../server/engine/index.js";
+import { type Engine, EngineError, type FrameOutput, type PackSummary } from "../../server/engine/index.js";
 
 export interface ScriptedEngine extends Engine {
   /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `step 4`, `remove 1`, `reset`, `close`. */
@@ -67,15 +67,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     };
   }
 
+  const pack: PackSummary = {
+    id: "scripted",
+    family: "scripted",
+    version: "1",
+    inputSize: 16,
+    capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
+    provider: "none",
+  };
+
   return {
-    pack: {
-      id: "scripted",
-      family: "scripted",
-      version: "1",
-      inputSize: 16,
-      capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
-      provider: "none",
-    },
+    pack,
     calls,
     hold(kind) {
       let release = () => {};
@@ -106,6 +108,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     async openSession(sessionId) {
       sessions.set(sessionId, { objects: new Set(), concepts: [] });
       await enter(sessionId, "open");
+      return pack;
     },
     async prompt(sessionId, frame, prompt) {
       const { objects, concepts } = await enter(sessionId, "prompt", String(frame.index));
@@ -117,6 +120,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       const objectId = prompt.objectId ?? objects.size;
       objects.add(objectId);
       return { output: show(frame.index, objects), objectId };
+    },
+    async predict(sessionId, frame, { points, multimask }) {
+      await enter(sessionId, "predict", String(frame.index));
+      const mask = encodeMask(new Uint8Array(16).fill(1, 0, 4), 4, 4);
+      const candidate = {
+        mask,
+        iou: 0.5,
+        logits: Float32Array.of(1, -1, 1, -1),
+        size: [2, 2] as [number, number],
+      };
+      return points.map(() => Array(multimask ? 3 : 1).fill(candidate));
     },
     async beginPropagation(sessionId, reverse) {
       await enter(sessionId, "begin", reverse ? "backward" : "forward");
@@ -142,6 +156,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     async closeSession(sessionId) {
       if (sessions.delete(sessionId)) calls.push("close");
     },
+    reload: async () => pack,
     onRestart: (listener) => void listeners.push(listener),
     stats: () => ({ frames, ortTimeMs: 0, restarts, workerPid: null, graphs: {} }),
     async close() {

@@ -50,6 +50,17 @@ export async function copyCompactPack(): Promise<PackCopy> {
   };
 }
 
+/** Turns a copy into a pack that follows what it is shown and finds nothing by itself, as SAM 2.1 and EdgeTAM do. */
+export async function makeTrackerOnly(pack: PackCopy, id = "tracker-only"): Promise<void> {
+  await pack.editManifest((manifest) => {
+    manifest.id = id;
+    manifest.graphs = manifest.graphs.filter(({ role }) => role !== "text" && role !== "detect");
+    Object.assign(manifest.capabilities, { text: false, exemplars: false });
+    delete manifest.detect;
+    delete manifest.tokenizer;
+  });
+}
+
 /** Replaces every occurrence of a string in a graph by one of the same length: a renamed tensor in sound protobuf. */
 export function renamed(bytes: Buffer, from: string, to: string): Buffer {
   if (Buffer.byteLength(from) !== Buffer.byteLength(to)) throw new Error("the two names differ in length");

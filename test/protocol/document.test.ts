@@ -40,6 +40,7 @@ describe("PROTOCOL.md", () => {
     "done",
     "error",
     "outputs",
+    "low-resolution-masks",
     "upload",
     "errors",
     "close codes",

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { float32, int32 } from "../../../detector/graph.js";
 import { type OpenGraphs, openGraphs } from "../../../server/engine/onnx.js";
 import { openPack, type Pack } from "../../../server/packs/pack.js";
+import { ELEMENT, withInputSize, withInputType, withoutInput } from "../../helpers/onnx-file.js";
 import { compactPackDir, copyCompactPack, renamed } from "../../helpers/tiny-pack.js";
 
 async function open(directory: string, providers: string[] = ["cpu"]) {
@@ -129,11 +130,39 @@ describe("graphs that break the contract", () => {
     );
   });
 
-  test("a truncated graph is named with the runtime's reason", async () => {
+  test("an input that the exporter baked in is missed", async () => {
     const pack = await copyCompactPack();
-    await pack.editFile("encode.onnx", (bytes) => bytes.subarray(0, bytes.length >> 1), { resign: true });
+    await pack.editFile("render.onnx", (bytes) => withoutInput(bytes, "threshold", [], [0]), {
+      resign: true,
+    });
     await expect(open(pack.directory)).rejects.toThrow(
-      /^encode\.onnx: no configured provider could open it \(cpu: .*protobuf/i,
+      'render.onnx: input "threshold" is missing: expected float32 [], found inputs mask, size.',
+    );
+  });
+
+  test("an input of another type is named with both types", async () => {
+    const pack = await copyCompactPack();
+    await pack.editFile("text.onnx", (bytes) => withInputType(bytes, "input_ids", ELEMENT.int64), {
+      resign: true,
+    });
+    await expect(open(pack.directory)).rejects.toThrow(
+      'text.onnx: input "input_ids" does not fit: expected int32 [C, 16], found int64 [C, 16].',
+    );
+  });
+
+  test("an input of another size is named with both shapes", async () => {
+    const pack = await copyCompactPack();
+    await pack.editFile("render.onnx", (bytes) => withInputSize(bytes, "mask", 3, 48), { resign: true });
+    await expect(open(pack.directory)).rejects.toThrow(
+      'render.onnx: input "mask" does not fit: expected float32 [B, 1, 64, 64], found float32 [B, 1, 64, 48].',
+    );
+  });
+
+  test("a graph that the runtime cannot make sense of is named with its reason", async () => {
+    const pack = await copyCompactPack();
+    await pack.editFile("encode.onnx", (bytes) => renamed(bytes, "Conv", "Vnoc"), { resign: true });
+    await expect(open(pack.directory)).rejects.toThrow(
+      /^encode\.onnx: no configured provider could open it \(cpu: .*Vnoc/,
     );
   });
 

@@ -1,0 +1,36 @@
+/** Weights that a graph keeps in other files: they must be files of the pack, and long enough. */
+import path from "node:path";
+import type { Manifest } from "./manifest.js";
+import { type ExternalTensor, externalTensors } from "./onnx-file.js";
+
+/**
+ * Holds every other file that a graph reads against the manifest's list, whose lengths and hashes are checked.
+ * @param graph the graph's file, as the manifest names it
+ * @throws Error with one sentence that names the graph, the tensor, what was found and what was expected.
+ */
+export function checkExternalData(directory: string, graph: string, files: Manifest["files"]): void {
+  for (const external of externalTensors(path.join(directory, graph), graph)) {
+    const problem = locationProblem(external, graph, files);
+    if (problem) throw new Error(`${graph}: tensor "${external.tensor}" ${problem}.`);
+  }
+}
+
+function locationProblem(
+  { location, offset, length }: ExternalTensor,
+  graph: string,
+  files: Manifest["files"],
+): string | undefined {
+  const where = `has its values in "${location}"`;
+  const inside = path.posix.normalize(path.posix.join(path.posix.dirname(graph), location));
+  if (/^([/\\]|[a-z]:)/i.test(location) || inside === ".." || inside.startsWith("../")) {
+    return `${where}: expected a file inside the pack's folder`;
+  }
+  const file = files.find(({ name }) => path.posix.normalize(name) === inside);
+  if (!file) return `${where}: expected a file that manifest.json lists with length and hash`;
+  const end = offset + (length ?? 0);
+  // NaN and negative numbers fail here as well.
+  if (!(offset >= 0 && end >= offset && end <= file.bytes)) {
+    return `${where} at byte ${offset}, ${length ?? "an unknown number of"} bytes long: expected an end within its ${file.bytes} bytes`;
+  }
+  return undefined;
+}

@@ -1,0 +1,190 @@
+/**
+ * Which other files an ONNX graph reads. Large graphs keep their weights outside (`external_data` of a tensor), at a place
+ * that the file itself names; a runtime that believes it would read whatever the file points at.
+ *
+ * Only the skeleton of the file is read: weights inside are stepped over, so that gigabytes cost nothing. Field numbers
+ * are those of onnx.proto (`onnx/onnx:onnx/onnx.proto`).
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+/** Values that a tensor keeps in another file. */
+export interface ExternalTensor {
+  /** Name of the tensor; empty where the file gives none. */
+  tensor: string;
+  /** As written in the graph: relative to the folder that the graph is in. */
+  location: string;
+  /** Byte in that file. */
+  offset: number;
+  /** Bytes; undefined when the graph does not say. */
+  length: number | undefined;
+}
+
+type Kind = "model" | "function" | "graph" | "node" | "attribute" | "sparse" | "training" | "tensor";
+
+/** The fields through which tensors are reached, by the message they are in. */
+const CHILDREN: Record<Kind, Readonly<Record<number, Kind>>> = {
+  model: { 7: "graph", 20: "training", 25: "function" },
+  training: { 1: "graph", 2: "graph" },
+  function: { 7: "node" },
+  graph: { 1: "node", 5: "tensor", 15: "sparse" },
+  node: { 5: "attribute" },
+  attribute: { 5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse" },
+  sparse: { 1: "tensor", 2: "tensor" },
+  tensor: {},
+};
+const TENSOR_NAME = 8;
+const TENSOR_EXTERNAL_DATA = 13;
+
+/** Graphs nest in loops and branches, but not like this. */
+const MAX_DEPTH = 100;
+/** A name or a path; anything longer was not written by an exporter. */
+const MAX_TEXT_BYTES = 64 * 1024;
+
+/**
+ * @param name what error messages call the file
+ * @throws Error with one sentence when the file is not a whole protobuf message.
+ */
+export function externalTensors(path: string, name: string): ExternalTensor[] {
+  const descriptor = openSync(path, "r");
+  try {
+    const reader = createReader(descriptor, name);
+    const found: ExternalTensor[] = [];
+    walk(reader, "model", 0, reader.size, found, 0);
+    return found;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function walk(
+  reader: Reader,
+  kind: Kind,
+  start: number,
+  end: number,
+  found: ExternalTensor[],
+  depth: number,
+): void {
+  if (depth > MAX_DEPTH) throw reader.fault(start, "messages nested deeper than any graph");
+  if (kind === "tensor") found.push(...readTensor(reader, start, end));
+  for (const field of reader.fields(start, end)) {
+    const child = field.isMessage ? CHILDREN[kind][field.number] : undefined;
+    if (child) walk(reader, child, field.start, field.end, found, depth + 1);
+  }
+}
+
+function readTensor(reader: Reader, start: number, end: number): ExternalTensor[] {
+  let tensor = "";
+  const locations: string[] = [];
+  const numbers: Record<string, number> = {};
+  for (const field of reader.fields(start, end)) {
+    if (field.number === TENSOR_NAME) tensor = reader.text(field);
+    if (field.number !== TENSOR_EXTERNAL_DATA) continue;
+    const [key = "", value = ""] = readPair(reader, field);
+    // Runtimes differ in which of several they believe, so that all of them count.
+    if (key === "location") locations.push(value);
+    else if (key === "offset" || key === "length") numbers[key] = Number(value);
+  }
+  return locations.map((location) => ({
+    tensor,
+    location,
+    offset: numbers.offset ?? 0,
+    length: numbers.length,
+  }));
+}
+
+/** `StringStringEntryProto`: key 1, value 2. */
+function readPair(reader: Reader, { start, end }: Field): string[] {
+  const pair: string[] = [];
+  for (const field of reader.fields(start, end)) {
+    if (field.number === 1 || field.number === 2) pair[field.number - 1] = reader.text(field);
+  }
+  return pair;
+}
+
+interface Field {
+  number: number;
+  /** Length-delimited: a message, a text or bytes. */
+  isMessage: boolean;
+  start: number;
+  end: number;
+}
+
+interface Reader {
+  readonly size: number;
+  /** The fields between two positions, values stepped over. */
+  fields(start: number, end: number): Generator<Field, void, undefined>;
+  text(field: Field): string;
+  fault(position: number, found: string): Error;
+}
+
+const WINDOW_BYTES = 64 * 1024;
+
+function createReader(descriptor: number, name: string): Reader {
+  const { size } = fstatSync(descriptor);
+  const window = Buffer.alloc(WINDOW_BYTES);
+  let windowStart = 0;
+  let windowLength = 0;
+
+  const fault = (position: number, found: string) =>
+    new Error(
+      `${name}: not a whole ONNX file: expected a protobuf field at byte ${position}, found ${found}.`,
+    );
+
+  function byteAt(position: number): number {
+    if (position < windowStart || position >= windowStart + windowLength) {
+      windowStart = position;
+      windowLength = readSync(descriptor, window, 0, WINDOW_BYTES, position);
+      if (windowLength === 0) throw fault(position, "the end of the file");
+    }
+    return window[position - windowStart] as number;
+  }
+
+  /** Ten bytes at most; what exceeds 2^53 is no length of anything here, and fails as one that is too long. */
+  function varint(position: number): { value: number; end: number } {
+    let value = 0;
+    for (let at = 0; at < 10; at++) {
+      const byte = byteAt(position + at);
+      value += (byte & 0x7f) * 2 ** (7 * at);
+      if (byte < 0x80) return { value, end: position + at + 1 };
+    }
+    throw fault(position, "a number without end");
+  }
+
+  function* fields(start: number, end: number): Generator<Field, void, undefined> {
+    let position = start;
+    while (position < end) {
+      const { value: tag, end: afterTag } = varint(position);
+      const wire = tag % 8;
+      let field: Field;
+      if (wire === 2) {
+        const length = varint(afterTag);
+        field = {
+          number: Math.floor(tag / 8),
+          isMessage: true,
+          start: length.end,
+          end: length.end + length.value,
+        };
+      } else {
+        const width =
+          wire === 1 ? 8 : wire === 5 ? 4 : wire === 0 ? varint(afterTag).end - afterTag : undefined;
+        if (width === undefined) throw fault(position, `wire type ${wire}`);
+        field = { number: Math.floor(tag / 8), isMessage: false, start: afterTag, end: afterTag + width };
+      }
+      if (field.end > end) throw fault(position, `one that goes on to byte ${field.end} of ${end}`);
+      yield field;
+      position = field.end;
+    }
+  }
+
+  return {
+    size,
+    fields,
+    text({ start, end }) {
+      if (end - start > MAX_TEXT_BYTES) throw fault(start, `a text of ${end - start} bytes`);
+      const bytes = Buffer.alloc(end - start);
+      readSync(descriptor, bytes, 0, bytes.length, start);
+      return bytes.toString("utf8");
+    },
+    fault,
+  };
+}
