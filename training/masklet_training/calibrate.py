@@ -3,9 +3,10 @@
     python -m masklet_training.calibrate --checkpoint .cache/run/checkpoint.pt --sprites .cache/sprites.npz --side 320
 
 A centre map trained with focal loss is sure of itself far too seldom, and it does not know how good the mask came out. On
-freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the phrase; a small
-network learns from heat, text match, presence and mask certainty how likely that is. A missed instance weighs more
-than a spurious one, so that 0.5 is where a detection is worth showing.
+freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the concept; a small
+network learns how likely that is from heat, match, presence, mask certainty, and how the match compares with that of every
+other name in the vocabulary. A missed instance weighs more than a spurious one, so that 0.5 is where a detection is worth
+showing.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .batches import BatchShape, ConceptSampler, soft_mask
+from .batches import BatchShape, ConceptSampler, phrase_tokens, soft_mask
 from .checkpoint import load_average
 from .clips import ClipGenerator, ClipObject
 from .model.compact import CompactModel
+
+Exemplar = tuple[float, float, float, float]
 
 CANDIDATES = 12  # per phrase and frame
 RIGHT = 0.5  # mask IoU from which a detection is right
@@ -33,14 +36,15 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 @torch.no_grad()
 def candidates_of(
-    model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray]
+    model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray], exemplar: Exemplar | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One phrase's candidates on one frame: evidence [k,EVIDENCE] and bool masks [k,m,m]."""
+    """The candidates of a phrase, or of an exemplar box cxcywh, on one frame: evidence [k,EVIDENCE], bool masks [k,m,m]."""
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
-    no_boxes = (torch.zeros(1, 1, 4), torch.full((1, 1), -10))
+    boxes = torch.tensor([[exemplar or (0.0, 0.0, 0.0, 0.0)]], dtype=torch.float32)
     p8, prototypes = detector.pyramid(trunk)
-    concept = detector.concepts(p8, model.text_encoder(ids, mask), mask, *no_boxes)
+    text = model.text_encoder(ids, mask)
+    concept = detector.concepts(p8, text, mask, boxes, torch.full((1, 1), 1 if exemplar else -10))
     evidence, real, _, masks, _ = detector.candidates(p8, prototypes, concept)
     kept = np.flatnonzero(real[0].numpy())[:CANDIDATES]
     return evidence[0].numpy()[kept], (masks[0] > 0).numpy()[kept]
@@ -88,9 +92,15 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
         truths = [soft_mask(clip.ids[0], k + 1, side // 4) > 0.5 for k in range(len(clip.objects))]
         known = {p for thing in clip.objects for p in (*thing.phrases, *thing.maybe)}
         present = sorted({p for thing in clip.objects for p in thing.phrases})
-        asked = [str(p) for p in rng.permutation(present)[:5]] + [sampler.absent_phrase(rng, known) for _ in range(5)]
-        for phrase in asked:
-            evidence, masks = candidates_of(model, trunk, sampler.tokens(phrase, rng))
+        asked: list[tuple[str, Exemplar | None]] = [(str(p), None) for p in rng.permutation(present)[:5]]
+        asked += [(sampler.absent_phrase(rng, known), None) for _ in range(5)]
+        shown = [k for k, thing in enumerate(clip.objects) if thing.phrases and truths[k].any()]
+        for k in rng.permutation(shown)[:2]:
+            phrase = max(clip.objects[k].phrases, key=lambda p: len(p.split()))
+            asked.append((phrase, sampler.exemplar(rng, clip.ids[0] == k + 1)))
+        for phrase, exemplar in asked:
+            tokens = sampler.tokens("" if exemplar else phrase, rng)
+            evidence, masks = candidates_of(model, trunk, tokens, exemplar)
             for row, mask in zip(evidence, masks):
                 truth = label(mask, phrase, clip.objects, truths)
                 if truth is not None:
@@ -109,6 +119,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, saved = load_average(options.checkpoint)
+    with torch.no_grad():
+        ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
+        model.detector.evidence_names.copy_(model.detector.name_concept(model.text_encoder(ids, mask), mask))
     rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)

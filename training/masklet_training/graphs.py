@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .model.compact import ABSENT_LOGIT, BOX_CONFIDENCE, CompactModel
+from .model.compact import ABSENT_LOGIT, BOX_CONFIDENCE, MEMORY_CAUTION, CompactModel
 
 
 class Graph(nn.Module):
@@ -78,14 +78,15 @@ class Track(Graph):
             (feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt, points, labels
         )
         mask = masks[:, 0:1]
-        pointer = self.model.pointers.create(feat, mask, score)[:, 0]
+        pointer = self.model.pointers.create(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
         return torch.where(seen, mask, torch.full_like(mask, ABSENT_LOGIT)), score, iou[:, 0], pointer
 
 
 class Remember(Graph):
     def forward(self, feat: Tensor, mask: Tensor, score: Tensor, binarize: Tensor) -> Tensor:
-        return self.model.remember(feat, mask, score, binarize)
+        tracked = (1.0 - binarize).view(-1, 1, 1, 1)
+        return self.model.remember(feat, mask - MEMORY_CAUTION * tracked, score, binarize)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from .batches import LONG, BatchShape, BatchStream, phrase_tokens
+from .checkpoint import load_weights
 from .model.compact import CompactModel
 from .steps import memory_loss, total_loss
 from .tokenizer import words
@@ -83,7 +84,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     step_loss = memory_loss if long else total_loss
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
-        model.load_state_dict(torch.load(options.init, weights_only=True)["average"], strict=False)
+        load_weights(model, torch.load(options.init, weights_only=True)["average"])
     if long:
         freeze(model)
     average = copy.deepcopy(model)
@@ -99,8 +100,8 @@ def train(rank: int, options: argparse.Namespace) -> None:
     step, spent = 0, 0.0
     if options.resume and checkpoint_path.exists():
         saved = torch.load(checkpoint_path, weights_only=True)
-        model.load_state_dict(saved["model"], strict=False)
-        average.load_state_dict(saved["average"], strict=False)
+        load_weights(model, saved["model"])
+        load_weights(average, saved["average"])
         optimiser.load_state_dict(saved["optimiser"])
         step, spent = saved["step"], saved["spent"]
     torch.manual_seed(options.seed * 7919 + rank)

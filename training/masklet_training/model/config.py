@@ -20,6 +20,7 @@ class CompactConfig:
     max_pointers: int = 16
     vocabulary: int = 1024
     text_length: int = 16  # L
+    names: int = 1241  # phrases of the training vocabulary
     queries: int = 32  # K: detections kept per concept
 
     @property

@@ -18,7 +18,7 @@ from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
 PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
 WIDTH = 96
-EVIDENCE = 5  # heat and match at the centre, match under the mask, presence, certainty of the mask
+EVIDENCE = 6  # heat and match at the centre, match under the mask, presence, certainty of the mask, lead over other names
 NO_PEAK = -99.0  # heat of cells below a neighbour
 OUTSIDE = -12.0  # mask logit outside the detection's own box
 
@@ -75,6 +75,8 @@ class ConceptDetector(nn.Module):
         self.judge = Mlp(EVIDENCE, 16, 1)
         self.register_buffer("evidence_mean", torch.zeros(EVIDENCE))
         self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
+        # What else a thing might be called: concept vectors of the vocabulary, for the same purpose.
+        self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels (see `pack_trunk`)."""
@@ -191,13 +193,16 @@ class ConceptDetector(nn.Module):
         picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
         masks = self.crop(self.assemble(prototypes, picked.transpose(1, 2), boxes), boxes)
         prob = torch.sigmoid(masks)
-        small = F.avg_pool2d(prob, 2)  # [C,K,2g,2g]
-        under = (small * match).flatten(2).sum(2) / (small.flatten(2).sum(2) + 1e-3)
+        small = F.avg_pool2d(prob, 2).flatten(2)  # [C,K,4g²]
+        small = small / (small.sum(2, keepdim=True) + 1e-3)
+        looks = small @ self.look(p8).flatten(2).transpose(1, 2) / math.sqrt(concept.shape[1])  # [C,K,D]
+        under = (looks * concept.unsqueeze(1)).sum(2)
+        lead = under - (looks @ self.evidence_names.T).amax(2)
         inside = (prob > 0.5).float()
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
         everywhere = present.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, under, everywhere, certainty], -1)
+        evidence = torch.stack([top, centre, under, everywhere, certainty, lead], -1)
         return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
