@@ -55,7 +55,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     try {
       signal.throwIfAborted();
       const { kind, width, height, numFrames, fps, durationS } = media.facts;
-      await engine.openSession(entry.engineSessionId, { width, height });
+      await engine.openSession(entry.engineSessionId, { width, height, numFrames });
       const rate = { num_frames: numFrames, fps, duration_s: durationS };
       const facts = { session_id: entry.sessionId, kind, width, height, ...rate };
       return createSession({ facts, media, engine, engineSessionId: entry.engineSessionId });

@@ -65,7 +65,7 @@ export function createMasklet(
     supported: 1,
     unsupported: 0,
     age: 0,
-    keepAlive: life.keepAlive,
+    keepAlive: life.initTrkKeepAlive,
     hiddenFrame: null,
     reconditionedFrame: init.bornFrame,
   };
@@ -91,8 +91,8 @@ export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["
   masklet.lostFrames = witness.visible ? 0 : masklet.lostFrames + 1;
   masklet.state = witness.visible ? "seen" : "lost";
   if (!witness.visible) masklet.hiddenFrame = witness.frameIndex;
-  if (witness.detected) masklet.keepAlive = Math.min(life.keepAlive, masklet.keepAlive + 1);
-  else if (unsupported) masklet.keepAlive = Math.max(-1, masklet.keepAlive - 1);
+  if (witness.detected) masklet.keepAlive = Math.min(life.maxTrkKeepAlive, masklet.keepAlive + 1);
+  else if (unsupported) masklet.keepAlive = Math.max(life.minTrkKeepAlive, masklet.keepAlive - 1);
 
   const onProbation = masklet.age++ < life.probationFrames;
   if (witness.detected) masklet.supported++;
@@ -115,7 +115,7 @@ export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["
 export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean {
   if (masklet.excluded) return false;
   if (masklet.owned) return true;
-  return masklet.confirmed && !(life.hideUnsupported && masklet.keepAlive <= 0);
+  return masklet.confirmed && !(!life.suppressUnmatchedOnlyWithinHotstart && masklet.keepAlive <= 0);
 }
 
 /**
@@ -131,7 +131,7 @@ export function startPass(
   masklet.motion = motion;
   masklet.state = inSight ? "seen" : "lost";
   masklet.lostFrames = 0;
-  masklet.keepAlive = life.keepAlive;
+  masklet.keepAlive = life.initTrkKeepAlive;
   masklet.hiddenFrame = null;
   // Whoever has been through a pass already has proved itself or not: the ghost test is not repeated.
   if (masklet.age > 0) masklet.age = Math.max(masklet.age, life.probationFrames);

@@ -25,14 +25,22 @@ export interface Registry {
   clear(): void;
 }
 
+function trackedLimits({ tracked, mfThreshold }: TrackerPolicy["memory"], bank: BankRules) {
+  if (tracked === "all") return { recent: Number.POSITIVE_INFINITY, pointers: Number.POSITIVE_INFINITY };
+  if (mfThreshold === null) return { aroundGiven: tracked === "windows" };
+  // The frame right before conditions the next one however poor it was: one place more.
+  return { recent: bank.recent + 1, minScore: mfThreshold, aroundGiven: tracked === "windows" };
+}
+
 export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry {
   const masklets = new Map<number, Masklet>();
   let nextId = 0;
   const limits = {
     recent: Math.max(bank.recent, 1),
     pointers: Math.max(bank.maxPointers - 1, 0),
-    conditioning: policy.memory.conditioning,
-    reconditioned: policy.memory.reconditioned,
+    conditioning: policy.memory.conditioning || Number.POSITIVE_INFINITY,
+    reconditioned: policy.memory.reconditioned || Number.POSITIVE_INFINITY,
+    ...trackedLimits(policy.memory, bank),
   };
   const all = () => [...masklets.values()].sort((a, b) => a.id - b.id);
   const followed = () => all().filter(({ state }) => state !== "dormant");
@@ -40,7 +48,7 @@ export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry
     all,
     followed,
     get: (id) => masklets.get(id),
-    isFull: () => followed().length >= policy.life.maxObjects,
+    isFull: () => followed().length >= policy.life.maxNumObjects,
     create(birth, id = nextId) {
       const masklet = createMasklet({ ...birth, id, bank: createMemoryBank(limits) }, policy.life);
       masklets.set(id, masklet);

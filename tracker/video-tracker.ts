@@ -80,7 +80,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
 
     async step(frame) {
       if (passStarts) enterPass(frame.index);
-      const searching = concepts.all.length > 0 && frame.index % policy.detect.everyNthFrame === 0;
+      const searching = concepts.all.length > 0 && frame.index % policy.detect.detectEveryNthFrame === 0;
       const levels = await features.get(frame, searching);
       const sights = await follow(parts, levels, frame.index, reverse);
       const queries = searching ? queriesFor(parts, frame.index, sights) : [];

@@ -10,6 +10,15 @@ import type { CocoRle } from "../../protocol/rle.js";
 /** x, y, width, height relative to the frame, 0..1. */
 export type BoxXywh = [number, number, number, number];
 
+/** What a session is about. */
+export interface EngineVideo {
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Absent while the length is not known. */
+  numFrames?: number;
+}
+
 /** One decoded frame, stretched to the pack's square input. */
 export interface EngineFrame {
   /** Position in the video, from 0. */
@@ -82,7 +91,7 @@ export interface EngineStats {
 export interface Engine {
   readonly pack: PackSummary;
   /** @throws EngineError session_exists; session_limit. */
-  openSession(sessionId: string, video: { width: number; height: number }): Promise<void>;
+  openSession(sessionId: string, video: EngineVideo): Promise<void>;
   /**
    * Adds a prompt on a frame and answers what that frame shows now. `objectId` is set for object prompts.
    * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.

@@ -143,10 +143,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     pack,
-    async openSession(sessionId, { width, height }) {
+    async openSession(sessionId, video) {
       if (!ledger.open(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
-      await call("openSession", { sessionId, width, height }).catch((error) => {
+      await call("openSession", { sessionId, ...video }).catch((error) => {
         ledger.close(sessionId);
         throw error;
       });

@@ -3,12 +3,12 @@
  * pixels cross as raw bytes, once, and no JSON is made of anything.
  */
 import type { ErrorCode } from "../../protocol/errors.js";
-import type { EngineFrame, EnginePrompt, FrameOutput, PackSummary } from "./engine.js";
+import type { EngineFrame, EnginePrompt, EngineVideo, FrameOutput, PackSummary } from "./engine.js";
 
 /** Method: what it is given, what it answers. */
 export interface EngineMethods {
   load: { params: LoadParams; result: PackSummary };
-  openSession: { params: { sessionId: string; width: number; height: number }; result: undefined };
+  openSession: { params: { sessionId: string } & EngineVideo; result: undefined };
   prompt: {
     params: { sessionId: string; frame: EngineFrame; prompt: EnginePrompt };
     result: { output: FrameOutput; objectId?: number };

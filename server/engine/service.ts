@@ -44,10 +44,10 @@ export function createService(log: (level: "info" | "warn", message: string) => 
       loaded = await loadPack(params, log);
       return summarize(loaded);
     },
-    async openSession({ sessionId, width, height }) {
+    async openSession({ sessionId, width, height, numFrames }) {
       if (sessions.has(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
-      sessions.set(sessionId, { video: { width, height }, tracker: newTracker(model()) });
+      sessions.set(sessionId, { video: { width, height }, tracker: newTracker(model(), numFrames) });
     },
     async prompt({ sessionId, frame, prompt }) {
       const { tracker, video } = session(sessionId);
@@ -117,8 +117,8 @@ function summarize({ pack, graphs }: Loaded): PackSummary {
   };
 }
 
-function newTracker({ pack, graphs }: Loaded): VideoTracker {
-  const { geometry, bank, detect, capabilities } = pack.manifest;
+function newTracker({ pack, graphs }: Loaded, numFrames: number | undefined): VideoTracker {
+  const { geometry, bank, detect, capabilities, preset } = pack.manifest;
   const tokenize = (phrase: string) => {
     if (!pack.tokenize)
       throw new EngineError("unsupported_by_pack", "This model pack does not read text.", "text");
@@ -131,6 +131,8 @@ function newTracker({ pack, graphs }: Loaded): VideoTracker {
     bank,
     detect,
     capabilities,
+    preset,
+    numFrames,
   });
 }
 
