@@ -35,8 +35,9 @@ export function follow(
   features: FrameFeatures,
   frameIndex: number,
   reverse: boolean,
+  isFollowed: (masklet: Masklet) => boolean = () => true,
 ): Promise<Sight[]> {
-  return sightAll(parts, features, (masklet) => {
+  return sightAll(parts, features, isFollowed, (masklet) => {
     const entry = masklet.bank.at(frameIndex);
     const isFinal = entry?.kind !== "reconditioned" || parts.policy.memory.conditioningIsFinal;
     const isGiven = entry && entry.kind !== "recent" && isFinal;
@@ -46,10 +47,15 @@ export function follow(
 
 /** Everybody on any frame, without moving on to it: what is known of the frame counts, the rest is tracked. */
 export function glance(parts: TrackerParts, features: FrameFeatures, frameIndex: number): Promise<Sight[]> {
-  return sightAll(parts, features, (masklet) => {
-    const reverse = directionFor(masklet, frameIndex);
-    return masklet.bank.at(frameIndex) ?? memoriesFor(masklet, frameIndex, reverse, parts);
-  });
+  return sightAll(
+    parts,
+    features,
+    () => true,
+    (masklet) => {
+      const reverse = directionFor(masklet, frameIndex);
+      return masklet.bank.at(frameIndex) ?? memoriesFor(masklet, frameIndex, reverse, parts);
+    },
+  );
 }
 
 /** From its nearest memory towards the frame: true when that means going back. */
@@ -62,9 +68,11 @@ export function directionFor({ bank }: Masklet, frameIndex: number): boolean {
 async function sightAll(
   { model, geometry, policy, registry }: TrackerParts,
   features: FrameFeatures,
+  isFollowed: (masklet: Masklet) => boolean,
   sourceOf: (masklet: Masklet) => ReturnType<Masklet["bank"]["at"]> | Selection,
 ): Promise<Sight[]> {
-  const sources = registry.followed().map((masklet) => ({ masklet, source: sourceOf(masklet) }));
+  const followed = registry.followed().filter(isFollowed);
+  const sources = followed.map((masklet) => ({ masklet, source: sourceOf(masklet) }));
   const isTracked = (source: (typeof sources)[number]["source"]): source is Selection =>
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));

@@ -24,6 +24,8 @@ export interface Masklet {
   /** What the wire reports as its probability: a detection score, see `life.probability`; 1 once the user touched it. */
   prob: number;
   readonly bornFrame: number;
+  /** Objects of one bucket share a memory score and which frames condition; see `memory.buckets` of the policy. */
+  readonly bucket: string;
   readonly bank: MemoryBank;
   /** By frame index. */
   readonly prompts: Map<number, PromptState>;
@@ -52,10 +54,12 @@ export interface Masklet {
 export function createMasklet(
   init: Pick<Masklet, "id" | "conceptKey" | "prob" | "bornFrame" | "bank" | "motion"> & {
     confirmed: boolean;
+    bucket?: string;
   },
   life: TrackerPolicy["life"],
 ): Masklet {
   return {
+    bucket: `object ${init.id}`,
     ...init,
     prompts: new Map(),
     owned: init.conceptKey === null,

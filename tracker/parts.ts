@@ -3,6 +3,7 @@ import { type ConceptList, createConceptList, type Tokenize } from "../detector/
 import type { RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
+import { createHistory, type History } from "./history.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
 import type { PresetName } from "./presets.js";
@@ -35,6 +36,7 @@ export interface TrackerParts {
   features: FeatureCache;
   concepts: ConceptList;
   registry: Registry;
+  history: History;
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
@@ -54,5 +56,6 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
+    history: createHistory(),
   };
 }

@@ -177,6 +177,8 @@ export interface TrackerPolicy {
     objectWiseNonOverlap: boolean;
     /** What the tracker's probability is taken to be where there is none. 0 lets such an object lose all its pixels. */
     unknownTrackerProb: number;
+    /** On a frame that removes an object, those after it show the mask of the one before; a slip of SAM 3's port. */
+    slipsOnRemoval: boolean;
     /** Boxes of what is shown, edges exclusive; or SAM 3's: of the mask before pixels went to others, last pixel as the edge. */
     boxes: "shown" | "sam3";
   };
@@ -224,8 +226,8 @@ export interface TrackerPolicy {
     pointerWindowFitsVideo: boolean;
     /** Detection logit above which a pixel belongs to the mask a new object starts from. Higher: tighter masks. */
     newObjectLogit: number;
-    /** How many times finer than the mask grid the mask is that a new object's pointer is made from. */
-    newObjectScale: number;
+    /** That mask is cut after the detection was enlarged to the image; false: before. */
+    newObjectFine: boolean;
     /** Frames on which objects are born are tracked again for everybody, with the raw masks remembered. */
     retrackOnBirth: boolean;
     /** A conditioning frame is shown as it was; false: corrections by the detector are tracked again when revisited. */
@@ -269,6 +271,8 @@ export interface TrackerPolicy {
   session: {
     /** A propagation after edits redoes the edited objects only, and one after none only shows what is known. */
     propagationModes: boolean;
+    /** Without concepts, objects are only tracked: no rule between them applies. */
+    clicksAreTrackedPlainly: boolean;
     /** Clicks need a frame that has been visited; what SAM 3 fails on. */
     clickNeedsVisitedFrame: boolean;
     /** Removing an object before the first propagation turns that propagation into showing what is known. */

@@ -93,6 +93,7 @@ const sam3: TrackerPolicy = {
     speckShare: 0,
     objectWiseNonOverlap: true,
     unknownTrackerProb: 0,
+    slipsOnRemoval: false,
     boxes: "sam3",
   },
   recondition: {
@@ -113,7 +114,7 @@ const sam3: TrackerPolicy = {
     conditioningPointers: "selected",
     pointerWindowFitsVideo: true,
     newObjectLogit: 0,
-    newObjectScale: 4,
+    newObjectFine: true,
     retrackOnBirth: false,
     conditioningIsFinal: true,
     minIou: 0,
@@ -135,6 +136,7 @@ const sam3: TrackerPolicy = {
   },
   session: {
     propagationModes: true,
+    clicksAreTrackedPlainly: false,
     clickNeedsVisitedFrame: true,
     removalEndsTracking: true,
     cachedFrames: 0,
@@ -151,14 +153,14 @@ const sam3Ablation = change(sam3, {
 const transformers = change(sam3, {
   detect: { detNmsThresh: 0, conceptsApart: true, promptCreates: false },
   overlap: { shrinkGrid: "mask" },
-  mask: { fillHoleArea: 0 },
+  mask: { fillHoleArea: 0, slipsOnRemoval: true },
   recondition: { reconditionWith: "track", showReconditioned: true },
   memory: {
     mfThreshold: null,
     buckets: "object",
     conditioningPointers: "past",
     newObjectLogit: 0.5,
-    newObjectScale: 1,
+    newObjectFine: false,
     retrackOnBirth: true,
   },
   edit: {
@@ -169,7 +171,12 @@ const transformers = change(sam3, {
     refinementDetectorCondFrameRemovalWindow: 0,
     maxPoints: 0,
   },
-  session: { propagationModes: false, clickNeedsVisitedFrame: false, removalEndsTracking: false },
+  session: {
+    propagationModes: false,
+    clicksAreTrackedPlainly: true,
+    clickNeedsVisitedFrame: false,
+    removalEndsTracking: false,
+  },
 });
 
 /** What is changed here is what SAM 3's users reported, and a bound on what a long session keeps. */
@@ -212,7 +219,7 @@ const compact = change(masklet, {
     seenWithin: 30,
     buckets: "object",
     pointerWindowFitsVideo: false,
-    newObjectScale: 1,
+    newObjectFine: false,
     conditioningIsFinal: false,
     reconditioned: 3,
     tracked: "window",

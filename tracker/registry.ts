@@ -9,6 +9,8 @@ export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion"
 export interface Registry {
   /** By ascending id. */
   all(): Masklet[];
+  /** The id that the next object gets. */
+  readonly nextId: number;
   get(id: number): Masklet | undefined;
   /** Objects that the model is asked about; the limit counts these. */
   followed(): Masklet[];
@@ -46,11 +48,16 @@ export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry
   const followed = () => all().filter(({ state }) => state !== "dormant");
   return {
     all,
+    get nextId() {
+      return nextId;
+    },
     followed,
     get: (id) => masklets.get(id),
     isFull: () => followed().length >= policy.life.maxNumObjects,
     create(birth, id = nextId) {
-      const masklet = createMasklet({ ...birth, id, bank: createMemoryBank(limits) }, policy.life);
+      const isShared = policy.memory.buckets === "first-frame" && birth.conceptKey !== null;
+      const bucket = isShared ? { bucket: `frame ${birth.bornFrame}` } : {};
+      const masklet = createMasklet({ ...birth, ...bucket, id, bank: createMemoryBank(limits) }, policy.life);
       masklets.set(id, masklet);
       nextId = Math.max(nextId, id + 1);
       return masklet;
