@@ -20,6 +20,7 @@ export interface VideoTrackerOptions {
   capabilities: { text: boolean; exemplars: boolean; points: boolean };
   /** What the policy starts from; `masklet` when absent. */
   preset?: PresetName | undefined;
+  /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
   /** Length of the video; absent or null while it is not known. */
   numFrames?: number | null | undefined;

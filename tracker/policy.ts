@@ -275,6 +275,10 @@ export interface TrackerPolicy {
     clicksAreTrackedPlainly: boolean;
     /** Clicks need a frame that has been visited; what SAM 3 fails on. */
     clickNeedsVisitedFrame: boolean;
+    /** Frames nobody has visited are shown empty by a propagation that only shows what is known; false: they are visited. */
+    showsUnknownFrames: boolean;
+    /** A propagation starts by default at the smallest frame that was visited; false: that was prompted. */
+    startsAtVisited: boolean;
     /** Removing an object before the first propagation turns that propagation into showing what is known. */
     removalEndsTracking: boolean;
     /** Frames whose masks are kept for that; 0: all. */

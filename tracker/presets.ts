@@ -138,6 +138,8 @@ const sam3: TrackerPolicy = {
     propagationModes: true,
     clicksAreTrackedPlainly: false,
     clickNeedsVisitedFrame: true,
+    showsUnknownFrames: true,
+    startsAtVisited: true,
     removalEndsTracking: true,
     cachedFrames: 0,
   },
@@ -174,6 +176,7 @@ const transformers = change(sam3, {
   session: {
     propagationModes: false,
     clicksAreTrackedPlainly: true,
+    startsAtVisited: false,
     clickNeedsVisitedFrame: false,
     removalEndsTracking: false,
   },
@@ -187,7 +190,12 @@ const masklet = change(sam3, {
   mask: { unknownTrackerProb: 1e-6, boxes: "shown" },
   memory: { conditioning: 16, reconditioned: 12, tracked: "windows" },
   edit: { clearMasksWindow: 0 },
-  session: { clickNeedsVisitedFrame: false, removalEndsTracking: false, cachedFrames: 4096 },
+  session: {
+    clickNeedsVisitedFrame: false,
+    showsUnknownFrames: false,
+    removalEndsTracking: false,
+    cachedFrames: 4096,
+  },
 });
 
 const compact = change(masklet, {
@@ -225,7 +233,7 @@ const compact = change(masklet, {
     tracked: "window",
   },
   edit: { decoder: "guided", usePrevMemFrame: true, clearFrames: 7, demotedAreForgotten: true },
-  session: { propagationModes: false },
+  session: { propagationModes: false, startsAtVisited: false },
 });
 
 export const presets: Readonly<Record<PresetName, TrackerPolicy>> = {

@@ -30,7 +30,7 @@ import { isVisible } from "./sight.js";
 export type { Frame } from "./model.js";
 export type { VideoTrackerOptions } from "./parts.js";
 export { type Prompt, PromptError } from "./prompts.js";
-export type { StepResult, TrackedObject } from "./report.js";
+export type { PixelClaim, StepResult, TrackedObject } from "./report.js";
 
 /** Calls must not overlap: await one before the next. */
 export interface VideoTracker {
@@ -52,6 +52,8 @@ export interface VideoTracker {
   /** Forgets everything that was said and seen. */
   reset(): void;
   objectIds(): number[];
+  /** What an object's probability is now; undefined when there is no such object. */
+  probability(id: number): number | undefined;
   /** Phrases; "visual" for a concept that was only shown. */
   concepts(): string[];
 }
@@ -145,6 +147,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
     },
 
     objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),
+    probability: (id) => registry.get(id)?.prob,
     concepts: () => concepts.all.map(({ phrase }) => phrase ?? "visual"),
   };
 }

@@ -171,7 +171,7 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
     },
     detect: ({ trunk, text, box_labels }) => {
       const C = text?.dims[0] as number;
-      const listed = script.detect(frameOf(trunk), (box_labels?.data as Int32Array).includes(1));
+      const listed = script.detect(frameOf(trunk), ((box_labels as Tensor).data as Int32Array).includes(1));
       const perConcept = Array.isArray(listed[0]) ? (listed as Found[][]) : Array(C).fill(listed as Found[]);
       const scores = new Float32Array(C * geometry.K);
       const boxes = new Float32Array(C * geometry.K * 4);
@@ -252,7 +252,7 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
       const B = mask?.dims[0] as number;
       const memory = new Float32Array(B * T * Dm);
       for (let b = 0; b < B; b++) {
-        const own = (mask?.data as Float32Array).slice(b * PIXELS, (b + 1) * PIXELS);
+        const own = ((mask as Tensor).data as Float32Array).slice(b * PIXELS, (b + 1) * PIXELS);
         memory.set(memoryOf(own, frameOf(feat)), b * T * Dm);
       }
       return { memory: f32([B, T, Dm], memory) };
