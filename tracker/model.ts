@@ -109,16 +109,20 @@ export interface Model {
 /** Earlier logits are clamped to this before they are fed back, as the reference does. */
 export const PREVIOUS_LOGIT = 32;
 
-/**
- * @param objectsPerCall largest batch of `track` and `propose`
- * @param takesMasks whether `segment` can go on from a mask; to a pack that cannot, none is given
- */
+export interface ModelOptions {
+  /** Largest batch of `track`. */
+  objectsPerCall: number;
+  /** Whether `segment` has an input for a mask to go on from; true when not said. */
+  takesMasks?: boolean | undefined;
+  /** How exactly memories are kept. */
+  precision?: "float32" | "bfloat16";
+}
+
 export function createModel(
   run: RunGraph,
   geometry: Geometry,
   bank: BankRules,
-  objectsPerCall: number,
-  takesMasks = true,
+  { objectsPerCall, takesMasks = true, precision = "float32" }: ModelOptions,
 ): Model {
   const { S, D, Dm, T, m } = geometry;
   const pixels = m * m;
@@ -201,7 +205,8 @@ export function createModel(
       },
       ["memory"],
     );
-    return group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    const memories = group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    return precision === "bfloat16" ? memories.map(roundToBfloat16) : memories;
   }
 
   return {
@@ -345,4 +350,14 @@ function stackPoints(prompts: readonly PointPrompt[]) {
     kinds.set(labels, b * N);
   });
   return { points: float32([B, N, 2], coordinates), labels: int32([B, N], kinds) };
+}
+
+/** To the nearest number with eight significant bits, ties to even; in place. */
+function roundToBfloat16(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    bits[i] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+  }
+  return values;
 }

@@ -30,6 +30,8 @@ export interface VideoTrackerOptions {
   preset?: PresetName | undefined;
   /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
+  /** `detect` tells which of the model's queries each of its rows is. */
+  tellsQueries?: boolean;
   /** Length of the video; absent or null while it is not known. */
   numFrames?: number | null | undefined;
 }
@@ -42,6 +44,7 @@ export interface TrackerParts {
   policy: TrackerPolicy;
   decode: VideoTrackerOptions["decode"];
   numFrames: number | null;
+  tellsQueries: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   concepts: ConceptList;
@@ -53,7 +56,11 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
   const { run, tokenize, geometry, bank, capabilities, decode } = options;
   const { L = 0, D } = geometry;
   const policy = resolvePolicy(options.policy, options.detect, options.preset);
-  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall, capabilities.maskInput);
+  const model = createModel(run, geometry, bank, {
+    objectsPerCall: policy.compute.objectsPerCall,
+    takesMasks: capabilities.maskInput,
+    precision: policy.memory.precision,
+  });
   const { exemplarPhrase } = policy.detect;
   return {
     run,
@@ -63,6 +70,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     policy,
     decode,
     numFrames: options.numFrames ?? null,
+    tellsQueries: options.tellsQueries ?? false,
     capabilities,
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),

@@ -62,6 +62,8 @@ export function packContract(
         f32("boxes_out", "C", K, 4),
         f32("masks", "C", K, m, m),
         f32("presence", "C"),
+        // Which of the model's queries each row is; rows come best first.
+        optional(i32("query", "C", K)),
       ],
     },
     segment: {

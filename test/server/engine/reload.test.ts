@@ -47,11 +47,11 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
     const first = workerPid();
-    expect(await engine.openSession("old", video)).toMatchObject({ id: "compact" });
+    expect(await engine.openSession("old", video)).toMatchObject({ pack: { id: "compact" } });
     await makeTrackerOnly(pack);
     expect(await engine.reload()).toMatchObject({ id: "tracker-only", capabilities: { text: false } });
     expect(engine.pack.id).toBe("tracker-only");
-    expect(await engine.openSession("new", video)).toMatchObject({ id: "tracker-only" });
+    expect(await engine.openSession("new", video)).toMatchObject({ pack: { id: "tracker-only" } });
     await expect(engine.openSession("old", video)).rejects.toMatchObject({ code: "session_exists" });
 
     await engine.prompt("old", frame(), phrase);
@@ -119,7 +119,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pid = workerPid();
     process.kill(pid, "SIGKILL");
     await until(() => engine.stats().restarts === 1);
-    expect(await engine.openSession("next", video)).toMatchObject({ id: "tracker-only" });
+    expect(await engine.openSession("next", video)).toMatchObject({ pack: { id: "tracker-only" } });
     expect(engine.pack.id).toBe("tracker-only");
   });
 });
