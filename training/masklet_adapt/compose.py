@@ -54,6 +54,12 @@ class Composer:
         """0 keeps an axis, -1 takes the rest; not for values that may be empty."""
         return self.op("Reshape", value, self.ints(*shape))
 
+    def without(self, value: str, *axes: int) -> str:
+        """Drops axes of length 1.
+
+        A sum, because onnxruntime 1.30 cannot open inner graphs in which one change of shape follows another."""
+        return self.op("ReduceSum", value, self.ints(*axes), keepdims=0) if axes else value
+
     def embed(self, published: Published, inputs: dict[str, str]) -> dict[str, str]:
         """Their graph as part of this one. inputs: their names → ours. → their output names → ours."""
         prefix = f"{self.fresh(published.path.stem)}/"

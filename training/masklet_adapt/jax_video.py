@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from .compose import LOWEST_OPSET, Composer
+from .compose import LOWEST_OPSET, Composer, Shape
 from .published import AdaptError, Constants, Published, open_published
 
 FLOAT, INT, BYTE, BOOL = TensorProto.FLOAT, TensorProto.INT32, TensorProto.UINT8, TensorProto.BOOL
@@ -75,6 +75,7 @@ class VideoFiles:
     opset: int
     image_position: np.ndarray  # [1,D,g,g]
     memory_position: np.ndarray  # [T,Dm]
+    unit_axes: dict[str, tuple[int, ...]]  # of their outputs, those of length 1 around what is wanted
 
     @property
     def temporal_table(self) -> np.ndarray:
@@ -109,15 +110,17 @@ def open_video(folder: Path, family: Family, constants: Constants) -> VideoFiles
         folder, "memory_encoder.onnx", ("vision_features", "pred_masks_high_res", "is_mask_from_pts"),
         ("memory_tokens", "memory_pos_enc"),
     )  # fmt: skip
-    sizes, image_position, memory_position = probe(vision, decoder, encoder)
+    sizes, image_position, memory_position, unit_axes = probe(vision, decoder, attention, encoder)
     opset = max(LOWEST_OPSET, *(graph.opset for graph in (vision, decoder, attention, encoder)))
     return VideoFiles(
-        family, vision, decoder, attention, encoder, constants, sizes, opset, image_position, memory_position
+        family, vision, decoder, attention, encoder, constants, sizes, opset, image_position, memory_position, unit_axes
     )
 
 
-def probe(vision: Published, decoder: Published, encoder: Published) -> tuple[Sizes, np.ndarray, np.ndarray]:
-    """Sizes, and the positions that their graphs hand out with every frame although they never change."""
+def probe(
+    vision: Published, decoder: Published, attention: Published, encoder: Published
+) -> tuple[Sizes, np.ndarray, np.ndarray, dict[str, tuple[int, ...]]]:
+    """Sizes, the positions that their graphs hand out with every frame although they never change, and unit axes."""
     shape = [axis.dim_value for axis in vision.model.graph.input[0].type.tensor_type.shape.dim]
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] == 0:
         raise AdaptError(
@@ -144,7 +147,8 @@ def probe(vision: Published, decoder: Published, encoder: Published) -> tuple[Si
                 f"vision_encoder.onnx: output \"{name}\" does not fit: expected {list(wanted)}, found {list(level.shape)}."
             )
     prompt = {"input_points": np.full((1, 1, 1, 2), S / 2, np.float32), "input_labels": np.ones((1, 1, 1), np.int32)}
-    (mask,) = decoder.run(["pred_masks"], {"feats0": feats0, "feats1": feats1, "feats2": feat} | prompt)
+    levels = {"feats0": feats0, "feats1": feats1, "feats2": feat}
+    mask, pointer = decoder.run(["pred_masks", "object_pointer"], levels | prompt)
     if mask.size != mask.shape[-1] ** 2:
         raise AdaptError(
             f"mask_decoder.onnx: output \"pred_masks\" does not fit: expected one square mask, found {list(mask.shape)}."
@@ -157,8 +161,41 @@ def probe(vision: Published, decoder: Published, encoder: Published) -> tuple[Si
     (tokens, place), (_, other) = memories
     if not np.array_equal(place, other):
         raise AdaptError("memory_encoder.onnx: output \"memory_pos_enc\" changes with the mask, expected a constant.")
-    sizes = Sizes(S=S, g=g, D=D, Dm=tokens.shape[-1], T=tokens.shape[0], m=mask.shape[-1])
-    return sizes, position, place.reshape(sizes.T, sizes.Dm)
+    z = Sizes(S=S, g=g, D=D, Dm=tokens.shape[-1], T=tokens.shape[0], m=mask.shape[-1])
+    frame = np.zeros((g * g, 1, D), np.float32)
+    pointers = np.zeros((D // z.Dm, 1, z.Dm), np.float32)
+    (seen,) = attention.run(
+        ["conditioned_features"],
+        {
+            "current_vision_features": frame, "current_vision_position_embeddings": frame,
+            "spatial_memory": tokens, "spatial_memory_position_embeddings": place,
+            "pointer_memory": pointers, "pointer_memory_position_embeddings": pointers,
+        },
+    )  # fmt: skip
+    unit_axes = {
+        "pred_masks": leading_units("mask_decoder.onnx", "pred_masks", mask, (z.m, z.m)),
+        "object_pointer": leading_units("mask_decoder.onnx", "object_pointer", pointer, (D,)),
+        "conditioned_features": leading_units("memory_attention.onnx", "conditioned_features", seen, (g * g, D)),
+        "memory_tokens": leading_units("memory_encoder.onnx", "memory_tokens", tokens, (z.T, z.Dm)),
+    }
+    return z, position, place.reshape(z.T, z.Dm), unit_axes
+
+
+def leading_units(file: str, name: str, found: np.ndarray, wanted: Shape) -> tuple[int, ...]:
+    """Axes of length 1 without which a result has the wanted shape.
+
+    @raises AdaptError when it has another."""
+    units, rest = [], list(wanted)
+    for axis, size in enumerate(found.shape):
+        if rest and size == rest[0]:
+            rest.pop(0)
+        else:
+            units.append(axis)
+    if rest or any(found.shape[axis] != 1 for axis in units):
+        raise AdaptError(
+            f"{file}: output \"{name}\" does not fit: expected {list(wanted)} among axes of 1, found {list(found.shape)}."
+        )
+    return tuple(units)
 
 
 def encode_graph(files: VideoFiles, composer: Composer) -> dict[str, tuple[str, int, Any]]:
@@ -211,11 +248,11 @@ def decode(files: VideoFiles, composer: Composer, image: str, points: str, label
         },
     )  # fmt: skip
     return {
-        "mask": composer.reshape(out["pred_masks"], z.m, z.m),
+        "mask": composer.without(out["pred_masks"], *files.unit_axes["pred_masks"]),
         # Of the candidates they offer, they answer the one that promises most.
         "iou": composer.op("ReduceMax", out["iou_scores"], keepdims=0),
         "score": composer.op("ReduceMax", out["object_score_logits"], keepdims=0),
-        "pointer": composer.reshape(out["object_pointer"], z.D),
+        "pointer": composer.without(out["object_pointer"], *files.unit_axes["object_pointer"]),
     }
 
 
@@ -288,7 +325,8 @@ def track_graph(files: VideoFiles) -> onnx.ModelProto:
                 "pointer_memory_position_embeddings": sequence(row, age, z),
             },
         )
-        cells = row.op("Transpose", row.reshape(out["conditioned_features"], z.g**2, z.D), perm=[1, 0])
+        seen = row.without(out["conditioned_features"], *files.unit_axes["conditioned_features"])
+        cells = row.op("Transpose", seen, perm=[1, 0])
         found = decode(files, row, row.reshape(cells, 1, z.D, z.g, z.g), points, labels)
         return [found[name] for name in ("mask", "score", "iou", "pointer")]
 
@@ -372,7 +410,7 @@ def remember_graph(files: VideoFiles) -> onnx.ModelProto:
                 "is_mask_from_pts": given,
             },
         )
-        memory = row.reshape(out["memory_tokens"], z.T, z.Dm)
+        memory = row.without(out["memory_tokens"], *files.unit_axes["memory_tokens"])
         if absent is not None:
             gone = row.op("Cast", row.op("LessOrEqual", score, row.constant(0)), to=FLOAT)
             memory = row.op("Add", memory, row.op("Mul", gone, row.constant(absent.reshape(1, z.Dm))))

@@ -140,10 +140,10 @@ def detect_graph(files: DetectorFiles, z: Sizes) -> onnx.ModelProto:
             },
         )
         presence = row.op("Sigmoid", row.op("ReduceMax", out["presence_logits"], keepdims=0))
-        scores = row.op("Mul", row.op("Sigmoid", row.reshape(out["pred_logits"], -1)), presence)
+        scores = row.op("Mul", row.op("Sigmoid", row.without(out["pred_logits"], 0)), presence)
         best, which = row.ops("TopK", scores, row.ints(kept), outputs=2, axis=0)
-        boxes_out = row.op("Gather", row.op("Squeeze", out["pred_boxes"], first), which, axis=0)
-        masks = row.op("Gather", row.op("Squeeze", out["pred_masks"], first), which, axis=0)
+        boxes_out = row.op("Gather", row.without(out["pred_boxes"], 0), which, axis=0)
+        masks = row.op("Gather", row.without(out["pred_masks"], 0), which, axis=0)
         return [best, boxes_out, masks, presence]
 
     scores, boxes, masks, presence = composer.scan(
