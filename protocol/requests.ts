@@ -92,7 +92,10 @@ const addPrompt = z
       .default(true)
       .describe("True: 0..1 of the frame. False: pixels of the source"),
     clear_old_points: z.boolean().default(true).describe("Forget the object's earlier points on this frame"),
-    clear_old_boxes: z.boolean().default(true).describe("Forget the object's earlier box on this frame"),
+    clear_old_boxes: z
+      .boolean()
+      .default(true)
+      .describe("Forget the object's earlier box on this frame, unless its earlier points stay"),
     output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
     replace: z
       .boolean()

@@ -1,5 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { parse, resolve } from "node:path";
+import { ProtocolError } from "../protocol/index.js";
 import { resolveResource } from "./media/resource.js";
 import { type MediaSource, openMedia } from "./media/source.js";
 import type { StartRequest } from "./session-owner.js";
@@ -11,11 +12,22 @@ import type { UploadStore } from "./uploads/store.js";
  */
 export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
   return async (request: StartRequest, signal: AbortSignal): Promise<MediaSource> => {
-    if (request.upload_id !== undefined) return uploads.openMedia(request.upload_id, { signal });
-    const given = request.resource_path ?? "";
-    const path = mediaRoots ? given : resolve(given);
+    const { upload_id, resource_path = "" } = request;
+    if (upload_id !== undefined) {
+      return uploads.openMedia(upload_id, { signal }).catch(blame("upload_id"));
+    }
+    const path = mediaRoots ? resource_path : resolve(resource_path);
     const roots = mediaRoots ?? [parse(path).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    return openMedia(await resolveResource(path, roots), { mediaRoots: realRoots, signal });
+    const resource = await resolveResource(path, roots);
+    return openMedia(resource, { mediaRoots: realRoots, signal }).catch(blame("resource_path"));
+  };
+}
+
+/** What is wrong with a file is the fault of the field that named it. */
+function blame(field: "upload_id" | "resource_path") {
+  return (error: unknown): never => {
+    if (!(error instanceof ProtocolError) || error.field !== undefined) throw error;
+    throw new ProtocolError(error.code, error.message, field, { cause: error.cause });
   };
 }

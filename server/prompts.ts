@@ -22,6 +22,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize): Engi
       labels: request.point_labels ?? [],
       ...(boxXywh && { boxXywh }),
       clearOldPoints: request.clear_old_points,
+      clearOldBoxes: request.clear_old_boxes,
     };
   }
   return {

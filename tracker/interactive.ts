@@ -6,21 +6,22 @@ import type { Selection } from "../memory/select.js";
 import type { PromptState } from "./masklet.js";
 import type { Model, PointPrompt, Prediction } from "./model.js";
 import type { TrackerPolicy } from "./policy.js";
+import type { ObjectPrompt } from "./prompts.js";
 
 /**
- * What now holds on a frame.
- * @param clearOld whether the new prompt replaces what was said before
+ * What now holds on a frame. Clicks that go on from earlier ones go on from the box as well, as in SAM 2, where a box is
+ * two more points; a box may also stay while the clicks are replaced.
  */
 export function mergePrompts(
   old: PromptState | undefined,
   added: PromptState,
-  clearOld: boolean,
+  { clearOldPoints, clearOldBoxes }: Pick<ObjectPrompt, "clearOldPoints" | "clearOldBoxes">,
 ): PromptState {
-  if (!old || clearOld) return added;
-  const box = added.box ?? old.box;
+  if (!old) return added;
+  const box = added.box ?? (clearOldPoints && clearOldBoxes ? undefined : old.box);
   return {
-    points: [...old.points, ...added.points],
-    labels: [...old.labels, ...added.labels],
+    points: clearOldPoints ? added.points : [...old.points, ...added.points],
+    labels: clearOldPoints ? added.labels : [...old.labels, ...added.labels],
     ...(box ? { box } : {}),
   };
 }

@@ -28,11 +28,7 @@ export async function promptObject(
   const levels = await features.get(frame, false);
   const { points, labels, boxXywh } = prompt;
   const before = corrected?.prompts.get(frame.index);
-  const said = mergePrompts(
-    before,
-    { points, labels, ...(boxXywh ? { box: boxXywh } : {}) },
-    prompt.clearOldPoints,
-  );
+  const said = mergePrompts(before, { points, labels, ...(boxXywh ? { box: boxXywh } : {}) }, prompt);
   const selection = corrected
     ? memoriesFor(corrected, frame.index, directionFor(corrected, frame.index), bank, policy)
     : { memories: [], pointers: [] };

@@ -21,8 +21,10 @@ export interface ObjectPrompt {
   points: readonly (readonly [x: number, y: number])[];
   labels: readonly (0 | 1)[];
   boxXywh?: BoxXywh;
-  /** Whether these replace what was said about the object on this frame, or add to it. */
+  /** Whether these replace the clicks on the object on this frame, or add to them (and to the box). */
   clearOldPoints: boolean;
+  /** Whether an earlier box on this frame is forgotten together with the clicks. */
+  clearOldBoxes: boolean;
 }
 
 export type Prompt = ConceptPrompt | ObjectPrompt;

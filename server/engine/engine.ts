@@ -54,6 +54,7 @@ export type EnginePrompt =
       labels: (0 | 1)[];
       boxXywh?: BoxXywh;
       clearOldPoints: boolean;
+      clearOldBoxes: boolean;
     };
 
 /** Logits `[height, width]`, row by row. */

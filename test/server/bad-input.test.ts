@@ -160,11 +160,11 @@ const cases: Case[] = [
   ["a link that leads outside", "resource_forbidden", "resource_path", () => start("link.mp4")],
   ["a path through a link outside", "resource_forbidden", "resource_path", () => start("link/secret.mp4")],
   ["a URL", "resource_forbidden", "resource_path", () => start("http://127.0.0.1/x.mp4")],
-  ["an empty file", "media_unreadable", undefined, () => start("empty.mp4")],
-  ["a file of something else", "media_unsupported", undefined, () => start("noise.mp4")],
-  ["a file with sound only", "media_unsupported", undefined, () => start("sound.m4a")],
-  ["a video cut to a stump", "media_unreadable", undefined, () => start("stump.mp4")],
-  ["a folder without pictures", "media_unsupported", undefined, () => start("empty-folder")],
+  ["an empty file", "media_unreadable", "resource_path", () => start("empty.mp4")],
+  ["a file of something else", "media_unsupported", "resource_path", () => start("noise.mp4")],
+  ["a file with sound only", "media_unsupported", "resource_path", () => start("sound.m4a")],
+  ["a video cut to a stump", "media_unreadable", "resource_path", () => start("stump.mp4")],
+  ["a folder without pictures", "media_unsupported", "resource_path", () => start("empty-folder")],
 ];
 
 test.each(cases)("%s is %s at %s, and the session lives on", async (_name, code, field, message) => {

@@ -150,7 +150,7 @@ test("leaves nothing of a client that vanishes while its session is being starte
   release();
   await until(() => engine.calls.includes("close"));
   await until(async () => (await server.health()).sessions === 0);
-  expect(ffmpegChildren()).toEqual([]);
+  await until(() => ffmpegChildren().length === 0);
 });
 
 test("leaves nothing of a client that vanishes in the middle of a prompt", async () => {

@@ -88,7 +88,7 @@ test("ends streams with shutting_down and sockets with 1001 when it stops", asyn
   expect(await client.closed).toBe(1001);
   await closed;
   expect(engine.calls).toContain("engine closed");
-  expect(ffmpegChildren()).toEqual([]);
+  await until(() => ffmpegChildren().length === 0);
   await expect(server.connect()).rejects.toThrow();
   await server.close();
 });
@@ -107,7 +107,7 @@ test("stops although a client does not read and the model is stuck", async () =>
   stuck.send({ type: "propagate_in_video", session_id: session });
   await stuck.arrived();
   await server.close();
-  expect(ffmpegChildren()).toEqual([]);
+  await until(() => ffmpegChildren().length === 0);
   reader.vanish();
 });
 

@@ -59,7 +59,7 @@ test("closes a session from inside its own loop", async () => {
     await predictor.handleRequest({ type: "close_session", session_id });
   }
   expect(seen).toEqual([0]);
-  expect(ffmpegChildren()).toEqual([]);
+  await until(() => ffmpegChildren().length === 0);
 });
 
 test("rejects with the codes of the protocol", async () => {
@@ -100,7 +100,7 @@ test("leaves no process behind when it closes, and fails what was running", asyn
   const pid = predictor.stats().engine?.workerPid as number;
   await predictor.close();
   expect(isRunning(pid)).toBe(false);
-  expect(ffmpegChildren()).toEqual([]);
+  await until(() => ffmpegChildren().length === 0);
   await expect(stream.next()).rejects.toMatchObject({ code: "shutting_down" });
   const late = predictor.handleRequest({ type: "start_session", resource_path: clip });
   await expect(late).rejects.toMatchObject({ code: "shutting_down" });

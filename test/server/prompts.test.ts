@@ -38,6 +38,7 @@ test("takes a box with an id for that object and one without for an exemplar", (
     labels: [],
     boxXywh: [0.25, 0.25, 0.5, 0.5],
     clearOldPoints: true,
+    clearOldBoxes: true,
   });
   expect(prompt({ ...pixels, bounding_box_labels: [0], text: "dog" })).toEqual({
     kind: "concept",
@@ -47,9 +48,13 @@ test("takes a box with an id for that object and one without for an exemplar", (
   });
 });
 
-test("passes on whether old points and old concepts stay", () => {
+test("passes on whether old points, old boxes and old concepts stay", () => {
   const click = { points: [[0.5, 0.5]], point_labels: [0] };
   expect(prompt({ ...click, clear_old_points: false })).toMatchObject({ clearOldPoints: false, labels: [0] });
+  expect(prompt({ ...click, clear_old_boxes: false })).toMatchObject({
+    clearOldPoints: true,
+    clearOldBoxes: false,
+  });
   expect(prompt({ text: "dog", replace: true })).toEqual({ kind: "concept", text: "dog", replace: true });
 });
 

@@ -18,11 +18,13 @@ const click = (x: number, y: number, label: 0 | 1 = 1): PromptState => ({
   labels: [label],
 });
 const box = [0.2, 0.2, 0.4, 0.6] as const;
+const replaced = { clearOldPoints: true, clearOldBoxes: true };
+const added = { ...replaced, clearOldPoints: false };
 
 describe("what was said about an object on a frame", () => {
   it("adds up or is replaced", () => {
     const old = { ...click(0.1, 0.1), box };
-    expect(mergePrompts(old, click(0.5, 0.5, 0), false)).toEqual({
+    expect(mergePrompts(old, click(0.5, 0.5, 0), added)).toEqual({
       points: [
         [0.1, 0.1],
         [0.5, 0.5],
@@ -30,7 +32,9 @@ describe("what was said about an object on a frame", () => {
       labels: [1, 0],
       box,
     });
-    expect(mergePrompts(old, click(0.5, 0.5), true)).toEqual(click(0.5, 0.5));
+    expect(mergePrompts(old, click(0.5, 0.5), replaced)).toEqual(click(0.5, 0.5));
+    const boxStays = mergePrompts(old, click(0.5, 0.5), { ...replaced, clearOldBoxes: false });
+    expect(boxStays).toEqual({ ...click(0.5, 0.5), box });
   });
 
   it("becomes box corners, then clicks", () => {
@@ -51,7 +55,7 @@ describe("what was said about an object on a frame", () => {
   });
 
   it("goes on when everything said before is said again, and no other box is drawn", () => {
-    const both = mergePrompts(click(0.1, 0.1), click(0.5, 0.5), false);
+    const both = mergePrompts(click(0.1, 0.1), click(0.5, 0.5), added);
     expect(extendsPrompt(click(0.1, 0.1), both)).toBe(true);
     expect(extendsPrompt(click(0.1, 0.1), click(0.5, 0.5))).toBe(false);
     expect(extendsPrompt(click(0.1, 0.1), click(0.1, 0.1, 0))).toBe(false);
@@ -61,7 +65,7 @@ describe("what was said about an object on a frame", () => {
 
   it("is honoured by a mask that has every click on its side", () => {
     const mask = Float32Array.of(1, -1, -1, -1);
-    const said = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), false);
+    const said = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), added);
     expect(clicksHonoured(mask, 2, said)).toBe(2);
     expect(clicksHonoured(mask, 2, click(1, 0, 1))).toBe(0);
   });

@@ -34,6 +34,7 @@ function click(
     points,
     labels,
     clearOldPoints,
+    clearOldBoxes: true,
   });
 }
 
@@ -274,6 +275,7 @@ describe("pointing at one thing", () => {
       labels: [],
       boxXywh: [0, 0, 0.25, 0.25],
       clearOldPoints: true,
+      clearOldBoxes: true,
     });
     expect([bench.labels(0, result), objectId]).toEqual([{ 7: 1 }, 7]);
     expect([...(callsOf(bench, "segment")[0]?.inputs.labels?.data ?? [])]).toEqual([2, 3]);

@@ -36,6 +36,10 @@ class BatchShape:
     text_length: int = 16
 
 
+# Long clips for tracking alone: as many frames as a full memory has.
+LONG = dict(frames=8, track_clips=2, named_clips=0, stills=0, objects=5)
+
+
 @dataclass(frozen=True)
 class Shown:
     """A frame on which the detector is asked: its place among the step's frames, ids uint8 [H,W], and what they are."""
@@ -303,9 +307,13 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
         Shown(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))
     ]
     shown += [Shown(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
+    images = np.concatenate([clip.frames for clip in clips + stills])  # uint8 [frames,S,S,3]
+    objects = tracked_objects(rng, clips, s)
+    if not shown:
+        return {"images": images, "objects": objects}
     return {
-        "images": np.concatenate([clip.frames for clip in clips + stills]),  # uint8 [frames,S,S,3]
-        "objects": tracked_objects(rng, clips, s),
+        "images": images,
+        "objects": objects,
         "outlined": outlined_objects(rng, shown, s),
         "concepts": sampler.rows(rng, shown),
         "regions": sampler.regions(rng, shown),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .model.compact import ABSENT_LOGIT, CompactModel
+from .model.compact import ABSENT_LOGIT, BOX_CONFIDENCE, CompactModel
 
 
 class Graph(nn.Module):
@@ -39,11 +39,6 @@ class Detect(Graph):
 def stability(mask: Tensor, delta: float = 1.0) -> Tensor:
     """SAM's stability score of one mask per object: area above +delta over area above −delta. [B,m,m] → [B]."""
     return (mask > delta).float().sum((1, 2)) / (mask > -delta).float().sum((1, 2)).clamp(min=1.0)
-
-
-# On natural pictures the network is less sure inside a box than it is on the clips it was trained with; without this
-# the masks come out too small. Chosen on development sequences.
-BOX_CONFIDENCE = 1.0
 
 
 class Segment(Graph):

@@ -9,16 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
-from .model.compact import CompactModel
+from .model.compact import BOX_CONFIDENCE, CompactModel
 from .model.layers import masked_mean
 
 Losses = dict[str, Tensor]
 
 
-def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]) -> Losses:
+def tracking_losses(
+    model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], own_start: bool = False
+) -> Losses:
     """First frame from a prompt, later frames from memory that holds the model's own masks.
 
-    levels: features of all frames [clips,T,…]; batch: see `batches.tracked_objects`."""
+    levels: features of all frames [clips,T,…]; batch: see `batches.tracked_objects`. own_start: half of the objects is
+    remembered from the first frame as the model outlined it, as at run time; otherwise only corrected ones are."""
     cfg = model.cfg
     target, visible = batch["mask"], batch["visible"]
     b, frames, side, _ = target.shape
@@ -42,9 +45,12 @@ def tracking_losses(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], 
         torch.ones(few),
     )
     refine = four_mask_loss(fixed, prompted[:few], torch.zeros(few)).mean()
-    # A quarter of the objects is remembered as the model saw them, the others as they are.
+    # The corrected ones are remembered as the model saw them, the others as they are or as they were first outlined.
     truth = (prompted * 2 - 1) * 10.0
-    start = torch.cat([fixed[:, 0:1], truth[few:]])
+    half = max(few, b // 2) if own_start else few
+    boxed = (labels == 2).any(1).float().view(-1, 1, 1, 1)
+    outlined = masks[:, 0:1] + BOX_CONFIDENCE * boxed
+    start = torch.cat([fixed[:, 0:1], outlined[few:half], truth[half:]])
     hard = torch.ones(b)
     memories = [model.remember(at[0][0], start, torch.ones(b), hard)]
     pointers = [model.pointers.create(at[0][0], start, torch.ones(b))[:, 0]]
@@ -217,6 +223,24 @@ def total_loss(
     trunk = model.trunk(levels)
     losses |= detection_losses(model, trunk, batch["concepts"])
     losses |= region_loss(model, trunk, batch["regions"], phrases)
+    return weighted(losses)
+
+
+def memory_loss(
+    model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
+) -> tuple[Tensor, dict[str, float]]:
+    """Tracking alone over longer clips; the encoder is not trained. Arguments and results as for `total_loss`."""
+    objects = batch["objects"]
+    frames = objects["mask"].shape[1]
+    pixels = images.permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
+    split = tuple(level.reshape(-1, frames, *level.shape[1:]) for level in levels)
+    return weighted(tracking_losses(model, split, objects, own_start=True))
+
+
+def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:
+    """Sum of the losses that have a weight, and all of them as plain numbers."""
     total = sum(WEIGHTS[name] * value for name, value in losses.items() if name in WEIGHTS)
     assert isinstance(total, Tensor)
     return total, {name: float(value.detach()) for name, value in losses.items()}

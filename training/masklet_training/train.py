@@ -21,9 +21,9 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from .batches import BatchShape, BatchStream, phrase_tokens
+from .batches import LONG, BatchShape, BatchStream, phrase_tokens
 from .model.compact import CompactModel
-from .steps import total_loss
+from .steps import memory_loss, total_loss
 from .tokenizer import words
 
 
@@ -38,6 +38,13 @@ def learning_rate(progress: float, peak: float) -> float:
     if progress < 0.02:
         return peak * max(progress / 0.02, 0.02)
     return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
+
+
+def freeze(model: CompactModel) -> None:
+    """Leaves only what tracks to be trained; batch norm works as at run time everywhere."""
+    model.eval()
+    for part in (model.encoder, model.text_encoder, model.detector):
+        part.requires_grad_(False)
 
 
 @torch.no_grad()
@@ -71,12 +78,16 @@ def train(rank: int, options: argparse.Namespace) -> None:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{options.port}", rank=rank, world_size=options.workers)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / "checkpoint.pt"
-    shape = BatchShape(size=options.size)
+    long = options.stage == "memory"
+    shape = BatchShape(size=options.size, **(LONG if long else {}))
+    step_loss = memory_loss if long else total_loss
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
         model.load_state_dict(torch.load(options.init, weights_only=True)["average"], strict=False)
+    if long:
+        freeze(model)
     average = copy.deepcopy(model)
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
@@ -118,7 +129,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
             group["lr"] = learning_rate(progress, options.peak)
         arrays = stream.next()
         images = torch.from_numpy(arrays.pop("images"))
-        loss, parts = total_loss(model, images, to_tensors(arrays), phrases)
+        loss, parts = step_loss(model, images, to_tensors(arrays), phrases)
         loss.backward()
         gradients = []
         for p in parameters:
@@ -159,6 +170,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stage", choices=("all", "memory"), default="all", help="everything, or tracking over longer clips with the encoder as it is")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
     parser.add_argument("--resume", action="store_true")

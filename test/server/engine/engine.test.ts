@@ -14,6 +14,7 @@ const box: EnginePrompt = {
   labels: [],
   boxXywh: [0.25, 0.25, 0.5, 0.5],
   clearOldPoints: true,
+  clearOldBoxes: true,
 };
 let engine: Engine;
 beforeAll(async () => {

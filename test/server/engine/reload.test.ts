@@ -18,6 +18,7 @@ const click: EnginePrompt = {
   points: [[0.5, 0.5]],
   labels: [1],
   clearOldPoints: true,
+  clearOldBoxes: true,
 };
 let engine: Engine;
 const errors: string[] = [];
