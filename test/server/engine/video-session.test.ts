@@ -69,6 +69,7 @@ function open(script: Script, preset: PresetName, numFrames: number, overrides: 
         points: [[0.3, 0.3]],
         labels: [1],
         clearOldPoints: true,
+        clearOldBoxes: true,
       }),
     modes: () => session.history.map(({ kind }) => kind),
     tracks: () => bench.calls.filter(({ role }) => role === "track" || role === "detect").length,
