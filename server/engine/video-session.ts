@@ -43,13 +43,15 @@ export interface VideoSession {
   readonly history: readonly Action[];
 }
 
+const FULL: ModePlan = { mode: "full", objectIds: [] };
+
 export function createVideoSession(parts: VideoSessionParts): VideoSession {
   const { tracker, policy, run, m, video } = parts;
   const { propagationModes, cachedFrames } = policy.session;
   const cache = createOutputCache(cachedFrames || Number.POSITIVE_INFINITY);
   let history: Action[] = [];
   let buffer: EmissionBuffer<StepResult> = emptyBuffer();
-  let plan: ModePlan = { mode: "full", objectIds: [] };
+  let plan = FULL;
   let pass: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, startFrame: null };
 
   const note = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
@@ -107,6 +109,8 @@ export function createVideoSession(parts: VideoSessionParts): VideoSession {
       const output = await show(frame.index, result, new Set());
       if (objectId === undefined) {
         history = [];
+        // Also a propagation under way looks for it from now on.
+        plan = FULL;
         return { output, ...(semanticLogits && { semanticLogits }) };
       }
       if (!policy.session.clickNeedsVisitedFrame || prompt.kind !== "object" || prompt.objectId === undefined)
@@ -174,7 +178,7 @@ export function createVideoSession(parts: VideoSessionParts): VideoSession {
       cache.clear();
       history = [];
       buffer = emptyBuffer();
-      plan = { mode: "full", objectIds: [] };
+      plan = FULL;
     },
 
     describe: () => ({ concepts: tracker.concepts(), objectIds: tracker.objectIds() }),

@@ -233,6 +233,17 @@ describe("clicks first (trace 7, quirk 4)", () => {
   });
 });
 
+it("looks for a phrase that is named while only clicks are tracked", async () => {
+  const { name, click, session } = open({ detect: () => [found(B)] }, "masklet", 6, {
+    life: { hotstartDelay: 0, hotstartUnmatchThresh: 0, hotstartDupThresh: 0 },
+  });
+  await click(0, 3);
+  await session.beginPropagation({ reverse: false, firstFrame: 0, lastFrame: 5, startFrame: null });
+  expect((await session.step(frame(0))).map(idsOf)).toEqual([[3]]);
+  await name(1);
+  expect((await session.step(frame(1))).map(idsOf)).toEqual([[3, 4]]);
+});
+
 describe("whose a pixel is (trace 11)", () => {
   const whole: Rect = [0, 0, SIDE, SIDE];
   const script: Script = { detect: () => [found(whole), found(A)] };
