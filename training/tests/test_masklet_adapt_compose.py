@@ -77,12 +77,17 @@ def test_nodes_that_lead_nowhere_are_left_out(tmp_path: Path) -> None:
 
 
 def test_large_weights_lie_beside_the_graph_and_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "LARGEST_INLINE_BYTES", 0)
-    monkeypatch.setattr(pack, "SMALLEST_EXTERNAL_BYTES", 0)
-    files = pack.save(looped(tmp_path), tmp_path / "ours.onnx")
-    assert [file["name"] for file in files] == ["ours.onnx", "ours.data"]
-    assert files[1]["bytes"] == (tmp_path / "ours.data").stat().st_size > 0
-    assert np.array_equal(run(tmp_path / "ours.onnx"), EXPECTED)
+    monkeypatch.setattr(pack, "LARGEST_INLINE_BYTES", 1000)
+    table = np.arange(600, dtype=np.float32)
+    composer = Composer("large")
+    model = composer.finish(
+        {"x": (FLOAT, (600,))}, {"y": (composer.op("Add", "x", composer.constant(table)), FLOAT, (600,))}
+    )
+    files = pack.save(model, tmp_path / "large.onnx")
+    assert [file["name"] for file in files] == ["large.onnx", "large.data"]
+    assert files[1]["bytes"] == (tmp_path / "large.data").stat().st_size >= table.nbytes
+    session = onnxruntime.InferenceSession(str(tmp_path / "large.onnx"), providers=["CPUExecutionProvider"])
+    assert np.array_equal(session.run(["y"], {"x": table})[0], 2 * table)
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
