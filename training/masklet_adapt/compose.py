@@ -144,7 +144,8 @@ def prefix_names(graph: onnx.GraphProto, prefix: str) -> None:
     for sparse in graph.sparse_initializer:
         sparse.values.name = prefix + sparse.values.name
     for node in graph.node:
-        node.name = prefix + node.name
+        if node.name:
+            node.name = prefix + node.name
         for names in (node.input, node.output):
             # An empty name is an input or output that is left out.
             names[:] = [prefix + name if name else name for name in names]

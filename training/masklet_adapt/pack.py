@@ -93,7 +93,8 @@ def save(model: onnx.ModelProto, path: Path) -> list[dict[str, Any]]:
     """→ the manifest's entries of the files it made"""
     weights = path.with_suffix(".data")
     weights.unlink(missing_ok=True)
-    if model.ByteSize() > LARGEST_INLINE_BYTES:
+    # Counted here, because a message beyond 2 GB cannot tell its own size.
+    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_INLINE_BYTES:
         onnx.save(
             model, path, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_EXTERNAL_BYTES
         )
