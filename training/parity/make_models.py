@@ -195,8 +195,14 @@ def make_full(family: str, seed: int) -> nn.Module:
     import transformers
 
     name = {"sam3": "Sam3Video", "sam2": "Sam2Video", "edgetam": "EdgeTamVideo"}[family]
+    repvit = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "do_pooling": False, "num_classes": 2,
+        "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    }  # fmt: skip
+    # The configuration's own default is SAM 2's image encoder.
+    own = {"vision_config": {"model_type": "edgetam_vision_model", "backbone_config": repvit}} if family == "edgetam" else {}
     torch.manual_seed(seed)
-    return getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")()).eval()
+    return getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**own)).eval()
 
 
 MAKERS = {"sam3": make_sam3, "sam2": make_sam2, "edgetam": make_edgetam}
