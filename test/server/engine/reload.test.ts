@@ -89,7 +89,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     expect(workerPid()).toBe(pid);
     expect(engine.pack.id).toBe("compact");
     await engine.prompt("early", frame(), phrase);
-    expect(await engine.openSession("late", video)).toMatchObject({ id: "compact" });
+    expect(await engine.openSession("late", video)).toMatchObject({ pack: { id: "compact" } });
   });
 
   test("loses the sessions of an old process that dies, starts no other in its place, and goes on", async () => {
