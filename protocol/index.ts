@@ -4,5 +4,6 @@ export * from "./errors.js";
 export * from "./limits.js";
 export * from "./logits.js";
 export * from "./messages.js";
+export * from "./policy.js";
 export * from "./rle.js";
 export * from "./version.js";

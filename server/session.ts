@@ -14,7 +14,7 @@ import {
   type StreamRequest,
   type VideoFacts,
 } from "../protocol/index.js";
-import type { Engine, PackSummary } from "./engine/index.js";
+import type { Engine, PackSummary, PassStart, SessionRules } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { type Leg, planLegs } from "./frame-range.js";
 import type { MediaFrame, MediaSource } from "./media/source.js";
@@ -70,9 +70,14 @@ export interface SessionParts {
   pack: PackSummary;
   /** The name the engine knows this session by. */
   engineSessionId: string;
+  /** What the engine said when it opened the session. */
+  rules: SessionRules;
 }
 
-export function createSession({ facts, media, engine, pack, engineSessionId }: SessionParts): Session {
+/** Pixels that nobody looks at: frames that are known already are decoded for their times. */
+const THUMBNAIL = { width: 16, height: 16 };
+
+export function createSession({ facts, media, engine, pack, engineSessionId, rules }: SessionParts): Session {
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
   const engineTurns = createSerial();
@@ -81,6 +86,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId }: S
   let closed: Promise<void> | undefined;
   let running: AbortController | undefined;
   let waiting = 0;
+  let firstVisited = Number.POSITIVE_INFINITY;
 
   /** Runs a request when those before it are done, unless the session is closed by then. */
   async function inOrder<T>(task: () => Promise<T>): Promise<T> {
@@ -117,13 +123,18 @@ export function createSession({ facts, media, engine, pack, engineSessionId }: S
     running = undefined;
   }
 
-  function decode({ reverse, first, last }: Leg, signal: AbortSignal): AsyncIterable<MediaFrame> {
+  function decode(
+    { reverse, first, last }: Leg,
+    mode: PassStart["mode"],
+    signal: AbortSignal,
+  ): AsyncIterable<MediaFrame> {
+    const size = mode === "fetch" ? THUMBNAIL : inputSize;
     const direction = reverse ? "backward" : "forward";
     return media.frames({
       startFrame: first,
       count: Math.abs(last - first) + 1,
       direction,
-      ...inputSize,
+      ...size,
       signal,
     });
   }
@@ -150,19 +161,26 @@ export function createSession({ facts, media, engine, pack, engineSessionId }: S
         }
         return planLegs({
           direction: request.propagation_direction,
-          startFrame: request.start_frame_index ?? firstPrompted,
+          startFrame: request.start_frame_index ?? Math.min(firstPrompted, firstVisited),
           maxFrames: request.max_frame_num_to_track,
           numFrames: facts.num_frames,
         });
       };
       const frames = runPropagation({
         legs: planned,
-        decode: (leg) => decode(leg, mine.signal),
-        begin: (reverse) => withEngine(() => engine.beginPropagation(engineSessionId, reverse)),
+        decode: (leg, mode) => decode(leg, mode, mine.signal),
+        begin: ({ reverse, first, last }) => {
+          const startFrame = request.start_frame_index ?? null;
+          const pass = { reverse, firstFrame: first, lastFrame: last, startFrame };
+          return withEngine(() => engine.beginPropagation(engineSessionId, pass));
+        },
         step: (frame) => withEngine(() => engine.step(engineSessionId, frame)),
+        fetch: (frameIndex) => withEngine(() => engine.fetch(engineSessionId, frameIndex)),
         signal: mine.signal,
       });
-      for await (const { timestampUs, output } of frames) {
+      for await (const { timestampUs, output, mode } of frames) {
+        if (mode === "full" && rules.defaultStart === "visited")
+          firstVisited = Math.min(firstVisited, output.frameIndex);
         const outputs = toOutputs(output, request.output_prob_thresh);
         sent++;
         yield { frame_index: output.frameIndex, timestamp_us: timestampUs, outputs };
@@ -225,6 +243,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId }: S
         endRunning();
         await withEngine(() => engine.resetSession(engineSessionId));
         prompts.clear();
+        firstVisited = Number.POSITIVE_INFINITY;
       }),
 
     describe: () =>

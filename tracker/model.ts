@@ -64,12 +64,20 @@ export interface Candidates {
 }
 
 export interface MemoryRequest {
-  /** float32 [m, m] */
+  /** float32 [side, side]; the mask grid, or finer */
   maskLogits: Float32Array;
   /** Object score logit. */
   score: number;
   /** The mask is an input (clicks, a detection), not a tracked guess. */
   isInput: boolean;
+}
+
+/** An object that starts from a mask taken as truth. */
+export interface Start {
+  /** float32 [D] */
+  pointer: Float32Array;
+  /** float32 [m, m]: that mask as the model would have drawn it. */
+  maskLogits: Float32Array;
 }
 
 export interface Model {
@@ -92,23 +100,29 @@ export interface Model {
   trackPrompted(features: FrameFeatures, selection: Selection, prompt: PointPrompt): Promise<Prediction>;
   /** Masks taken as truth, float32 [m, m] logits each → their pointers, float32 [D]. */
   seed(features: FrameFeatures, masks: readonly Float32Array[]): Promise<Float32Array[]>;
-  /** → float32 [T, Dm] each */
+  /** The same with the masks that the model makes of them; `masks` are float32 [side, side], 1 inside and 0 outside. */
+  start(features: FrameFeatures, masks: readonly Float32Array[], side: number): Promise<Start[]>;
+  /** → float32 [T, Dm] each; masks of one size share a call */
   remember(features: FrameFeatures, requests: readonly MemoryRequest[]): Promise<Float32Array[]>;
 }
 
 /** Earlier logits are clamped to this before they are fed back, as the reference does. */
 export const PREVIOUS_LOGIT = 32;
 
-/**
- * @param objectsPerCall largest batch of `track` and `propose`
- * @param takesMasks whether `segment` can go on from a mask; to a pack that cannot, none is given
- */
+export interface ModelOptions {
+  /** Largest batch of `track`. */
+  objectsPerCall: number;
+  /** Whether `segment` has an input for a mask to go on from; true when not said. */
+  takesMasks?: boolean | undefined;
+  /** How exactly memories are kept. */
+  precision?: "float32" | "bfloat16";
+}
+
 export function createModel(
   run: RunGraph,
   geometry: Geometry,
   bank: BankRules,
-  objectsPerCall: number,
-  takesMasks = true,
+  { objectsPerCall, takesMasks = true, precision = "float32" }: ModelOptions,
 ): Model {
   const { S, D, Dm, T, m } = geometry;
   const pixels = m * m;
@@ -167,6 +181,32 @@ export function createModel(
       mask_in: float32([B, 1, m, m], mask),
       has_mask: float32([B], new Float32Array(B).fill(previous ? 1 : 0)),
     };
+  }
+
+  async function rememberGroup(features: FrameFeatures, group: readonly MemoryRequest[], side: number) {
+    const B = group.length;
+    const mask = new Float32Array(B * side * side);
+    group.forEach(({ maskLogits }, b) => {
+      mask.set(maskLogits, b * side * side);
+    });
+    const outputs = await run(
+      "remember",
+      {
+        feat: features.feat,
+        mask: float32([B, 1, side, side], mask),
+        score: float32(
+          [B],
+          Float32Array.from(group, ({ score }) => score),
+        ),
+        binarize: float32(
+          [B],
+          Float32Array.from(group, ({ isInput }) => (isInput ? 1 : 0)),
+        ),
+      },
+      ["memory"],
+    );
+    const memories = group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    return precision === "bfloat16" ? memories.map(roundToBfloat16) : memories;
   }
 
   return {
@@ -260,30 +300,33 @@ export function createModel(
       return masks.map((_, b) => part(floats(outputs, "pointer"), b, D));
     },
 
-    async remember(features, requests) {
-      const B = requests.length;
+    async start(features, masks, side) {
+      const B = masks.length;
       if (B === 0) return [];
-      const mask = new Float32Array(B * pixels);
-      requests.forEach(({ maskLogits }, b) => {
-        mask.set(maskLogits, b * pixels);
+      const inside = new Float32Array(B * side * side);
+      masks.forEach((mask, b) => {
+        inside.set(mask, b * side * side);
       });
-      const outputs = await run(
-        "remember",
-        {
-          feat: features.feat,
-          mask: float32([B, 1, m, m], mask),
-          score: float32(
-            [B],
-            Float32Array.from(requests, ({ score }) => score),
-          ),
-          binarize: float32(
-            [B],
-            Float32Array.from(requests, ({ isInput }) => (isInput ? 1 : 0)),
-          ),
-        },
-        ["memory"],
-      );
-      return requests.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+      const outputs = await run("seed", { ...levels(features), mask: float32([B, 1, side, side], inside) }, [
+        "pointer",
+        "mask_logits",
+      ]);
+      return masks.map((_, b) => ({
+        pointer: part(floats(outputs, "pointer"), b, D),
+        maskLogits: part(floats(outputs, "mask_logits"), b, pixels),
+      }));
+    },
+
+    async remember(features, requests) {
+      const memories = new Map<MemoryRequest, Float32Array>();
+      for (const size of new Set(requests.map(({ maskLogits }) => maskLogits.length))) {
+        const group = requests.filter(({ maskLogits }) => maskLogits.length === size);
+        const answers = await rememberGroup(features, group, Math.sqrt(size));
+        group.forEach((request, b) => {
+          memories.set(request, answers[b] as Float32Array);
+        });
+      }
+      return requests.map((request) => memories.get(request) as Float32Array);
     },
   };
 }
@@ -307,4 +350,14 @@ function stackPoints(prompts: readonly PointPrompt[]) {
     kinds.set(labels, b * N);
   });
   return { points: float32([B, N, 2], coordinates), labels: int32([B, N], kinds) };
+}
+
+/** To the nearest number with eight significant bits, ties to even; in place. */
+function roundToBfloat16(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    bits[i] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+  }
+  return values;
 }

@@ -3,8 +3,10 @@ import { type ConceptList, createConceptList, type Tokenize } from "../detector/
 import type { RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
+import { createHistory, type History } from "./history.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
+import type { PresetName } from "./presets.js";
 import { createRegistry, type Registry } from "./registry.js";
 
 export interface VideoTrackerOptions {
@@ -24,7 +26,14 @@ export interface VideoTrackerOptions {
   };
   /** `decode` of the manifest. */
   decode?: { singleMaskStability?: number | undefined };
+  /** What the policy starts from; `masklet` when absent. */
+  preset?: PresetName | undefined;
+  /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
+  /** `detect` tells which of the model's queries each of its rows is. */
+  tellsQueries?: boolean;
+  /** Length of the video; absent or null while it is not known. */
+  numFrames?: number | null | undefined;
 }
 
 export interface TrackerParts {
@@ -34,17 +43,24 @@ export interface TrackerParts {
   bank: BankRules;
   policy: TrackerPolicy;
   decode: VideoTrackerOptions["decode"];
+  numFrames: number | null;
+  tellsQueries: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   concepts: ConceptList;
   registry: Registry;
+  history: History;
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
   const { run, tokenize, geometry, bank, capabilities, decode } = options;
   const { L = 0, D } = geometry;
-  const policy = resolvePolicy(options.policy, options.detect);
-  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall, capabilities.maskInput);
+  const policy = resolvePolicy(options.policy, options.detect, options.preset);
+  const model = createModel(run, geometry, bank, {
+    objectsPerCall: policy.compute.objectsPerCall,
+    takesMasks: capabilities.maskInput,
+    precision: policy.memory.precision,
+  });
   const { exemplarPhrase } = policy.detect;
   return {
     run,
@@ -53,9 +69,12 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     bank,
     policy,
     decode,
+    numFrames: options.numFrames ?? null,
+    tellsQueries: options.tellsQueries ?? false,
     capabilities,
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
+    history: createHistory(),
   };
 }

@@ -3,6 +3,7 @@ import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS } from "../errors.js";
 import { lowResMask } from "../fields.js";
 import { FIELD_LIMITS, type Limit, SERVER_LIMITS } from "../limits.js";
+import { policySchema } from "../policy.js";
 import {
   ANSWER_SCHEMAS,
   doneSchema,
@@ -30,6 +31,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   error: fieldTable("reply", errorSchema, ["type"]),
   outputs: fieldTable("reply", outputsSchema),
   "low-resolution-masks": fieldTable("reply", lowResMask),
+  policy: fieldTable("request", policySchema),
   upload: fieldTable("reply", uploadSchema),
   errors: table(
     ["Code", "Ends", "Retryable", "Meaning"],

@@ -1,8 +1,10 @@
 /** Mask logits into what a client gets: full-size masks as runs, boxes relative to the frame. */
 import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector/graph.js";
-import { type CocoRle, encodeMask, type PixelBox } from "../../protocol/rle.js";
-import type { StepResult } from "../../tracker/video-tracker.js";
-import type { FrameOutput, ObjectOutput } from "./engine.js";
+import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
+import { resolveOwnership, type ShownMask } from "../../tracker/ownership.js";
+import type { TrackerPolicy } from "../../tracker/policy.js";
+import type { PixelClaim, TrackedObject } from "../../tracker/video-tracker.js";
+import type { BoxXywh, FrameOutput, ObjectOutput } from "./engine.js";
 
 export interface VideoSize {
   width: number;
@@ -13,34 +15,41 @@ interface RenderedMask {
   mask: CocoRle;
   /** Pixels inside. */
   area: number;
-  /** Tight box in pixels; meaningless when nothing is inside. */
-  box: PixelBox;
+  /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 when nothing is inside. */
+  box: readonly [number, number, number, number];
 }
+
+/** One object's mask at the size of the video, before objects are held against each other. */
+export interface RenderedObject extends Omit<RenderedMask, "area"> {
+  objectId: number;
+  prob: number;
+  claim: PixelClaim;
+}
+
+type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap" | "unknownTrackerProb" | "boxes">;
 
 /** The bits of a run come back as one copy, a byte per pixel and mask; more than this are rendered in several runs. */
 const MAX_BYTES_PER_RUN = 64 * 2 ** 20;
 
-/** The objects of a frame that have a pixel, by ascending id. @param m side of the mask logits */
-export async function renderFrame(
+/**
+ * @param m side of the mask logits
+ * @returns those with at least one pixel, by ascending id
+ */
+export async function renderObjects(
   run: RunGraph,
   m: number,
   video: VideoSize,
-  frameIndex: number,
-  result: StepResult,
+  tracked: readonly TrackedObject[],
   maxBytesPerRun = MAX_BYTES_PER_RUN,
-): Promise<FrameOutput> {
-  const { width, height } = video;
-  const logits = result.objects.map(({ maskLogits }) => maskLogits);
+): Promise<RenderedObject[]> {
+  const logits = tracked.map(({ maskLogits }) => maskLogits);
   const rendered = await renderAll(run, m, video, logits, maxBytesPerRun);
-  const objects: ObjectOutput[] = [];
-  for (const [row, { objectId, prob }] of result.objects.entries()) {
+  const objects: RenderedObject[] = [];
+  for (const [row, { objectId, prob, claim }] of tracked.entries()) {
     const { mask, area, box } = rendered[row] as RenderedMask;
-    if (area === 0) continue;
-    const [x, y, w, h] = box;
-    objects.push({ objectId, prob, boxXywh: [x / width, y / height, w / width, h / height], mask });
+    if (area > 0) objects.push({ objectId, prob, claim: claim ?? UNCLAIMED, box, mask });
   }
-  objects.sort((a, b) => a.objectId - b.objectId);
-  return { frameIndex, objects, stats: result.stats };
+  return objects.sort((a, b) => a.objectId - b.objectId);
 }
 
 /** Masks of logits, empty ones included, in their order. @param m side of the logits */
@@ -95,6 +104,73 @@ async function renderBatch(
     const area = areas[row] ?? 0;
     const box: PixelBox = area === 0 ? [0, 0, 0, 0] : [x0, y0, x1 - x0, y1 - y0];
     const maskBits = bits.subarray(row * width * height, (row + 1) * width * height);
-    return { mask: encodeMask(maskBits, width, height, box), area, box };
+    return { mask: encodeMask(maskBits, width, height, box), area, box: [x0, y0, x1, y1] };
   });
+}
+
+const UNCLAIMED: PixelClaim = { group: null, prob: null };
+
+/**
+ * Puts a frame together in SAM 3's order: boxes first, then pixels that several objects cover go to one of them. With
+ * `boxes: "shown"` boxes come last, and objects left without a pixel are left out.
+ * @param rendered by ascending id
+ */
+export function assembleFrame(
+  rendered: readonly RenderedObject[],
+  video: VideoSize,
+  frameIndex: number,
+  stats: FrameOutput["stats"],
+  rules: OutputRules,
+): FrameOutput {
+  const { width, height } = video;
+  const isContested = rules.objectWiseNonOverlap && rendered.length > 1;
+  const masks = isContested ? withoutOverlap(rendered, video, rules.unknownTrackerProb) : rendered;
+  const objects = masks.flatMap(({ objectId, prob, box, mask }, index): ObjectOutput[] => {
+    const edge = rules.boxes === "sam3" ? 1 : 0;
+    const source = rules.boxes === "sam3" ? (rendered[index]?.box ?? box) : box;
+    const [x0, y0, x1, y1] = source;
+    if (rules.boxes === "shown" && x1 <= x0) return [];
+    const boxXywh: BoxXywh = [x0 / width, y0 / height, (x1 - x0 - edge) / width, (y1 - y0 - edge) / height];
+    return [{ objectId, prob, boxXywh, mask }];
+  });
+  return { frameIndex, objects, stats };
+}
+
+function withoutOverlap(
+  rendered: readonly RenderedObject[],
+  video: VideoSize,
+  unknown: number,
+): RenderedObject[] {
+  const shown = rendered.map((object): ShownMask => ({ ...object, bits: crop(object, video) }));
+  const kept = resolveOwnership(shown, unknown);
+  return rendered.map((object, index) => {
+    const bits = kept[index] as Uint8Array;
+    return bits === shown[index]?.bits ? object : withBits(object, bits, video);
+  });
+}
+
+/** uint8 [y1-y0, x1-x0] */
+function crop({ mask, box: [x0, y0, x1, y1] }: RenderedObject, { width }: VideoSize): Uint8Array {
+  const { data } = decodeMask(mask);
+  const bits = new Uint8Array((x1 - x0) * (y1 - y0));
+  for (let y = y0; y < y1; y++) bits.set(data.subarray(y * width + x0, y * width + x1), (y - y0) * (x1 - x0));
+  return bits;
+}
+
+function withBits(object: RenderedObject, bits: Uint8Array, { width, height }: VideoSize): RenderedObject {
+  const [x0, y0, x1, y1] = object.box;
+  const all = new Uint8Array(width * height);
+  let [left, top, right, bottom] = [x1, y1, x0, y0];
+  for (let y = y0; y < y1; y++) {
+    for (let x = x0; x < x1; x++) {
+      if (!bits[(y - y0) * (x1 - x0) + x - x0]) continue;
+      all[y * width + x] = 1;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x + 1);
+      bottom = Math.max(bottom, y + 1);
+    }
+  }
+  const box = left < right ? ([left, top, right, bottom] as const) : ([x0, y0, x0, y0] as const);
+  return { ...object, box, mask: encodeMask(all, width, height) };
 }

@@ -1,5 +1,6 @@
 /** The shape of a pack's `manifest.json`: what the model is, how large its tensors are, and which files it is made of. */
 import { z } from "zod";
+import { PRESET_NAMES } from "../../protocol/policy.js";
 
 const side = z.int().positive();
 const fraction = z.number().min(0).max(1);
@@ -79,6 +80,8 @@ const manifestShape = z.object({
     /** A single mask less stable than this gives way to the best of three; absent when it never does. */
     singleMaskStability: fraction.exactOptional(),
   }),
+  /** The rules of detecting and tracking that the model was made for; `masklet` when absent. */
+  preset: z.enum(PRESET_NAMES).optional(),
   detect: z.object({ scoreThreshold: fraction, nmsIou: fraction, newObjectScore: fraction }).optional(),
   capabilities: z.object({
     text: z.boolean(),

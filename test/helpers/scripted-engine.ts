@@ -108,7 +108,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     async openSession(sessionId) {
       sessions.set(sessionId, { objects: new Set(), concepts: [] });
       await enter(sessionId, "open");
-      return pack;
+      return { pack, defaultStart: "prompted" };
     },
     async prompt(sessionId, frame, prompt) {
       const { objects, concepts } = await enter(sessionId, "prompt", String(frame.index));
@@ -132,12 +132,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       };
       return points.map(() => Array(multimask ? 3 : 1).fill(candidate));
     },
-    async beginPropagation(sessionId, reverse) {
+    async beginPropagation(sessionId, { reverse }) {
       await enter(sessionId, "begin", reverse ? "backward" : "forward");
+      return { mode: "full" };
     },
     async step(sessionId, frame) {
       const { objects } = await enter(sessionId, "step", String(frame.index));
-      return show(frame.index, objects);
+      return [show(frame.index, objects)];
+    },
+    async fetch(sessionId, frameIndex) {
+      const { objects } = await enter(sessionId, "fetch", String(frameIndex));
+      return show(frameIndex, objects);
     },
     async removeObject(sessionId, objectId) {
       const { objects } = await enter(sessionId, "remove", String(objectId));

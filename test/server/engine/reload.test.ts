@@ -47,11 +47,11 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
     const first = workerPid();
-    expect(await engine.openSession("old", video)).toMatchObject({ id: "compact" });
+    expect(await engine.openSession("old", video)).toMatchObject({ pack: { id: "compact" } });
     await makeTrackerOnly(pack);
     expect(await engine.reload()).toMatchObject({ id: "tracker-only", capabilities: { text: false } });
     expect(engine.pack.id).toBe("tracker-only");
-    expect(await engine.openSession("new", video)).toMatchObject({ id: "tracker-only" });
+    expect(await engine.openSession("new", video)).toMatchObject({ pack: { id: "tracker-only" } });
     await expect(engine.openSession("old", video)).rejects.toMatchObject({ code: "session_exists" });
 
     await engine.prompt("old", frame(), phrase);
@@ -89,7 +89,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     expect(workerPid()).toBe(pid);
     expect(engine.pack.id).toBe("compact");
     await engine.prompt("early", frame(), phrase);
-    expect(await engine.openSession("late", video)).toMatchObject({ id: "compact" });
+    expect(await engine.openSession("late", video)).toMatchObject({ pack: { id: "compact" } });
   });
 
   test("loses the sessions of an old process that dies, starts no other in its place, and goes on", async () => {
@@ -119,7 +119,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pid = workerPid();
     process.kill(pid, "SIGKILL");
     await until(() => engine.stats().restarts === 1);
-    expect(await engine.openSession("next", video)).toMatchObject({ id: "tracker-only" });
+    expect(await engine.openSession("next", video)).toMatchObject({ pack: { id: "tracker-only" } });
     expect(engine.pack.id).toBe("tracker-only");
   });
 });

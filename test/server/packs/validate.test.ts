@@ -106,6 +106,42 @@ test("a missing output is named", () => {
   );
 });
 
+test("a pack that cannot go on from a mask has a segment graph without one, and no other", () => {
+  const without = packContract({
+    geometry: { S: 320, g: 20, D: 128, Dm: 96, T: 400, m: 80 },
+    bank: {
+      maxConditioning: -1,
+      recent: 6,
+      maxPointers: 16,
+      temporalRows: 7,
+      conditioningRow: 6,
+      pointerTime: "none",
+    },
+    capabilities: {
+      text: false,
+      exemplars: false,
+      maskSeed: false,
+      points: true,
+      maskInput: false,
+      objectBatch: "dynamic",
+      memorySlots: "dynamic",
+    },
+  });
+  expect(without.segment.inputs.map(({ name }) => name)).toEqual([
+    "feat",
+    "feat_s1",
+    "feat_s0",
+    "points",
+    "labels",
+  ]);
+  expect(firstMismatch("segment.onnx", without.segment, conforming(contract.segment))).toMatch(
+    /^segment\.onnx: input "mask_in" is unknown: expected only feat, /,
+  );
+  expect(firstMismatch("segment.onnx", contract.segment, conforming(without.segment))).toMatch(
+    /^segment\.onnx: input "mask_in" is missing: /,
+  );
+});
+
 test("further outputs, optional outputs left out and undeclared output shapes are accepted", () => {
   const render = conforming(contract.render);
   render.outputs = render.outputs.filter(({ name }) => name !== "labels");
