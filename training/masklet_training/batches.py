@@ -34,10 +34,13 @@ class BatchShape:
     regions: int = 36  # named objects that are told apart by all phrases
     instances: int = 6  # per row
     text_length: int = 16
+    shapes: bool = False  # frames of the shapes that videos have
 
 
 # Long clips for tracking alone: as many frames as a full memory has.
 LONG = dict(frames=8, track_clips=2, named_clips=0, stills=0, objects=5)
+# Named stills alone, for the detector.
+STILLS = dict(track_clips=0, named_clips=0, stills=14, rows=42, regions=60)
 
 
 @dataclass(frozen=True)
@@ -308,7 +311,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     ]
     shown += [Shown(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
     images = np.concatenate([clip.frames for clip in clips + stills])  # uint8 [frames,S,S,3]
-    objects = tracked_objects(rng, clips, s)
+    objects = tracked_objects(rng, clips, s) if clips else {}
     if not shown:
         return {"images": images, "objects": objects}
     return {
@@ -323,7 +326,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
 def _produce(sprites: str, shape: BatchShape, seed: int, out: Any) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
-    generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train")
+    generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train", shapes=shape.shapes)
     sampler = ConceptSampler(shape)
     while True:
         out.put(make_batch(rng, generator, sampler))

@@ -122,7 +122,7 @@ def main() -> None:
     with torch.no_grad():
         ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
         model.detector.evidence_names.copy_(model.detector.name_concept(model.text_encoder(ids, mask), mask))
-    rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23), options.side, options.scenes)
+    rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23, shapes=True), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)
     for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):

@@ -18,6 +18,7 @@ from .effects import Effects
 from .library import SpriteLibrary
 from .named import named_scene
 from .render import draw_actor
+from .sampling import pick
 from .scene import Scene
 from .tracks import track_scene
 
@@ -51,13 +52,35 @@ class Clip:
     objects: list[ClipObject]
 
 
+ASPECTS = (16 / 9, 4 / 3, 1.0, 9 / 16)  # width over height
+ASPECT_SHARES = (0.45, 0.2, 0.25, 0.1)
+
+
+def squeezed(clip: Clip, aspect: float, size: int) -> Clip:
+    """Cut the middle of that aspect out of a square clip and make it square again, as videos are for the model."""
+    side = clip.ids.shape[1]
+    h, w = round(side / max(aspect, 1.0)), round(side * min(aspect, 1.0))
+    rows, columns = slice((side - h) // 2, (side + h) // 2), slice((side - w) // 2, (side + w) // 2)
+
+    def resize(image: Array, how: int) -> Array:
+        return cv2.resize(np.ascontiguousarray(image[rows, columns]), (size, size), interpolation=how)
+
+    frames = np.stack([resize(frame, cv2.INTER_AREA) for frame in clip.frames])
+    return Clip(frames, np.stack([resize(ids, cv2.INTER_NEAREST) for ids in clip.ids]), clip.objects)
+
+
 class ClipGenerator:
     """Generates clips; equal arguments give equal sequences of clips."""
 
-    def __init__(self, sprites_path: Path | str | None, size: int = 192, seed: int = 0, split: str = "train") -> None:
+    def __init__(
+        self, sprites_path: Path | str | None, size: int = 192, seed: int = 0, split: str = "train", shapes: bool = False
+    ) -> None:
+        """``shapes``: frames have the shapes that videos have, wide ones mostly, before they are made square, as at run
+        time; otherwise they are square from the start."""
         if split not in ("train", "val"):
             raise ValueError(f"split must be 'train' or 'val', not {split!r}")
         self.size = size
+        self.shapes = shapes
         self.library = SpriteLibrary(sprites_path, split)
         self.rng = np.random.default_rng([seed, split == "val"])
 
@@ -67,11 +90,13 @@ class ClipGenerator:
             raise ValueError(f"kind must be 'named' or 'track', not {kind!r}")
         make = named_scene if kind == "named" else track_scene
         times = motion.timeline(self.rng, frames)
-        scene = make(self.rng, self.library, self.size, times)
-        return self._render(scene, times)
+        if not self.shapes:
+            return self._render(make(self.rng, self.library, self.size, times), times, self.size)
+        drawn = round(self.size * 1.25)
+        clip = self._render(make(self.rng, self.library, drawn, times), times, drawn)
+        return squeezed(clip, pick(self.rng, ASPECTS, ASPECT_SHARES), self.size)
 
-    def _render(self, scene: Scene, times: NDArray[np.float64]) -> Clip:
-        size = self.size
+    def _render(self, scene: Scene, times: NDArray[np.float64], size: int) -> Clip:
         images = np.empty((len(times), size, size, 3), np.uint8)
         ids = np.zeros((len(times), size, size), np.uint8)
         effects = Effects.sample(self.rng, times, scene.roughness)

@@ -239,6 +239,17 @@ def memory_loss(
     return weighted(tracking_losses(model, split, objects, own_start=True))
 
 
+def concept_loss(
+    model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
+) -> tuple[Tensor, dict[str, float]]:
+    """Detection alone; the encoder is not trained. Arguments and results as for `total_loss`."""
+    pixels = images.permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        trunk = model.trunk(model.encode(pixels.contiguous(memory_format=torch.channels_last)))
+    losses = detection_losses(model, trunk, batch["concepts"])
+    return weighted(losses | region_loss(model, trunk, batch["regions"], phrases))
+
+
 def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:
     """Sum of the losses that have a weight, and all of them as plain numbers."""
     total = sum(WEIGHTS[name] * value for name, value in losses.items() if name in WEIGHTS)

@@ -21,11 +21,14 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from .batches import LONG, BatchShape, BatchStream, phrase_tokens
+from .batches import LONG, STILLS, BatchShape, BatchStream, phrase_tokens
 from .checkpoint import load_weights
 from .model.compact import CompactModel
-from .steps import memory_loss, total_loss
+from .steps import concept_loss, memory_loss, total_loss
 from .tokenizer import words
+
+
+STAGES = {"all": ({}, total_loss), "memory": (LONG, memory_loss), "concepts": (STILLS, concept_loss)}
 
 
 def to_tensors(value: Any) -> Any:
@@ -41,11 +44,13 @@ def learning_rate(progress: float, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
 
 
-def freeze(model: CompactModel) -> None:
-    """Leaves only what tracks to be trained; batch norm works as at run time everywhere."""
+def freeze(model: CompactModel, stage: str) -> None:
+    """Leaves only what tracks, or only what detects, to be trained; batch norm works as at run time everywhere."""
     model.eval()
-    for part in (model.encoder, model.text_encoder, model.detector):
-        part.requires_grad_(False)
+    detects = (model.text_encoder, model.detector)
+    for part in model.children():
+        part.requires_grad_((part in detects) == (stage == "concepts") and part is not model.encoder)
+    model.no_memory.requires_grad_(stage == "memory")
 
 
 @torch.no_grad()
@@ -79,14 +84,13 @@ def train(rank: int, options: argparse.Namespace) -> None:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{options.port}", rank=rank, world_size=options.workers)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / "checkpoint.pt"
-    long = options.stage == "memory"
-    shape = BatchShape(size=options.size, **(LONG if long else {}))
-    step_loss = memory_loss if long else total_loss
+    mix, step_loss = STAGES[options.stage]
+    shape = BatchShape(size=options.size, shapes=options.shapes, **mix)
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
         load_weights(model, torch.load(options.init, weights_only=True)["average"])
-    if long:
-        freeze(model)
+    if options.stage != "all":
+        freeze(model, options.stage)
     average = copy.deepcopy(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -171,7 +175,8 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stage", choices=("all", "memory"), default="all", help="everything, or tracking over longer clips with the encoder as it is")
+    parser.add_argument("--stage", choices=tuple(STAGES), default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection")
+    parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
     parser.add_argument("--resume", action="store_true")
