@@ -17,10 +17,10 @@ SEED_LOGIT = 10.0  # confidence given to a mask that is taken as truth
 ABSENT_LOGIT = -16.0  # every pixel of an object that is not on the frame
 # Added to the logits wherever a box was given. IoU is best with pixels kept from half the expected IoU up (as a
 # probability), and outlines from a box are uncertain. Chosen on development sequences and generated clips alike.
-BOX_CONFIDENCE = 1.0
+BOX_CONFIDENCE = 0.75
 # Taken off the logits of a tracked mask before it is remembered: what is doubtful would otherwise grow from frame to frame.
 # The mask that is shown keeps it. Chosen on development sequences.
-MEMORY_CAUTION = 0.5
+MEMORY_CAUTION = 0.7
 
 Levels = tuple[Tensor, Tensor, Tensor]
 
