@@ -1,5 +1,6 @@
 /** One frame and all concepts in, one list of detections out. */
 import { type ConceptQuery, packQueries } from "./concepts.js";
+import type { BoxXyxy } from "./geometry.js";
 import { floats, type RunGraph, type Tensor } from "./graph.js";
 import { type MaskBits, type MaskExtent, maskBits, maskExtent } from "./mask-bits.js";
 import { mergeAcrossConcepts, suppressOverlapping } from "./nms.js";
@@ -13,27 +14,38 @@ export interface Detection {
   /** float32 [m, m] */
   maskLogits: Float32Array;
   bits: MaskBits;
+  /** All zero when the mask has no pixel. */
   extent: MaskExtent;
+  /** The detector's own box, where it was asked for. */
+  box?: BoxXyxy;
 }
 
 export interface DetectRules {
   /** Detections above this score count; see `tracker/policy.ts`, which documents all of these. */
-  score: number;
-  nmsIou: number;
+  scoreThresholdDetection: number;
+  /** 0: none. */
+  detNmsThresh: number;
   nmsCovered: number;
+  /** 0: never. */
   sameThingIou: number;
+  /** Whether a mask without a single pixel is a detection. */
+  keepEmpty: boolean;
+  /** In the order of the concepts and of the graph's rows, in which SAM 3 gives ids; otherwise best first. */
+  keepRowOrder: boolean;
 }
 
 export interface DetectSizes {
   L: number;
   D: number;
   m: number;
+  /** Whether the detector's boxes are wanted as well. */
+  boxes?: boolean;
 }
 
 /**
  * @param trunk float32 [1, Ct, g, g] of the frame
  * @param queries at least one concept with the exemplars that hold for this frame
- * @returns best first; detections without a single pixel are left out
+ * @returns best first, or as the rules say
  */
 export async function detect(
   run: RunGraph,
@@ -42,31 +54,41 @@ export async function detect(
   sizes: DetectSizes,
   rules: DetectRules,
 ): Promise<Detection[]> {
-  const outputs = await run("detect", { trunk, ...packQueries(queries, sizes.L, sizes.D) }, [
-    "scores",
-    "masks",
-  ]);
+  const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : [])];
+  const outputs = await run("detect", { trunk, ...packQueries(queries, sizes.L, sizes.D) }, wanted);
   const scores = floats(outputs, "scores"); // [C, K]
   const masks = floats(outputs, "masks"); // [C, K, m, m]
+  const boxes = sizes.boxes ? floats(outputs, "boxes_out") : null; // [C, K, 4]
   const kept = scores.length / queries.length;
   const found = queries.flatMap(({ concept }, row) => {
-    const candidates: Detection[] = [];
+    const candidates: (Detection & { row: number })[] = [];
     for (let k = row * kept; k < (row + 1) * kept; k++) {
       const score = scores[k] as number;
-      if (!(score > rules.score)) continue;
+      // As 32-bit floats, in which the score was made.
+      if (!(score > Math.fround(rules.scoreThresholdDetection))) continue;
       const maskLogits = masks.slice(k * sizes.m ** 2, (k + 1) * sizes.m ** 2);
       const extent = maskExtent(maskLogits, sizes.m);
-      if (extent) {
-        candidates.push({
-          concepts: new Set([concept.key]),
-          score,
-          maskLogits,
-          bits: maskBits(maskLogits),
-          extent,
-        });
-      }
+      if (!extent && !rules.keepEmpty) continue;
+      candidates.push({
+        concepts: new Set([concept.key]),
+        score,
+        maskLogits,
+        bits: maskBits(maskLogits),
+        extent: extent ?? NOWHERE,
+        ...(boxes ? { box: boxAt(boxes, k) } : {}),
+        row: k,
+      });
     }
-    return suppressOverlapping(candidates, rules.nmsIou, rules.nmsCovered);
+    if (rules.detNmsThresh === 0) return candidates;
+    return suppressOverlapping(candidates, rules.detNmsThresh, rules.nmsCovered);
   });
-  return mergeAcrossConcepts(found, rules.sameThingIou);
+  const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
+  return rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
+}
+
+const NOWHERE: MaskExtent = { box: [0, 0, 0, 0], centre: [0, 0] };
+
+function boxAt(boxes: Float32Array, row: number): BoxXyxy {
+  const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = boxes.subarray(row * 4, row * 4 + 4);
+  return [x0, y0, x1, y1];
 }

@@ -24,9 +24,13 @@ export interface MemoryEntry {
   score: number;
   /** Whether the object was seen on that frame. */
   present: boolean;
+  /** How good a look at the object a tracked frame was, 0..1; frames that were given, or conditioned once, have none. */
+  trackScore?: number;
+  /** Later clicks on the frame no longer start from its mask. */
+  maskSpent?: true;
 }
 
-export type PointerEntry = Pick<MemoryEntry, "frameIndex" | "pointer">;
+export type PointerEntry = Pick<MemoryEntry, "frameIndex" | "pointer" | "trackScore">;
 
 export interface BankLimits {
   /** Spatial memories of tracked frames. */
@@ -37,6 +41,10 @@ export interface BankLimits {
   conditioning: number;
   /** Conditioning memories of the kind `reconditioned`. */
   reconditioned: number;
+  /** Keep the same windows around prompts and births, so that a pass in the other direction finds what this one left. */
+  aroundGiven?: boolean;
+  /** Tracked frames that scored no more are worth keeping only beside the newest. */
+  minScore?: number;
 }
 
 export interface MemoryBank {
@@ -52,8 +60,18 @@ export interface MemoryBank {
   nearest(frameIndex: number): MemoryEntry | undefined;
   /** Forgets tracked frames up to `distance` away from a frame. */
   clearAround(frameIndex: number, distance: number): void;
-  /** Forgets detector-made conditioning memories up to `distance` away from a frame, but never the last memory. */
-  demoteAround(frameIndex: number, distance: number): void;
+  /**
+   * Detector-made conditioning memories up to `distance` away from a frame condition no longer, but never the last one.
+   * @param forget whether they go altogether, or stay as tracked frames without a score
+   * @returns the frames that were demoted
+   */
+  demoteAround(frameIndex: number, distance: number, forget: boolean): number[];
+  /** Makes a conditioning memory of what is known of a frame. */
+  promote(frameIndex: number, kind: Exclude<MemoryKind, "recent">): void;
+  /** Makes a tracked frame of a conditioning memory. */
+  demote(frameIndex: number): void;
+  /** Later clicks up to `distance` away from a frame start afresh. */
+  spendMasksAround(frameIndex: number, distance: number): void;
   /** Keeps as little as the object can be found again with: its prompts, or else its first conditioning memory. */
   condense(): void;
 }
@@ -65,6 +83,30 @@ export function createMemoryBank(limits: BankLimits): MemoryBank {
 
   const elsewhere = (frameIndex: number) => (entry: { frameIndex: number }) =>
     entry.frameIndex !== frameIndex;
+
+  function addAsTracked(entry: MemoryEntry): void {
+    const { frameIndex, pointer } = entry;
+    recent = [...recent, { ...entry, kind: "recent" }];
+    pointers = [...pointers, { frameIndex, pointer }];
+  }
+
+  /** The tracked frames around the newest one, and around the given ones where that is wanted. */
+  function keepTracked<E extends PointerEntry>(entries: E[], newest: number, limit: number): E[] {
+    const { minScore, aroundGiven } = limits;
+    const useful = entries.filter(
+      ({ frameIndex, trackScore }) =>
+        minScore === undefined ||
+        trackScore === undefined ||
+        trackScore > minScore ||
+        Math.abs(frameIndex - newest) <= 1,
+    );
+    if (!aroundGiven) return keepNearest(useful, newest, limit);
+    const given = conditioning.filter(({ kind }) => kind !== "reconditioned");
+    const isNearGiven = (entry: E) =>
+      given.some((other) => Math.abs(other.frameIndex - entry.frameIndex) <= limit);
+    const near = keepNearest(useful, newest, limit);
+    return useful.filter((entry) => near.includes(entry) || isNearGiven(entry));
+  }
 
   return {
     get conditioning() {
@@ -82,8 +124,9 @@ export function createMemoryBank(limits: BankLimits): MemoryBank {
       recent = recent.filter(elsewhere(frameIndex));
       pointers = pointers.filter(elsewhere(frameIndex));
       if (kind === "recent") {
-        recent = keepNearest([...recent, entry], frameIndex, limits.recent);
-        pointers = keepNearest([...pointers, { frameIndex, pointer }], frameIndex, limits.pointers);
+        const looks = entry.trackScore === undefined ? {} : { trackScore: entry.trackScore };
+        recent = keepTracked([...recent, entry], frameIndex, limits.recent);
+        pointers = keepTracked([...pointers, { frameIndex, pointer, ...looks }], frameIndex, limits.pointers);
       } else {
         conditioning = trimConditioning([...conditioning, entry], limits);
       }
@@ -101,11 +144,34 @@ export function createMemoryBank(limits: BankLimits): MemoryBank {
       recent = recent.filter(far);
       pointers = pointers.filter(far);
     },
-    demoteAround(frameIndex, distance) {
-      const kept = conditioning.filter(
-        (entry) => entry.kind === "prompted" || Math.abs(entry.frameIndex - frameIndex) > distance,
-      );
-      if (kept.length > 0) conditioning = kept;
+    demoteAround(frameIndex, distance, forget) {
+      const isDemoted = (entry: MemoryEntry) =>
+        entry.kind !== "prompted" && Math.abs(entry.frameIndex - frameIndex) <= distance;
+      const demoted = conditioning.filter(isDemoted);
+      if (demoted.length === conditioning.length) return [];
+      conditioning = conditioning.filter((entry) => !isDemoted(entry));
+      if (!forget) for (const entry of demoted) addAsTracked(entry);
+      return demoted.map((entry) => entry.frameIndex);
+    },
+    promote(frameIndex, kind) {
+      const known = recent.find((entry) => entry.frameIndex === frameIndex);
+      if (!known) return;
+      const { trackScore: _, ...entry } = known;
+      recent = recent.filter(elsewhere(frameIndex));
+      pointers = pointers.filter(elsewhere(frameIndex));
+      conditioning = trimConditioning([...conditioning, { ...entry, kind }], limits);
+    },
+    demote(frameIndex) {
+      const known = conditioning.find((entry) => entry.frameIndex === frameIndex);
+      if (!known) return;
+      conditioning = conditioning.filter(elsewhere(frameIndex));
+      addAsTracked(known);
+    },
+    spendMasksAround(frameIndex, distance) {
+      const spend = (entry: MemoryEntry): MemoryEntry =>
+        Math.abs(entry.frameIndex - frameIndex) <= distance ? { ...entry, maskSpent: true } : entry;
+      recent = recent.map(spend);
+      conditioning = conditioning.map((entry) => (entry.kind === "prompted" ? entry : spend(entry)));
     },
     condense() {
       recent = [];

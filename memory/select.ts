@@ -22,10 +22,16 @@ export interface BankRules {
 export interface SelectOptions {
   /**
    * null: the k-th recent memory is the one k frames back, whatever it shows (SAM 2).
-   * A number: it is the k-th frame back on which the object was seen, looking back at most so many frames (SAM 3's
-   * memory selection), so an object behind an obstacle keeps its last good looks.
+   * A number: it is the k-th frame back on which the object was seen, looking back at most so many frames, so an object
+   * behind an obstacle keeps its last good looks.
    */
   seenWithin: number | null;
+  /** SAM 3's memory selection: only tracked frames that scored more count, however far back; null: off. */
+  mfThreshold: number | null;
+  /** Pointers of the conditioning frames that were selected, or of all that lie behind. */
+  conditioningPointers: "selected" | "past";
+  /** Frames of the video, which a pointer window longer than it shrinks to; null: unknown, or the window is fixed. */
+  numFrames: number | null;
 }
 
 export interface Selection {
@@ -37,6 +43,22 @@ export interface Selection {
 
 type Remembered = Pick<MemoryBank, "conditioning" | "recent" | "pointers">;
 
+/** What both ways of choosing tracked frames go by. */
+interface Search {
+  /** Frames behind in the direction of travel; negative for frames still to come. */
+  behind(entry: { frameIndex: number }): number;
+  /** Conditioning memories that were not selected: they may stand in for tracked ones. */
+  spare: readonly MemoryEntry[];
+  /** Pointers at most, conditioning frames not counted. */
+  pointerLimit: number;
+}
+
+interface Tracked {
+  memories: Selection["memories"];
+  /** How far back each counts as being, in frames. */
+  pointers: { pointer: Float32Array; distance: number }[];
+}
+
 /**
  * @param reverse whether frames are visited from last to first; "behind" then means later in the video
  */
@@ -45,7 +67,7 @@ export function selectMemories(
   frameIndex: number,
   reverse: boolean,
   rules: BankRules,
-  { seenWithin }: SelectOptions,
+  options: SelectOptions,
 ): Selection {
   const sign = reverse ? -1 : 1;
   const behind = (entry: { frameIndex: number }) => (frameIndex - entry.frameIndex) * sign;
@@ -53,34 +75,103 @@ export function selectMemories(
   const others = bank.conditioning.filter((entry) => entry.frameIndex !== frameIndex);
   const chosen = closestConditioning(others, frameIndex, rules.maxConditioning);
   const spare = others.filter((entry) => !chosen.includes(entry));
+  const window = Math.min(rules.maxPointers, options.numFrames ?? rules.maxPointers);
+  const search = { behind, spare, pointerLimit: Math.max(window - 1, 0) };
+  const tracked =
+    options.mfThreshold === null
+      ? selectByAge(bank, rules, options, search)
+      : selectByScore(bank, frameIndex, reverse, rules, options.mfThreshold, search);
 
-  const recent: { entry: MemoryEntry; row: number }[] = [];
+  const speaking = options.conditioningPointers === "past" ? others : chosen;
+  const given = speaking
+    .filter((entry) => behind(entry) >= 0)
+    .map((entry) => ({ pointer: entry.pointer, distance: behind(entry) }));
+  const pointers = rules.maxPointers === 0 ? [] : [...given, ...tracked.pointers];
+  const unit = Math.max(window - 1, 1);
+  return {
+    memories: [...chosen.map((entry) => ({ entry, row: rules.conditioningRow })), ...tracked.memories],
+    pointers: pointers.map(({ pointer, distance }) => ({
+      pointer,
+      dt: rules.pointerTime === "none" ? 0 : distance / unit,
+    })),
+  };
+}
+
+/** The frames right behind, or those of them on which the object was seen. */
+function selectByAge(
+  bank: Remembered,
+  rules: BankRules,
+  { seenWithin, conditioningPointers }: SelectOptions,
+  { behind, spare, pointerLimit }: Search,
+): Tracked {
+  const memories: Selection["memories"] = [];
   const passed = [...bank.recent, ...spare]
     .filter((entry) => behind(entry) > 0)
     .sort((a, b) => behind(a) - behind(b));
   for (const entry of passed) {
     if (seenWithin === null) {
-      if (behind(entry) <= rules.recent) recent.push({ entry, row: behind(entry) - 1 });
-    } else if (recent.length < rules.recent && behind(entry) <= seenWithin && entry.present) {
-      recent.push({ entry, row: recent.length });
+      if (behind(entry) <= rules.recent) memories.push({ entry, row: behind(entry) - 1 });
+    } else if (memories.length < rules.recent && behind(entry) <= seenWithin && entry.present) {
+      memories.push({ entry, row: memories.length });
     }
   }
+  // Where all past conditioning frames speak anyway, the spare ones have spoken already.
+  const candidates = conditioningPointers === "past" ? bank.pointers : [...bank.pointers, ...spare];
+  const pointers = candidates
+    .filter((entry) => behind(entry) > 0 && behind(entry) <= pointerLimit)
+    .map((entry) => ({ pointer: entry.pointer, distance: behind(entry) }));
+  return { memories, pointers };
+}
 
-  const window = Math.max(rules.maxPointers - 1, 1);
-  const dt = (entry: PointerEntry) => (rules.pointerTime === "none" ? 0 : behind(entry) / window);
-  const pointers =
-    rules.maxPointers === 0
-      ? []
-      : [
-          ...chosen.filter((entry) => behind(entry) >= 0),
-          ...[...bank.pointers, ...spare].filter(
-            (entry) => behind(entry) > 0 && behind(entry) < rules.maxPointers,
-          ),
-        ];
-  return {
-    memories: [...chosen.map((entry) => ({ entry, row: rules.conditioningRow })), ...recent],
-    pointers: pointers.map((entry) => ({ pointer: entry.pointer, dt: dt(entry) })),
-  };
+/** The best looks behind: rank, not age, is what the model is told. */
+function selectByScore(
+  bank: Remembered,
+  frameIndex: number,
+  reverse: boolean,
+  rules: BankRules,
+  mfThreshold: number,
+  { spare, pointerLimit }: Search,
+): Tracked {
+  const frames = framesByScore(bank.pointers, frameIndex, reverse, pointerLimit, mfThreshold).reverse();
+  const memories: Selection["memories"] = [];
+  const pointers: Tracked["pointers"] = [];
+  frames.forEach((frame, index) => {
+    const at = (entry: { frameIndex: number }) => entry.frameIndex === frame;
+    const entry = bank.recent.find(at) ?? spare.find(at);
+    if (entry && index < rules.recent) memories.push({ entry, row: index });
+    const rank = index + 1;
+    const speaker = bank.pointers.find(at) ?? spare.find(at);
+    // The reference stops one short: the oldest frame of the list never speaks.
+    if (speaker && rank <= pointerLimit && rank < frames.length)
+      pointers.push({ pointer: speaker.pointer, distance: rank });
+  });
+  return { memories, pointers };
+}
+
+/**
+ * SAM 3's list of tracked frames that may condition a frame (facebookresearch/sam3:sam3/model/sam3_tracker_base.py): those
+ * with a score above the threshold, and in any case the one right before. As there, frame 0 is never looked at going
+ * forward, and nothing precedes it.
+ * @returns farthest first
+ */
+export function framesByScore(
+  tracked: readonly Pick<PointerEntry, "frameIndex" | "trackScore">[],
+  frameIndex: number,
+  reverse: boolean,
+  limit: number,
+  mfThreshold: number,
+): number[] {
+  const sign = reverse ? -1 : 1;
+  if (!reverse && frameIndex === 0) return [];
+  const scored = tracked
+    .filter((entry) => (frameIndex - entry.frameIndex) * sign > 0 && (reverse || entry.frameIndex > 0))
+    .filter(({ trackScore }) => trackScore !== undefined && trackScore > mfThreshold)
+    .map((entry) => entry.frameIndex)
+    .sort((a, b) => (b - a) * sign)
+    .slice(0, limit)
+    .reverse();
+  const neighbour = frameIndex - sign;
+  return scored.includes(neighbour) ? scored : [...scored, neighbour];
 }
 
 /**

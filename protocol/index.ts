@@ -3,5 +3,6 @@ export * from "./close-codes.js";
 export * from "./errors.js";
 export * from "./limits.js";
 export * from "./messages.js";
+export * from "./policy.js";
 export * from "./rle.js";
 export * from "./version.js";

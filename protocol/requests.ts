@@ -17,6 +17,7 @@ import {
   sessionId,
 } from "./fields.js";
 import { FIELD_LIMITS } from "./limits.js";
+import { policySchema } from "./policy.js";
 import { promptProblem } from "./prompt-rules.js";
 
 const startSession = z
@@ -32,6 +33,7 @@ const startSession = z
       .exactOptional()
       .describe("From `POST /v1/uploads`, instead of a path"),
     session_id: sessionId.exactOptional().describe("Chosen by the client; otherwise the server makes one"),
+    policy: policySchema.exactOptional(),
     offload_video_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
     offload_state_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
   })

@@ -1,4 +1,4 @@
-import type { EngineFrame, FrameOutput } from "./engine/index.js";
+import type { EngineFrame, FrameOutput, PassStart } from "./engine/index.js";
 import type { Leg } from "./frame-range.js";
 import type { MediaFrame } from "./media/source.js";
 import { prefetch } from "./prefetch.js";
@@ -6,15 +6,19 @@ import { prefetch } from "./prefetch.js";
 export interface TrackedFrame {
   timestampUs: number | null;
   output: FrameOutput;
+  mode: PassStart["mode"];
 }
 
 export interface PropagationPlan {
   /** Asked for once, when the propagation starts. */
   legs(): Promise<readonly Leg[]>;
   /** The frames of one leg in the order of travel. */
-  decode(leg: Leg): AsyncIterable<MediaFrame>;
-  begin(reverse: boolean): Promise<void>;
-  step(frame: EngineFrame): Promise<FrameOutput>;
+  decode(leg: Leg, mode: PassStart["mode"]): AsyncIterable<MediaFrame>;
+  begin(leg: Leg): Promise<PassStart>;
+  /** The frames that may be shown now; their output may lag behind the frames stepped through. */
+  step(frame: EngineFrame): Promise<FrameOutput[]>;
+  /** What is known of a frame. */
+  fetch(frameIndex: number): Promise<FrameOutput>;
   /** Looked at around every frame; once it is aborted the propagation ends without an error. */
   signal: AbortSignal;
 }
@@ -23,7 +27,7 @@ export interface PropagationPlan {
 const FRAMES_AHEAD = 2;
 
 /**
- * Decode, step, hand over, frame by frame. The next step waits until the consumer asks for it: that is what lets a slow
+ * Decode, step, hand over, frame by frame; a leg that only shows what is known is decoded for its times. The next step waits until the consumer asks for it: that is what lets a slow
  * reader slow the model.
  */
 export async function* runPropagation(plan: PropagationPlan): AsyncGenerator<TrackedFrame, void, undefined> {
@@ -31,10 +35,21 @@ export async function* runPropagation(plan: PropagationPlan): AsyncGenerator<Tra
   try {
     for (const leg of await plan.legs()) {
       if (signal.aborted) return;
-      await plan.begin(leg.reverse);
-      for await (const { index, rgb, timestampUs } of prefetch(plan.decode(leg), FRAMES_AHEAD, signal)) {
+      const { mode } = await plan.begin(leg);
+      const times = new Map<number, number | null>();
+      for await (const { index, rgb, timestampUs } of prefetch(
+        plan.decode(leg, mode),
+        FRAMES_AHEAD,
+        signal,
+      )) {
         if (signal.aborted) return;
-        yield { timestampUs, output: await plan.step({ index, rgb }) };
+        times.set(index, timestampUs);
+        const outputs = mode === "fetch" ? [await plan.fetch(index)] : await plan.step({ index, rgb });
+        for (const output of outputs) {
+          const shownAt = times.get(output.frameIndex) ?? null;
+          times.delete(output.frameIndex);
+          yield { timestampUs: shownAt, output, mode };
+        }
       }
     }
   } catch (error) {

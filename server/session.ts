@@ -13,7 +13,7 @@ import {
   type StreamRequest,
   type VideoFacts,
 } from "../protocol/index.js";
-import type { Engine } from "./engine/index.js";
+import type { Engine, PassStart, SessionRules } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { type Leg, planLegs } from "./frame-range.js";
 import type { MediaFrame, MediaSource } from "./media/source.js";
@@ -64,9 +64,14 @@ export interface SessionParts {
   engine: Engine;
   /** The name the engine knows this session by. */
   engineSessionId: string;
+  /** What the engine said when it opened the session. */
+  rules: SessionRules;
 }
 
-export function createSession({ facts, media, engine, engineSessionId }: SessionParts): Session {
+/** Pixels that nobody looks at: frames that are known already are decoded for their times. */
+const THUMBNAIL = { width: 16, height: 16 };
+
+export function createSession({ facts, media, engine, engineSessionId, rules }: SessionParts): Session {
   const inputSize = { width: engine.pack.inputSize, height: engine.pack.inputSize };
   const requests = createSerial();
   const engineTurns = createSerial();
@@ -75,6 +80,7 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
   let closed: Promise<void> | undefined;
   let running: AbortController | undefined;
   let waiting = 0;
+  let firstVisited = Number.POSITIVE_INFINITY;
 
   /** Runs a request when those before it are done, unless the session is closed by then. */
   async function inOrder<T>(task: () => Promise<T>): Promise<T> {
@@ -111,13 +117,18 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
     running = undefined;
   }
 
-  function decode({ reverse, first, last }: Leg, signal: AbortSignal): AsyncIterable<MediaFrame> {
+  function decode(
+    { reverse, first, last }: Leg,
+    mode: PassStart["mode"],
+    signal: AbortSignal,
+  ): AsyncIterable<MediaFrame> {
+    const size = mode === "fetch" ? THUMBNAIL : inputSize;
     const direction = reverse ? "backward" : "forward";
     return media.frames({
       startFrame: first,
       count: Math.abs(last - first) + 1,
       direction,
-      ...inputSize,
+      ...size,
       signal,
     });
   }
@@ -144,19 +155,26 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
         }
         return planLegs({
           direction: request.propagation_direction,
-          startFrame: request.start_frame_index ?? firstPrompted,
+          startFrame: request.start_frame_index ?? Math.min(firstPrompted, firstVisited),
           maxFrames: request.max_frame_num_to_track,
           numFrames: facts.num_frames,
         });
       };
       const frames = runPropagation({
         legs: planned,
-        decode: (leg) => decode(leg, mine.signal),
-        begin: (reverse) => withEngine(() => engine.beginPropagation(engineSessionId, reverse)),
+        decode: (leg, mode) => decode(leg, mode, mine.signal),
+        begin: ({ reverse, first, last }) => {
+          const startFrame = request.start_frame_index ?? null;
+          const pass = { reverse, firstFrame: first, lastFrame: last, startFrame };
+          return withEngine(() => engine.beginPropagation(engineSessionId, pass));
+        },
         step: (frame) => withEngine(() => engine.step(engineSessionId, frame)),
+        fetch: (frameIndex) => withEngine(() => engine.fetch(engineSessionId, frameIndex)),
         signal: mine.signal,
       });
-      for await (const { timestampUs, output } of frames) {
+      for await (const { timestampUs, output, mode } of frames) {
+        if (mode === "full" && rules.defaultStart === "visited")
+          firstVisited = Math.min(firstVisited, output.frameIndex);
         const outputs = toOutputs(output, request.output_prob_thresh);
         sent++;
         yield { frame_index: output.frameIndex, timestamp_us: timestampUs, outputs };
@@ -206,6 +224,7 @@ export function createSession({ facts, media, engine, engineSessionId }: Session
         endRunning();
         await withEngine(() => engine.resetSession(engineSessionId));
         prompts.clear();
+        firstVisited = Number.POSITIVE_INFINITY;
       }),
 
     describe: () =>

@@ -55,10 +55,15 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     try {
       signal.throwIfAborted();
       const { kind, width, height, numFrames, fps, durationS } = media.facts;
-      await engine.openSession(entry.engineSessionId, { width, height });
+      const rules = await engine.openSession(entry.engineSessionId, {
+        width,
+        height,
+        numFrames,
+        ...(request.policy && { policy: request.policy }),
+      });
       const rate = { num_frames: numFrames, fps, duration_s: durationS };
       const facts = { session_id: entry.sessionId, kind, width, height, ...rate };
-      return createSession({ facts, media, engine, engineSessionId: entry.engineSessionId });
+      return createSession({ facts, media, engine, engineSessionId: entry.engineSessionId, rules });
     } catch (error) {
       await media.close();
       throw error;

@@ -116,15 +116,15 @@ interface Pair {
 }
 
 function compare(track: TrackView, detection: Sighting, frameIndex: number, rules: AssociationRules): Pair {
-  const { minIou, minMotion, motionWeight, lostHandicap } = rules.associate;
+  const { assocIouThresh, minMotion, motionWeight, lostHandicap } = rules.associate;
   const iou = maskIou(track.bits, detection.bits);
   // Another concept's detection speaks for an object only when it is plainly the same thing.
   if (!isOneOf(detection, track) && iou < rules.sameThingIou) return { maskIou: iou, affinity: 0 };
   const expected = expectedMotion(track, frameIndex, rules);
   const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex, rules) : 0;
-  const isTied = iou >= minIou || moved >= minMotion;
+  const isTied = iou >= assocIouThresh || moved >= minMotion;
   // What was just lost settles on look-alikes: only both together are an argument against the user's object.
-  const isTaken = detection.claimed && (track.lost || iou < minIou || moved < minMotion);
+  const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < minMotion);
   if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
   const affinity = expected ? (1 - motionWeight) * iou + motionWeight * moved : iou;
   return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? lostHandicap : 0)) };

@@ -7,7 +7,7 @@ import { isVisible, type Sight } from "./sight.js";
 export interface BirthRules {
   /** Score needed. */
   minScore: number;
-  associate: Pick<TrackerPolicy["associate"], "minIou" | "agreeIou">;
+  associate: Pick<TrackerPolicy["associate"], "assocIouThresh" | "trkAssocIouThresh">;
   sameThingIou: number;
 }
 
@@ -23,9 +23,9 @@ export function findNewborn(
       const { conceptKey } = sight.masklet;
       const limit =
         conceptKey === null
-          ? associate.agreeIou
+          ? associate.trkAssocIouThresh
           : detection.concepts.has(conceptKey)
-            ? associate.minIou
+            ? associate.assocIouThresh
             : sameThingIou;
       return maskIou(detection.bits, sight.bits) >= limit;
     });

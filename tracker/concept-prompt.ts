@@ -1,15 +1,23 @@
 /** Naming or showing a kind of thing: everything of that kind on the prompted frame becomes an object. */
 import type { Exemplar } from "../detector/concepts.js";
+import type { Detection } from "../detector/detect.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
+import type { FrameFeatures } from "../detector/graph.js";
 import { glance } from "./follow.js";
 import { drawExemplars, lookFor } from "./look.js";
 import { giveBirth } from "./matching.js";
 import type { Frame } from "./model.js";
+import { startObjects } from "./newborns.js";
+import { associateByOverlap } from "./overlap-association.js";
+import { admit, createObject, showNewborn, toTrack } from "./overlap-step.js";
 import type { TrackerParts } from "./parts.js";
+import { showSight } from "./plain-step.js";
+import { enroll } from "./probation.js";
 import { type ConceptPrompt, PromptError } from "./prompts.js";
 import { report, type StepResult } from "./report.js";
 import { settleOverlaps } from "./separation.js";
 import { settle } from "./settle.js";
+import type { Sight } from "./sight.js";
 
 export async function promptConcept(
   parts: TrackerParts,
@@ -36,10 +44,40 @@ export async function promptConcept(
   if (policy.detect.exemplarIsInstance) {
     detections.push(...(await drawExemplars(parts, levels, concept, exemplars, detections)));
   }
+  if (policy.associate.identity === "overlap") return meet(parts, levels, frame.index, sights, detections);
   const { born, dropped } = giveBirth(parts, frame.index, detections, sights, true);
   settleOverlaps(parts, [...sights, ...born]);
   await settle(model, levels, frame.index, born, policy);
   return report(parts, [...sights, ...born], dropped);
+}
+
+/** By SAM 3's rules: what overlaps nothing known is new. */
+async function meet(
+  parts: TrackerParts,
+  levels: FrameFeatures,
+  frameIndex: number,
+  sights: readonly Sight[],
+  detections: readonly Detection[],
+): Promise<StepResult> {
+  const { policy, registry, history } = parts;
+  const findings = associateByOverlap(sights.map(toTrack), detections, policy, true);
+  const { admitted, dropped } = admit(parts, findings, detections);
+  const known = sights.map((sight) => showSight(parts, sight));
+  const first = registry.nextId;
+  if (policy.detect.promptCreates) {
+    const born = admitted.map((detection) => createObject(parts, frameIndex, detection));
+    const ids = born.map(({ id }) => id);
+    history.probation = enroll(history.probation, ids, frameIndex, policy.life);
+    history.visited.add(frameIndex);
+    const masks = admitted.map(({ maskLogits }) => maskLogits);
+    await startObjects(parts, levels, frameIndex, born, masks);
+  }
+  const fresh = admitted.map((detection, index) => {
+    const conceptKey = [...detection.concepts][0] as number;
+    return showNewborn(parts, { id: first + index, conceptKey }, detection);
+  });
+  const objects = [...known, ...fresh].filter(({ maskLogits }) => maskLogits.some((logit) => logit > 0));
+  return { objects, stats: { tracked: registry.all().length, dropped } };
 }
 
 function readExemplars({ exemplars }: ConceptPrompt): Exemplar[] {

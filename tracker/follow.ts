@@ -1,6 +1,6 @@
 /** The tracker's first guess: where every object is on a frame, from memory alone. */
 import type { FrameFeatures } from "../detector/graph.js";
-import { type BankRules, type Selection, selectMemories } from "../memory/select.js";
+import { type Selection, selectMemories } from "../memory/select.js";
 import { fillHoles } from "./fill-holes.js";
 import type { Masklet } from "./masklet.js";
 import type { Geometry, Prediction } from "./model.js";
@@ -9,18 +9,21 @@ import type { TrackerPolicy } from "./policy.js";
 import { CERTAIN, type Sight, storedSight, trackedSight } from "./sight.js";
 
 /** Pixels up to which holes and specks are cleaned on this mask grid. */
-export function speckArea({ m }: Pick<Geometry, "m">, { speckShare }: TrackerPolicy["mask"]): number {
-  return Math.floor(speckShare * m * m);
+export function speckArea(
+  { m }: Pick<Geometry, "m">,
+  { fillHoleArea, speckShare }: TrackerPolicy["mask"],
+): number {
+  return Math.max(fillHoleArea, Math.floor(speckShare * m * m));
 }
 
 export function memoriesFor(
   { bank }: Masklet,
   frameIndex: number,
   reverse: boolean,
-  rules: BankRules,
-  { memory }: Pick<TrackerPolicy, "memory">,
+  { bank: rules, policy: { memory }, numFrames }: Pick<TrackerParts, "bank" | "policy" | "numFrames">,
 ): Selection {
-  return selectMemories(bank, frameIndex, reverse, rules, { seenWithin: memory.seenWithin });
+  const options = { ...memory, numFrames: memory.pointerWindowFitsVideo ? numFrames : null };
+  return selectMemories(bank, frameIndex, reverse, rules, options);
 }
 
 /**
@@ -32,20 +35,27 @@ export function follow(
   features: FrameFeatures,
   frameIndex: number,
   reverse: boolean,
+  isFollowed: (masklet: Masklet) => boolean = () => true,
 ): Promise<Sight[]> {
-  return sightAll(parts, features, (masklet) => {
+  return sightAll(parts, features, isFollowed, (masklet) => {
     const entry = masklet.bank.at(frameIndex);
-    const isGiven = entry?.kind === "prompted" || entry?.kind === "born";
-    return isGiven ? entry : memoriesFor(masklet, frameIndex, reverse, parts.bank, parts.policy);
+    const isFinal = entry?.kind !== "reconditioned" || parts.policy.memory.conditioningIsFinal;
+    const isGiven = entry && entry.kind !== "recent" && isFinal;
+    return isGiven ? entry : memoriesFor(masklet, frameIndex, reverse, parts);
   });
 }
 
 /** Everybody on any frame, without moving on to it: what is known of the frame counts, the rest is tracked. */
 export function glance(parts: TrackerParts, features: FrameFeatures, frameIndex: number): Promise<Sight[]> {
-  return sightAll(parts, features, (masklet) => {
-    const reverse = directionFor(masklet, frameIndex);
-    return masklet.bank.at(frameIndex) ?? memoriesFor(masklet, frameIndex, reverse, parts.bank, parts.policy);
-  });
+  return sightAll(
+    parts,
+    features,
+    () => true,
+    (masklet) => {
+      const reverse = directionFor(masklet, frameIndex);
+      return masklet.bank.at(frameIndex) ?? memoriesFor(masklet, frameIndex, reverse, parts);
+    },
+  );
 }
 
 /** From its nearest memory towards the frame: true when that means going back. */
@@ -58,9 +68,11 @@ export function directionFor({ bank }: Masklet, frameIndex: number): boolean {
 async function sightAll(
   { model, geometry, policy, registry }: TrackerParts,
   features: FrameFeatures,
+  isFollowed: (masklet: Masklet) => boolean,
   sourceOf: (masklet: Masklet) => ReturnType<Masklet["bank"]["at"]> | Selection,
 ): Promise<Sight[]> {
-  const sources = registry.followed().map((masklet) => ({ masklet, source: sourceOf(masklet) }));
+  const followed = registry.followed().filter(isFollowed);
+  const sources = followed.map((masklet) => ({ masklet, source: sourceOf(masklet) }));
   const isTracked = (source: (typeof sources)[number]["source"]): source is Selection =>
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));
@@ -69,7 +81,9 @@ async function sightAll(
   return sources.map(({ masklet, source }) => {
     if (source && "maskLogits" in source) return storedSight(masklet, source);
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
-    const mask = prediction.score > 0 ? prediction.maskLogits : absent(geometry).maskLogits;
+    // The graph says the same of an absent object, only more strongly, and memory is to hear it as the model was trained.
+    const isHeard = prediction.score > 0 || policy.associate.identity === "overlap";
+    const mask = isHeard ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedSight(masklet, prediction, fillHoles(mask, geometry.m, area));
   });
 }

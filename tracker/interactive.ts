@@ -96,7 +96,7 @@ export async function editObject(
 ): Promise<Prediction> {
   const points = toPointPrompt(prompt, rules.maxPoints);
   const hasMemory = selection.memories.length > 0;
-  if (rules.useMemory && hasMemory && !before && !prompt.box) {
+  if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box) {
     const tracked = await model.trackPrompted(features, selection, points);
     const honoured = clicksHonoured(tracked.maskLogits, side, prompt);
     if (honoured === prompt.points.length) return tracked;

@@ -7,7 +7,7 @@ import { maskBits, maskExtent } from "../detector/mask-bits.js";
 import type { TrackerParts } from "./parts.js";
 import { CERTAIN, type Sight } from "./sight.js";
 
-/** @returns best first; nothing when nothing is asked for */
+/** @returns in the order of the policy; nothing when nothing is asked for */
 export async function lookFor(
   { run, geometry, policy }: TrackerParts,
   features: FrameFeatures,
@@ -15,7 +15,9 @@ export async function lookFor(
 ): Promise<Detection[]> {
   if (queries.length === 0 || !features.trunk) return [];
   const { L = 0, D, m } = geometry;
-  return detect(run, features.trunk, queries, { L, D, m }, policy.detect);
+  const boxes =
+    policy.detect.suppressDetCloseToBoundary || policy.recondition.reconstructionBboxIouThresh > 0;
+  return detect(run, features.trunk, queries, { L, D, m, boxes }, policy.detect);
 }
 
 /**
@@ -64,7 +66,9 @@ export async function drawExemplars(
   const drawn: Detection[] = [];
   for (const { box, label } of exemplars) {
     const corners = cxcywhToXyxy(box);
-    const isFound = detections.some(({ extent }) => boxIou(extent.box, corners) >= policy.associate.agreeIou);
+    const isFound = detections.some(
+      ({ extent }) => boxIou(extent.box, corners) >= policy.associate.trkAssocIouThresh,
+    );
     if (label === 0 || isFound) continue;
     const [x0, y0, x1, y1] = corners;
     const prompt = {
@@ -77,7 +81,7 @@ export async function drawExemplars(
     const { maskLogits, iou } = await model.segment(features, prompt, null);
     const extent = maskExtent(maskLogits, geometry.m);
     if (!extent) continue;
-    const score = Math.max(iou, policy.detect.score);
+    const score = Math.max(iou, policy.detect.scoreThresholdDetection);
     drawn.push({ concepts: new Set([concept.key]), score, maskLogits, bits: maskBits(maskLogits), extent });
   }
   return drawn;

@@ -24,6 +24,8 @@ export interface Masklet {
   /** What the wire reports as its probability: a detection score, see `life.probability`; 1 once the user touched it. */
   prob: number;
   readonly bornFrame: number;
+  /** Objects of one bucket share a memory score and which frames condition; see `memory.buckets` of the policy. */
+  readonly bucket: string;
   readonly bank: MemoryBank;
   /** By frame index. */
   readonly prompts: Map<number, PromptState>;
@@ -52,10 +54,12 @@ export interface Masklet {
 export function createMasklet(
   init: Pick<Masklet, "id" | "conceptKey" | "prob" | "bornFrame" | "bank" | "motion"> & {
     confirmed: boolean;
+    bucket?: string;
   },
   life: TrackerPolicy["life"],
 ): Masklet {
   return {
+    bucket: `object ${init.id}`,
     ...init,
     prompts: new Map(),
     owned: init.conceptKey === null,
@@ -65,7 +69,7 @@ export function createMasklet(
     supported: 1,
     unsupported: 0,
     age: 0,
-    keepAlive: life.keepAlive,
+    keepAlive: life.initTrkKeepAlive,
     hiddenFrame: null,
     reconditionedFrame: init.bornFrame,
   };
@@ -91,8 +95,8 @@ export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["
   masklet.lostFrames = witness.visible ? 0 : masklet.lostFrames + 1;
   masklet.state = witness.visible ? "seen" : "lost";
   if (!witness.visible) masklet.hiddenFrame = witness.frameIndex;
-  if (witness.detected) masklet.keepAlive = Math.min(life.keepAlive, masklet.keepAlive + 1);
-  else if (unsupported) masklet.keepAlive = Math.max(-1, masklet.keepAlive - 1);
+  if (witness.detected) masklet.keepAlive = Math.min(life.maxTrkKeepAlive, masklet.keepAlive + 1);
+  else if (unsupported) masklet.keepAlive = Math.max(life.minTrkKeepAlive, masklet.keepAlive - 1);
 
   const onProbation = masklet.age++ < life.probationFrames;
   if (witness.detected) masklet.supported++;
@@ -115,7 +119,7 @@ export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["
 export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean {
   if (masklet.excluded) return false;
   if (masklet.owned) return true;
-  return masklet.confirmed && !(life.hideUnsupported && masklet.keepAlive <= 0);
+  return masklet.confirmed && !(!life.suppressUnmatchedOnlyWithinHotstart && masklet.keepAlive <= 0);
 }
 
 /**
@@ -131,7 +135,7 @@ export function startPass(
   masklet.motion = motion;
   masklet.state = inSight ? "seen" : "lost";
   masklet.lostFrames = 0;
-  masklet.keepAlive = life.keepAlive;
+  masklet.keepAlive = life.initTrkKeepAlive;
   masklet.hiddenFrame = null;
   // Whoever has been through a pass already has proved itself or not: the ghost test is not repeated.
   if (masklet.age > 0) masklet.age = Math.max(masklet.age, life.probationFrames);

@@ -33,9 +33,9 @@ function handOut(
   detections: readonly Detection[],
   sights: readonly Sight[],
 ): Detection[] {
-  const { agreeIou } = policy.associate;
+  const { trkAssocIouThresh } = policy.associate;
   const isClaimed = ({ bits }: Detection) =>
-    sights.some((sight) => sight.masklet.owned && maskIou(bits, sight.bits) >= agreeIou);
+    sights.some((sight) => sight.masklet.owned && maskIou(bits, sight.bits) >= trkAssocIouThresh);
   const { matches, unmatched } = associate(
     takers.map(({ masklet, bits }) => ({
       conceptKey: masklet.conceptKey,
@@ -50,7 +50,7 @@ function handOut(
   for (const { track, detection: index, maskIou: agreement, contested } of matches) {
     const sight = takers[track] as Sight;
     const detection = detections[index] as Detection;
-    const isWrong = agreement < agreeIou;
+    const isWrong = agreement < trkAssocIouThresh;
     const isSharper =
       policy.mask.source === "detection-when-matched" && detection.score >= policy.mask.detectionScore;
     Object.assign(sight, { detection, agreement, contested, replaced: isWrong });
@@ -82,7 +82,7 @@ export function giveBirth(
   prompted: boolean,
 ): { born: Sight[]; dropped: number } {
   const { detect, life } = policy;
-  const minScore = prompted ? detect.score : detect.newObjectScore;
+  const minScore = prompted ? detect.scoreThresholdDetection : detect.newDetThresh;
   const rules = { minScore, associate: policy.associate, sameThingIou: detect.sameThingIou };
   const born: Sight[] = [];
   let dropped = 0;

@@ -54,12 +54,20 @@ export interface Prediction {
 }
 
 export interface MemoryRequest {
-  /** float32 [m, m] */
+  /** float32 [side, side]; the mask grid, or finer */
   maskLogits: Float32Array;
   /** Object score logit. */
   score: number;
   /** The mask is an input (clicks, a detection), not a tracked guess. */
   isInput: boolean;
+}
+
+/** An object that starts from a mask taken as truth. */
+export interface Start {
+  /** float32 [D] */
+  pointer: Float32Array;
+  /** float32 [m, m]: that mask as the model would have drawn it. */
+  maskLogits: Float32Array;
 }
 
 export interface Model {
@@ -73,7 +81,9 @@ export interface Model {
   trackPrompted(features: FrameFeatures, selection: Selection, prompt: PointPrompt): Promise<Prediction>;
   /** Masks taken as truth, float32 [m, m] logits each → their pointers, float32 [D]. */
   seed(features: FrameFeatures, masks: readonly Float32Array[]): Promise<Float32Array[]>;
-  /** → float32 [T, Dm] each */
+  /** The same with the masks that the model makes of them; `masks` are float32 [side, side], 1 inside and 0 outside. */
+  start(features: FrameFeatures, masks: readonly Float32Array[], side: number): Promise<Start[]>;
+  /** → float32 [T, Dm] each; masks of one size share a call */
   remember(features: FrameFeatures, requests: readonly MemoryRequest[]): Promise<Float32Array[]>;
 }
 
@@ -124,6 +134,31 @@ export function createModel(
         pointer: part(pointers, b, D),
       }),
     );
+  }
+
+  async function rememberGroup(features: FrameFeatures, group: readonly MemoryRequest[], side: number) {
+    const B = group.length;
+    const mask = new Float32Array(B * side * side);
+    group.forEach(({ maskLogits }, b) => {
+      mask.set(maskLogits, b * side * side);
+    });
+    const outputs = await run(
+      "remember",
+      {
+        feat: features.feat,
+        mask: float32([B, 1, side, side], mask),
+        score: float32(
+          [B],
+          Float32Array.from(group, ({ score }) => score),
+        ),
+        binarize: float32(
+          [B],
+          Float32Array.from(group, ({ isInput }) => (isInput ? 1 : 0)),
+        ),
+      },
+      ["memory"],
+    );
+    return group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
   }
 
   return {
@@ -198,30 +233,33 @@ export function createModel(
       return masks.map((_, b) => part(floats(outputs, "pointer"), b, D));
     },
 
-    async remember(features, requests) {
-      const B = requests.length;
+    async start(features, masks, side) {
+      const B = masks.length;
       if (B === 0) return [];
-      const mask = new Float32Array(B * pixels);
-      requests.forEach(({ maskLogits }, b) => {
-        mask.set(maskLogits, b * pixels);
+      const inside = new Float32Array(B * side * side);
+      masks.forEach((mask, b) => {
+        inside.set(mask, b * side * side);
       });
-      const outputs = await run(
-        "remember",
-        {
-          feat: features.feat,
-          mask: float32([B, 1, m, m], mask),
-          score: float32(
-            [B],
-            Float32Array.from(requests, ({ score }) => score),
-          ),
-          binarize: float32(
-            [B],
-            Float32Array.from(requests, ({ isInput }) => (isInput ? 1 : 0)),
-          ),
-        },
-        ["memory"],
-      );
-      return requests.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+      const outputs = await run("seed", { ...levels(features), mask: float32([B, 1, side, side], inside) }, [
+        "pointer",
+        "mask_logits",
+      ]);
+      return masks.map((_, b) => ({
+        pointer: part(floats(outputs, "pointer"), b, D),
+        maskLogits: part(floats(outputs, "mask_logits"), b, pixels),
+      }));
+    },
+
+    async remember(features, requests) {
+      const memories = new Map<MemoryRequest, Float32Array>();
+      for (const size of new Set(requests.map(({ maskLogits }) => maskLogits.length))) {
+        const group = requests.filter(({ maskLogits }) => maskLogits.length === size);
+        const answers = await rememberGroup(features, group, Math.sqrt(size));
+        group.forEach((request, b) => {
+          memories.set(request, answers[b] as Float32Array);
+        });
+      }
+      return requests.map((request) => memories.get(request) as Float32Array);
     },
   };
 }

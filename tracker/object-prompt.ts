@@ -17,13 +17,13 @@ export async function promptObject(
   frame: Frame,
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
-  const { capabilities, registry, features, model, policy, bank, geometry } = parts;
+  const { capabilities, registry, features, model, policy, geometry } = parts;
   if (!capabilities.points)
     throw new PromptError("unsupported_by_pack", "This pack takes no clicks and boxes.");
   const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
   const corrected = existing?.excluded ? undefined : existing;
   if (!corrected && registry.isFull()) {
-    throw new PromptError("object_limit", `A session follows at most ${policy.life.maxObjects} objects.`);
+    throw new PromptError("object_limit", `A session follows at most ${policy.life.maxNumObjects} objects.`);
   }
 
   const levels = await features.get(frame, false);
@@ -35,7 +35,7 @@ export async function promptObject(
     prompt.clearOldPoints,
   );
   const selection = corrected
-    ? memoriesFor(corrected, frame.index, directionFor(corrected, frame.index), bank, policy)
+    ? memoriesFor(corrected, frame.index, directionFor(corrected, frame.index), parts)
     : { memories: [], pointers: [] };
   const known = corrected?.bank.at(frame.index);
   const edited = await editObject(
@@ -73,7 +73,11 @@ export async function promptObject(
     score: edited.score,
     present: extent !== null,
   });
-  masklet.bank.demoteAround(frame.index, policy.edit.demoteFrames);
+  masklet.bank.demoteAround(
+    frame.index,
+    policy.edit.refinementDetectorCondFrameRemovalWindow,
+    policy.edit.demotedAreForgotten,
+  );
 
   const sights = await glance(parts, levels, frame.index);
   settleOverlaps(parts, sights);

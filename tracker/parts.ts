@@ -3,8 +3,10 @@ import { type ConceptList, createConceptList, type Tokenize } from "../detector/
 import type { RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
+import { createHistory, type History } from "./history.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
+import type { PresetName } from "./presets.js";
 import { createRegistry, type Registry } from "./registry.js";
 
 export interface VideoTrackerOptions {
@@ -16,7 +18,12 @@ export interface VideoTrackerOptions {
   /** `detect` of the manifest; packs that do not detect have none. */
   detect?: ManifestDetect | undefined;
   capabilities: { text: boolean; exemplars: boolean; points: boolean };
+  /** What the policy starts from; `masklet` when absent. */
+  preset?: PresetName | undefined;
+  /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
+  /** Length of the video; absent or null while it is not known. */
+  numFrames?: number | null | undefined;
 }
 
 export interface TrackerParts {
@@ -25,16 +32,18 @@ export interface TrackerParts {
   geometry: Geometry;
   bank: BankRules;
   policy: TrackerPolicy;
+  numFrames: number | null;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   concepts: ConceptList;
   registry: Registry;
+  history: History;
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
   const { run, tokenize, geometry, bank, capabilities } = options;
   const { L = 0, D } = geometry;
-  const policy = resolvePolicy(options.policy, options.detect);
+  const policy = resolvePolicy(options.policy, options.detect, options.preset);
   const model = createModel(run, geometry, bank, policy.compute.objectsPerCall);
   const { exemplarPhrase } = policy.detect;
   return {
@@ -43,9 +52,11 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     geometry,
     bank,
     policy,
+    numFrames: options.numFrames ?? null,
     capabilities,
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
+    history: createHistory(),
   };
 }

@@ -29,7 +29,7 @@ export type Prompt = ConceptPrompt | ObjectPrompt;
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
-    readonly code: "unsupported_by_pack" | "object_limit",
+    readonly code: "unsupported_by_pack" | "object_limit" | "nothing_prompted",
     message: string,
   ) {
     super(message);

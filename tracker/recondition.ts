@@ -24,9 +24,14 @@ export function shouldRecondition(
   rules: TrackerPolicy["recondition"],
   disagreeIou: number,
 ): boolean {
-  if (rules.everyNthFrame === 0 || detectionScore < rules.score || frameIndex === lastFrame) return false;
+  if (
+    rules.reconditionEveryNthFrame === 0 ||
+    detectionScore < rules.highConfThresh ||
+    frameIndex === lastFrame
+  )
+    return false;
   if (maskIou < disagreeIou) return Math.abs(frameIndex - lastFrame) >= rules.pauseFrames;
-  return frameIndex % rules.everyNthFrame === 0 && maskIou >= rules.agreeIou;
+  return frameIndex % rules.reconditionEveryNthFrame === 0 && maskIou >= rules.highIouThresh;
 }
 
 /** Marks the sights that are to be remembered as corrections. Beside another object a detection may be cut: not then. */
@@ -41,7 +46,7 @@ export function recondition(parts: TrackerParts, frameIndex: number, sights: rea
       detectionScore: detection.score,
       maskIou: agreement,
     };
-    if (!shouldRecondition(facts, policy.recondition, policy.associate.agreeIou)) continue;
+    if (!shouldRecondition(facts, policy.recondition, policy.associate.trkAssocIouThresh)) continue;
     if (touchesAnother(parts, frameIndex, sight, sights)) continue;
     setMask(sight, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
     sight.kind = "reconditioned";

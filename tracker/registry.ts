@@ -9,6 +9,8 @@ export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion"
 export interface Registry {
   /** By ascending id. */
   all(): Masklet[];
+  /** The id that the next object gets. */
+  readonly nextId: number;
   get(id: number): Masklet | undefined;
   /** Objects that the model is asked about; the limit counts these. */
   followed(): Masklet[];
@@ -25,24 +27,37 @@ export interface Registry {
   clear(): void;
 }
 
+function trackedLimits({ tracked, mfThreshold }: TrackerPolicy["memory"], bank: BankRules) {
+  if (tracked === "all") return { recent: Number.POSITIVE_INFINITY, pointers: Number.POSITIVE_INFINITY };
+  if (mfThreshold === null) return { aroundGiven: tracked === "windows" };
+  // The frame right before conditions the next one however poor it was: one place more.
+  return { recent: bank.recent + 1, minScore: mfThreshold, aroundGiven: tracked === "windows" };
+}
+
 export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry {
   const masklets = new Map<number, Masklet>();
   let nextId = 0;
   const limits = {
     recent: Math.max(bank.recent, 1),
     pointers: Math.max(bank.maxPointers - 1, 0),
-    conditioning: policy.memory.conditioning,
-    reconditioned: policy.memory.reconditioned,
+    conditioning: policy.memory.conditioning || Number.POSITIVE_INFINITY,
+    reconditioned: policy.memory.reconditioned || Number.POSITIVE_INFINITY,
+    ...trackedLimits(policy.memory, bank),
   };
   const all = () => [...masklets.values()].sort((a, b) => a.id - b.id);
   const followed = () => all().filter(({ state }) => state !== "dormant");
   return {
     all,
+    get nextId() {
+      return nextId;
+    },
     followed,
     get: (id) => masklets.get(id),
-    isFull: () => followed().length >= policy.life.maxObjects,
+    isFull: () => followed().length >= policy.life.maxNumObjects,
     create(birth, id = nextId) {
-      const masklet = createMasklet({ ...birth, id, bank: createMemoryBank(limits) }, policy.life);
+      const isShared = policy.memory.buckets === "first-frame" && birth.conceptKey !== null;
+      const bucket = isShared ? { bucket: `frame ${birth.bornFrame}` } : {};
+      const masklet = createMasklet({ ...birth, ...bucket, id, bank: createMemoryBank(limits) }, policy.life);
       masklets.set(id, masklet);
       nextId = Math.max(nextId, id + 1);
       return masklet;

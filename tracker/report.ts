@@ -11,6 +11,16 @@ export interface TrackedObject {
   maskLogits: Float32Array;
   /** Object score logit on this frame. */
   score: number;
+  /** For `mask.objectWiseNonOverlap`. */
+  claim?: PixelClaim;
+}
+
+/** What decides whose a pixel is that several objects cover. */
+export interface PixelClaim {
+  /** Only objects of one group compete; null: with nobody. */
+  group: string | null;
+  /** The tracker's probability on this frame; null where there is none. */
+  prob: number | null;
 }
 
 export interface StepResult {
@@ -18,6 +28,18 @@ export interface StepResult {
   objects: TrackedObject[];
   /** Objects in the session after this frame, and detections refused because there were too many. */
   stats: { tracked: number; dropped: number };
+  /** What is to be left out when the frame is shown, which may be some frames later. */
+  hiding?: Hiding;
+}
+
+/** Object ids. */
+export interface Hiding {
+  /** Ended on this frame: they are left out of every frame not yet shown. */
+  removed: readonly number[];
+  /** Left out of this frame. */
+  suppressed: readonly number[];
+  /** Not confirmed as of this frame; see `life.maskletConfirmationEnable`. */
+  unconfirmed: readonly number[];
 }
 
 export function report(

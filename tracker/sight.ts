@@ -74,6 +74,11 @@ export function swapSights(sights: readonly Sight[], swaps: ReadonlyMap<number, 
   }
 }
 
+/** Object score logit of this frame; 0 for a new object, which nobody has scored. */
+export function scoreOf({ stored, prediction }: Sight): number {
+  return stored?.score ?? prediction?.score ?? 0;
+}
+
 export function isVisible(sight: Sight): boolean {
   return sight.bits.area > 0;
 }

@@ -47,7 +47,8 @@ export function findHidden(claims: readonly Claim[], rules: OverlapRules): Set<n
 }
 
 function follows(claim: Claim, other: Claim, rules: OverlapRules): boolean {
-  if (maskIou(claim.bits, other.bits) >= rules.duplicateIou) return true;
+  if (maskIou(claim.bits, other.bits) >= rules.suppressOverlappingBasedOnRecentOcclusionThreshold)
+    return true;
   return (other.supported || other.owned) && coveredBy(claim.bits, other.bits) >= rules.duplicateCovered;
 }
 

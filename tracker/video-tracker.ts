@@ -7,6 +7,7 @@
 import { maskExtent } from "../detector/mask-bits.js";
 import { promptConcept } from "./concept-prompt.js";
 import { follow } from "./follow.js";
+import { clearHistory } from "./history.js";
 import type { Knot } from "./knots.js";
 import { isConclusive, lookFor, queriesFor } from "./look.js";
 import { liveOn, startPass } from "./masklet.js";
@@ -14,7 +15,11 @@ import { giveBirth, matchDetections } from "./matching.js";
 import type { Frame } from "./model.js";
 import { framesUnseen, startMotion } from "./motion.js";
 import { promptObject } from "./object-prompt.js";
+import { stepByOverlap } from "./overlap-step.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
+import { promptPlainly } from "./plain-prompt.js";
+import { stepPlainly } from "./plain-step.js";
+import { forgive } from "./probation.js";
 import type { Prompt } from "./prompts.js";
 import { recondition } from "./recondition.js";
 import { report, type StepResult } from "./report.js";
@@ -25,7 +30,7 @@ import { isVisible } from "./sight.js";
 export type { Frame } from "./model.js";
 export type { VideoTrackerOptions } from "./parts.js";
 export { type Prompt, PromptError } from "./prompts.js";
-export type { StepResult, TrackedObject } from "./report.js";
+export type { PixelClaim, StepResult, TrackedObject } from "./report.js";
 
 /** Calls must not overlap: await one before the next. */
 export interface VideoTracker {
@@ -37,20 +42,25 @@ export interface VideoTracker {
   prompt(frame: Frame, prompt: Prompt): Promise<{ result: StepResult; objectId?: number }>;
   /** The next steps visit frames in this direction; what is known of movement starts again. */
   beginPropagation(reverse: boolean): void;
-  /** One frame of a propagation. */
-  step(frame: Frame): Promise<StepResult>;
+  /**
+   * One frame of a propagation.
+   * @param objectIds track only these, without detecting anything; null: everything there is to do on a frame
+   */
+  step(frame: Frame, objectIds?: ReadonlySet<number> | null): Promise<StepResult>;
   /** @returns false when there is no such object */
   removeObject(id: number): boolean;
   /** Forgets everything that was said and seen. */
   reset(): void;
   objectIds(): number[];
+  /** What an object's probability is now; undefined when there is no such object. */
+  probability(id: number): number | undefined;
   /** Phrases; "visual" for a concept that was only shown. */
   concepts(): string[];
 }
 
 export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   const parts = createParts(options);
-  const { geometry, policy, model, features, concepts, registry } = parts;
+  const { geometry, policy, model, features, concepts, registry, history } = parts;
   let reverse = false;
   let passStarts = true;
   let knots: Knot[] = [];
@@ -69,18 +79,25 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
 
   return {
     async prompt(frame, prompt) {
-      if (prompt.kind === "object") return promptObject(parts, frame, prompt);
+      if (prompt.kind === "object") {
+        const answer = policy.edit.decoder === "plain" ? promptPlainly : promptObject;
+        return answer(parts, frame, prompt);
+      }
       return { result: await promptConcept(parts, frame, prompt) };
     },
 
     beginPropagation(backwards) {
       reverse = backwards;
       passStarts = true;
+      if (policy.life.resetHotstartPerPass) history.probation = forgive(history.probation);
     },
 
-    async step(frame) {
+    async step(frame, objectIds = null) {
+      const isPlain = objectIds !== null || (policy.session.clicksAreTrackedPlainly && !concepts.all.length);
+      if (isPlain) return stepPlainly(parts, frame, reverse, objectIds);
+      if (policy.associate.identity === "overlap") return stepByOverlap(parts, frame, reverse);
       if (passStarts) enterPass(frame.index);
-      const searching = concepts.all.length > 0 && frame.index % policy.detect.everyNthFrame === 0;
+      const searching = concepts.all.length > 0 && frame.index % policy.detect.detectEveryNthFrame === 0;
       const levels = await features.get(frame, searching);
       const sights = await follow(parts, levels, frame.index, reverse);
       const queries = searching ? queriesFor(parts, frame.index, sights) : [];
@@ -115,7 +132,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       const masklet = registry.get(id);
       if (!masklet || masklet.excluded) return false;
       // The detector would find it again at once, so the place of something it found stays taken.
-      if (masklet.conceptKey === null) registry.delete(id);
+      if (masklet.conceptKey === null || !policy.life.removedKeepsPlace) registry.delete(id);
       else Object.assign(masklet, { excluded: true, owned: false });
       return true;
     },
@@ -124,11 +141,13 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       registry.clear();
       concepts.clear();
       features.clear();
+      clearHistory(parts.history);
       reverse = false;
       passStarts = true;
     },
 
     objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),
+    probability: (id) => registry.get(id)?.prob,
     concepts: () => concepts.all.map(({ phrase }) => phrase ?? "visual"),
   };
 }

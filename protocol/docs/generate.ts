@@ -2,6 +2,7 @@
 import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS } from "../errors.js";
 import { FIELD_LIMITS, type Limit, SERVER_LIMITS } from "../limits.js";
+import { policySchema } from "../policy.js";
 import {
   ANSWER_SCHEMAS,
   doneSchema,
@@ -28,6 +29,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type"]),
   outputs: fieldTable("reply", outputsSchema),
+  policy: fieldTable("request", policySchema),
   upload: fieldTable("reply", uploadSchema),
   errors: table(
     ["Code", "Ends", "Retryable", "Meaning"],

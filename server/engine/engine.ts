@@ -5,10 +5,42 @@
  * should have at most one call in flight: that is what makes the arrival order fair. Every rejection is an {@link EngineError}.
  */
 import { ProtocolError } from "../../protocol/errors.js";
+import type { PolicyOverride } from "../../protocol/policy.js";
 import type { CocoRle } from "../../protocol/rle.js";
 
 /** x, y, width, height relative to the frame, 0..1. */
 export type BoxXywh = [number, number, number, number];
+
+/** What a session is about. */
+export interface EngineVideo {
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Absent while the length is not known. */
+  numFrames?: number;
+  /** Single rules in place of the pack's. */
+  policy?: PolicyOverride;
+}
+
+/** One direction of a propagation. */
+export interface PassRequest {
+  reverse: boolean;
+  /** Inclusive, in the order of travel. */
+  firstFrame: number;
+  lastFrame: number;
+  /** The frame that the client named to start from; null when it named none. */
+  startFrame: number | null;
+}
+
+export interface PassStart {
+  /** `fetch`: every frame is known already, and `fetch` shows it; otherwise the frames are stepped through. */
+  mode: "full" | "partial" | "fetch";
+}
+
+export interface SessionRules {
+  /** Where a propagation starts that names no frame: the smallest one prompted, or visited by a full propagation. */
+  defaultStart: "prompted" | "visited";
+}
 
 /** One decoded frame, stretched to the pack's square input. */
 export interface EngineFrame {
@@ -82,7 +114,7 @@ export interface EngineStats {
 export interface Engine {
   readonly pack: PackSummary;
   /** @throws EngineError session_exists; session_limit. */
-  openSession(sessionId: string, video: { width: number; height: number }): Promise<void>;
+  openSession(sessionId: string, video: EngineVideo): Promise<SessionRules>;
   /**
    * Adds a prompt on a frame and answers what that frame shows now. `objectId` is set for object prompts.
    * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.
@@ -92,9 +124,14 @@ export interface Engine {
     frame: EngineFrame,
     prompt: EnginePrompt,
   ): Promise<{ output: FrameOutput; objectId?: number }>;
-  beginPropagation(sessionId: string, reverse: boolean): Promise<void>;
-  /** One frame of the running propagation; frames are given in the order of travel. */
-  step(sessionId: string, frame: EngineFrame): Promise<FrameOutput>;
+  beginPropagation(sessionId: string, pass: PassRequest): Promise<PassStart>;
+  /**
+   * One frame of the running propagation; frames are given in the order of travel.
+   * @returns the frames that may be shown now: the output may lag behind, and then comes all at once with the last frame
+   */
+  step(sessionId: string, frame: EngineFrame): Promise<FrameOutput[]>;
+  /** What is known of a frame. */
+  fetch(sessionId: string, frameIndex: number): Promise<FrameOutput>;
   /** @throws EngineError object_not_found. */
   removeObject(sessionId: string, objectId: number): Promise<void>;
   describeSession(sessionId: string): Promise<{ concepts: string[]; objectIds: number[] }>;

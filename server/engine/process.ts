@@ -143,17 +143,18 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   return {
     pack,
-    async openSession(sessionId, { width, height }) {
+    async openSession(sessionId, video) {
       if (!ledger.open(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
-      await call("openSession", { sessionId, width, height }).catch((error) => {
+      return await call("openSession", { sessionId, ...video }).catch((error) => {
         ledger.close(sessionId);
         throw error;
       });
     },
     prompt: (sessionId, frame, prompt) => callInSession("prompt", { sessionId, frame, prompt }),
     step: (sessionId, frame) => callInSession("step", { sessionId, frame }),
-    beginPropagation: (sessionId, reverse) => callInSession("beginPropagation", { sessionId, reverse }),
+    beginPropagation: (sessionId, pass) => callInSession("beginPropagation", { sessionId, pass }),
+    fetch: (sessionId, frameIndex) => callInSession("fetch", { sessionId, frameIndex }),
     removeObject: (sessionId, objectId) => callInSession("removeObject", { sessionId, objectId }),
     describeSession: (sessionId) => callInSession("describeSession", { sessionId }),
     resetSession: (sessionId) => callInSession("resetSession", { sessionId }),

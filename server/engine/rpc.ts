@@ -3,18 +3,28 @@
  * pixels cross as raw bytes, once, and no JSON is made of anything.
  */
 import type { ErrorCode } from "../../protocol/errors.js";
-import type { EngineFrame, EnginePrompt, FrameOutput, PackSummary } from "./engine.js";
+import type {
+  EngineFrame,
+  EnginePrompt,
+  EngineVideo,
+  FrameOutput,
+  PackSummary,
+  PassRequest,
+  PassStart,
+  SessionRules,
+} from "./engine.js";
 
 /** Method: what it is given, what it answers. */
 export interface EngineMethods {
   load: { params: LoadParams; result: PackSummary };
-  openSession: { params: { sessionId: string; width: number; height: number }; result: undefined };
+  openSession: { params: { sessionId: string } & EngineVideo; result: SessionRules };
   prompt: {
     params: { sessionId: string; frame: EngineFrame; prompt: EnginePrompt };
     result: { output: FrameOutput; objectId?: number };
   };
-  beginPropagation: { params: { sessionId: string; reverse: boolean }; result: undefined };
-  step: { params: { sessionId: string; frame: EngineFrame }; result: FrameOutput };
+  beginPropagation: { params: { sessionId: string; pass: PassRequest }; result: PassStart };
+  step: { params: { sessionId: string; frame: EngineFrame }; result: FrameOutput[] };
+  fetch: { params: { sessionId: string; frameIndex: number }; result: FrameOutput };
   removeObject: { params: { sessionId: string; objectId: number }; result: undefined };
   describeSession: { params: { sessionId: string }; result: { concepts: string[]; objectIds: number[] } };
   resetSession: { params: { sessionId: string }; result: undefined };

@@ -1,10 +1,17 @@
 /** What the inference process does when it is asked: one pack, many sessions, a tracker for each. */
-import { createVideoTracker, type VideoTracker } from "../../tracker/video-tracker.js";
+import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { openPack, type Pack } from "../packs/pack.js";
-import { EngineError, type EngineFrame, type PackSummary } from "./engine.js";
+import {
+  EngineError,
+  type EngineFrame,
+  type EngineVideo,
+  type PackSummary,
+  type SessionRules,
+} from "./engine.js";
 import { type OpenGraphs, openGraphs } from "./onnx.js";
-import { renderFrame, type VideoSize } from "./render.js";
 import type { GraphTiming, LoadParams, MethodName, Params, Result } from "./rpc.js";
+import { sessionPolicy } from "./session-policy.js";
+import { createVideoSession, type VideoSession } from "./video-session.js";
 
 export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<Result<M>> } & {
   timing(): GraphTiming;
@@ -15,27 +22,18 @@ interface Loaded {
   graphs: OpenGraphs;
 }
 
-interface Session {
-  video: VideoSize;
-  tracker: VideoTracker;
-}
-
 export function createService(log: (level: "info" | "warn", message: string) => void): EngineService {
-  const sessions = new Map<string, Session>();
+  const sessions = new Map<string, VideoSession>();
   let loaded: Loaded | undefined;
 
   const model = (): Loaded => {
     if (!loaded) throw new EngineError("internal", "No model pack is loaded.");
     return loaded;
   };
-  const session = (sessionId: string): Session => {
+  const session = (sessionId: string): VideoSession => {
     const found = sessions.get(sessionId);
     if (!found) throw new EngineError("session_not_found", `There is no session "${sessionId}".`);
     return found;
-  };
-  const render = (video: VideoSize, frame: EngineFrame, result: Parameters<typeof renderFrame>[4]) => {
-    const { graphs, pack } = model();
-    return renderFrame(graphs.run, pack.manifest.geometry.m, video, frame.index, result);
   };
 
   return {
@@ -44,38 +42,40 @@ export function createService(log: (level: "info" | "warn", message: string) => 
       loaded = await loadPack(params, log);
       return summarize(loaded);
     },
-    async openSession({ sessionId, width, height }) {
+    async openSession({ sessionId, ...video }) {
       if (sessions.has(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
-      sessions.set(sessionId, { video: { width, height }, tracker: newTracker(model()) });
+      const { opened, rules } = newSession(model(), video);
+      sessions.set(sessionId, opened);
+      return rules;
     },
     async prompt({ sessionId, frame, prompt }) {
-      const { tracker, video } = session(sessionId);
+      const prompted = session(sessionId);
       checkFrame(frame, model().pack);
       // Before the tracker forgets anything for the sake of a phrase that cannot be read.
       if (prompt.kind === "concept" && prompt.text !== undefined) model().pack.tokenize?.(prompt.text);
-      const { result, objectId } = await tracker.prompt(frame, prompt);
-      const output = await render(video, frame, result);
-      return objectId === undefined ? { output } : { output, objectId };
+      return prompted.prompt(frame, prompt);
     },
-    async beginPropagation({ sessionId, reverse }) {
-      session(sessionId).tracker.beginPropagation(reverse);
+    async beginPropagation({ sessionId, pass }) {
+      return session(sessionId).beginPropagation(pass);
     },
     async step({ sessionId, frame }) {
-      const { tracker, video } = session(sessionId);
+      const stepped = session(sessionId);
       checkFrame(frame, model().pack);
-      return render(video, frame, await tracker.step(frame));
+      return stepped.step(frame);
+    },
+    async fetch({ sessionId, frameIndex }) {
+      return session(sessionId).fetch(frameIndex);
     },
     async removeObject({ sessionId, objectId }) {
-      if (session(sessionId).tracker.removeObject(objectId)) return;
+      if (session(sessionId).removeObject(objectId)) return;
       throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
     },
     async describeSession({ sessionId }) {
-      const { tracker } = session(sessionId);
-      return { concepts: tracker.concepts(), objectIds: tracker.objectIds() };
+      return session(sessionId).describe();
     },
     async resetSession({ sessionId }) {
-      session(sessionId).tracker.reset();
+      session(sessionId).reset();
     },
     async closeSession({ sessionId }) {
       sessions.delete(sessionId);
@@ -117,21 +117,29 @@ function summarize({ pack, graphs }: Loaded): PackSummary {
   };
 }
 
-function newTracker({ pack, graphs }: Loaded): VideoTracker {
-  const { geometry, bank, detect, capabilities } = pack.manifest;
+function newSession(
+  { pack, graphs }: Loaded,
+  { width, height, numFrames, policy: override }: EngineVideo,
+): { opened: VideoSession; rules: SessionRules } {
+  const { geometry, bank, capabilities } = pack.manifest;
   const tokenize = (phrase: string) => {
     if (!pack.tokenize)
       throw new EngineError("unsupported_by_pack", "This model pack does not read text.", "text");
     return pack.tokenize(phrase);
   };
-  return createVideoTracker({
+  const policy = sessionPolicy(pack.manifest, override);
+  const tracker = createVideoTracker({
     run: graphs.run,
     tokenize,
     geometry,
     bank,
-    detect,
     capabilities,
+    policy,
+    numFrames,
   });
+  const video = { width, height };
+  const opened = createVideoSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames });
+  return { opened, rules: { defaultStart: policy.session.startsAtVisited ? "visited" : "prompted" } };
 }
 
 function checkFrame(frame: EngineFrame, { manifest }: Pack): void {

@@ -1,5 +1,6 @@
 /** The shape of a pack's `manifest.json`: what the model is, how large its tensors are, and which files it is made of. */
 import { z } from "zod";
+import { PRESET_NAMES } from "../../protocol/policy.js";
 
 const side = z.int().positive();
 const fraction = z.number().min(0).max(1);
@@ -74,6 +75,8 @@ const manifestShape = z.object({
   image: z.object({ color: z.literal("rgb") }),
   bank: bankSchema,
   decode: z.object({ multimaskMinPoints: z.int().min(0), multimaskMaxPoints: z.int().min(0) }),
+  /** The rules of detecting and tracking that the model was made for; `masklet` when absent. */
+  preset: z.enum(PRESET_NAMES).optional(),
   detect: z.object({ scoreThreshold: fraction, nmsIou: fraction, newObjectScore: fraction }).optional(),
   capabilities: z.object({
     text: z.boolean(),

@@ -49,7 +49,14 @@ it("keeps what scores high enough and has pixels, once per thing, with every con
     float32([1], new Float32Array(1)),
     [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] })),
     { L: 1, D: 2, m },
-    { score: 0.5, nmsIou: 0.1, nmsCovered: 1, sameThingIou: 0.6 },
+    {
+      scoreThresholdDetection: 0.5,
+      detNmsThresh: 0.1,
+      nmsCovered: 1,
+      sameThingIou: 0.6,
+      keepEmpty: false,
+      keepRowOrder: false,
+    },
   );
   expect(detections.map(({ score, concepts, extent }) => [score, [...concepts].sort(), extent.box])).toEqual([
     [expect.closeTo(0.95), [0, 1], [0, 0, 1, 0.5]],

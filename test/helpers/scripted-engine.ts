@@ -106,6 +106,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     async openSession(sessionId) {
       sessions.set(sessionId, { objects: new Set(), concepts: [] });
       await enter(sessionId, "open");
+      return { defaultStart: "prompted" };
     },
     async prompt(sessionId, frame, prompt) {
       const { objects, concepts } = await enter(sessionId, "prompt", String(frame.index));
@@ -118,12 +119,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       objects.add(objectId);
       return { output: show(frame.index, objects), objectId };
     },
-    async beginPropagation(sessionId, reverse) {
+    async beginPropagation(sessionId, { reverse }) {
       await enter(sessionId, "begin", reverse ? "backward" : "forward");
+      return { mode: "full" };
     },
     async step(sessionId, frame) {
       const { objects } = await enter(sessionId, "step", String(frame.index));
-      return show(frame.index, objects);
+      return [show(frame.index, objects)];
+    },
+    async fetch(sessionId, frameIndex) {
+      const { objects } = await enter(sessionId, "fetch", String(frameIndex));
+      return show(frameIndex, objects);
     },
     async removeObject(sessionId, objectId) {
       const { objects } = await enter(sessionId, "remove", String(objectId));

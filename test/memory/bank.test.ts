@@ -78,7 +78,7 @@ describe("a memory bank", () => {
     bank.add(entry(23, "prompted"));
     for (const frame of [10, 21, 22]) bank.add(entry(frame, "recent"));
     bank.clearAround(23, 7);
-    bank.demoteAround(23, 16);
+    bank.demoteAround(23, 16, true);
     expect([frames(bank.recent), frames(bank.pointers), frames(bank.conditioning)]).toEqual([
       [10],
       [10],
@@ -89,7 +89,7 @@ describe("a memory bank", () => {
   it("never forgets its last conditioning memory to a demotion", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(3, "born"));
-    bank.demoteAround(4, 16);
+    bank.demoteAround(4, 16, true);
     expect(frames(bank.conditioning)).toEqual([3]);
   });
 

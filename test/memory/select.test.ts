@@ -33,7 +33,12 @@ function remembered(conditioning: number[], recent: number[], hidden: number[] =
 type Bank = ReturnType<typeof remembered>;
 
 function select(bank: Bank, frame: number, reverse = false, seenWithin: number | null = null, with_ = rules) {
-  const { memories, pointers } = selectMemories(bank, frame, reverse, with_, { seenWithin });
+  const { memories, pointers } = selectMemories(bank, frame, reverse, with_, {
+    seenWithin,
+    mfThreshold: null,
+    conditioningPointers: "selected",
+    numFrames: null,
+  });
   return {
     rows: memories.map(({ entry: { frameIndex }, row }) => [frameIndex, row]),
     dts: pointers.map(({ pointer, dt }) => [pointer[0], Math.round(dt * 15 * 1000) / 1000]),

@@ -11,7 +11,7 @@ import {
 } from "../../tracker/interactive.js";
 import type { PromptState } from "../../tracker/masklet.js";
 import type { Model, Prediction } from "../../tracker/model.js";
-import { defaultPolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 
 const click = (x: number, y: number, label: 0 | 1 = 1): PromptState => ({
   points: [[x, y]],
@@ -105,8 +105,8 @@ describe("answering a prompt", () => {
         ...context,
       };
       const { maskLogits } = await editObject(model, {} as FrameFeatures, full, {
-        ...defaultPolicy.edit,
-        useMemory,
+        ...presets.compact.edit,
+        usePrevMemFrame: useMemory,
       });
       return [maskLogits, asked] as const;
     };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { MaskExtent } from "../../detector/mask-bits.js";
 import { type Knot, type Strand, untangle } from "../../tracker/knots.js";
 import type { Motion } from "../../tracker/motion.js";
-import { defaultPolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 
 /** Stood at `x` on frame 0 and moves by `v` per frame. */
 function moving(x: number, v: number): Motion {
@@ -36,7 +36,7 @@ describe("look-alikes in each other's way", () => {
       [],
       [strand(0, eastward, 0.46), strand(1, westward, 0.54)],
       8,
-      defaultPolicy,
+      presets.compact,
       alike,
     );
     expect(knots).toEqual([{ ...tied, uncertain: false }]);
@@ -44,13 +44,13 @@ describe("look-alikes in each other's way", () => {
 
   it("stay tied while one is hidden, and that makes the knot uncertain", () => {
     const strands = [strand(0, eastward, 0.5), strand(1, westward, null)];
-    const { knots, swaps } = untangle([{ ...tied, uncertain: false }], strands, 10, defaultPolicy, alike);
+    const { knots, swaps } = untangle([{ ...tied, uncertain: false }], strands, 10, presets.compact, alike);
     expect([knots, swaps.size]).toEqual([[tied], 0]);
   });
 
   it("are swapped when they come apart on the wrong sides", () => {
     const strands = [strand(0, eastward, 0.4), strand(1, westward, 0.6)];
-    const { knots, swaps, anchors } = untangle([tied], strands, 15, defaultPolicy, alike);
+    const { knots, swaps, anchors } = untangle([tied], strands, 15, presets.compact, alike);
     expect(knots).toEqual([]);
     expect([...swaps]).toEqual([
       [0, 1],
@@ -61,21 +61,24 @@ describe("look-alikes in each other's way", () => {
 
   it("are left as they are on the right sides, or when nobody was ever in doubt", () => {
     const right = [strand(0, eastward, 0.6), strand(1, westward, 0.4)];
-    expect(untangle([tied], right, 15, defaultPolicy, alike)).toMatchObject({ knots: [], swaps: new Map() });
+    expect(untangle([tied], right, 15, presets.compact, alike)).toMatchObject({
+      knots: [],
+      swaps: new Map(),
+    });
     const wrong = [strand(0, eastward, 0.4), strand(1, westward, 0.6)];
-    expect(untangle([{ ...tied, uncertain: false }], wrong, 15, defaultPolicy, alike).swaps.size).toBe(0);
+    expect(untangle([{ ...tied, uncertain: false }], wrong, 15, presets.compact, alike).swaps.size).toBe(0);
   });
 
   it("are left as they are when their looks say that they turned back", () => {
     const strands = [strand(0, eastward, 0.42), strand(1, westward, 0.58)];
     const looks = (id: number, seen: number) => (id === seen ? 1 : -1);
-    expect(untangle([tied], strands, 13, defaultPolicy, alike).swaps.size).toBe(2);
-    expect(untangle([tied], strands, 13, defaultPolicy, looks).swaps.size).toBe(0);
+    expect(untangle([tied], strands, 13, presets.compact, alike).swaps.size).toBe(2);
+    expect(untangle([tied], strands, 13, presets.compact, looks).swaps.size).toBe(0);
   });
 
   it("notice that the one in sight is really the hidden one", () => {
     const strands = [strand(0, eastward, 0.35), strand(1, westward, null)];
-    const { swaps } = untangle([tied], strands, 17, defaultPolicy, alike);
+    const { swaps } = untangle([tied], strands, 17, presets.compact, alike);
     expect([...swaps]).toEqual([
       [0, 1],
       [1, 0],
@@ -89,7 +92,7 @@ describe("look-alikes in each other's way", () => {
       strand(1, westward, 0.4),
       strand(2, moving(0.6, 0), 0.6, { age: 2 }),
     ];
-    const { swaps, ghosts } = untangle([{ ...tied, anchors }], strands, 15, defaultPolicy, alike);
+    const { swaps, ghosts } = untangle([{ ...tied, anchors }], strands, 15, presets.compact, alike);
     expect([swaps.get(0), ghosts]).toEqual([2, [2]]);
   });
 
@@ -98,8 +101,8 @@ describe("look-alikes in each other's way", () => {
     const { knots, swaps } = untangle(
       [tied],
       strands,
-      defaultPolicy.motion.coastFrames + 1,
-      defaultPolicy,
+      presets.compact.motion.coastFrames + 1,
+      presets.compact,
       alike,
     );
     expect([knots, swaps.size]).toEqual([[], 0]);
@@ -107,6 +110,6 @@ describe("look-alikes in each other's way", () => {
 
   it("are tied only to their own kind", () => {
     const strands = [strand(0, eastward, 0.48), strand(1, westward, 0.52, { group: 1 })];
-    expect(untangle([], strands, 9, defaultPolicy, alike).knots).toEqual([]);
+    expect(untangle([], strands, 9, presets.compact, alike).knots).toEqual([]);
   });
 });

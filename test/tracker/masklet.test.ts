@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryBank } from "../../memory/bank.js";
 import { createMasklet, isShown, liveOn, type Masklet, startPass } from "../../tracker/masklet.js";
-import { defaultPolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 
-const life = defaultPolicy.life;
+const life = presets.compact.life;
 
 function masklet(conceptKey: number | null = 0): Masklet {
   const bank = createMemoryBank({ recent: 6, pointers: 15, conditioning: 8, reconditioned: 3 });
@@ -47,11 +47,11 @@ describe("the life of a detected object", () => {
   it("is no longer shown when nothing has supported it for long, until something does", () => {
     const subject = masklet();
     live(subject, "D".repeat(15));
-    live(subject, "t".repeat(life.keepAlive - 1));
+    live(subject, "t".repeat(life.initTrkKeepAlive - 1));
     expect(isShown(subject, life)).toBe(true);
     live(subject, "t");
     expect(isShown(subject, life)).toBe(false);
-    expect(isShown(subject, { ...life, hideUnsupported: false })).toBe(true);
+    expect(isShown(subject, { ...life, suppressUnmatchedOnlyWithinHotstart: true })).toBe(true);
     live(subject, "D");
     expect(isShown(subject, life)).toBe(true);
   });

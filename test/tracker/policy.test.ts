@@ -4,14 +4,24 @@ import { shouldRecondition } from "../../tracker/recondition.js";
 
 it("takes defaults, then the manifest, then overrides", () => {
   const manifest = { scoreThreshold: 0.4, nmsIou: 0.3, newObjectScore: 0.6 };
-  const policy = resolvePolicy({ detect: { nmsIou: 0.2 }, life: { maxObjects: 3 } }, manifest);
-  expect(policy.detect).toMatchObject({ score: 0.4, nmsIou: 0.2, newObjectScore: 0.6 });
-  expect(policy.life).toEqual({ ...defaultPolicy.life, maxObjects: 3 });
+  const policy = resolvePolicy({ detect: { detNmsThresh: 0.2 }, life: { maxNumObjects: 3 } }, manifest);
+  expect(policy.detect).toMatchObject({
+    scoreThresholdDetection: 0.4,
+    detNmsThresh: 0.2,
+    newDetThresh: 0.6,
+  });
+  expect(policy.life).toEqual({ ...defaultPolicy.life, maxNumObjects: 3 });
   expect(resolvePolicy()).toEqual(defaultPolicy);
 });
 
 it("reconditions on every n-th frame when a confident detection agrees, and after a pause when it disagrees", () => {
-  const rules = { everyNthFrame: 16, score: 0.8, agreeIou: 0.8, pauseFrames: 8 };
+  const rules = {
+    ...defaultPolicy.recondition,
+    reconditionEveryNthFrame: 16,
+    highConfThresh: 0.8,
+    highIouThresh: 0.8,
+    pauseFrames: 8,
+  };
   const decide = (frameIndex: number, maskIou: number, detectionScore = 0.9, lastFrame = 0) =>
     shouldRecondition({ frameIndex, maskIou, detectionScore, lastFrame }, rules, 0.5);
   expect([decide(16, 0.9), decide(17, 0.9), decide(16, 0.7), decide(16, 0.9, 0.7)]).toEqual([
@@ -24,7 +34,7 @@ it("reconditions on every n-th frame when a confident detection agrees, and afte
   expect(
     shouldRecondition(
       { frameIndex: 16, maskIou: 0.9, detectionScore: 0.9, lastFrame: 0 },
-      { ...rules, everyNthFrame: 0 },
+      { ...rules, reconditionEveryNthFrame: 0 },
       0.5,
     ),
   ).toBe(false);

@@ -8,6 +8,7 @@
 import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../../server/packs/contract.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
+import type { PresetName } from "../../tracker/presets.js";
 import { createVideoTracker, type StepResult, type VideoTracker } from "../../tracker/video-tracker.js";
 
 /** Side of the masks, of the input image, and of the world. */
@@ -82,7 +83,13 @@ export interface Bench {
 
 const everything = { text: true, exemplars: true, points: true };
 
-export function createBench(world: World, policy: PolicyOverrides = {}, capabilities = everything): Bench {
+/** Under the preset that is made for small models, unless another one is named. */
+export function createBench(
+  world: World,
+  policy: PolicyOverrides = {},
+  capabilities = everything,
+  preset: PresetName = "compact",
+): Bench {
   const calls: Call[] = [];
   const scripted = createScriptedModel(world);
   const run: RunGraph = async (role, inputs, fetch) => {
@@ -99,6 +106,7 @@ export function createBench(world: World, policy: PolicyOverrides = {}, capabili
     bank,
     detect: { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 },
     capabilities,
+    preset,
     policy,
   });
   const frame = (index: number) => draw(world, index);

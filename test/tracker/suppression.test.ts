@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maskBits } from "../../detector/mask-bits.js";
-import { defaultPolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 import { type Claim, findHidden, separate } from "../../tracker/suppression.js";
 
-const rules = defaultPolicy.overlap;
+const rules = presets.compact.overlap;
 
 function claim(objectId: number, logits: readonly number[], more: Partial<Claim> = {}): Claim {
   const maskLogits = Float32Array.from(logits);

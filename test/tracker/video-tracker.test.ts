@@ -140,7 +140,7 @@ describe("finding things by a phrase", () => {
 
   it("corrects memory with a confident detection on every n-th frame", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), {
-      recondition: { everyNthFrame: 5 },
+      recondition: { reconditionEveryNthFrame: 5 },
     });
     await name(bench, 0, "ball");
     await bench.run(1, 11);
@@ -151,7 +151,7 @@ describe("finding things by a phrase", () => {
 
   it("does not correct memory with a detection that another object may have cut", async () => {
     const touching = [thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [8, 2, 6, 6])];
-    const bench = createBench(createWorld(touching), { recondition: { everyNthFrame: 5 } });
+    const bench = createBench(createWorld(touching), { recondition: { reconditionEveryNthFrame: 5 } });
     await name(bench, 0, "ball");
     await bench.run(1, 11);
     const later = callsOf(bench, "remember").slice(1);
@@ -165,7 +165,7 @@ describe("finding things by a phrase", () => {
       kind: kinds.ball as number,
       at: (frame: number) => [16 + side * (14 - frame), 16, 8, 8] as const,
     }));
-    const bench = createBench(createWorld(things), { recondition: { everyNthFrame: 0 } });
+    const bench = createBench(createWorld(things), { recondition: { reconditionEveryNthFrame: 0 } });
     await name(bench, 0, "ball");
     await bench.run(0, 8);
     expect(callsOf(bench, "seed")).toHaveLength(1);
@@ -449,7 +449,7 @@ describe("propagation", () => {
     const things = [1, 2, 3].map((label) =>
       thing(label, "ball", [2, 12 * label - 10, 6, 6], (frame) => label < 3 || frame >= 2),
     );
-    const bench = createBench(createWorld(things), { recondition: { everyNthFrame: 0 } });
+    const bench = createBench(createWorld(things), { recondition: { reconditionEveryNthFrame: 0 } });
     await name(bench, 0, "ball");
     const shapes: number[][] = [];
     bench.tracker.beginPropagation(false);
@@ -566,7 +566,7 @@ describe("limits", () => {
 
   it("refuse detections beyond the number of objects and say how many", async () => {
     const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
-    const bench = createBench(createWorld(things), { life: { maxObjects: 2 } });
+    const bench = createBench(createWorld(things), { life: { maxNumObjects: 2 } });
     const { result } = await name(bench, 0, "ball");
     expect([ids(result), result.stats]).toEqual([[0, 1], { tracked: 2, dropped: 1 }]);
     await expect(click(bench, 0, [near(30, 30)])).rejects.toMatchObject({ code: "object_limit" });

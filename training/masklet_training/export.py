@@ -85,6 +85,7 @@ def manifest(model: CompactModel, side: int, version: str, files: list[Path], so
             "temporalRows": cfg.temporal_rows, "conditioningRow": cfg.temporal_rows - 1, "pointerTime": "dt/(max-1)",
         },
         "decode": {"multimaskMinPoints": 0, "multimaskMaxPoints": 1},
+        "preset": "compact",
         "detect": {"scoreThreshold": 0.4, "nmsIou": 0.5, "newObjectScore": 0.5},
         "capabilities": {
             "text": True, "exemplars": True, "maskSeed": True, "points": True,

@@ -58,8 +58,8 @@ test("an object prompt makes an object, and the frames that follow carry its mas
   expect(output.frameIndex).toBe(0);
   expect((await engine.describeSession(id)).objectIds).toEqual([objectId]);
 
-  await engine.beginPropagation(id, false);
-  const outputs = [output, await engine.step(id, frame(0)), await engine.step(id, frame(1, 4))];
+  await engine.beginPropagation(id, { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null });
+  const outputs = [output, ...(await engine.step(id, frame(0))), ...(await engine.step(id, frame(1, 4)))];
   expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual([0, 0, 1]);
   for (const object of outputs.flatMap(({ objects }) => objects)) {
     expect(object.objectId).toBe(objectId);

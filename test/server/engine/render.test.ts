@@ -2,8 +2,10 @@ import { beforeAll, expect, test } from "vitest";
 import type { RunGraph } from "../../../detector/graph.js";
 import { decodeMask } from "../../../protocol/rle.js";
 import { openGraphs } from "../../../server/engine/onnx.js";
-import { renderFrame } from "../../../server/engine/render.js";
+import { assembleFrame, renderObjects, type VideoSize } from "../../../server/engine/render.js";
 import { openPack } from "../../../server/packs/pack.js";
+import { presets } from "../../../tracker/presets.js";
+import type { StepResult } from "../../../tracker/video-tracker.js";
 import { compactPackDir } from "../../helpers/tiny-pack.js";
 
 let run: RunGraph;
@@ -30,6 +32,19 @@ function object(objectId: number, x0: number, y0: number, x1: number, y1: number
 }
 
 const stats = { tracked: 2, dropped: 1 };
+
+/** Masks as they are: nobody takes pixels from anybody. */
+async function renderFrame(
+  runGraph: RunGraph,
+  side: number,
+  video: VideoSize,
+  frameIndex: number,
+  result: StepResult,
+  maxBytesPerRun?: number,
+) {
+  const rendered = await renderObjects(runGraph, side, video, result.objects, maxBytesPerRun);
+  return assembleFrame(rendered, video, frameIndex, result.stats, presets.compact.mask);
+}
 
 test("masks come out at the video's size with tight relative boxes, ordered by id", async () => {
   const objects = [object(9, 2, 1, 4, 3), object(4, 0, 0, 1, 4)];

@@ -1,0 +1,175 @@
+/**
+ * One session in the inference process: a tracker, and what is known of every frame it has visited. Decides what a
+ * propagation does, holds frames back for the hot start, and shows again what was shown before.
+ */
+import type { RunGraph } from "../../detector/graph.js";
+import { type EmissionBuffer, emit, emptyBuffer } from "../../tracker/emission.js";
+import type { TrackerPolicy } from "../../tracker/policy.js";
+import { type Action, choosePropagation, type ModePlan } from "../../tracker/propagation-mode.js";
+import type { Prompt, StepResult, VideoTracker } from "../../tracker/video-tracker.js";
+import type { EngineFrame, FrameOutput, PassRequest, PassStart } from "./engine.js";
+import { createOutputCache } from "./output-cache.js";
+import { assembleFrame, type RenderedObject, renderObjects, type VideoSize } from "./render.js";
+
+export interface VideoSessionParts {
+  tracker: VideoTracker;
+  policy: TrackerPolicy;
+  /** Runs `render`. */
+  run: RunGraph;
+  /** Side of the mask logits. */
+  m: number;
+  video: VideoSize;
+  /** Absent while the length is not known. */
+  numFrames?: number | undefined;
+}
+
+export interface VideoSession {
+  prompt(frame: EngineFrame, prompt: Prompt): Promise<{ output: FrameOutput; objectId?: number }>;
+  beginPropagation(pass: PassRequest): Promise<PassStart>;
+  /** @returns the frames that may be shown now, in the order of travel: none, one, or at the end many */
+  step(frame: EngineFrame): Promise<FrameOutput[]>;
+  /** What is known of a frame; nothing is asked of the model. */
+  fetch(frameIndex: number): FrameOutput;
+  /** @returns false when there is no such object */
+  removeObject(objectId: number): boolean;
+  reset(): void;
+  describe(): { concepts: string[]; objectIds: number[] };
+  /** What a propagation was made of so far, oldest first. */
+  readonly history: readonly Action[];
+}
+
+export function createVideoSession(parts: VideoSessionParts): VideoSession {
+  const { tracker, policy, run, m, video } = parts;
+  const { propagationModes, cachedFrames } = policy.session;
+  const cache = createOutputCache(cachedFrames || Number.POSITIVE_INFINITY);
+  let history: Action[] = [];
+  let buffer: EmissionBuffer<StepResult> = emptyBuffer();
+  let plan: ModePlan = { mode: "full", objectIds: [] };
+  let pass: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, startFrame: null };
+
+  const note = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
+    if (propagationModes) history = [...history, { kind, frameIndex, objectIds }];
+  };
+
+  function assemble(frameIndex: number, rendered: readonly RenderedObject[], stats: FrameOutput["stats"]) {
+    const apart = policy.session.clicksAreTrackedPlainly && tracker.concepts().length === 0;
+    const rules = apart ? { ...policy.mask, objectWiseNonOverlap: false } : policy.mask;
+    return assembleFrame(rendered, video, frameIndex, stats, rules);
+  }
+
+  /** Shows a frame as a step left it, and keeps it for later. */
+  async function show(frameIndex: number, result: StepResult, hidden: ReadonlySet<number>) {
+    const shown = result.objects.filter(({ objectId }) => !hidden.has(objectId));
+    const rendered = await renderObjects(run, m, video, shown);
+    if (propagationModes) cache.set(frameIndex, rendered);
+    return assemble(frameIndex, rendered, result.stats);
+  }
+
+  /** Shows a frame on which only some objects are new. */
+  async function showPartly(frameIndex: number, result: StepResult) {
+    const fresh = await renderObjects(run, m, video, result.objects);
+    const redone = new Set(plan.objectIds);
+    const others = (cache.get(frameIndex) ?? []).filter(({ objectId }) => !redone.has(objectId));
+    const rendered = [...others, ...fresh].sort((a, b) => a.objectId - b.objectId);
+    cache.set(frameIndex, rendered);
+    return assemble(frameIndex, rendered, result.stats);
+  }
+
+  /** A propagation that nobody followed to its end: what it made of the frames still waiting is kept as it is. */
+  async function keepWaiting() {
+    for (const { frameIndex, frame } of buffer.waiting) await show(frameIndex, frame, new Set());
+    buffer = emptyBuffer();
+  }
+
+  function isKnown({ firstFrame, lastFrame }: PassRequest): boolean {
+    const [low, high] = [Math.min(firstFrame, lastFrame), Math.max(firstFrame, lastFrame)];
+    for (let index = low; index <= high; index++) if (!cache.has(index)) return false;
+    return true;
+  }
+
+  return {
+    get history() {
+      return history;
+    },
+
+    async prompt(frame, prompt) {
+      const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
+      if (prompt.kind === "object" && prompt.objectId !== undefined && policy.session.clickNeedsVisitedFrame)
+        note(wasKnown ? "refine" : "add", frame.index, [prompt.objectId]);
+      const { result, objectId } = await tracker.prompt(frame, prompt);
+      const output = await show(frame.index, result, new Set());
+      if (objectId === undefined) {
+        history = [];
+        return { output };
+      }
+      if (!policy.session.clickNeedsVisitedFrame || prompt.kind !== "object" || prompt.objectId === undefined)
+        note(wasKnown ? "refine" : "add", frame.index, [objectId]);
+      // A propagation under way goes on with the object.
+      if (plan.mode === "partial") plan = { ...plan, objectIds: [...plan.objectIds, objectId] };
+      return { output, objectId };
+    },
+
+    async beginPropagation(request) {
+      await keepWaiting();
+      pass = request;
+      if (propagationModes) {
+        const hasConcepts = tracker.concepts().length > 0;
+        const numFrames = parts.numFrames ?? Number.POSITIVE_INFINITY;
+        const facts = { history, numFrames, hasConcepts, isKnown: isKnown(request) };
+        plan = choosePropagation(facts, policy.session);
+        note(plan.mode, request.startFrame, plan.objectIds);
+      }
+      tracker.beginPropagation(request.reverse);
+      return { mode: plan.mode };
+    },
+
+    async step(frame) {
+      if (plan.mode === "partial") {
+        const result = await tracker.step(frame, new Set(plan.objectIds));
+        return [await showPartly(frame.index, result)];
+      }
+      const result = await tracker.step(frame);
+      const hiding = result.hiding ?? { removed: [], suppressed: [], unconfirmed: [] };
+      const emission = emit(
+        buffer,
+        { frameIndex: frame.index, frame: result, hiding },
+        {
+          delay: policy.life.hotstartDelay,
+          lookahead: policy.life.maskletConfirmationLookahead,
+          reverse: pass.reverse,
+          lastFrame: pass.lastFrame,
+        },
+      );
+      buffer = emission.buffer;
+      const outputs: FrameOutput[] = [];
+      for (const { frameIndex, frame: shown, hidden } of emission.emitted)
+        outputs.push(await show(frameIndex, shown, hidden));
+      return outputs;
+    },
+
+    fetch(frameIndex) {
+      const known = (cache.get(frameIndex) ?? []).map((object) => ({
+        ...object,
+        prob: tracker.probability(object.objectId) ?? object.prob,
+      }));
+      return assemble(frameIndex, known, { tracked: tracker.objectIds().length, dropped: 0 });
+    },
+
+    removeObject(objectId) {
+      if (!tracker.removeObject(objectId)) return false;
+      cache.removeObject(objectId);
+      note("remove", null, [objectId]);
+      return true;
+    },
+
+    reset() {
+      tracker.reset();
+      cache.clear();
+      history = [];
+      buffer = emptyBuffer();
+      plan = { mode: "full", objectIds: [] };
+    },
+
+    describe: () => ({ concepts: tracker.concepts(), objectIds: tracker.objectIds() }),
+  };
+}

@@ -1,0 +1,189 @@
+/**
+ * One frame by SAM 3's rules, in SAM 3's order: track everybody without remembering; detect; associate; judge the young;
+ * correct; hide the hidden; remember; make new objects; remove.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py, and for what the policy calls differences of the port
+ * huggingface/transformers:src/transformers/models/sam3_video/modeling_sam3_video.py.
+ */
+import type { Detection } from "../detector/detect.js";
+import { awayFromBoundary, bestThatFit } from "./admission.js";
+import { confirm, unconfirmedIds } from "./confirmation.js";
+import { fillHoles } from "./fill-holes.js";
+import { follow, speckArea } from "./follow.js";
+import { groupOf } from "./groups.js";
+import { lookFor, queriesFor } from "./look.js";
+import { sigmoid } from "./look-score.js";
+import type { Masklet } from "./masklet.js";
+import type { Frame } from "./model.js";
+import { startObjects } from "./newborns.js";
+import { BEING_REMOVED, findOccluded, NEVER_HIDDEN } from "./occlusion.js";
+import { associateByOverlap, type OverlapFindings } from "./overlap-association.js";
+import { rememberTracked, rememberTruly } from "./overlap-memory.js";
+import { planCorrections } from "./overlap-recondition.js";
+import type { TrackerParts } from "./parts.js";
+import { judge } from "./probation.js";
+import type { StepResult, TrackedObject } from "./report.js";
+import { CERTAIN, isVisible, type Sight, scoreOf, setMask } from "./sight.js";
+
+export async function stepByOverlap(
+  parts: TrackerParts,
+  frame: Frame,
+  reverse: boolean,
+): Promise<StepResult> {
+  const { concepts, features, policy, registry, history } = parts;
+  const searching = concepts.all.length > 0 && frame.index % policy.detect.detectEveryNthFrame === 0;
+  const levels = await features.get(frame, searching);
+  const sights = await follow(parts, levels, frame.index, reverse);
+  const queries = searching ? queriesFor(parts, frame.index, sights) : [];
+  const detections = await lookFor(parts, levels, queries);
+  history.visited.add(frame.index);
+
+  const findings = associateByOverlap(sights.map(toTrack), detections, policy);
+  const searched = new Set<number | null>(queries.map(({ concept }) => concept.key));
+  const unmatched = policy.life.countUnsearchedFrames
+    ? findings.unmatched
+    : findings.unmatched.filter((id) => searched.has(registry.get(id)?.conceptKey ?? null));
+  const { admitted, dropped } = admit(parts, findings, detections);
+  const born = admitted.map((detection) => createObject(parts, frame.index, detection));
+
+  const facts = { ...findings, unmatched, frameIndex: frame.index, reverse, born: born.map(({ id }) => id) };
+  const verdict = judge(history.probation, facts, policy.life);
+  history.probation = verdict.probation;
+
+  const corrections = await planCorrections(parts, levels, frame.index, sights, detections, findings);
+  hideOccluded(parts, frame.index, reverse, sights, verdict.removed);
+  await rememberTracked(parts, levels, frame.index, sights, corrections);
+  await startObjects(
+    parts,
+    levels,
+    frame.index,
+    born,
+    admitted.map(({ maskLogits }) => maskLogits),
+  );
+  if (policy.memory.retrackOnBirth && born.length > 0)
+    await rememberTruly(parts, levels, frame.index, sights, true);
+  updateStandings(parts, findings, born);
+  for (const id of verdict.removed) registry.delete(id);
+
+  const shown = new Map([...corrections].filter(([, { isShown }]) => isShown));
+  const objects = [
+    ...showTracked(parts, sights, verdict.removed, (id) => shown.get(id)?.detection.maskLogits),
+    ...born.map((masklet, index) => {
+      const object = showNewborn(parts, masklet, admitted[index] as Detection);
+      // The list that slipped is longer than the survivors: what is left of it falls to the newborn.
+      const left = policy.mask.slipsOnRemoval && sights[sights.length - verdict.removed.size + index];
+      return left
+        ? { ...object, claim: { group: object.claim?.group ?? null, prob: sigmoid(scoreOf(left)) } }
+        : object;
+    }),
+  ];
+  return {
+    objects: objects.sort((a, b) => a.objectId - b.objectId),
+    stats: { tracked: registry.all().length, dropped },
+    hiding: {
+      removed: [...verdict.removed],
+      suppressed: [...verdict.suppressed],
+      unconfirmed: policy.life.maskletConfirmationEnable ? unconfirmedIds(history.standings) : [],
+    },
+  };
+}
+
+export function toTrack({ masklet, bits }: Sight) {
+  return { id: masklet.id, group: masklet.conceptKey, bits };
+}
+
+/** The new detections there is room for, in the order in which they get their ids. */
+export function admit(
+  { policy, registry }: TrackerParts,
+  findings: OverlapFindings,
+  detections: readonly Detection[],
+): { admitted: Detection[]; dropped: number } {
+  const fresh = findings.born.map((index) => {
+    const detection = detections[index] as Detection;
+    return { detection, score: detection.score, box: detection.box ?? detection.extent.box };
+  });
+  const inside = awayFromBoundary(fresh, policy.detect);
+  const { kept, dropped } = bestThatFit(inside, policy.life.maxNumObjects - registry.all().length);
+  return { admitted: kept.map(({ detection }) => detection), dropped };
+}
+
+export function createObject({ registry }: TrackerParts, frameIndex: number, detection: Detection): Masklet {
+  return registry.create({
+    conceptKey: [...detection.concepts][0] as number,
+    prob: detection.score,
+    bornFrame: frameIndex,
+    motion: null,
+    confirmed: true,
+  });
+}
+
+/** Hides who follows another object, and notes for everybody when it was hidden last. */
+function hideOccluded(
+  { policy, geometry, history }: TrackerParts,
+  frameIndex: number,
+  reverse: boolean,
+  sights: readonly Sight[],
+  removed: ReadonlySet<number>,
+): void {
+  if (policy.overlap.suppressOverlappingBasedOnRecentOcclusionThreshold <= 0) return;
+  const objects = sights.map(({ masklet, bits }) => {
+    const never = removed.has(masklet.id) ? BEING_REMOVED : NEVER_HIDDEN;
+    const lastHidden = history.lastHidden.get(masklet.id) ?? never;
+    return { group: groupOf(masklet, policy.detect), bits, lastHidden };
+  });
+  const hidden = findOccluded(objects, reverse, policy.overlap);
+  const nothing = new Float32Array(geometry.m ** 2).fill(-10);
+  const lastHidden = new Map<number, number>();
+  sights.forEach((sight, index) => {
+    const isHidden = hidden[index] || !isVisible(sight);
+    const { id } = sight.masklet;
+    if (!removed.has(id)) lastHidden.set(id, isHidden ? frameIndex : (objects[index]?.lastHidden as number));
+    if (hidden[index]) setMask(sight, nothing);
+  });
+  history.lastHidden = lastHidden;
+}
+
+function updateStandings(
+  { history, registry, policy }: TrackerParts,
+  findings: OverlapFindings,
+  born: Masklet[],
+) {
+  if (!policy.life.maskletConfirmationEnable) return;
+  const matched = new Set([...findings.matched.flat(), ...born.map(({ id }) => id)]);
+  const ids = registry.all().map(({ id }) => id);
+  history.standings = confirm(history.standings, ids, matched, policy.life);
+}
+
+/**
+ * The tracked objects as they are shown. The port of SAM 3 shows, on a frame that removes an object, each later object with
+ * the mask and probability of the one before it, because it pairs the survivors with the list from before.
+ */
+function showTracked(
+  { policy }: TrackerParts,
+  sights: readonly Sight[],
+  removed: ReadonlySet<number>,
+  correctionOf: (id: number) => Float32Array | undefined,
+): TrackedObject[] {
+  const survivors = sights.filter(({ masklet }) => !removed.has(masklet.id));
+  return survivors.map(({ masklet }, place) => {
+    const source = (policy.mask.slipsOnRemoval ? sights[place] : survivors[place]) as Sight;
+    const score = scoreOf(source);
+    return {
+      objectId: masklet.id,
+      prob: masklet.prob,
+      maskLogits: correctionOf(masklet.id) ?? source.maskLogits,
+      score,
+      claim: { group: groupOf(masklet, policy.detect), prob: sigmoid(score) },
+    };
+  });
+}
+
+export function showNewborn(
+  { policy, geometry }: TrackerParts,
+  { id, conceptKey }: Pick<Masklet, "id" | "conceptKey">,
+  detection: Detection,
+): TrackedObject {
+  const maskLogits = fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask));
+  const claim = { group: groupOf({ id, conceptKey }, policy.detect), prob: detection.score };
+  return { objectId: id, prob: detection.score, maskLogits, score: CERTAIN, claim };
+}
