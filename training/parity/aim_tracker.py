@@ -36,9 +36,15 @@ def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, stride: in
     :return: how well it is aimed: mean IoU of tracked masks given true memories, share of right object scores
     """
     _look_at_same_place(tracker, seed)
-    samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride)]
-    side = samples[0].middle.shape[-1]
     with torch.no_grad():
+        skip = tracker.mask_decoder.conv_s1
+        skip.weight.mul_(0.3)
+        skip.weight[:2] = 0
+        skip.bias[:2] = 0
+    samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride)]
+    side = samples[0].second.shape[-1]
+    with torch.no_grad():
+        _aim_upscaling(tracker, samples)
         _aim_masks(tracker, samples, side, seed)
         _aim_scores(tracker, samples)
         good, right = [], []
@@ -60,8 +66,8 @@ class _Sample:
     """[6 + prompts, D]"""
     image: Tensor
     """[D, g, g]"""
-    middle: Tensor
-    """[D/4, 2g, 2g], after the first upscaling"""
+    second: Tensor
+    """[D/4, 2g, 2g], what the first upscaling adds"""
     finest: Tensor
     """[D, 4g, 4g]"""
     truth: Tensor
@@ -160,12 +166,30 @@ def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, seen:
     )[:2]
     side = levels[-1].shape[-1]
     image = image.reshape(1, side * side, -1).transpose(1, 2).reshape(1, -1, side, side)
-    middle = decoder.activation(decoder.upscale_layer_norm(decoder.upscale_conv1(image) + levels[1]))
-    return _Sample(tokens.flatten(0, 2), image[0], middle[0], finest, truth, seen, tracked)
+    return _Sample(tokens.flatten(0, 2), image[0], levels[1][0], finest, truth, seen, tracked)
+
+
+def _middle(tracker: Any, sample: _Sample) -> Tensor:
+    """After the first upscaling, [D/4, 2g, 2g]"""
+    decoder = tracker.mask_decoder
+    raised = decoder.upscale_conv1(sample.image[None]) + sample.second[None]
+    return decoder.activation(decoder.upscale_layer_norm(raised))[0]
 
 
 def _shrink(mask: Tensor, side: int) -> Tensor:
     return F.interpolate(mask[None, None], (side, side), mode="area")[0, 0]
+
+
+def _aim_upscaling(tracker: Any, samples: list[_Sample]) -> None:
+    """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
+    side = samples[0].image.shape[-1]
+    features = torch.cat([sample.image.flatten(1).T for sample in samples])
+    inside = torch.cat([_shrink(sample.truth, side).flatten() * sample.seen for sample in samples])
+    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, 1e-4)
+    up = tracker.mask_decoder.upscale_conv1
+    for channel, sign in ((0, 1.0), (1, -1.0)):
+        up.weight[:, channel] = sign * matrix[0, :, None, None]
+        up.bias[channel] = sign * bias[0]
 
 
 def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> None:
@@ -173,19 +197,19 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> No
     turned, because gelu(z) - gelu(-z) = z."""
     generator = torch.Generator().manual_seed(seed)
     decoder = tracker.mask_decoder
-    width, wide = samples[0].middle.shape[0], samples[0].finest.shape[0]
+    width = samples[0].second.shape[0]
     rows, goals = [], []
     for sample in samples:
         truth = _shrink(sample.truth, 2 * side)
         spread = torch.zeros(4 * width, 2 * side, 2 * side)
         for phase in range(4):
-            spread[phase * width : (phase + 1) * width, phase // 2 :: 2, phase % 2 :: 2] = sample.middle
+            spread[phase * width : (phase + 1) * width, phase // 2 :: 2, phase % 2 :: 2] = _middle(tracker, sample)
         rows.append(torch.cat([spread, sample.finest]).flatten(1).T)
         goals.append(truth.flatten() if sample.seen else torch.zeros(truth.numel()))
     inside = torch.cat(goals)
     keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
     matrix, bias = ridge.solve(
-        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5), 1e-4
+        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.5, 1e-4
     )
     up, skip = decoder.upscale_conv2, decoder.conv_s0
     for channel, sign in ((0, 1.0), (1, -1.0)):
@@ -216,7 +240,7 @@ def _aim_scores(tracker: Any, samples: list[_Sample]) -> None:
 def _finish(tracker: Any, sample: _Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """→ candidates [3, 4g, 4g], their quality [3], their tokens [3, D], object score"""
     decoder = tracker.mask_decoder
-    fine = decoder.activation(decoder.upscale_conv2(sample.middle[None]) + decoder.conv_s0(sample.finest[None]))[0]
+    fine = decoder.activation(decoder.upscale_conv2(_middle(tracker, sample)[None]) + decoder.conv_s0(sample.finest[None]))[0]
     tokens = sample.tokens
     kernels = torch.stack([head(tokens[2 + i]) for i, head in enumerate(decoder.output_hypernetworks_mlps)])
     masks = torch.einsum("kc,chw->khw", kernels, fine)
