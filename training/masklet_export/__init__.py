@@ -1,0 +1,1 @@
+"""Real checkpoints of `transformers` into packs that the server runs."""

@@ -1,0 +1,131 @@
+"""How attention is written into the graphs.
+
+"standard" uses standard operators only and runs everywhere. "fused" uses ONNX Runtime's `MultiHeadAttention`, which on
+CPUs never writes out the matrix of all queries against all keys: at SAM 3's full size that matrix is gigabytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import onnx
+import torch
+import torch.nn.functional as F
+from onnx import TensorProto, helper
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+Form = Literal["fused", "standard"]
+
+
+class _MultiHeadAttention(torch.autograd.Function):
+    """q [B or 1,Q,H·d], k [B,K,H·d], v [B,K,H·e] → [B,Q,H·e]; shared: whether the queries are those of one image.
+
+    PyTorch's exporter cannot infer shapes behind an operator that it does not know, and then takes the sizes of the
+    example for constants. So the graph first gets a stand-in of standard operators with the right shapes, which
+    `fuse_attention` replaces."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float, shared: bool) -> Tensor:  # noqa: ARG004
+        q = q.expand(k.shape[0], -1, -1)
+        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def symbolic(g: Any, q: Any, k: Any, v: Any, heads: int, scale: float, shared: bool) -> Any:
+        weights = g.op("MatMul", q, g.op("Transpose", k, perm_i=[0, 2, 1]))
+        # Two operators that no model here uses carry the attributes.
+        weights = g.op("ThresholdedRelu", g.op("Elu", weights, alpha_f=scale), alpha_f=float(-heads if shared else heads))
+        return g.op("MatMul", weights, v)
+
+
+def fuse_attention(model: onnx.ModelProto) -> None:
+    """Puts com.microsoft.MultiHeadAttention where the stand-ins are. Changes the model in place."""
+    nodes = model.graph.node
+    producer = {name: node for node in nodes for name in node.output}
+    consumer = {node.input[0]: node for node in nodes if node.op_type == "MatMul"}
+    spent: list[onnx.NodeProto] = []
+    for marker in [node for node in nodes if node.op_type == "ThresholdedRelu"]:
+        scaled = producer[marker.input[0]]
+        product = producer[scaled.input[0]]
+        transposed, last = producer[product.input[1]], consumer[marker.output[0]]
+        heads, scale = (node.attribute[0].f for node in (marker, scaled))
+        query, before = product.input[0], []
+        if heads < 0:  # the operator does not broadcast queries
+            query, before = expanded(query, transposed.input[0], last.output[0])
+        attention = helper.make_node(
+            "MultiHeadAttention", [query, transposed.input[0], last.input[1]], list(last.output),
+            name=last.name, domain="com.microsoft", num_heads=abs(int(heads)), scale=scale,
+        )  # fmt: skip
+        for place, node in enumerate(before, list(nodes).index(last)):
+            nodes.insert(place, node)
+        list(nodes)[list(nodes).index(last)].CopyFrom(attention)
+        spent += [transposed, product, scaled, marker]
+    for node in spent:
+        nodes.remove(node)
+    if spent:
+        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def expanded(query: str, key: str, prefix: str) -> tuple[str, list[onnx.NodeProto]]:
+    """[1,Q,D] → [B,Q,D], with the B of `key`."""
+    ones = helper.make_tensor("", TensorProto.INT64, [2], [1, 1])
+    return f"{prefix}/query", [
+        helper.make_node("Shape", [key], [f"{prefix}/batch"], start=0, end=1),
+        helper.make_node("Constant", [], [f"{prefix}/ones"], value=ones),
+        helper.make_node("Concat", [f"{prefix}/batch", f"{prefix}/ones"], [f"{prefix}/shape"], axis=0),
+        helper.make_node("Expand", [query, f"{prefix}/shape"], [f"{prefix}/query"]),
+    ]
+
+
+def attend(form: Form, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float, *, shared: bool = False) -> Tensor:
+    """q [B,Q,H·d], k [B,K,H·d], v [B,K,H·e] → [B,Q,H·e]
+
+    shared: q is [1,Q,H·d], of one image for B objects."""
+    if form == "fused":
+        return _MultiHeadAttention.apply(q, k, v, heads, scale, shared)
+    if heads == 1:
+        return torch.softmax(torch.matmul(q * scale, k.transpose(1, 2)), -1).matmul(v)
+    q, k, v = (x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2) for x in (q, k, v))
+    weights = torch.softmax(torch.matmul(q, k.transpose(2, 3)) * scale, -1)
+    return torch.matmul(weights, v).transpose(1, 2).flatten(2)
+
+
+def _standard(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
+    scaling: float, **_: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    weights = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        weights = weights + attention_mask
+    return torch.matmul(torch.softmax(weights, -1), value).transpose(1, 2), None
+
+
+def _fused(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
+    scaling: float, **_: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    # A mask takes the operator off its fast path, and masked attention here is over a few dozen tokens.
+    if attention_mask is not None:
+        return _standard(module, query, key, value, attention_mask, scaling)
+    heads, width = int(query.shape[1]), int(value.shape[3])
+    flat = (x.transpose(1, 2).flatten(2) for x in (query, key, value))
+    found = _MultiHeadAttention.apply(*flat, heads, float(scaling), False)
+    return found.reshape(query.shape[0], query.shape[2], heads, width), None
+
+
+AttentionInterface.register("masklet_standard", _standard)
+AttentionInterface.register("masklet_fused", _fused)
+
+
+def use_attention(model: nn.Module, form: Form) -> None:
+    """Makes every attention layer of a transformers model use this form. Layers read it from their configuration."""
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if config is not None:
+            config._attn_implementation = f"masklet_{form}"
+
+
+def padding_bias(mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """[C,K], 1 on tokens that count → [C,1,1,K], to be added to attention weights."""
+    return ((1 - mask.to(dtype)) * torch.finfo(dtype).min)[:, None, None, :]

@@ -1,0 +1,126 @@
+"""SAM 3 (`Sam3VideoModel`): one image encoder, a detector for concepts and a tracker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .attention import Form
+from .detector import Detect
+from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .pixels import Pixels
+from .spec import Geometry
+from .tracker import Remember, Seed, Segment, Track
+
+
+class Table(nn.Module):
+    """Answers a constant, whatever it is asked."""
+
+    def __init__(self, *tables: Tensor) -> None:
+        super().__init__()
+        self.count = len(tables)
+        for index, table in enumerate(tables):
+            self.register_buffer(f"table{index}", table.clone(), persistent=False)
+
+    def forward(self, *_: Any) -> tuple[Tensor, ...]:
+        return tuple(getattr(self, f"table{index}") for index in range(self.count))
+
+
+class Encode(nn.Module):
+    """image → trunk, and the tracker's three levels."""
+
+    def __init__(self, model: nn.Module, side: int, pixels: Pixels) -> None:
+        super().__init__()
+        vit = model.detector_model.vision_encoder.backbone
+        self.pixels, self.side = pixels, side
+        embeddings = vit.embeddings
+        self.patches = embeddings.patch_embeddings.projection
+        places = embeddings._tile_position_embeddings(embeddings.position_embeddings, side, side)
+        self.register_buffer("places", places.detach().view(1, side, side, -1), persistent=False)
+        self.norm, self.layers = vit.layer_norm, vit.layers
+        for layer in self.layers:
+            layer.rotary_emb = Table(*layer.rotary_emb(layer.position_ids, layer.position_ids))
+        self.levels = nn.ModuleList(model.tracker_neck.fpn_layers[:3])
+        decoder = model.tracker_model.mask_decoder
+        self.conv_s0, self.conv_s1 = decoder.conv_s0, decoder.conv_s1
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        x = self.norm(self.patches(self.pixels(image)).permute(0, 2, 3, 1) + self.places)
+        for layer in self.layers:
+            x = layer(x)
+        trunk = x.permute(0, 3, 1, 2)
+        fine, middle, feat = (level(trunk) for level in self.levels)
+        return feat, self.conv_s1(middle), self.conv_s0(fine), trunk
+
+
+class Text(nn.Module):
+    """Token ids → the concept, as the detector reads it."""
+
+    def __init__(self, detector: nn.Module, length: int) -> None:
+        super().__init__()
+        clip = detector.text_encoder.text_model
+        self.tokens, self.layers = clip.embeddings.token_embedding, clip.encoder.layers
+        self.norm, self.projection = clip.final_layer_norm, detector.text_projection
+        places = clip.embeddings.position_embedding.weight.detach()[:length]
+        self.register_buffer("places", places.clone(), persistent=False)
+        self.register_buffer("earlier", torch.ones(length, length).tril(), persistent=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        x = self.tokens(input_ids) + self.places
+        seen = self.earlier[None] * attention_mask[:, None].to(self.earlier.dtype)
+        bias = ((1 - seen) * torch.finfo(seen.dtype).min)[:, None]
+        for layer in self.layers:
+            x = layer(x, bias)
+        return self.projection(self.norm(x))
+
+
+class Sam3(Family):
+    name = "sam3"
+    preset = "sam3"
+
+    def __init__(self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any]) -> None:
+        config = model.config
+        vision, tracker = model.detector_model.config.vision_config, model.tracker_model
+        sides = tracker_geometry(tracker)
+        backbone = vision.backbone_config
+        expect(backbone.patch_size, tracker.config.prompt_encoder_config.patch_size, "patch_size of detector and tracker")
+        expect(backbone.image_size, tracker.image_size, "image_size of detector and tracker")
+        expect(list(vision.scale_factors[:3]), [4.0, 2.0, 1.0], "vision_config.scale_factors, its first three")
+        expect(config.low_res_mask_size, sides.m, "low_res_mask_size, four times the feature map's side")
+        expect(vision.fpn_hidden_size, sides.D, "hidden width of detector and tracker")
+        queries = model.detector_model.config.detr_decoder_config.num_queries
+        length = model.detector_model.config.text_config.max_position_embeddings
+        self.geometry = Geometry(
+            **vars(sides) | {"Ct": backbone.hidden_size, "L": length, "K": min(kept or 64, queries)}
+        )
+        super().__init__(model.tracker_model, form, processor)
+        self.model, self.form = model, form
+        self.pixels = Pixels(*pixel_statistics(processor, [0.5] * 3, [0.5] * 3))
+        self.vocabulary = model.detector_model.config.text_config.vocab_size
+
+    def modules(self) -> dict[str, nn.Module]:
+        model, tracker, z = self.model, self.model.tracker_model, self.geometry
+        image, memory = self.positions()
+        assert z.K is not None and z.L is not None
+        return {
+            "encode": Encode(model, z.g, self.pixels),
+            "text": Text(model.detector_model, z.L),
+            "detect": Detect(model.detector_model, z.g, z.K),
+            "segment": Segment(tracker),
+            "seed": Seed(tracker),
+            "track": Track(tracker, image, memory, self.form),
+            "remember": Remember(tracker, 4 * z.m, direct=True),
+        }
+
+    def positions(self) -> tuple[Tensor, Tensor]:
+        return tracker_parts(self.tracker, self.model.tracker_neck)
+
+    def detect_rules(self) -> dict[str, float]:
+        config = self.model.config
+        return {
+            "scoreThreshold": config.score_threshold_detection,
+            "nmsIou": config.det_nms_thresh,
+            "newObjectScore": config.new_det_thresh,
+        }

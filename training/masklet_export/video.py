@@ -1,0 +1,148 @@
+"""SAM 2.1 (`Sam2VideoModel`) and EdgeTAM (`EdgeTamVideoModel`): trackers alone, without words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import Form
+from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .pixels import Pixels
+from .tracker import Remember, Seed, Segment, Track
+
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+class Hiera(nn.Module):
+    """SAM 2's backbone: pixels → maps at strides 4, 8, 16 and 32."""
+
+    def __init__(self, backbone: nn.Module, side: int) -> None:
+        super().__init__()
+        self.patches, self.blocks, self.ends = backbone.patch_embed, backbone.blocks, backbone.stage_ends
+        places = backbone._get_pos_embed((side, side))
+        self.register_buffer("places", places.detach().clone(), persistent=False)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        x, maps = self.patches(pixels) + self.places, []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.ends:
+                maps.append(x.permute(0, 3, 1, 2))
+        return maps
+
+
+class Encode(nn.Module):
+    """image → the tracker's three levels."""
+
+    def __init__(self, model: nn.Module, backbone: nn.Module, pixels: Pixels) -> None:
+        super().__init__()
+        self.pixels, self.backbone = pixels, backbone
+        neck = model.vision_encoder.neck
+        self.convs, self.top_down = neck.convs, neck.fpn_top_down_levels
+        self.kept = model.vision_encoder.num_feature_levels
+        self.conv_s0, self.conv_s1 = model.mask_decoder.conv_s0, model.mask_decoder.conv_s1
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        maps = self.backbone(self.pixels(image))
+        coarsest, levels = len(maps) - 1, []
+        for index in range(coarsest, -1, -1):
+            level = self.convs[coarsest - index](maps[index])
+            if index != coarsest and index in self.top_down:
+                level = level + F.interpolate(levels[-1], scale_factor=2.0, mode="nearest")
+            levels.append(level)
+        feat, middle, fine = levels[-self.kept :]
+        return feat, self.conv_s1(middle), self.conv_s0(fine)
+
+
+class RememberPerceived(Remember):
+    """EdgeTAM's memory: few tokens that have looked at the map, the first of them without a place in it."""
+
+    def __init__(self, tracker: nn.Module) -> None:
+        super().__init__(tracker, tracker.image_size, direct=False)
+        self.perceiver = tracker.spatial_perceiver
+        _, memory = tracker_parts(tracker, tracker.vision_encoder.neck)
+        self.register_buffer("places", memory[None], persistent=False)
+        self.windows = int(self.perceiver.num_latents_2d**0.5)
+        self.window_side = tracker.prompt_encoder.image_embedding_size[0] // max(1, self.windows)
+
+    def tokens(self, memory: Tensor) -> Tensor:
+        perceiver, cells = self.perceiver, memory.permute(0, 2, 3, 1)
+        count, found = memory.shape[0], []
+        if perceiver.num_latents_1d > 0:
+            latents = perceiver.latents_1d[None].expand(count, -1, -1)
+            seen = cells.flatten(1, 2)
+            places = self.places.expand(count, -1, -1)
+            for layer in perceiver.layers:
+                latents = layer(latents, seen, places)
+            found.append(perceiver.layer_norm(latents))
+        if perceiver.num_latents_2d > 0:
+            n, side = self.windows, self.window_side
+            latents = perceiver.latents_2d[None].expand(count, -1, -1).reshape(-1, 1, memory.shape[1])
+            width = memory.shape[1]
+            seen = cells.reshape(-1, n, side, n, side, width).transpose(2, 3).reshape(-1, side * side, width)
+            for layer in perceiver.layers:
+                latents = layer(latents, seen, None)
+            found.append(perceiver.layer_norm(latents.reshape(-1, n * n, memory.shape[1])))
+        return torch.cat(found, 1)
+
+
+class Sam2(Family):
+    name = "sam2"
+
+    def __init__(self, model: nn.Module, form: Form, *, processor: dict[str, Any]) -> None:
+        super().__init__(model, form, processor)
+        self.model, self.geometry = model, tracker_geometry(model)
+        expect(model.config.vision_config.num_feature_levels, 3, "vision_config.num_feature_levels")
+        self.pixels = Pixels(*pixel_statistics(processor, *IMAGENET))
+
+    def modules(self) -> dict[str, nn.Module]:
+        tracker = self.model
+        return {
+            "encode": Encode(tracker, self.backbone(), self.pixels),
+            "segment": Segment(tracker),
+            "seed": Seed(tracker),
+            "track": Track(tracker, *self.positions(), self.form),
+            "remember": self.remember(),
+        }
+
+    def backbone(self) -> nn.Module:
+        return Hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g)
+
+    def remember(self) -> Remember:
+        return Remember(self.model, 4 * self.geometry.m, direct=False)
+
+    def positions(self) -> tuple[Tensor, Tensor]:
+        return tracker_parts(self.model, self.model.vision_encoder.neck)
+
+
+class EdgeTam(Sam2):
+    name = "edgetam"
+
+    def __init__(self, model: nn.Module, form: Form, *, processor: dict[str, Any]) -> None:
+        super().__init__(model, form, processor=processor)
+        perceiver, g = model.spatial_perceiver, self.geometry.g
+        windows = int(perceiver.num_latents_2d**0.5)
+        expect(windows**2, perceiver.num_latents_2d, "the square of perceiver_resampler_num_latents_2d's root")
+        if windows > 0:
+            expect(g % windows, 0, f"the feature map's side {g} modulo the perceiver's {windows} windows")
+        keys = list(model.config.memory_attention_rope_k_sizes)
+        expect(keys, [windows, windows], "memory_attention_rope_k_sizes")
+        expect(4 * self.geometry.m, self.geometry.S, "the memory encoder's mask side, which is the image's")
+        self.geometry = replace(self.geometry, T=perceiver.num_latents_1d + perceiver.num_latents_2d)
+
+    def backbone(self) -> nn.Module:
+        return self.model.vision_encoder.backbone.timm_model
+
+    def remember(self) -> Remember:
+        return RememberPerceived(self.model)
+
+    def positions(self) -> tuple[Tensor, Tensor]:
+        image, _ = super().positions()
+        perceiver, z = self.model.spatial_perceiver, self.geometry
+        n = int(perceiver.num_latents_2d**0.5)
+        placed = perceiver.positional_encoding((1, z.Dm, n, n), "cpu", torch.float32)[0].flatten(1).transpose(0, 1)
+        return image, torch.cat([torch.zeros(perceiver.num_latents_1d, z.Dm), placed])
