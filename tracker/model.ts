@@ -90,12 +90,16 @@ export interface Model {
 /** Earlier logits are clamped to this before they are fed back, as the reference does. */
 const PREVIOUS_LOGIT = 32;
 
-/** @param objectsPerCall largest batch of `track` */
+/**
+ * @param objectsPerCall largest batch of `track`
+ * @param precision what memories are kept in
+ */
 export function createModel(
   run: RunGraph,
   geometry: Geometry,
   bank: BankRules,
   objectsPerCall: number,
+  precision: "float32" | "bfloat16" = "float32",
 ): Model {
   const { S, D, Dm, T, m } = geometry;
   const pixels = m * m;
@@ -158,7 +162,8 @@ export function createModel(
       },
       ["memory"],
     );
-    return group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    const memories = group.map((_, b) => part(floats(outputs, "memory"), b, T * Dm));
+    return precision === "bfloat16" ? memories.map(roundToBfloat16) : memories;
   }
 
   return {
@@ -277,4 +282,14 @@ function packPoints({ points, labels }: PointPrompt, B: number) {
     kinds.set(labels, b * N);
   }
   return { points: float32([B, N, 2], coordinates), labels: int32([B, N], kinds) };
+}
+
+/** To the nearest number with eight significant bits, ties to even; in place. */
+function roundToBfloat16(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    bits[i] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+  }
+  return values;
 }

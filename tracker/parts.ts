@@ -44,7 +44,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
   const { run, tokenize, geometry, bank, capabilities } = options;
   const { L = 0, D } = geometry;
   const policy = resolvePolicy(options.policy, options.detect, options.preset);
-  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall);
+  const model = createModel(run, geometry, bank, policy.compute.objectsPerCall, policy.memory.precision);
   const { exemplarPhrase } = policy.detect;
   return {
     run,

@@ -220,6 +220,8 @@ export interface TrackerPolicy {
     seenWithin: number | null;
     /** Objects found on one frame share a bucket: its memory score, and which of its frames are conditioning frames. */
     buckets: "first-frame" | "object";
+    /** What memories are rounded to when they are kept. */
+    precision: "float32" | "bfloat16";
     /** Pointers of the selected conditioning frames, or of all past ones. */
     conditioningPointers: "selected" | "past";
     /** The pointers' window shrinks with a video shorter than it. */

@@ -111,6 +111,7 @@ const sam3: TrackerPolicy = {
     mfThreshold: 0.01,
     seenWithin: null,
     buckets: "first-frame",
+    precision: "bfloat16",
     conditioningPointers: "selected",
     pointerWindowFitsVideo: true,
     newObjectLogit: 0,
@@ -188,7 +189,7 @@ const masklet = change(sam3, {
   life: { countUnsearchedFrames: false, resetHotstartPerPass: true, clickConfirms: true },
   overlap: { symmetricOcclusion: true },
   mask: { unknownTrackerProb: 1e-6, boxes: "shown" },
-  memory: { conditioning: 16, reconditioned: 12, tracked: "windows" },
+  memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
   edit: { clearMasksWindow: 0 },
   session: {
     clickNeedsVisitedFrame: false,

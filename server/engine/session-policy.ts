@@ -10,10 +10,12 @@ import { EngineError } from "./engine.js";
  * @throws EngineError invalid_field when fields contradict each other.
  */
 export function sessionPolicy(
-  { detect, preset }: Pick<Manifest, "detect" | "preset">,
+  { detect, preset, family }: Pick<Manifest, "detect" | "preset" | "family">,
   override: PolicyOverride = {},
 ): TrackerPolicy {
   const policy = resolvePolicy(toOverrides(override), detect, preset);
+  // Of the models that the port of SAM 3 has siblings of, this one keeps its memories as they are.
+  if (family === "edgetam") policy.memory.precision = "float32";
   const { hotstartDelay } = policy.life;
   for (const name of ["hotstart_unmatch_thresh", "hotstart_dup_thresh"] as const) {
     const value = policy.life[name === "hotstart_dup_thresh" ? "hotstartDupThresh" : "hotstartUnmatchThresh"];

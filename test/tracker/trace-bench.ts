@@ -248,6 +248,32 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
         pointer: f32([B, D], pointer),
       };
     },
+    render: ({ mask, size }) => {
+      const [height = 0, width = 0] = [...((size as Tensor).data as Int32Array)];
+      const B = mask?.dims[0] as number;
+      const bits = new Uint8Array(B * width * height);
+      const bbox = new Int32Array(B * 4);
+      const area = new Int32Array(B);
+      for (let b = 0; b < B; b++) {
+        let [left, top, right, bottom] = [width, height, 0, 0];
+        for (let y = 0; y < height; y++) {
+          for (let x = 0; x < width; x++) {
+            const pixel = Math.floor((y * SIDE) / height) * SIDE + Math.floor((x * SIDE) / width);
+            if ((mask?.data[b * PIXELS + pixel] as number) <= 0) continue;
+            bits[(b * height + y) * width + x] = 1;
+            area[b] = (area[b] as number) + 1;
+            [left, top] = [Math.min(left, x), Math.min(top, y)];
+            [right, bottom] = [Math.max(right, x + 1), Math.max(bottom, y + 1)];
+          }
+        }
+        bbox.set(area[b] ? [left, top, right, bottom] : [0, 0, 0, 0], b * 4);
+      }
+      return {
+        bits: { type: "uint8", dims: [B, height, width], data: bits },
+        area: { type: "int32", dims: [B], data: area },
+        bbox: { type: "int32", dims: [B, 4], data: bbox },
+      };
+    },
     remember: ({ feat, mask }) => {
       const B = mask?.dims[0] as number;
       const memory = new Float32Array(B * T * Dm);

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import { PRESET_NAMES, parseRequest, policySchema } from "../../../protocol/index.js";
+import { placeOf, sessionPolicy, toOverrides } from "../../../server/engine/session-policy.js";
+import { presets } from "../../../tracker/presets.js";
+
+const fields = Object.keys(policySchema.shape);
+const detect = { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 };
+
+describe("what a session may say about rules", () => {
+  it.each(fields)("%s is a rule of the tracker, of the same type", (name) => {
+    const { group, field } = placeOf(name);
+    const value = (presets.sam3[group] as Record<string, unknown>)[field];
+    expect(policySchema.safeParse({ [name]: value }).error).toBeUndefined();
+    expect(toOverrides({ [name]: value })).toEqual({ [group]: { [field]: value } });
+  });
+
+  it.each(fields)("%s says what raising and lowering it does", (name) => {
+    const schema = policySchema.shape[name as keyof typeof policySchema.shape];
+    expect(schema.description ?? schema.unwrap().description).toMatch(
+      /Higher: .+Lower: |On: .+Off: |Off: .+On: /s,
+    );
+  });
+
+  it("knows the presets that packs may name", () => {
+    expect(Object.keys(presets).sort()).toEqual([...PRESET_NAMES].sort());
+  });
+
+  it("changes single rules over the pack's preset and manifest", () => {
+    const pack = { detect, preset: "sam3", family: "sam3" } as const;
+    const policy = sessionPolicy(pack, { hotstart_delay: 0, new_det_thresh: 0.9 });
+    expect(policy.life).toEqual({ ...presets.sam3.life, hotstartDelay: 0 });
+    expect(policy.detect.newDetThresh).toBe(0.9);
+    expect(sessionPolicy({ detect: undefined, preset: undefined, family: "x" })).toEqual(presets.masklet);
+  });
+
+  it("refuses thresholds above the delay, naming the field", () => {
+    const pack = { detect, preset: "masklet", family: "x" } as const;
+    expect(() => sessionPolicy(pack, { hotstart_unmatch_thresh: 16 })).toThrow(
+      "policy.hotstart_unmatch_thresh: expected at most hotstart_delay, which is 15, got 16",
+    );
+    expect(() => sessionPolicy(pack, { hotstart_delay: 7 })).toThrow(/hotstart_unmatch_thresh/);
+  });
+
+  it("keeps memories of the port as the models' own code keeps them", () => {
+    expect(
+      sessionPolicy({ detect: undefined, preset: "transformers", family: "sam2" }).memory.precision,
+    ).toBe("bfloat16");
+    expect(
+      sessionPolicy({ detect: undefined, preset: "transformers", family: "edgetam" }).memory.precision,
+    ).toBe("float32");
+  });
+
+  it("is checked on the wire", () => {
+    const start = (policy: object) => () =>
+      parseRequest({ type: "start_session", resource_path: "a.mp4", policy });
+    expect(start({ hotstart_delay: 3 })()).toMatchObject({ policy: { hotstart_delay: 3 } });
+    expect(start({ hotstart_delay: -1 })).toThrow(/policy\.hotstart_delay/);
+    expect(start({ gravity: 1 })).toThrow(/gravity/);
+  });
+});
