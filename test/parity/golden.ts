@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { Tensor } from "../../detector/graph.js";
+import type { PolicyOverride } from "../../protocol/policy.js";
 
 /** Where an array lies in the unpacked `arrays.bin.gz`. */
 export interface ArrayRef {
@@ -37,6 +38,8 @@ interface GoldenRunBase {
 export interface ConceptRun extends GoldenRunBase {
   kind: "concepts";
   phrases: string[];
+  /** Fields of the configuration that differ from their defaults. */
+  policy: PolicyOverride;
   exemplars: { frame: number; phrase: number; boxes: number[][]; labels: (0 | 1)[] } | null;
   passes: { start: number; reverse: boolean }[];
   /** How often each rule of the video model fired. */

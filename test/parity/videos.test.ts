@@ -55,7 +55,8 @@ describe.each(goldenNames())("videos through %s", (name) => {
     const [numFrames = 0, side = 0] = dims;
     const sessionId = `${name}-${sessions++}`;
     const [height, width] = run.size;
-    await service.openSession({ sessionId, width, height, numFrames });
+    const policy = run.kind === "concepts" ? run.policy : {};
+    await service.openSession({ sessionId, width, height, numFrames, policy });
     const frame = (index: number) => ({
       index,
       rgb: (data as Uint8Array).subarray(index * side * side * 3, (index + 1) * side * side * 3),

@@ -126,10 +126,17 @@ def _pointer(tracker: Any, levels: Levels, mask: Tensor) -> Tensor:
 
 
 def remember(tracker: Any, levels: Levels, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """A true mask, as tracked ones are remembered. mask: float [S, S] → tokens and position codes as the model keeps them"""
+    """A true mask, as tracked ones are remembered. mask: float [S, S] → tokens and position codes, [T, 1, Dm] each"""
     flat = levels[-1].flatten(2).permute(2, 0, 1)
     score = torch.tensor([[10.0 if mask.any() else -10.0]])
-    return tracker._encode_new_memory(flat, mask[None, None] * 20 - 10, score, False)
+    return token_major(tracker, *tracker._encode_new_memory(flat, mask[None, None] * 20 - 10, score, False))
+
+
+def token_major(tracker: Any, memory: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+    """EdgeTAM keeps memories as [B, T, Dm] and turns them when they are read; the others keep [T, B, Dm]."""
+    if hasattr(tracker, "spatial_perceiver"):
+        return memory.permute(1, 0, 2), code.permute(1, 0, 2)
+    return memory, code
 
 
 def attend(

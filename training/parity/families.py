@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
+from unittest.mock import patch
 
 import numpy as np
 import torch
 import transformers
 from transformers import Sam3TrackerVideoModel, Sam3VideoModel
+from transformers.models.edgetam_video.modeling_edgetam_video import EdgeTamVideoInferenceSession
+from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import Sam3TrackerVideoInferenceSession
 
-from . import concept_model, graph_cases, run_clicks, run_concepts, scripts, words
-from .inputs import pixel_values
+from . import aim_tracker, concept_model, graph_cases, run_clicks, run_concepts, scripts, words
+from .inputs import imagenet_values, pixel_values
+from .make_models import MAKERS, Sizes
 from .run_clicks import Click, Propagation
 from .run_concepts import Exemplars
+from .sizes import coarsen
 
 VIDEO_SIZE = (180, 240)
 """Height and width that masks are asked for in; nothing like the model's sizes."""
 KEPT = 6
 Say = Callable[[str], None]
+
+
+@dataclass
+class Plan:
+    """A run of `Sam3VideoModel`; settings are fields of its configuration."""
+
+    name: str
+    clip: str
+    phrases: list[str]
+    passes: list[tuple[int, bool]]
+    settings: dict[str, float] = field(default_factory=dict)
+    exemplars: Exemplars | None = None
 
 
 class Unlucky(Exception):
@@ -41,17 +59,9 @@ class Recording:
     transformers: str = transformers.__version__
 
 
-# How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5; one pixel of the mask
-# grid moves an overlap by less than a hundredth.
-MARGINS = {
-    "detection score": 1e-4,
-    "association IoU": 2e-3,
-    "occlusion IoU": 2e-3,
-    "shrink ratio": 2e-3,
-    "recondition score": 1e-3,
-    "object score": 1e-3,
-    "candidate IoU": 1e-4,
-}
+# How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5. Overlaps are counted in
+# whole pixels, so rounding does not move them unless a pixel turns.
+MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 1e-4}
 
 FIRES = (
     "births",
@@ -97,28 +107,34 @@ def concept_scripts(seed: int) -> Callable[[int], list[scripts.Script]]:
 def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
     model, tokenizer = concept_model.make(folder / "checkpoint", variant, seed, concept_scripts(seed), say)
     clips = {script.name: script for script in concept_scripts(seed)(model.config.image_size)}
-    every, pair, alone = [words.PHRASES[2]], [words.PHRASES[0], words.PHRASES[1]], [words.PHRASES[0]]
-    plans = (
-        ("forward", "crossing", every, [(0, False)], None),
-        ("phrases", "ghosts", pair, [(0, False)], None),
-        ("from the middle", "crossing", every, [(15, False), (15, True)], None),
-        ("ghosts", "ghosts", every, [(0, False)], None),
-        ("exemplars", "ghosts", alone, [(0, False)], Exemplars(0, 0, [[0.2, 0.2, 0.3, 0.3], [0.8, 0.2, 0.3, 0.28]], [1, 0])),
+    every, both, alone = [words.PHRASES[2]], [words.PHRASES[2], words.PHRASES[0]], [words.PHRASES[0]]
+    often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.4}
+    boxes = Exemplars(0, 0, [[0.2, 0.2, 0.3, 0.3], [0.8, 0.2, 0.3, 0.28]], [1, 0])
+    plans: tuple[Plan, ...] = (
+        Plan("forward", "crossing", every, [(0, False)]),
+        Plan("ghosts", "ghosts", every, [(0, False)]),
+        Plan("two phrases", "ghosts", both, [(0, False)]),
+        Plan("both ways", "crossing", every, [(15, False), (15, True)]),
+        Plan("corrected often", "ghosts", every, [(0, False)], often),
+        Plan("exemplars", "ghosts", alone, [(0, False)], exemplars=boxes),
     )
     runs, fired, margins = [], dict.fromkeys(FIRES, 0), {}
-    for name, clip, phrases, passes, exemplars in plans:
-        recorded, heard = run_concepts.run(model, tokenizer, clips[clip].frames(), phrases, VIDEO_SIZE, passes, exemplars)
-        say(f"{name}: {dict(heard.counts)}; nearest {heard.nearest}")
+    for plan in plans:
+        with ExitStack() as stack:
+            for name, value in plan.settings.items():
+                stack.enter_context(patch.object(model, name, value))
+            recorded, heard = run_concepts.run(
+                model, tokenizer, clips[plan.clip].frames(), plan.phrases, VIDEO_SIZE, plan.passes, plan.exemplars
+            )
+        say(f"{plan.name}: {dict(heard.counts)}; nearest {heard.nearest}")
         for kind, count in heard.counts.items():
             fired[kind] = fired.get(kind, 0) + count
         for kind, distance in heard.nearest.items():
             margins[kind] = min(margins.get(kind, distance), distance)
-        shown = None
-        if exemplars is not None:
-            shown = {"frame": exemplars.frame, "phrase": exemplars.phrase, "boxes": exemplars.boxes_cxcywh, "labels": exemplars.labels}
         runs.append({
-            "name": name, "kind": "concepts", "clip": clip, "size": VIDEO_SIZE, "phrases": phrases, "exemplars": shown,
-            "passes": [{"start": start, "reverse": reverse} for start, reverse in passes],
+            "name": plan.name, "kind": "concepts", "clip": plan.clip, "size": VIDEO_SIZE, "phrases": plan.phrases,
+            "policy": plan.settings, "exemplars": None if plan.exemplars is None else vars(plan.exemplars),
+            "passes": [{"start": start, "reverse": reverse} for start, reverse in plan.passes],
             "fired": dict(heard.counts), "margins": heard.nearest, "answers": [each.results for each in recorded],
         })  # fmt: skip
     silent = [kind for kind in FIRES if not fired[kind]]
@@ -210,4 +226,44 @@ def click_runs(
     return runs
 
 
-FAMILIES: dict[str, Callable[[Path, int, Say], Recording]] = {"sam3": sam3}
+def click_family(family: str, side: int, session_class: type) -> Callable[[Path, int, Say], Recording]:
+    """SAM 2.1 and EdgeTAM: trackers that are told what to follow."""
+
+    def make(folder: Path, seed: int, say: Say) -> Recording:
+        sizes = Sizes(side=side, memories={"sam2": 4, "edgetam": 6}[family])
+        tracker = MAKERS[family](sizes, seed).requires_grad_(False)
+        tracker.set_attn_implementation("eager")
+        coarsen(tracker)
+        clip = scripts.clicks(side, np.random.default_rng(seed))
+
+        def pyramid(rgb: np.ndarray) -> Any:
+            return tracker.vision_encoder(imagenet_values(rgb), return_dict=True)
+
+        def levels(rgb: np.ndarray) -> tuple[list[torch.Tensor], torch.Tensor]:
+            seen, decoder = pyramid(rgb), tracker.mask_decoder
+            fine, middle, coarse = seen.fpn_hidden_states
+            code = seen.fpn_position_encoding[-1][:1].flatten(2).permute(2, 0, 1)
+            return [decoder.conv_s0(fine), decoder.conv_s1(middle), coarse], code
+
+        sight = aim_tracker.Sight(finest=lambda rgb: pyramid(rgb).fpn_hidden_states[0], levels=levels)
+        say(f"{family}: {aim_tracker.aim(tracker, sight, [clip], seed)}")
+        tracker.save_pretrained(folder / "checkpoint")
+        runs = click_runs(tracker, session_class, clip, imagenet_values, say)
+        export(folder / "checkpoint", folder / "pack", say)
+        rgb = clip.frames()[12]
+        seen = tracker.get_image_features(imagenet_values(rgb[None]), return_dict=True)
+        cases = [
+            graph_cases.encode_case(seen.fpn_hidden_states, rgb, None),
+            *graph_cases.tracker_cases(tracker, seen.fpn_hidden_states, seen.fpn_position_encoding[-1], seed),
+            *graph_cases.remember_cases(tracker, seen.fpn_hidden_states, seed, direct=False),
+        ]
+        return Recording(family, seed, folder / "pack", {clip.name: clip.frames()}, cases, runs)
+
+    return make
+
+
+FAMILIES: dict[str, Callable[[Path, int, Say], Recording]] = {
+    "sam3": sam3,
+    "sam2": click_family("sam2", 96, Sam2VideoInferenceSession),
+    "edgetam": click_family("edgetam", 192, EdgeTamVideoInferenceSession),
+}

@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from .aim_tracker import token_major
+from .inputs import pixel_values
+
 Case = dict[str, Any]
 """`role`, `inputs` and `outputs` by tensor name of the pack contract, numpy arrays."""
 
@@ -21,8 +24,6 @@ MEMORIES_AND_POINTERS = ((1, 0), (1, 1), (4, 3), (7, 10))
 
 def detector_cases(model: Any, rgb: np.ndarray, tokens: dict[str, Tensor], kept: int) -> Iterator[Case]:
     """`text` and `detect` of a Sam3VideoModel. rgb: uint8 [S, S, 3]; kept: rows that `detect` answers."""
-    from .inputs import pixel_values
-
     detector = model.detector_model
     text = detector.get_text_features(**tokens, return_dict=True)
     yield _case("text", tokens, {"text": text.pooler_output})
@@ -126,12 +127,12 @@ def _track(tracker, levels, position, shared, objects, memories, pointers, count
     slots = tracker.num_maskmem
     width, grid = tracker.mem_dim, shared["feat"].shape[-1]
     timed = tracker.config.enable_temporal_pos_encoding_for_object_pointers
-    bank, banks_codes, tokens = [], [], None
+    bank = []
     for b in range(objects):
         entries = []
         for _ in range(memories):
-            entry, code = tracker._encode_new_memory(levels[-1], _masks(1, tracker.image_size, generator), torch.ones(1, 1), False)
-            entries.append((entry, code))
+            encoded = tracker._encode_new_memory(levels[-1], _masks(1, tracker.image_size, generator), torch.ones(1, 1), False)
+            entries.append(token_major(tracker, *encoded))
         bank.append(entries)
     rows_t = torch.randint(0, slots, (objects, memories), generator=generator, dtype=torch.int32)
     pointer = torch.randn(objects, pointers, shared["feat"].shape[1], generator=generator)
@@ -193,9 +194,8 @@ def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) 
             feature = levels[-1].expand(-1, objects, -1)
             large = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
             given = masks if direct and not binarize else large
-            memory, _ = tracker._encode_new_memory(feature, given, present[:, None], binarize)
-            memory = memory.float()
-            memory = memory.permute(1, 0, 2)
+            encoded = tracker._encode_new_memory(feature, given, present[:, None], binarize)
+            memory = token_major(tracker, *encoded)[0].float().permute(1, 0, 2)
             yield _case(
                 "remember",
                 {"feat": _square(levels[-1]), "mask": masks, "score": present, "binarize": torch.full((objects,), float(binarize))},

@@ -14,6 +14,12 @@ def pixel_values(rgb: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
 
 
+def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
+    """The same for SAM 2 and EdgeTAM, by the mean and deviation of ImageNet."""
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return torch.from_numpy(rgb).float().div(255).sub(mean).div(deviation).movedim(-1, -3)
+
+
 def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
     """Each kind of shape has two queries, for its leftmost and its rightmost instance; a single instance is reported by the
     first alone, except that the twin kind is reported by both.

@@ -11,7 +11,6 @@ from transformers import Sam3VideoModel
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
 
-from . import words
 from .branches import Listener, listening
 from .inputs import pixel_values
 
@@ -40,7 +39,8 @@ class Exemplars:
 
     frame: int
     phrase: int
-    boxes_cxcywh: list[list[float]]
+    boxes: list[list[float]]
+    """Centre x and y, width, height, relative to the frame"""
     labels: list[int]
 
 
@@ -100,7 +100,7 @@ def showing(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
 
     def on_phrase(**inputs: Any) -> Any:
         if place["frame"] == given.frame and place["phrase"] == given.phrase:
-            inputs["input_boxes"] = torch.tensor([given.boxes_cxcywh])
+            inputs["input_boxes"] = torch.tensor([given.boxes])
             inputs["input_boxes_labels"] = torch.tensor([given.labels])
         place["phrase"] += 1
         return detect(**inputs)
@@ -110,7 +110,3 @@ def showing(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
         patch.object(model.detector_model, "forward", on_phrase),
     ):
         yield
-
-
-def phrases_of(indices: list[int]) -> list[str]:
-    return [words.PHRASES[index] for index in indices]

@@ -159,3 +159,13 @@ def sam3_model(sizes: Sam3Sizes, vocabulary: int, seed: int) -> Sam3VideoModel:
     model = Sam3VideoModel._from_config(sam3_config(sizes, vocabulary), attn_implementation="eager")
     randomise(model, seed)
     return model.eval()
+
+
+def coarsen(model: torch.nn.Module) -> None:
+    """Leaves each parameter fifteen values, as `randomise` does, so that a pack of them compresses."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.numel() < 100:
+                continue
+            middle, spread = parameter.mean(), parameter.std().clamp(min=1e-6)
+            parameter.copy_(middle + (2 * (parameter - middle) / spread).round().clamp(-7, 7) / 2 * spread)
