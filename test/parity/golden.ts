@@ -78,10 +78,13 @@ interface GoldenIndex {
   runs: (ConceptRun | ClickRun)[];
 }
 
-export interface Golden extends GoldenIndex {
+export interface Arrays {
   tensor(ref: ArrayRef): Tensor;
   /** One byte for each bit, first pixel first. */
   bits(ref: ArrayRef): Uint8Array;
+}
+
+export interface Golden extends GoldenIndex, Arrays {
   /** Writes the pack into a folder. */
   unpack(directory: string): Promise<void>;
 }
@@ -93,16 +96,14 @@ export function goldenNames(): string[] {
   return readdirSync(goldenDir).sort();
 }
 
-export function openGolden(name: string): Golden {
-  const folder = path.join(goldenDir, name);
-  const index: GoldenIndex = JSON.parse(readFileSync(path.join(folder, "golden.json"), "utf8"));
+/** The arrays that a folder's `golden.json` refers to. */
+export function openArrays(folder: string): Arrays {
   const arrays = gunzipSync(readFileSync(path.join(folder, "arrays.bin.gz")));
   const content = ({ offset, bytes }: ArrayRef) => {
     const start = arrays.byteOffset + offset;
     return arrays.buffer.slice(start, start + bytes) as ArrayBuffer;
   };
   return {
-    ...index,
     tensor(ref) {
       const data = content(ref);
       const { shape: dims } = ref;
@@ -118,6 +119,15 @@ export function openGolden(name: string): Golden {
         (_, at) => ((packed[at >> 3] as number) >> (7 - (at & 7))) & 1,
       );
     },
+  };
+}
+
+export function openGolden(name: string): Golden {
+  const folder = path.join(goldenDir, name);
+  const index: GoldenIndex = JSON.parse(readFileSync(path.join(folder, "golden.json"), "utf8"));
+  return {
+    ...index,
+    ...openArrays(folder),
     async unpack(directory) {
       await mkdir(directory, { recursive: true });
       const pack = path.join(folder, "pack");

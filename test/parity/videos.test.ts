@@ -136,7 +136,9 @@ describe.each(goldenNames())("videos through %s", (name) => {
     const where = `frame ${expected.frame}`;
     const [count = 0, height = 0, width = 0] = expected.masks.shape;
     const bits = golden.bits(expected.masks);
-    const areas = expected.ids.map((_, row) => area(bits.subarray(row * height * width, (row + 1) * height * width)));
+    const areas = expected.ids.map((_, row) =>
+      area(bits.subarray(row * height * width, (row + 1) * height * width)),
+    );
     // An object whose mask is empty is listed there once a mask before it took its pixels, and for clicks always.
     const visible = expected.ids.filter((_, row) => (areas[row] as number) > 0);
     expect(
@@ -186,7 +188,12 @@ function cornered(cxcywh: number[]): [number, number, number, number] {
   return [cx - w / 2, cy - h / 2, w, h];
 }
 
-function sized([x0, y0, x1, y1]: readonly [number, number, number, number]): [number, number, number, number] {
+function sized([x0, y0, x1, y1]: readonly [number, number, number, number]): [
+  number,
+  number,
+  number,
+  number,
+] {
   return [x0, y0, x1 - x0, y1 - y0];
 }
 

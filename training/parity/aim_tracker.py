@@ -135,7 +135,7 @@ def remember(tracker: Any, levels: Levels, mask: Tensor) -> tuple[Tensor, Tensor
 def token_major(tracker: Any, memory: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
     """EdgeTAM keeps memories as [B, T, Dm] and turns them when they are read; the others keep [T, B, Dm]."""
     if hasattr(tracker, "spatial_perceiver"):
-        return memory.permute(1, 0, 2), code.permute(1, 0, 2)
+        return memory.permute(1, 0, 2), code.squeeze(1).permute(1, 0, 2)
     return memory, code
 
 

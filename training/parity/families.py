@@ -43,10 +43,6 @@ class Plan:
     exemplars: Exemplars | None = None
 
 
-class Unlucky(Exception):
-    """This seed's recording is not worth comparing with: a rule did not fire, or a decision hung by a hair."""
-
-
 @dataclass
 class Recording:
     family: str
@@ -56,6 +52,8 @@ class Recording:
     graphs: list[graph_cases.Case]
     runs: list[dict[str, Any]]
     """`name`, `clip`, `kind` (concepts or clicks), what was asked, `answers` (one list of frames per act), `fired`, `margins`"""
+    complaints: list[str] = field(default_factory=list)
+    """Why another seed would be better: a rule that did not fire, a decision that hung by a hair."""
     transformers: str = transformers.__version__
 
 
@@ -107,12 +105,23 @@ def concept_scripts(seed: int) -> Callable[[int], list[scripts.Script]]:
 def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
     model, tokenizer = concept_model.make(folder / "checkpoint", variant, seed, concept_scripts(seed), say)
     clips = {script.name: script for script in concept_scripts(seed)(model.config.image_size)}
+    export(folder / "checkpoint", folder / "pack", say)
+    rgb = clips["crossing"].frames()[12]
+    vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
+    levels, positions = model.get_vision_features_for_tracker(vision)
+    side = model.tracker_model.prompt_encoder.image_embedding_size[0]
+    trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    cases = [
+        graph_cases.encode_case(levels, rgb, trunk),
+        *graph_cases.detector_cases(model, rgb, words.encode(tokenizer, list(words.PHRASES)), KEPT),
+        *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
+        *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
+    ]
     every, both, alone = [words.PHRASES[2]], [words.PHRASES[2], words.PHRASES[0]], [words.PHRASES[0]]
     often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.4}
     boxes = Exemplars(0, 0, [[0.2, 0.2, 0.3, 0.3], [0.8, 0.2, 0.3, 0.28]], [1, 0])
     plans: tuple[Plan, ...] = (
         Plan("forward", "crossing", every, [(0, False)]),
-        Plan("ghosts", "ghosts", every, [(0, False)]),
         Plan("two phrases", "ghosts", both, [(0, False)]),
         Plan("both ways", "crossing", every, [(15, False), (15, True)]),
         Plan("corrected often", "ghosts", every, [(0, False)], often),
@@ -137,27 +146,13 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
             "passes": [{"start": start, "reverse": reverse} for start, reverse in plan.passes],
             "fired": dict(heard.counts), "margins": heard.nearest, "answers": [each.results for each in recorded],
         })  # fmt: skip
-    silent = [kind for kind in FIRES if not fired[kind]]
-    if silent:
-        raise Unlucky(f"never happened: {', '.join(silent)}")
-    close = [f"{kind} {margins[kind]:.1e}" for kind, least in MARGINS.items() if margins.get(kind, 1) < least]
-    if close:
-        raise Unlucky(f"hung by a hair: {', '.join(close)}")
+    complaints = [f"never happened: {kind}" for kind in FIRES if not fired[kind]]
+    complaints += [f"hung by a hair: {kind}" for kind, least in MARGINS.items() if margins.get(kind, 1) < least]
     tracker = click_tracker(model)
-    runs.extend(click_runs(tracker, Sam3TrackerVideoInferenceSession, clips["crossing"], pixel_values, say))
-    export(folder / "checkpoint", folder / "pack", say)
-    rgb = clips["crossing"].frames()[12]
-    vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
-    levels, positions = model.get_vision_features_for_tracker(vision)
-    side = model.tracker_model.prompt_encoder.image_embedding_size[0]
-    trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
-    cases = [
-        graph_cases.encode_case(levels, rgb, trunk),
-        *graph_cases.detector_cases(model, rgb, words.encode(tokenizer, list(words.PHRASES)), KEPT),
-        *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
-        *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
-    ]
-    return Recording("sam3", seed, folder / "pack", {name: clip.frames() for name, clip in clips.items()}, cases, runs)
+    clicked, more = click_runs(tracker, Sam3TrackerVideoInferenceSession, clips["crossing"], pixel_values, say)
+    complaints += more
+    stills = {name: clip.frames() for name, clip in clips.items()}
+    return Recording("sam3", seed, folder / "pack", stills, cases, [*runs, *clicked], complaints)
 
 
 def click_tracker(model: Sam3VideoModel) -> Sam3TrackerVideoModel:
@@ -175,8 +170,8 @@ def click_tracker(model: Sam3VideoModel) -> Sam3TrackerVideoModel:
 
 def click_runs(
     tracker: torch.nn.Module, session_class: type, clip: scripts.Script, pixels: Callable[[np.ndarray], torch.Tensor], say: Say
-) -> list[dict[str, Any]]:
-    """Points, boxes, corrections, and both directions, on one clip."""
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Points, boxes, corrections, and both directions, on one clip. → runs, complaints"""
     masks = clip.masks()
 
     def centre(frame: int, actor: int) -> list[float]:
@@ -209,21 +204,21 @@ def click_runs(
         ),
         ("backward", [Click(20, 5, [centre(20, 2)], [1]), Propagation(20, False), Propagation(20, True)]),
     )
-    runs = []
+    runs, complaints = [], []
     for name, acts in plans:
         recorded, nearest = run_clicks.run(tracker, session_class, pixels(clip.frames()), VIDEO_SIZE, acts)
         areas = [int(mask.sum()) for answer in recorded for frame in answer.results for mask in frame.masks]
         say(f"{name}: nearest {nearest:.1e}, {np.mean(np.array(areas) > 0):.2f} of the masks are not empty")
         if nearest < 1e-4:
-            raise Unlucky(f"{name} hung by a hair: {nearest:.1e}")
+            complaints.append(f"hung by a hair: {name}")
         if np.mean(np.array(areas) > 0) < 0.3:
-            raise Unlucky(f"{name}: most masks are empty")
+            complaints.append(f"mostly empty masks: {name}")
         runs.append({
             "name": name, "kind": "clicks", "clip": clip.name, "size": VIDEO_SIZE,
             "acts": [vars(each.act) | {"act": "click" if isinstance(each.act, Click) else "propagate"} for each in recorded],
             "margins": {"choice": nearest}, "answers": [each.results for each in recorded],
         })  # fmt: skip
-    return runs
+    return runs, complaints
 
 
 def click_family(family: str, side: int, session_class: type) -> Callable[[Path, int, Say], Recording]:
@@ -248,7 +243,7 @@ def click_family(family: str, side: int, session_class: type) -> Callable[[Path,
         sight = aim_tracker.Sight(finest=lambda rgb: pyramid(rgb).fpn_hidden_states[0], levels=levels)
         say(f"{family}: {aim_tracker.aim(tracker, sight, [clip], seed)}")
         tracker.save_pretrained(folder / "checkpoint")
-        runs = click_runs(tracker, session_class, clip, imagenet_values, say)
+        runs, complaints = click_runs(tracker, session_class, clip, imagenet_values, say)
         export(folder / "checkpoint", folder / "pack", say)
         rgb = clip.frames()[12]
         seen = tracker.get_image_features(imagenet_values(rgb[None]), return_dict=True)
@@ -257,7 +252,7 @@ def click_family(family: str, side: int, session_class: type) -> Callable[[Path,
             *graph_cases.tracker_cases(tracker, seen.fpn_hidden_states, seen.fpn_position_encoding[-1], seed),
             *graph_cases.remember_cases(tracker, seen.fpn_hidden_states, seed, direct=False),
         ]
-        return Recording(family, seed, folder / "pack", {clip.name: clip.frames()}, cases, runs)
+        return Recording(family, seed, folder / "pack", {clip.name: clip.frames()}, cases, runs, complaints)
 
     return make
 

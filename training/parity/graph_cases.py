@@ -194,7 +194,7 @@ def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) 
             feature = levels[-1].expand(-1, objects, -1)
             large = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
             given = masks if direct and not binarize else large
-            encoded = tracker._encode_new_memory(feature, given, present[:, None], binarize)
+            encoded = tracker._encode_new_memory(feature, given, present[:, None, None], binarize)
             memory = token_major(tracker, *encoded)[0].float().permute(1, 0, 2)
             yield _case(
                 "remember",

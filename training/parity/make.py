@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import families
+from . import cleaning, families
 from .golden import GoldenWriter
 
 LIMIT_BYTES = 15_000_000
@@ -28,35 +28,39 @@ LIMIT_BYTES = 15_000_000
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m parity.make", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the golden files; replaced")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the golden files; a family's are replaced, and so are those of `cleaning` beside it")
     parser.add_argument("--work", type=Path, default=Path(".cache/parity"), help="folder of checkpoints and packs")
     parser.add_argument("--seed", type=int, default=1, help="first seed; an unlucky one is left for the next hundred")
     parser.add_argument("--only", choices=sorted(families.FAMILIES), action="append", help="families to make")
+    parser.add_argument("--tries", type=int, default=5, help="seeds to try; the last is kept, with its complaints, if none is lucky")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     begun = time.monotonic()
+    unlucky: list[str] = []
     for name in options.only or sorted(families.FAMILIES):
         folder = options.out / name
         shutil.rmtree(folder, ignore_errors=True)
-        for attempt in range(5):
+        for attempt in range(options.tries):
             seed = options.seed + 100 * attempt
-            try:
-                made = families.FAMILIES[name](options.work / f"{name}-{seed}", seed, say)
+            made = families.FAMILIES[name](options.work / f"{name}-{seed}", seed, say)
+            if not made.complaints:
                 break
-            except families.Unlucky as reason:
-                say(f"{name}, seed {seed}: {reason}")
-        else:
-            print(f"{name}: five seeds in a row make no usable recording; another --seed may.", file=sys.stderr)
-            return 1
+            say(f"{name}, seed {seed}: {'; '.join(made.complaints)}")
         write(folder, made)
+        unlucky += [f"{name}: {complaint}" for complaint in made.complaints]
         say(f"{name}: done after {time.monotonic() - begun:.0f} s")
+    if not options.only:
+        writer = GoldenWriter()
+        writer.write(options.out.with_name("cleaning"), {"seed": options.seed, "cases": cleaning.cases(writer, options.seed)})
     total = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {total / 1e6:.1f} MB")
     if total > LIMIT_BYTES:
         print(f"{options.out}: {total} bytes, at most {LIMIT_BYTES} are wanted in a repository.", file=sys.stderr)
         return 1
-    return 0
+    for complaint in unlucky:
+        print(complaint, file=sys.stderr)
+    return 1 if unlucky else 0
 
 
 def write(folder: Path, made: families.Recording) -> None:
