@@ -60,6 +60,8 @@ export function packContract(
         f32("boxes_out", "C", K, 4),
         f32("masks", "C", K, m, m),
         f32("presence", "C"),
+        // Which of the model's queries each detection is: the order in which the reference names new objects.
+        optional(i32("query", "C", K)),
       ],
     },
     segment: {

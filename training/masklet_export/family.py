@@ -24,7 +24,6 @@ class Family:
     """One kind of checkpoint. `modules` gives the traced modules by role."""
 
     name: str
-    preset: str
     geometry: Geometry
     vocabulary: int = 1
 

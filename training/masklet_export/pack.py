@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import onnx
-import torch
 
 from masklet_training.render_graph import build_render
 
@@ -85,7 +84,7 @@ def export_pack(
         tokenizer = out / "tokenizer.json"
         tokenizer.write_bytes(checkpoint.tokenizer.read_bytes())
         files.append(file_entry(tokenizer))
-    for path in out.glob("*.onnx"):  # runs every shape inference that the server's runtime would stumble over
+    for path in out.glob("*.onnx"):
         onnx.checker.check_model(str(path))
     text = json.dumps(manifest(family, checkpoint, files, version, preset, precision), indent=2)
     (out / "manifest.json").write_text(text + "\n")

@@ -78,7 +78,6 @@ class Text(nn.Module):
 
 class Sam3(Family):
     name = "sam3"
-    preset = "sam3"
 
     def __init__(self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any]) -> None:
         config = model.config

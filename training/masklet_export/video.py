@@ -135,7 +135,8 @@ class EdgeTam(Sam2):
         self.geometry = replace(self.geometry, T=perceiver.num_latents_1d + perceiver.num_latents_2d)
 
     def backbone(self) -> nn.Module:
-        return self.model.vision_encoder.backbone.timm_model
+        backbone = self.model.vision_encoder.backbone
+        return backbone.timm_model if hasattr(backbone, "timm_model") else super().backbone()
 
     def remember(self) -> Remember:
         return RememberPerceived(self.model)

@@ -2,6 +2,7 @@
 
     python -m parity.make_models --out .cache/models --seed 3
     python -m parity.make_models --family sam3 --side 168 --width 64 --out .cache/models
+    python -m parity.make_models --family sam3 --full --out .cache/full     # the real sizes: 3.4 GB
 
 Weights are drawn wide, and parameters that start as zeros or ones are drawn too, so that no part of the network hides.
 Each model is written as `save_pretrained` writes it; the SAM 3 model comes with a small CLIP tokenizer.
@@ -189,6 +190,21 @@ def make_edgetam(sizes: Sizes, seed: int) -> nn.Module:
     return scramble(EdgeTamVideoModel(config), seed)
 
 
+def make_full(family: str, seed: int) -> nn.Module:
+    """A model of the family's published sizes. Its weights are those of transformers' own initialisation."""
+    import transformers
+
+    name = {"sam3": "Sam3Video", "sam2": "Sam2Video", "edgetam": "EdgeTamVideo"}[family]
+    repvit = {
+        "model_type": "timm_wrapper", "architecture": "repvit_m1", "do_pooling": False, "num_classes": 2,
+        "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    }  # fmt: skip
+    # The configuration's own default is SAM 2's image encoder.
+    own = {"vision_config": {"model_type": "edgetam_vision_model", "backbone_config": repvit}} if family == "edgetam" else {}
+    torch.manual_seed(seed)
+    return getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**own)).eval()
+
+
 MAKERS = {"sam3": make_sam3, "sam2": make_sam2, "edgetam": make_edgetam}
 DEFAULT_SIDES = {"sam3": 168, "sam2": 192, "edgetam": 192}  # EdgeTAM: the map's side, side/16, in three windows
 
@@ -206,7 +222,7 @@ def make_tokenizer(vocabulary: int = 300) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocab, merges, unk_token="<|endoftext|>", end_of_word_suffix="</w>"))
     tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(r"\s+", " "), normalizers.Lowercase()]
+        [normalizers.NFC(), normalizers.Replace(_regex(r"\s+"), " "), normalizers.Lowercase()]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -236,16 +252,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="each family is written to a folder of its name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--side", type=int, help="side of the square image, pixels")
+    parser.add_argument("--full", action="store_true", help="the published sizes instead of small ones")
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--queries", type=int, default=11)
     options = parser.parse_args()
     for family in options.family or list(MAKERS):
         sizes = Sizes(side=options.side or DEFAULT_SIDES[family], width=options.width, queries=options.queries)
         folder = options.out / family
-        MAKERS[family](sizes, options.seed).save_pretrained(folder)
+        model = make_full(family, options.seed) if options.full else MAKERS[family](sizes, options.seed)
+        model.save_pretrained(folder)
         if family == "sam3":
             make_tokenizer().save(str(folder / "tokenizer.json"))
-        print(f"{folder}: {family}, {sizes}")
+        print(f"{folder}: {family}, {'published sizes' if options.full else sizes}")
 
 
 if __name__ == "__main__":

@@ -97,11 +97,14 @@ class Reference:
         }
 
     def seed(self, inputs: Inputs) -> Inputs:
+        masks = inputs["mask"]
+        if hasattr(self.tracker, "spatial_perceiver"):  # EdgeTAM's method takes masks of the image's size only
+            masks = F.interpolate(masks, size=(self.z.S, self.z.S), mode="bilinear", align_corners=False)
         rows = [
             self.tracker._use_mask_as_output(
-                inputs["feat"], [inputs["feat_s0"], inputs["feat_s1"]], inputs["mask"][b : b + 1]
+                inputs["feat"], [inputs["feat_s0"], inputs["feat_s1"]], masks[b : b + 1]
             )
-            for b in range(inputs["mask"].shape[0])
+            for b in range(masks.shape[0])
         ]
         return {
             "pointer": torch.cat([row.object_pointer.flatten(0, -2) for row in rows]),

@@ -16,12 +16,11 @@ from masklet_export.checkpoint import open_checkpoint
 from masklet_export.families import open_family
 from masklet_export.family import Family
 from masklet_export.spec import example_inputs
-from parity.make_models import MAKERS, Sizes, make_tokenizer
+from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, make_tokenizer
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
-SIZES = {"sam3": Sizes(side=168)}
-FORMS = {"sam3": "fused"}
+FORMS = {"sam3": "fused", "sam2": "standard", "edgetam": "fused"}
 
 
 @dataclass
@@ -45,11 +44,11 @@ class Exported:
         return example_inputs(self.family.geometry, vocabulary=self.family.vocabulary, temporal_rows=rows, **counts)
 
 
-@pytest.fixture(scope="module", params=list(SIZES))
+@pytest.fixture(scope="module", params=list(MAKERS))
 def pack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     name = request.param
     folder, out = tmp_path_factory.mktemp("checkpoint"), tmp_path_factory.mktemp("pack")
-    MAKERS[name](SIZES[name], 5).save_pretrained(folder)
+    MAKERS[name](Sizes(side=DEFAULT_SIDES[name]), 5).save_pretrained(folder)
     if name == "sam3":
         make_tokenizer().save(str(folder / "tokenizer.json"))
     assert main([str(folder), "--out", str(out), "--attention", FORMS[name]]) == 0

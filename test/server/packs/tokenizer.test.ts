@@ -71,3 +71,76 @@ test("a phrase without a word is refused", async () => {
   const tokenize = await openWords();
   expect(() => tokenize("  ")).toThrow(PhraseError);
 });
+
+/** CLIP's tokenizer with two of its merges: bytes, word ends marked by "</w>", start and end marks. SAM 3's is of this kind. */
+function clipTokenizer() {
+  const letters = [..."abcdefghijklmnopqrstuvwxyz!"];
+  const pieces = [...letters, ...letters.map((letter) => `${letter}</w>`), "do", "dog</w>"];
+  const vocab = Object.fromEntries(pieces.map((piece, id) => [piece, id]));
+  const [start, end] = [pieces.length, pieces.length + 1];
+  const mark = (id: number, content: string) => ({
+    ...{ id, content, special: true, normalized: false },
+    ...{ single_word: false, lstrip: false, rstrip: false },
+  });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [mark(start, "<|startoftext|>"), mark(end, "<|endoftext|>")],
+    normalizer: {
+      type: "Sequence",
+      normalizers: [
+        { type: "NFC" },
+        { type: "Replace", pattern: { Regex: "\\s+" }, content: " " },
+        { type: "Lowercase" },
+      ],
+    },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        {
+          type: "Split",
+          pattern: { Regex: "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" },
+          behavior: "Removed",
+          invert: true,
+        },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+      ],
+    },
+    post_processor: {
+      type: "RobertaProcessing",
+      sep: ["<|endoftext|>", end],
+      cls: ["<|startoftext|>", start],
+      trim_offsets: false,
+      add_prefix_space: false,
+    },
+    decoder: null,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: "<|endoftext|>",
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "</w>",
+      fuse_unk: false,
+      vocab: { ...vocab, "<|startoftext|>": start, "<|endoftext|>": end },
+      merges: ["d o", "do g</w>"],
+    },
+  };
+}
+
+test("a CLIP tokenizer merges letters, marks both ends and pads to the pack's length", async () => {
+  const json = clipTokenizer();
+  const folder = await mkdtemp(path.join(tmpdir(), "masklet-tokenizer-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const file = path.join(folder, "tokenizer.json");
+  await writeFile(file, JSON.stringify(json));
+  const { vocab } = json.model;
+  const tokenize = await openTokenizer(file, "tokenizer.json", 9);
+  const { ids, mask } = tokenize("  A  Dog!");
+  const words = ["<|startoftext|>", "a</w>", "dog</w>", "!</w>", "<|endoftext|>"] as (keyof typeof vocab)[];
+  expect([...ids]).toEqual([...words.map((word) => vocab[word]), 0, 0, 0, 0]);
+  expect([...mask]).toEqual([1, 1, 1, 1, 1, 0, 0, 0, 0]);
+  expect(() => tokenize("elephant")).toThrow(
+    "The phrase is too long: it has 8 tokens, and this pack reads at most 7.",
+  );
+});
