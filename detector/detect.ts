@@ -1,7 +1,7 @@
 /** One frame and all concepts in, one list of detections out. */
 import { type ConceptQuery, packQueries } from "./concepts.js";
 import type { BoxXyxy } from "./geometry.js";
-import { floats, type RunGraph, type Tensor } from "./graph.js";
+import { floats, ints, type RunGraph, type Tensor } from "./graph.js";
 import { type MaskBits, type MaskExtent, maskBits, maskExtent } from "./mask-bits.js";
 import { mergeAcrossConcepts, suppressOverlapping } from "./nms.js";
 
@@ -30,7 +30,7 @@ export interface DetectRules {
   sameThingIou: number;
   /** Whether a mask without a single pixel is a detection. */
   keepEmpty: boolean;
-  /** In the order of the concepts and of the graph's rows, in which SAM 3 gives ids; otherwise best first. */
+  /** In the order of the concepts and of the model's queries, in which SAM 3 gives ids; otherwise best first. */
   keepRowOrder: boolean;
 }
 
@@ -40,6 +40,8 @@ export interface DetectSizes {
   m: number;
   /** Whether the detector's boxes are wanted as well. */
   boxes?: boolean;
+  /** Whether the graph tells which of the model's queries each row is: rows come best first, ids in query order. */
+  queries?: boolean;
 }
 
 /**
@@ -54,11 +56,13 @@ export async function detect(
   sizes: DetectSizes,
   rules: DetectRules,
 ): Promise<Detection[]> {
-  const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : [])];
+  const inOrder = sizes.queries && rules.keepRowOrder;
+  const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : []), ...(inOrder ? ["query"] : [])];
   const outputs = await run("detect", { trunk, ...packQueries(queries, sizes.L, sizes.D) }, wanted);
   const scores = floats(outputs, "scores"); // [C, K]
   const masks = floats(outputs, "masks"); // [C, K, m, m]
   const boxes = sizes.boxes ? floats(outputs, "boxes_out") : null; // [C, K, 4]
+  const queryOf = inOrder ? ints(outputs, "query") : null; // [C, K]
   const kept = scores.length / queries.length;
   const found = queries.flatMap(({ concept }, row) => {
     const candidates: (Detection & { row: number })[] = [];
@@ -76,7 +80,8 @@ export async function detect(
         bits: maskBits(maskLogits),
         extent: extent ?? NOWHERE,
         ...(boxes ? { box: boxAt(boxes, k) } : {}),
-        row: k,
+        // Concept after concept, each in the order of its queries.
+        row: row * QUERIES + (queryOf?.[k] ?? k - row * kept),
       });
     }
     if (rules.detNmsThresh === 0) return candidates;
@@ -85,6 +90,9 @@ export async function detect(
   const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
   return rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
 }
+
+/** More than any detector has. */
+const QUERIES = 1e6;
 
 const NOWHERE: MaskExtent = { box: [0, 0, 0, 0], centre: [0, 0] };
 

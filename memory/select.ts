@@ -30,6 +30,8 @@ export interface SelectOptions {
   mfThreshold: number | null;
   /** Pointers of the conditioning frames that were selected, or of all that lie behind. */
   conditioningPointers: "selected" | "past";
+  /** Of two conditioning frames equally far away, the one that was added first, or the earlier in the video. */
+  conditioningTies: "added" | "earlier";
   /** Frames of the video, which a pointer window longer than it shrinks to; null: unknown, or the window is fixed. */
   numFrames: number | null;
 }
@@ -73,7 +75,7 @@ export function selectMemories(
   const behind = (entry: { frameIndex: number }) => (frameIndex - entry.frameIndex) * sign;
   // A frame is never conditioned by itself.
   const others = bank.conditioning.filter((entry) => entry.frameIndex !== frameIndex);
-  const chosen = closestConditioning(others, frameIndex, rules.maxConditioning);
+  const chosen = closestConditioning(others, frameIndex, rules.maxConditioning, options.conditioningTies);
   const spare = others.filter((entry) => !chosen.includes(entry));
   const window = Math.min(rules.maxPointers, options.numFrames ?? rules.maxPointers);
   const search = { behind, spare, pointerLimit: Math.max(window - 1, 0) };
@@ -176,17 +178,19 @@ export function framesByScore(
 
 /**
  * At most `limit` entries: the closest before the frame, the closest after it, then the others by distance; of two
- * equally far ones the earlier.
+ * equally far ones the earlier, or the one that comes first among the entries.
  * @param limit -1 for all
  */
 export function closestConditioning<E extends { frameIndex: number }>(
   entries: readonly E[],
   frameIndex: number,
   limit: number,
+  ties: SelectOptions["conditioningTies"] = "earlier",
 ): E[] {
   if (limit < 0 || entries.length <= limit) return [...entries];
   const gap = (entry: E) => Math.abs(entry.frameIndex - frameIndex);
-  const sorted = [...entries].sort((a, b) => gap(a) - gap(b) || a.frameIndex - b.frameIndex);
+  const inTie = (a: E, b: E) => (ties === "earlier" ? a.frameIndex - b.frameIndex : 0);
+  const sorted = [...entries].sort((a, b) => gap(a) - gap(b) || inTie(a, b));
   const before = sorted.find((entry) => entry.frameIndex < frameIndex);
   const after = sorted.find((entry) => entry.frameIndex >= frameIndex);
   const first = [before, after].filter((entry) => entry !== undefined);

@@ -9,7 +9,7 @@ import { CERTAIN, type Sight } from "./sight.js";
 
 /** @returns in the order of the policy; nothing when nothing is asked for */
 export async function lookFor(
-  { run, geometry, policy }: TrackerParts,
+  { run, geometry, policy, tellsQueries }: TrackerParts,
   features: FrameFeatures,
   queries: readonly ConceptQuery[],
 ): Promise<Detection[]> {
@@ -17,7 +17,7 @@ export async function lookFor(
   const { L = 0, D, m } = geometry;
   const boxes =
     policy.detect.suppressDetCloseToBoundary || policy.recondition.reconstructionBboxIouThresh > 0;
-  return detect(run, features.trunk, queries, { L, D, m, boxes }, policy.detect);
+  return detect(run, features.trunk, queries, { L, D, m, boxes, queries: tellsQueries }, policy.detect);
 }
 
 /**

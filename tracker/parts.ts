@@ -22,6 +22,8 @@ export interface VideoTrackerOptions {
   preset?: PresetName | undefined;
   /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
+  /** `detect` tells which of the model's queries each of its rows is. */
+  tellsQueries?: boolean;
   /** Length of the video; absent or null while it is not known. */
   numFrames?: number | null | undefined;
 }
@@ -33,6 +35,7 @@ export interface TrackerParts {
   bank: BankRules;
   policy: TrackerPolicy;
   numFrames: number | null;
+  tellsQueries: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   concepts: ConceptList;
@@ -53,6 +56,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     bank,
     policy,
     numFrames: options.numFrames ?? null,
+    tellsQueries: options.tellsQueries ?? false,
     capabilities,
     features: createFeatureCache(model),
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),

@@ -224,6 +224,8 @@ export interface TrackerPolicy {
     precision: "float32" | "bfloat16";
     /** Pointers of the selected conditioning frames, or of all past ones. */
     conditioningPointers: "selected" | "past";
+    /** Of two conditioning frames equally far away, the one that was added first, or the earlier in the video. */
+    conditioningTies: "added" | "earlier";
     /** The pointers' window shrinks with a video shorter than it. */
     pointerWindowFitsVideo: boolean;
     /** Detection logit above which a pixel belongs to the mask a new object starts from. Higher: tighter masks. */

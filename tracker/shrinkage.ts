@@ -4,6 +4,8 @@
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py (pixel-wise non-overlap and area shrinkage).
  */
+import type { BoxXyxy } from "../detector/geometry.js";
+import { maskExtent } from "../detector/mask-bits.js";
 import type { TrackerPolicy } from "./policy.js";
 import { enlarge } from "./resize.js";
 
@@ -27,6 +29,7 @@ export function withoutShrunk(
   { minKept, shrinkGrid }: Pick<TrackerPolicy["overlap"], "minKept" | "shrinkGrid">,
 ): Float32Array[] {
   const masks = objects.map(({ maskLogits }) => maskLogits);
+  const extents = masks.map((mask) => maskExtent(mask, side)?.box);
   const groups = new Map<Shrinkable["group"], number[]>();
   objects.forEach(({ group }, index) => {
     groups.set(group, [...(groups.get(group) ?? []), index]);
@@ -34,9 +37,14 @@ export function withoutShrunk(
   for (const members of groups.values()) {
     // Where the rule looks at the masks' own grid, one alone is left alone.
     if (shrinkGrid === "mask" && members.length === 1) continue;
+    const isCrowded = members.some((a) =>
+      members.some((b) => a < b && meets(extents[a], extents[b], 1 / side)),
+    );
+    // Where nobody meets anybody each keeps all it has, on any grid.
+    const isFine = shrinkGrid === "memory" && isCrowded;
     const fine = members.map((index) => {
       const mask = masks[index] as Float32Array;
-      return shrinkGrid === "mask" || members.length === 1 ? mask : enlarge(mask, side, side * MEMORY_SCALE);
+      return isFine ? enlarge(mask, side, side * MEMORY_SCALE) : mask;
     });
     sharesKept(fine).forEach((share, place) => {
       const index = members[place] as number;
@@ -45,6 +53,12 @@ export function withoutShrunk(
     });
   }
   return masks;
+}
+
+/** Whether two boxes come within a pixel of the mask grid of each other: enlarged, masks may reach half a pixel further. */
+function meets(a: BoxXyxy | undefined, b: BoxXyxy | undefined, pixel: number): boolean {
+  if (!a || !b) return false;
+  return a[0] <= b[2] + pixel && b[0] <= a[2] + pixel && a[1] <= b[3] + pixel && b[1] <= a[3] + pixel;
 }
 
 /** For each mask the share of its pixels that are highest in it; 0 when it has none. Of equal ones the first owns. */

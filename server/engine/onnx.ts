@@ -26,6 +26,8 @@ export interface OpenGraphs {
   run: RunGraph;
   /** The provider in use, by role. */
   providers: Partial<Record<GraphRole, string>>;
+  /** Names of the outputs, by role. */
+  outputs: Partial<Record<GraphRole, readonly string[]>>;
   /** Runs, and time inside ONNX Runtime, by role since the graphs were opened. */
   timing: Partial<Record<GraphRole, { runs: number; ms: number }>>;
 }
@@ -60,6 +62,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   return {
     run,
     providers: Object.fromEntries(graphs.map(([role, { provider }]) => [role, provider])),
+    outputs: Object.fromEntries(graphs.map(([role, { outputs }]) => [role, outputs.map(({ name }) => name)])),
     timing: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
   };
 }

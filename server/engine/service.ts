@@ -136,6 +136,7 @@ function newSession(
     capabilities,
     policy,
     numFrames,
+    tellsQueries: graphs.outputs.detect?.includes("query") ?? false,
   });
   const video = { width, height };
   const opened = createVideoSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames });

@@ -60,7 +60,7 @@ export function packContract(
         f32("boxes_out", "C", K, 4),
         f32("masks", "C", K, m, m),
         f32("presence", "C"),
-        // Which of the model's queries each detection is: the order in which the reference names new objects.
+        // Which of the model's queries each row is; rows come best first.
         optional(i32("query", "C", K)),
       ],
     },

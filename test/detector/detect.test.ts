@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Concept } from "../../detector/concepts.js";
 import { detect } from "../../detector/detect.js";
-import { float32, type RunGraph } from "../../detector/graph.js";
+import { float32, int32, type RunGraph } from "../../detector/graph.js";
 
 const m = 4;
 const K = 3;
@@ -62,4 +62,30 @@ it("keeps what scores high enough and has pixels, once per thing, with every con
     [expect.closeTo(0.95), [0, 1], [0, 0, 1, 0.5]],
     [expect.closeTo(0.7), [1], [0, 0.75, 1, 1]],
   ]);
+});
+
+it("lists things in the order of the model's queries where ids follow it", async () => {
+  const run: RunGraph = async (_, _inputs, fetch) => ({
+    scores: float32([2, 2], Float32Array.of(0.9, 0.8, 0.7, 0.6)),
+    masks: float32([2, 2, m, m], Float32Array.from([rows(0), rows(1), rows(2), rows(3)].flat())),
+    ...(fetch.includes("query") ? { query: int32([2, 2], Int32Array.of(150, 3, 7, 8)) } : {}),
+  });
+  const rules = {
+    scoreThresholdDetection: 0.5,
+    detNmsThresh: 0,
+    nmsCovered: 1,
+    sameThingIou: 0,
+    keepEmpty: true,
+  };
+  const scores = async (queries: boolean, keepRowOrder: boolean) => {
+    const asked = [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] }));
+    const sizes = { L: 1, D: 2, m, queries };
+    const found = await detect(run, float32([1], new Float32Array(1)), asked, sizes, {
+      ...rules,
+      keepRowOrder,
+    });
+    return found.map(({ score }) => Number(score.toFixed(1)));
+  };
+  expect(await scores(true, true)).toEqual([0.8, 0.9, 0.7, 0.6]);
+  expect(await scores(false, true)).toEqual([0.9, 0.8, 0.7, 0.6]);
 });

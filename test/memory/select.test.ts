@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { MemoryEntry, MemoryKind, PointerEntry } from "../../memory/bank.js";
+import { createMemoryBank, type MemoryEntry, type MemoryKind, type PointerEntry } from "../../memory/bank.js";
 import { type BankRules, closestConditioning, selectMemories } from "../../memory/select.js";
 
 const rules: BankRules = {
@@ -37,6 +37,7 @@ function select(bank: Bank, frame: number, reverse = false, seenWithin: number |
     seenWithin,
     mfThreshold: null,
     conditioningPointers: "selected",
+    conditioningTies: "earlier",
     numFrames: null,
   });
   return {
@@ -160,5 +161,98 @@ describe("the closest conditioning frames", () => {
   it("are all of them when there are few enough, or no limit", () => {
     expect(pick(3, [9, 1], 2)).toEqual([9, 1]);
     expect(pick(3, [9, 1, 5], -1)).toEqual([9, 1, 5]);
+  });
+});
+
+describe("what SAM 3 and its port select otherwise", () => {
+  const options = {
+    seenWithin: null,
+    mfThreshold: null,
+    conditioningTies: "earlier",
+    numFrames: null,
+  } as const;
+
+  it("lets all past conditioning frames speak, or those selected and the others as tracked frames", () => {
+    const bank = remembered([0, 10, 20, 30, 40, 50], [51, 52]);
+    const pointers = (conditioningPointers: "selected" | "past") =>
+      selectMemories(bank, 53, false, rules, { ...options, conditioningPointers }).pointers.map(
+        (one) => one.pointer[0],
+      );
+    expect(pointers("past").sort()).toEqual([0, 10, 20, 30, 40, 50, 51, 52]);
+    expect(pointers("selected").sort()).toEqual([20, 30, 40, 50, 51, 52]);
+  });
+
+  it("measures pointers against the window that fits the video", () => {
+    const dts = (numFrames: number | null) =>
+      selectMemories(remembered([0], [1, 2, 3]), 4, false, rules, {
+        ...options,
+        conditioningPointers: "selected",
+        numFrames,
+      }).pointers.map(({ dt }) => Number(dt.toFixed(3)));
+    expect(dts(null)).toEqual([0.267, 0.2, 0.133, 0.067]);
+    expect(dts(4)).toEqual([1.333, 1, 0.667, 0.333]);
+    // A window of three frames reaches two frames back.
+    expect(dts(3)).toEqual([2, 1, 0.5]);
+  });
+
+  it("breaks ties by the order in which frames were added, or by time", () => {
+    const entries = [11, 10, 6, 7, 3, 5].map((frameIndex) => ({ frameIndex }));
+    const chosen = (ties: "added" | "earlier") =>
+      closestConditioning(entries, 8, 4, ties).map(({ frameIndex }) => frameIndex);
+    expect([chosen("added"), chosen("earlier")]).toEqual([
+      [7, 10, 6, 11],
+      [7, 10, 6, 5],
+    ]);
+  });
+});
+
+describe("a bank that demotes and promotes", () => {
+  const limits = { recent: 6, pointers: 15, conditioning: 8, reconditioned: 3 };
+
+  it("turns a tracked frame into a conditioning one and back, without a score", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "born"));
+    bank.add({ ...entry(4, "recent"), trackScore: 0.9 });
+    bank.promote(4, "reconditioned");
+    expect([
+      bank.conditioning.map(({ frameIndex }) => frameIndex),
+      bank.recent.length,
+      bank.pointers.length,
+    ]).toEqual([[0, 4], 0, 0]);
+    bank.demote(4);
+    expect([bank.conditioning.length, bank.recent[0]?.kind, bank.recent[0]?.trackScore]).toEqual([
+      1,
+      "recent",
+      undefined,
+    ]);
+  });
+
+  it("keeps demoted frames as tracked ones, but never demotes the last memory", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "born"));
+    expect(bank.demoteAround(3, 16, false)).toEqual([]);
+    bank.add(entry(10, "prompted"));
+    expect(bank.demoteAround(10, 16, false)).toEqual([0]);
+    expect([bank.conditioning.map(({ frameIndex }) => frameIndex), bank.at(0)?.kind]).toEqual([
+      [10],
+      "recent",
+    ]);
+  });
+
+  it("lets poor looks go, except the newest's neighbour, and keeps the windows around what was given", () => {
+    const bank = createMemoryBank({ ...limits, recent: 3, minScore: 0.01, aroundGiven: true });
+    bank.add(entry(10, "born"));
+    for (let frame = 11; frame <= 30; frame++)
+      bank.add({ ...entry(frame, "recent"), trackScore: frame % 2 ? 0.5 : 0 });
+    expect(bank.recent.map(({ frameIndex }) => frameIndex)).toEqual([11, 13, 27, 29, 30]);
+  });
+
+  it("spends the masks of frames around one, but not what the user gave", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(5, "prompted"));
+    bank.add(entry(6, "recent"));
+    bank.add(entry(20, "recent"));
+    bank.spendMasksAround(7, 7);
+    expect([5, 6, 20].map((frame) => bank.at(frame)?.maskSpent)).toEqual([undefined, true, undefined]);
   });
 });

@@ -274,7 +274,29 @@ describe("clicks (trace 8)", () => {
     expect(await conditioning({ refinementDetectorCondFrameRemovalWindow: 5 })).toEqual([[0, 10, 16], 0]);
     expect(await conditioning({ refinementDetectorCondFrameRemovalWindow: 10 })).toEqual([[10], 0]);
     expect(await conditioning({ clearMasksWindow: 5 })).toEqual([[10], 1]);
-    expect(await conditioning({ useStatelessRefinement: true })).toEqual([[10], 0]);
+  });
+
+  it("spend the masks around a correction in SAM 3, which masklet does not (quirk 16)", async () => {
+    const startsFromMask = async (preset: "sam3" | "masklet") => {
+      const bench = createTraceBench(script, preset);
+      await bench.name(0);
+      await bench.visit(upTo(20));
+      await bench.click(15, 0);
+      return segments(bench)[0]?.[0];
+    };
+    expect([await startsFromMask("sam3"), await startsFromMask("masklet")]).toEqual([0, 1]);
+  });
+
+  it("make a detected object anew where refinement is stateless", async () => {
+    const memories = async (useStatelessRefinement: boolean) => {
+      const bench = createTraceBench(script, "sam3", { edit: { useStatelessRefinement } });
+      await bench.name(0);
+      await bench.visit(upTo(20));
+      await bench.click(10, 0);
+      await bench.visit([21]);
+      return bankSizes(bench).get(21)?.[0];
+    };
+    expect([await memories(true), await memories(false)]).toEqual([1, 7]);
   });
 
   it("are decoded with memory where the policy says so, as the port does", async () => {
@@ -355,6 +377,25 @@ describe("box-only sessions (trace 1)", () => {
     expect(await run("sam3")).toEqual([[0.9], []]);
     expect(await run("masklet")).toEqual([[0.9], [0]]);
   });
+});
+
+it("does not let a box speak for the frame after it (quirk 7)", async () => {
+  const boxes: boolean[] = [];
+  const script = {
+    detect: (_: number, hasBox: boolean) => {
+      boxes.push(hasBox);
+      return [found(A)];
+    },
+  };
+  const bench = createTraceBench(script, "sam3");
+  await bench.tracker.prompt(bench.frame(0), {
+    kind: "concept",
+    text: "thing",
+    replace: false,
+    exemplars: { boxesXywh: [[0.2, 0.2, 0.25, 0.25]], labels: [1] },
+  });
+  await bench.visit([0, 1]);
+  expect(boxes).toEqual([true, true, false]);
 });
 
 it("cleans masks of holes up to the area that the policy names", async () => {
