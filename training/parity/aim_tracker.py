@@ -18,6 +18,9 @@ from .scripts import FRAMES, Script
 Levels = list[Tensor]
 """Feature levels of frames, finest first: [n, D/8, 4g, 4g], [n, D/4, 2g, 2g], [n, D, g, g]."""
 _MASK_LOGIT, _SCORE_LOGIT = 5.0, 4.0
+_PENALTY = 2e-2
+"""Large, so that readouts rest on what varies most: memories are rounded to 8 bits, and a readout that magnifies small
+differences would magnify those of rounding too."""
 
 
 @dataclass
@@ -192,7 +195,7 @@ def _aim_upscaling(tracker: Any, samples: list[_Sample]) -> None:
     side = samples[0].image.shape[-1]
     features = torch.cat([sample.image.flatten(1).T for sample in samples])
     inside = torch.cat([_shrink(sample.truth, side).flatten() * sample.seen for sample in samples])
-    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, 1e-4)
+    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, _PENALTY)
     up = tracker.mask_decoder.upscale_conv1
     for channel, sign in ((0, 1.0), (1, -1.0)):
         up.weight[:, channel] = sign * matrix[0, :, None, None]
@@ -216,7 +219,7 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> No
     inside = torch.cat(goals)
     keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
     matrix, bias = ridge.solve(
-        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.5, 1e-4
+        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.25, _PENALTY
     )
     up, skip = decoder.upscale_conv2, decoder.conv_s0
     for channel, sign in ((0, 1.0), (1, -1.0)):

@@ -118,7 +118,7 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
     ]
     every, both, alone = [words.PHRASES[2]], [words.PHRASES[2], words.PHRASES[0]], [words.PHRASES[0]]
-    often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.4}
+    often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.2}
     boxes = Exemplars(0, 0, [[0.2, 0.2, 0.3, 0.3], [0.8, 0.2, 0.3, 0.28]], [1, 0])
     plans: tuple[Plan, ...] = (
         Plan("forward", "crossing", every, [(0, False)]),

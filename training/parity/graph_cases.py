@@ -191,11 +191,14 @@ def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) 
         masks = _masks(objects, m, generator)
         present = torch.tensor([1.0, -1.0, 1.0])[:objects] * 10
         for binarize in (False, True):
-            feature = levels[-1].expand(-1, objects, -1)
             large = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
             given = masks if direct and not binarize else large
-            encoded = tracker._encode_new_memory(feature, given, present[:, None, None], binarize)
-            memory = token_major(tracker, *encoded)[0].float().permute(1, 0, 2)
+            # One at a time: EdgeTAM's perceiver takes no batch.
+            encoded = [
+                tracker._encode_new_memory(levels[-1], given[b : b + 1], present[b].view(1, 1), binarize)
+                for b in range(objects)
+            ]
+            memory = torch.cat([token_major(tracker, *each)[0].float().permute(1, 0, 2) for each in encoded])
             yield _case(
                 "remember",
                 {"feat": _square(levels[-1]), "mask": masks, "score": present, "binarize": torch.full((objects,), float(binarize))},
