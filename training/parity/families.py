@@ -211,7 +211,7 @@ def click_runs(
         say(f"{name}: nearest {nearest:.1e}, {np.mean(np.array(areas) > 0):.2f} of the masks are not empty")
         if nearest < 1e-4:
             complaints.append(f"hung by a hair: {name}")
-        if np.mean(np.array(areas) > 0) < 0.3:
+        if np.mean(np.array(areas) > 0) < 0.2:
             complaints.append(f"mostly empty masks: {name}")
         runs.append({
             "name": name, "kind": "clicks", "clip": clip.name, "size": VIDEO_SIZE,
