@@ -122,6 +122,7 @@ describe.each(goldenNames())("videos through %s", (name) => {
             labels: act.labels,
             ...(act.box_xyxy ? { boxXywh: sized(act.box_xyxy) } : {}),
             clearOldPoints: act.clear,
+            clearOldBoxes: act.clear,
           },
         });
         compareFrame(output, wanted[0] as GoldenFrame, false);
