@@ -21,6 +21,8 @@ const ARROWS: Record<string, readonly string[]> = {
   "clients/command/media.ts": ["clients/command", "server/media"],
   // Written as users write: by the package's name.
   "clients/examples": [],
+  // Measures the whole server from outside, and so has to start one.
+  "clients/bench": ["clients/typescript", "server/main.ts"],
   "clients/demo": ["clients/typescript", "clients/drawing", "clients/command"],
 };
 

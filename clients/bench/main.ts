@@ -1,0 +1,14 @@
+/** `npm run bench -- <name> <options>` */
+import { benchReference } from "./reference.js";
+
+const BENCHES: Record<string, (args: string[]) => Promise<void>> = { reference: benchReference };
+
+const [name = "", ...args] = process.argv.slice(2);
+const bench = BENCHES[name];
+try {
+  if (!bench) throw new Error(`expected one of: ${Object.keys(BENCHES).join(", ")}; got "${name}".`);
+  await bench(args);
+} catch (error) {
+  process.stderr.write(`bench: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

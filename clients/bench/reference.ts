@@ -1,0 +1,118 @@
+/**
+ * Frames per second of the whole server, decoding to socket, beside transformers in PyTorch: same weights, same clip, same
+ * number of threads, one after the other in one go.
+ *
+ *     npm run bench -- reference --checkpoint models/sam3 --pack packs/sam3 --video clip.mp4 --text "red car"
+ */
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { parseArgs, promisify } from "node:util";
+import { startServer } from "../../server/main.js";
+import { connect } from "../typescript/client.js";
+
+interface Measured {
+  frames: number;
+  objects: number;
+  seconds: number;
+}
+
+interface Plan {
+  /** Folder that `save_pretrained` of a Sam3VideoModel wrote, with its tokenizer. */
+  checkpoint: string;
+  /** The same, exported. */
+  pack: string;
+  video: string;
+  text: string;
+  threads: number;
+}
+
+const trainingDir = path.join(import.meta.dirname, "..", "..", "training");
+
+function readPlan(args: string[]): Plan {
+  const { values } = parseArgs({
+    args,
+    options: {
+      checkpoint: { type: "string" },
+      pack: { type: "string" },
+      video: { type: "string" },
+      text: { type: "string" },
+      threads: { type: "string", default: "1" },
+    },
+  });
+  const required = (name: "checkpoint" | "pack" | "video" | "text") => {
+    const value = values[name];
+    if (value === undefined)
+      throw new Error(`--${name} is missing; all of --checkpoint, --pack, --video and --text are needed.`);
+    return value;
+  };
+  const threads = Number(values.threads);
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new Error(`--threads: expected a number from 1, got "${values.threads}".`);
+  return {
+    checkpoint: path.resolve(required("checkpoint")),
+    pack: path.resolve(required("pack")),
+    video: path.resolve(required("video")),
+    text: required("text"),
+    threads,
+  };
+}
+
+/** Python of the environment that `training/requirements.txt` was installed into: `PYTHON`, or `python3`. */
+async function measureTransformers({ checkpoint, video, text, threads }: Plan): Promise<Measured> {
+  const python = process.env.PYTHON ?? "python3";
+  const { stdout } = await promisify(execFile)(
+    python,
+    ["-m", "parity.bench_reference", checkpoint, video, "--text", text, "--threads", String(threads)],
+    { cwd: trainingDir, maxBuffer: 2 ** 24, env: { ...process.env, OMP_NUM_THREADS: String(threads) } },
+  );
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Measured;
+}
+
+async function measureServer({ pack, video, text, threads }: Plan): Promise<Measured> {
+  const server = await startServer({
+    port: 0,
+    packDir: pack,
+    threads,
+    logLevel: "silent",
+    mediaRoots: [path.dirname(video)],
+  });
+  try {
+    await server.predictor.ready;
+    const client = await connect(server.url);
+    const begun = performance.now();
+    const session = await client.startSession({ resource_path: video });
+    await session.addPrompt({ frame_index: 0, text });
+    let frames = 0;
+    let objects = 0;
+    for await (const { outputs } of session.propagate({
+      propagation_direction: "forward",
+      start_frame_index: 0,
+    })) {
+      frames += 1;
+      objects += outputs.out_obj_ids.length;
+    }
+    const seconds = (performance.now() - begun) / 1000;
+    await client.close();
+    return { frames, objects, seconds };
+  } finally {
+    await server.close();
+  }
+}
+
+function line(name: string, { frames, objects, seconds }: Measured): string {
+  const rate = (frames / seconds).toFixed(2);
+  return `${name.padEnd(13)} ${rate} frames per second (${frames} frames, ${objects} objects shown, ${seconds.toFixed(2)} s)\n`;
+}
+
+/** @throws Error with one sentence when something is missing or Python cannot run */
+export async function benchReference(args: string[]): Promise<void> {
+  const plan = readPlan(args);
+  const reference = await measureTransformers(plan);
+  process.stdout.write(line("transformers", reference));
+  const server = await measureServer(plan);
+  process.stdout.write(line("masklet", server));
+  const ratio = server.frames / server.seconds / (reference.frames / reference.seconds);
+  process.stdout.write(
+    `ratio         ${ratio.toFixed(2)} (${plan.threads} thread${plan.threads === 1 ? "" : "s"})\n`,
+  );
+}

@@ -1,0 +1,206 @@
+/**
+ * Whole clips through the engine's inference process code and ONNX Runtime, against transformers' own video pipelines over the
+ * same frames with the same weights: equal ids, scores, boxes and masks on every frame.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeMask } from "../../protocol/rle.js";
+import type { FrameOutput } from "../../server/engine/engine.js";
+import { createService, type EngineService } from "../../server/engine/service.js";
+import { type ClickRun, type ConceptRun, type GoldenFrame, goldenNames, openGolden } from "./golden.js";
+
+const SCORE_ERROR = 1e-4;
+const BOX_ERROR_PIXELS = 1;
+const MASK_IOU = 0.999;
+
+/** Rules of transformers that the recordings of a family must have made use of; `training/parity` counts them while it records. */
+const RULES = [
+  "late births",
+  "unmatched",
+  "empty",
+  "shared detections",
+  "weak detections refused",
+  "removed unmatched",
+  "removed duplicate",
+  "reconditioned",
+  "suppressed by shrinking",
+  "frames with several conditioning frames",
+  "conditioning frames left out",
+  "frames tracked again for a birth",
+  "absent",
+  "overlap across phrases ignored",
+];
+
+describe.each(goldenNames())("videos through %s", (name) => {
+  const golden = openGolden(name);
+  let directory: string;
+  let service: EngineService;
+  let sessions = 0;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(path.join(tmpdir(), "masklet-parity-"));
+    await golden.unpack(directory);
+    service = createService(() => {});
+    await service.load({ packDir: directory, providers: ["cpu"], threads: 1 });
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  async function openSession(run: ConceptRun | ClickRun) {
+    const clip = golden.clips[run.clip];
+    if (!clip) throw new Error(`there is no clip ${run.clip}`);
+    const { dims, data } = golden.tensor(clip);
+    const [numFrames = 0, side = 0] = dims;
+    const sessionId = `${name}-${sessions++}`;
+    const [height, width] = run.size;
+    const policy = run.kind === "concepts" ? run.policy : {};
+    await service.openSession({ sessionId, width, height, numFrames, policy });
+    const frame = (index: number) => ({
+      index,
+      rgb: (data as Uint8Array).subarray(index * side * side * 3, (index + 1) * side * side * 3),
+    });
+    return { sessionId, frame, numFrames };
+  }
+
+  async function propagate(sessionId: string, frames: readonly number[], reverse: boolean, frame: FrameAt) {
+    const [firstFrame, lastFrame] = [frames[0], frames.at(-1)];
+    if (firstFrame === undefined || lastFrame === undefined) return [];
+    await service.beginPropagation({
+      sessionId,
+      pass: { reverse, firstFrame, lastFrame, startFrame: firstFrame },
+    });
+    const outputs: FrameOutput[] = [];
+    for (const index of frames) outputs.push(...(await service.step({ sessionId, frame: frame(index) })));
+    return outputs;
+  }
+
+  const concepts = golden.runs.filter((run) => run.kind === "concepts");
+  test.each(concepts.map((run) => [run.name, run] as const))("phrases: %s", async (_, run) => {
+    const { sessionId, frame } = await openSession(run);
+    const first = run.passes[0]?.start ?? 0;
+    for (const [index, text] of run.phrases.entries()) {
+      const shown = run.exemplars?.phrase === index ? run.exemplars : null;
+      await service.prompt({
+        sessionId,
+        frame: frame(shown?.frame ?? first),
+        prompt: {
+          kind: "concept",
+          text,
+          replace: false,
+          ...(shown ? { exemplars: { boxesXywh: shown.boxes.map(cornered), labels: shown.labels } } : {}),
+        },
+      });
+    }
+    for (const [index, { reverse }] of run.passes.entries()) {
+      const wanted = run.answers[index] ?? [];
+      const frames = wanted.map((each) => each.frame);
+      const outputs = await propagate(sessionId, frames, reverse, frame);
+      expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual(frames);
+      for (const [at, expected] of wanted.entries()) compareFrame(outputs[at] as FrameOutput, expected, true);
+    }
+  });
+
+  test.runIf(concepts.length > 0)("while they were recorded, every rule of the video model fired", () => {
+    const fired = (rule: string) => concepts.some((run) => (run.fired[rule] ?? 0) > 0);
+    expect(RULES.filter((rule) => !fired(rule))).toEqual([]);
+  });
+
+  const clicks = golden.runs.filter((run) => run.kind === "clicks");
+  test.each(clicks.map((run) => [run.name, run] as const))("clicks: %s", async (_, run) => {
+    const { sessionId, frame } = await openSession(run);
+    for (const [index, act] of run.acts.entries()) {
+      const wanted = run.answers[index] ?? [];
+      if (act.act === "click") {
+        const { output } = await service.prompt({
+          sessionId,
+          frame: frame(act.frame),
+          prompt: {
+            kind: "object",
+            objectId: act.object_id,
+            points: act.points,
+            labels: act.labels,
+            ...(act.box_xyxy ? { boxXywh: sized(act.box_xyxy) } : {}),
+            clearOldPoints: act.clear,
+            clearOldBoxes: act.clear,
+          },
+        });
+        compareFrame(output, wanted[0] as GoldenFrame, false);
+        continue;
+      }
+      const frames = wanted.map((each) => each.frame);
+      const outputs = await propagate(sessionId, frames, act.reverse, frame);
+      expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual(frames);
+      for (const [at, expected] of wanted.entries())
+        compareFrame(outputs[at] as FrameOutput, expected, false);
+    }
+  });
+
+  /** @param scored whether probabilities are compared; clicked objects always have 1 here, and a logit there */
+  function compareFrame(output: FrameOutput, expected: GoldenFrame, scored: boolean) {
+    const where = `frame ${expected.frame}`;
+    const [count = 0, height = 0, width = 0] = expected.masks.shape;
+    const bits = golden.bits(expected.masks);
+    const areas = expected.ids.map((_, row) =>
+      area(bits.subarray(row * height * width, (row + 1) * height * width)),
+    );
+    // Of concepts, both list objects that lost all their pixels to others; of clicks, only transformers lists empty masks.
+    const visible = expected.ids.filter((_, row) => scored || (areas[row] as number) > 0);
+    expect(
+      output.objects.map(({ objectId }) => objectId),
+      `ids on ${where}`,
+    ).toEqual(visible);
+    for (let row = 0; row < count; row++) {
+      if (areas[row] === 0) continue;
+      const id = expected.ids[row];
+      const object = output.objects.find(({ objectId }) => objectId === id);
+      if (!object) throw new Error(`no object ${id} on ${where}`);
+      const wantedBits = bits.subarray(row * height * width, (row + 1) * height * width);
+      expect(iou(decodeMask(object.mask).data, wantedBits), `mask IoU of object ${id} on ${where}`)
+        .toBeGreaterThanOrEqual(MASK_IOU); // biome-ignore format: reads as one sentence
+      if (scored)
+        expect(
+          Math.abs(object.prob - (expected.scores[row] as number)),
+          `score of object ${id} on ${where}`,
+        ).toBeLessThanOrEqual(SCORE_ERROR);
+      const [x, y, w, h] = object.boxXywh;
+      const edges = [x * width, y * height, (x + w) * width, (y + h) * height];
+      for (const [edge, value] of (expected.boxes[row] ?? []).entries()) {
+        expect(
+          Math.abs((edges[edge] as number) - value),
+          `edge ${edge} of the box of object ${id} on ${where}`,
+        ).toBeLessThanOrEqual(BOX_ERROR_PIXELS + 1e-6);
+      }
+    }
+  }
+});
+
+type FrameAt = (index: number) => { index: number; rgb: Uint8Array };
+
+function cornered(cxcywh: number[]): [number, number, number, number] {
+  const [cx = 0, cy = 0, w = 0, h = 0] = cxcywh;
+  return [cx - w / 2, cy - h / 2, w, h];
+}
+
+function sized([x0, y0, x1, y1]: readonly [number, number, number, number]): [
+  number,
+  number,
+  number,
+  number,
+] {
+  return [x0, y0, x1 - x0, y1 - y0];
+}
+
+function area(bits: Uint8Array): number {
+  return bits.reduce((sum, bit) => sum + bit, 0);
+}
+
+function iou(a: Uint8Array, b: Uint8Array): number {
+  let both = 0;
+  let either = 0;
+  for (let at = 0; at < b.length; at++) {
+    both += (a[at] as number) & (b[at] as number);
+    either += (a[at] as number) | (b[at] as number);
+  }
+  return either === 0 ? 1 : both / either;
+}

@@ -1,0 +1,122 @@
+"""Aims a small random detector at drawn shapes: only its last layers are solved for, so that each query's mask follows a shape
+and its score passes every threshold. Everything before them is random.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import Sam3VideoModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from . import ridge, words
+from .inputs import pixel_values, wanted
+from .scene import draw
+from .scripts import FRAMES, Script
+
+_MASK_LOGIT = 4.0
+
+
+def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
+    """:return: how well it is aimed: mean IoU of the masks asked for, mean error of probabilities"""
+    detector = model.detector_model
+    masks, scoring, decoder = detector.mask_decoder, detector.dot_product_scoring, detector.detr_decoder
+    queries = detector.config.detr_decoder_config.num_queries
+    with torch.no_grad():
+        decoder.presence_head.layer3.weight.mul_(0.05)
+        decoder.presence_head.layer3.bias.fill_(5.0)
+        decoder.query_embed.weight.mul_(4)
+        for layer in decoder.layers:
+            for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
+                linear.weight.mul_(0.3)
+        masks.instance_projection.weight[0] = 0
+        masks.instance_projection.bias[0] = 1.0
+    seen = _listen(model, tokens, scripts)
+    goals = [wanted(draw(script.scene, frame), script.scene.actors, queries) for script in scripts for frame in range(FRAMES)]
+    score_goals = torch.from_numpy(np.stack([goal[0] for goal in goals]))  # [n, phrases, queries]
+    side = seen["pixels"].shape[-1]
+    mask_goals = F.interpolate(torch.from_numpy(np.stack([goal[1] for goal in goals])).float(), (side, side), mode="area")
+    asked = torch.from_numpy(np.stack([goal[2] for goal in goals]))
+
+    with torch.no_grad():
+        kernels = torch.stack([_kernel(seen["pixels"], mask_goals[:, q], asked[:, q]) for q in range(queries)])
+        hidden = seen["mask hidden"].flatten(0, 2)  # [n · phrases · queries, D]
+        per_query = kernels.expand(len(goals), len(words.PHRASES), -1, -1).flatten(0, 2)
+        last = masks.mask_embedder.layers[-1]
+        matrix, bias = ridge.solve(hidden, per_query)
+        last.weight.copy_(matrix)
+        last.bias.copy_(bias)
+        _aim_scores(scoring, seen, score_goals)
+    again = _listen(model, tokens, scripts)
+    logits = again["masks"][:, -1]
+    overlap = ((logits > 0) & (mask_goals > 0.5)).sum((2, 3)) / ((logits > 0) | (mask_goals > 0.5)).sum((2, 3)).clamp(min=1)
+    return {
+        "mask IoU": float(overlap[asked].mean()),
+        "score error": float((again["scores"] - score_goals).abs().mean()),
+        "worst score error": float((again["scores"] - score_goals).abs().max()),
+    }
+
+
+def _kernel(pixels: torch.Tensor, goals: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+    """pixels [n, D, m, m] (channel 0 is 1 everywhere), goals [n, m, m] → kernel [D]; random where nothing is asked for"""
+    if not asked.any():
+        return torch.randn(pixels.shape[1])
+    features = pixels[asked].permute(0, 2, 3, 1).flatten(0, 2)
+    inside = goals[asked].flatten()
+    matrix, bias = ridge.solve(features[:, 1:], _MASK_LOGIT * (2 * inside - 1)[:, None], ridge.balance(inside > 0.5))
+    return torch.cat([bias, matrix[0]])
+
+
+def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor) -> None:
+    """Solves `query_proj` so that its products with the projected phrases are the wanted logits."""
+    scale = scoring.scale
+    readouts, levels = [], []
+    for phrase in range(goals.shape[1]):
+        hidden = seen["queries"][:, phrase].flatten(0, 1)
+        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-4)
+        readouts.append(matrix[0])
+        levels.append(bias[0])
+    turn = torch.linalg.pinv(seen["phrases"]) / scale  # [D, phrases]
+    scoring.query_proj.weight.copy_(turn @ torch.stack(readouts))
+    scoring.query_proj.bias.copy_(turn @ torch.stack(levels))
+
+
+def _listen(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, torch.Tensor]:
+    """What comes into the last layers, for every frame of every script: pixel features [n, D, m, m] of the last phrase, and by
+    phrase and query what the rest is computed from."""
+    detector = model.detector_model
+    caught: dict[str, torch.Tensor] = {}
+    catch = lambda name: lambda module, given, result: caught.__setitem__(name, result)  # noqa: E731
+    catch_input = lambda name: lambda module, given: caught.__setitem__(name, given[0])  # noqa: E731
+    hooks = [
+        detector.mask_decoder.instance_projection.register_forward_hook(catch("pixels")),
+        detector.mask_decoder.mask_embedder.layers[-1].register_forward_pre_hook(catch_input("mask hidden")),
+        detector.dot_product_scoring.query_proj.register_forward_pre_hook(catch_input("queries")),
+        detector.dot_product_scoring.text_proj.register_forward_hook(catch("phrases")),
+    ]
+    rows: dict[str, list[torch.Tensor]] = {name: [] for name in ("pixels", "mask hidden", "queries", "masks", "scores")}
+    phrases = []
+    with torch.no_grad():
+        texts = detector.get_text_features(**tokens, return_dict=True)
+        for script in scripts:
+            for rgb in np.split(script.frames(), FRAMES // 5):
+                vision = detector.get_vision_features(pixel_values(rgb))
+                parts: dict[str, list[torch.Tensor]] = {name: [] for name in rows}
+                phrases = []
+                for phrase in range(len(words.PHRASES)):
+                    text = BaseModelOutputWithPooling(pooler_output=texts.pooler_output[phrase : phrase + 1].expand(len(rgb), -1, -1))
+                    attention = tokens["attention_mask"][phrase : phrase + 1].expand(len(rgb), -1)
+                    output = detector(vision_embeds=vision, text_embeds=text, attention_mask=attention)
+                    parts["mask hidden"].append(caught["mask hidden"])
+                    parts["queries"].append(caught["queries"][-1])
+                    parts["masks"].append(output.pred_masks)
+                    parts["scores"].append(output.pred_logits.sigmoid() * output.presence_logits.sigmoid())
+                    phrases.append(caught["phrases"][0])
+                parts["pixels"] = [caught["pixels"]]
+                for name, values in parts.items():
+                    rows[name].append(torch.stack(values, 1))
+    for hook in hooks:
+        hook.remove()
+    result = {name: torch.cat(values) for name, values in rows.items()}
+    return {**result, "pixels": result["pixels"][:, 0], "phrases": torch.stack(phrases)}

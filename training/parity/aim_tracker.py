@@ -1,0 +1,257 @@
+"""Aims a small random tracker (SAM 3's, SAM 2's or EdgeTAM's: they share their parts) at drawn shapes. Memory attention is made to
+look at the same place first, and the decoder's last layers are solved for, so that a mask follows its shape, goes out when the
+shape does, and the object score falls. Everything before them is random.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import ridge
+from .scene import MIN_SEEN, draw
+from .scripts import FRAMES, Script
+
+Levels = list[Tensor]
+"""Feature levels of frames, finest first: [n, D/8, 4g, 4g], [n, D/4, 2g, 2g], [n, D, g, g]."""
+_MASK_LOGIT, _SCORE_LOGIT = 5.0, 4.0
+_PENALTY = 2e-2
+"""Large, so that readouts rest on what varies most: memories are rounded to 8 bits, and a readout that magnifies small
+differences would magnify those of rounding too."""
+
+
+@dataclass
+class Sight:
+    """How a family's tracker sees: pixels → levels."""
+
+    finest: Callable[[np.ndarray], Tensor]
+    """uint8 [n, S, S, 3] → the finest level before the decoder's own 1 by 1 convolution, [n, D, 4g, 4g]"""
+    levels: Callable[[np.ndarray], tuple[Levels, Tensor]]
+    """→ levels with those convolutions applied, and the position code of the coarsest, [g·g, 1, D]"""
+
+
+def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, stride: int = 2) -> dict[str, float]:
+    """
+    :param stride: every so manieth frame is looked at
+    :return: how well it is aimed: mean IoU of tracked masks given true memories, share of right object scores
+    """
+    _look_at_same_place(tracker, seed)
+    with torch.no_grad():
+        skip = tracker.mask_decoder.conv_s1
+        skip.weight.mul_(0.3)
+        skip.weight[:2] = 0
+        skip.bias[:2] = 0
+    samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride)]
+    side = samples[0].second.shape[-1]
+    with torch.no_grad():
+        _aim_upscaling(tracker, samples)
+        _aim_masks(tracker, samples, side, seed)
+        _aim_scores(tracker, samples)
+        good, right = [], []
+        for sample in samples:
+            masks, quality, _, score = _finish(tracker, sample)
+            best = masks[quality.argmax()] > 0
+            truth = _shrink(sample.truth, best.shape[-1]) > 0.5
+            if sample.seen and sample.tracked:
+                good.append(float((best & truth).sum() / (best | truth).sum().clamp(min=1)))
+            right.append(float((score > 0) == sample.seen))
+    return {"tracked IoU": float(np.mean(good)), "scores right": float(np.mean(right))}
+
+
+@dataclass
+class _Sample:
+    """One object on one frame, half way through the decoder."""
+
+    tokens: Tensor
+    """[6 + prompts, D]"""
+    image: Tensor
+    """[D, g, g]"""
+    second: Tensor
+    """[D/4, 2g, 2g], what the first upscaling adds"""
+    finest: Tensor
+    """[D, 4g, 4g]"""
+    truth: Tensor
+    """float [S, S]"""
+    seen: bool
+    tracked: bool
+
+
+def _look_at_same_place(tracker: Any, seed: int) -> None:
+    """Equal biases of query and key give every pair of places at one place the largest product, since both are turned by their
+    place (rotary positions): a memory of the same place speaks loudest."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for layer in tracker.memory_attention.layers:
+            attention = layer.cross_attn_image
+            width = attention.q_proj.bias.shape[0]
+            attention.q_proj.weight.mul_(0.3)
+            attention.k_proj.weight.mul_(0.3)
+            common = (14 / width**0.5) ** 0.5 * torch.ones(width) + 0.1 * torch.randn(width, generator=generator)
+            attention.q_proj.bias.copy_(common)
+            attention.k_proj.bias.copy_(common)
+            attention.o_proj.weight.mul_(1.5)
+
+
+def _samples(tracker: Any, sight: Sight, script: Script, stride: int):
+    pictures = [draw(script.scene, frame) for frame in range(FRAMES)]
+    rgb = np.stack([picture.rgb for picture in pictures])
+    with torch.no_grad():
+        levels, position = sight.levels(rgb)
+        finest = sight.finest(rgb)
+        for actor in range(len(script.scene.actors)):
+            seen = [bool(picture.seen[actor] >= MIN_SEEN) for picture in pictures]
+            masks = torch.from_numpy(np.stack([picture.masks[actor] for picture in pictures])).float()
+            first = seen.index(True)
+            at = lambda frame: [level[frame : frame + 1] for level in levels]  # noqa: E731
+            prompted = at(first)
+            base = [*prompted[:-1], prompted[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
+            inside = torch.nonzero(masks[first] > 0).float().mean(0).flip(0) + 0.5
+            pointer = _pointer(tracker, prompted, masks[first])
+            yield _half_way(tracker, base, finest[first], masks[first], True, False, inside.view(1, 1, 1, 2))
+            remembered = remember(tracker, prompted, masks[first])
+            for frame in range(first + 1, FRAMES, stride):
+                memory = [remembered]
+                rows = [-1]
+                if frame - 1 > first:
+                    memory.append(remember(tracker, at(frame - 1), masks[frame - 1]))
+                    rows.append(0)
+                fused = attend(tracker, levels[-1][frame : frame + 1], position, memory, rows, pointer, frame - first)
+                now = at(frame)
+                yield _half_way(tracker, [*now[:-1], fused], finest[frame], masks[frame], seen[frame], True)
+
+
+def _pointer(tracker: Any, levels: Levels, mask: Tensor) -> Tensor:
+    output = tracker._use_mask_as_output(levels[-1], levels[:-1], mask[None, None])
+    return output.object_pointer.reshape(1, -1)
+
+
+def remember(tracker: Any, levels: Levels, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """A true mask, as tracked ones are remembered. mask: float [S, S] → tokens and position codes, [T, 1, Dm] each"""
+    flat = levels[-1].flatten(2).permute(2, 0, 1)
+    score = torch.tensor([[10.0 if mask.any() else -10.0]])
+    return token_major(tracker, *tracker._encode_new_memory(flat, mask[None, None] * 20 - 10, score, False))
+
+
+def token_major(tracker: Any, memory: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
+    """EdgeTAM keeps memories as [B, T, Dm] and turns them when they are read; the others keep [T, B, Dm]."""
+    if hasattr(tracker, "spatial_perceiver"):
+        return memory.permute(1, 0, 2), code.squeeze(1).permute(1, 0, 2)
+    return memory, code
+
+
+def attend(
+    tracker: Any, feature: Tensor, position: Tensor, memory: list, rows: list[int], pointer: Tensor, distance: int
+) -> Tensor:
+    """feature [1, D, g, g] conditioned on memories, each with its temporal row, and on one pointer [1, D] → [1, D, g, g]"""
+    pieces = [part.float() for part, _ in memory]
+    codes = [code + tracker.memory_temporal_positional_encoding[row] for (_, code), row in zip(memory, rows)]
+    longest = tracker.config.max_object_pointers_in_encoder
+    tokens, token_codes = tracker._process_object_pointers(
+        [min(distance, longest - 1)], [pointer], longest, 1, feature.shape[1], feature.device
+    )
+    fused = tracker.memory_attention(
+        current_vision_features=feature.flatten(2).permute(2, 0, 1),
+        current_vision_position_embeddings=position,
+        memory=torch.cat([*pieces, tokens]),
+        memory_posision_embeddings=torch.cat([*codes, token_codes]),
+        num_object_pointer_tokens=tokens.shape[0],
+        **({"num_spatial_memory_tokens": len(memory)} if hasattr(tracker, "spatial_perceiver") else {}),
+    )
+    return fused.reshape(1, -1, feature.shape[1]).transpose(1, 2).reshape(feature.shape)
+
+
+def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, seen: bool, tracked: bool, points: Tensor | None = None):
+    kind = torch.ones(1, 1, 1, dtype=torch.int32)
+    sparse, dense = tracker.prompt_encoder(
+        torch.zeros(1, 1, 1, 2) if points is None else points, -kind if points is None else kind, None, None
+    )
+    decoder = tracker.mask_decoder
+    output = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens = torch.cat([output[None, None], sparse], 2)
+    tokens, image = decoder.transformer(
+        tokens, levels[-1] + dense, tracker.get_image_wide_positional_embeddings(), None
+    )[:2]
+    side = levels[-1].shape[-1]
+    image = image.reshape(1, side * side, -1).transpose(1, 2).reshape(1, -1, side, side)
+    return _Sample(tokens.flatten(0, 2), image[0], levels[1][0], finest, truth, seen, tracked)
+
+
+def _middle(tracker: Any, sample: _Sample) -> Tensor:
+    """After the first upscaling, [D/4, 2g, 2g]"""
+    decoder = tracker.mask_decoder
+    raised = decoder.upscale_conv1(sample.image[None]) + sample.second[None]
+    return decoder.activation(decoder.upscale_layer_norm(raised))[0]
+
+
+def _shrink(mask: Tensor, side: int) -> Tensor:
+    return F.interpolate(mask[None, None], (side, side), mode="area")[0, 0]
+
+
+def _aim_upscaling(tracker: Any, samples: list[_Sample]) -> None:
+    """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
+    side = samples[0].image.shape[-1]
+    features = torch.cat([sample.image.flatten(1).T for sample in samples])
+    inside = torch.cat([_shrink(sample.truth, side).flatten() * sample.seen for sample in samples])
+    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, _PENALTY)
+    up = tracker.mask_decoder.upscale_conv1
+    for channel, sign in ((0, 1.0), (1, -1.0)):
+        up.weight[:, channel] = sign * matrix[0, :, None, None]
+        up.bias[channel] = sign * bias[0]
+
+
+def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> None:
+    """The wanted logit is solved for from what the last upscaling reads. It goes through the activation twice, once with its sign
+    turned, because gelu(z) - gelu(-z) = z."""
+    generator = torch.Generator().manual_seed(seed)
+    decoder = tracker.mask_decoder
+    width = samples[0].second.shape[0]
+    rows, goals = [], []
+    for sample in samples:
+        truth = _shrink(sample.truth, 2 * side)
+        spread = torch.zeros(4 * width, 2 * side, 2 * side)
+        for phase in range(4):
+            spread[phase * width : (phase + 1) * width, phase // 2 :: 2, phase % 2 :: 2] = _middle(tracker, sample)
+        rows.append(torch.cat([spread, sample.finest]).flatten(1).T)
+        goals.append(truth.flatten() if sample.seen else torch.zeros(truth.numel()))
+    inside = torch.cat(goals)
+    keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
+    matrix, bias = ridge.solve(
+        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.25, _PENALTY
+    )
+    up, skip = decoder.upscale_conv2, decoder.conv_s0
+    for channel, sign in ((0, 1.0), (1, -1.0)):
+        up.weight[:, channel] = sign * matrix[0, : 4 * width].view(2, 2, width).permute(2, 0, 1)
+        up.bias[channel] = sign * bias[0]
+        skip.weight[channel, :, 0, 0] = sign * matrix[0, 4 * width :]
+        skip.bias[channel] = 0
+    for head in decoder.output_hypernetworks_mlps:
+        head.proj_out.weight.mul_(0.02)
+        head.proj_out.bias.mul_(0.1)
+        head.proj_out.bias[0] += 1.0
+        head.proj_out.bias[1] -= 1.0
+
+
+def _aim_scores(tracker: Any, samples: list[_Sample]) -> None:
+    head = tracker.mask_decoder.pred_obj_score_head
+    caught = []
+    hook = head.proj_out.register_forward_pre_hook(lambda module, given: caught.append(given[0].flatten()))
+    for sample in samples:
+        head(sample.tokens[0])
+    hook.remove()
+    seen = torch.tensor([sample.seen for sample in samples])
+    matrix, bias = ridge.solve(torch.stack(caught), _SCORE_LOGIT * (2 * seen.float() - 1)[:, None], ridge.balance(seen), 1e-3)
+    head.proj_out.weight.copy_(matrix)
+    head.proj_out.bias.copy_(bias)
+
+
+def _finish(tracker: Any, sample: _Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """→ candidates [3, 4g, 4g], their quality [3], their tokens [3, D], object score"""
+    decoder = tracker.mask_decoder
+    fine = decoder.activation(decoder.upscale_conv2(_middle(tracker, sample)[None]) + decoder.conv_s0(sample.finest[None]))[0]
+    tokens = sample.tokens
+    kernels = torch.stack([head(tokens[2 + i]) for i, head in enumerate(decoder.output_hypernetworks_mlps)])
+    masks = torch.einsum("kc,chw->khw", kernels, fine)
+    return masks[1:], decoder.iou_prediction_head(tokens[1])[1:], tokens[3:6], decoder.pred_obj_score_head(tokens[0])[0]

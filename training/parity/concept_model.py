@@ -1,0 +1,58 @@
+"""One random Sam3VideoModel per seed, aimed at the clips it is recorded on, kept as the checkpoint that the exporter is given."""
+
+import json
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+from transformers import Sam3VideoModel
+
+from . import aim_detector, aim_tracker, see, sizes, words
+from .inputs import pixel_values
+from .scripts import Script
+
+
+def make(folder: Path, variant: int, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
+    """
+    Makes a model and saves it, or reads it back when the folder holds one made from the same numbers.
+
+    :param variant: row of `sizes.SAM3_SIZES`
+    :param scripts_of: side of the model's input → the clips
+    :return: the model and its tokenizer
+    """
+    tokenizer = words.train_tokenizer()
+    recipe = {"variant": variant, "seed": seed}
+    note = folder / "recipe.json"
+    if note.is_file() and json.loads(note.read_text()) == recipe:
+        return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer
+    model = sizes.sam3_model(sizes.SAM3_SIZES[variant], len(tokenizer), seed).requires_grad_(False)
+    scripts = scripts_of(model.config.image_size)
+    see.keep_colours(model, seed)
+    found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), scripts)
+    report(f"detector: {found}")
+    report(f"tracker: {aim_tracker.aim(model.tracker_model, sight(model), scripts, seed)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    words.save(tokenizer, folder)
+    size = {"height": model.config.image_size, "width": model.config.image_size}
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": size}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
+    note.write_text(json.dumps(recipe))
+    return model, tokenizer
+
+
+def sight(model: Sam3VideoModel) -> aim_tracker.Sight:
+    def pyramid(rgb: np.ndarray):
+        vision = model.detector_model.get_vision_features(pixel_values(rgb)).last_hidden_state
+        side = model.tracker_model.prompt_encoder.image_embedding_size[0]
+        return model.tracker_neck(vision.unflatten(1, (side, side)).permute(0, 3, 1, 2))
+
+    def levels(rgb: np.ndarray):
+        features, positions = pyramid(rgb)
+        decoder = model.tracker_model.mask_decoder
+        fine, middle, coarse = features[:-1]
+        code = positions[2][:1].flatten(2).permute(2, 0, 1)
+        return [decoder.conv_s0(fine), decoder.conv_s1(middle), coarse], code
+
+    return aim_tracker.Sight(finest=lambda rgb: pyramid(rgb)[0][0], levels=levels)

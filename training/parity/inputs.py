@@ -1,0 +1,47 @@
+"""Pictures as the models take them, and what is wanted of a detector on them."""
+
+import numpy as np
+import torch
+
+from . import scene, words
+
+SCORE_OF_LIGHT = {1.0: 0.94, 0.75: 0.6, 0.5: 0.12}
+NOTHING = 0.04
+
+
+def pixel_values(rgb: np.ndarray) -> torch.Tensor:
+    """uint8 [..., S, S, 3] → float32 [..., 3, S, S] as `Sam3VideoProcessor` makes it (mean and deviation 0.5)."""
+    return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
+
+
+def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
+    """The same for SAM 2 and EdgeTAM, by the mean and deviation of ImageNet."""
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return torch.from_numpy(rgb).float().div(255).sub(mean).div(deviation).movedim(-1, -3)
+
+
+def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
+    """Each kind of shape has two queries, for its leftmost and its rightmost instance; a single instance is reported by the
+    first alone, except that the twin kind is reported by both.
+
+    :return: probability [phrases, queries], mask bool [queries, S, S], which masks are asked for [queries]
+    """
+    size = picture.masks.shape[-1]
+    score = np.full((len(words.PHRASES), queries), NOTHING, dtype=np.float32)
+    mask = np.zeros((queries, size, size), dtype=bool)
+    asked = np.zeros(queries, dtype=bool)
+    for kind in range(scene.KINDS):
+        found = [i for i, actor in enumerate(actors) if actor.kind == kind and picture.seen[i] >= scene.MIN_SEEN]
+        if not found:
+            continue
+        found.sort(key=lambda i: float(np.argwhere(picture.masks[i])[:, 1].mean()))
+        slots = [(2 * kind, found[0])]
+        if len(found) > 1 or kind == scene.TWIN:
+            slots.append((2 * kind + 1, found[-1]))
+        for query, actor in slots:
+            mask[query] = picture.masks[actor]
+            asked[query] = True
+            for phrase, kinds in enumerate(words.KINDS_OF_PHRASE):
+                if kind in kinds:
+                    score[phrase, query] = SCORE_OF_LIGHT[picture.lights[actor]]
+    return score, mask, asked

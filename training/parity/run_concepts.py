@@ -1,0 +1,112 @@
+"""Runs transformers' `Sam3VideoModel` over a clip, as its documentation says, and keeps what a user would get."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Iterator
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from transformers import Sam3VideoModel
+from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
+from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
+
+from .branches import Listener, listening
+from .inputs import pixel_values
+
+
+@dataclass
+class FrameResult:
+    frame: int
+    ids: list[int]
+    scores: list[float]
+    boxes: list[list[float]]
+    """x0, y0, x1, y1 in pixels of the video, last pixel included"""
+    masks: np.ndarray
+    """bool [objects, height, width]"""
+
+
+@dataclass
+class Pass:
+    start: int
+    reverse: bool
+    results: list[FrameResult] = field(default_factory=list)
+
+
+@dataclass
+class Exemplars:
+    """Boxes that show what is meant, on one frame."""
+
+    frame: int
+    phrase: int
+    boxes: list[list[float]]
+    """Centre x and y, width, height, relative to the frame"""
+    labels: list[int]
+
+
+def run(
+    model: Sam3VideoModel,
+    tokenizer: Any,
+    rgb: np.ndarray,
+    phrases: list[str],
+    video_size: tuple[int, int],
+    passes: list[tuple[int, bool]],
+    exemplars: Exemplars | None = None,
+) -> tuple[list[Pass], Listener]:
+    """
+    :param rgb: uint8 [frames, S, S, 3] at the size of the model
+    :param video_size: height and width that masks are asked for in
+    :param passes: start frame and direction of each propagation, one after another on the same session
+    """
+    session = Sam3VideoInferenceSession(
+        video=pixel_values(rgb), video_height=video_size[0], video_width=video_size[1], dtype=torch.float32
+    )
+    # Without its image processor, which would resize what has the model's size already.
+    processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
+    processor.tokenizer = tokenizer
+    processor.add_text_prompt(session, phrases)
+    recorded = []
+    with listening(model) as heard, showing(model, exemplars):
+        for start, reverse in passes:
+            record = Pass(start, reverse)
+            for output in model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse):
+                shown = processor.postprocess_outputs(session, output)
+                record.results.append(
+                    FrameResult(
+                        output.frame_idx,
+                        shown["object_ids"].tolist(),
+                        shown["scores"].tolist(),
+                        shown["boxes"].tolist(),
+                        shown["masks"].numpy(),
+                    )
+                )
+            recorded.append(record)
+    return recorded, heard
+
+
+@contextmanager
+def showing(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
+    """Gives the detector exemplar boxes on one frame for one phrase. `Sam3VideoModel` has no way to; `Sam3Model`, which it
+    asks about every frame and phrase in turn, has."""
+    if given is None:
+        yield
+        return
+    detect_frame, detect = model._det_track_one_frame, model.detector_model.forward
+    place = {"frame": -1, "phrase": 0}
+
+    def on_frame(*args: Any, frame_idx: int, **kwargs: Any) -> Any:
+        place.update(frame=frame_idx, phrase=0)
+        return detect_frame(*args, frame_idx=frame_idx, **kwargs)
+
+    def on_phrase(**inputs: Any) -> Any:
+        if place["frame"] == given.frame and place["phrase"] == given.phrase:
+            inputs["input_boxes"] = torch.tensor([given.boxes])
+            inputs["input_boxes_labels"] = torch.tensor([given.labels])
+        place["phrase"] += 1
+        return detect(**inputs)
+
+    with (
+        patch.object(model, "_det_track_one_frame", on_frame),
+        patch.object(model.detector_model, "forward", on_phrase),
+    ):
+        yield

@@ -1,0 +1,128 @@
+"""Drawn clips: coloured shapes on a soft background, deterministic, at the size of the model so that no resizing is involved.
+
+What a shape is made of decides what a fitted network (`fit_detector`, `fit_tracker`) makes of it:
+
+- its *kind* (hue and outline) is what phrases name;
+- its *light* decides how well the detector sees it: 1 surely, 0.75 barely, 0.5 not at all. The tracker does not care.
+"""
+
+from dataclasses import dataclass, field
+from typing import Callable
+
+import numpy as np
+
+KINDS = 3
+"""Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects)."""
+TWIN = 2
+LIGHTS = (1.0, 0.75, 0.5)
+_COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
+MIN_SEEN = 0.35
+"""Share of a shape that has to be visible for it to count as present."""
+
+
+@dataclass
+class Actor:
+    """One shape of a clip."""
+
+    kind: int
+    path: Callable[[int], tuple[float, float]]
+    """Frame index → centre, relative to the frame."""
+    radius: float = 0.14
+    light: Callable[[int], float] = lambda frame: 1.0
+    present: Callable[[int], bool] = lambda frame: True
+
+
+@dataclass
+class Picture:
+    rgb: np.ndarray
+    """uint8 [S, S, 3]"""
+    masks: np.ndarray
+    """bool [actors, S, S], the visible pixels of each actor"""
+    seen: np.ndarray
+    """float [actors], visible share of each actor's full outline"""
+    lights: np.ndarray
+
+
+@dataclass
+class Scene:
+    size: int
+    actors: list[Actor]
+    background: np.ndarray
+    screens: list[Actor] = field(default_factory=list)
+    """Grey shapes in front of everything, which nothing is asked to find."""
+
+
+def soft_background(size: int, rng: np.random.Generator) -> np.ndarray:
+    """uint8 [S, S, 3]: a slow change between two dull colours, no noise, so that clips compress."""
+    ends = rng.uniform(60, 120, size=(2, 1, 1, 1)) + rng.uniform(-8, 8, size=(2, 1, 1, 3))
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[0:size, 0:size] / size - 0.5
+    share = (np.cos(angle) * x + np.sin(angle) * y + 0.75)[..., None] / 1.5
+    return (ends[0] * (1 - share) + ends[1] * share).astype(np.uint8)
+
+
+def _outline(kind: int, centre: tuple[float, float], radius: float, size: int) -> np.ndarray:
+    y, x = (np.mgrid[0:size, 0:size] + 0.5) / size
+    dx, dy = x - centre[0], y - centre[1]
+    if kind % 3 == 0:
+        return dx * dx + dy * dy < radius * radius
+    if kind % 3 == 1:
+        return np.maximum(abs(dx), abs(dy)) < 0.86 * radius
+    return abs(dx) + abs(dy) < 1.2 * radius
+
+
+def draw(scene: Scene, frame: int) -> Picture:
+    """Later actors cover earlier ones."""
+    size = scene.size
+    rgb = scene.background.astype(np.float32).copy()
+    full = np.zeros((len(scene.actors), size, size), dtype=bool)
+    masks = np.zeros_like(full)
+    lights = np.zeros(len(scene.actors))
+    for index, actor in enumerate(scene.actors):
+        lights[index] = actor.light(frame)
+        if not actor.present(frame):
+            continue
+        outline = _outline(actor.kind, actor.path(frame), actor.radius, size)
+        full[index] = outline
+        masks[:, outline] = False
+        masks[index] = outline
+        rgb[outline] = _COLOURS[actor.kind] * lights[index]
+    for screen in scene.screens:
+        if not screen.present(frame):
+            continue
+        outline = _outline(1, screen.path(frame), screen.radius, size)
+        masks[:, outline] = False
+        rgb[outline] = 165
+    area = np.maximum(np.array([_disc(actor, size) for actor in scene.actors]), 1)
+    return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights)
+
+
+def _disc(actor: Actor, size: int) -> int:
+    """Pixels of the whole outline, wherever it is."""
+    return int(_outline(actor.kind, (0.5, 0.5), actor.radius, size).sum())
+
+
+def random_scene(size: int, rng: np.random.Generator, frames: int = 1) -> Scene:
+    """A scene to fit on: one to four shapes, some of them moving, dim, covered, or gone for a while."""
+    actors = []
+    for _ in range(int(rng.integers(1, 5))):
+        start, end = rng.uniform(0.14, 0.86, size=(2, 2))
+        reach = min(1.0, 0.12 * frames / max(np.hypot(*(end - start)), 1e-6))
+        gone = int(rng.integers(1, frames)) if frames > 1 and rng.random() < 0.3 else None
+        lights = rng.choice(LIGHTS, size=frames, p=[0.6, 0.2, 0.2])
+        if rng.random() < 0.5:
+            lights[:] = lights[0]
+        actors.append(
+            Actor(
+                kind=int(rng.integers(KINDS)),
+                path=lambda f, s=start, e=end, r=reach: tuple(s + (e - s) * r * f / max(frames - 1, 1)),
+                radius=float(rng.uniform(0.11, 0.19)),
+                light=lambda f, values=lights: float(values[f]),
+                present=lambda f, g=gone: g is None or f != g,
+            )
+        )
+    screens = []
+    if rng.random() < 0.3:
+        place = rng.uniform(0.1, 0.9, size=2)
+        screens.append(Actor(1, lambda f, p=place: tuple(p), radius=float(rng.uniform(0.1, 0.2))))
+    return Scene(size, actors, soft_background(size, rng), screens)
