@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from masklet_training import motion, shapes, textures
-from masklet_training.clips import Clip, ClipGenerator
+from masklet_training.clips import Clip, ClipGenerator, squeezed
 from masklet_training.pictures import PICTURES
 from masklet_training.sampling import log_uniform, pick
 from masklet_training.sprites import DEFAULT_CACHE
@@ -223,3 +223,20 @@ def test_splits_share_no_sprite() -> None:
     assert used(train) and used(val)
     assert not used(train) & used(val)
     assert len(train.photos) > 40 and val.photos
+
+
+def test_squeezed_clips_have_the_shape_of_a_video() -> None:
+    ids = np.zeros((1, 80, 80), np.uint8)
+    ids[:, 30:50, 30:50] = 1
+    clip = Clip(np.repeat(ids[..., None] * 255, 3, axis=-1), ids, [])
+    for aspect, wide, tall in ((16 / 9, 16, 28), (1.0, 16, 16), (9 / 16, 28, 16)):
+        made = squeezed(clip, aspect, 64)
+        assert made.frames.shape == (1, 64, 64, 3)
+        assert np.abs(made.ids[0].any(0).sum() - wide) <= 1
+        assert np.abs(made.ids[0].any(1).sum() - tall) <= 1
+        assert ((made.frames[0, ..., 0] > 127) == (made.ids[0] == 1)).mean() > 0.98
+
+
+def test_frames_of_video_shapes_are_square_for_the_model() -> None:
+    square, shaped = (ClipGenerator(None, SIZE, seed=3, shapes=shapes) for shapes in (False, True))
+    assert square.clip(2, "named").frames.shape == shaped.clip(2, "named").frames.shape == (2, SIZE, SIZE, 3)
