@@ -76,7 +76,7 @@ def test_encode(pack: Exported) -> None:
 @pytest.mark.parametrize("c", [1, 3])
 def test_text(pack: Exported, c: int) -> None:
     if not pack.family.detects:
-        pytest.skip("no text")
+        pytest.skip("SAM 2.1 and EdgeTAM packs read no text: there is no graph to compare")
     inputs = pack.inputs(c=c)["text"]
     assert_same(pack.reference.text(inputs), pack.run("text", inputs))
 
@@ -84,7 +84,7 @@ def test_text(pack: Exported, c: int) -> None:
 @pytest.mark.parametrize(("c", "e"), [(1, 1), (1, 3), (3, 2)])
 def test_detect(pack: Exported, c: int, e: int) -> None:
     if not pack.family.detects:
-        pytest.skip("no detector")
+        pytest.skip("SAM 2.1 and EdgeTAM packs detect nothing: there is no graph to compare")
     inputs = pack.inputs(c=c, e=e)["detect"]
     assert_same(pack.reference.detect(inputs), pack.run("detect", inputs))
 
@@ -119,7 +119,7 @@ def test_seed(pack: Exported, b: int, side: str) -> None:
 @pytest.mark.parametrize("plain", [True, False])
 def test_track(pack: Exported, counts: dict[str, int], plain: bool) -> None:
     if plain and counts["n"] > 1:
-        pytest.skip("a plain frame has one point that is none")
+        pytest.skip("a frame without clicks is asked with exactly one point, labelled as none: more points are no such frame")
     inputs = pack.inputs(**counts)["track"]
     if plain:
         inputs["labels"] = torch.full_like(inputs["labels"], -1)
