@@ -290,8 +290,6 @@ export interface TrackerPolicy {
   };
 }
 
-export const defaultPolicy: TrackerPolicy = presets.masklet;
-
 export type PolicyOverrides = { [Group in keyof TrackerPolicy]?: Partial<TrackerPolicy[Group]> };
 
 /** What a manifest says about detections; field names as in the manifest. */

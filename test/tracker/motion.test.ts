@@ -10,9 +10,9 @@ import {
   predict,
   startMotion,
 } from "../../tracker/motion.js";
-import { defaultPolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 
-const rules = defaultPolicy.motion;
+const rules = presets.masklet.motion;
 
 function extent(x: number, y: number, width = 0.2, height = 0.2): MaskExtent {
   return { box: [x - width / 2, y - height / 2, x + width / 2, y + height / 2], centre: [x, y] };

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { defaultPolicy, resolvePolicy } from "../../tracker/policy.js";
+import { resolvePolicy } from "../../tracker/policy.js";
+import { presets } from "../../tracker/presets.js";
 import { shouldRecondition } from "../../tracker/recondition.js";
 
 it("takes defaults, then the manifest, then overrides", () => {
@@ -10,13 +11,13 @@ it("takes defaults, then the manifest, then overrides", () => {
     detNmsThresh: 0.2,
     newDetThresh: 0.6,
   });
-  expect(policy.life).toEqual({ ...defaultPolicy.life, maxNumObjects: 3 });
-  expect(resolvePolicy()).toEqual(defaultPolicy);
+  expect(policy.life).toEqual({ ...presets.masklet.life, maxNumObjects: 3 });
+  expect(resolvePolicy()).toEqual(presets.masklet);
 });
 
 it("reconditions on every n-th frame when a confident detection agrees, and after a pause when it disagrees", () => {
   const rules = {
-    ...defaultPolicy.recondition,
+    ...presets.masklet.recondition,
     reconditionEveryNthFrame: 16,
     highConfThresh: 0.8,
     highIouThresh: 0.8,
