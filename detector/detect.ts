@@ -44,10 +44,16 @@ export interface DetectSizes {
   queries?: boolean;
 }
 
+export interface Findings {
+  /** Best first, or as the rules say. */
+  detections: Detection[];
+  /** Everything that the graph said, weak instances included. */
+  outputs: Record<string, Tensor>;
+}
+
 /**
  * @param trunk float32 [1, Ct, g, g] of the frame
  * @param queries at least one concept with the exemplars that hold for this frame
- * @returns best first, or as the rules say
  */
 export async function detect(
   run: RunGraph,
@@ -55,7 +61,7 @@ export async function detect(
   queries: readonly ConceptQuery[],
   sizes: DetectSizes,
   rules: DetectRules,
-): Promise<Detection[]> {
+): Promise<Findings> {
   const inOrder = sizes.queries && rules.keepRowOrder;
   const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : []), ...(inOrder ? ["query"] : [])];
   const outputs = await run("detect", { trunk, ...packQueries(queries, sizes.L, sizes.D) }, wanted);
@@ -88,7 +94,8 @@ export async function detect(
     return suppressOverlapping(candidates, rules.detNmsThresh, rules.nmsCovered);
   });
   const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
-  return rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
+  const detections = rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
+  return { detections, outputs };
 }
 
 /** More than any detector has. */

@@ -2,7 +2,7 @@
 import type { Exemplar } from "../detector/concepts.js";
 import type { Detection } from "../detector/detect.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
-import type { FrameFeatures, RunGraph, Tensor } from "../detector/graph.js";
+import type { FrameFeatures } from "../detector/graph.js";
 import { semanticLogits } from "../detector/semantic.js";
 import { glance } from "./follow.js";
 import { drawExemplars, lookFor } from "./look.js";
@@ -41,19 +41,16 @@ export async function promptConcept(
   const levels = await features.get(frame, true);
   const sights = await glance(parts, levels, frame.index);
   const query = { concept, exemplars: concept.exemplars.get(frame.index) ?? [] };
-  let seen: Record<string, Tensor> = {};
-  const run: RunGraph = async (role, inputs, fetch) => {
-    const outputs = await parts.run(role, inputs, fetch);
-    if (role === "detect") seen = outputs;
-    return outputs;
-  };
-  const detections = await lookFor({ ...parts, run }, levels, [query]);
-  if (policy.detect.exemplarIsInstance) {
-    detections.push(...(await drawExemplars(parts, levels, concept, exemplars, detections)));
-  }
+  const { detections: found, outputs } = await lookFor(parts, levels, [query]);
+  const drawn = policy.detect.exemplarIsInstance
+    ? await drawExemplars(parts, levels, concept, exemplars, found)
+    : [];
+  const detections = [...found, ...drawn];
   const meeting = policy.associate.identity === "overlap" ? meetByOverlap : meetByMotion;
   const result = await meeting(parts, levels, frame.index, sights, detections);
-  return prompt.semanticMap ? { result, semanticLogits: semanticLogits(seen, parts.geometry.m) } : { result };
+  return prompt.semanticMap
+    ? { result, semanticLogits: semanticLogits(outputs, parts.geometry.m) }
+    : { result };
 }
 
 /** By our rules: look-alikes are told apart by where they were going. */

@@ -1,19 +1,19 @@
 /** What is looked for on a frame, and what the detector finds of it. */
 import type { Concept, ConceptQuery, Exemplar } from "../detector/concepts.js";
-import { type Detection, detect } from "../detector/detect.js";
+import { type Detection, detect, type Findings } from "../detector/detect.js";
 import { boxIou, cxcywhToXyxy, xyxyToCxcywh } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { maskBits, maskExtent } from "../detector/mask-bits.js";
 import type { TrackerParts } from "./parts.js";
 import { CERTAIN, type Sight } from "./sight.js";
 
-/** @returns in the order of the policy; nothing when nothing is asked for */
+/** Nothing at all when nothing is asked for. */
 export async function lookFor(
   { run, geometry, policy, tellsQueries }: TrackerParts,
   features: FrameFeatures,
   queries: readonly ConceptQuery[],
-): Promise<Detection[]> {
-  if (queries.length === 0 || !features.trunk) return [];
+): Promise<Findings> {
+  if (queries.length === 0 || !features.trunk) return { detections: [], outputs: {} };
   const { L = 0, D, m } = geometry;
   const boxes =
     policy.detect.suppressDetCloseToBoundary || policy.recondition.reconstructionBboxIouThresh > 0;

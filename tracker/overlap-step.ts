@@ -35,7 +35,7 @@ export async function stepByOverlap(
   const levels = await features.get(frame, searching);
   const sights = await follow(parts, levels, frame.index, reverse);
   const queries = searching ? queriesFor(parts, frame.index, sights) : [];
-  const detections = await lookFor(parts, levels, queries);
+  const { detections } = await lookFor(parts, levels, queries);
   history.visited.add(frame.index);
 
   const findings = associateByOverlap(sights.map(toTrack), detections, policy);

@@ -119,7 +119,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       const levels = await features.get(frame, searching);
       const sights = await follow(parts, levels, frame.index, reverse);
       const queries = searching ? queriesFor(parts, frame.index, sights) : [];
-      const detections = await lookFor(parts, levels, queries);
+      const { detections } = await lookFor(parts, levels, queries);
 
       const leftover = matchDetections(parts, frame.index, sights, detections);
       const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);

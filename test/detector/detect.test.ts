@@ -44,7 +44,7 @@ it("keeps what scores high enough and has pixels, once per thing, with every con
       masks: float32([2, K, m, m], Float32Array.from(found.flat().flatMap(([, mask]) => mask))),
     };
   };
-  const detections = await detect(
+  const { detections } = await detect(
     run,
     float32([1], new Float32Array(1)),
     [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] })),
@@ -80,11 +80,11 @@ it("lists things in the order of the model's queries where ids follow it", async
   const scores = async (queries: boolean, keepRowOrder: boolean) => {
     const asked = [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] }));
     const sizes = { L: 1, D: 2, m, queries };
-    const found = await detect(run, float32([1], new Float32Array(1)), asked, sizes, {
+    const { detections } = await detect(run, float32([1], new Float32Array(1)), asked, sizes, {
       ...rules,
       keepRowOrder,
     });
-    return found.map(({ score }) => Number(score.toFixed(1)));
+    return detections.map(({ score }) => Number(score.toFixed(1)));
   };
   expect(await scores(true, true)).toEqual([0.8, 0.9, 0.7, 0.6]);
   expect(await scores(false, true)).toEqual([0.9, 0.8, 0.7, 0.6]);

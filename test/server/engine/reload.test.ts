@@ -1,18 +1,12 @@
 /** Another pack under a running engine: loaded beside the old one, and the old one kept when it is no good. */
 import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import {
-  createEngine,
-  type Engine,
-  type EngineFrame,
-  type EnginePrompt,
-} from "../../../server/engine/index.js";
+import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
 import { ended } from "../../helpers/processes.js";
+import { greyFrame, phrase, video, workerPid } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 import { compactPackDir, copyCompactPack, makeTrackerOnly } from "../../helpers/tiny-pack.js";
 
-const video = { width: 64, height: 48 };
-const phrase: EnginePrompt = { kind: "concept", text: "red circle", replace: false };
 const click: EnginePrompt = {
   kind: "object",
   points: [[0.5, 0.5]],
@@ -31,22 +25,11 @@ async function start(packDir: string): Promise<void> {
   engine = await createEngine({ packDir, threads: 1, log });
 }
 
-const frame = (index = 0): EngineFrame => ({
-  index,
-  rgb: new Uint8Array(engine.pack.inputSize ** 2 * 3).fill(90),
-});
-
-function workerPid(): number {
-  const { workerPid: pid } = engine.stats();
-  if (pid === null) throw new Error("there is no inference process");
-  return pid;
-}
-
 describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
   test("opens new sessions on the new pack and keeps old ones on theirs until they close", async () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
-    const first = workerPid();
+    const first = workerPid(engine);
     expect(await engine.openSession("old", video)).toMatchObject({ pack: { id: "compact" } });
     await makeTrackerOnly(pack);
     expect(await engine.reload()).toMatchObject({ id: "tracker-only", capabilities: { text: false } });
@@ -54,17 +37,17 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     expect(await engine.openSession("new", video)).toMatchObject({ pack: { id: "tracker-only" } });
     await expect(engine.openSession("old", video)).rejects.toMatchObject({ code: "session_exists" });
 
-    await engine.prompt("old", frame(), phrase);
-    await expect(engine.prompt("new", frame(), phrase)).rejects.toMatchObject({
+    await engine.prompt("old", greyFrame(engine), phrase);
+    await expect(engine.prompt("new", greyFrame(engine), phrase)).rejects.toMatchObject({
       code: "unsupported_by_pack",
       field: "text",
       message:
         "This model pack does not take a phrase (text); " +
         "it takes clicks or a box on one object (points, bounding_boxes with obj_id).",
     });
-    expect(await engine.prompt("new", frame(), click)).toMatchObject({ objectId: 0 });
+    expect(await engine.prompt("new", greyFrame(engine), click)).toMatchObject({ objectId: 0 });
     const before = engine.stats();
-    expect(workerPid()).not.toBe(first);
+    expect(workerPid(engine)).not.toBe(first);
 
     await engine.closeSession("old");
     await ended(first);
@@ -75,7 +58,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
   test("keeps the old pack when the new one is no good, and says why", async () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
-    const pid = workerPid();
+    const pid = workerPid(engine);
     await engine.openSession("early", video);
     await pack.editFile("track.onnx", (bytes) => bytes.subarray(0, 1000));
     const reason = /track\.onnx: the length differs: expected \d+ bytes, found 1000\.$/;
@@ -86,9 +69,9 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     expect(errors).toEqual([expect.stringMatching(/^the model pack stays as it was: /)]);
     expect(errors[0]).toMatch(reason);
 
-    expect(workerPid()).toBe(pid);
+    expect(workerPid(engine)).toBe(pid);
     expect(engine.pack.id).toBe("compact");
-    await engine.prompt("early", frame(), phrase);
+    await engine.prompt("early", greyFrame(engine), phrase);
     expect(await engine.openSession("late", video)).toMatchObject({ pack: { id: "compact" } });
   });
 
@@ -97,7 +80,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const lost: string[][] = [];
     engine.onRestart((ids) => lost.push(ids));
     await engine.openSession("old", video);
-    const first = workerPid();
+    const first = workerPid(engine);
     await engine.reload();
     await engine.openSession("new", video);
     process.kill(first, "SIGKILL");
@@ -116,7 +99,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     await pack.editManifest((manifest) => {
       manifest.files = manifest.files.filter(({ name }) => name !== "detect.onnx");
     });
-    const pid = workerPid();
+    const pid = workerPid(engine);
     process.kill(pid, "SIGKILL");
     await until(() => engine.stats().restarts === 1);
     expect(await engine.openSession("next", video)).toMatchObject({ pack: { id: "tracker-only" } });

@@ -1,27 +1,11 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  createEngine,
-  type Engine,
-  type EngineFrame,
-  type EnginePrompt,
-} from "../../../server/engine/index.js";
+import { createEngine, type Engine } from "../../../server/engine/index.js";
 import { ended } from "../../helpers/processes.js";
+import { greyFrame, phrase, video, workerPid } from "../../helpers/real-engine.js";
 import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
 
-const video = { width: 64, height: 48 };
-const phrase: EnginePrompt = { kind: "concept", text: "red circle", replace: false };
 let engine: Engine;
-
-function frame(index: number): EngineFrame {
-  return { index, rgb: new Uint8Array(engine.pack.inputSize ** 2 * 3).fill(90) };
-}
-
-function workerPid(): number {
-  const { workerPid: pid } = engine.stats();
-  if (pid === null) throw new Error("there is no inference process");
-  return pid;
-}
 
 describe("when the inference process is killed", () => {
   const lost: string[][] = [];
@@ -33,29 +17,29 @@ describe("when the inference process is killed", () => {
 
   test("calls in flight are rejected, the lost sessions are named once, and the next session opens", async () => {
     await engine.openSession("early", video);
-    const first = workerPid();
-    const inFlight = [engine.prompt("early", frame(0), phrase), engine.openSession("late", video)];
+    const first = workerPid(engine);
+    const inFlight = [engine.prompt("early", greyFrame(engine), phrase), engine.openSession("late", video)];
     process.kill(first, "SIGKILL");
     for (const result of await Promise.allSettled(inFlight)) {
       expect(result).toMatchObject({ status: "rejected", reason: { code: "engine_restarted" } });
     }
     expect(lost).toEqual([["early", "late"]]);
     await engine.openSession("next", video);
-    expect(workerPid()).not.toBe(first);
+    expect(workerPid(engine)).not.toBe(first);
     expect(engine.stats().restarts).toBe(1);
   });
 
   test("a lost session stays lost until its id is opened again, and what was counted is kept", async () => {
     await engine.openSession("reborn", video);
-    await engine.prompt("reborn", frame(0), phrase);
+    await engine.prompt("reborn", greyFrame(engine), phrase);
     const before = engine.stats();
-    const pid = workerPid();
+    const pid = workerPid(engine);
     process.kill(pid, "SIGKILL");
     await ended(pid);
     await expect(engine.describeSession("reborn")).rejects.toMatchObject({ code: "engine_restarted" });
     await engine.openSession("reborn", video);
     expect(await engine.describeSession("reborn")).toEqual({ concepts: [], objectIds: [] });
-    await engine.prompt("reborn", frame(0), phrase);
+    await engine.prompt("reborn", greyFrame(engine), phrase);
     const after = engine.stats();
     expect(after.frames).toBe(before.frames + 1);
     expect(after.graphs.encode?.runs).toBe((before.graphs.encode?.runs ?? 0) + 1);
@@ -63,7 +47,7 @@ describe("when the inference process is killed", () => {
 
   test("a lost session can be closed, and closing the engine meanwhile leaves no process", async () => {
     await engine.openSession("doomed", video);
-    const pid = workerPid();
+    const pid = workerPid(engine);
     process.kill(pid, "SIGKILL");
     await ended(pid);
     await expect(engine.describeSession("doomed")).rejects.toMatchObject({ code: "engine_restarted" });
@@ -80,7 +64,7 @@ test("when it cannot be started again, every call says so", async () => {
   const pack = await copyCompactPack();
   engine = await createEngine({ packDir: pack.directory, threads: 1 });
   await rm(pack.path("track.onnx"));
-  process.kill(workerPid(), "SIGKILL");
+  process.kill(workerPid(engine), "SIGKILL");
   await engine.openSession("waiting", video).catch(() => {});
   await expect(engine.openSession("next", video)).rejects.toMatchObject({
     code: "engine_failed",
