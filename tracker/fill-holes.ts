@@ -6,17 +6,17 @@
  */
 
 /**
- * @param logits float32 [side, side]; not changed
+ * @param logits float32 [height, width]; not changed
  * @param maxArea pixels; holes up to this size are filled, specks up to this size and at most half of the mask go
  * @returns the same array when there was nothing to clean
  */
-export function fillHoles(logits: Float32Array, side: number, maxArea: number): Float32Array {
+export function fillHoles(logits: Float32Array, width: number, maxArea: number): Float32Array {
   if (maxArea <= 0) return logits;
-  const filled = paint(logits, smallComponents(logits, side, false, maxArea), FILLED);
+  const filled = paint(logits, smallComponents(logits, width, false, maxArea), FILLED);
   let area = 0;
   for (let pixel = 0; pixel < filled.length; pixel++) if ((filled[pixel] as number) > 0) area++;
   const speckArea = Math.min(maxArea, Math.floor(area / 2));
-  return paint(filled, smallComponents(filled, side, true, speckArea), REMOVED);
+  return paint(filled, smallComponents(filled, width, true, speckArea), REMOVED);
 }
 
 const FILLED = 0.1;
@@ -38,9 +38,9 @@ function paint(logits: Float32Array, runs: readonly Run[], value: number): Float
 }
 
 /** All runs of the inside's (or outside's) components that have at most `maxArea` pixels. */
-function smallComponents(logits: Float32Array, side: number, inside: boolean, maxArea: number): Run[] {
+function smallComponents(logits: Float32Array, width: number, inside: boolean, maxArea: number): Run[] {
   if (maxArea <= 0) return [];
-  const runs = findRuns(logits, side, inside);
+  const runs = findRuns(logits, width, inside);
   const areas = new Int32Array(runs.length);
   runs.forEach(({ start, end }, index) => {
     const root = rootOf(runs, index);
@@ -49,13 +49,13 @@ function smallComponents(logits: Float32Array, side: number, inside: boolean, ma
   return runs.filter((_, index) => (areas[rootOf(runs, index)] as number) <= maxArea);
 }
 
-function findRuns(logits: Float32Array, side: number, inside: boolean): Run[] {
+function findRuns(logits: Float32Array, width: number, inside: boolean): Run[] {
   const runs: Run[] = [];
   let above = 0;
-  for (let row = 0; row < side; row++) {
+  for (let rowStart = 0; rowStart < logits.length; rowStart += width) {
     const first = runs.length;
-    const end = (row + 1) * side;
-    for (let pixel = row * side; pixel < end; ) {
+    const end = rowStart + width;
+    for (let pixel = rowStart; pixel < end; ) {
       if ((logits[pixel] as number) > 0 !== inside) {
         pixel++;
         continue;
@@ -64,20 +64,20 @@ function findRuns(logits: Float32Array, side: number, inside: boolean): Run[] {
       while (pixel < end && (logits[pixel] as number) > 0 === inside) pixel++;
       runs.push({ start, end: pixel, parent: runs.length });
     }
-    joinRows(runs, above, first, side);
+    joinRows(runs, above, first, width);
     above = first;
   }
   return runs;
 }
 
 /** Joins the runs from `first` on, one row, with those from `above` on, the row before, that touch them. */
-function joinRows(runs: Run[], above: number, first: number, side: number): void {
+function joinRows(runs: Run[], above: number, first: number, width: number): void {
   let upper = above;
   for (let lower = first; lower < runs.length; lower++) {
     const { start, end } = runs[lower] as Run;
-    while (upper < first && (runs[upper] as Run).end + side < start) upper++;
+    while (upper < first && (runs[upper] as Run).end + width < start) upper++;
     // Corners count: a run reaches one pixel past each end.
-    for (let other = upper; other < first && (runs[other] as Run).start + side <= end; other++) {
+    for (let other = upper; other < first && (runs[other] as Run).start + width <= end; other++) {
       const [a, b] = [rootOf(runs, lower), rootOf(runs, other)];
       (runs[Math.max(a, b)] as Run).parent = Math.min(a, b);
     }

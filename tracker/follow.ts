@@ -6,7 +6,7 @@ import type { Masklet } from "./masklet.js";
 import type { Geometry, Prediction } from "./model.js";
 import type { TrackerParts } from "./parts.js";
 import type { TrackerPolicy } from "./policy.js";
-import { CERTAIN, type Sight, storedSight, trackedSight } from "./sight.js";
+import { CERTAIN, type Sight, setMask, storedSight, trackedSight } from "./sight.js";
 
 /** Pixels up to which holes and specks are cleaned on this mask grid. */
 export function speckArea(
@@ -28,7 +28,7 @@ export function memoriesFor(
 
 /**
  * Everybody on the next frame of a pass. An object that was prompted or born on this frame is what it was said to be; the
- * others are tracked and cleaned. Nothing is remembered yet.
+ * others are tracked. All are cleaned, and nothing is remembered yet.
  */
 export function follow(
   parts: TrackerParts,
@@ -79,7 +79,11 @@ async function sightAll(
   const predictions = await model.track(features, selections);
   const area = speckArea(geometry, policy.mask);
   return sources.map(({ masklet, source }) => {
-    if (source && "maskLogits" in source) return storedSight(masklet, source);
+    if (source && "maskLogits" in source) {
+      const sight = storedSight(masklet, source);
+      setMask(sight, fillHoles(source.maskLogits, geometry.m, area));
+      return sight;
+    }
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
     // The graph says the same of an absent object, only more strongly, and memory is to hear it as the model was trained.
     const isHeard = prediction.score > 0 || policy.associate.identity === "overlap";

@@ -9,27 +9,39 @@ import { CERTAIN } from "./sight.js";
 const SCALE = 20;
 const BIAS = -10;
 
+/**
+ * Detections as the model is given masks that are taken as truth.
+ * @param masks logits, float32 [m, m] each
+ * @returns float32 [side, side] each, 1 inside and 0 outside
+ */
+export function asInputs(
+  masks: readonly Float32Array[],
+  { geometry: { m, S }, policy: { memory } }: Pick<TrackerParts, "geometry" | "policy">,
+): { inside: Float32Array[]; side: number } {
+  const side = memory.newObjectFine ? S : m;
+  const inside = masks.map((logits) =>
+    enlarge(logits, m, side).map((logit) => (logit > memory.newObjectLogit ? 1 : 0)),
+  );
+  return { inside, side };
+}
+
 /** @param masks detection logits, float32 [m, m] each */
 export async function startObjects(
-  { model, geometry: { m, S }, policy: { memory } }: TrackerParts,
+  parts: TrackerParts,
   features: FrameFeatures,
   frameIndex: number,
   newborns: readonly Masklet[],
   masks: readonly Float32Array[],
 ): Promise<void> {
   if (newborns.length === 0) return;
-  const inside = masks.map((logits) =>
-    (memory.newObjectFine ? enlarge(logits, m, S) : logits).map((logit) =>
-      logit > memory.newObjectLogit ? 1 : 0,
-    ),
-  );
-  const side = memory.newObjectFine ? S : m;
+  const { model, geometry } = parts;
+  const { inside, side } = asInputs(masks, parts);
   const starts = await model.start(features, inside, side);
   const scores = inside.map((mask) => (mask.includes(1) ? CERTAIN : -CERTAIN));
   const memories = await model.remember(
     features,
     inside.map((mask, index) => ({
-      maskLogits: enlarge(mask, side, S).map((value) => SCALE * value + BIAS),
+      maskLogits: enlarge(mask, side, geometry.S).map((value) => SCALE * value + BIAS),
       score: scores[index] as number,
       isInput: true,
     })),

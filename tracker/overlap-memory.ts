@@ -3,6 +3,7 @@ import type { FrameFeatures } from "../detector/graph.js";
 import type { MemoryEntry } from "../memory/bank.js";
 import { groupOf } from "./groups.js";
 import { lookScore } from "./look-score.js";
+import type { Masklet } from "./masklet.js";
 import type { Prediction } from "./model.js";
 import type { Correction } from "./overlap-recondition.js";
 import type { TrackerParts } from "./parts.js";
@@ -49,8 +50,10 @@ export async function rememberTracked(
   sights.forEach(({ masklet, stored, prediction }, index) => {
     const memory = memories[index] as Float32Array;
     const start = corrections.get(masklet.id)?.start;
-    if (stored) Object.assign(stored, { memory }, start ? asStart(start) : {});
-    else if (prediction) {
+    if (stored) {
+      Object.assign(stored, { memory }, start ? asStart(start) : {});
+      if (corrections.has(masklet.id)) forgetPrompt(masklet, stored);
+    } else if (prediction) {
       const tracked = trackedEntry(frameIndex, prediction, memory, scores.get(masklet.bucket));
       masklet.bank.add(tracked);
       if (!promoted.has(masklet.bucket)) return;
@@ -102,6 +105,12 @@ function trackedEntry(
 ): MemoryEntry {
   const look = trackScore === undefined ? {} : { trackScore };
   return { frameIndex, kind: "recent", memory, pointer, maskLogits, score, present: score > 0, ...look };
+}
+
+/** What the user said of a frame is the detector's now, so that later clicks treat it as such. */
+function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): void {
+  prompts.delete(stored.frameIndex);
+  if (stored.kind === "prompted") stored.kind = "reconditioned";
 }
 
 function asStart({ pointer, maskLogits }: NonNullable<Correction["start"]>) {

@@ -9,6 +9,7 @@ import { type BoxXyxy, boxIou } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { maskExtent } from "../detector/mask-bits.js";
 import type { Start } from "./model.js";
+import { asInputs } from "./newborns.js";
 import type { OverlapFindings } from "./overlap-association.js";
 import type { TrackerParts } from "./parts.js";
 import type { TrackerPolicy } from "./policy.js";
@@ -54,19 +55,20 @@ export function chooseCorrections(
 
 /** @returns by object id */
 export async function planCorrections(
-  { policy, geometry, model }: TrackerParts,
+  parts: TrackerParts,
   features: FrameFeatures,
   frameIndex: number,
   sights: readonly Sight[],
   detections: readonly Detection[],
   { confirmed }: OverlapFindings,
 ): Promise<Map<number, Correction>> {
+  const { policy, geometry, model } = parts;
   const rules = policy.recondition;
   const candidates = sights.flatMap((sight): CorrectionCandidate[] => {
     const { id } = sight.masklet;
     const detection = detections[confirmed.get(id) ?? -1];
-    // What the user said of a frame stands.
-    if (!detection || sight.stored?.kind === "prompted") return [];
+    const isUsers = sight.stored?.kind === "prompted";
+    if (!detection || (isUsers && !rules.overrulesUser)) return [];
     const { score, extent, box = extent.box } = detection;
     const own = lastPixelBox(maskExtent(sight.maskLogits, geometry.m)?.box ?? null, geometry.m);
     return [{ id, score: scoreOf(sight), box: own, detection: { score, box } }];
@@ -74,14 +76,9 @@ export async function planCorrections(
   const chosen = chooseCorrections(candidates, frameIndex, rules);
   const ids = [...chosen.keys()];
   const taken = ids.map((id) => detections[confirmed.get(id) as number] as Detection);
-  const starts =
-    rules.reconditionWith === "pointer"
-      ? await model.start(
-          features,
-          taken.map(({ maskLogits }) => maskLogits.map((logit) => (logit > 0 ? 1 : 0))),
-          geometry.m,
-        )
-      : [];
+  const masks = rules.reconditionWith === "pointer" ? taken.map(({ maskLogits }) => maskLogits) : [];
+  const { inside, side } = asInputs(masks, parts);
+  const starts = await model.start(features, inside, side);
   return new Map(
     ids.map((id, index) => {
       const isShown = rules.showReconditioned || (chosen.get(id)?.isBoxWrong ?? false);

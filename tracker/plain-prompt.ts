@@ -14,8 +14,9 @@ import type { TrackerParts } from "./parts.js";
 import { showSight } from "./plain-step.js";
 import { acquit } from "./probation.js";
 import { type ObjectPrompt, PromptError } from "./prompts.js";
-import type { StepResult } from "./report.js";
+import type { StepResult, TrackedObject } from "./report.js";
 import { enlarge } from "./resize.js";
+import type { Sight } from "./sight.js";
 
 export async function promptPlainly(
   parts: TrackerParts,
@@ -63,13 +64,18 @@ export async function promptPlainly(
     await rememberTruly(parts, levels, frame.index, others, true);
   }
   const sights = await glance(parts, levels, frame.index);
-  const objects = sights.map((sight) => {
-    const shown = showSight(parts, sight);
-    const group = shown.claim?.group ?? null;
-    return sight.masklet === masklet ? { ...shown, claim: { group, prob: 1 } } : shown;
-  });
+  const objects = sights.map((sight) =>
+    sight.masklet === masklet ? showAnswer(parts, sight, edited) : showSight(parts, sight),
+  );
   const stats = { tracked: registry.all().length, dropped: 0 };
   return { result: { objects: objects.filter(hasPixels), stats }, objectId: masklet.id };
+}
+
+/** What the user gets to see of the answer to a click: as it was drawn, and cleaned only at the size of the video. */
+function showAnswer(parts: TrackerParts, sight: Sight, { maskLogits }: Prediction): TrackedObject {
+  const shown = showSight(parts, sight);
+  const claim = { group: shown.claim?.group ?? null, prob: 1 };
+  return { ...shown, maskLogits, claim, uncleanUpTo: parts.policy.mask.fillHoleArea };
 }
 
 function hasPixels({ maskLogits }: { maskLogits: Float32Array }): boolean {

@@ -201,6 +201,8 @@ export interface TrackerPolicy {
     reconditionWith: "pointer" | "track" | "detection";
     /** Overlap: the corrected frame shows the detection's mask, also when the periodic rule corrected it. */
     showReconditioned: boolean;
+    /** Overlap: also what the user said of the frame is replaced, and its clicks are forgotten; false: it stands. */
+    overrulesUser: boolean;
     /** Motion: frames between corrections because of disagreement. */
     pauseFrames: number;
   };

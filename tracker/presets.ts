@@ -104,6 +104,7 @@ const sam3: TrackerPolicy = {
     reconstructionBboxDetScore: 0,
     reconditionWith: "pointer",
     showReconditioned: false,
+    overrulesUser: true,
     pauseFrames: 8,
   },
   compute: { objectsPerCall: 8 },
@@ -158,7 +159,7 @@ const transformers = change(sam3, {
   detect: { detNmsThresh: 0, conceptsApart: true, promptCreates: false },
   overlap: { shrinkGrid: "mask" },
   mask: { fillHoleArea: 0, slipsOnRemoval: true },
-  recondition: { reconditionWith: "track", showReconditioned: true },
+  recondition: { reconditionWith: "track", showReconditioned: true, overrulesUser: false },
   memory: {
     mfThreshold: null,
     buckets: "object",
@@ -190,6 +191,7 @@ const masklet = change(sam3, {
   life: { countUnsearchedFrames: false, resetHotstartPerPass: true, clickConfirms: true },
   overlap: { symmetricOcclusion: true },
   mask: { unknownTrackerProb: 1e-6, boxes: "shown" },
+  recondition: { overrulesUser: false },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
   edit: { clearMasksWindow: 0 },
   session: {

@@ -13,6 +13,8 @@ export interface TrackedObject {
   score: number;
   /** For `mask.objectWiseNonOverlap`. */
   claim?: PixelClaim;
+  /** The mask is cleaned when it has the video's size, of holes and specks up to so many pixels; absent: it is clean. */
+  uncleanUpTo?: number;
 }
 
 /** What decides whose a pixel is that several objects cover. */

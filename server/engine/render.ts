@@ -1,6 +1,7 @@
 /** Mask logits into what a client gets: full-size masks as runs, boxes relative to the frame. */
 import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector/graph.js";
 import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
+import { fillHoles } from "../../tracker/fill-holes.js";
 import { resolveOwnership, type ShownMask } from "../../tracker/ownership.js";
 import type { TrackerPolicy } from "../../tracker/policy.js";
 import type { PixelClaim, TrackedObject } from "../../tracker/video-tracker.js";
@@ -26,6 +27,9 @@ export interface RenderedObject extends Omit<RenderedMask, "area"> {
   claim: PixelClaim;
 }
 
+/** What is made into a mask of the video's size. */
+type Drawn = Pick<TrackedObject, "maskLogits" | "uncleanUpTo">;
+
 type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap" | "unknownTrackerProb" | "boxes">;
 
 /** The bits of a run come back as one copy, a byte per pixel and mask; more than this are rendered in several runs. */
@@ -42,8 +46,7 @@ export async function renderObjects(
   tracked: readonly TrackedObject[],
   maxBytesPerRun = MAX_BYTES_PER_RUN,
 ): Promise<RenderedObject[]> {
-  const logits = tracked.map(({ maskLogits }) => maskLogits);
-  const rendered = await renderAll(run, m, video, logits, maxBytesPerRun);
+  const rendered = await renderAll(run, m, video, tracked, maxBytesPerRun);
   const objects: RenderedObject[] = [];
   for (const [row, { objectId, prob, claim }] of tracked.entries()) {
     const { mask, area, box } = rendered[row] as RenderedMask;
@@ -59,20 +62,21 @@ export async function renderMasks(
   video: VideoSize,
   logits: readonly Float32Array[],
 ): Promise<CocoRle[]> {
-  return (await renderAll(run, m, video, logits, MAX_BYTES_PER_RUN)).map(({ mask }) => mask);
+  const drawn = logits.map((maskLogits) => ({ maskLogits }));
+  return (await renderAll(run, m, video, drawn, MAX_BYTES_PER_RUN)).map(({ mask }) => mask);
 }
 
 async function renderAll(
   run: RunGraph,
   m: number,
   video: VideoSize,
-  logits: readonly Float32Array[],
+  drawn: readonly Drawn[],
   maxBytesPerRun: number,
 ): Promise<RenderedMask[]> {
   const perRun = Math.max(1, Math.floor(maxBytesPerRun / (video.width * video.height)));
   const rendered: RenderedMask[] = [];
-  for (let start = 0; start < logits.length; start += perRun) {
-    rendered.push(...(await renderBatch(run, m, video, logits.slice(start, start + perRun))));
+  for (let start = 0; start < drawn.length; start += perRun) {
+    rendered.push(...(await renderBatch(run, m, video, drawn.slice(start, start + perRun))));
   }
   return rendered;
 }
@@ -81,11 +85,11 @@ async function renderBatch(
   run: RunGraph,
   m: number,
   { width, height }: VideoSize,
-  batch: readonly Float32Array[],
+  batch: readonly Drawn[],
 ): Promise<RenderedMask[]> {
   const stacked = new Float32Array(batch.length * m * m);
-  batch.forEach((logits, row) => {
-    stacked.set(logits, row * m * m);
+  batch.forEach(({ maskLogits }, row) => {
+    stacked.set(maskLogits, row * m * m);
   });
   const outputs = await run(
     "render",
@@ -99,13 +103,42 @@ async function renderBatch(
   const bits = (outputs.bits as Tensor).data as Uint8Array;
   const areas = ints(outputs, "area");
   const bbox = ints(outputs, "bbox");
-  return batch.map((_, row) => {
+  return batch.map(({ uncleanUpTo = 0 }, row) => {
+    const maskBits = bits.subarray(row * width * height, (row + 1) * width * height);
+    if (uncleanUpTo > 0) return renderClean(maskBits, width, height, uncleanUpTo);
     const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = bbox.subarray(row * 4, row * 4 + 4);
     const area = areas[row] ?? 0;
     const box: PixelBox = area === 0 ? [0, 0, 0, 0] : [x0, y0, x1 - x0, y1 - y0];
-    const maskBits = bits.subarray(row * width * height, (row + 1) * width * height);
     return { mask: encodeMask(maskBits, width, height, box), area, box: [x0, y0, x1, y1] };
   });
+}
+
+/** @param bits uint8 [height, width] */
+function renderClean(bits: Uint8Array, width: number, height: number, maxArea: number): RenderedMask {
+  const clean = fillHoles(
+    Float32Array.from(bits, (bit) => (bit ? 1 : -1)),
+    width,
+    maxArea,
+  );
+  const inside = Uint8Array.from(clean, (logit) => (logit > 0 ? 1 : 0));
+  const box = boxOf(inside, width, [0, 0, width, height]);
+  const area = inside.reduce((count, bit) => count + bit, 0);
+  return { mask: encodeMask(inside, width, height), area, box: area === 0 ? [0, 0, 0, 0] : box };
+}
+
+/** The tight box of the bits inside another one, which it does not leave; inside out when there are none. */
+function boxOf(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["box"]): RenderedMask["box"] {
+  let [left, top, right, bottom] = [x1, y1, x0, y0];
+  for (let y = y0; y < y1; y++) {
+    for (let x = x0; x < x1; x++) {
+      if (!bits[y * width + x]) continue;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x + 1);
+      bottom = Math.max(bottom, y + 1);
+    }
+  }
+  return [left, top, right, bottom];
 }
 
 const UNCLAIMED: PixelClaim = { group: null, prob: null };
@@ -160,17 +193,9 @@ function crop({ mask, box: [x0, y0, x1, y1] }: RenderedObject, { width }: VideoS
 function withBits(object: RenderedObject, bits: Uint8Array, { width, height }: VideoSize): RenderedObject {
   const [x0, y0, x1, y1] = object.box;
   const all = new Uint8Array(width * height);
-  let [left, top, right, bottom] = [x1, y1, x0, y0];
-  for (let y = y0; y < y1; y++) {
-    for (let x = x0; x < x1; x++) {
-      if (!bits[(y - y0) * (x1 - x0) + x - x0]) continue;
-      all[y * width + x] = 1;
-      left = Math.min(left, x);
-      top = Math.min(top, y);
-      right = Math.max(right, x + 1);
-      bottom = Math.max(bottom, y + 1);
-    }
-  }
-  const box = left < right ? ([left, top, right, bottom] as const) : ([x0, y0, x0, y0] as const);
+  for (let y = y0; y < y1; y++)
+    all.set(bits.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0)), y * width + x0);
+  const tight = boxOf(all, width, object.box);
+  const box = tight[0] < tight[2] ? tight : ([x0, y0, x0, y0] as const);
   return { ...object, box, mask: encodeMask(all, width, height) };
 }

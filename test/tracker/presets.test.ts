@@ -70,6 +70,7 @@ describe("the presets", () => {
       clickConfirms: true,
       symmetricOcclusion: true,
       unknownTrackerProb: 1e-6,
+      overrulesUser: false,
       boxes: "shown",
       clearMasksWindow: 0,
       clickNeedsVisitedFrame: false,

@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../detector/graph.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import {
+  areaOf,
+  bankSizes,
   type Call,
+  conditioningOn,
   createTraceBench,
   type Found,
-  maskOf,
   type Rect,
   type TraceBench,
   upTo,
@@ -16,24 +18,6 @@ const A: Rect = [4, 4, 5, 5];
 const B: Rect = [12, 12, 5, 5];
 const C: Rect = [12, 3, 5, 5];
 const found = (rect: Rect, score = 0.9): Found => ({ rect, score });
-
-/** Memories and pointers that an object's `track` calls were given, by frame. */
-function bankSizes({ calls }: TraceBench): Map<number, [memories: number, pointers: number]> {
-  const tracks = calls.filter(({ role }) => role === "track");
-  return new Map(
-    tracks.map(({ frame, inputs }) => [frame, [inputs.memory?.dims[1] ?? 0, inputs.pointers?.dims[1] ?? 0]]),
-  );
-}
-
-/** Frames that conditioned the object on a frame, as they are written into the scripted memories. */
-function conditioningOn({ calls }: TraceBench, frame: number): number[] {
-  const { inputs } = calls.filter((call) => call.role === "track" && call.frame === frame).at(-1) as Call;
-  const rows = [...((inputs.memory_t as Tensor).data as Int32Array)];
-  const memory = (inputs.memory as Tensor).data;
-  return rows
-    .flatMap((row, slot) => (row === 6 ? [memory[slot * 4 + 1] as number] : []))
-    .sort((a, b) => a - b);
-}
 
 describe("detecting and tracking as SAM 3 does", () => {
   it("asks for more than the detector's threshold only while something is tracked (trace 2)", async () => {
@@ -398,30 +382,21 @@ it("does not let a box speak for the frame after it (quirk 7)", async () => {
   expect(boxes).toEqual([true, true, false]);
 });
 
-it("cleans masks of holes up to the area that the policy names", async () => {
-  // A square with a hole of one pixel.
-  const holed = maskOf(A);
-  holed[6 * 20 + 6] = -8;
-  const filled = async (fillHoleArea: number) => {
-    const bench = createTraceBench({ detect: () => [found(A)] }, "sam3", { mask: { fillHoleArea } });
-    const run = bench.options.run;
-    Object.assign(bench.options, {
-      run: async (
-        role: Parameters<typeof run>[0],
-        inputs: Record<string, Tensor>,
-        fetch: readonly string[],
-      ) => {
-        const outputs = await run(role, inputs, fetch);
-        return role === "track"
-          ? { ...outputs, mask: { ...(outputs.mask as Tensor), data: holed } }
-          : outputs;
-      },
-    });
-    const { createVideoTracker } = await import("../../tracker/video-tracker.js");
-    const tracker = createVideoTracker(bench.options);
-    await tracker.prompt(bench.frame(0), { kind: "concept", text: "thing", replace: false });
-    const { objects } = await tracker.step(bench.frame(1));
-    return objects[0]?.maskLogits.filter((logit) => logit > 0).length;
+describe("cleaning (trace 16)", () => {
+  // Two pieces of two pixels each, two rows apart; or one pixel alone.
+  const areaAfter = async (rect: Rect, pieces: Rect[], fillHoleArea: number) => {
+    const script = { detect: () => [found(A)], track: () => ({ rect, pieces }) };
+    const bench = createTraceBench(script, "sam3", { mask: { fillHoleArea } });
+    await bench.name(0);
+    const { objects } = await bench.tracker.step(bench.frame(1));
+    return areaOf(objects[0]?.maskLogits ?? []);
   };
-  expect([await filled(16), await filled(1), await filled(0)]).toEqual([25, 25, 24]);
+
+  it("lets a tracked mask of small equal pieces vanish, and keeps a single pixel", async () => {
+    expect(await areaAfter([0, 0, 2, 1], [[0, 2, 2, 1]], 4)).toBe(0);
+    expect(await areaAfter([1, 1, 1, 1], [], 4)).toBe(1);
+    expect(await areaAfter([0, 0, 2, 1], [[0, 2, 2, 1]], 1)).toBe(4);
+    // Of unequal pieces the one that is no more than half goes.
+    expect(await areaAfter([0, 0, 3, 1], [[0, 2, 2, 1]], 4)).toBe(3);
+  });
 });

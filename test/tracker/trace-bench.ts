@@ -5,6 +5,7 @@
  * object the mask that its latest conditioning memory was made from, unless `track` of the script says otherwise. Which
  * mask a memory was made from is written into the memory itself, so nothing is known that a model could not know.
  */
+import type { BoxXyxy } from "../../detector/geometry.js";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
@@ -26,13 +27,22 @@ export type Rect = readonly [x: number, y: number, width: number, height: number
 export interface Found {
   rect: Rect;
   score: number;
+  /** A part of the rectangle that is not of the thing. */
+  hole?: Rect;
+  /** What the detector takes for its box, where that is not the rectangle. */
+  box?: BoxXyxy;
 }
 
 export interface Script {
   /** What the detector finds on a frame, in the order of its rows; one list for each concept that is looked for. */
   detect(frameIndex: number, hasBox: boolean): readonly Found[] | readonly (readonly Found[])[];
   /** What the tracker makes of an object whose latest given mask is `rect`; null: it is not there. */
-  track?(frameIndex: number, rect: Rect): { rect: Rect | null; score?: number; iou?: number };
+  track?(
+    frameIndex: number,
+    rect: Rect,
+  ): { rect: Rect | null; pieces?: readonly Rect[]; hole?: Rect; score?: number; iou?: number };
+  /** What the decoder makes of clicks; a square when left out. */
+  segment?(): { rect: Rect; hole?: Rect };
 }
 
 export interface Call {
@@ -80,7 +90,6 @@ export function createTraceBench(
       conditioningRow: 6,
       pointerTime: "dt/(max-1)",
     },
-    detect: { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 },
     capabilities: { text: true, exemplars: true, points: true },
     preset,
     policy,
@@ -135,13 +144,39 @@ export function upTo(last: number, first = 0): number[] {
   return Array.from({ length: Math.abs(last - first) + 1 }, (_, place) => first + place * step);
 }
 
-export function maskOf(rect: Rect | null, inside = 8, outside = -8): Float32Array {
+export function maskOf(rect: Rect | null, inside = 8, outside = -8, hole?: Rect): Float32Array {
   const mask = new Float32Array(PIXELS).fill(outside);
-  if (!rect) return mask;
-  const [left, top, width, height] = rect;
-  for (let y = top; y < top + height; y++)
-    mask.fill(inside, y * SIDE + left, y * SIDE + Math.min(left + width, SIDE));
+  if (rect) paint(mask, rect, inside);
+  if (hole) paint(mask, hole, outside);
   return mask;
+}
+
+function paint(mask: Float32Array, [left, top, width, height]: Rect, value: number): void {
+  for (let y = top; y < top + height; y++)
+    mask.fill(value, y * SIDE + left, y * SIDE + Math.min(left + width, SIDE));
+}
+
+/** Memories and pointers that an object's `track` calls were given, by frame. */
+export function bankSizes({ calls }: TraceBench): Map<number, [memories: number, pointers: number]> {
+  const tracks = calls.filter(({ role }) => role === "track");
+  return new Map(
+    tracks.map(({ frame, inputs }) => [frame, [inputs.memory?.dims[1] ?? 0, inputs.pointers?.dims[1] ?? 0]]),
+  );
+}
+
+/** Frames that conditioned the object on a frame, as they are written into the scripted memories. */
+export function conditioningOn({ calls }: TraceBench, frame: number): number[] {
+  const { inputs } = calls.filter((call) => call.role === "track" && call.frame === frame).at(-1) as Call;
+  const rows = [...((inputs.memory_t as Tensor).data as Int32Array)];
+  const memory = (inputs.memory as Tensor).data;
+  return rows
+    .flatMap((row, slot) => (row === 6 ? [memory[slot * 4 + 1] as number] : []))
+    .sort((a, b) => a - b);
+}
+
+/** How many pixels are inside. */
+export function areaOf(mask: ArrayLike<number>): number {
+  return Array.from(mask).filter((logit) => logit > 0).length;
 }
 
 function scriptedRun(script: Script, calls: Call[]): RunGraph {
@@ -178,15 +213,12 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
       const boxes = new Float32Array(C * geometry.K * 4);
       const found = new Float32Array(C * geometry.K * PIXELS).fill(-8);
       perConcept.slice(0, C).forEach((list: readonly Found[], c) => {
-        list.forEach(({ rect, score }, k) => {
+        list.forEach(({ rect, score, hole, box }, k) => {
           const row = c * geometry.K + k;
           scores[row] = score;
-          found.set(maskOf(rect), row * PIXELS);
+          found.set(maskOf(rect, 8, -8, hole), row * PIXELS);
           const [x, y, w, h] = rect;
-          boxes.set(
-            [x, y, x + w, y + h].map((edge) => edge / SIDE),
-            row * 4,
-          );
+          boxes.set(box ?? [x, y, x + w, y + h].map((edge) => edge / SIDE), row * 4);
         });
       });
       return {
@@ -212,7 +244,8 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
     },
     segment: () => {
       const all = new Float32Array(4 * PIXELS);
-      for (let k = 0; k < 4; k++) all.set(maskOf([4, 4, 5, 5]), k * PIXELS);
+      const { rect, hole } = script.segment?.() ?? { rect: [4, 4, 5, 5] };
+      for (let k = 0; k < 4; k++) all.set(maskOf(rect, 8, -8, hole), k * PIXELS);
       return {
         masks: f32([1, 4, SIDE, SIDE], all),
         iou: f32([1, 4], new Float32Array(4).fill(0.9)),
@@ -236,8 +269,13 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
         const latest = given.sort((p, q) => q.frame - p.frame)[0];
         const own = masks[latest?.index ?? -1] ?? new Float32Array(PIXELS);
         const rect = rectOf(own);
-        const said = script.track && rect ? script.track(frameOf(feat), rect) : { rect };
-        if (said.rect) mask.set(maskOf(said.rect, 6), b * PIXELS);
+        const said: ReturnType<NonNullable<Script["track"]>> =
+          script.track && rect ? script.track(frameOf(feat), rect) : { rect };
+        if (said.rect) {
+          const drawn = maskOf(said.rect, 6, -6, said.hole);
+          for (const piece of said.pieces ?? []) paint(drawn, piece, 6);
+          mask.set(drawn, b * PIXELS);
+        }
         score[b] = said.score ?? (said.rect ? 5 : -5);
         iou[b] = said.iou ?? 0.9;
         pointer[b * D] = 1000 + b;

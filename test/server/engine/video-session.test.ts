@@ -2,84 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { decodeMask } from "../../../protocol/rle.js";
 import type { FrameOutput } from "../../../server/engine/engine.js";
-import { createVideoSession } from "../../../server/engine/video-session.js";
-import type { PolicyOverrides } from "../../../tracker/policy.js";
-import { resolvePolicy } from "../../../tracker/policy.js";
 import type { PresetName } from "../../../tracker/presets.js";
-import { createVideoTracker } from "../../../tracker/video-tracker.js";
-import {
-  createTraceBench,
-  type Found,
-  frame,
-  type Rect,
-  type Script,
-  SIDE,
-  upTo,
-} from "../../tracker/trace-bench.js";
+import { type Found, frame, type Rect, type Script, SIDE, upTo } from "../../tracker/trace-bench.js";
+import { idsOf, openTraceSession as open } from "../../tracker/trace-session.js";
 
 const A: Rect = [4, 4, 5, 5];
 const B: Rect = [12, 12, 5, 5];
 const found = (rect: Rect, score = 0.9): Found => ({ rect, score });
-const video = { width: 40, height: 20 };
-
-interface Shown {
-  frames: number[];
-  ids: number[][];
-  /** How many frames had been stepped through when each was shown. */
-  lag: number[];
-}
-
-function open(script: Script, preset: PresetName, numFrames: number, overrides: PolicyOverrides = {}) {
-  const bench = createTraceBench(script, preset, overrides, numFrames);
-  const policy = resolvePolicy(overrides, bench.options.detect, preset);
-  const tracker = createVideoTracker({ ...bench.options, policy, detect: undefined });
-  const session = createVideoSession({ tracker, policy, run: bench.options.run, m: SIDE, video, numFrames });
-  const prompt = session.prompt.bind(session);
-
-  async function propagate(frames: readonly number[], startFrame: number | null = null): Promise<Shown> {
-    const shown: Shown = { frames: [], ids: [], lag: [] };
-    const [firstFrame, lastFrame] = [frames[0] ?? 0, frames.at(-1) ?? 0];
-    const reverse = firstFrame > lastFrame;
-    const { mode } = await session.beginPropagation({ reverse, firstFrame, lastFrame, startFrame });
-    for (const [place, index] of frames.entries()) {
-      const outputs = mode === "fetch" ? [session.fetch(index)] : await session.step(frame(index));
-      for (const output of outputs) {
-        shown.frames.push(output.frameIndex);
-        shown.ids.push(idsOf(output));
-        shown.lag.push(place + 1);
-      }
-    }
-    return shown;
-  }
-  return {
-    session,
-    tracker,
-    propagate,
-    name: (index: number) => prompt(frame(index), { kind: "concept", text: "thing", replace: false }),
-    show: (index: number, [x, y, w, h]: Rect) =>
-      prompt(frame(index), {
-        kind: "concept",
-        replace: false,
-        exemplars: { boxesXywh: [[x / SIDE, y / SIDE, w / SIDE, h / SIDE]], labels: [1] },
-      }),
-    click: (index: number, objectId: number) =>
-      prompt(frame(index), {
-        kind: "object",
-        objectId,
-        points: [[0.3, 0.3]],
-        labels: [1],
-        clearOldPoints: true,
-        clearOldBoxes: true,
-      }),
-    modes: () => session.history.map(({ kind }) => kind),
-    tracks: () => bench.calls.filter(({ role }) => role === "track" || role === "detect").length,
-  };
-}
-
-function idsOf({ objects }: FrameOutput): number[] {
-  return objects.map(({ objectId }) => objectId);
-}
-
 const always = { detect: () => [found(A)] };
 
 describe("the stream's lag", () => {
