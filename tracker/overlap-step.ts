@@ -125,7 +125,6 @@ function hideOccluded(
   sights: readonly Sight[],
   removed: ReadonlySet<number>,
 ): void {
-  if (policy.overlap.suppressOverlappingBasedOnRecentOcclusionThreshold <= 0) return;
   const objects = sights.map(({ masklet, bits }) => {
     const never = removed.has(masklet.id) ? BEING_REMOVED : NEVER_HIDDEN;
     const lastHidden = history.lastHidden.get(masklet.id) ?? never;
@@ -148,7 +147,6 @@ function updateStandings(
   findings: OverlapFindings,
   born: Masklet[],
 ) {
-  if (!policy.life.maskletConfirmationEnable) return;
   const matched = new Set([...findings.matched.flat(), ...born.map(({ id }) => id)]);
   const ids = registry.all().map(({ id }) => id);
   history.standings = confirm(history.standings, ids, matched, policy.life);

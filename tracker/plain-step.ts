@@ -2,8 +2,7 @@
  * One frame of tracking alone: nobody is detected, and objects have no effect on each other. SAM 3 visits frames so after
  * clicks (its "partial" propagation), and its port where there are only clicks.
  */
-import { fillHoles } from "./fill-holes.js";
-import { follow, speckArea } from "./follow.js";
+import { follow } from "./follow.js";
 import { groupOf } from "./groups.js";
 import { sigmoid } from "./look-score.js";
 import type { Frame } from "./model.js";
@@ -31,14 +30,14 @@ export async function stepPlainly(
   };
 }
 
-/** An object as its sight shows it, cleaned. */
-export function showSight({ policy, geometry }: TrackerParts, sight: Sight): TrackedObject {
+/** An object as its sight shows it. */
+export function showSight({ policy }: TrackerParts, sight: Sight): TrackedObject {
   const { masklet, maskLogits } = sight;
   const score = scoreOf(sight);
   return {
     objectId: masklet.id,
     prob: masklet.prob,
-    maskLogits: fillHoles(maskLogits, geometry.m, speckArea(geometry, policy.mask)),
+    maskLogits,
     score,
     claim: { group: groupOf(masklet, policy.detect), prob: sigmoid(score) },
   };

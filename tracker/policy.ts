@@ -279,7 +279,7 @@ export interface TrackerPolicy {
     propagationModes: boolean;
     /** Without concepts, objects are only tracked: no rule between them applies. */
     clicksAreTrackedPlainly: boolean;
-    /** Clicks need a frame that has been visited; what SAM 3 fails on. */
+    /** Clicks, and tracking what was clicked, need frames that have been visited; what SAM 3 fails on. */
     clickNeedsVisitedFrame: boolean;
     /** Frames nobody has visited are shown empty by a propagation that only shows what is known; false: they are visited. */
     showsUnknownFrames: boolean;

@@ -7,7 +7,13 @@ import { type EmissionBuffer, emit, emptyBuffer } from "../../tracker/emission.j
 import type { TrackerPolicy } from "../../tracker/policy.js";
 import { type Action, choosePropagation, type ModePlan } from "../../tracker/propagation-mode.js";
 import type { Prompt, PromptResult, StepResult, VideoTracker } from "../../tracker/video-tracker.js";
-import type { EngineFrame, FrameOutput, PassRequest, PassStart } from "./engine.js";
+import {
+  EngineError,
+  type EngineFrame,
+  type FrameOutput,
+  type PassRequest,
+  type PassStart,
+} from "./engine.js";
 import { createOutputCache } from "./output-cache.js";
 import { assembleFrame, type RenderedObject, renderObjects, type VideoSize } from "./render.js";
 
@@ -74,9 +80,16 @@ export function createVideoSession(parts: VideoSessionParts): VideoSession {
 
   /** Shows a frame on which only some objects are new. */
   async function showPartly(frameIndex: number, result: StepResult) {
+    const known = cache.get(frameIndex);
+    if (!known && policy.session.clickNeedsVisitedFrame) {
+      throw new EngineError(
+        "nothing_prompted",
+        `Corrected objects are only tracked over frames that were visited, and frame ${frameIndex} was not.`,
+      );
+    }
     const fresh = await renderObjects(run, m, video, result.objects);
     const redone = new Set(plan.objectIds);
-    const others = (cache.get(frameIndex) ?? []).filter(({ objectId }) => !redone.has(objectId));
+    const others = (known ?? []).filter(({ objectId }) => !redone.has(objectId));
     const rendered = [...others, ...fresh].sort((a, b) => a.objectId - b.objectId);
     cache.set(frameIndex, rendered);
     return assemble(frameIndex, rendered, result.stats);

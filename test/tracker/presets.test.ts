@@ -15,41 +15,48 @@ function differences(from: TrackerPolicy, to: TrackerPolicy): Record<string, unk
   return Object.fromEntries(Object.entries(flat(to)).filter(([name, value]) => before[name] !== value));
 }
 
+/**
+ * Section 4.2 of the notes on SAM 3's video pipeline, row by row: the builds of facebookresearch/sam3:sam3/model_builder.py,
+ * and what sam3/model/sam3_video_base.py has as constants. What each does is in `sam3-parameters.test.ts`.
+ */
+const table: readonly (readonly [name: string, production: unknown, ablation: unknown])[] = [
+  ["scoreThresholdDetection", 0.5, 0.5],
+  ["detNmsThresh", 0.1, 0.1],
+  ["assocIouThresh", 0.1, 0.1],
+  ["trkAssocIouThresh", 0.5, 0.5],
+  ["newDetThresh", 0.7, 0.7],
+  ["hotstartDelay", 15, 0],
+  ["hotstartUnmatchThresh", 8, 0],
+  ["hotstartDupThresh", 8, 0],
+  ["suppressUnmatchedOnlyWithinHotstart", true, true],
+  ["initTrkKeepAlive", 30, 30],
+  ["maxTrkKeepAlive", 30, 30],
+  ["minTrkKeepAlive", -1, -1],
+  ["suppressOverlappingBasedOnRecentOcclusionThreshold", 0.7, 0.7],
+  ["decreaseTrkKeepAliveForEmptyMasklets", false, false],
+  ["o2oMatchingMaskletsEnable", false, false],
+  ["suppressDetCloseToBoundary", false, false],
+  ["boundaryMargin", 0.025, 0.025],
+  ["fillHoleArea", 16, 16],
+  ["maxNumObjects", 10_000, 10_000],
+  ["reconditionEveryNthFrame", 16, 0],
+  ["maskletConfirmationEnable", false, false],
+  ["maskletConfirmationConsecutiveDetThresh", 3, 3],
+  ["reconstructionBboxIouThresh", 0, 0],
+  ["reconstructionBboxDetScore", 0, 0],
+  ["highConfThresh", 0.8, 0.8],
+  ["highIouThresh", 0.8, 0.8],
+  ["usePrevMemFrame", false, false],
+  ["useStatelessRefinement", false, false],
+  ["refinementDetectorCondFrameRemovalWindow", 16, 16],
+  // Sections 5.1 and 4.10.
+  ["mfThreshold", 0.01, null],
+  ["minKept", 0.3, 0.3],
+];
+
 describe("the presets", () => {
-  it("sam3 has the numbers of the production build", () => {
-    expect(flat(presets.sam3)).toMatchObject({
-      scoreThresholdDetection: 0.5,
-      detNmsThresh: 0.1,
-      assocIouThresh: 0.1,
-      trkAssocIouThresh: 0.5,
-      newDetThresh: 0.7,
-      hotstartDelay: 15,
-      hotstartUnmatchThresh: 8,
-      hotstartDupThresh: 8,
-      suppressUnmatchedOnlyWithinHotstart: true,
-      initTrkKeepAlive: 30,
-      maxTrkKeepAlive: 30,
-      minTrkKeepAlive: -1,
-      suppressOverlappingBasedOnRecentOcclusionThreshold: 0.7,
-      decreaseTrkKeepAliveForEmptyMasklets: false,
-      o2oMatchingMaskletsEnable: false,
-      suppressDetCloseToBoundary: false,
-      boundaryMargin: 0.025,
-      fillHoleArea: 16,
-      maxNumObjects: 10_000,
-      reconditionEveryNthFrame: 16,
-      maskletConfirmationEnable: false,
-      maskletConfirmationConsecutiveDetThresh: 3,
-      reconstructionBboxIouThresh: 0,
-      reconstructionBboxDetScore: 0,
-      highConfThresh: 0.8,
-      highIouThresh: 0.8,
-      usePrevMemFrame: false,
-      useStatelessRefinement: false,
-      refinementDetectorCondFrameRemovalWindow: 16,
-      mfThreshold: 0.01,
-      minKept: 0.3,
-    });
+  it.each(table)("%s is %s in the production build and %s in the ablation", (name, production, ablation) => {
+    expect([flat(presets.sam3)[name], flat(presets["sam3-ablation"])[name]]).toEqual([production, ablation]);
   });
 
   it("sam3-ablation leaves the heuristics over time out", () => {

@@ -77,11 +77,12 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   });
 
   it("det_nms_thresh: of two detections with an IoU above 0.1 one goes", async () => {
-    const born = async ({ a, b }: { a: Rect; b: Rect }) => {
-      const bench = open({ detect: () => [found(a), found(b, 0.8)] });
+    const born = async ({ a, b }: { a: Rect; b: Rect }, policy?: PolicyOverrides) => {
+      const bench = open({ detect: () => [found(a), found(b, 0.8)] }, policy);
       return (await bench.name(0)).result.objects.length;
     };
     expect([await born(atTenth), await born(aboveTenth)]).toEqual([2, 1]);
+    expect(await born(aboveTenth, { detect: { detNmsThresh: 0.2 } })).toBe(2);
   });
 
   it("assoc_iou_thresh: a detection with an IoU of 0.1 or more with something tracked is not new", async () => {
@@ -131,6 +132,15 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     };
     // Eight frames without support, of which the last is on frame 14 or 15.
     expect([await left(7, 14), await left(8, 15)]).toEqual(isProduction ? [[], [0]] : [[0], [0]]);
+  });
+
+  it("hotstart_delay: and for as long going backward", async () => {
+    const left = async (first: number, last: number) => {
+      const bench = open({ detect: (index) => (isBetween(index, last, first) ? [] : [found(A)]) });
+      await bench.name(20);
+      return idsAfter(bench, upTo(0, 19));
+    };
+    expect([await left(13, 6), await left(12, 5)]).toEqual(isProduction ? [[], [0]] : [[0], [0]]);
   });
 
   it("hotstart_unmatch_thresh: 8 unsupported frames end a young object, in the ablation one", async () => {
@@ -183,23 +193,26 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       expect([await hidden({}), await hidden(shown)]).toEqual([undefined, 44]);
     });
 
-    it("init_trk_keep_alive: lasts 30 frames for an object that a phrase made", async () => {
-      const bench = open({ detect: (index) => (index === 0 ? [found(A)] : []) }, shown);
+    /** The first frame on which the credit is used up. */
+    const lasting = async (script: Script, isClicked: boolean, life: PolicyOverrides["life"] = {}) => {
+      const bench = open(script, { life: { ...shown.life, ...life } });
       await bench.name(0);
-      expect((await suppressedOn(bench, upTo(40, 1)))[0]).toBe(30);
+      if (isClicked) await bench.click(0, 0);
+      return (await suppressedOn(bench, upTo(40, 1)))[0];
+    };
+    const bornOn = (frame: number): Script => ({ detect: (index) => (index === frame ? [found(A)] : []) });
+    const five = { initTrkKeepAlive: 5 };
+
+    it("init_trk_keep_alive: lasts 30 frames for an object that a phrase made", async () => {
+      expect([await lasting(bornOn(0), false), await lasting(bornOn(0), false, five)]).toEqual([30, 5]);
     });
 
     it("init_trk_keep_alive: and for one that came up on the way", async () => {
-      const bench = open({ detect: (index) => (index === 3 ? [found(A)] : []) }, shown);
-      await bench.name(0);
-      expect((await suppressedOn(bench, upTo(40, 1)))[0]).toBe(33);
+      expect([await lasting(bornOn(3), false), await lasting(bornOn(3), false, five)]).toEqual([33, 8]);
     });
 
     it("init_trk_keep_alive: and for one that was clicked", async () => {
-      const bench = open({ detect: () => [] }, shown);
-      await bench.name(0);
-      await bench.click(0, 0);
-      expect((await suppressedOn(bench, upTo(40, 1)))[0]).toBe(30);
+      expect([await lasting(bornOn(99), true), await lasting(bornOn(99), true, five)]).toEqual([30, 5]);
     });
 
     it("max_trk_keep_alive: is never more than 30", async () => {
@@ -358,6 +371,13 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     expect([await doubtful(2), await doubtful(2, on), await doubtful(3, on)]).toEqual([[], [0], []]);
   });
 
+  it("masklet_confirmation_enable: off for what was clicked, too", async () => {
+    const bench = open({ detect: () => [] });
+    await bench.name(0);
+    await bench.click(0, 7);
+    expect((await bench.tracker.step(bench.frame(1))).hiding?.unconfirmed).toEqual([]);
+  });
+
   describe("reconditioning by box", () => {
     /** The mask fits, the box does not; frame 16, on which the periodic rule may look, is not reached. */
     const corrected = async (policy: PolicyOverrides, score = 0.9) => {
@@ -369,11 +389,11 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
 
     it("reconstruction_bbox_iou_thresh: off", async () => {
       expect(await corrected({})).toBe(false);
-      expect(await corrected({ recondition: { reconstructionBboxIouThresh: 0.9 } })).toBe(true);
+      expect(await corrected({ recondition: { reconstructionBboxIouThresh: 0.5 } })).toBe(true);
     });
 
     it("reconstruction_bbox_det_score: asks no score of the detection", async () => {
-      const on = { reconstructionBboxIouThresh: 0.9, highConfThresh: 0.501 };
+      const on = { reconstructionBboxIouThresh: 0.5, highConfThresh: 0.501 };
       expect(await corrected({ recondition: on }, 0.502)).toBe(true);
       const strict = { ...on, reconstructionBboxDetScore: 0.51 };
       expect(await corrected({ recondition: strict }, 0.502)).toBe(false);

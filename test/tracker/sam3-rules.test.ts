@@ -357,6 +357,7 @@ describe("choosing corrections", () => {
     expect([ids(16, 0.81), ids(16, 0.8), ids(15, 5), ids(0, 5)]).toEqual([[2], [], [], [2]]);
     expect(ids(15, 5, { ...rules, reconditionEveryNthFrame: 5 })).toEqual([2]);
     expect(ids(16, 5, { ...rules, reconditionEveryNthFrame: 0 })).toEqual([]);
+    expect(ids(16, 0.85, { ...rules, highConfThresh: 0.9 })).toEqual([]);
   });
 
   it("corrects off the beat when a box is wrong, where that is asked for", () => {
@@ -366,6 +367,8 @@ describe("choosing corrections", () => {
     expect([...off(0.4, wrong)]).toEqual([[2, { isBoxWrong: true }]]);
     expect(off(0.5, wrong).size).toBe(0);
     expect(off(0.4, {}).size).toBe(0);
+    // A quarter of the box, which is not less than a quarter.
+    expect(off(0.25, { ...wrong, reconstructionBboxIouThresh: 0.25 }).size).toBe(0);
     expect(off(0.4, { ...wrong, reconstructionBboxDetScore: 0.95 }).size).toBe(0);
   });
 });

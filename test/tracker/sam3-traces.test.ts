@@ -10,6 +10,7 @@ import {
   createTraceBench,
   type Found,
   type Rect,
+  type Script,
   type TraceBench,
   upTo,
 } from "./trace-bench.js";
@@ -90,6 +91,11 @@ describe("reconditioning (trace 5)", () => {
   it("makes conditioning frames of 0 and 16, remembers the tracked mask softly, and keeps the detection's pointer", async () => {
     const bench = await run("sam3");
     expect(conditioningOn(bench, 17)).toEqual([0, 16]);
+    // SAM 3 remembers the frame twice, first sharply from the detection; only the second memory is ever read, and made here.
+    const on16 = bench.calls.filter(({ frame }) => frame === 16).map(({ role }) => role);
+    expect(on16.filter((role) => ["seed", "remember"].includes(role))).toEqual(["seed", "remember"]);
+    const given = bench.calls.find(({ role, frame }) => role === "seed" && frame === 16)?.inputs.mask;
+    expect(areaOf(given?.data as Float32Array)).toBe(30);
     const remembered = bench.calls.filter(({ role, frame }) => role === "remember" && frame === 16).at(-1);
     expect(remembered?.inputs.binarize?.data[0]).toBe(0);
     const mask = remembered?.inputs.mask?.data as Float32Array;
@@ -163,6 +169,10 @@ describe("what conditions a frame (trace 9)", () => {
     expect(bankSizes(bench).get(3)).toEqual([3, 3]);
   });
 
+  /**
+   * The numbers of trace 17 themselves (sines of a distance, position maps, rotations) are made inside `track` and
+   * `remember`: a pack's graphs contain them, the server only says how far away and in which place each memory is.
+   */
   it("tells the distance of a pointer as a share of the window, which fits the video (trace 17)", async () => {
     const dtOn = async (numFrames: number) => {
       const bench = createTraceBench(script, "sam3", {}, numFrames);
@@ -172,6 +182,48 @@ describe("what conditions a frame (trace 9)", () => {
     };
     expect(await dtOn(60)).toBeCloseTo(1 / 15);
     expect(await dtOn(5)).toBeCloseTo(1 / 4);
+  });
+
+  it("tells every memory its place: conditioning ones the last row, tracked ones their rank (trace 17)", async () => {
+    const bench = createTraceBench(script, "sam3", { recondition: { reconditionEveryNthFrame: 0 } });
+    await bench.name(0);
+    await bench.visit(upTo(20));
+    const told = (frame: number) => {
+      const { inputs } = bench.calls.find((call) => call.role === "track" && call.frame === frame) as Call;
+      const slots = [...((inputs.memory_t as Tensor).data as Int32Array)];
+      const frames = slots.map((_, slot) => inputs.memory?.data[slot * 4 + 1] as number);
+      const byRow = slots.map((row, slot) => [row, frames[slot]]).sort(([a = 0], [b = 0]) => a - b);
+      const distances = [...((inputs.pointer_dt as Tensor).data as Float32Array)].map((dt) =>
+        Math.round(dt * 15),
+      );
+      return { byRow, distances: distances.sort((a, b) => a - b) };
+    };
+    expect(told(20).byRow).toEqual([
+      [0, 19],
+      [1, 18],
+      [2, 17],
+      [3, 16],
+      [4, 15],
+      [5, 14],
+      [6, 0],
+    ]);
+    // The named frame by its age, the tracked ones by rank; the oldest of those never speaks.
+    expect(told(4).distances).toEqual([1, 2, 4]);
+    expect(told(20).distances).toEqual([...upTo(14, 1), 20]);
+  });
+
+  it("counts by rank past frames on which the object was not to be seen (trace 17)", async () => {
+    const gone = (frame: number) => frame === 3 || frame === 4;
+    const hidden: Script = { ...script, track: (frame, rect) => ({ rect: gone(frame) ? null : rect }) };
+    const bench = createTraceBench(hidden, "sam3");
+    await bench.name(0);
+    await bench.visit(upTo(6));
+    const { inputs } = bench.calls.find(({ role, frame }) => role === "track" && frame === 6) as Call;
+    const distances = [...((inputs.pointer_dt as Tensor).data as Float32Array)].map((dt) =>
+      Math.round(dt * 15),
+    );
+    // Frames 5 and 2 are one and two away; frame 1 is the oldest.
+    expect(distances.sort((a, b) => a - b)).toEqual([1, 2, 6]);
   });
 
   it("keeps what a pass backward needs, and no more than the window in a long session", async () => {
@@ -313,13 +365,24 @@ describe("clicks (trace 8)", () => {
     expect(await confirmed("masklet")).not.toContain(7);
   });
 
-  it("can be removed while confirmation is on (quirk 19)", async () => {
-    const bench = createTraceBench(script, "masklet", { life: { maskletConfirmationEnable: true } });
-    await bench.name(0);
-    await bench.visit([0]);
-    expect(bench.tracker.removeObject(0)).toBe(true);
-    await bench.visit([1]);
-    expect(bench.tracker.objectIds()).toEqual([1]);
+  it("stand for the frame in masklet; SAM 3 lets a later correction by the detector replace them", async () => {
+    const wide: Rect = [4, 4, 6, 5];
+    const run = async (preset: "sam3" | "masklet") => {
+      const bench = createTraceBench({ detect: (frame) => [found(frame < 16 ? A : wide)] }, preset);
+      await bench.name(0);
+      await bench.visit(upTo(20));
+      await bench.click(16, 0);
+      // A propagation goes over the clicked frame again, and a confident detection fits there.
+      await bench.visit(upTo(20));
+      const seeds = bench.calls.filter(({ role, frame }) => role === "seed" && frame === 16).length;
+      const before = segments(bench).length;
+      await bench.click(20, 0);
+      await bench.visit([21]);
+      return { seeds, clicks: before, keeps16: conditioningOn(bench, 21).includes(16) };
+    };
+    // Corrected on both passes, and no longer the user's: the next click nearby takes the frame out.
+    expect(await run("sam3")).toEqual({ seeds: 2, clicks: 1, keeps16: false });
+    expect(await run("masklet")).toEqual({ seeds: 1, clicks: 1, keeps16: true });
   });
 });
 
@@ -361,25 +424,6 @@ describe("box-only sessions (trace 1)", () => {
     expect(await run("sam3")).toEqual([[0.9], []]);
     expect(await run("masklet")).toEqual([[0.9], [0]]);
   });
-});
-
-it("does not let a box speak for the frame after it (quirk 7)", async () => {
-  const boxes: boolean[] = [];
-  const script = {
-    detect: (_: number, hasBox: boolean) => {
-      boxes.push(hasBox);
-      return [found(A)];
-    },
-  };
-  const bench = createTraceBench(script, "sam3");
-  await bench.tracker.prompt(bench.frame(0), {
-    kind: "concept",
-    text: "thing",
-    replace: false,
-    exemplars: { boxesXywh: [[0.2, 0.2, 0.25, 0.25]], labels: [1] },
-  });
-  await bench.visit([0, 1]);
-  expect(boxes).toEqual([true, true, false]);
 });
 
 describe("cleaning (trace 16)", () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeMask } from "../../../protocol/rle.js";
 import type { FrameOutput } from "../../../server/engine/engine.js";
+import type { PolicyOverrides } from "../../../tracker/policy.js";
 import type { PresetName } from "../../../tracker/presets.js";
 import { type Found, frame, type Rect, type Script, SIDE, upTo } from "../../tracker/trace-bench.js";
 import { idsOf, openTraceSession as open } from "../../tracker/trace-session.js";
@@ -150,6 +151,31 @@ describe("clicks first (trace 7, quirk 4)", () => {
       [0, 0.9],
       [7, 1],
     ]);
+  });
+
+  it("are cleaned at the size of the video, which is finer than the masks", async () => {
+    // The video is twice as wide as the masks: a hole of 9 pixels has 18 there, and one of 8 has 16.
+    const shownArea = async (hole: Rect, policy?: PolicyOverrides) => {
+      const segment = () => ({ rect: [0, 0, SIDE, SIDE] as const, hole });
+      const { name, click } = open({ detect: () => [], segment }, "sam3", 6, policy);
+      await name(0);
+      const { output } = await click(0, 7);
+      const [object] = output.objects;
+      return object && [decodeMask(object.mask).data.filter((bit) => bit).length, object.boxXywh[2]];
+    };
+    const width = 39 / 40;
+    expect(await shownArea([1, 1, 8, 1])).toEqual([800, width]);
+    expect(await shownArea([1, 1, 9, 1])).toEqual([800 - 18, width]);
+    expect(await shownArea([1, 1, 9, 1], { mask: { fillHoleArea: 18 } })).toEqual([800, width]);
+    expect(await shownArea([1, 1, 8, 1], { mask: { fillHoleArea: 0 } })).toEqual([800 - 16, width]);
+  });
+
+  it("are cleaned of a speck that would have made the box larger", async () => {
+    const segment = () => ({ rect: [0, 0, SIDE, SIDE] as const, hole: [10, 0, 9, SIDE] as const });
+    const { name, click } = open({ detect: () => [], segment }, "sam3", 6, { mask: { fillHoleArea: 40 } });
+    await name(0);
+    const { output } = await click(0, 7);
+    expect(output.objects[0]?.boxXywh).toEqual([0, 0, 19 / 40, 19 / 20]);
   });
 
   it("join a propagation that is under way", async () => {

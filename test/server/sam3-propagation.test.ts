@@ -1,0 +1,185 @@
+/**
+ * SAM 3's traces of which frames a propagation visits and in which mode, through the session that a client talks to: real
+ * planning, real tracking rules, a scripted detector and tracker in place of a model.
+ */
+import { describe, expect, it } from "vitest";
+import type { AddPromptRequest, StreamRequest, VideoFacts } from "../../protocol/index.js";
+import type { Engine } from "../../server/engine/index.js";
+import type { MediaSource } from "../../server/media/source.js";
+import { createSession } from "../../server/session.js";
+import { createScriptedEngine } from "../helpers/scripted-engine.js";
+import { type Found, frame, type Rect, type Script, SIDE, upTo } from "../tracker/trace-bench.js";
+import { openTraceSession, video } from "../tracker/trace-session.js";
+
+const A: Rect = [4, 4, 5, 5];
+const found = (rect: Rect): Found => ({ rect, score: 0.9 });
+const always: Script = { detect: () => [found(A)] };
+
+interface Request {
+  propagation_direction?: "forward" | "backward" | "both";
+  start_frame_index?: number;
+  max_frame_num_to_track?: number;
+}
+
+function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "sam3") {
+  const traced = openTraceSession(script, preset, numFrames);
+  const { session: inner } = traced;
+  const pack = { ...createScriptedEngine().pack, inputSize: SIDE };
+  const engine: Engine = {
+    ...createScriptedEngine(),
+    prompt: async (_, asked, prompt) => {
+      const { output, objectId } = await inner.prompt(asked, prompt);
+      return { output, ...(objectId !== undefined && { objectId }) };
+    },
+    beginPropagation: async (_, pass) => inner.beginPropagation(pass),
+    step: async (_, stepped) => inner.step(stepped),
+    fetch: async (_, index) => inner.fetch(index),
+    removeObject: async (_, id) => void inner.removeObject(id),
+  };
+  const shown = (index: number) => ({ ...frame(index), timestampUs: null });
+  const media: MediaSource = {
+    facts: {} as MediaSource["facts"],
+    async *frames({ startFrame, count, direction }) {
+      const step = direction === "forward" ? 1 : -1;
+      for (let place = 0; place < count; place++) yield shown(startFrame + place * step);
+    },
+    frame: async (index) => shown(index),
+    close: async () => {},
+  };
+  const facts = { session_id: "s", num_frames: numFrames, ...video } as VideoFacts;
+  const rules = { pack, defaultStart: "visited" } as const;
+  const session = createSession({ facts, media, engine, pack, engineSessionId: "s", rules });
+  const common = { session_id: "s", output_prob_thresh: 0, rel_coordinates: true } as const;
+  const fresh = { replace: false, clear_old_points: true, clear_old_boxes: true };
+  const prompt = (fields: object) =>
+    session.addPrompt({ ...common, ...fresh, ...fields, type: "add_prompt" } as AddPromptRequest);
+  return {
+    /** Kinds of everything that was done, oldest first. */
+    history: () => inner.history.map(({ kind }) => kind),
+    tracks: traced.tracks,
+    remove: (id: number) => session.removeObject(id),
+    name: (frame_index: number) => prompt({ frame_index, text: "thing" }),
+    click: (frame_index: number, obj_id: number) =>
+      prompt({ frame_index, obj_id, points: [[0.3, 0.3]], point_labels: [1] }),
+    async propagate(request: Request = {}) {
+      const frames: number[] = [];
+      const ids: number[][] = [];
+      const asked = { propagation_direction: "both", ...common, ...request, type: "propagate_in_video" };
+      for await (const { frame_index, outputs } of session.propagate(asked as StreamRequest)) {
+        frames.push(frame_index);
+        ids.push(outputs.out_obj_ids);
+      }
+      return { frames, ids };
+    },
+  };
+}
+
+describe("which frames are visited, and how (trace 3)", () => {
+  it("goes forward, then backward, and then shows everything that is known", async () => {
+    const { name, propagate, history, tracks } = open(12);
+    await name(5);
+    expect((await propagate()).frames).toEqual([...upTo(11, 5), ...upTo(0, 4)]);
+    expect(history()).toEqual(["full", "full"]);
+    const before = tracks();
+    const { frames, ids } = await propagate();
+    expect([frames, ids.every((list) => list.join() === "0")]).toEqual([upTo(11), true]);
+    expect([history().at(-1), tracks()]).toEqual(["fetch", before]);
+  });
+
+  it("starts where the smallest visited frame is, so that forward after backward begins at 0", async () => {
+    const { name, propagate, history } = open(12);
+    await name(5);
+    expect((await propagate({ propagation_direction: "backward" })).frames).toEqual(upTo(0, 4));
+    expect((await propagate({ propagation_direction: "forward" })).frames).toEqual(upTo(11));
+    expect(history()).toEqual(["full", "full"]);
+  });
+
+  it("tracks everything again in a second forward pass, and shows it in the third", async () => {
+    const { name, propagate, history, tracks } = open(12);
+    await name(0);
+    const work: number[] = [];
+    for (let pass = 0; pass < 3; pass++) {
+      const before = tracks();
+      expect((await propagate({ propagation_direction: "forward" })).frames).toEqual(upTo(11));
+      work.push(tracks() - before);
+    }
+    expect(history()).toEqual(["full", "full", "fetch"]);
+    // A detection on every frame and a track on all but the named one; nothing at all the third time.
+    expect(work).toEqual([23, 23, 0]);
+  });
+
+  it("has no other half from an end of the video: what follows is shown", async () => {
+    const { name, propagate, history } = open(12);
+    await name(0);
+    expect((await propagate({ start_frame_index: 0 })).frames).toEqual(upTo(11));
+    // SAM 3 plans a backward half over no frame at all, whose only effect is that the next propagation fetches.
+    expect(history()).toEqual(["full"]);
+    await propagate();
+    expect(history()).toEqual(["full", "fetch"]);
+  });
+
+  it("does not start without a prompt: SAM 3 shows empty frames when a start is named, and fails when none is", async () => {
+    const { propagate } = open(12);
+    for (const request of [{ start_frame_index: 0 }, {}])
+      await expect(propagate(request)).rejects.toMatchObject({ code: "nothing_prompted" });
+  });
+});
+
+describe("how far a propagation goes (trace 4)", () => {
+  const near = { start_frame_index: 5, max_frame_num_to_track: 3 };
+
+  it("is three frames beyond the start forward and three before it backward; what comes next fetches from 2", async () => {
+    const { name, propagate, history } = open(12);
+    await name(5);
+    expect((await propagate({ ...near, propagation_direction: "forward" })).frames).toEqual([5, 6, 7, 8]);
+    expect((await propagate({ ...near, propagation_direction: "backward" })).frames).toEqual([4, 3, 2]);
+    const { frames, ids } = await propagate();
+    expect([frames.slice(0, 10), history().at(-1)]).toEqual([upTo(11, 2), "fetch"]);
+    expect(ids.slice(0, 10).map((list) => list.length)).toEqual([1, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
+  });
+
+  it("is the same in one request for both", async () => {
+    const { name, propagate } = open(12);
+    await name(5);
+    expect((await propagate(near)).frames).toEqual([5, 6, 7, 8, 4, 3, 2]);
+  });
+});
+
+describe("clicks before any propagation (trace 7)", () => {
+  it("fail on a frame that nobody visited, after the object and the action were noted", async () => {
+    const { click, history } = open(6);
+    await expect(click(0, 3)).rejects.toMatchObject({ code: "nothing_prompted" });
+    expect(history()).toEqual(["add"]);
+  });
+
+  it("work on the named frame, after which SAM 3 fails on the next one and masklet tracks on (quirk 4)", async () => {
+    const run = async (preset: "sam3" | "masklet") => {
+      const { name, click, propagate } = open(6, { detect: () => [found([12, 12, 5, 5])] }, preset);
+      await name(0);
+      const { outputs } = await click(0, 7);
+      expect([outputs.out_obj_ids, outputs.out_probs.map((prob) => prob > 0.95)]).toEqual([
+        [0, 7],
+        [false, true],
+      ]);
+      return propagate();
+    };
+    await expect(run("sam3")).rejects.toMatchObject({
+      code: "nothing_prompted",
+      message: expect.stringContaining("frame 1"),
+    });
+    expect((await run("masklet")).ids).toEqual(Array(6).fill([0, 7]));
+  });
+});
+
+it("tracks nothing after a removal before the first propagation (trace 6)", async () => {
+  const run = async (preset: "sam3" | "masklet") => {
+    const { name, remove, propagate, history } = open(6, always, preset);
+    await name(0);
+    await remove(0);
+    const { ids } = await propagate();
+    return [ids.flat().length > 0, history()];
+  };
+  expect(await run("sam3")).toEqual([false, ["remove", "fetch"]]);
+  // masklet goes on looking for the phrase, and finds the thing again under another id.
+  expect(await run("masklet")).toEqual([true, ["remove", "full"]]);
+});
