@@ -82,7 +82,7 @@ const fields = {
     .min(0)
     .max(10_000)
     .describe(
-      "Holes and specks up to so many pixels of the mask grid are cleaned; 0 is off. Higher: smoother. Lower: finer",
+      "Holes and specks up to so many pixels are cleaned, of the mask grid, or in SAM 3's answer to a click of the video; 0 is off. Higher: smoother. Lower: finer",
     ),
   recondition_every_nth_frame: frames.describe(
     "How often a confident detection renews an object's memory; 0 is never. Higher: steadier. Lower: changes are followed",

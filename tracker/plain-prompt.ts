@@ -142,7 +142,6 @@ function settleAround(
     masklet.bank.spendMasksAround(frameIndex, edit.clearMasksWindow);
   if (edit.correctionIsConditioning) for (const { bank } of mates) bank.promote(frameIndex, "reconditioned");
   const window = edit.refinementDetectorCondFrameRemovalWindow;
-  if (window === 0) return;
   for (const frame of masklet.bank.demoteAround(frameIndex, window, edit.demotedAreForgotten)) {
     for (const { bank } of mates) if (bank.conditioning.length > 1) bank.demote(frame);
   }

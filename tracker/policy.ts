@@ -169,7 +169,10 @@ export interface TrackerPolicy {
     source: "track" | "detection-when-matched";
     /** Detection score from which its mask is used (motion). */
     detectionScore: number;
-    /** Holes, and specks of at most half the mask, up to so many pixels of the mask grid are cleaned. Higher: smoother. 0: off. */
+    /**
+     * Holes, and specks of at most half the mask, up to so many pixels are cleaned: of the mask grid, and of the video in what
+     * the plain decoder answers a click. Higher: smoother. 0: off.
+     */
     fillHoleArea: number;
     /** The same as a share of the mask grid; the larger of the two holds. */
     speckShare: number;

@@ -335,6 +335,17 @@ describe("clicks (trace 8)", () => {
     expect([await memories(true), await memories(false)]).toEqual([1, 7]);
   });
 
+  it("do so once: from then on the object is the user's", async () => {
+    const bench = createTraceBench(script, "sam3", { edit: { useStatelessRefinement: true } });
+    await bench.name(0);
+    await bench.visit(upTo(10));
+    for (const index of [10, 11]) {
+      await bench.click(index, 0);
+      await bench.visit([index + 1]);
+    }
+    expect(conditioningOn(bench, 12)).toEqual([10, 11]);
+  });
+
   it("are decoded with memory where the policy says so, as the port does", async () => {
     const bench = createTraceBench(script, "transformers");
     await bench.click(0, 3);

@@ -39,6 +39,7 @@ describe("what a session may say about rules", () => {
       "policy.hotstart_unmatch_thresh: expected at most hotstart_delay, which is 15, got 16",
     );
     expect(() => sessionPolicy(pack, { hotstart_delay: 7 })).toThrow(/hotstart_unmatch_thresh/);
+    expect(sessionPolicy(pack, { hotstart_dup_thresh: 15 }).life.hotstartDupThresh).toBe(15);
   });
 
   it("keeps memories of the port as the models' own code keeps them", () => {
