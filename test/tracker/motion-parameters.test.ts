@@ -1,0 +1,176 @@
+/**
+ * The same parameters where objects are told apart by movement: the rules of `compact` read them too, each by a function
+ * that does otherwise on either side of a number given to it.
+ */
+import { describe, expect, it } from "vitest";
+import { maskBits, maskExtent } from "../../detector/mask-bits.js";
+import { createMemoryBank } from "../../memory/bank.js";
+import { associate } from "../../tracker/association.js";
+import { findNewborn } from "../../tracker/births.js";
+import { createMasklet, isShown, liveOn, type Masklet, startPass } from "../../tracker/masklet.js";
+import { startMotion } from "../../tracker/motion.js";
+import type { PolicyOverrides, TrackerPolicy } from "../../tracker/policy.js";
+import { change, presets } from "../../tracker/presets.js";
+import { shouldRecondition } from "../../tracker/recondition.js";
+import { trackedSight } from "../../tracker/sight.js";
+import { findHidden } from "../../tracker/suppression.js";
+
+const { compact } = presets;
+const SIDE = 20;
+
+/** Whole rows of a square grid, `from` up to and including `to`. */
+const rows = (from: number, to: number) =>
+  Float32Array.from({ length: SIDE * SIDE }, (_, pixel) => {
+    const row = Math.floor(pixel / SIDE);
+    return row >= from && row <= to ? 4 : -4;
+  });
+const extentOf = (mask: Float32Array) => maskExtent(mask, SIDE) ?? expect.fail("an empty mask");
+
+function masklet(conceptKey: number | null = 0, life = compact.life): Masklet {
+  const bank = createMemoryBank({ recent: 6, pointers: 15, conditioning: 8, reconditioned: 3 });
+  const birth = { id: 0, conceptKey, prob: 0.9, bornFrame: 0, bank, motion: null, confirmed: true };
+  return createMasklet(birth, life);
+}
+
+function detectionOf(mask: Float32Array, score = 0.9) {
+  return {
+    concepts: new Set([0]),
+    score,
+    maskLogits: mask,
+    bits: maskBits(mask),
+    extent: extentOf(mask),
+  };
+}
+
+describe("assoc_iou_thresh", () => {
+  // Two of eight rows are shared.
+  const mask = rows(0, 4);
+  const other = rows(3, 7);
+  const rulesFor = (assocIouThresh: number) => ({
+    associate: { ...compact.associate, assocIouThresh },
+    motion: compact.motion,
+    sameThingIou: 0.6,
+  });
+
+  it("ties a detection to an object of which no movement is known", () => {
+    const matches = (threshold: number) => {
+      const track = { conceptKey: 0, bits: maskBits(mask), motion: null, lost: false };
+      const sighting = { ...detectionOf(other), claimed: false };
+      return associate([track], [sighting], 1, rulesFor(threshold)).matches.length;
+    };
+    expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
+  });
+
+  it("is asked of an object that moves as expected, where the user's object has the detection", () => {
+    const matches = (threshold: number) => {
+      const motion = startMotion(extentOf(other), 0);
+      const track = { conceptKey: 0, bits: maskBits(mask), motion, lost: false };
+      const sighting = { ...detectionOf(other), claimed: true };
+      return associate([track], [sighting], 1, rulesFor(threshold)).matches.length;
+    };
+    expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
+  });
+
+  it("keeps a detection from being new; trk_assoc_iou_thresh does beside an object of the user's", () => {
+    const sightOf = (conceptKey: number | null) => {
+      const pointer = new Float32Array();
+      const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
+      return trackedSight(masklet(conceptKey), prediction, mask);
+    };
+    const born = (
+      conceptKey: number | null,
+      associate: { assocIouThresh: number; trkAssocIouThresh: number },
+    ) =>
+      findNewborn([detectionOf(other)], [sightOf(conceptKey)], {
+        minScore: 0.5,
+        associate,
+        sameThingIou: 0.6,
+      }).length;
+    expect(born(0, { assocIouThresh: 0.25, trkAssocIouThresh: 0.9 })).toBe(0);
+    expect(born(0, { assocIouThresh: 0.26, trkAssocIouThresh: 0 })).toBe(1);
+    expect(born(null, { assocIouThresh: 0.9, trkAssocIouThresh: 0.25 })).toBe(0);
+    expect(born(null, { assocIouThresh: 0, trkAssocIouThresh: 0.26 })).toBe(1);
+  });
+});
+
+it("suppress_overlapping…_threshold says from when on two tracks follow one thing", () => {
+  const claim = (objectId: number, mask: Float32Array, seen: boolean) => ({
+    objectId,
+    group: 0,
+    maskLogits: mask,
+    bits: maskBits(mask),
+    supported: false,
+    owned: false,
+    seen,
+    hiddenFrame: null,
+    age: 10,
+  });
+  const hidden = (threshold: number) => {
+    const rules = {
+      ...compact.overlap,
+      suppressOverlappingBasedOnRecentOcclusionThreshold: threshold,
+    };
+    return [...findHidden([claim(0, rows(0, 4), true), claim(1, rows(3, 7), false)], rules)];
+  };
+  expect([hidden(0.25), hidden(0.26)]).toEqual([[1], []]);
+});
+
+describe("the keep-alive credit", () => {
+  /** Whether an object is shown after each frame; "D" is a frame with a detection, "t" one without. */
+  function shownAfter(frames: string, rules: PolicyOverrides["life"], isSecondPass = false): string {
+    const { life } = change(compact, { life: { probationUnsupported: 99, ...rules } });
+    const subject = masklet(0, life);
+    if (isSecondPass) startPass(subject, null, true, life);
+    return [...frames]
+      .map((sign, index) => {
+        const witness = { frameIndex: index + 1, visible: true, searched: true, detected: sign === "D" };
+        liveOn(subject, witness, life);
+        return isShown(subject, life) ? "+" : "-";
+      })
+      .join("");
+  }
+
+  it("init_trk_keep_alive: is what an object has when it is born, and when a pass begins", () => {
+    expect(shownAfter("tttt", { initTrkKeepAlive: 3 })).toBe("++--");
+    expect(shownAfter("tttt", { initTrkKeepAlive: 2 })).toBe("+---");
+    expect(shownAfter("tttt", { initTrkKeepAlive: 2 }, true)).toBe("+---");
+  });
+
+  it("max_trk_keep_alive: does not grow beyond it", () => {
+    const rules = { initTrkKeepAlive: 1, maxTrkKeepAlive: 2 };
+    expect(shownAfter("DDDDttt", rules)).toBe("+++++--");
+    expect(shownAfter("DDDDttt", { ...rules, maxTrkKeepAlive: 3 })).toBe("++++++-");
+  });
+
+  it("min_trk_keep_alive: does not fall below it", () => {
+    const rules = { initTrkKeepAlive: 1, minTrkKeepAlive: -1 };
+    expect(shownAfter("ttttDDDD", rules)).toBe("-----+++");
+    expect(shownAfter("ttttDDDD", { ...rules, minTrkKeepAlive: -2 })).toBe("------++");
+  });
+
+  it("suppress_unmatched_only_within_hotstart: hides nobody", () => {
+    const rules = { initTrkKeepAlive: 1, suppressUnmatchedOnlyWithinHotstart: true };
+    expect(shownAfter("tttt", rules)).toBe("++++");
+  });
+});
+
+describe("reconditioning", () => {
+  const decide = (frameIndex: number, facts: object, rules: Partial<TrackerPolicy["recondition"]> = {}) =>
+    shouldRecondition(
+      { frameIndex, lastFrame: 0, detectionScore: 0.9, maskIou: 0.9, ...facts },
+      { ...compact.recondition, ...rules },
+      0.5,
+    );
+
+  it("recondition_every_nth_frame: happens on its beat, and not at all at 0", () => {
+    expect([decide(6, {}, { reconditionEveryNthFrame: 6 }), decide(6, {})]).toEqual([true, false]);
+    expect(decide(20, { maskIou: 0.1 }, { reconditionEveryNthFrame: 0 })).toBe(false);
+  });
+
+  it("high_conf_thresh, high_iou_thresh: asks for a confident detection that fits closely", () => {
+    expect(decide(16, { detectionScore: 0.7 }, { highConfThresh: 0.7 })).toBe(true);
+    expect(decide(16, { detectionScore: 0.85 }, { highConfThresh: 0.9 })).toBe(false);
+    expect(decide(16, { maskIou: 0.7 }, { highIouThresh: 0.7 })).toBe(true);
+    expect(decide(16, { maskIou: 0.85 }, { highIouThresh: 0.9 })).toBe(false);
+  });
+});
