@@ -14,6 +14,7 @@ import { change, presets } from "../../tracker/presets.js";
 import { shouldRecondition } from "../../tracker/recondition.js";
 import { trackedSight } from "../../tracker/sight.js";
 import { findHidden } from "../../tracker/suppression.js";
+import { createBench, createWorld, type Thing, SIDE as WORLD_SIDE, type World } from "./scripted-world.js";
 
 const { compact } = presets;
 const SIDE = 20;
@@ -172,5 +173,96 @@ describe("reconditioning", () => {
     expect(decide(16, { detectionScore: 0.85 }, { highConfThresh: 0.9 })).toBe(false);
     expect(decide(16, { maskIou: 0.7 }, { highIouThresh: 0.7 })).toBe(true);
     expect(decide(16, { maskIou: 0.85 }, { highIouThresh: 0.9 })).toBe(false);
+  });
+});
+
+describe("on the frames of a video", () => {
+  const ball = (first = 0): Thing => ({
+    label: 1,
+    kind: 1,
+    at: (frame) => (frame >= first ? [4, 4, 6, 6] : null),
+  });
+  const score = (value: number) => ({ scores: new Map([[1, value]]) });
+
+  async function objectsOn(frame: number, thing: Thing, world: Partial<World>, policy: PolicyOverrides = {}) {
+    const bench = createBench(createWorld([thing], world), policy);
+    const { result } = await bench.tracker.prompt(bench.frame(0), {
+      kind: "concept",
+      text: "ball",
+      replace: false,
+    });
+    return frame === 0
+      ? result.objects.length
+      : ((await bench.run(0, frame)).get(frame)?.objects.length ?? 0);
+  }
+
+  it("score_threshold_detection: is enough for an object on a prompted frame", async () => {
+    const low = { detect: { scoreThresholdDetection: 0.3 } };
+    expect([await objectsOn(0, ball(), score(0.4)), await objectsOn(0, ball(), score(0.4), low)]).toEqual([
+      0, 1,
+    ]);
+  });
+
+  it("new_det_thresh: is needed for an object on any other", async () => {
+    const high = { detect: { newDetThresh: 0.85 } };
+    expect([await objectsOn(3, ball(3), score(0.8)), await objectsOn(3, ball(3), score(0.8), high)]).toEqual([
+      1, 0,
+    ]);
+  });
+
+  /** Shows a box around the ball, a third wider on either side than it is. */
+  async function show(world: Partial<World>, policy: PolicyOverrides) {
+    const bench = createBench(createWorld([ball()], world), policy);
+    const box = [3, 3, 8, 8].map((edge) => edge / WORLD_SIDE) as [number, number, number, number];
+    const exemplars = { boxesXywh: [box], labels: [1 as const] };
+    const { result } = await bench.tracker.prompt(bench.frame(0), {
+      kind: "concept",
+      exemplars,
+      replace: false,
+    });
+    return {
+      drawn: bench.calls.filter(({ role }) => role === "segment").length,
+      prob: result.objects[0]?.prob,
+    };
+  }
+
+  it("trk_assoc_iou_thresh: says whether a detection is what a box showed", async () => {
+    // 36 of 64 pixels.
+    expect((await show({}, {})).drawn).toBe(0);
+    expect((await show({}, { associate: { trkAssocIouThresh: 0.6 } })).drawn).toBe(1);
+  });
+
+  it("score_threshold_detection: is the least that what was drawn from a box counts", async () => {
+    const unseen = { minVisible: 99 };
+    expect((await show(unseen, {})).prob).toBeCloseTo(0.9);
+    expect((await show(unseen, { detect: { scoreThresholdDetection: 0.95 } })).prob).toBeCloseTo(0.95);
+  });
+
+  it("trk_assoc_iou_thresh: says whether a track is wrong and needs the detection's pointer", async () => {
+    const seeds = async (trkAssocIouThresh: number) => {
+      const bench = createBench(createWorld([ball()]), { associate: { trkAssocIouThresh } });
+      await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
+      await bench.run(0, 3);
+      return bench.calls.filter(({ role }) => role === "seed").length;
+    };
+    // Track and detection agree to the pixel, which is not enough for more than that.
+    expect(await seeds(1)).toBeLessThan(await seeds(1.01));
+  });
+
+  it("refinement_detector_cond_frame_removal_window: takes the detector's frames near a click out", async () => {
+    const conditioning = async (refinementDetectorCondFrameRemovalWindow: number) => {
+      const bench = createBench(createWorld([ball()]), {
+        edit: { refinementDetectorCondFrameRemovalWindow },
+      });
+      await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
+      await bench.run(0, 5);
+      const points = [[6.5 / WORLD_SIDE, 6.5 / WORLD_SIDE] as const];
+      const click = { kind: "object", objectId: 0, points, labels: [1], clearOldPoints: true } as const;
+      await bench.tracker.prompt(bench.frame(5), { ...click, clearOldBoxes: true });
+      await bench.run(6, 6);
+      const track = bench.calls.filter(({ role }) => role === "track").at(-1);
+      return [...(track?.inputs.memory_t?.data ?? [])].filter((row) => row === 6).length;
+    };
+    expect([await conditioning(5), await conditioning(4)]).toEqual([1, 2]);
   });
 });
