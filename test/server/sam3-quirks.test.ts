@@ -12,7 +12,7 @@
  * | 6  | M+1 frames forward, M backward             | repeated: frame-range, sam3-propagation                          |
  * | 7  | a box speaks for the next frame            | below                                                            |
  * | 8  | probation counts across passes             | both ways: sam3-traces, trace 10                                 |
- * | 9  | backward, never hidden loses               | both ways: sam3-rules, and sam3-traces                           |
+ * | 9  | backward, never hidden loses               | both ways: sam3-rules, trace 12                                   |
  * | 10 | a logit is held against 0.8                | repeated: sam3-parameters                                        |
  * | 11 | corrected memory is the track's            | repeated: sam3-traces, trace 5                                   |
  * | 12 | boxes before overlap, last pixel as edge   | both ways: video-session, trace 11                               |

@@ -8,7 +8,9 @@ import { createMemoryBank } from "../../memory/bank.js";
 import { associate } from "../../tracker/association.js";
 import { findNewborn } from "../../tracker/births.js";
 import { createMasklet, isShown, liveOn, type Masklet, startPass } from "../../tracker/masklet.js";
+import { matchDetections } from "../../tracker/matching.js";
 import { startMotion } from "../../tracker/motion.js";
+import type { TrackerParts } from "../../tracker/parts.js";
 import type { PolicyOverrides, TrackerPolicy } from "../../tracker/policy.js";
 import { change, presets } from "../../tracker/presets.js";
 import { shouldRecondition } from "../../tracker/recondition.js";
@@ -92,6 +94,22 @@ describe("assoc_iou_thresh", () => {
     expect(born(null, { assocIouThresh: 0.9, trkAssocIouThresh: 0.25 })).toBe(0);
     expect(born(null, { assocIouThresh: 0, trkAssocIouThresh: 0.26 })).toBe(1);
   });
+});
+
+it("trk_assoc_iou_thresh says which detections are the user's, so that nothing lost comes back as them", () => {
+  const [mask, other] = [rows(0, 4), rows(3, 7)];
+  const leftOver = (trkAssocIouThresh: number) => {
+    const policy = change(compact, { associate: { trkAssocIouThresh } });
+    const pointer = new Float32Array();
+    const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
+    const owned = trackedSight(masklet(null), prediction, mask);
+    const gone = { ...masklet(0), id: 1, state: "lost" as const, motion: startMotion(extentOf(other), 0) };
+    const unseen = trackedSight(gone, prediction, rows(SIDE, SIDE));
+    const parts = { policy, geometry: { m: SIDE } } as TrackerParts;
+    return matchDetections(parts, 2, [owned, unseen], [detectionOf(other)]).length;
+  };
+  // Two of eight rows are the user's object.
+  expect([leftOver(0.25), leftOver(0.26)]).toEqual([1, 0]);
 });
 
 it("suppress_overlapping…_threshold says from when on two tracks follow one thing", () => {
