@@ -33,7 +33,6 @@ const RULES = [
   "removed unmatched",
   "removed duplicate",
   "reconditioned",
-  "suppressed by occlusion",
   "suppressed by shrinking",
   "frames with several conditioning frames",
   "conditioning frames left out",
