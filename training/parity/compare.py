@@ -216,9 +216,11 @@ def ask(question: Question, folder: Path, pixels: torch.Tensor) -> bool:
             f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if calm else '  (rounding turns it)'}"
         )
     worst = [min(each.iou for each in found), max(each.score_error for each in found), max(each.box_error for each in found)]
-    seen, good = sum(bool(each.ids) for each in found), all(each.holds() for each in found)
+    seen = sum(bool(each.ids) for each in found)
+    # A clip on which nothing is ever seen proves nothing; another seed may show more.
+    good = seen > 0 and all(each.holds() for each in found)
     print(
-        f"  {'equal' if good else 'different'}: {seen} of {len(found)} frames show something; "
+        f"  {'equal' if good else 'different' if seen else 'nothing to compare'}: {seen} of {len(found)} frames show something; "
         f"least IoU {worst[0]:.5f}, largest error of scores {worst[1]:.1e}, of boxes {worst[2]:.1f} pixels"
     )
     return good
