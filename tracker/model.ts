@@ -353,7 +353,7 @@ function stackPoints(prompts: readonly PointPrompt[]) {
 }
 
 /** To the nearest number with eight significant bits, ties to even; in place. */
-function roundToBfloat16(values: Float32Array): Float32Array {
+export function roundToBfloat16(values: Float32Array): Float32Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < bits.length; i++) {
     const word = bits[i] as number;

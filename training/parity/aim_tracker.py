@@ -18,9 +18,17 @@ from .scripts import FRAMES, Script
 Levels = list[Tensor]
 """Feature levels of frames, finest first: [n, D/8, 4g, 4g], [n, D/4, 2g, 2g], [n, D, g, g]."""
 _MASK_LOGIT, _SCORE_LOGIT = 5.0, 4.0
-_PENALTY = 2e-2
-"""Large, so that readouts rest on what varies most: memories are rounded to 8 bits, and a readout that magnifies small
-differences would magnify those of rounding too."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How strongly memories speak. What a readout magnifies, it magnifies in rounding too, and since masks are remembered and
+    read again, that would grow from frame to frame, in transformers as much as anywhere."""
+
+    penalty: float = 0.1
+    """Of the readouts: large, so that they rest on what varies most."""
+    loudness: float = 1.0
+    """How much louder masks are in a memory than a random encoder has them, so that less magnifying finds them."""
 
 
 @dataclass
@@ -33,13 +41,14 @@ class Sight:
     """→ levels with those convolutions applied, and the position code of the coarsest, [g·g, 1, D]"""
 
 
-def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, stride: int = 2) -> dict[str, float]:
+def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, manner: Manner = Manner(), stride: int = 2) -> dict[str, float]:
     """
     :param stride: every so manieth frame is looked at
     :return: how well it is aimed: mean IoU of tracked masks given true memories, share of right object scores
     """
     _look_at_same_place(tracker, seed)
     with torch.no_grad():
+        tracker.memory_encoder.mask_downsampler.final_conv.weight.mul_(manner.loudness)
         skip = tracker.mask_decoder.conv_s1
         skip.weight.mul_(0.3)
         skip.weight[:2] = 0
@@ -47,8 +56,8 @@ def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, stride: in
     samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride)]
     side = samples[0].second.shape[-1]
     with torch.no_grad():
-        _aim_upscaling(tracker, samples)
-        _aim_masks(tracker, samples, side, seed)
+        _aim_upscaling(tracker, samples, manner.penalty)
+        _aim_masks(tracker, samples, side, seed, manner.penalty)
         _aim_scores(tracker, samples)
         good, right = [], []
         for sample in samples:
@@ -190,19 +199,19 @@ def _shrink(mask: Tensor, side: int) -> Tensor:
     return F.interpolate(mask[None, None], (side, side), mode="area")[0, 0]
 
 
-def _aim_upscaling(tracker: Any, samples: list[_Sample]) -> None:
+def _aim_upscaling(tracker: Any, samples: list[_Sample], penalty: float) -> None:
     """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
     side = samples[0].image.shape[-1]
     features = torch.cat([sample.image.flatten(1).T for sample in samples])
     inside = torch.cat([_shrink(sample.truth, side).flatten() * sample.seen for sample in samples])
-    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, _PENALTY)
+    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, penalty)
     up = tracker.mask_decoder.upscale_conv1
     for channel, sign in ((0, 1.0), (1, -1.0)):
         up.weight[:, channel] = sign * matrix[0, :, None, None]
         up.bias[channel] = sign * bias[0]
 
 
-def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> None:
+def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, penalty: float) -> None:
     """The wanted logit is solved for from what the last upscaling reads. It goes through the activation twice, once with its sign
     turned, because gelu(z) - gelu(-z) = z."""
     generator = torch.Generator().manual_seed(seed)
@@ -219,7 +228,7 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int) -> No
     inside = torch.cat(goals)
     keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
     matrix, bias = ridge.solve(
-        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.25, _PENALTY
+        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.25, penalty
     )
     up, skip = decoder.upscale_conv2, decoder.conv_s0
     for channel, sign in ((0, 1.0), (1, -1.0)):

@@ -1,6 +1,7 @@
 """One random Sam3VideoModel per seed, aimed at the clips it is recorded on, kept as the checkpoint that the exporter is given."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Callable
 
@@ -12,26 +13,29 @@ from . import aim_detector, aim_tracker, see, sizes, words
 from .inputs import pixel_values
 from .scripts import Script
 
+MANNER = aim_tracker.Manner(penalty=2e-2, loudness=4.0)
+"""Its tracks have to stay on their shapes well enough to meet the detections there."""
 
-def make(folder: Path, variant: int, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
+
+def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
     """
     Makes a model and saves it, or reads it back when the folder holds one made from the same numbers.
 
-    :param variant: row of `sizes.SAM3_SIZES`
+    :param widths: what the model measures
     :param scripts_of: side of the model's input → the clips
     :return: the model and its tokenizer
     """
     tokenizer = words.train_tokenizer()
-    recipe = {"variant": variant, "seed": seed}
+    recipe = {"sizes": asdict(widths), "seed": seed}
     note = folder / "recipe.json"
     if note.is_file() and json.loads(note.read_text()) == recipe:
         return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer
-    model = sizes.sam3_model(sizes.SAM3_SIZES[variant], len(tokenizer), seed).requires_grad_(False)
+    model = sizes.sam3_model(widths, len(tokenizer), seed).requires_grad_(False)
     scripts = scripts_of(model.config.image_size)
     see.keep_colours(model, seed)
     found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), scripts)
     report(f"detector: {found}")
-    report(f"tracker: {aim_tracker.aim(model.tracker_model, sight(model), scripts, seed)}")
+    report(f"tracker: {aim_tracker.aim(model.tracker_model, sight(model), scripts, seed, MANNER)}")
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     words.save(tokenizer, folder)

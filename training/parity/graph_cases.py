@@ -114,10 +114,13 @@ def _seed(tracker, shared, objects, m, generator) -> Case:
     masks = (_masks(objects, m, generator) > 0).float()
     if objects > 1:
         masks[-1] = 0
+    given = masks
+    if hasattr(tracker, "spatial_perceiver"):  # EdgeTAM's method takes masks of the image's size only
+        given = F.interpolate(masks, size=(tracker.image_size, tracker.image_size), mode="bilinear", align_corners=False)
     rows = []
     for b in range(objects):
         output = tracker._use_mask_as_output(
-            shared["feat"], [shared["feat_s0"], shared["feat_s1"]], masks[b : b + 1]
+            shared["feat"], [shared["feat_s0"], shared["feat_s1"]], given[b : b + 1]
         )
         rows.append({"pointer": output.object_pointer.flatten(), "score": output.object_score_logits.flatten()[0], "mask_logits": output.pred_masks[0]})
     return _case("seed", {**shared, "mask": masks}, _stack(rows, ("pointer", "score", "mask_logits")))

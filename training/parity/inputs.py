@@ -14,6 +14,11 @@ def pixel_values(rgb: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
 
 
+def nudged(pixels: torch.Tensor) -> torch.Tensor:
+    """The same pictures, off by about as much as rounding is after a few layers."""
+    return pixels + 1e-6 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
+
+
 def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
     """The same for SAM 2 and EdgeTAM, by the mean and deviation of ImageNet."""
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import cleaning, families
+from . import cleaning, families, host_steps
 from .golden import GoldenWriter
 
 LIMIT_BYTES = 15_000_000
@@ -28,11 +28,11 @@ LIMIT_BYTES = 15_000_000
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m parity.make", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the golden files; a family's are replaced, and so are those of `cleaning` beside it")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the golden files; a family's are replaced, and so are those of `cleaning` and `steps` beside it")
     parser.add_argument("--work", type=Path, default=Path(".cache/parity"), help="folder of checkpoints and packs")
     parser.add_argument("--seed", type=int, default=1, help="first seed; an unlucky one is left for the next hundred")
     parser.add_argument("--only", choices=sorted(families.FAMILIES), action="append", help="families to make")
-    parser.add_argument("--tries", type=int, default=5, help="seeds to try; the last is kept, with its complaints, if none is lucky")
+    parser.add_argument("--tries", type=int, default=8, help="seeds to try until one is lucky")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -41,26 +41,36 @@ def main() -> int:
     for name in options.only or sorted(families.FAMILIES):
         folder = options.out / name
         shutil.rmtree(folder, ignore_errors=True)
-        for attempt in range(options.tries):
-            seed = options.seed + 100 * attempt
-            made = families.FAMILIES[name](options.work / f"{name}-{seed}", seed, say)
-            if not made.complaints:
-                break
-            say(f"{name}, seed {seed}: {'; '.join(made.complaints)}")
+        made = record(name, options)
+        if made is None:
+            unlucky.append(name)
+            continue
         write(folder, made)
-        unlucky += [f"{name}: {complaint}" for complaint in made.complaints]
         say(f"{name}: done after {time.monotonic() - begun:.0f} s")
     if not options.only:
         writer = GoldenWriter()
         writer.write(options.out.with_name("cleaning"), {"seed": options.seed, "cases": cleaning.cases(writer, options.seed)})
+        writer = GoldenWriter()
+        writer.write(options.out.with_name("steps"), {"seed": options.seed, **host_steps.cases(writer, options.seed)})
     total = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {total / 1e6:.1f} MB")
     if total > LIMIT_BYTES:
         print(f"{options.out}: {total} bytes, at most {LIMIT_BYTES} are wanted in a repository.", file=sys.stderr)
         return 1
-    for complaint in unlucky:
-        print(complaint, file=sys.stderr)
+    for name in unlucky:
+        print(f"{name}: none of {options.tries} seeds was lucky; try another --seed or more --tries.", file=sys.stderr)
     return 1 if unlucky else 0
+
+
+def record(family: str, options: argparse.Namespace) -> families.Recording | None:
+    """Of the first seed that is lucky."""
+    for attempt in range(options.tries):
+        seed = options.seed + 100 * attempt
+        try:
+            return families.FAMILIES[family](options.work / f"{family}-{seed}", seed, say)
+        except families.Unlucky as reason:
+            say(f"{family}, seed {seed}: {reason}")
+    return None
 
 
 def write(folder: Path, made: families.Recording) -> None:
@@ -69,7 +79,7 @@ def write(folder: Path, made: families.Recording) -> None:
         "family": made.family,
         "seed": made.seed,
         "transformers": made.transformers,
-        "clips": {name: writer.add(rgb) for name, rgb in made.clips.items()},
+        "clips": {run["clip"].name: writer.add(run["clip"].frames()) for run in made.runs},
         "graphs": [
             {
                 "role": case["role"],
@@ -78,7 +88,7 @@ def write(folder: Path, made: families.Recording) -> None:
             }
             for case in made.graphs
         ],
-        "runs": [{**run, "answers": [[_frame(writer, frame) for frame in answer] for answer in run["answers"]]} for run in made.runs],
+        "runs": [{**run, "clip": run["clip"].name, "answers": [[_frame(writer, frame) for frame in answer] for answer in run["answers"]]} for run in made.runs],
     }
     writer.write(folder, index)
     (folder / "pack").mkdir()

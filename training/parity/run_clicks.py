@@ -44,22 +44,26 @@ def run(
     pixels: torch.Tensor,
     video_size: tuple[int, int],
     acts: list[Act],
-) -> tuple[list[ActResult], float]:
+) -> tuple[list[ActResult], dict[str, float]]:
     """
     :param pixels: float32 [frames, 3, S, S], normalised
-    :return: what each act shows, and the smallest distance of an object score or a choice between candidates from turning
+    :return: what each act shows, and how near an object score or a choice between candidates came to turning
     """
     size = pixels.shape[-1]
     session = session_class(video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32)
-    answers, nearest = [], [float("inf")]
+    answers: list[ActResult] = []
+    nearest: dict[str, float] = {}
     decode = tracker._single_frame_forward
+
+    def near(kind: str, distance: float) -> None:
+        nearest[kind] = min(nearest.get(kind, distance), distance)
 
     def listening(**inputs):
         output = decode(**inputs)
-        nearest.append(float(output.object_score_logits.abs().min()))
+        near("object score", float(output.object_score_logits.abs().min()))
         if output.iou_scores.shape[-1] > 1:
             best = output.iou_scores.flatten().topk(2).values
-            nearest.append(float(best[0] - best[1]))
+            near("candidate IoU", float(best[0] - best[1]))
         return output
 
     object.__setattr__(tracker, "_single_frame_forward", listening)
@@ -84,7 +88,7 @@ def run(
                 answers.append(ActResult(act, [_result(output, video_size) for output in outputs]))
     finally:
         object.__delattr__(tracker, "_single_frame_forward")
-    return answers, min(nearest)
+    return answers, nearest
 
 
 def _result(output, video_size: tuple[int, int]) -> FrameResult:

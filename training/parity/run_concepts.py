@@ -12,7 +12,6 @@ from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenc
 from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
 
 from .branches import Listener, listening
-from .inputs import pixel_values
 
 
 @dataclass
@@ -47,19 +46,19 @@ class Exemplars:
 def run(
     model: Sam3VideoModel,
     tokenizer: Any,
-    rgb: np.ndarray,
+    pixels: torch.Tensor,
     phrases: list[str],
     video_size: tuple[int, int],
     passes: list[tuple[int, bool]],
     exemplars: Exemplars | None = None,
 ) -> tuple[list[Pass], Listener]:
     """
-    :param rgb: uint8 [frames, S, S, 3] at the size of the model
+    :param pixels: float32 [frames, 3, S, S], normalised
     :param video_size: height and width that masks are asked for in
     :param passes: start frame and direction of each propagation, one after another on the same session
     """
     session = Sam3VideoInferenceSession(
-        video=pixel_values(rgb), video_height=video_size[0], video_width=video_size[1], dtype=torch.float32
+        video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32
     )
     # Without its image processor, which would resize what has the model's size already.
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
