@@ -40,6 +40,8 @@ export interface Masklet {
   /** Frames of its probation with and without a detection behind it. */
   supported: number;
   unsupported: number;
+  /** Frames with a detection that was good enough for a new object, the one it was born of included. */
+  sure: number;
   /** Age in frames, counted until the probation is over. */
   age: number;
   /** Shown at all; see `life.confirmFrames`. */
@@ -68,6 +70,7 @@ export function createMasklet(
     lostFrames: 0,
     supported: 1,
     unsupported: 0,
+    sure: 1,
     age: 0,
     keepAlive: life.initTrkKeepAlive,
     hiddenFrame: null,
@@ -84,6 +87,8 @@ export interface Witness {
   searched: boolean;
   /** A detection is behind it. */
   detected: boolean;
+  /** One that would have been good enough for a new object. */
+  sure: boolean;
 }
 
 /**
@@ -101,7 +106,8 @@ export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["
   const onProbation = masklet.age++ < life.probationFrames;
   if (witness.detected) masklet.supported++;
   if (unsupported && onProbation) masklet.unsupported++;
-  if (masklet.supported >= life.confirmFrames) masklet.confirmed = true;
+  if (witness.sure) masklet.sure++;
+  if (masklet.sure >= life.confirmFrames) masklet.confirmed = true;
   if (masklet.owned) return true;
 
   if (!witness.visible && masklet.lostFrames > life.lostFrames) {

@@ -130,7 +130,10 @@ export interface TrackerPolicy {
     probationFrames: number;
     /** Motion: unsupported frames in that time that end it, if they are the larger part. Higher: more patience. */
     probationUnsupported: number;
-    /** Motion: supported frames before an object born on an unprompted frame is shown. Higher: fewer flashes, later arrival. */
+    /**
+     * Motion: frames on which an object born on an unprompted frame is detected as surely as a new object must be, its first
+     * included, before it is shown. Higher: fewer flashes, later arrival.
+     */
     confirmFrames: number;
     /**
      * What is reported as a detected object's probability: its best detection so far (motion), or the one it was born with. A

@@ -217,6 +217,7 @@ const compact = change(masklet, {
     hotstartDelay: 0,
     suppressUnmatchedOnlyWithinHotstart: false,
     probability: "best",
+    confirmFrames: 3,
     maxNumObjects: 64,
     removedKeepsPlace: true,
   },

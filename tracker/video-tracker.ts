@@ -139,6 +139,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
           visible: isVisible(sight),
           searched: searched.has(masklet.conceptKey),
           detected: sight.detection !== null,
+          sure: (sight.detection?.score ?? 0) >= policy.detect.newDetThresh,
         };
         if (!liveOn(masklet, witness, policy.life)) registry.delete(masklet.id);
       }

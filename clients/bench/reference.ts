@@ -3,6 +3,7 @@
  * number of threads, one after the other in one go.
  *
  *     npm run bench -- reference --checkpoint models/sam3 --pack packs/sam3 --video clip.mp4 --text "red car"
+ *     npm run bench -- reference --checkpoint models/sam2 --pack packs/sam2 --video clip.mp4 --box 100,80,60,40
  */
 import { execFile } from "node:child_process";
 import path from "node:path";
@@ -17,12 +18,12 @@ interface Measured {
 }
 
 interface Plan {
-  /** Folder that `save_pretrained` of a Sam3VideoModel wrote, with its tokenizer. */
+  /** Folder that `save_pretrained` of a video model wrote, with its tokenizer. */
   checkpoint: string;
   /** The same, exported. */
   pack: string;
   video: string;
-  text: string;
+  prompt: { text: string } | { box: string };
   threads: number;
 }
 
@@ -36,13 +37,14 @@ function readPlan(args: string[]): Plan {
       pack: { type: "string" },
       video: { type: "string" },
       text: { type: "string" },
+      box: { type: "string" },
       threads: { type: "string", default: "1" },
     },
   });
-  const required = (name: "checkpoint" | "pack" | "video" | "text") => {
+  const required = (name: "checkpoint" | "pack" | "video") => {
     const value = values[name];
     if (value === undefined)
-      throw new Error(`--${name} is missing; all of --checkpoint, --pack, --video and --text are needed.`);
+      throw new Error(`--${name} is missing; --checkpoint, --pack, --video and --text or --box are needed.`);
     return value;
   };
   const threads = Number(values.threads);
@@ -52,23 +54,43 @@ function readPlan(args: string[]): Plan {
     checkpoint: path.resolve(required("checkpoint")),
     pack: path.resolve(required("pack")),
     video: path.resolve(required("video")),
-    text: required("text"),
+    prompt: readPrompt(values),
     threads,
   };
 }
 
+/** A phrase for SAM 3; a box `x,y,w,h` in pixels of the video for SAM 2.1 and EdgeTAM. */
+function readPrompt({ text, box }: { text?: string; box?: string }): Plan["prompt"] {
+  if (text !== undefined && box === undefined) return { text };
+  if (box !== undefined && text === undefined) return { box };
+  throw new Error("Name one prompt: --text for SAM 3, or --box for SAM 2.1 and EdgeTAM.");
+}
+
 /** Python of the environment that `training/requirements.txt` was installed into: `PYTHON`, or `python3`. */
-async function measureTransformers({ checkpoint, video, text, threads }: Plan): Promise<Measured> {
+async function measureTransformers({ checkpoint, video, prompt, threads }: Plan): Promise<Measured> {
   const python = process.env.PYTHON ?? "python3";
+  const asked = "text" in prompt ? ["--text", prompt.text] : ["--box", prompt.box];
   const { stdout } = await promisify(execFile)(
     python,
-    ["-m", "parity.bench_reference", checkpoint, video, "--text", text, "--threads", String(threads)],
+    ["-m", "parity.bench_reference", checkpoint, video, ...asked, "--threads", String(threads)],
     { cwd: trainingDir, maxBuffer: 2 ** 24, env: { ...process.env, OMP_NUM_THREADS: String(threads) } },
   );
   return JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Measured;
 }
 
-async function measureServer({ pack, video, text, threads }: Plan): Promise<Measured> {
+function promptFields(prompt: Plan["prompt"]) {
+  if ("text" in prompt) return prompt;
+  const [x, y, width, height] = prompt.box.split(",").map(Number);
+  if (x === undefined || y === undefined || width === undefined || height === undefined)
+    throw new Error(`--box: expected x,y,width,height in pixels, got "${prompt.box}".`);
+  return {
+    obj_id: 0,
+    rel_coordinates: false,
+    bounding_boxes: [[x, y, width, height] satisfies [number, number, number, number]],
+  };
+}
+
+async function measureServer({ pack, video, prompt, threads }: Plan): Promise<Measured> {
   const server = await startServer({
     port: 0,
     packDir: pack,
@@ -81,7 +103,7 @@ async function measureServer({ pack, video, text, threads }: Plan): Promise<Meas
     const client = await connect(server.url);
     const begun = performance.now();
     const session = await client.startSession({ resource_path: video });
-    await session.addPrompt({ frame_index: 0, text });
+    await session.addPrompt({ frame_index: 0, ...promptFields(prompt) });
     let frames = 0;
     let objects = 0;
     for await (const { outputs } of session.propagate({

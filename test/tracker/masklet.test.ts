@@ -18,7 +18,13 @@ function live(subject: Masklet, frames: string, first = 1): boolean {
   return [...frames].every((sign, index) =>
     liveOn(
       subject,
-      { frameIndex: first + index, visible: sign !== ".", searched: sign !== "?", detected: sign === "D" },
+      {
+        frameIndex: first + index,
+        visible: sign !== ".",
+        searched: sign !== "?",
+        detected: sign === "D",
+        sure: sign === "D",
+      },
       life,
     ),
   );
@@ -67,11 +73,14 @@ describe("the life of a detected object", () => {
     expect(subject.state).toBe("lost");
   });
 
-  it("is shown from its second detection on, when one is not enough", () => {
+  it("is shown from its second sure detection on, when one is not enough", () => {
     const strict = { ...life, confirmFrames: 2 };
     const subject = { ...masklet(), confirmed: false };
     expect(isShown(subject, strict)).toBe(false);
-    liveOn(subject, { frameIndex: 1, visible: true, searched: true, detected: true }, strict);
+    const witness = { frameIndex: 1, visible: true, searched: true, detected: true };
+    liveOn(subject, { ...witness, sure: false }, strict);
+    expect(isShown(subject, strict)).toBe(false);
+    liveOn(subject, { ...witness, sure: true }, strict);
     expect(isShown(subject, strict)).toBe(true);
   });
 });

@@ -142,7 +142,13 @@ describe("the keep-alive credit", () => {
     if (isSecondPass) startPass(subject, null, true, life);
     return [...frames]
       .map((sign, index) => {
-        const witness = { frameIndex: index + 1, visible: true, searched: true, detected: sign === "D" };
+        const witness = {
+          frameIndex: index + 1,
+          visible: true,
+          searched: true,
+          detected: sign === "D",
+          sure: sign === "D",
+        };
         liveOn(subject, witness, life);
         return isShown(subject, life) ? "+" : "-";
       })
@@ -223,7 +229,7 @@ describe("on the frames of a video", () => {
 
   it("new_det_thresh: is needed for an object on any other", async () => {
     const high = { detect: { newDetThresh: 0.85 } };
-    expect([await objectsOn(3, ball(3), score(0.8)), await objectsOn(3, ball(3), score(0.8), high)]).toEqual([
+    expect([await objectsOn(5, ball(3), score(0.8)), await objectsOn(5, ball(3), score(0.8), high)]).toEqual([
       1, 0,
     ]);
   });

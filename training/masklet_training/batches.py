@@ -187,12 +187,14 @@ class ConceptSampler:
         return padded, mask
 
     def absent_phrase(self, rng: np.random.Generator, present: set[str]) -> str:
-        """Half of the time a near miss: a present phrase with one word changed."""
+        """Two times of three a near miss: a present phrase with one word changed, most often for one of another present
+        phrase (a red square and a blue circle: "red circle")."""
         for _ in range(20):
             phrase = str(rng.choice(ALL_PHRASES))
-            if present and rng.random() < 0.5:
+            roll = rng.random()
+            if present and roll < 0.66:
                 base = str(rng.choice(sorted(present))).split()
-                other = phrase.split()
+                other = str(rng.choice(sorted(present))).split() if roll < 0.4 else phrase.split()
                 if len(base) > 1:
                     base[int(rng.integers(len(base)))] = other[int(rng.integers(len(other)))]
                     phrase = " ".join(base)
@@ -262,7 +264,8 @@ class ConceptSampler:
         return out
 
     def regions(self, rng: np.random.Generator, frames: list[Shown]) -> dict[str, np.ndarray]:
-        """Named objects with the phrases that are true of them: mask [Q,m,m], positive and doubtful [Q,phrases]."""
+        """Named objects with the phrases that are true of them: mask [Q,m,m], unsteady box xyxy [Q,4],
+        positive and doubtful [Q,phrases]."""
         s = self.shape
         side = s.size // 4
         found = []
@@ -277,6 +280,7 @@ class ConceptSampler:
         out = {
             "frame": np.zeros(s.regions, np.int64),
             "mask": np.zeros((s.regions, side, side), np.float32),
+            "box": np.zeros((s.regions, 4), np.float32),
             "positive": np.zeros((s.regions, len(ALL_PHRASES)), bool),
             "doubtful": np.zeros((s.regions, len(ALL_PHRASES)), bool),
         }
@@ -284,6 +288,8 @@ class ConceptSampler:
             thing = shown.objects[k]
             out["frame"][row] = shown.frame
             out["mask"][row] = soft_mask(shown.ids, k + 1, side)
+            cx, cy, w, h = self.exemplar(rng, shown.ids == k + 1)
+            out["box"][row] = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
             for phrase in thing.phrases:
                 out["positive"][row, self.column[phrase]] = True
             for phrase in thing.maybe:

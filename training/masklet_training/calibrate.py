@@ -1,12 +1,11 @@
 """Fits the score that the detector gives to its candidates.
 
-    python -m masklet_training.calibrate --checkpoint .cache/run/checkpoint.pt --sprites .cache/sprites.npz --side 320
+    python -m masklet_training.calibrate --checkpoint .cache/run/checkpoint.pt --sprites .cache/sprites.npz
 
 A centre map trained with focal loss is sure of itself far too seldom, and it does not know how good the mask came out. On
 freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the concept; a small
-network learns how likely that is from heat, match, presence, mask certainty, and how the match compares with that of every
-other name in the vocabulary. A missed instance weighs more than a spurious one, so that 0.5 is where a detection is worth
-showing.
+network learns how likely that is from heat, match, presence, mask certainty, and how the match compares with that of the
+names that exclude it.
 """
 
 from __future__ import annotations
@@ -21,12 +20,14 @@ from .batches import BatchShape, ConceptSampler, phrase_tokens, soft_mask
 from .checkpoint import load_average
 from .clips import ClipGenerator, ClipObject
 from .model.compact import CompactModel
+from .vocabulary import rival_phrases
 
 Exemplar = tuple[float, float, float, float]
 
 CANDIDATES = 12  # per phrase and frame
 RIGHT = 0.5  # mask IoU from which a detection is right
-MISSED = 2.5  # how much worse a missed instance is than a spurious one
+STEPS = 8000
+BATCH = 1024
 
 
 def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -42,12 +43,20 @@ def candidates_of(
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
     boxes = torch.tensor([[exemplar or (0.0, 0.0, 0.0, 0.0)]], dtype=torch.float32)
-    p8, prototypes = detector.pyramid(trunk)
+    p8, p4 = detector.pyramid(trunk)
     text = model.text_encoder(ids, mask)
     concept = detector.concepts(p8, text, mask, boxes, torch.full((1, 1), 1 if exemplar else -10))
-    evidence, real, _, masks, _ = detector.candidates(p8, prototypes, concept)
+    evidence, real, _, masks, _ = detector.candidates(p8, p4, concept)
     kept = np.flatnonzero(real[0].numpy())[:CANDIDATES]
     return evidence[0].numpy()[kept], (masks[0] > 0).numpy()[kept]
+
+
+@torch.no_grad()
+def learn_names(model: CompactModel) -> None:
+    """Writes down what the vocabulary's names mean to this model, and which of them exclude each other."""
+    ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
+    model.detector.evidence_names.copy_(model.detector.name_concept(model.text_encoder(ids, mask), mask))
+    model.detector.evidence_rivals.copy_(torch.from_numpy(rival_phrases()))
 
 
 def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -57,15 +66,13 @@ def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray
     detector.evidence_mean.copy_(x.mean(0))
     detector.evidence_scale.copy_(x.std(0) + 1e-3)
     optimiser = torch.optim.AdamW(detector.judge.parameters(), lr=1e-2, weight_decay=1e-3)
-    for step in range(600):
-        batch = torch.randint(0, len(y), (512,))
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            detector.score(x[batch]), y[batch], pos_weight=torch.tensor(MISSED)
-        )
+    for step in range(STEPS):
+        batch = torch.randint(0, len(y), (BATCH,))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(detector.score(x[batch]), y[batch])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        optimiser.param_groups[0]["lr"] = 1e-2 * (1 - step / 600)
+        optimiser.param_groups[0]["lr"] = 1e-2 * (1 - step / STEPS)
     with torch.no_grad():
         return torch.sigmoid(detector.score(x)).numpy()
 
@@ -93,7 +100,7 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
         known = {p for thing in clip.objects for p in (*thing.phrases, *thing.maybe)}
         present = sorted({p for thing in clip.objects for p in thing.phrases})
         asked: list[tuple[str, Exemplar | None]] = [(str(p), None) for p in rng.permutation(present)[:5]]
-        asked += [(sampler.absent_phrase(rng, known), None) for _ in range(5)]
+        asked += [(sampler.absent_phrase(rng, known), None) for _ in range(7)]
         shown = [k for k, thing in enumerate(clip.objects) if thing.phrases and truths[k].any()]
         for k in rng.permutation(shown)[:2]:
             phrase = max(clip.objects[k].phrases, key=lambda p: len(p.split()))
@@ -114,14 +121,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--sprites", required=True)
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint with the fitted weights")
-    parser.add_argument("--side", type=int, default=320)
-    parser.add_argument("--scenes", type=int, default=150)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--scenes", type=int, default=600)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, saved = load_average(options.checkpoint)
-    with torch.no_grad():
-        ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
-        model.detector.evidence_names.copy_(model.detector.name_concept(model.text_encoder(ids, mask), mask))
+    learn_names(model)
     rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23, shapes=True), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)

@@ -25,7 +25,7 @@ from .sprites import DEFAULT_CACHE
 NPM_PACKAGES = {
     "@lobehub/fluent-emoji-3d": "1.1.0",
     "openmoji": "17.0.0",
-    "twemoji-svg": "15.0.0",
+    "twemoji-svg": "17.0.2",
     "emojibase-data": "17.0.0",
 }
 # Folder of the cache -> Debian packages unpacked there (the versions of the configured release).

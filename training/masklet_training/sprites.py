@@ -110,7 +110,7 @@ def make_renderers(cache: Path) -> dict[str, Renderer]:
 
     return {
         "noto": noto_renderer(cache),
-        "twemoji": svg_renderer(package("twemoji-svg"), upper=False),
+        "twemoji": svg_renderer(package("twemoji-svg") / "dist", upper=False),
         "openmoji": svg_renderer(package("openmoji") / "color" / "svg", upper=True),
         "fluent": image_renderer(package("lobehub-fluent-emoji-3d") / "assets"),
     }

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
 from .model.compact import BOX_CONFIDENCE, CompactModel
-from .model.layers import masked_mean
 
 Losses = dict[str, Tensor]
 
@@ -119,8 +118,8 @@ def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor
     """All instances of a concept on a frame. trunk [rows' frames…] is indexed by batch["frame"]."""
     detector = model.detector
     unique, row_of = torch.unique(batch["frame"], return_inverse=True)
-    p8, prototypes = detector.pyramid(trunk[unique])
-    p8, prototypes = p8[row_of], prototypes[row_of]
+    p8, p4 = detector.pyramid(trunk[unique])
+    p8, prototypes = p8[row_of], detector.prototypes(p4)[row_of]
     text = model.text_encoder(batch["ids"], batch["text_mask"])
     concept = detector.concepts(p8, text, batch["text_mask"], batch["exemplars"], batch["exemplar_labels"])
     heat, sides, coefficients, present = detector.dense(p8, concept)
@@ -185,9 +184,10 @@ def region_loss(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], ph
         return {"region": trunk.sum() * 0.0}
     batch = {name: value[known] for name, value in batch.items()}
     unique, row_of = torch.unique(batch["frame"], return_inverse=True)
-    p8, _ = model.detector.pyramid(trunk[unique])
-    looks = model.detector.look(p8)[row_of]
-    pooled = masked_mean(looks, F.avg_pool2d(batch["mask"].unsqueeze(1), 2))
+    p8, p4 = model.detector.pyramid(trunk[unique])
+    weight = F.avg_pool2d(batch["mask"], 2).flatten(1).unsqueeze(1)
+    weight = weight / (weight.sum(2, keepdim=True) + 1e-4)
+    pooled = model.detector.describe(p8[row_of], p4[row_of], weight, batch["box"].unsqueeze(1))[:, 0]
     concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
     logits = pooled @ concept.T / concept.shape[1] ** 0.5
     others = logits.masked_fill(batch["positive"] | batch["doubtful"], -1e4)

@@ -11,9 +11,10 @@ All phrases are lower case.  ``ALL_PHRASES`` holds every phrase an object may ca
 
 from __future__ import annotations
 
-import random
+import numpy as np
+from numpy.typing import NDArray
 
-from .pictures import PICTURES
+from .pictures import PICTURES, picture_maybe
 
 # --------------------------------------------------------------------------------------------------
 # Shapes
@@ -116,21 +117,15 @@ ALL_PHRASES: tuple[str, ...] = tuple(dict.fromkeys(SHAPE_PHRASES + PICTURE_PHRAS
 PHRASE_SET: frozenset[str] = frozenset(ALL_PHRASES)
 
 
-def sample_absent(present: list[list[str]], maybe: list[list[str]], rng: random.Random, count: int = 1) -> list[str]:
-    """Draw phrases that describe none of the objects.
-
-    Half are near misses (they share a word with a phrase that is present), half are arbitrary.
-    """
-    taken = {p for phrases in (*present, *maybe) for p in phrases}
-    words = {w for phrases in present for p in phrases for w in p.split()}
-    near = [p for p in ALL_PHRASES if p not in taken and words & set(p.split())]
-    drawn: list[str] = []
-    while len(drawn) < count:
-        if near and rng.random() < 0.5:
-            phrase = rng.choice(near)
-        else:
-            pool = SHAPE_PHRASES if rng.random() < 0.4 else PICTURE_PHRASES
-            phrase = rng.choice(pool)
-        if phrase not in taken and phrase not in drawn:
-            drawn.append(phrase)
-    return drawn
+def rival_phrases() -> NDArray[np.bool_]:
+    """Return which phrases exclude each other ([phrases, phrases], order of ``ALL_PHRASES``): no thing carries both, not
+    even debatably."""
+    shapes = [(s, c, p) for s in SHAPE_NAMES for c in COLOURS for p in (None, *PATTERNS) if not (p and s == "ball")]
+    things = [shape_phrases(*spec) + shape_maybe(*spec) for spec in shapes]
+    things += [list(row.phrases) + picture_maybe(row.phrases) for row in PICTURES]
+    column = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
+    rivals = np.ones((len(column), len(column)), bool)
+    for phrases in things:
+        own = [column[phrase] for phrase in phrases if phrase in column]
+        rivals[np.ix_(own, own)] = False
+    return rivals

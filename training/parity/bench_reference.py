@@ -1,6 +1,7 @@
 """How fast transformers runs a checkpoint over a video: one line of JSON for `npm run bench -- reference`.
 
-    python -m parity.bench_reference path/to/checkpoint clip.mp4 --text "red car" --threads 2
+    python -m parity.bench_reference path/to/sam3 clip.mp4 --text "red car" --threads 2
+    python -m parity.bench_reference path/to/sam2.1 clip.mp4 --box 100,80,60,40 --threads 2
 
 The clock runs from the first frame read to the last mask at the size of the video; loading the model is not counted.
 """
@@ -14,38 +15,82 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from transformers import PreTrainedTokenizerFast, Sam3VideoModel
+import transformers
+from transformers import AutoConfig, PreTrainedTokenizerFast, Sam3VideoModel
+from transformers.models.edgetam_video.modeling_edgetam_video import EdgeTamVideoInferenceSession
+from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
 
-from .inputs import pixel_values
+from .inputs import imagenet_values, pixel_values
+from .run_clicks import Click, Propagation, run
+
+Measured = tuple[int, int]
+"""Frames, and objects shown on all of them"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m parity.bench_reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("video", type=Path)
-    parser.add_argument("--text", required=True)
+    prompt = parser.add_mutually_exclusive_group(required=True)
+    prompt.add_argument("--text", help="a phrase, for SAM 3")
+    prompt.add_argument("--box", help="x,y,w,h in pixels of the video, for SAM 2.1 and EdgeTAM")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_grad_enabled(False)
-    model = Sam3VideoModel.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
-    processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
-    processor.tokenizer = PreTrainedTokenizerFast.from_pretrained(options.checkpoint)
+    kind = AutoConfig.from_pretrained(options.checkpoint).model_type
+    if (kind == "sam3_video") != (options.text is not None):
+        raise SystemExit(f"{options.checkpoint} is a {kind}: SAM 3 takes --text, SAM 2.1 and EdgeTAM take --box.")
+    measure = prepare_phrase(options) if options.text else prepare_box(options, kind)
     begun = time.perf_counter()
-    pixels, height, width = read(options.video, model.config.image_size)
-    session = Sam3VideoInferenceSession(video=pixels, video_height=height, video_width=width, dtype=torch.float32)
-    processor.add_text_prompt(session, options.text)
-    frames = objects = 0
-    for output in model.propagate_in_video_iterator(session):
-        objects += len(processor.postprocess_outputs(session, output)["object_ids"])
-        frames += 1
+    frames, objects = measure()
     seconds = time.perf_counter() - begun
     print(json.dumps({"frames": frames, "objects": objects, "seconds": seconds, "torch": torch.__version__}))
 
 
-def read(video: Path, side: int) -> tuple[torch.Tensor, int, int]:
+def prepare_phrase(options: argparse.Namespace):
+    """Loads SAM 3 → what is to be timed, `() -> Measured`."""
+    model = Sam3VideoModel.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
+    processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
+    # CLIP pads with its end mark; the small models' tokenizers do not say so.
+    processor.tokenizer = PreTrainedTokenizerFast.from_pretrained(options.checkpoint, pad_token="<|endoftext|>")
+
+    def measure() -> Measured:
+        pixels, height, width = read(options.video, model.config.image_size, pixel_values)
+        session = Sam3VideoInferenceSession(video=pixels, video_height=height, video_width=width, dtype=torch.float32)
+        processor.add_text_prompt(session, options.text)
+        shown = [
+            len(processor.postprocess_outputs(session, output)["object_ids"])
+            for output in model.propagate_in_video_iterator(session)
+        ]
+        return len(shown), sum(shown)
+
+    return measure
+
+
+def prepare_box(options: argparse.Namespace, kind: str):
+    """Loads SAM 2.1 or EdgeTAM → what is to be timed, `() -> Measured`."""
+    model_class, session_class = {
+        "sam2_video": (transformers.Sam2VideoModel, Sam2VideoInferenceSession),
+        "edgetam_video": (transformers.EdgeTamVideoModel, EdgeTamVideoInferenceSession),
+    }[kind]
+    model = model_class.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
+    x, y, w, h = (float(part) for part in options.box.split(","))
+
+    def measure() -> Measured:
+        pixels, height, width = read(options.video, model.config.image_size, imagenet_values)
+        corners = [x / width, y / height, (x + w) / width, (y + h) / height]
+        acts = [Click(0, 0, [], [], corners), Propagation(0, False)]
+        answers, _ = run(model, session_class, pixels, (height, width), acts)
+        shown = [sum(score > 0 for score in result.scores) for result in answers[1].results]
+        return len(shown), sum(shown)
+
+    return measure
+
+
+def read(video: Path, side: int, normalise) -> tuple[torch.Tensor, int, int]:
     """→ float32 [frames, 3, side, side], and the size of the video"""
     capture = cv2.VideoCapture(str(video))
     pictures, size = [], (0, 0)
@@ -54,7 +99,7 @@ def read(video: Path, side: int) -> tuple[torch.Tensor, int, int]:
         if not found:
             break
         size = picture.shape[:2]
-        pixels = pixel_values(np.ascontiguousarray(picture[..., ::-1]))
+        pixels = normalise(np.ascontiguousarray(picture[..., ::-1]))
         pictures.append(F.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)[0])
     if not pictures:
         raise SystemExit(f"{video}: no frame could be read.")

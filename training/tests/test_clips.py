@@ -5,8 +5,6 @@ What needs the sprite library is skipped when it has not been built; everything 
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ from masklet_training.clips import Clip, ClipGenerator, squeezed
 from masklet_training.pictures import PICTURES
 from masklet_training.sampling import log_uniform, pick
 from masklet_training.sprites import DEFAULT_CACHE
-from masklet_training.vocabulary import ALL_PHRASES, COLOURS, PHRASE_SET, sample_absent, shape_maybe, shape_phrases
+from masklet_training.vocabulary import ALL_PHRASES, COLOURS, PHRASE_SET, rival_phrases, shape_maybe, shape_phrases
 
 SPRITES = DEFAULT_CACHE / "sprites.npz"
 KINDS = ("named", "track")
@@ -178,12 +176,14 @@ def test_vocabulary_is_clean() -> None:
     assert all(row.names and set(row.phrases) <= PHRASE_SET for row in PICTURES)
 
 
-def test_absent_phrases_are_absent() -> None:
-    """Sampled absent phrases describe none of the objects."""
-    present, maybe = [["red circle", "circle"], ["dog", "puppy"]], [["red ball"]]
-    drawn = sample_absent(present, maybe, random.Random(0), 50)
-    assert len(set(drawn)) == 50
-    assert not set(drawn) & {"red circle", "circle", "dog", "puppy", "red ball"}
+def test_phrases_exclude_each_other_unless_one_thing_can_be_both() -> None:
+    """A red square is no red triangle; but it is a square, and a poodle is a dog."""
+    rivals, at = rival_phrases(), {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
+    assert (rivals == rivals.T).all() and not rivals.diagonal().any()
+    for one, other in (("red square", "red triangle"), ("red square", "blue square"), ("wolf", "dog")):
+        assert rivals[at[one], at[other]], (one, other)
+    for one, other in (("red square", "square"), ("poodle", "dog"), ("dog", "animal"), ("circle", "ball")):
+        assert not rivals[at[one], at[other]], (one, other)
 
 
 def test_sampling_helpers() -> None:

@@ -11,6 +11,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from masklet_training.batches import phrase_tokens
+from masklet_training.calibrate import learn_names
 from masklet_training.export import export_pack
 from masklet_training.graphs import SPECS, GraphSpec, example_inputs
 from masklet_training.half_storage import store_half
@@ -31,6 +33,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.no_memory, std=0.3)
     torch.nn.init.normal_(model.memory_encoder.occluded, std=0.3)
     torch.nn.init.normal_(model.pointers.absent, std=0.3)
+    torch.nn.init.normal_(model.detector.places[2].weight, std=0.05)
+    learn_names(model)
     out = tmp_path_factory.mktemp("pack")
     export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)
     return model, out
@@ -56,6 +60,25 @@ def test_graph_equals_pytorch(pack: tuple[CompactModel, Path], spec: GraphSpec, 
             a, b = a[torch.from_numpy(found)], b[found]
         scale = max(1.0, float(a.float().abs().max()))
         assert float(np.abs(a.numpy().astype(np.float64) - b).max()) / scale < 2e-4, name
+
+
+def test_names_of_the_vocabulary_are_known(pack: tuple[CompactModel, Path]) -> None:
+    """Named concepts take the comparison with their rivals into account, which random ones in the test above do not."""
+    model, folder = pack
+    inputs = example_inputs(model, SIDE, c=2)["detect"]
+    ids, mask = (torch.from_numpy(array[[3, 700]]) for array in phrase_tokens())
+    length = inputs["text"].shape[1] - ids.shape[1]
+    ids, mask = (torch.nn.functional.pad(array, (0, length)) for array in (ids, mask))
+    with torch.no_grad():
+        text = model.text_encoder(ids, mask)
+        concept = model.detector.name_concept(text, mask)
+        share, known = model.detector.rival_share(torch.randn(2, 5, concept.shape[1]), concept)
+        assert known.tolist() == [1.0, 1.0] and share.std() > 0
+        inputs |= {"text": text, "text_mask": mask.to(inputs["text_mask"].dtype), "box_labels": torch.full_like(inputs["box_labels"], -10)}
+        expected = model.detector(*inputs.values())[0].numpy()
+    session = ort.InferenceSession(str(folder / "detect.onnx"), providers=["CPUExecutionProvider"])
+    scores = session.run(["scores"], {name: value.numpy() for name, value in inputs.items()})[0]
+    assert expected.max() > 0 and np.abs(scores - expected).max() < 1e-4
 
 
 def test_memory_slots_may_stand_in_any_order(pack: tuple[CompactModel, Path]) -> None:

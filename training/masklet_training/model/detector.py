@@ -18,7 +18,12 @@ from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
 PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
 WIDTH = 96
-EVIDENCE = 6  # heat and match at the centre, match under the mask, presence, certainty of the mask, lead over other names
+GRID = 6  # a region's box is pooled into GRID × GRID places: what a thing is depends on what of it is where
+COARSE, FINE = 24, 16  # channels that are pooled from stride 8 and from stride 4
+# Heat and match at the centre, match of the region, presence, certainty of the mask, lead over rival names, whether the
+# concept is a name of the vocabulary at all.
+EVIDENCE = 7
+KNOWN = 0.01  # share of its own length by which a concept vector may miss a name and still be that name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 OUTSIDE = -12.0  # mask logit outside the detection's own box
 
@@ -65,6 +70,11 @@ class ConceptDetector(nn.Module):
         self.scale = nn.Linear(cfg.hidden, WIDTH)
         self.shift = nn.Linear(cfg.hidden, WIDTH)
         self.look = nn.Conv2d(WIDTH, cfg.hidden, 1)
+        self.coarse = nn.Conv2d(WIDTH, COARSE, 1)
+        self.fine = nn.Conv2d(32, FINE, 1)
+        self.places = Mlp(GRID * GRID * (COARSE + FINE), 192, cfg.hidden)
+        nn.init.zeros_(self.places[2].weight)
+        nn.init.zeros_(self.places[2].bias)
         self.tower = nn.Sequential(ConvNorm(WIDTH + 1, 64), Residual(64))
         self.heat = nn.Conv2d(64, 1, 1)
         self.box = nn.Conv2d(64, 4, 1)
@@ -72,11 +82,13 @@ class ConceptDetector(nn.Module):
         self.present = Mlp(2 * 64, 64, 1)
         nn.init.constant_(self.heat.bias, -3.0)
         # Judges finished candidates; fitted after training (`calibrate.py`).
-        self.judge = Mlp(EVIDENCE, 16, 1)
+        self.judge = Mlp(EVIDENCE, 64, 1)
         self.register_buffer("evidence_mean", torch.zeros(EVIDENCE))
         self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
-        # What else a thing might be called: concept vectors of the vocabulary, for the same purpose.
+        # What else a thing might be called, for the same purpose: concept vectors of the vocabulary, and for each name
+        # those that cannot be true of the same thing.
         self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden))
+        self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels (see `pack_trunk`)."""
@@ -85,11 +97,11 @@ class ConceptDetector(nn.Module):
         return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4)
 
     def pyramid(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
-        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g], prototypes [N,PROTOTYPES,4g,4g]."""
+        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,32,4g,4g]."""
         feat, s1, s0 = self.unpack(trunk)
         p8 = self.at8(F.relu(upsample2(self.from16(feat)) + self.from8(s1)))
         p4 = self.at4(F.relu(upsample2(self.to4(p8)) + self.from4(s0)))
-        return p8, self.prototypes(p4)
+        return p8, p4
 
     def concepts(self, p8: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> Tensor:
         """p8 [C,WIDTH,2g,2g] (one row per concept), text [C,L,D], text_mask [C,L], boxes cxcywh 0..1 [C,E,4],
@@ -124,6 +136,29 @@ class ConceptDetector(nn.Module):
         """How much each cell looks like the concept: p8 [C,WIDTH,2g,2g], concept [C,D] → [C,1,2g,2g]."""
         dots = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True)
         return dots / math.sqrt(concept.shape[1])
+
+    def describe(self, p8: Tensor, p4: Tensor, weight: Tensor, boxes: Tensor) -> Tensor:
+        """What regions look like, to be compared with concept vectors: p8 and p4 of `pyramid` [N,…], weight of the
+        cells at stride 8 (each region's sum is 1) [N,K,4g²], boxes xyxy [N,K,4] → [N,K,D]."""
+        whole = weight @ self.look(p8).flatten(2).transpose(1, 2)
+        grown = boxes + 0.08 * torch.cat([boxes[..., :2] - boxes[..., 2:], boxes[..., 2:] - boxes[..., :2]], -1)
+        places = [pool_grid(self.coarse(p8), grown), pool_grid(self.fine(p4), grown)]
+        return whole + self.places(torch.cat(places, -1))
+
+    def rival_share(self, looks: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether a region is rather the concept or something that excludes it: looks [C,K,D], concept [C,D] → logit
+        of the concept against all its rivals [C,K], and 1 where the concept is a name that has rivals [C]."""
+        names = self.evidence_names
+        scale = 1.0 / math.sqrt(concept.shape[1])
+        own = (looks * concept.unsqueeze(1)).sum(2) * scale
+        distance = (names * names).sum(1) - 2.0 * concept @ names.T  # short of |concept|², which is the same for all
+        length = (concept * concept).sum(1)
+        nearest = distance.argmin(1)
+        known = (distance.amin(1) + length < KNOWN * length).float()
+        others = looks @ names.T * scale - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
+        most = others.amax(2, keepdim=True)
+        rest = most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
+        return own - rest, known
 
     def dense(self, p8: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """p8 [C,WIDTH,2g,2g], concept [C,D] → heat logits [C,1,2g,2g], box sides ltrb in frame widths [C,4,2g,2g],
@@ -179,10 +214,21 @@ class ConceptDetector(nn.Module):
         inside = in_y.unsqueeze(-1) * in_x.unsqueeze(-2)
         return masks * inside + OUTSIDE * (1.0 - inside)
 
+    @staticmethod
+    def bounds(inside: Tensor) -> Tensor:
+        """Tight boxes xyxy 0..1 of masks of zeros and ones [C,K,m,m] → [C,K,4]; nonsense for empty ones."""
+        m = inside.shape[-1]
+        axis = pixel_centres(m, inside.device)
+        ends = []
+        for occupied in (inside.amax(2), inside.amax(3)):  # columns, rows
+            ends += [(axis + 2.0 * (1.0 - occupied)).amin(2) - 0.5 / m, (axis * occupied).amax(2) + 0.5 / m]
+        x0, x1, y0, y1 = ends
+        return torch.stack([x0, y0, x1, y1], -1).clamp(0.0, 1.0)
+
     def candidates(
-        self, p8: Tensor, prototypes: Tensor, concept: Tensor
+        self, p8: Tensor, p4: Tensor, concept: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], prototypes [1|C,P,m,m], concept [C,D] →
+        """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], p4 [C,32,m,m], concept [C,D] →
         evidence [C,K,EVIDENCE], real (0 for cells that are no peak) [C,K], boxes xyxy [C,K,4], mask logits
         [C,K,m,m], presence logit [C]."""
         heat, sides, coefficients, present = self.dense(p8, concept)
@@ -191,18 +237,19 @@ class ConceptDetector(nn.Module):
         top, index = torch.where(peak, heat, torch.full_like(heat, NO_PEAK)).flatten(1).topk(self.cfg.queries, 1)
         boxes = self.decode_boxes(sides, index)
         picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
-        masks = self.crop(self.assemble(prototypes, picked.transpose(1, 2), boxes), boxes)
+        masks = self.crop(self.assemble(self.prototypes(p4), picked.transpose(1, 2), boxes), boxes)
         prob = torch.sigmoid(masks)
-        small = F.avg_pool2d(prob, 2).flatten(2)  # [C,K,4g²]
-        small = small / (small.sum(2, keepdim=True) + 1e-3)
-        looks = small @ self.look(p8).flatten(2).transpose(1, 2) / math.sqrt(concept.shape[1])  # [C,K,D]
-        under = (looks * concept.unsqueeze(1)).sum(2)
-        lead = under - (looks @ self.evidence_names.T).amax(2)
         inside = (prob > 0.5).float()
+        small = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
+        small = small / (small.sum(2, keepdim=True) + 1e-3)
+        # The mask knows better than the predicted box where the thing ends.
+        looks = self.describe(p8, p4, small, self.bounds(inside))
+        region = (looks * concept.unsqueeze(1)).sum(2) / math.sqrt(concept.shape[1])
+        lead, known = self.rival_share(looks, concept)
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
-        everywhere = present.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, under, everywhere, certainty, lead], -1)
+        everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
+        evidence = torch.stack([top, centre, region, everywhere, certainty, lead * known, known], -1)
         return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
@@ -214,15 +261,32 @@ class ConceptDetector(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The `detect` graph: trunk batch 1; returns scores [C,K] sorted, boxes xyxy [C,K,4], masks logits
         [C,K,m,m], presence [C] (probability)."""
-        p8, prototypes = self.pyramid(trunk)
-        p8 = p8.expand(text.shape[0], -1, -1, -1)
+        p8, p4 = (level.expand(text.shape[0], -1, -1, -1) for level in self.pyramid(trunk))
         concept = self.concepts(p8, text, text_mask, boxes, box_labels)
-        evidence, real, found, masks, present = self.candidates(p8, prototypes, concept)
+        evidence, real, found, masks, present = self.candidates(p8, p4, concept)
         scores, order = (torch.sigmoid(self.score(evidence)) * real).topk(self.cfg.queries, 1)
         found = found.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
         side = masks.shape[-1]
         masks = masks.gather(1, order.view(*order.shape, 1, 1).expand(-1, -1, side, side))
         return scores, found, masks, torch.sigmoid(present)
+
+
+def pool_grid(features: Tensor, boxes: Tensor) -> Tensor:
+    """Features at GRID × GRID places of boxes: features [N,C,h,h], boxes xyxy 0..1 [N,K,4] → [N,K,GRID²·C]."""
+    side = features.shape[-1]
+    axis = pixel_centres(side, features.device)
+    steps = pixel_centres(GRID, features.device)
+
+    def weights(low: Tensor, high: Tensor) -> Tensor:
+        size = (high - low).clamp(min=1e-3).unsqueeze(-1)
+        centres = low.unsqueeze(-1) + size * steps  # [N,K,GRID]
+        reach = (size / GRID).clamp(min=1.0 / side).unsqueeze(-1)
+        near = (1.0 - (axis - centres.unsqueeze(-1)).abs() / reach).clamp(min=0.0)
+        return near / (near.sum(-1, keepdim=True) + 1e-4)  # [N,K,GRID,h]
+
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    rows = torch.einsum("nkgy,ncyx->nkgcx", weights(y0, y1), features)
+    return torch.einsum("nkgcx,nkfx->nkgfc", rows, weights(x0, x1)).flatten(2)
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor) -> Tensor:

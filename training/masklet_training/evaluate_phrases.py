@@ -1,0 +1,290 @@
+"""How well a pack finds what phrases name, measured through the server on drawn clips with ground truth.
+
+    python -m masklet_training.evaluate_phrases --sprites .cache/sprites.npz --clips 8
+
+Every clip shows plain shapes and emoji that cross each other. It is drawn without any of the training generator's code but
+for the pictures themselves, encoded, and tracked by `masklet track --text` once per phrase: phrases that are there, near misses
+(a colour of one thing with the shape of another) and phrases that have nothing to do with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .library import SpriteLibrary
+from .vocabulary import COLOURS, PHRASE_SET, SHAPE_MAYBE, SHAPE_NAMES
+
+FFMPEG = next(Path(__file__).parents[2].glob("node_modules/@ffmpeg-installer/*/ffmpeg"), "ffmpeg")
+SIZES = ((640, 360), (480, 360), (360, 480), (400, 400))  # width, height
+FRAMES = 30
+VISIBLE = 0.5  # share of a thing that must be in sight for its mask to count
+FOUND = 0.5  # mask IoU from which an instance is found
+RGB = {
+    "red": (220, 40, 40), "orange": (245, 140, 20), "yellow": (245, 220, 40), "green": (40, 160, 60),
+    "blue": (40, 80, 220), "purple": (130, 50, 170), "pink": (250, 140, 190), "brown": (120, 75, 40),
+    "black": (20, 20, 20), "white": (250, 250, 250), "gray": (128, 128, 128), "cyan": (40, 210, 220),
+}  # fmt: skip
+BACKGROUNDS = ((235, 235, 228), (60, 66, 80), (170, 190, 205), (205, 195, 170))
+OUTLINES = {"circle": 48, "triangle": 3, "square": 4, "pentagon": 5, "hexagon": 6}  # corners of a regular outline
+PLAIN_SHAPES = (*OUTLINES, "rectangle", "star", "diamond", "ring", "cross", "heart")
+
+
+@dataclass
+class Thing:
+    """One moving thing: its picture and coverage at full size, and what may and might be said of it."""
+
+    picture: np.ndarray
+    """uint8 [h,w,3] RGB"""
+    alpha: np.ndarray
+    """float32 [h,w] in 0..1"""
+    phrases: set[str]
+    maybe: set[str]
+    start: tuple[float, float]
+    end: tuple[float, float]
+
+
+def outline(shape: str, radius: float) -> list[np.ndarray]:
+    """Polygons of a shape around 0,0, the second one a hole."""
+
+    def regular(corners: int, size: float, turn: float) -> np.ndarray:
+        angles = np.arange(corners) * 2 * np.pi / corners + turn
+        return np.stack([np.cos(angles), np.sin(angles)], 1) * size
+
+    if shape == "square":
+        return [regular(4, radius, np.pi / 4)]
+    if shape in OUTLINES:
+        return [regular(OUTLINES[shape], radius, -np.pi / 2)]
+    if shape == "diamond":
+        return [regular(4, radius, 0) * (0.7, 1.0)]
+    if shape == "rectangle":
+        return [regular(4, radius * 1.1, np.pi / 4) * (1.2, 0.65)]
+    if shape == "ring":
+        return [regular(48, radius, 0), regular(48, radius * 0.55, 0)]
+    if shape == "star":
+        points = regular(10, radius, -np.pi / 2)
+        points[1::2] *= 0.42
+        return [points]
+    if shape == "cross":
+        a, b = 0.33, 1.0
+        corners = [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a)]
+        return [np.array(corners) * radius * 0.9]
+    t = np.linspace(0, 2 * np.pi, 64)
+    heart = np.stack([16 * np.sin(t) ** 3, -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))], 1)
+    return [heart / 17 * radius]
+
+
+def drawn(shape: str, colour: str, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and coverage of a shape, drawn four times as large and shrunk."""
+    side = int(radius * 2.6)
+    canvas = np.zeros((side * 4, side * 4), np.uint8)
+    for index, polygon in enumerate(outline(shape, radius)):
+        cv2.fillPoly(canvas, [np.round((polygon + side / 2) * 4).astype(np.int32)], 0 if index else 255)
+    alpha = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.broadcast_to(np.array(RGB[colour], np.uint8), (side, side, 3)), alpha
+
+
+def shape_thing(shape: str, colour: str, radius: float, path: tuple) -> Thing:
+    names = (*SHAPE_NAMES[shape],)
+    maybe = SHAPE_MAYBE.get(shape, ())
+    picture, alpha = drawn(shape, colour, radius)
+    both = lambda words: {*words, *(f"{colour} {word}" for word in words)}  # noqa: E731
+    return Thing(picture, alpha, both(names), both(maybe), *path)
+
+
+def emoji_thing(rng: np.random.Generator, library: SpriteLibrary, radius: float, path: tuple) -> Thing:
+    sprite, phrases, maybe = library.picture(rng, int(rng.choice(library.concepts)))
+    side = int(radius * 2.2)
+    sprite = cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    alpha = sprite[..., 3] / 255
+    colour = sprite[..., :3] / np.maximum(alpha[..., None], 1e-3)  # sprites are premultiplied
+    return Thing(colour.clip(0, 255).astype(np.uint8), alpha, set(phrases), set(maybe), *path)
+
+
+def scene(rng: np.random.Generator, library: SpriteLibrary, width: int, height: int) -> tuple[np.ndarray, list[Thing]]:
+    """A background uint8 [h,w,3] and four or five things; two of one look cross, two share a colour, two a shape."""
+    ground = np.array(BACKGROUNDS[int(rng.integers(len(BACKGROUNDS)))], np.float32)
+    shade = np.linspace(-25, 25, width)[None, :, None] * float(rng.random() < 0.5)
+    background = np.broadcast_to((ground + shade).clip(0, 255), (height, width, 3)).astype(np.uint8)
+    seen = [c for c in COLOURS if np.abs(np.array(RGB[c]) - ground).sum() > 150]
+    one, two, three = (str(c) for c in rng.choice(seen, 3, replace=False))
+    first, second, third = (str(s) for s in rng.choice(PLAIN_SHAPES, 3, replace=False))
+    looks = [(first, one), (first, one), (second, one), (first, two), (third, three)]
+    order = rng.permutation(5)
+    rows = [order[0], *order]  # the first two share one
+    things = []
+    for index, row in enumerate(rows):
+        radius = float(rng.uniform(0.07, 0.11)) * min(width, height) * (1.0 if width >= height else 1.1)
+        near, far = radius * 1.5, width - radius * 1.5
+        x = float(rng.uniform(near, far))
+        there = x + (1 if x < width / 2 else -1) * float(rng.uniform(0.25, 0.45)) * width
+        y = (row + 0.5) / 5 * (height - 2.4 * radius) + 1.2 * radius
+        path = ((x, y), (there, y + float(rng.normal(0, 0.03 * height))))
+        if index < 2:  # these two, of one look, meet in the middle
+            path = ((near, y), (far, y + radius)) if index else ((far, y), (near, y))
+        things.append(shape_thing(*looks[index], radius, path) if index < 5 else emoji_thing(rng, library, radius * 1.25, path))
+    return background, things
+
+
+def render(background: np.ndarray, things: list[Thing], at: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Frame uint8 [h,w,3], and per thing its visible and its whole mask bool [h,w]; later things lie on top."""
+    frame = background.astype(np.float32)
+    whole, shown = [], []
+    for thing in things:
+        x, y = (a + (b - a) * at for a, b in zip(thing.start, thing.end))
+        h, w = thing.alpha.shape
+        shift = np.float32([[1, 0, x - w / 2], [0, 1, y - h / 2]])
+        size = (frame.shape[1], frame.shape[0])
+        alpha = cv2.warpAffine(thing.alpha, shift, size)
+        picture = cv2.warpAffine(np.ascontiguousarray(thing.picture), shift, size, borderMode=cv2.BORDER_REPLICATE)
+        frame = frame * (1 - alpha[..., None]) + picture * alpha[..., None]
+        mask = alpha > 0.5
+        shown = [other & ~mask for other in shown] + [mask]
+        whole.append(mask)
+    return frame.clip(0, 255).astype(np.uint8), shown, whole
+
+
+def decode_rle(mask: dict) -> np.ndarray:
+    """COCO's compressed run lengths → bool [h,w]."""
+    runs, value, shift = [], 0, 0
+    for byte in mask["counts"].encode():
+        value |= (byte - 48 & 31) << shift
+        shift += 5
+        if byte - 48 & 32:
+            continue
+        if byte - 48 & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value, shift = 0, 0
+    h, w = mask["size"]
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(w, h).T
+
+
+def track(command: list[str], video: Path, phrase: str) -> list[dict]:
+    """The `outputs` of every frame."""
+    told = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True, check=True)
+    return [json.loads(line)["outputs"] for line in told.stdout.splitlines()]
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+@dataclass
+class Tally:
+    """Per instance of a phrase: share of its visible frames on which it was found, mean IoU there, whether its id stayed."""
+
+    instances: list[tuple[str, float, float, bool]]
+    extras: list[float]
+    """Objects a frame that are no instance, per phrase that is there"""
+    absent: dict[str, float]
+    """Objects a frame, per phrase that is not there"""
+
+
+def compare(frames: list[dict], masks: list[tuple[list, list]], things: list[Thing], phrase: str, tally: Tally) -> None:
+    wanted = [k for k, thing in enumerate(things) if phrase in thing.phrases]
+    doubtful = [k for k, thing in enumerate(things) if phrase in thing.maybe]
+    overlaps: dict[int, list[float]] = {k: [] for k in wanted}
+    ids: dict[int, list[int]] = {k: [] for k in wanted}
+    extras = 0
+    for outputs, (shown, whole) in zip(frames, masks, strict=True):
+        found = [decode_rle(mask) for mask in outputs["out_binary_masks"]]
+        used = set()
+        for k in wanted:
+            if shown[k].sum() < VISIBLE * whole[k].sum():
+                continue
+            scores = [iou(mask, shown[k]) for mask in found]
+            best = int(np.argmax(scores)) if scores else -1
+            overlaps[k].append(scores[best] if scores else 0.0)
+            apart = not any((near(whole[k]) & whole[other]).any() for other in wanted if other != k)
+            if apart and scores and scores[best] >= FOUND:  # while two lie on each other, either id is right for their mask
+                ids[k].append(outputs["out_obj_ids"][best])
+        for index, mask in enumerate(found):
+            if max((iou(mask, whole[k]) for k in wanted + doubtful), default=0.0) >= 0.3:
+                used.add(index)
+        extras += len(found) - len(used)
+    for k in wanted:
+        each = np.array(overlaps[k])
+        right = each >= FOUND
+        kept = len(set(ids[k])) <= 1
+        tally.instances.append((phrase, float(right.mean()), float(each[right].mean()) if right.any() else 0.0, kept))
+    if wanted:
+        tally.extras.append(extras / len(frames))
+    elif not doubtful:
+        tally.absent[phrase] = extras / len(frames)
+
+
+def near(mask: np.ndarray) -> np.ndarray:
+    """A mask and what lies within some pixels of it."""
+    return cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+
+
+def questions(rng: np.random.Generator, things: list[Thing]) -> list[str]:
+    """Phrases that are there, near misses, and two from afar."""
+    present = {p for thing in things for p in thing.phrases}
+    doubtful = {p for thing in things for p in thing.maybe}
+    nouns = sorted(p for p in present if " " not in p)
+    named = sorted(p for p in present if p.split()[0] in COLOURS)
+    crossed = {f"{a.split()[0]} {b.split()[1]}" for a in named for b in named} - present - doubtful
+    misses = [str(p) for p in rng.permutation(sorted(crossed & PHRASE_SET))[:4]]
+    far = [str(p) for p in rng.permutation(sorted(PHRASE_SET - present - doubtful))[:2]]
+    emoji = sorted(things[-1].phrases)[:1]
+    return [*(str(p) for p in rng.permutation(named)[:4]), *(str(p) for p in rng.permutation(nouns)[:2]), *emoji, *misses, *far]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sprites", required=True)
+    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--masklet", default="node ../clients/command/masklet.mjs track", help="the tracking command")
+    parser.add_argument("--ffmpeg", default=str(FFMPEG))
+    parser.add_argument("--keep", type=Path, help="folder for the clips")
+    options = parser.parse_args()
+    rng, library = np.random.default_rng(options.seed), SpriteLibrary(options.sprites, "val")
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="masklet-phrases-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    all_instances, all_extras, all_absent = [], [], []
+    for number in range(options.clips):
+        width, height = SIZES[number % len(SIZES)]
+        background, things = scene(rng, library, width, height)
+        frames = [render(background, things, t / (FRAMES - 1)) for t in range(FRAMES)]
+        video = folder / f"clip{number}.mp4"
+        encode(options.ffmpeg, video, [frame for frame, _, _ in frames])
+        tally = Tally([], [], {})
+        for phrase in questions(rng, things):
+            outputs = track(options.masklet.split(), video, phrase)
+            compare(outputs, [(shown, whole) for _, shown, whole in frames], things, phrase, tally)
+        for phrase, share, overlap, kept in tally.instances:
+            if share < 0.9 or not kept:
+                print(f"  {video.name}: {phrase}: found on {share:.0%} of frames, IoU {overlap:.2f}, id {'kept' if kept else 'changed'}")
+        wrong = {phrase: round(count, 2) for phrase, count in tally.absent.items() if count}
+        print(f"{video.name}: extras {np.mean(tally.extras):.2f} a frame, absent but found: {wrong or 'none'} of {len(tally.absent)}", flush=True)
+        all_instances += tally.instances
+        all_extras += tally.extras
+        all_absent += tally.absent.values()
+    shares, overlaps = np.array([i[1] for i in all_instances]), np.array([i[2] for i in all_instances])
+    print(
+        f"{len(all_instances)} instances: found on {shares.mean():.3f} of their frames (on nine tenths: {(shares >= 0.9).mean():.3f}),"
+        f" IoU {overlaps[shares > 0].mean():.3f} (worst {overlaps[shares > 0].min():.2f}), ids kept {np.mean([i[3] for i in all_instances]):.3f};"
+        f" extras {np.mean(all_extras):.3f} a frame; absent phrases that found something: {np.sum(np.array(all_absent) > 0)} of {len(all_absent)}"
+    )
+
+
+def encode(ffmpeg: str, video: Path, frames: list[np.ndarray]) -> None:
+    """Writes frames uint8 [h,w,3] as H.264."""
+    h, w = frames[0].shape[:2]
+    command = [ffmpeg, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{w}x{h}", "-r", "25", "-i", "-"]
+    data = b"".join(frame.tobytes() for frame in frames)
+    subprocess.run([*command, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", str(video)], input=data, check=True)
+
+
+if __name__ == "__main__":
+    main()
