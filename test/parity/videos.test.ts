@@ -33,6 +33,7 @@ const RULES = [
   "removed unmatched",
   "removed duplicate",
   "reconditioned",
+  "suppressed by occlusion",
   "suppressed by shrinking",
   "frames with several conditioning frames",
   "conditioning frames left out",

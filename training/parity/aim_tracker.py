@@ -18,6 +18,7 @@ from .scripts import FRAMES, Script
 Levels = list[Tensor]
 """Feature levels of frames, finest first: [n, D/8, 4g, 4g], [n, D/4, 2g, 2g], [n, D, g, g]."""
 _MASK_LOGIT, _SCORE_LOGIT = 5.0, 4.0
+_ROW_LOUDNESS = 30.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,26 @@ class Manner:
 
     penalty: float = 0.1
     """Of the readouts: large, so that they rest on what varies most."""
+    sight_penalty: float | None = None
+    """The same of what is seen, where it differs: pictures do not come back, and may be looked at closely."""
+    trust: float = 0.0
+    """Added to object scores."""
     loudness: float = 1.0
     """How much louder masks are in a memory than a random encoder has them, so that less magnifying finds them."""
+    surety: float = 6.0
+    """What the first upscaling is to say of places, before it is normalised among channels that are about 1. Large values leave
+    the normalisation saturated: it then says yes or no, and errors of memories end there."""
+    reach: int = 0
+    """With 1, the place of a shape is all of the patches that it touches, with 2 also their neighbours, so that edges are left to
+    what is seen."""
+    heard: float = 1.5
+    """How loud memories are to memory attention."""
+    choosy: float = 0.3
+    """How much of what memories say decides where memory attention looks, next to their place."""
+    recent: float = 0.0
+    """By how much memory attention prefers the memory of the frame before, as a difference of logits."""
+    prompts: int = 0
+    """On every so manieth frame a click is looked at too, and clicks speak to their places; 0 for the first frame alone."""
 
 
 @dataclass
@@ -46,19 +65,21 @@ def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, manner: Ma
     :param stride: every so manieth frame is looked at
     :return: how well it is aimed: mean IoU of tracked masks given true memories, share of right object scores
     """
-    _look_at_same_place(tracker, seed)
+    _look_at_same_place(tracker, seed, manner)
     with torch.no_grad():
         tracker.memory_encoder.mask_downsampler.final_conv.weight.mul_(manner.loudness)
         skip = tracker.mask_decoder.conv_s1
         skip.weight.mul_(0.3)
         skip.weight[:2] = 0
         skip.bias[:2] = 0
-    samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride)]
+    if manner.prompts:
+        _listen_to_points(tracker)
+    samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride, manner.prompts)]
     side = samples[0].second.shape[-1]
     with torch.no_grad():
-        _aim_upscaling(tracker, samples, manner.penalty)
-        _aim_masks(tracker, samples, side, seed, manner.penalty)
-        _aim_scores(tracker, samples)
+        _aim_upscaling(tracker, samples, manner)
+        _aim_masks(tracker, samples, side, seed, manner)
+        _aim_scores(tracker, samples, manner.trust)
         good, right = [], []
         for sample in samples:
             masks, quality, _, score = _finish(tracker, sample)
@@ -88,7 +109,7 @@ class _Sample:
     tracked: bool
 
 
-def _look_at_same_place(tracker: Any, seed: int) -> None:
+def _look_at_same_place(tracker: Any, seed: int, manner: Manner) -> None:
     """Equal biases of query and key give every pair of places at one place the largest product, since both are turned by their
     place (rotary positions): a memory of the same place speaks loudest."""
     generator = torch.Generator().manual_seed(seed)
@@ -96,15 +117,35 @@ def _look_at_same_place(tracker: Any, seed: int) -> None:
         for layer in tracker.memory_attention.layers:
             attention = layer.cross_attn_image
             width = attention.q_proj.bias.shape[0]
-            attention.q_proj.weight.mul_(0.3)
-            attention.k_proj.weight.mul_(0.3)
+            attention.q_proj.weight.mul_(manner.choosy)
+            attention.k_proj.weight.mul_(manner.choosy)
             common = (14 / width**0.5) ** 0.5 * torch.ones(width) + 0.1 * torch.randn(width, generator=generator)
             attention.q_proj.bias.copy_(common)
             attention.k_proj.bias.copy_(common)
-            attention.o_proj.weight.mul_(1.5)
+            attention.o_proj.weight.mul_(manner.heard)
+            if manner.recent:
+                # Memories have nothing along one axis, so that there the row of the temporal table speaks alone.
+                attention.k_proj.weight[:, 0] = common * manner.recent / (14 * _ROW_LOUDNESS)
+        if manner.recent:
+            last = tracker.memory_encoder.projection
+            last.weight[0], last.bias[0] = 0, 0
+            rows = tracker.memory_temporal_positional_encoding
+            rows[..., 0] = 0
+            rows[0, ..., 0] = _ROW_LOUDNESS
 
 
-def _samples(tracker: Any, sight: Sight, script: Script, stride: int):
+def _listen_to_points(tracker: Any) -> None:
+    """Equal projections of places and tokens: a place listens to the point that is nearest to it."""
+    with torch.no_grad():
+        for layer in tracker.mask_decoder.transformer.layers:
+            attention = layer.cross_attn_image_to_token
+            attention.k_proj.weight.mul_(1.6)
+            attention.q_proj.weight.copy_(attention.k_proj.weight)
+            attention.q_proj.bias.zero_()
+            attention.k_proj.bias.zero_()
+
+
+def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: int = 0):
     pictures = [draw(script.scene, frame) for frame in range(FRAMES)]
     rgb = np.stack([picture.rgb for picture in pictures])
     with torch.no_grad():
@@ -120,6 +161,12 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int):
             inside = torch.nonzero(masks[first] > 0).float().mean(0).flip(0) + 0.5
             pointer = _pointer(tracker, prompted, masks[first])
             yield _half_way(tracker, base, finest[first], masks[first], True, False, inside.view(1, 1, 1, 2))
+            for frame in range(first + 1, FRAMES, prompts) if prompts else ():
+                if seen[frame]:
+                    clicked = at(frame)
+                    alone = [*clicked[:-1], clicked[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
+                    centre = torch.nonzero(masks[frame] > 0).float().mean(0).flip(0) + 0.5
+                    yield _half_way(tracker, alone, finest[frame], masks[frame], True, False, centre.view(1, 1, 1, 2))
             remembered = remember(tracker, prompted, masks[first])
             for frame in range(first + 1, FRAMES, stride):
                 memory = [remembered]
@@ -199,27 +246,44 @@ def _shrink(mask: Tensor, side: int) -> Tensor:
     return F.interpolate(mask[None, None], (side, side), mode="area")[0, 0]
 
 
-def _aim_upscaling(tracker: Any, samples: list[_Sample], penalty: float) -> None:
+def _place(mask: Tensor, side: int, reach: int) -> Tensor:
+    """float [S, S] → float [side, side], how much of a patch the shape has; with reach, 1 where it has anything of it or of one
+    that is less than so many away"""
+    share = _shrink(mask, side)
+    return F.max_pool2d((share > 0.02).float()[None], 2 * reach - 1, 1, reach - 1)[0] if reach else share
+
+
+def _aim_upscaling(tracker: Any, samples: list[_Sample], manner: Manner) -> None:
     """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
     side = samples[0].image.shape[-1]
     features = torch.cat([sample.image.flatten(1).T for sample in samples])
-    inside = torch.cat([_shrink(sample.truth, side).flatten() * sample.seen for sample in samples])
-    matrix, bias = ridge.solve(features, 6 * (2 * inside - 1)[:, None], ridge.balance(inside > 0.3) ** 0.5, penalty)
+    inside = torch.cat([_place(sample.truth, side, manner.reach).flatten() * sample.seen for sample in samples])
+    goals = manner.surety * (2 * inside - 1)[:, None]
+    matrix, bias = ridge.solve(features, goals, ridge.balance(inside > 0.3) ** 0.5, manner.penalty)
     up = tracker.mask_decoder.upscale_conv1
     for channel, sign in ((0, 1.0), (1, -1.0)):
         up.weight[:, channel] = sign * matrix[0, :, None, None]
         up.bias[channel] = sign * bias[0]
 
 
-def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, penalty: float) -> None:
+def _even(inside: Tensor, near: Tensor) -> Tensor:
+    """Weights that give inside, around it, and all the rest the same say: a sum of where and what is an "and" only if far more
+    common places do not decide about it."""
+    kinds = torch.stack([inside, near & ~inside, ~near & ~inside])
+    return (kinds / kinds.sum(1, keepdim=True).clamp(min=1)).sum(0)
+
+
+def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, manner: Manner) -> None:
     """The wanted logit is solved for from what the last upscaling reads. It goes through the activation twice, once with its sign
     turned, because gelu(z) - gelu(-z) = z."""
     generator = torch.Generator().manual_seed(seed)
     decoder = tracker.mask_decoder
     width = samples[0].second.shape[0]
-    rows, goals = [], []
+    rows, goals, near = [], [], []
     for sample in samples:
         truth = _shrink(sample.truth, 2 * side)
+        place = _place(sample.truth, sample.image.shape[-1], manner.reach) > 0.02
+        near.append((place.repeat_interleave(4, 0).repeat_interleave(4, 1) & sample.seen).flatten())
         spread = torch.zeros(4 * width, 2 * side, 2 * side)
         for phase in range(4):
             spread[phase * width : (phase + 1) * width, phase // 2 :: 2, phase % 2 :: 2] = _middle(tracker, sample)
@@ -227,9 +291,14 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, penal
         goals.append(truth.flatten() if sample.seen else torch.zeros(truth.numel()))
     inside = torch.cat(goals)
     keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
-    matrix, bias = ridge.solve(
-        torch.cat(rows)[keep], _MASK_LOGIT * (2 * inside[keep, None] - 1), ridge.balance(inside[keep] > 0.5) ** 0.25, penalty
-    )
+    inside, close = inside[keep], torch.cat(near)[keep]
+    weights = _even(inside > 0.5, close) if manner.reach else ridge.balance(inside > 0.5) ** 0.25
+    features = torch.cat(rows)[keep]
+    penalty: float | Tensor = manner.penalty
+    if manner.sight_penalty is not None:
+        penalty = torch.full((features.shape[1],), manner.penalty)
+        penalty[4 * width :] = manner.sight_penalty
+    matrix, bias = ridge.solve(features, _MASK_LOGIT * (2 * inside[:, None] - 1), weights, penalty)
     up, skip = decoder.upscale_conv2, decoder.conv_s0
     for channel, sign in ((0, 1.0), (1, -1.0)):
         up.weight[:, channel] = sign * matrix[0, : 4 * width].view(2, 2, width).permute(2, 0, 1)
@@ -243,7 +312,7 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, penal
         head.proj_out.bias[1] -= 1.0
 
 
-def _aim_scores(tracker: Any, samples: list[_Sample]) -> None:
+def _aim_scores(tracker: Any, samples: list[_Sample], trust: float) -> None:
     head = tracker.mask_decoder.pred_obj_score_head
     caught = []
     hook = head.proj_out.register_forward_pre_hook(lambda module, given: caught.append(given[0].flatten()))
@@ -253,7 +322,7 @@ def _aim_scores(tracker: Any, samples: list[_Sample]) -> None:
     seen = torch.tensor([sample.seen for sample in samples])
     matrix, bias = ridge.solve(torch.stack(caught), _SCORE_LOGIT * (2 * seen.float() - 1)[:, None], ridge.balance(seen), 1e-3)
     head.proj_out.weight.copy_(matrix)
-    head.proj_out.bias.copy_(bias)
+    head.proj_out.bias.copy_(bias + trust)
 
 
 def _finish(tracker: Any, sample: _Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:

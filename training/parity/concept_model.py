@@ -13,7 +13,9 @@ from . import aim_detector, aim_tracker, see, sizes, words
 from .inputs import pixel_values
 from .scripts import Script
 
-MANNER = aim_tracker.Manner(penalty=2e-2, loudness=4.0)
+MANNER = aim_tracker.Manner(
+    penalty=1e-4, sight_penalty=1e-5, trust=2.0, heard=3.0, loudness=3.0, surety=40.0, reach=2, choosy=0.03, recent=5.0, prompts=6
+)
 """Its tracks have to stay on their shapes well enough to meet the detections there."""
 
 
@@ -26,7 +28,7 @@ def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[
     :return: the model and its tokenizer
     """
     tokenizer = words.train_tokenizer()
-    recipe = {"sizes": asdict(widths), "seed": seed}
+    recipe = {"sizes": asdict(widths), "seed": seed, "manner": asdict(MANNER)}
     note = folder / "recipe.json"
     if note.is_file() and json.loads(note.read_text()) == recipe:
         return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer

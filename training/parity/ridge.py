@@ -4,15 +4,18 @@ import torch
 from torch import Tensor
 
 
-def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalty: float = 1e-3) -> tuple[Tensor, Tensor]:
-    """features [n, d], goals [n, k], weights [n] → matrix [k, d] and bias [k] with features · matrixᵀ + bias ≈ goals"""
+def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalty: float | Tensor = 1e-3) -> tuple[Tensor, Tensor]:
+    """features [n, d], goals [n, k], weights [n] → matrix [k, d] and bias [k] with features · matrixᵀ + bias ≈ goals
+
+    :param penalty: of large weights; one for all features, or one each [d]
+    """
     features, goals = features.double(), goals.double()
     weights = torch.ones(len(features), dtype=torch.float64) if weights is None else weights.double()
     share = weights / weights.sum()
     middle, level = share @ features, share @ goals
     centred = features - middle
     spread = (share @ centred.square()).mean()
-    gram = (centred * share[:, None]).T @ centred + penalty * spread * torch.eye(features.shape[1], dtype=torch.float64)
+    gram = (centred * share[:, None]).T @ centred + spread * torch.diag(torch.as_tensor(penalty, dtype=torch.float64).expand(features.shape[1]))
     matrix = torch.linalg.solve(gram, (centred * share[:, None]).T @ (goals - level)).T
     return matrix.float(), (level - matrix @ middle).float()
 

@@ -50,11 +50,12 @@ class Scene:
     background: np.ndarray
     screens: list[Actor] = field(default_factory=list)
     """Grey shapes in front of everything, which nothing is asked to find."""
+    screen_shade: int = 165
 
 
-def soft_background(size: int, rng: np.random.Generator) -> np.ndarray:
+def soft_background(size: int, rng: np.random.Generator, shades: tuple[float, float] = (60, 120)) -> np.ndarray:
     """uint8 [S, S, 3]: a slow change between two dull colours, no noise, so that clips compress."""
-    ends = rng.uniform(60, 120, size=(2, 1, 1, 1)) + rng.uniform(-8, 8, size=(2, 1, 1, 3))
+    ends = rng.uniform(*shades, size=(2, 1, 1, 1)) + rng.uniform(-8, 8, size=(2, 1, 1, 3))
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     share = (np.cos(angle) * x + np.sin(angle) * y + 0.75)[..., None] / 1.5
@@ -92,7 +93,7 @@ def draw(scene: Scene, frame: int) -> Picture:
             continue
         outline = _outline(1, screen.path(frame), screen.radius, size)
         masks[:, outline] = False
-        rgb[outline] = 165
+        rgb[outline] = scene.screen_shade
     area = np.maximum(np.array([_disc(actor, size) for actor in scene.actors]), 1)
     return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights)
 

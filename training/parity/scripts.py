@@ -8,6 +8,8 @@ import numpy as np
 from .scene import Actor, Scene, TWIN, draw, soft_background
 
 FRAMES = 30
+_DARK = (12, 36)
+"""Shades that every shape is brighter than, also a dim one, so that edges can be seen without remembering anything."""
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> Callable[[int], tuple[float, float]]:
@@ -46,7 +48,7 @@ def crossing(size: int, rng: np.random.Generator) -> Script:
         Actor(0, _line((0.5, 0.5), (0.2, 0.5)), radius=0.12, present=lambda f: f >= 19),
     ]
     screen = Actor(1, lambda f: (0.42, 0.74), radius=0.2, present=lambda f: 9 <= f <= 14)
-    return Script("crossing", Scene(size, actors, soft_background(size, rng), [screen]))
+    return Script("crossing", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
 
 
 def ghosts(size: int, rng: np.random.Generator) -> Script:
@@ -58,7 +60,7 @@ def ghosts(size: int, rng: np.random.Generator) -> Script:
         Actor(0, _line((0.2, 0.8), (0.25, 0.55 + shift[2])), radius=0.14, light=lambda f: 0.75),
         Actor(TWIN, _line((0.8, 0.2), (0.75, 0.4 + shift[3])), radius=0.14, present=lambda f: not 11 <= f <= 13),
     ]
-    return Script("ghosts", Scene(size, actors, soft_background(size, rng)))
+    return Script("ghosts", Scene(size, actors, soft_background(size, rng, _DARK)))
 
 
 def clicks(size: int, rng: np.random.Generator) -> Script:
