@@ -19,6 +19,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from parity.rle import decode
+
+from .calibrate import mask_iou
 from .library import SpriteLibrary
 from .vocabulary import COLOURS, PHRASE_SET, SHAPE_MAYBE, SHAPE_NAMES
 
@@ -92,7 +95,7 @@ def drawn(shape: str, colour: str, radius: float) -> tuple[np.ndarray, np.ndarra
 
 
 def shape_thing(shape: str, colour: str, radius: float, path: tuple) -> Thing:
-    names = (*SHAPE_NAMES[shape],)
+    names = SHAPE_NAMES[shape]
     maybe = SHAPE_MAYBE.get(shape, ())
     picture, alpha = drawn(shape, colour, radius)
     both = lambda words: {*words, *(f"{colour} {word}" for word in words)}  # noqa: E731
@@ -151,30 +154,10 @@ def render(background: np.ndarray, things: list[Thing], at: float) -> tuple[np.n
     return frame.clip(0, 255).astype(np.uint8), shown, whole
 
 
-def decode_rle(mask: dict) -> np.ndarray:
-    """COCO's compressed run lengths → bool [h,w]."""
-    runs, value, shift = [], 0, 0
-    for byte in mask["counts"].encode():
-        value |= (byte - 48 & 31) << shift
-        shift += 5
-        if byte - 48 & 32:
-            continue
-        if byte - 48 & 16:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value, shift = 0, 0
-    h, w = mask["size"]
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(w, h).T
-
-
 def track(command: list[str], video: Path, phrase: str) -> list[dict]:
     """The `outputs` of every frame."""
     told = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True, check=True)
     return [json.loads(line)["outputs"] for line in told.stdout.splitlines()]
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a & b).sum() / max((a | b).sum(), 1))
 
 
 @dataclass
@@ -195,21 +178,18 @@ def compare(frames: list[dict], masks: list[tuple[list, list]], things: list[Thi
     ids: dict[int, list[int]] = {k: [] for k in wanted}
     extras = 0
     for outputs, (shown, whole) in zip(frames, masks, strict=True):
-        found = [decode_rle(mask) for mask in outputs["out_binary_masks"]]
-        used = set()
+        found = [decode(mask) for mask in outputs["out_binary_masks"]]
         for k in wanted:
             if shown[k].sum() < VISIBLE * whole[k].sum():
                 continue
-            scores = [iou(mask, shown[k]) for mask in found]
+            scores = [mask_iou(mask, shown[k]) for mask in found]
             best = int(np.argmax(scores)) if scores else -1
             overlaps[k].append(scores[best] if scores else 0.0)
             apart = not any((near(whole[k]) & whole[other]).any() for other in wanted if other != k)
             if apart and scores and scores[best] >= FOUND:  # while two lie on each other, either id is right for their mask
                 ids[k].append(outputs["out_obj_ids"][best])
-        for index, mask in enumerate(found):
-            if max((iou(mask, whole[k]) for k in wanted + doubtful), default=0.0) >= 0.3:
-                used.add(index)
-        extras += len(found) - len(used)
+        asked_for = [whole[k] for k in wanted + doubtful]
+        extras += sum(max((mask_iou(mask, other) for other in asked_for), default=0.0) < 0.3 for mask in found)
     for k in wanted:
         each = np.array(overlaps[k])
         right = each >= FOUND
