@@ -1,5 +1,6 @@
 /** What the server answers over HTTP: health, metrics, uploads. WebSockets are upgrade.ts's. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { GraphCosts } from "./engine/graph-costs.js";
 import { toProtocolError } from "./failure.js";
 import { isOriginAllowed } from "./http/origin.js";
 import { type HttpErrorBody, sendError, sendJson } from "./http/reply.js";
@@ -59,6 +60,7 @@ export function createHttpServer(parts: HttpParts): Server {
       { name: "masklet_engine_run_seconds_total", type: "counter", value: (engine?.ortTimeMs ?? 0) / 1000 },
       { name: "masklet_engine_restarts_total", type: "counter", value: engine?.restarts ?? 0 },
       { name: "process_resident_memory_bytes", type: "gauge", value: process.memoryUsage.rss() },
+      ...graphSamples(engine?.graphs ?? {}),
     ];
     response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
     response.end(metrics.render(samples));
@@ -111,4 +113,24 @@ export function createHttpServer(parts: HttpParts): Server {
   server.requestTimeout = 0;
   server.timeout = STALLED_SOCKET_MS;
   return server;
+}
+
+function graphSamples(graphs: GraphCosts): Sample[] {
+  const costs = Object.entries(graphs).map(([graph, cost]) => ({ labels: { graph }, ...cost }));
+  return [
+    ...costs.map(({ labels, runs }) => counter("masklet_graph_runs_total", labels, runs)),
+    ...costs.map(({ labels, ms }) => counter("masklet_graph_run_seconds_total", labels, ms / 1000)),
+    ...costs.map(
+      ({ labels, memoryBytes: value }): Sample => ({
+        name: "masklet_graph_memory_bytes",
+        type: "gauge",
+        labels,
+        value,
+      }),
+    ),
+  ];
+}
+
+function counter(name: string, labels: Record<string, string>, value: number): Sample {
+  return { name, type: "counter", labels, value };
 }

@@ -2,13 +2,14 @@
 export interface Metrics {
   /** Adds to a counter; label values must come from a fixed set. */
   count(name: string, labels?: Record<string, string>, by?: number): void;
-  /** The counters and the given gauges in Prometheus' text format. */
+  /** The counters and the given samples in Prometheus' text format; samples of one name follow each other. */
   render(current: readonly Sample[]): string;
 }
 
 export interface Sample {
   name: string;
   type: "counter" | "gauge";
+  labels?: Record<string, string>;
   value: number;
 }
 
@@ -18,8 +19,7 @@ export function createMetrics(): Metrics {
     count(name, labels = {}, by = 1) {
       const series = counters.get(name) ?? new Map<string, number>();
       counters.set(name, series);
-      const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-      const key = pairs.length > 0 ? `{${pairs.join(",")}}` : "";
+      const key = inBraces(labels);
       series.set(key, (series.get(key) ?? 0) + by);
     },
     render(current) {
@@ -28,8 +28,16 @@ export function createMetrics(): Metrics {
         lines.push(`# TYPE ${name} counter`);
         for (const [labels, value] of series) lines.push(`${name}${labels} ${value}`);
       }
-      for (const { name, type, value } of current) lines.push(`# TYPE ${name} ${type}`, `${name} ${value}`);
+      for (const [index, { name, type, labels = {}, value }] of current.entries()) {
+        if (current[index - 1]?.name !== name) lines.push(`# TYPE ${name} ${type}`);
+        lines.push(`${name}${inBraces(labels)} ${value}`);
+      }
       return `${lines.join("\n")}\n`;
     },
   };
+}
+
+function inBraces(labels: Record<string, string>): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
 }

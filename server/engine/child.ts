@@ -4,14 +4,15 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { EngineError } from "./engine.js";
-import type { GraphTiming, MethodName, Params, Result, RpcMessage, RpcRequest } from "./rpc.js";
+import type { GraphCosts } from "./graph-costs.js";
+import type { MethodName, Params, Result, RpcMessage, RpcRequest } from "./rpc.js";
 
 export interface EngineChild {
   readonly pid: number;
   /** Rejects with the failure the child answered, or with `goneError` when the child ends first. */
   call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>>;
   /** As of the last answer. */
-  timing(): GraphTiming;
+  costs(): GraphCosts;
   /** Asks the child to end and kills it after a grace period. Resolves when it is gone. */
   close(): Promise<void>;
 }
@@ -44,7 +45,7 @@ export function startChild(events: ChildEvents): EngineChild {
   });
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let nextId = 1;
-  let timing: GraphTiming = {};
+  let costs: GraphCosts = {};
   let gone: string | undefined;
   const kill = () => void child.kill("SIGKILL");
   alive.add(kill);
@@ -56,7 +57,7 @@ export function startChild(events: ChildEvents): EngineChild {
 
   child.on("message", (message: RpcMessage) => {
     if ("log" in message) return events.log(message.log.level, message.log.message);
-    timing = message.timing;
+    costs = message.costs;
     const waiting = pending.get(message.id);
     pending.delete(message.id);
     if ("error" in message) {
@@ -84,7 +85,7 @@ export function startChild(events: ChildEvents): EngineChild {
 
   return {
     pid: child.pid ?? -1,
-    timing: () => timing,
+    costs: () => costs,
     call(method, params) {
       if (gone !== undefined) return Promise.reject(events.goneError(gone));
       return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@
 import { ProtocolError } from "../../protocol/errors.js";
 import type { PolicyOverride } from "../../protocol/policy.js";
 import type { CocoRle } from "../../protocol/rle.js";
+import type { GraphCosts } from "./graph-costs.js";
 
 /** x, y, width, height relative to the frame, 0..1. */
 export type BoxXywh = [number, number, number, number];
@@ -145,8 +146,8 @@ export interface EngineStats {
   restarts: number;
   /** Process id of the inference process; null between two processes. */
   workerPid: number | null;
-  /** Runs and time inside ONNX Runtime by graph role. */
-  graphs: Record<string, { runs: number; ms: number }>;
+  /** What each graph has cost, by role. */
+  graphs: GraphCosts;
 }
 
 export interface Engine {

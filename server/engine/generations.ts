@@ -4,7 +4,8 @@
  * because what they remember means nothing to another model; the first process ends with the last of them.
  */
 import { type Engine, EngineError, type EngineStats } from "./engine.js";
-import { type EngineOptions, type SupervisedEngine, sumOfGraphs, superviseProcess } from "./process.js";
+import { costsWithoutMemory, sumOfCosts } from "./graph-costs.js";
+import { type EngineOptions, type SupervisedEngine, superviseProcess } from "./process.js";
 
 /**
  * Starts the inference process and loads a pack.
@@ -36,7 +37,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   function endIfIdle(engine: SupervisedEngine): void {
     if (!retired.has(engine) || [...homes.values()].includes(engine)) return;
     retired.delete(engine);
-    past = sum(past, engine.stats());
+    const { graphs, ...counts } = engine.stats();
+    past = sum(past, { ...counts, graphs: costsWithoutMemory(graphs) });
     void engine
       .close()
       .then(() => log?.info({ pack: engine.pack.id }, "the former model pack is given back"));
@@ -121,6 +123,6 @@ function sum(a: Counts, b: Counts): Counts {
     frames: a.frames + b.frames,
     restarts: a.restarts + b.restarts,
     ortTimeMs: a.ortTimeMs + b.ortTimeMs,
-    graphs: sumOfGraphs(a.graphs, b.graphs),
+    graphs: sumOfCosts(a.graphs, b.graphs),
   };
 }

@@ -5,6 +5,7 @@
  * sockets. Inputs are read in place; every fetched output is copied, so callers fetch only what they use.
  */
 import { availableParallelism } from "node:os";
+import { memoryUsage } from "node:process";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../packs/contract.js";
@@ -12,6 +13,7 @@ import type { Pack, PackGraph } from "../packs/pack.js";
 import { firstMismatch, type GraphInfo } from "../packs/validate.js";
 import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
+import type { GraphCost, GraphCosts } from "./graph-costs.js";
 
 export interface GraphOptions {
   /** Execution providers in order of preference, such as "cuda" or "cpu". */
@@ -28,14 +30,14 @@ export interface OpenGraphs {
   providers: Partial<Record<GraphRole, string>>;
   /** Names of the outputs, by role. */
   outputs: Partial<Record<GraphRole, readonly string[]>>;
-  /** Runs, and time inside ONNX Runtime, by role since the graphs were opened. */
-  timing: Partial<Record<GraphRole, { runs: number; ms: number }>>;
+  /** Since the graphs were opened. */
+  costs: GraphCosts;
 }
 
 interface OpenGraph extends GraphInfo {
   session: InferenceSession;
   provider: string;
-  spent: { runs: number; ms: number };
+  spent: GraphCost;
 }
 
 /**
@@ -63,7 +65,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
     run,
     providers: Object.fromEntries(graphs.map(([role, { provider }]) => [role, provider])),
     outputs: Object.fromEntries(graphs.map(([role, { outputs }]) => [role, outputs.map(({ name }) => name)])),
-    timing: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
+    costs: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
   };
 }
 
@@ -82,6 +84,7 @@ async function openGraph(
   for (const provider of candidates) {
     if (tried.get(provider) === false) continue;
     try {
+      const residentBytes = memoryUsage.rss();
       const session = await InferenceSession.create(graph.path, {
         ...sessionOptions(graph.role, options.threads),
         executionProviders: [provider],
@@ -90,7 +93,7 @@ async function openGraph(
       return {
         session,
         provider,
-        spent: { runs: 0, ms: 0 },
+        spent: { runs: 0, ms: 0, memoryBytes: memoryUsage.rss() - residentBytes },
         inputs: describe(session.inputMetadata),
         outputs: describe(session.outputMetadata),
       };
@@ -140,9 +143,11 @@ async function runGraph(
   for (const [name, { type, data, dims }] of Object.entries(inputs))
     feeds[name] = new OrtTensor(type, data, dims);
   let start = performance.now();
-  // The runtime starts in its own immediate, behind this one; what runs before them is not its time.
+  let residentBytes = memoryUsage.rss();
+  // The runtime starts in its own immediate, behind this one; what runs before them is not its doing.
   setImmediate(() => {
     start = performance.now();
+    residentBytes = memoryUsage.rss();
   });
   try {
     const results = await session.run(feeds, fetch);
@@ -160,6 +165,7 @@ async function runGraph(
   } finally {
     spent.runs += 1;
     spent.ms += performance.now() - start;
+    spent.memoryBytes += memoryUsage.rss() - residentBytes;
   }
 }
 

@@ -6,7 +6,8 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type EngineChild, startChild } from "./child.js";
-import { type Engine, EngineError, type EngineStats, type PackSummary } from "./engine.js";
+import { type Engine, EngineError, type PackSummary } from "./engine.js";
+import { costsWithoutMemory, type GraphCosts, sumOfCosts } from "./graph-costs.js";
 import type { MethodName, Params, Result } from "./rpc.js";
 import { createSessionLedger } from "./session-ledger.js";
 
@@ -49,7 +50,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
   const ledger = createSessionLedger();
   const listeners: ((lostSessionIds: string[]) => void)[] = [];
   const closing = new AbortController();
-  const past = { frames: 0, restarts: 0, graphs: {} as EngineStats["graphs"] };
+  const past = { frames: 0, restarts: 0, graphs: {} as GraphCosts };
   let current: EngineChild | undefined;
   let crashesInARow = 0;
   /** Read anew by each process: the folder may have changed in between. */
@@ -76,7 +77,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
               `The inference process ended while it loaded the model pack (${reason}).`,
             ),
       exit: (reason) => {
-        past.graphs = sumOfGraphs(past.graphs, child.timing());
+        past.graphs = sumOfCosts(past.graphs, costsWithoutMemory(child.costs()));
         if (current === child) current = undefined;
         if (loaded && !closing.signal.aborted) replace(reason);
       },
@@ -172,7 +173,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
     },
     onRestart: (listener) => void listeners.push(listener),
     stats() {
-      const graphs = sumOfGraphs(past.graphs, current?.timing() ?? {});
+      const graphs = sumOfCosts(past.graphs, current?.costs() ?? {});
       const ortTimeMs = Object.values(graphs).reduce((sum, { ms }) => sum + ms, 0);
       return {
         frames: past.frames,
@@ -187,13 +188,4 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
       await current?.close();
     },
   };
-}
-
-export function sumOfGraphs(a: EngineStats["graphs"], b: EngineStats["graphs"]): EngineStats["graphs"] {
-  const sum = { ...a };
-  for (const [role, { runs, ms }] of Object.entries(b)) {
-    const before = sum[role] ?? { runs: 0, ms: 0 };
-    sum[role] = { runs: before.runs + runs, ms: before.ms + ms };
-  }
-  return sum;
 }

@@ -16,6 +16,7 @@ import type {
   PromptAnswer,
   SessionRules,
 } from "./engine.js";
+import type { GraphCosts } from "./graph-costs.js";
 
 /** Method: what it is given, what it answers. */
 export interface EngineMethods {
@@ -49,9 +50,6 @@ export interface LoadParams {
   threads: number;
 }
 
-/** Runs, and time inside ONNX Runtime, by graph role, since the process began. */
-export type GraphTiming = Record<string, { runs: number; ms: number }>;
-
 export type RpcRequest = { [M in MethodName]: { id: number; method: M; params: Params<M> } }[MethodName];
 
 export interface RpcFailure {
@@ -61,6 +59,6 @@ export interface RpcFailure {
 }
 
 export type RpcMessage =
-  | { id: number; result: Result<MethodName>; timing: GraphTiming }
-  | { id: number; error: RpcFailure; timing: GraphTiming }
+  | { id: number; result: Result<MethodName>; costs: GraphCosts }
+  | { id: number; error: RpcFailure; costs: GraphCosts }
   | { log: { level: "info" | "warn"; message: string } };

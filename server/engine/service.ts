@@ -9,14 +9,15 @@ import {
   type PackSummary,
   type SessionRules,
 } from "./engine.js";
+import type { GraphCosts } from "./graph-costs.js";
 import { type OpenGraphs, openGraphs } from "./onnx.js";
 import { renderMasks, type VideoSize } from "./render.js";
-import type { GraphTiming, LoadParams, MethodName, Params, Result } from "./rpc.js";
+import type { LoadParams, MethodName, Params, Result } from "./rpc.js";
 import { sessionPolicy } from "./session-policy.js";
 import { createVideoSession, type VideoSession } from "./video-session.js";
 
 export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<Result<M>> } & {
-  timing(): GraphTiming;
+  costs(): GraphCosts;
 };
 
 interface Loaded {
@@ -49,7 +50,7 @@ export function createService(log: (level: "info" | "warn", message: string) => 
   }
 
   return {
-    timing: () => loaded?.graphs.timing ?? {},
+    costs: () => loaded?.graphs.costs ?? {},
     async load(params) {
       loaded = await loadPack(params, log);
       return summarize(loaded);
@@ -116,7 +117,10 @@ async function loadPack(
   try {
     const pack = await openPack(params.packDir);
     const graphs = await openGraphs(pack, { ...params, warn: (message) => log("warn", message) });
-    const placed = Object.entries(graphs.providers).map(([role, provider]) => `${role} on ${provider}`);
+    const placed = Object.entries(graphs.providers).map(([role, provider]) => {
+      const megabytes = Math.round((graphs.costs[role]?.memoryBytes ?? 0) / 2 ** 20);
+      return `${role} on ${provider} (${megabytes} MB of memory)`;
+    });
     log("info", `graphs opened: ${placed.join(", ")}`);
     return { pack, graphs };
   } catch (error) {

@@ -25,14 +25,14 @@ process.on("message", (request: RpcRequest) => {
 async function answer({ id, method, params }: RpcRequest): Promise<void> {
   try {
     const result = await service[method](params as never);
-    send({ id, result, timing: service.timing() });
+    send({ id, result, costs: service.costs() });
   } catch (error) {
     const failure = describeFailure(error);
     // A pack that cannot be loaded is reported by whoever asked for it; the rest is known only here.
     if (method !== "load" && (failure.code === "internal" || failure.code === "engine_failed")) {
       send({ log: { level: "warn", message: `${method} failed: ${(error as Error).stack ?? error}` } });
     }
-    send({ id, error: failure, timing: service.timing() });
+    send({ id, error: failure, costs: service.costs() });
   }
 }
 

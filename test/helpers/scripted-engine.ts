@@ -163,7 +163,13 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     },
     reload: async () => pack,
     onRestart: (listener) => void listeners.push(listener),
-    stats: () => ({ frames, ortTimeMs: 0, restarts, workerPid: null, graphs: {} }),
+    stats: () => ({
+      frames,
+      ortTimeMs: 0,
+      restarts,
+      workerPid: null,
+      graphs: { detect: { runs: frames, ms: 500, memoryBytes: 4096 } },
+    }),
     async close() {
       die(new EngineError("shutting_down", "the engine was closed"));
       sessions.clear();

@@ -60,6 +60,10 @@ test("counts requests, errors and frames for Prometheus", async () => {
   expect(text).toContain("masklet_frames_total 5\n");
   expect(text).toContain("# TYPE masklet_sessions gauge\nmasklet_sessions 1\n");
   expect(text).toContain("masklet_connections 1\n");
+  expect(text).toContain(
+    '# TYPE masklet_graph_memory_bytes gauge\nmasklet_graph_memory_bytes{graph="detect"} 4096\n',
+  );
+  expect(text).toContain('masklet_graph_run_seconds_total{graph="detect"} 0.5\n');
   await client.close();
 });
 

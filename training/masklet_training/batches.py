@@ -17,6 +17,7 @@ from .vocabulary import ALL_PHRASES
 PHRASE_WORDS = 6  # tokens; no phrase of the vocabulary has more
 POINTS = 4  # prompt slots per object; unused ones carry label -10
 PADDING = -10
+CLEAR = 0.0025  # share of the frame from which an object can be told by its looks
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class BatchShape:
     objects: int = 6  # tracked objects in the whole batch
     outlined: int = 6  # objects on stills that are segmented from a prompt
     rows: int = 20  # (frame, concept) pairs for the detector
-    regions: int = 36  # named objects that are told apart by all phrases
     instances: int = 6  # per row
     text_length: int = 16
     shapes: bool = False  # frames of the shapes that videos have
@@ -40,7 +40,9 @@ class BatchShape:
 # Long clips for tracking alone: as many frames as a full memory has.
 LONG = dict(frames=8, track_clips=2, named_clips=0, stills=0, objects=5)
 # Named stills alone, for the detector.
-STILLS = dict(track_clips=0, named_clips=0, stills=14, rows=42, regions=60)
+STILLS = dict(track_clips=0, named_clips=0, stills=14, rows=42)
+# The same for the namer alone, which asks for little of the detector.
+LOOKS = dict(track_clips=0, named_clips=0, stills=14, rows=28)
 
 
 @dataclass(frozen=True)
@@ -263,38 +265,23 @@ class ConceptSampler:
                 out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
         return out
 
-    def regions(self, rng: np.random.Generator, frames: list[Shown]) -> dict[str, np.ndarray]:
-        """Named objects with the phrases that are true of them: mask [Q,m,m], unsteady box xyxy [Q,4],
-        positive and doubtful [Q,phrases]."""
-        s = self.shape
-        side = s.size // 4
-        found = []
-        for shown in frames:
-            counts = np.bincount(shown.ids.ravel(), minlength=len(shown.objects) + 1)[1:]
-            found += [
-                (shown, k)
-                for k, thing in enumerate(shown.objects)
-                if thing.phrases and counts[k] >= 0.0025 * shown.ids.size
-            ]
-        rng.shuffle(found)
+    def regions(self, frames: list[Shown]) -> dict[str, np.ndarray]:
+        """All objects with what may be said of them: frame [Q], mask [Q,m,m], positive and doubtful [Q,phrases] (nothing
+        is true of an object without a name), and whether it is large enough to tell [Q]."""
+        side = self.shape.size // 4
+        found = [(shown, k) for shown in frames for k in range(len(shown.objects)) if (shown.ids == k + 1).any()]
         out = {
-            "frame": np.zeros(s.regions, np.int64),
-            "mask": np.zeros((s.regions, side, side), np.float32),
-            "box": np.zeros((s.regions, 4), np.float32),
-            "positive": np.zeros((s.regions, len(ALL_PHRASES)), bool),
-            "doubtful": np.zeros((s.regions, len(ALL_PHRASES)), bool),
+            "frame": np.array([shown.frame for shown, _ in found], np.int64),
+            "mask": np.zeros((len(found), side, side), np.float32),
+            "positive": np.zeros((len(found), len(ALL_PHRASES)), bool),
+            "doubtful": np.zeros((len(found), len(ALL_PHRASES)), bool),
+            "clear": np.array([(shown.ids == k + 1).mean() >= CLEAR for shown, k in found], bool),
         }
-        for row, (shown, k) in enumerate(found[: s.regions]):
-            thing = shown.objects[k]
-            out["frame"][row] = shown.frame
+        for row, (shown, k) in enumerate(found):
             out["mask"][row] = soft_mask(shown.ids, k + 1, side)
-            cx, cy, w, h = self.exemplar(rng, shown.ids == k + 1)
-            out["box"][row] = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-            for phrase in thing.phrases:
-                out["positive"][row, self.column[phrase]] = True
-            for phrase in thing.maybe:
-                if phrase in self.column:
-                    out["doubtful"][row, self.column[phrase]] = True
+            thing = shown.objects[k]
+            out["positive"][row, [self.column[phrase] for phrase in thing.phrases]] = True
+            out["doubtful"][row, [self.column[phrase] for phrase in thing.maybe if phrase in self.column]] = True
         return out
 
     @staticmethod
@@ -325,7 +312,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
         "objects": objects,
         "outlined": outlined_objects(rng, shown, s),
         "concepts": sampler.rows(rng, shown),
-        "regions": sampler.regions(rng, shown),
+        "regions": sampler.regions(shown),
     }
 
 

@@ -55,7 +55,8 @@ def candidates_of(
 def learn_names(model: CompactModel) -> None:
     """Writes down what the vocabulary's names mean to this model, and which of them exclude each other."""
     ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
-    model.detector.evidence_names.copy_(model.detector.name_concept(model.text_encoder(ids, mask), mask))
+    concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
+    model.detector.evidence_names.copy_(model.detector.namer.name(concept))
     model.detector.evidence_rivals.copy_(torch.from_numpy(rival_phrases()))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
 from .model.compact import BOX_CONFIDENCE, CompactModel
+from .region_naming import naming_loss
 
 Losses = dict[str, Tensor]
 
@@ -174,31 +175,6 @@ def match_loss(match: Tensor, masks: Tensor, ignore: Tensor) -> Tensor:
     return 3.0 * each.mean() + 0.5 * dice.mean()
 
 
-def region_loss(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], phrases: tuple[Tensor, Tensor]) -> Losses:
-    """A named object's features must point at its own phrases among all phrases of the vocabulary.
-
-    Each true phrase competes with all that are neither true nor doubtful."""
-    ids, mask = phrases
-    known = batch["positive"].any(1)
-    if not bool(known.any()):
-        return {"region": trunk.sum() * 0.0}
-    batch = {name: value[known] for name, value in batch.items()}
-    unique, row_of = torch.unique(batch["frame"], return_inverse=True)
-    p8, p4 = model.detector.pyramid(trunk[unique])
-    weight = F.avg_pool2d(batch["mask"], 2).flatten(1).unsqueeze(1)
-    weight = weight / (weight.sum(2, keepdim=True) + 1e-4)
-    pooled = model.detector.describe(p8[row_of], p4[row_of], weight, batch["box"].unsqueeze(1))[:, 0]
-    concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
-    logits = pooled @ concept.T / concept.shape[1] ** 0.5
-    others = logits.masked_fill(batch["positive"] | batch["doubtful"], -1e4)
-    rest = torch.logsumexp(others, 1, keepdim=True)
-    each = F.softplus(rest - logits)  # −log of the phrase's share against the wrong ones
-    positive = batch["positive"].float()
-    loss = ((each * positive).sum(1) / positive.sum(1)).mean()
-    hit = ((logits.masked_fill(~batch["positive"], -1e4).amax(1)) > others.amax(1)).float().mean()
-    return {"region": loss, "m_region_hit": hit.detach()}
-
-
 def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     """Cross-entropy over the box only, so that small objects weigh as much as large ones."""
     each = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
@@ -206,7 +182,7 @@ def detail_loss(masks: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
 
 
 WEIGHTS = {"seg": 1.5, "refine": 0.4, "outline": 0.7, "track": 1.5, "iou": 0.3, "score": 0.3, "heat": 0.6, "presence": 0.6, "box": 0.5, "mask": 0.7,
-           "match": 1.0, "region": 1.0}  # fmt: skip
+           "match": 1.0, "naming": 1.0}  # fmt: skip
 
 
 def total_loss(
@@ -222,7 +198,7 @@ def total_loss(
     losses |= outline_loss(model, levels, batch["outlined"])
     trunk = model.trunk(levels)
     losses |= detection_losses(model, trunk, batch["concepts"])
-    losses |= region_loss(model, trunk, batch["regions"], phrases)
+    losses |= naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases)
     return weighted(losses)
 
 
@@ -247,7 +223,17 @@ def concept_loss(
     with torch.no_grad():
         trunk = model.trunk(model.encode(pixels.contiguous(memory_format=torch.channels_last)))
     losses = detection_losses(model, trunk, batch["concepts"])
-    return weighted(losses | region_loss(model, trunk, batch["regions"], phrases))
+    return weighted(losses | naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
+
+
+def name_loss(
+    model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
+) -> tuple[Tensor, dict[str, float]]:
+    """Naming of regions alone; only the namer is trained. Arguments and results as for `total_loss`."""
+    pixels = images.permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        trunk = model.trunk(model.encode(pixels.contiguous(memory_format=torch.channels_last)))
+    return weighted(naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
 
 
 def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:

@@ -21,14 +21,19 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from .batches import LONG, STILLS, BatchShape, BatchStream, phrase_tokens
+from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, phrase_tokens
 from .checkpoint import load_weights
 from .model.compact import CompactModel
-from .steps import concept_loss, memory_loss, total_loss
+from .steps import concept_loss, memory_loss, name_loss, total_loss
 from .tokenizer import words
 
 
-STAGES = {"all": ({}, total_loss), "memory": (LONG, memory_loss), "concepts": (STILLS, concept_loss)}
+STAGES = {
+    "all": ({}, total_loss),
+    "memory": (LONG, memory_loss),
+    "concepts": (STILLS, concept_loss),
+    "names": (LOOKS, name_loss),
+}
 
 
 def to_tensors(value: Any) -> Any:
@@ -45,8 +50,13 @@ def learning_rate(progress: float, peak: float) -> float:
 
 
 def freeze(model: CompactModel, stage: str) -> None:
-    """Leaves only what tracks, or only what detects, to be trained; batch norm works as at run time everywhere."""
+    """Leaves only what tracks, what detects, or what names, to be trained; batch norm works as at run time everywhere but
+    in the namer when it is trained alone."""
     model.eval()
+    if stage == "names":
+        model.requires_grad_(False)
+        model.detector.namer.requires_grad_(True).train()
+        return
     detects = (model.text_encoder, model.detector)
     for part in model.children():
         part.requires_grad_((part in detects) == (stage == "concepts") and part is not model.encoder)
@@ -175,7 +185,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stage", choices=tuple(STAGES), default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection")
+    parser.add_argument("--stage", choices=tuple(STAGES), default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions")
     parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")

@@ -143,6 +143,13 @@ test("frames and the time inside the runtime are counted", async () => {
   expect(after.ortTimeMs).toBeGreaterThan(before.ortTimeMs);
 });
 
+test("what each graph takes of the inference process's memory is told", () => {
+  const { encode } = engine.stats().graphs;
+  // Its weights alone are some megabytes.
+  expect(encode?.memoryBytes).toBeGreaterThan(4e6);
+  expect(encode?.memoryBytes).toBeLessThan(4e8);
+});
+
 test("a pack that cannot be used is refused with its folder and the reason, and leaves no process", async () => {
   const pack = await copyCompactPack();
   await pack.editManifest(({ geometry }) => {

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
+from .naming import RegionNamer
 
 PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
 WIDTH = 96
-GRID = 6  # a region's box is pooled into GRID × GRID places: what a thing is depends on what of it is where
-COARSE, FINE = 24, 16  # channels that are pooled from stride 8 and from stride 4
-# Heat and match at the centre, match of the region, presence, certainty of the mask, lead over rival names, whether the
-# concept is a name of the vocabulary at all.
-EVIDENCE = 7
+FINE_WIDTH = 32  # channels of the features at stride 4
+# Heat and match at the centre, match of the region, presence, certainty of the mask, likeness of the region to the name, its
+# lead over rival names, whether the concept is a name of the vocabulary at all.
+EVIDENCE = 8
 KNOWN = 0.01  # share of its own length by which a concept vector may miss a name and still be that name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 OUTSIDE = -12.0  # mask logit outside the detection's own box
@@ -60,21 +60,17 @@ class ConceptDetector(nn.Module):
         self.from16 = nn.Conv2d(cfg.hidden, WIDTH, 1)
         self.from8 = nn.Conv2d(cfg.feat_s1, WIDTH, 1)
         self.at8 = Residual(WIDTH)
-        self.to4 = nn.Conv2d(WIDTH, 32, 1)
-        self.from4 = nn.Conv2d(cfg.feat_s0, 32, 1)
-        self.at4 = ConvNorm(32, 32)
-        self.prototypes = nn.Conv2d(32, PROTOTYPES, 1)
+        self.to4 = nn.Conv2d(WIDTH, FINE_WIDTH, 1)
+        self.from4 = nn.Conv2d(cfg.feat_s0, FINE_WIDTH, 1)
+        self.at4 = ConvNorm(FINE_WIDTH, FINE_WIDTH)
+        self.prototypes = nn.Conv2d(FINE_WIDTH, PROTOTYPES, 1)
         self.exemplar = Mlp(WIDTH, cfg.hidden, cfg.hidden)
         self.negative = Mlp(WIDTH, cfg.hidden, cfg.hidden)
         self.concept = Mlp(cfg.hidden, cfg.hidden, cfg.hidden)
         self.scale = nn.Linear(cfg.hidden, WIDTH)
         self.shift = nn.Linear(cfg.hidden, WIDTH)
         self.look = nn.Conv2d(WIDTH, cfg.hidden, 1)
-        self.coarse = nn.Conv2d(WIDTH, COARSE, 1)
-        self.fine = nn.Conv2d(32, FINE, 1)
-        self.places = Mlp(GRID * GRID * (COARSE + FINE), 192, cfg.hidden)
-        nn.init.zeros_(self.places[2].weight)
-        nn.init.zeros_(self.places[2].bias)
+        self.namer = RegionNamer(cfg, WIDTH, FINE_WIDTH)
         self.tower = nn.Sequential(ConvNorm(WIDTH + 1, 64), Residual(64))
         self.heat = nn.Conv2d(64, 1, 1)
         self.box = nn.Conv2d(64, 4, 1)
@@ -97,7 +93,7 @@ class ConceptDetector(nn.Module):
         return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4)
 
     def pyramid(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
-        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,32,4g,4g]."""
+        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g]."""
         feat, s1, s0 = self.unpack(trunk)
         p8 = self.at8(F.relu(upsample2(self.from16(feat)) + self.from8(s1)))
         p4 = self.at4(F.relu(upsample2(self.to4(p8)) + self.from4(s0)))
@@ -137,25 +133,18 @@ class ConceptDetector(nn.Module):
         dots = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True)
         return dots / math.sqrt(concept.shape[1])
 
-    def describe(self, p8: Tensor, p4: Tensor, weight: Tensor, boxes: Tensor) -> Tensor:
-        """What regions look like, to be compared with concept vectors: p8 and p4 of `pyramid` [N,…], weight of the
-        cells at stride 8 (each region's sum is 1) [N,K,4g²], boxes xyxy [N,K,4] → [N,K,D]."""
-        whole = weight @ self.look(p8).flatten(2).transpose(1, 2)
-        grown = boxes + 0.08 * torch.cat([boxes[..., :2] - boxes[..., 2:], boxes[..., 2:] - boxes[..., :2]], -1)
-        places = [pool_grid(self.coarse(p8), grown), pool_grid(self.fine(p4), grown)]
-        return whole + self.places(torch.cat(places, -1))
-
     def rival_share(self, looks: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether a region is rather the concept or something that excludes it: looks [C,K,D], concept [C,D] → logit
-        of the concept against all its rivals [C,K], and 1 where the concept is a name that has rivals [C]."""
+        """Whether a region is rather the concept or something that excludes it: looks [C,K,D], concept as the namer
+        calls it [C,D] → logit of the concept against all its rivals and against having no name [C,K], and 1 where the
+        concept is a name that has rivals [C]."""
         names = self.evidence_names
-        scale = 1.0 / math.sqrt(concept.shape[1])
-        own = (looks * concept.unsqueeze(1)).sum(2) * scale
+        own = likeness(looks, concept.unsqueeze(1))
         distance = (names * names).sum(1) - 2.0 * concept @ names.T  # short of |concept|², which is the same for all
         length = (concept * concept).sum(1)
         nearest = distance.argmin(1)
         known = (distance.amin(1) + length < KNOWN * length).float()
-        others = looks @ names.T * scale - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
+        others = looks @ names.T / math.sqrt(looks.shape[2]) - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
+        others = torch.cat([others, likeness(looks, self.namer.nothing).unsqueeze(2)], 2)
         most = others.amax(2, keepdim=True)
         rest = most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
         return own - rest, known
@@ -214,42 +203,35 @@ class ConceptDetector(nn.Module):
         inside = in_y.unsqueeze(-1) * in_x.unsqueeze(-2)
         return masks * inside + OUTSIDE * (1.0 - inside)
 
-    @staticmethod
-    def bounds(inside: Tensor) -> Tensor:
-        """Tight boxes xyxy 0..1 of masks of zeros and ones [C,K,m,m] → [C,K,4]; nonsense for empty ones."""
-        m = inside.shape[-1]
-        axis = pixel_centres(m, inside.device)
-        ends = []
-        for occupied in (inside.amax(2), inside.amax(3)):  # columns, rows
-            ends += [(axis + 2.0 * (1.0 - occupied)).amin(2) - 0.5 / m, (axis * occupied).amax(2) + 0.5 / m]
-        x0, x1, y0, y1 = ends
-        return torch.stack([x0, y0, x1, y1], -1).clamp(0.0, 1.0)
-
-    def candidates(
-        self, p8: Tensor, p4: Tensor, concept: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], p4 [C,32,m,m], concept [C,D] →
-        evidence [C,K,EVIDENCE], real (0 for cells that are no peak) [C,K], boxes xyxy [C,K,4], mask logits
-        [C,K,m,m], presence logit [C]."""
+    def peaks(self, p8: Tensor, p4: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], p4 [C,FINE_WIDTH,m,m], concept [C,D] → heat
+        logits (NO_PEAK for cells that are no peak) [C,K], their cells [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m],
+        presence logit [C]."""
         heat, sides, coefficients, present = self.dense(p8, concept)
-        match = self.match(p8, concept)
         peak = heat >= F.max_pool2d(heat, 3, 1, 1)
         top, index = torch.where(peak, heat, torch.full_like(heat, NO_PEAK)).flatten(1).topk(self.cfg.queries, 1)
         boxes = self.decode_boxes(sides, index)
         picked = coefficients.flatten(2).gather(2, index.unsqueeze(1).expand(-1, coefficients.shape[1], -1))
         masks = self.crop(self.assemble(self.prototypes(p4), picked.transpose(1, 2), boxes), boxes)
+        return top, index, boxes, masks, present
+
+    def candidates(self, p8: Tensor, p4: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The peaks with what speaks for each: arguments as for `peaks` → evidence [C,K,EVIDENCE], real (0 for cells
+        that are no peak) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m], presence logit [C]."""
+        top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         prob = torch.sigmoid(masks)
         inside = (prob > 0.5).float()
-        small = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
-        small = small / (small.sum(2, keepdim=True) + 1e-3)
-        # The mask knows better than the predicted box where the thing ends.
-        looks = self.describe(p8, p4, small, self.bounds(inside))
-        region = (looks * concept.unsqueeze(1)).sum(2) / math.sqrt(concept.shape[1])
-        lead, known = self.rival_share(looks, concept)
+        looks = self.namer(p8, p4, prob)
+        called = self.namer.name(concept)
+        lead, known = self.rival_share(looks, called)
+        like = likeness(looks, called.unsqueeze(1))
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
+        match = self.match(p8, concept)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
+        share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
+        region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
         everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, region, everywhere, certainty, lead * known, known], -1)
+        evidence = torch.stack([top, centre, region, everywhere, certainty, like, lead * known, known], -1)
         return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
@@ -271,22 +253,9 @@ class ConceptDetector(nn.Module):
         return scores, found, masks, torch.sigmoid(present)
 
 
-def pool_grid(features: Tensor, boxes: Tensor) -> Tensor:
-    """Features at GRID × GRID places of boxes: features [N,C,h,h], boxes xyxy 0..1 [N,K,4] → [N,K,GRID²·C]."""
-    side = features.shape[-1]
-    axis = pixel_centres(side, features.device)
-    steps = pixel_centres(GRID, features.device)
-
-    def weights(low: Tensor, high: Tensor) -> Tensor:
-        size = (high - low).clamp(min=1e-3).unsqueeze(-1)
-        centres = low.unsqueeze(-1) + size * steps  # [N,K,GRID]
-        reach = (size / GRID).clamp(min=1.0 / side).unsqueeze(-1)
-        near = (1.0 - (axis - centres.unsqueeze(-1)).abs() / reach).clamp(min=0.0)
-        return near / (near.sum(-1, keepdim=True) + 1e-4)  # [N,K,GRID,h]
-
-    x0, y0, x1, y1 = boxes.unbind(-1)
-    rows = torch.einsum("nkgy,ncyx->nkgcx", weights(y0, y1), features)
-    return torch.einsum("nkgcx,nkfx->nkgfc", rows, weights(x0, x1)).flatten(2)
+def likeness(looks: Tensor, names: Tensor) -> Tensor:
+    """Scaled dot product over the last axis."""
+    return (looks * names).sum(-1) / math.sqrt(looks.shape[-1])
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor) -> Tensor:
