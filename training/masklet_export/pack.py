@@ -97,6 +97,8 @@ def manifest(
     """What the server needs to know besides the graphs."""
     config = family.tracker.config
     rules = family.detect_rules()
+    decoder = family.tracker.mask_decoder
+    falls_back = decoder.dynamic_multimask_via_stability
     return {
         "schema": 1,
         "id": f"{checkpoint.source.get('repository', checkpoint.folder.name)}".replace("/", "-"),
@@ -118,6 +120,7 @@ def manifest(
         "decode": {
             "multimaskMinPoints": config.multimask_min_pt_num,
             "multimaskMaxPoints": config.multimask_max_pt_num,
+            **({"singleMaskStability": decoder.dynamic_multimask_stability_thresh} if falls_back else {}),
         },
         **({"detect": rules, "tokenizer": "tokenizer.json"} if rules else {}),
         "capabilities": {

@@ -148,3 +148,6 @@ def test_manifest_matches_the_files(pack: Exported) -> None:
     there = {path.name: path.stat().st_size for path in pack.folder.iterdir() if path.name != "manifest.json"}
     assert listed == there
     assert {graph["file"] for graph in manifest["graphs"]} == {name for name in there if name.endswith(".onnx")}
+    decoder = pack.family.tracker.mask_decoder
+    assert decoder.dynamic_multimask_via_stability
+    assert manifest["decode"]["singleMaskStability"] == decoder.dynamic_multimask_stability_thresh == 0.98
