@@ -94,7 +94,7 @@ export function toTrack({ masklet, bits }: Sight) {
 
 /** The new detections there is room for, in the order in which they get their ids. */
 export function admit(
-  { policy, registry }: TrackerParts,
+  { policy, registry, numFrames }: TrackerParts,
   findings: OverlapFindings,
   detections: readonly Detection[],
 ): { admitted: Detection[]; dropped: number } {
@@ -103,7 +103,9 @@ export function admit(
     return { detection, score: detection.score, box: detection.box ?? detection.extent.box };
   });
   const inside = awayFromBoundary(fresh, policy.detect);
-  const { kept, dropped } = bestThatFit(inside, policy.life.maxNumObjects - registry.all().length);
+  // Nothing will be followed through a single picture, so it may show as many as are found.
+  const room = numFrames === 1 ? Infinity : policy.life.maxNumObjects - registry.all().length;
+  const { kept, dropped } = bestThatFit(inside, room);
   return { admitted: kept.map(({ detection }) => detection), dropped };
 }
 

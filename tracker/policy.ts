@@ -142,7 +142,7 @@ export interface TrackerPolicy {
     probability: "best" | "birth";
     /** Motion: unseen frames after which the model no longer searches for a detected object. Higher: slower, later returns. */
     lostFrames: number;
-    /** Objects at once. Further detections are refused and counted. Higher: more is followed, each object costs time and room. */
+    /** Objects at once, except in a single picture. Further detections are refused and counted. Higher: more is followed, each object costs time and room. */
     maxNumObjects: number;
     /** Motion: given-up objects whose id is remembered for another pass. */
     maxDormant: number;

@@ -72,6 +72,13 @@ describe("detecting and tracking as SAM 3 does", () => {
     expect(result.objects.map(({ prob }) => Number(prob.toFixed(1)))).toEqual([0.9]);
     await expect(bench.click(0, 5)).rejects.toMatchObject({ code: "object_limit" });
   });
+
+  it("finds any number of objects in a single picture", async () => {
+    const script: Script = { detect: () => [found(A, 0.8), found(B, 0.9)] };
+    const bench = createTraceBench(script, "sam3", { life: { maxNumObjects: 1 } }, 1);
+    const { result } = await bench.name(0);
+    expect(result.stats).toEqual({ tracked: 2, dropped: 0 });
+  });
 });
 
 describe("reconditioning (trace 5)", () => {
