@@ -9,6 +9,7 @@ import { drawExemplars, lookFor } from "./look.js";
 import { giveBirth } from "./matching.js";
 import type { Frame } from "./model.js";
 import { startObjects } from "./newborns.js";
+import { redraw } from "./outline.js";
 import { associateByOverlap } from "./overlap-association.js";
 import { admit, createObject, showNewborn, toTrack } from "./overlap-step.js";
 import type { TrackerParts } from "./parts.js";
@@ -62,6 +63,7 @@ async function meetByMotion(
   detections: readonly Detection[],
 ): Promise<StepResult> {
   const { born, dropped } = giveBirth(parts, frameIndex, detections, sights, true);
+  await redraw(parts, levels, born);
   settleOverlaps(parts, [...sights, ...born]);
   await settle(parts.model, levels, frameIndex, born, parts.policy);
   return report(parts, [...sights, ...born], dropped);

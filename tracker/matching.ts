@@ -51,14 +51,12 @@ function handOut(
     const sight = takers[track] as Sight;
     const detection = detections[index] as Detection;
     const isWrong = agreement < trkAssocIouThresh;
-    const isSharper =
-      policy.mask.source === "detection-when-matched" && detection.score >= policy.mask.detectionScore;
     Object.assign(sight, { detection, agreement, contested, replaced: isWrong });
     const { masklet } = sight;
     if (policy.life.probability === "best" && isInstance(detection, masklet.conceptKey)) {
       masklet.prob = Math.max(masklet.prob, detection.score);
     }
-    if (sight.stored === null && (isSharper || isWrong)) {
+    if (sight.stored === null && isWrong) {
       setMask(sight, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
     }
   }

@@ -168,10 +168,11 @@ export interface TrackerPolicy {
   };
   /** What a shown mask is made of. */
   mask: {
-    /** For a detected object with a matching detection: the tracker's mask, or the detection's (motion). */
-    source: "track" | "detection-when-matched";
-    /** Detection score from which its mask is used (motion). */
-    detectionScore: number;
+    /**
+     * Motion: a mask that came from the detector is drawn again by the decoder that answers clicks, from its box and itself,
+     * and that is believed if the two have so much IoU. Higher: closer to what was detected. 0: never drawn again.
+     */
+    redrawnIou: number;
     /**
      * Holes, and specks of at most half the mask, up to so many pixels are cleaned: of the mask grid, and of the video in what
      * the plain decoder answers a click. Higher: smoother. 0: off.

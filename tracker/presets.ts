@@ -87,8 +87,7 @@ const sam3: TrackerPolicy = {
     shrinkGrid: "memory",
   },
   mask: {
-    source: "track",
-    detectionScore: 0.5,
+    redrawnIou: 0,
     fillHoleArea: 16,
     speckShare: 0,
     objectWiseNonOverlap: true,
@@ -226,7 +225,7 @@ const compact = change(masklet, {
     exclusivePrompted: false,
     shrinkGrid: "mask",
   },
-  mask: { source: "detection-when-matched", fillHoleArea: 0, speckShare: 5e-4, objectWiseNonOverlap: false },
+  mask: { redrawnIou: 0.5, fillHoleArea: 0, speckShare: 5e-4, objectWiseNonOverlap: false },
   memory: {
     mfThreshold: null,
     seenWithin: 30,

@@ -34,9 +34,13 @@ export function shouldRecondition(
   return frameIndex % rules.reconditionEveryNthFrame === 0 && maskIou >= rules.highIouThresh;
 }
 
-/** Marks the sights that are to be remembered as corrections. Beside another object a detection may be cut: not then. */
-export function recondition(parts: TrackerParts, frameIndex: number, sights: readonly Sight[]): void {
+/**
+ * Gives sights that are to be remembered as corrections the detection's mask, and returns them. Beside another object a
+ * detection may be cut: not then.
+ */
+export function recondition(parts: TrackerParts, frameIndex: number, sights: readonly Sight[]): Sight[] {
   const { policy, geometry } = parts;
+  const corrected: Sight[] = [];
   for (const sight of sights) {
     const { masklet, detection, stored, contested, agreement } = sight;
     if (stored || contested || !detection) continue;
@@ -51,5 +55,7 @@ export function recondition(parts: TrackerParts, frameIndex: number, sights: rea
     setMask(sight, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
     sight.kind = "reconditioned";
     masklet.reconditionedFrame = frameIndex;
+    corrected.push(sight);
   }
+  return corrected;
 }

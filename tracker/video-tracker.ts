@@ -15,6 +15,7 @@ import { giveBirth, matchDetections } from "./matching.js";
 import type { Frame } from "./model.js";
 import { framesUnseen, startMotion } from "./motion.js";
 import { promptObject } from "./object-prompt.js";
+import { redraw } from "./outline.js";
 import { stepByOverlap } from "./overlap-step.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import { promptPlainly } from "./plain-prompt.js";
@@ -123,10 +124,11 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
 
       const leftover = matchDetections(parts, frame.index, sights, detections);
       const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);
+      await redraw(parts, levels, [...sights.filter(({ replaced }) => replaced), ...born]);
       const everybody = [...sights, ...born];
       settleOverlaps(parts, everybody);
       knots = separateLookAlikes(parts, knots, frame.index, sights, queries.length > 0);
-      recondition(parts, frame.index, sights);
+      await redraw(parts, levels, recondition(parts, frame.index, sights));
       await settle(model, levels, frame.index, everybody, policy);
 
       learnMotion(parts, frame.index, sights);

@@ -236,7 +236,8 @@ describe("on the frames of a video", () => {
 
   /** Shows a box around the ball, a third wider on either side than it is. */
   async function show(world: Partial<World>, policy: PolicyOverrides) {
-    const bench = createBench(createWorld([ball()], world), policy);
+    const asDetected = { mask: { redrawnIou: 0 } };
+    const bench = createBench(createWorld([ball()], world), { ...policy, ...asDetected });
     const box = [3, 3, 8, 8].map((edge) => edge / WORLD_SIDE) as [number, number, number, number];
     const exemplars = { boxesXywh: [box], labels: [1 as const] };
     const { result } = await bench.tracker.prompt(bench.frame(0), {

@@ -128,17 +128,19 @@ describe("finding things by a phrase", () => {
     expect(bench.tracker.objectIds()).toEqual([]);
   });
 
-  it("shows the sharper detection, or the tracker's own mask, as the policy says", async () => {
-    const sourceOf = async (source: "track" | "detection-when-matched") => {
-      const world = createWorld([slider(1, "ball", [2, 2, 6, 6])]);
-      const bench = createBench(world, { mask: { source } });
+  it("has what was detected drawn again when it is new, corrected or overruled, and not while it is followed", async () => {
+    const drawnBy = async (redrawnIou: number, frames: number) => {
+      const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), {
+        mask: { redrawnIou },
+        recondition: { reconditionEveryNthFrame: 5 },
+      });
       await name(bench, 0, "ball");
-      const result = (await bench.run(1, 1)).get(1) as StepResult;
-      // The scripted tracker draws the same pixels as the detector, but its own logits.
-      return Math.max(...(result.objects[0]?.maskLogits ?? []));
+      await bench.run(1, frames);
+      return callsOf(bench, "segment").map(({ inputs }) => [...(inputs.labels?.data ?? [])]);
     };
-    expect(await sourceOf("detection-when-matched")).toBe(8);
-    expect(await sourceOf("track")).toBe(6);
+    expect(await drawnBy(0.5, 4)).toEqual([[2, 3]]);
+    expect(await drawnBy(0.5, 11)).toHaveLength(3);
+    expect(await drawnBy(0, 11)).toEqual([]);
   });
 
   it("corrects memory with a confident detection on every n-th frame", async () => {

@@ -11,6 +11,7 @@ import numpy as np
 import torch.multiprocessing as mp
 
 from .clips import Clip, ClipGenerator, ClipObject
+from .named import PICTURES
 from .tokenizer import build_tokenizer
 from .vocabulary import ALL_PHRASES
 
@@ -35,6 +36,7 @@ class BatchShape:
     instances: int = 6  # per row
     text_length: int = 16
     shapes: bool = False  # frames of the shapes that videos have
+    pictures: float = PICTURES  # their share among named things
 
 
 # Long clips for tracking alone: as many frames as a full memory has.
@@ -319,7 +321,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
 def _produce(sprites: str, shape: BatchShape, seed: int, out: Any) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
-    generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train", shapes=shape.shapes)
+    generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train", shapes=shape.shapes, pictures=shape.pictures)
     sampler = ConceptSampler(shape)
     while True:
         out.put(make_batch(rng, generator, sampler))

@@ -7,6 +7,7 @@ any kind moving over natural backgrounds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from . import motion
 from .effects import Effects
 from .library import SpriteLibrary
-from .named import named_scene
+from .named import PICTURES, named_scene
 from .render import draw_actor
 from .sampling import pick
 from .scene import Scene
@@ -73,14 +74,21 @@ class ClipGenerator:
     """Generates clips; equal arguments give equal sequences of clips."""
 
     def __init__(
-        self, sprites_path: Path | str | None, size: int = 192, seed: int = 0, split: str = "train", shapes: bool = False
+        self,
+        sprites_path: Path | str | None,
+        size: int = 192,
+        seed: int = 0,
+        split: str = "train",
+        shapes: bool = False,
+        pictures: float = PICTURES,
     ) -> None:
         """``shapes``: frames have the shapes that videos have, wide ones mostly, before they are made square, as at run
-        time; otherwise they are square from the start."""
+        time; otherwise they are square from the start. ``pictures``: their share among named things."""
         if split not in ("train", "val"):
             raise ValueError(f"split must be 'train' or 'val', not {split!r}")
         self.size = size
         self.shapes = shapes
+        self.pictures = pictures
         self.library = SpriteLibrary(sprites_path, split)
         self.rng = np.random.default_rng([seed, split == "val"])
 
@@ -88,7 +96,7 @@ class ClipGenerator:
         """Generate one clip of ``frames`` frames; ``kind`` is ``named`` or ``track``."""
         if kind not in ("named", "track"):
             raise ValueError(f"kind must be 'named' or 'track', not {kind!r}")
-        make = named_scene if kind == "named" else track_scene
+        make = partial(named_scene, pictures=self.pictures) if kind == "named" else track_scene
         times = motion.timeline(self.rng, frames)
         if not self.shapes:
             return self._render(make(self.rng, self.library, self.size, times), times, self.size)

@@ -70,9 +70,9 @@ def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, 
     return shape, colour, other[2] if shape != "ball" else None
 
 
-def _casting(rng: Rng, library: SpriteLibrary, count: int) -> list[_Cast]:
+def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> list[_Cast]:
     """Choose what a named clip shows: fresh looks, repeats of a phrase, and look-alikes."""
-    shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (0.3, 0.3, 0.4))
+    shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (pictures - 0.15, 0.3, 0.85 - pictures))
     style = pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2))
     specs: list[tuple[str, str, str | None]] = []
     concepts: list[int] = []
@@ -109,8 +109,13 @@ def _stands_out(picture: Array, thumbnail: Array, spot: tuple[float, float], siz
     return sum(abs(a - b) for a, b in zip(own.tolist(), around, strict=False)) > 75
 
 
-def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
-    """Compose a clip of three to seven named shapes and pictures."""
+PICTURES = 0.45
+
+
+def named_scene(
+    rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64], pictures: float = PICTURES
+) -> Scene:
+    """Compose a clip of three to seven named shapes and pictures; ``pictures`` is the share of these, 0.15 to 0.85."""
     frames = len(times)
     pace = Pace.sample(rng, 0.008, 0.15)
     moving_camera = chance(rng, 0.3)
@@ -130,7 +135,7 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
     taken: list[tuple[float, float]] = []
     tries = pick(rng, (1, 3, 6))
     top = min(0.25, 0.55 / count)
-    for cast in _casting(rng, library, count):
+    for cast in _casting(rng, library, count, pictures):
         spot = motion.free_spot(rng, size, taken, tries)
         if not _stands_out(cast.picture, thumbnail, spot, size):
             continue

@@ -24,6 +24,7 @@ import torch.multiprocessing as mp
 from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, phrase_tokens
 from .checkpoint import load_weights
 from .model.compact import CompactModel
+from .named import PICTURES
 from .steps import concept_loss, memory_loss, name_loss, total_loss
 from .tokenizer import words
 
@@ -95,7 +96,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / "checkpoint.pt"
     mix, step_loss = STAGES[options.stage]
-    shape = BatchShape(size=options.size, shapes=options.shapes, **mix)
+    shape = BatchShape(size=options.size, shapes=options.shapes, pictures=options.pictures, **mix)
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
         load_weights(model, torch.load(options.init, weights_only=True)["average"])
@@ -187,6 +188,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stage", choices=tuple(STAGES), default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions")
     parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
+    parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named things, 0.15 to 0.85")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
     parser.add_argument("--resume", action="store_true")
