@@ -33,7 +33,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.no_memory, std=0.3)
     torch.nn.init.normal_(model.memory_encoder.occluded, std=0.3)
     torch.nn.init.normal_(model.pointers.absent, std=0.3)
-    torch.nn.init.normal_(model.detector.places[2].weight, std=0.05)
+    torch.nn.init.normal_(model.detector.namer.call[2].weight, std=0.05)
+    torch.nn.init.normal_(model.detector.namer.nothing, std=0.3)
     learn_names(model)
     out = tmp_path_factory.mktemp("pack")
     export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)
@@ -71,7 +72,7 @@ def test_names_of_the_vocabulary_are_known(pack: tuple[CompactModel, Path]) -> N
     ids, mask = (torch.nn.functional.pad(array, (0, length)) for array in (ids, mask))
     with torch.no_grad():
         text = model.text_encoder(ids, mask)
-        concept = model.detector.name_concept(text, mask)
+        concept = model.detector.namer.name(model.detector.name_concept(text, mask))
         share, known = model.detector.rival_share(torch.randn(2, 5, concept.shape[1]), concept)
         assert known.tolist() == [1.0, 1.0] and share.std() > 0
         inputs |= {"text": text, "text_mask": mask.to(inputs["text_mask"].dtype), "box_labels": torch.full_like(inputs["box_labels"], -10)}
