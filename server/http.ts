@@ -1,6 +1,6 @@
 /** What the server answers over HTTP: health, metrics, uploads. WebSockets are upgrade.ts's. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { GraphCosts } from "./engine/graph-costs.js";
+import type { GraphCosts } from "./engine/index.js";
 import { toProtocolError } from "./failure.js";
 import { isOriginAllowed } from "./http/origin.js";
 import { type HttpErrorBody, sendError, sendJson } from "./http/reply.js";
