@@ -55,7 +55,10 @@ def prepare_phrase(options: argparse.Namespace):
     model = Sam3VideoModel.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
     # CLIP pads with its end mark; the small models' tokenizers do not say so.
-    processor.tokenizer = PreTrainedTokenizerFast.from_pretrained(options.checkpoint, pad_token="<|endoftext|>")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.checkpoint, pad_token="<|endoftext|>")
+    # Small models read shorter phrases than the 32 tokens that the processor pads to.
+    length = model.config.detector_config.text_config.max_position_embeddings
+    processor.tokenizer = lambda phrase, **how: tokenizer(phrase, **how | {"max_length": length})
 
     def measure() -> Measured:
         pixels, height, width = read(options.video, model.config.image_size, pixel_values)
