@@ -74,7 +74,7 @@ def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor
     readouts, levels = [], []
     for phrase in range(goals.shape[1]):
         hidden = seen["queries"][:, phrase].flatten(0, 1)
-        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-4)
+        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-6)
         readouts.append(matrix[0])
         levels.append(bias[0])
     turn = torch.linalg.pinv(seen["phrases"]) / scale  # [D, phrases]

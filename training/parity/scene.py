@@ -16,8 +16,8 @@ KINDS = 3
 """Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects)."""
 TWIN = 2
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
-_GREY = 120
-"""Of what has no light. It is as bright as any colour, since brightness is what the tracker finds edges by."""
+_GREY = 70
+"""Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
 MIN_SEEN = 0.35
 """Share of a shape that has to be visible for it to count as present."""
 

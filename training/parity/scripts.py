@@ -1,6 +1,6 @@
 """What happens in the recorded clips: thirty frames each, written so that every rule of the video pipelines has its moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
@@ -23,10 +23,19 @@ def _line(start: tuple[float, float], end: tuple[float, float], bend: float = 0.
     return path
 
 
+def _beside(path: Callable[[int], tuple[float, float]], by: np.ndarray) -> Callable[[int], tuple[float, float]]:
+    return lambda frame: (path(frame)[0] + by[0], path(frame)[1] + by[1])
+
+
 @dataclass
 class Script:
     name: str
     scene: Scene
+
+    def moved(self, rng: np.random.Generator) -> "Script":
+        """Much the same, each shape about a pixel away."""
+        actors = [replace(actor, path=_beside(actor.path, rng.uniform(-0.012, 0.012, size=2))) for actor in self.scene.actors]
+        return replace(self, scene=replace(self.scene, actors=actors))
 
     def frames(self) -> np.ndarray:
         """uint8 [FRAMES, S, S, 3]"""
@@ -50,15 +59,28 @@ def apart(size: int, rng: np.random.Generator) -> Script:
 
 
 def ghosts(size: int, rng: np.random.Generator) -> Script:
-    """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while,
-    one after the other, and meet in the end: what was gone last is then put out."""
+    """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while."""
+    return Script("ghosts", _blinking(size, rng, 0.0))
+
+
+def meeting(size: int, rng: np.random.Generator) -> Script:
+    """The same, but in the end the two that were gone meet: what was gone last is then put out."""
+    return Script("meeting", _blinking(size, rng, 0.2))
+
+
+def _blinking(size: int, rng: np.random.Generator, nearing: float) -> Scene:
     shift = rng.uniform(-0.03, 0.03, size=4)
+    near = lambda frame: nearing * max(frame - 20, 0) / (FRAMES - 21)  # noqa: E731
+    green, blue = _line((0.76, 0.18), (0.72, 0.22 + shift[1])), _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.76))
     actors = [
-        Actor(0, _line((0.22, 0.22 + shift[0]), (0.26, 0.3)), radius=0.12, light=lambda f: 1.0 if f < 3 else 0.5),
-        Actor(1, _line((0.78, 0.2 + shift[1]), (0.72, 0.44)), radius=0.13, light=lambda f: min(0.6 + 0.06 * f, 1.0), present=lambda f: not 10 <= f <= 11),
-        Actor(TWIN, _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.58)), radius=0.12, present=lambda f: not 14 <= f <= 16),
-    ]
-    return Script("ghosts", Scene(size, actors, soft_background(size, rng, _DARK)))
+        Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, light=lambda f: 1.0 if f < 5 else 0.5),
+        Actor(
+            1, lambda f: (green(f)[0], green(f)[1] + near(f)), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
+            present=lambda f: not 10 <= f <= 11,
+        ),
+        Actor(TWIN, lambda f: (blue(f)[0], blue(f)[1] - near(f)), radius=0.12, present=lambda f: not 14 <= f <= 16),
+    ]  # fmt: skip
+    return Scene(size, actors, soft_background(size, rng, _DARK))
 
 
 def clicks(size: int, rng: np.random.Generator) -> Script:
