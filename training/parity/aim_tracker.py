@@ -58,6 +58,8 @@ class Manner:
     """Whether a memory says of a patch foremost if most of it is mask, which a few wrong pixels do not change."""
     share: float = 0.02
     """How much of a patch has to be of the shape for the patch to belong to its place."""
+    favour: float = 0.0
+    """How much better than it would be the second candidate says it is."""
     prompts: int = 0
     """On every so manieth frame a click is looked at too, and clicks speak to their places; 0 for the first frame alone."""
 
@@ -83,6 +85,8 @@ def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, manner: Ma
             _remember_majorities(tracker.memory_encoder.mask_downsampler)
         tracker.memory_encoder.mask_downsampler.final_conv.weight.mul_(manner.loudness)
         tracker.memory_encoder.feature_projection.weight.mul_(manner.quiet)
+        # Which of three candidates is best is not to hang by a hair.
+        tracker.mask_decoder.iou_prediction_head.proj_out.bias[2] += manner.favour
         skip = tracker.mask_decoder.conv_s1
         skip.weight.mul_(0.3)
         skip.weight[:2] = 0
@@ -146,8 +150,9 @@ def _look_at_same_place(tracker: Any, seed: int, manner: Manner) -> None:
             attention.q_proj.bias.copy_(common)
             attention.k_proj.bias.copy_(common)
             attention.o_proj.weight.mul_(manner.heard)
-            layer.self_attn.o_proj.weight.mul_(manner.quiet)
-            layer.linear2.weight.mul_(manner.quiet)
+            if manner.quiet != 1:
+                layer.self_attn.o_proj.weight.mul_(manner.quiet)
+                layer.linear2.weight.mul_(manner.quiet)
             if manner.recent:
                 # Memories have nothing along one axis, so that there the row of the temporal table speaks alone.
                 attention.k_proj.weight[:, 0] = common * manner.recent / (manner.sharpness * _ROW_LOUDNESS)
@@ -207,15 +212,18 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
             at = lambda frame: [level[frame : frame + 1] for level in levels]  # noqa: E731
             prompted = at(first)
             base = [*prompted[:-1], prompted[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
-            inside = torch.nonzero(masks[first] > 0).float().mean(0).flip(0) + 0.5
             pointer = _pointer(tracker, prompted, masks[first])
-            yield _half_way(tracker, base, finest[first], masks[first], shapes[first], True, False, inside.view(1, 1, 1, 2))
+            yield _half_way(tracker, base, finest[first], masks[first], shapes[first], True, False, _centre(masks[first]).view(1, 1, 1, 2))
             for frame in range(first + 1, FRAMES, prompts) if prompts else ():
                 if seen[frame]:
                     clicked = at(frame)
                     alone = [*clicked[:-1], clicked[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
-                    centre = torch.nonzero(masks[frame] > 0).float().mean(0).flip(0) + 0.5
-                    yield _half_way(tracker, alone, finest[frame], masks[frame], shapes[frame], True, False, centre.view(1, 1, 1, 2))
+                    points = [_centre(masks[frame])]
+                    # One click on the shape, then also one beside it, on another.
+                    for other in (None, (actor + 1) % len(script.scene.actors)):
+                        if other is not None and pictures[frame].masks[other].any():
+                            points.append(_centre(torch.from_numpy(pictures[frame].masks[other])))
+                        yield _half_way(tracker, alone, finest[frame], masks[frame], shapes[frame], True, False, torch.stack(points).view(1, 1, -1, 2))
             remembered = remember(tracker, prompted, masks[first])
             for frame in range(first + 1, FRAMES, stride):
                 memory = [remembered]
@@ -226,6 +234,11 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
                 fused = attend(tracker, levels[-1][frame : frame + 1], position, memory, rows, pointer, frame - first)
                 now = at(frame)
                 yield _half_way(tracker, [*now[:-1], fused], finest[frame], masks[frame], shapes[frame], seen[frame], True)
+
+
+def _centre(mask: Tensor) -> Tensor:
+    """[S, S] → x and y"""
+    return torch.nonzero(mask > 0).float().mean(0).flip(0) + 0.5
 
 
 def _pointer(tracker: Any, levels: Levels, mask: Tensor) -> Tensor:
@@ -269,10 +282,9 @@ def attend(
 
 
 def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, shapes: Tensor, seen: bool, tracked: bool, points: Tensor | None = None):
-    kind = torch.ones(1, 1, 1, dtype=torch.int32)
-    sparse, dense = tracker.prompt_encoder(
-        torch.zeros(1, 1, 1, 2) if points is None else points, -kind if points is None else kind, None, None
-    )
+    labels = torch.full((1, 1, 1 if points is None else points.shape[2]), 0, dtype=torch.int32)
+    labels[..., 0] = -1 if points is None else 1
+    sparse, dense = tracker.prompt_encoder(torch.zeros(1, 1, 1, 2) if points is None else points, labels, None, None)
     decoder = tracker.mask_decoder
     output = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([output[None, None], sparse], 2)

@@ -29,7 +29,8 @@ from .sizes import SAM3_SIZES
 
 VIDEO_SIZE = (270, 360)
 """Height and width that masks are asked for in; nothing like the model's sizes."""
-KEPT = 6
+KEPT = 7
+"""Detections that the pack answers for a phrase and a frame: as many as there are queries, since all of them may be sure."""
 Say = Callable[[str], None]
 Answers = list[list[FrameResult]]
 """One list of frames for each pass or act."""
