@@ -31,7 +31,7 @@ def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
         for layer in decoder.layers:
             for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.3)
-        # Exemplars nobody was aimed at; loud ones make everything a detection.
+        # Scores are aimed without exemplars, which drive them all to their limit; at least masks should not follow.
         detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLARS)
         detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLARS)
         masks.instance_projection.weight[0] = 0

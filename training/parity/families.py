@@ -157,9 +157,12 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         Plan("forward", "apart", every, [(0, False)]),
         Plan("exemplars", "apart", every, [(0, False)], exemplars=boxes),
         Plan("two phrases", "ghosts", both, [(0, False)]),
-        Plan("corrected often", "meeting", every, [(0, False)], often, fires=("reconditioned", "conditioning frames left out")),
+        Plan(
+            "corrected often", "meeting", every, [(0, False)], often,
+            fires=("reconditioned", "conditioning frames left out", "suppressed by occlusion"),
+        ),
         Plan("both ways", "ghosts", every, [(15, False), (15, True)]),
-    )
+    )  # fmt: skip
     runs: list[dict[str, Any]] = []
     for plan in plans:
         if plan is plans[-1]:
