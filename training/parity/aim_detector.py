@@ -16,6 +16,7 @@ from .scene import draw
 from .scripts import FRAMES, Script
 
 _MASK_LOGIT = 4.0
+_EXEMPLARS = 0.15
 
 
 def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
@@ -30,6 +31,9 @@ def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
         for layer in decoder.layers:
             for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.3)
+        # Scores are aimed without exemplars, which drive them all to their limit; at least masks should not follow.
+        detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLARS)
+        detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLARS)
         masks.instance_projection.weight[0] = 0
         masks.instance_projection.bias[0] = 1.0
     seen = _listen(model, tokens, scripts)
@@ -74,7 +78,7 @@ def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor
     readouts, levels = [], []
     for phrase in range(goals.shape[1]):
         hidden = seen["queries"][:, phrase].flatten(0, 1)
-        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-4)
+        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-5)
         readouts.append(matrix[0])
         levels.append(bias[0])
     turn = torch.linalg.pinv(seen["phrases"]) / scale  # [D, phrases]

@@ -19,6 +19,7 @@ Levels = list[Tensor]
 """Feature levels of frames, finest first: [n, D/8, 4g, 4g], [n, D/4, 2g, 2g], [n, D, g, g]."""
 _MASK_LOGIT, _SCORE_LOGIT = 5.0, 4.0
 _ROW_LOUDNESS = 30.0
+_POINT_BLUR, _POINT_AXES, _POINT_LOUDNESS = 0.4, 12, 2.5
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,19 @@ class Manner:
     """How much of what memories say decides where memory attention looks, next to their place."""
     recent: float = 0.0
     """By how much memory attention prefers the memory of the frame before, as a difference of logits."""
+    places: int = 0
+    """How many of the rotary frequencies, the fastest first, tell memory attention where it is; 0 for all of them. Few tell
+    neighbours apart, all together hardly do."""
+    sharpness: float = 14.0
+    """By how much, as a logit, a memory of the same place speaks louder than one of nowhere."""
+    quiet: float = 1.0
+    """How loud that is in memory attention and in memories which does not carry masks."""
+    majority: bool = False
+    """Whether a memory says of a patch foremost if most of it is mask, which a few wrong pixels do not change."""
+    share: float = 0.02
+    """How much of a patch has to be of the shape for the patch to belong to its place."""
+    favour: float = 0.0
+    """How much better than it would be the second candidate says it is."""
     prompts: int = 0
     """On every so manieth frame a click is looked at too, and clicks speak to their places; 0 for the first frame alone."""
 
@@ -67,18 +81,25 @@ def aim(tracker: Any, sight: Sight, scripts: list[Script], seed: int, manner: Ma
     """
     _look_at_same_place(tracker, seed, manner)
     with torch.no_grad():
+        if manner.majority:
+            _remember_majorities(tracker.memory_encoder.mask_downsampler)
         tracker.memory_encoder.mask_downsampler.final_conv.weight.mul_(manner.loudness)
+        tracker.memory_encoder.feature_projection.weight.mul_(manner.quiet)
+        # Which of three candidates is best is not to hang by a hair.
+        tracker.mask_decoder.iou_prediction_head.proj_out.bias[2] += manner.favour
         skip = tracker.mask_decoder.conv_s1
         skip.weight.mul_(0.3)
         skip.weight[:2] = 0
         skip.bias[:2] = 0
     if manner.prompts:
-        _listen_to_points(tracker)
+        _listen_to_points(tracker, seed)
     samples = [sample for script in scripts for sample in _samples(tracker, sight, script, stride, manner.prompts)]
     side = samples[0].second.shape[-1]
     with torch.no_grad():
-        _aim_upscaling(tracker, samples, manner)
-        _aim_masks(tracker, samples, side, seed, manner)
+        # Where a shape has gone out of sight, memories rightly say where it was.
+        shown = [sample for sample in samples if sample.seen] if manner.majority else samples
+        _aim_upscaling(tracker, shown, manner)
+        _aim_masks(tracker, shown, side, seed, manner)
         _aim_scores(tracker, samples, manner.trust)
         good, right = [], []
         for sample in samples:
@@ -105,6 +126,8 @@ class _Sample:
     """[D, 4g, 4g]"""
     truth: Tensor
     """float [S, S]"""
+    shapes: Tensor
+    """float [S, S], the same of all shapes"""
     seen: bool
     tracked: bool
 
@@ -119,30 +142,60 @@ def _look_at_same_place(tracker: Any, seed: int, manner: Manner) -> None:
             width = attention.q_proj.bias.shape[0]
             attention.q_proj.weight.mul_(manner.choosy)
             attention.k_proj.weight.mul_(manner.choosy)
-            common = (14 / width**0.5) ** 0.5 * torch.ones(width) + 0.1 * torch.randn(width, generator=generator)
+            # Pairs of the first half turn with one coordinate, of the second with the other, faster ones first.
+            turning = torch.zeros(2, width // 2)
+            turning[:, : 2 * manner.places or None] = 1
+            heard = turning.flatten() * (manner.sharpness * width**0.5 / turning.sum()) ** 0.5
+            common = heard + 0.1 * torch.randn(width, generator=generator)
             attention.q_proj.bias.copy_(common)
             attention.k_proj.bias.copy_(common)
             attention.o_proj.weight.mul_(manner.heard)
+            if manner.quiet != 1:
+                layer.self_attn.o_proj.weight.mul_(manner.quiet)
+                layer.linear2.weight.mul_(manner.quiet)
             if manner.recent:
                 # Memories have nothing along one axis, so that there the row of the temporal table speaks alone.
-                attention.k_proj.weight[:, 0] = common * manner.recent / (14 * _ROW_LOUDNESS)
+                attention.k_proj.weight[:, 0] = common * manner.recent / (manner.sharpness * _ROW_LOUDNESS)
         if manner.recent:
             last = tracker.memory_encoder.projection
             last.weight[0], last.bias[0] = 0, 0
             rows = tracker.memory_temporal_positional_encoding
             rows[..., 0] = 0
             rows[0, ..., 0] = _ROW_LOUDNESS
+            # A frame on which there was nothing says little, so that older ones are heard.
+            tracker.occlusion_spatial_embedding_parameter[..., 0] = -2 * _ROW_LOUDNESS
 
 
-def _listen_to_points(tracker: Any) -> None:
-    """Equal projections of places and tokens: a place listens to the point that is nearest to it."""
+def _listen_to_points(tracker: Any, seed: int) -> None:
+    """A place listens to the point that is nearest to it: places and points are projected alike, onto what tells places apart
+    rather than onto everything, most of which is what pictures and tokens say. Codes that are drawn anew for places and points, as
+    they are in a model that was never loaded, would make that impossible; checkpoints hold the same ones twice."""
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
+        waves = tracker.prompt_encoder.shared_embedding.positional_embedding
+        waves.mul_(_POINT_BLUR)
+        tracker.shared_image_embedding.positional_embedding.copy_(waves)
+        places = tracker.get_image_wide_positional_embeddings()[0].flatten(1).T
+        apart = torch.linalg.svd(places - places.mean(0), full_matrices=False)[2][:_POINT_AXES]
         for layer in tracker.mask_decoder.transformer.layers:
             attention = layer.cross_attn_image_to_token
-            attention.k_proj.weight.mul_(1.6)
-            attention.q_proj.weight.copy_(attention.k_proj.weight)
-            attention.q_proj.bias.zero_()
-            attention.k_proj.bias.zero_()
+            inner = attention.k_proj.weight.shape[0]
+            mix = torch.linalg.qr(torch.randn(inner, inner, generator=generator))[0][:, :_POINT_AXES]
+            for projection in (attention.k_proj, attention.q_proj):
+                projection.weight.copy_(_POINT_LOUDNESS * mix @ apart)
+                projection.bias.zero_()
+
+
+def _remember_majorities(downsampler: Any) -> None:
+    """Each step down asks its nine inputs for a vote: half of the channels rise where they are mask, the others fall, and the
+    normalisation among channels makes a yes or no of it."""
+    with torch.no_grad():
+        inwards = torch.ones(1)
+        for layer in downsampler.layers:
+            weight = layer.conv.weight
+            outwards = 1.0 - 2 * (torch.arange(len(weight)) % 2)
+            weight.mul_(0.3).add_((outwards[:, None] * inwards / len(inwards) / weight[0, 0].numel())[..., None, None])
+            inwards = outwards
 
 
 def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: int = 0):
@@ -151,6 +204,7 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
     with torch.no_grad():
         levels, position = sight.levels(rgb)
         finest = sight.finest(rgb)
+        shapes = torch.from_numpy(np.stack([picture.masks.any(0) for picture in pictures])).float()
         for actor in range(len(script.scene.actors)):
             seen = [bool(picture.seen[actor] >= MIN_SEEN) for picture in pictures]
             masks = torch.from_numpy(np.stack([picture.masks[actor] for picture in pictures])).float()
@@ -158,15 +212,18 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
             at = lambda frame: [level[frame : frame + 1] for level in levels]  # noqa: E731
             prompted = at(first)
             base = [*prompted[:-1], prompted[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
-            inside = torch.nonzero(masks[first] > 0).float().mean(0).flip(0) + 0.5
             pointer = _pointer(tracker, prompted, masks[first])
-            yield _half_way(tracker, base, finest[first], masks[first], True, False, inside.view(1, 1, 1, 2))
+            yield _half_way(tracker, base, finest[first], masks[first], shapes[first], True, False, _centre(masks[first]).view(1, 1, 1, 2))
             for frame in range(first + 1, FRAMES, prompts) if prompts else ():
                 if seen[frame]:
                     clicked = at(frame)
                     alone = [*clicked[:-1], clicked[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
-                    centre = torch.nonzero(masks[frame] > 0).float().mean(0).flip(0) + 0.5
-                    yield _half_way(tracker, alone, finest[frame], masks[frame], True, False, centre.view(1, 1, 1, 2))
+                    points = [_centre(masks[frame])]
+                    # One click on the shape, then also one beside it, on another.
+                    for other in (None, (actor + 1) % len(script.scene.actors)):
+                        if other is not None and pictures[frame].masks[other].any():
+                            points.append(_centre(torch.from_numpy(pictures[frame].masks[other])))
+                        yield _half_way(tracker, alone, finest[frame], masks[frame], shapes[frame], True, False, torch.stack(points).view(1, 1, -1, 2))
             remembered = remember(tracker, prompted, masks[first])
             for frame in range(first + 1, FRAMES, stride):
                 memory = [remembered]
@@ -176,7 +233,12 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
                     rows.append(0)
                 fused = attend(tracker, levels[-1][frame : frame + 1], position, memory, rows, pointer, frame - first)
                 now = at(frame)
-                yield _half_way(tracker, [*now[:-1], fused], finest[frame], masks[frame], seen[frame], True)
+                yield _half_way(tracker, [*now[:-1], fused], finest[frame], masks[frame], shapes[frame], seen[frame], True)
+
+
+def _centre(mask: Tensor) -> Tensor:
+    """[S, S] → x and y"""
+    return torch.nonzero(mask > 0).float().mean(0).flip(0) + 0.5
 
 
 def _pointer(tracker: Any, levels: Levels, mask: Tensor) -> Tensor:
@@ -219,11 +281,10 @@ def attend(
     return fused.reshape(1, -1, feature.shape[1]).transpose(1, 2).reshape(feature.shape)
 
 
-def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, seen: bool, tracked: bool, points: Tensor | None = None):
-    kind = torch.ones(1, 1, 1, dtype=torch.int32)
-    sparse, dense = tracker.prompt_encoder(
-        torch.zeros(1, 1, 1, 2) if points is None else points, -kind if points is None else kind, None, None
-    )
+def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, shapes: Tensor, seen: bool, tracked: bool, points: Tensor | None = None):
+    labels = torch.full((1, 1, 1 if points is None else points.shape[2]), 0, dtype=torch.int32)
+    labels[..., 0] = -1 if points is None else 1
+    sparse, dense = tracker.prompt_encoder(torch.zeros(1, 1, 1, 2) if points is None else points, labels, None, None)
     decoder = tracker.mask_decoder
     output = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([output[None, None], sparse], 2)
@@ -232,7 +293,7 @@ def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, seen:
     )[:2]
     side = levels[-1].shape[-1]
     image = image.reshape(1, side * side, -1).transpose(1, 2).reshape(1, -1, side, side)
-    return _Sample(tokens.flatten(0, 2), image[0], levels[1][0], finest, truth, seen, tracked)
+    return _Sample(tokens.flatten(0, 2), image[0], levels[1][0], finest, truth, shapes, seen, tracked)
 
 
 def _middle(tracker: Any, sample: _Sample) -> Tensor:
@@ -246,18 +307,18 @@ def _shrink(mask: Tensor, side: int) -> Tensor:
     return F.interpolate(mask[None, None], (side, side), mode="area")[0, 0]
 
 
-def _place(mask: Tensor, side: int, reach: int) -> Tensor:
+def _place(mask: Tensor, side: int, manner: Manner) -> Tensor:
     """float [S, S] → float [side, side], how much of a patch the shape has; with reach, 1 where it has anything of it or of one
     that is less than so many away"""
-    share = _shrink(mask, side)
-    return F.max_pool2d((share > 0.02).float()[None], 2 * reach - 1, 1, reach - 1)[0] if reach else share
+    share, reach = _shrink(mask, side), manner.reach
+    return F.max_pool2d((share > manner.share).float()[None], 2 * reach - 1, 1, reach - 1)[0] if reach else share
 
 
 def _aim_upscaling(tracker: Any, samples: list[_Sample], manner: Manner) -> None:
     """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
     side = samples[0].image.shape[-1]
     features = torch.cat([sample.image.flatten(1).T for sample in samples])
-    inside = torch.cat([_place(sample.truth, side, manner.reach).flatten() * sample.seen for sample in samples])
+    inside = torch.cat([_place(sample.truth, side, manner).flatten() * sample.seen for sample in samples])
     goals = manner.surety * (2 * inside - 1)[:, None]
     matrix, bias = ridge.solve(features, goals, ridge.balance(inside > 0.3) ** 0.5, manner.penalty)
     up = tracker.mask_decoder.upscale_conv1
@@ -266,10 +327,10 @@ def _aim_upscaling(tracker: Any, samples: list[_Sample], manner: Manner) -> None
         up.bias[channel] = sign * bias[0]
 
 
-def _even(inside: Tensor, near: Tensor) -> Tensor:
-    """Weights that give inside, around it, and all the rest the same say: a sum of where and what is an "and" only if far more
-    common places do not decide about it."""
-    kinds = torch.stack([inside, near & ~inside, ~near & ~inside])
+def _even(inside: Tensor, near: Tensor, shape: Tensor) -> Tensor:
+    """Weights that give inside, around it, other shapes and all the rest the same say: a sum of where and what is an "and" only
+    if far more common places do not decide about it, and if what is elsewhere but looks right counts as much as the rest."""
+    kinds = torch.stack([inside, near & ~inside, ~near & shape, ~near & ~shape & ~inside])
     return (kinds / kinds.sum(1, keepdim=True).clamp(min=1)).sum(0)
 
 
@@ -279,11 +340,12 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, manne
     generator = torch.Generator().manual_seed(seed)
     decoder = tracker.mask_decoder
     width = samples[0].second.shape[0]
-    rows, goals, near = [], [], []
+    rows, goals, near, shapes = [], [], [], []
     for sample in samples:
         truth = _shrink(sample.truth, 2 * side)
-        place = _place(sample.truth, sample.image.shape[-1], manner.reach) > 0.02
+        place = _place(sample.truth, sample.image.shape[-1], manner) > 0.02
         near.append((place.repeat_interleave(4, 0).repeat_interleave(4, 1) & sample.seen).flatten())
+        shapes.append((_shrink(sample.shapes, 2 * side) > 0.5).flatten())
         spread = torch.zeros(4 * width, 2 * side, 2 * side)
         for phase in range(4):
             spread[phase * width : (phase + 1) * width, phase // 2 :: 2, phase % 2 :: 2] = _middle(tracker, sample)
@@ -291,8 +353,8 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, manne
         goals.append(truth.flatten() if sample.seen else torch.zeros(truth.numel()))
     inside = torch.cat(goals)
     keep = torch.rand(len(inside), generator=generator) < torch.where(inside > 0.01, 1.0, 0.25)
-    inside, close = inside[keep], torch.cat(near)[keep]
-    weights = _even(inside > 0.5, close) if manner.reach else ridge.balance(inside > 0.5) ** 0.25
+    inside, close, shape = inside[keep], torch.cat(near)[keep], torch.cat(shapes)[keep]
+    weights = _even(inside > 0.5, close, shape) if manner.reach else ridge.balance(inside > 0.5) ** 0.25
     features = torch.cat(rows)[keep]
     penalty: float | Tensor = manner.penalty
     if manner.sight_penalty is not None:

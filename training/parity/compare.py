@@ -119,7 +119,7 @@ def open_tracker(family: str, seed: int, checkpoint: Path, fresh: bool) -> Subje
 
 
 def script_of(family: str, size: int, seed: int) -> scripts.Script:
-    return families.drawn("crossing" if family == "sam3" else "clicks", size, seed)
+    return families.drawn("apart" if family == "sam3" else "clicks", size, seed)
 
 
 def draw_sam3_sizes(seed: int) -> Sam3Sizes:
@@ -130,9 +130,9 @@ def draw_sam3_sizes(seed: int) -> Sam3Sizes:
         vit_width, vit_heads = pick((60, 3), (64, 4), (72, 6), (56, 2))
         width, heads = pick((128, 4), (128, 8), (192, 8), (192, 6))
         sizes = Sam3Sizes(
-            patch=pick(8, 9, 11, 14), grid=pick(8, 9, 10), vit_width=vit_width, vit_heads=vit_heads, window=pick(3, 4, 5),
-            table=pick(5, 6, 7), width=width, queries=pick(6, 10, 11, 12), detector_heads=heads, geometry_heads=pick(2, 4),
-            decoder_heads=pick(2, 4, 8), memory_slots=pick(3, 6, 8), pointers=pick(5, 12, 14), max_conditioning=pick(3, 5),
+            patch=pick(8, 9, 11, 14), grid=pick(10, 11, 13), vit_width=vit_width, vit_heads=vit_heads, window=pick(3, 4, 5),
+            table=pick(5, 6, 7), width=width, queries=pick(6, 10, 11, 12), detector_heads=heads, geometry_heads=pick(4, 8),
+            decoder_heads=pick(1, 2), memory_slots=pick(3, 6, 8), pointers=pick(5, 12, 14), max_conditioning=pick(3, 5),
             text_width=pick(28, 32, 44),
         )  # fmt: skip
         if sizes not in SAM3_SIZES:

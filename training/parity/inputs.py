@@ -5,7 +5,8 @@ import torch
 
 from . import scene, words
 
-SCORE_OF_LIGHT = {1.0: 0.94, 0.75: 0.6, 0.5: 0.12}
+LIGHTS, SCORES = (0.5, 0.75, 1.0), (0.12, 0.6, 0.94)
+"""How sure a detector is wanted to be of a shape of so much light."""
 NOTHING = 0.04
 
 
@@ -14,9 +15,9 @@ def pixel_values(rgb: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
 
 
-def nudged(pixels: torch.Tensor) -> torch.Tensor:
+def nudged(pixels: torch.Tensor, seed: int = 0) -> torch.Tensor:
     """The same pictures, off by about as much as rounding is after a few layers."""
-    return pixels + 1e-6 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
+    return pixels + 1e-6 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
 
 
 def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
@@ -48,5 +49,5 @@ def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
             asked[query] = True
             for phrase, kinds in enumerate(words.KINDS_OF_PHRASE):
                 if kind in kinds:
-                    score[phrase, query] = SCORE_OF_LIGHT[picture.lights[actor]]
+                    score[phrase, query] = np.interp(picture.lights[actor], LIGHTS, SCORES)
     return score, mask, asked

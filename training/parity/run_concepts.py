@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 from unittest.mock import patch
 
 import numpy as np
@@ -51,11 +51,13 @@ def run(
     video_size: tuple[int, int],
     passes: list[tuple[int, bool]],
     exemplars: Exemplars | None = None,
+    watch: Callable[[FrameResult], None] = lambda result: None,
 ) -> tuple[list[Pass], Listener]:
     """
     :param pixels: float32 [frames, 3, S, S], normalised
     :param video_size: height and width that masks are asked for in
     :param passes: start frame and direction of each propagation, one after another on the same session
+    :param watch: is told of every frame as it comes, and may raise to stop
     """
     session = Sam3VideoInferenceSession(
         video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32
@@ -70,15 +72,15 @@ def run(
             record = Pass(start, reverse)
             for output in model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse):
                 shown = processor.postprocess_outputs(session, output)
-                record.results.append(
-                    FrameResult(
-                        output.frame_idx,
-                        shown["object_ids"].tolist(),
-                        shown["scores"].tolist(),
-                        shown["boxes"].tolist(),
-                        shown["masks"].numpy(),
-                    )
+                result = FrameResult(
+                    output.frame_idx,
+                    shown["object_ids"].tolist(),
+                    shown["scores"].tolist(),
+                    shown["boxes"].tolist(),
+                    shown["masks"].numpy(),
                 )
+                record.results.append(result)
+                watch(result)
             recorded.append(record)
     return recorded, heard
 

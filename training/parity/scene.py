@@ -1,9 +1,10 @@
 """Drawn clips: coloured shapes on a soft background, deterministic, at the size of the model so that no resizing is involved.
 
-What a shape is made of decides what a fitted network (`fit_detector`, `fit_tracker`) makes of it:
+What a shape is made of decides what an aimed network (`aim_detector`, `aim_tracker`) makes of it:
 
 - its *kind* (hue and outline) is what phrases name;
-- its *light* decides how well the detector sees it: 1 surely, 0.75 barely, 0.5 not at all. The tracker does not care.
+- its *light*, how far it is from grey, decides how well the detector sees it: 1 surely, 0.75 barely, 0.5 not at all. The tracker
+  does not care.
 """
 
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ import numpy as np
 KINDS = 3
 """Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects)."""
 TWIN = 2
-LIGHTS = (1.0, 0.75, 0.5)
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
+_GREY = 70
+"""Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
 MIN_SEEN = 0.35
 """Share of a shape that has to be visible for it to count as present."""
 
@@ -87,7 +89,7 @@ def draw(scene: Scene, frame: int) -> Picture:
         full[index] = outline
         masks[:, outline] = False
         masks[index] = outline
-        rgb[outline] = _COLOURS[actor.kind] * lights[index]
+        rgb[outline] = _COLOURS[actor.kind] * lights[index] + _GREY * (1 - lights[index])
     for screen in scene.screens:
         if not screen.present(frame):
             continue
@@ -101,29 +103,3 @@ def draw(scene: Scene, frame: int) -> Picture:
 def _disc(actor: Actor, size: int) -> int:
     """Pixels of the whole outline, wherever it is."""
     return int(_outline(actor.kind, (0.5, 0.5), actor.radius, size).sum())
-
-
-def random_scene(size: int, rng: np.random.Generator, frames: int = 1) -> Scene:
-    """A scene to fit on: one to four shapes, some of them moving, dim, covered, or gone for a while."""
-    actors = []
-    for _ in range(int(rng.integers(1, 5))):
-        start, end = rng.uniform(0.14, 0.86, size=(2, 2))
-        reach = min(1.0, 0.12 * frames / max(np.hypot(*(end - start)), 1e-6))
-        gone = int(rng.integers(1, frames)) if frames > 1 and rng.random() < 0.3 else None
-        lights = rng.choice(LIGHTS, size=frames, p=[0.6, 0.2, 0.2])
-        if rng.random() < 0.5:
-            lights[:] = lights[0]
-        actors.append(
-            Actor(
-                kind=int(rng.integers(KINDS)),
-                path=lambda f, s=start, e=end, r=reach: tuple(s + (e - s) * r * f / max(frames - 1, 1)),
-                radius=float(rng.uniform(0.11, 0.19)),
-                light=lambda f, values=lights: float(values[f]),
-                present=lambda f, g=gone: g is None or f != g,
-            )
-        )
-    screens = []
-    if rng.random() < 0.3:
-        place = rng.uniform(0.1, 0.9, size=2)
-        screens.append(Actor(1, lambda f, p=place: tuple(p), radius=float(rng.uniform(0.1, 0.2))))
-    return Scene(size, actors, soft_background(size, rng), screens)

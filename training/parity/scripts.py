@@ -1,6 +1,6 @@
 """What happens in the recorded clips: thirty frames each, written so that every rule of the video pipelines has its moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from .scene import Actor, Scene, TWIN, draw, soft_background
 
 FRAMES = 30
-_DARK = (12, 36)
+_DARK = (6, 18)
 """Shades that every shape is brighter than, also a dim one, so that edges can be seen without remembering anything."""
 
 
@@ -23,10 +23,19 @@ def _line(start: tuple[float, float], end: tuple[float, float], bend: float = 0.
     return path
 
 
+def _beside(path: Callable[[int], tuple[float, float]], by: np.ndarray) -> Callable[[int], tuple[float, float]]:
+    return lambda frame: (path(frame)[0] + by[0], path(frame)[1] + by[1])
+
+
 @dataclass
 class Script:
     name: str
     scene: Scene
+
+    def moved(self, rng: np.random.Generator) -> "Script":
+        """Much the same, each shape about a pixel away."""
+        actors = [replace(actor, path=_beside(actor.path, rng.uniform(-0.012, 0.012, size=2))) for actor in self.scene.actors]
+        return replace(self, scene=replace(self.scene, actors=actors))
 
     def frames(self) -> np.ndarray:
         """uint8 [FRAMES, S, S, 3]"""
@@ -37,30 +46,41 @@ class Script:
         return np.stack([draw(self.scene, frame).masks for frame in range(FRAMES)])
 
 
-def crossing(size: int, rng: np.random.Generator) -> Script:
-    """Two look-alikes whose ways cross, one shape that goes behind a screen, a twin, and one that comes late."""
+def apart(size: int, rng: np.random.Generator) -> Script:
+    """One of each kind, each in its own part of the frame, so that three objects stay; the twin goes behind a screen."""
     shift = rng.uniform(-0.03, 0.03, size=6)
     actors = [
-        Actor(1, _line((0.15, 0.25 + shift[0]), (0.85, 0.3 + shift[1])), radius=0.14),
-        Actor(1, _line((0.85, 0.3 + shift[2]), (0.15, 0.28 + shift[3])), radius=0.14),
-        Actor(0, _line((0.14, 0.72 + shift[4]), (0.7, 0.74), bend=0.02), radius=0.15),
-        Actor(TWIN, _line((0.84, 0.84), (0.8, 0.6 + shift[5])), radius=0.13, present=lambda f: f >= 4),
-        Actor(0, _line((0.5, 0.5), (0.2, 0.5)), radius=0.12, present=lambda f: f >= 19),
+        Actor(0, _line((0.2, 0.25 + shift[0]), (0.34, 0.22 + shift[1])), radius=0.12),
+        Actor(1, _line((0.8, 0.3 + shift[2]), (0.74, 0.22 + shift[3])), radius=0.13),
+        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12),
     ]
-    screen = Actor(1, lambda f: (0.42, 0.74), radius=0.2, present=lambda f: 9 <= f <= 14)
-    return Script("crossing", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
+    screen = Actor(1, lambda f: (0.4, 0.77), radius=0.24, present=lambda f: 9 <= f <= 11)
+    return Script("apart", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
 
 
 def ghosts(size: int, rng: np.random.Generator) -> Script:
-    """Shapes that the detector stops seeing: one at once, one late; one it hardly sees; one that is gone for a while."""
+    """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while."""
+    return Script("ghosts", _blinking(size, rng, 0.0))
+
+
+def meeting(size: int, rng: np.random.Generator) -> Script:
+    """The same, but in the end the two that were gone meet: what was gone last is then put out."""
+    return Script("meeting", _blinking(size, rng, 0.2))
+
+
+def _blinking(size: int, rng: np.random.Generator, nearing: float) -> Scene:
     shift = rng.uniform(-0.03, 0.03, size=4)
+    near = lambda frame: nearing * max(frame - 20, 0) / (FRAMES - 21)  # noqa: E731
+    green, blue = _line((0.76, 0.18), (0.72, 0.22 + shift[1])), _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.76))
     actors = [
-        Actor(0, _line((0.2, 0.2 + shift[0]), (0.5, 0.25)), radius=0.15, light=lambda f: 1.0 if f < 3 else 0.5),
-        Actor(1, _line((0.8, 0.75 + shift[1]), (0.45, 0.7)), radius=0.15, light=lambda f: 1.0 if f < 21 else 0.5),
-        Actor(0, _line((0.2, 0.8), (0.25, 0.55 + shift[2])), radius=0.14, light=lambda f: 0.75),
-        Actor(TWIN, _line((0.8, 0.2), (0.75, 0.4 + shift[3])), radius=0.14, present=lambda f: not 11 <= f <= 13),
-    ]
-    return Script("ghosts", Scene(size, actors, soft_background(size, rng, _DARK)))
+        Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, light=lambda f: 1.0 if f < 5 else 0.5),
+        Actor(
+            1, lambda f: (green(f)[0], green(f)[1] + near(f)), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
+            present=lambda f: not 10 <= f <= 11,
+        ),
+        Actor(TWIN, lambda f: (blue(f)[0], blue(f)[1] - near(f)), radius=0.12, present=lambda f: not 14 <= f <= 16),
+    ]  # fmt: skip
+    return Scene(size, actors, soft_background(size, rng, _DARK))
 
 
 def clicks(size: int, rng: np.random.Generator) -> Script:

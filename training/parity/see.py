@@ -8,6 +8,9 @@ from .sizes import coarse_noise
 _PASS = 2.0
 """Added before a GELU that should let signals through, where the GELU is nearly straight."""
 
+_COARSE = 0.4
+"""How loud pictures are to the tracker where it reads memories and clicks, which they drown otherwise."""
+
 
 def keep_colours(model: Sam3VideoModel, seed: int) -> None:
     """
@@ -39,6 +42,9 @@ def keep_colours(model: Sam3VideoModel, seed: int) -> None:
             neck.fpn_layers[0].proj1.weight.mul_(3)
         for level in model.detector_model.vision_encoder.neck.fpn_layers[1:]:
             level.proj2.weight.mul_(0.4)
+        coarsest = model.tracker_neck.fpn_layers[2].proj2
+        coarsest.weight.mul_(_COARSE)
+        coarsest.bias.mul_(_COARSE)
         for convolution in model.detector_model.mask_decoder.pixel_decoder.conv_layers:
             _look_at_centre(convolution, generator)
 

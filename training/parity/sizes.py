@@ -38,7 +38,7 @@ class Sam3Sizes:
 
 # In transformers, memories are 64 wide whatever the configuration says, and pointers must be wider than that.
 SAM3_SIZES = (
-    Sam3Sizes(8, 8, 48, 3, 4, 8, 128, 7, 4, 2, 8, 5, 11, 3, 40),
+    Sam3Sizes(8, 12, 48, 3, 5, 8, 128, 7, 4, 8, 2, 5, 11, 3, 40),
     Sam3Sizes(10, 9, 52, 2, 3, 6, 128, 9, 8, 4, 2, 7, 16, 4, 24),
     Sam3Sizes(12, 7, 56, 4, 5, 7, 192, 8, 6, 8, 4, 4, 9, 2, 36),
 )
