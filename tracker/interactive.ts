@@ -1,5 +1,5 @@
 /** Clicks and boxes on one object: which graph answers them, and with what. */
-import { xywhToXyxy } from "../detector/geometry.js";
+import { type BoxXyxy, xywhToXyxy } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import type { MemoryEntry } from "../memory/bank.js";
 import type { Selection } from "../memory/select.js";
@@ -26,15 +26,27 @@ export function mergePrompts(
   };
 }
 
+/** One object's box: its corners are two more points. */
+export function boxPrompt([x0, y0, x1, y1]: BoxXyxy): PointPrompt {
+  return {
+    points: [
+      [x0, y0],
+      [x1, y1],
+    ],
+    labels: [2, 3],
+  };
+}
+
+/** The corners of a box, if there is one, then the clicks. */
+export function withCorners(box: BoxXyxy | undefined, { points, labels }: PointPrompt): PointPrompt {
+  if (!box) return { points, labels };
+  const corners = boxPrompt(box);
+  return { points: [...corners.points, ...points], labels: [...corners.labels, ...labels] };
+}
+
 /** The corners of the box, then the clicks, at most `maxPoints` of them: the first and the last half. */
 export function toPointPrompt({ points, labels, box }: PromptState, maxPoints: number): PointPrompt {
-  const corners = box ? xywhToXyxy(box) : null;
-  const all: PointPrompt = corners
-    ? {
-        points: [[corners[0], corners[1]], [corners[2], corners[3]], ...points],
-        labels: [2, 3, ...labels],
-      }
-    : { points, labels };
+  const all = withCorners(box && xywhToXyxy(box), { points, labels });
   if (all.points.length <= maxPoints) return all;
   const head = Math.ceil(maxPoints / 2);
   const tail = all.points.length - (maxPoints - head);

@@ -4,6 +4,7 @@ import { type Detection, detect, type Findings } from "../detector/detect.js";
 import { boxIou, cxcywhToXyxy, xyxyToCxcywh } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { maskBits, maskExtent } from "../detector/mask-bits.js";
+import { boxPrompt } from "./interactive.js";
 import type { TrackerParts } from "./parts.js";
 import { CERTAIN, type Sight } from "./sight.js";
 
@@ -70,15 +71,7 @@ export async function drawExemplars(
       ({ extent }) => boxIou(extent.box, corners) >= policy.associate.trkAssocIouThresh,
     );
     if (label === 0 || isFound) continue;
-    const [x0, y0, x1, y1] = corners;
-    const prompt = {
-      points: [
-        [x0, y0],
-        [x1, y1],
-      ] as const,
-      labels: [2, 3],
-    };
-    const { maskLogits, iou } = await model.segment(features, prompt, null);
+    const { maskLogits, iou } = await model.segment(features, boxPrompt(corners), null);
     const extent = maskExtent(maskLogits, geometry.m);
     if (!extent) continue;
     const score = Math.max(iou, policy.detect.scoreThresholdDetection);

@@ -3,6 +3,7 @@ import type { FrameFeatures } from "../detector/graph.js";
 import { maskBits, maskExtent, maskIou } from "../detector/mask-bits.js";
 import { fillHoles } from "./fill-holes.js";
 import { speckArea } from "./follow.js";
+import { boxPrompt } from "./interactive.js";
 import type { TrackerParts } from "./parts.js";
 import { type Sight, setMask } from "./sight.js";
 
@@ -17,12 +18,7 @@ export async function redraw(
   for (const sight of sights) {
     const extent = maskExtent(sight.maskLogits, geometry.m);
     if (!extent) continue;
-    const [x0, y0, x1, y1] = extent.box;
-    const corners = [
-      [x0, y0],
-      [x1, y1],
-    ] as const;
-    const { maskLogits } = await model.segment(levels, { points: corners, labels: [2, 3] }, sight.maskLogits);
+    const { maskLogits } = await model.segment(levels, boxPrompt(extent.box), sight.maskLogits);
     if (maskIou(maskBits(maskLogits), sight.bits) >= redrawnIou)
       setMask(sight, fillHoles(maskLogits, geometry.m, speckArea(geometry, policy.mask)));
   }

@@ -2,6 +2,7 @@
  * Interactive segmentation of one picture: prompts in, candidate masks out, nothing remembered. This is the image
  * predictor of SAM and SAM 2 (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) on the pack's `segment` graph.
  */
+import { withCorners } from "./interactive.js";
 import { type Candidates, type Frame, type PointPrompt, PREVIOUS_LOGIT } from "./model.js";
 import type { TrackerParts } from "./parts.js";
 import { PromptError, unsupportedByPack } from "./prompts.js";
@@ -73,12 +74,7 @@ function previousLogits(
 /** The corners of the box, then the clicks; one point that is none where nothing else is. */
 function pointPrompts({ points, labels, boxesXyxy }: PredictionPrompt): PointPrompt[] {
   return points.map((clicks, row) => {
-    const box = boxesXyxy?.[row];
-    const corners = box ? ([[box[0], box[1]] as const, [box[2], box[3]] as const] as const) : [];
-    const all: PointPrompt = {
-      points: [...corners, ...clicks],
-      labels: [...(box ? [2, 3] : []), ...(labels[row] ?? [])],
-    };
+    const all = withCorners(boxesXyxy?.[row], { points: clicks, labels: labels[row] ?? [] });
     return all.points.length > 0 ? all : { points: [[0, 0]], labels: [-1] };
   });
 }

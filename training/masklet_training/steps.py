@@ -185,12 +185,23 @@ WEIGHTS = {"seg": 1.5, "refine": 0.4, "outline": 0.7, "track": 1.5, "iou": 0.3, 
            "match": 1.0, "naming": 1.0}  # fmt: skip
 
 
+def encode(model: CompactModel, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """images uint8 [frames,S,S,3] → the encoder's three levels."""
+    pixels = images.permute(0, 3, 1, 2).float()
+    return model.encode(pixels.contiguous(memory_format=torch.channels_last))
+
+
+@torch.no_grad()
+def fixed_trunk(model: CompactModel, images: Tensor) -> Tensor:
+    """What the detector reads, of an encoder that is not trained."""
+    return model.trunk(encode(model, images))
+
+
 def total_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """images uint8 [frames,S,S,3], the clips' frames first → weighted loss and the parts as plain numbers."""
-    pixels = images.permute(0, 3, 1, 2).float()
-    levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
+    levels = encode(model, images)
     frames = batch["objects"]["mask"].shape[1]
     clips = int(batch["objects"]["clip"].max()) + 1
     split = tuple(level[: clips * frames].reshape(clips, frames, *level.shape[1:]) for level in levels)
@@ -208,9 +219,8 @@ def memory_loss(
     """Tracking alone over longer clips; the encoder is not trained. Arguments and results as for `total_loss`."""
     objects = batch["objects"]
     frames = objects["mask"].shape[1]
-    pixels = images.permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        levels = model.encode(pixels.contiguous(memory_format=torch.channels_last))
+        levels = encode(model, images)
     split = tuple(level.reshape(-1, frames, *level.shape[1:]) for level in levels)
     return weighted(tracking_losses(model, split, objects, own_start=True))
 
@@ -219,9 +229,7 @@ def concept_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """Detection alone; the encoder is not trained. Arguments and results as for `total_loss`."""
-    pixels = images.permute(0, 3, 1, 2).float()
-    with torch.no_grad():
-        trunk = model.trunk(model.encode(pixels.contiguous(memory_format=torch.channels_last)))
+    trunk = fixed_trunk(model, images)
     losses = detection_losses(model, trunk, batch["concepts"])
     return weighted(losses | naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
 
@@ -230,9 +238,7 @@ def name_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """Naming of regions alone; only the namer is trained. Arguments and results as for `total_loss`."""
-    pixels = images.permute(0, 3, 1, 2).float()
-    with torch.no_grad():
-        trunk = model.trunk(model.encode(pixels.contiguous(memory_format=torch.channels_last)))
+    trunk = fixed_trunk(model, images)
     return weighted(naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
 
 
