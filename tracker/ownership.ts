@@ -16,7 +16,8 @@ export interface ShownMask {
 }
 
 /**
- * Gives each pixel to the object of a group that the tracker is surest of; the first of equals.
+ * Gives each pixel to the object of a group that the tracker is surest of; the first of equals. Each mask is walked once,
+ * however many there are.
  * @param masks by ascending id
  * @param unknown what a missing probability counts as; an object at 0 loses everything unless it is alone on the frame
  * @returns the bits that each keeps; untouched ones are the same arrays
@@ -25,36 +26,55 @@ export function resolveOwnership(masks: readonly ShownMask[], unknown: number): 
   const kept = masks.map(({ bits }) => bits);
   if (masks.length < 2) return kept;
   const sureness = masks.map(({ claim }) => Math.fround(claim.prob ?? unknown));
-  masks.forEach((mask, i) => {
-    if ((sureness[i] as number) <= 0) {
-      kept[i] = new Uint8Array(mask.bits.length);
-      return;
-    }
-    masks.forEach((other, j) => {
-      if (i === j || mask.claim.group === null || mask.claim.group !== other.claim.group) return;
-      const [own, theirs] = [sureness[i] as number, sureness[j] as number];
-      if (theirs > own || (theirs === own && j < i)) kept[i] = without(kept[i] as Uint8Array, mask, other);
-    });
+  const sure = (index: number) => sureness[index] as number;
+  const groups = new Map<PixelClaim["group"], number[]>();
+  masks.forEach(({ claim: { group }, bits }, index) => {
+    if (sure(index) <= 0) kept[index] = new Uint8Array(bits.length);
+    else if (group !== null) groups.set(group, [...(groups.get(group) ?? []), index]);
   });
+  for (const members of groups.values()) {
+    if (members.length < 2) continue;
+    members.sort((a, b) => sure(b) - sure(a) || a - b);
+    const claimed = new ClaimedPixels(members.map((index) => masks[index] as ShownMask));
+    for (const index of members) kept[index] = claimed.claim(masks[index] as ShownMask);
+  }
   return kept;
 }
 
-/** The bits of `mask` that `other` does not cover. */
-function without(bits: Uint8Array, mask: ShownMask, other: ShownMask): Uint8Array {
-  const [x0, y0, x1, y1] = mask.box;
-  const [ox0, oy0, ox1, oy1] = other.box;
-  const [left, top, right, bottom] = [
-    Math.max(x0, ox0),
-    Math.max(y0, oy0),
-    Math.min(x1, ox1),
-    Math.min(y1, oy1),
-  ];
-  if (left >= right || top >= bottom) return bits;
-  const cut = bits.slice();
-  for (let y = top; y < bottom; y++) {
-    for (let x = left; x < right; x++) {
-      if (other.bits[(y - oy0) * (ox1 - ox0) + x - ox0]) cut[(y - y0) * (x1 - x0) + x - x0] = 0;
-    }
+/** Which pixels of the box around some masks have an owner already. */
+class ClaimedPixels {
+  private readonly left: number;
+  private readonly top: number;
+  private readonly width: number;
+  /** uint8, row by row; 1: has an owner */
+  private readonly taken: Uint8Array;
+
+  constructor(masks: readonly ShownMask[]) {
+    const edge = (side: 0 | 1 | 2 | 3, pick: (...values: number[]) => number) =>
+      masks.map(({ box }) => box[side]).reduce((a, b) => pick(a, b));
+    this.left = edge(0, Math.min);
+    this.top = edge(1, Math.min);
+    this.width = edge(2, Math.max) - this.left;
+    this.taken = new Uint8Array(this.width * (edge(3, Math.max) - this.top));
   }
-  return cut;
+
+  /** Takes what nobody has yet → the bits of the mask that are its own. */
+  claim({ bits, box: [x0, y0, x1, y1] }: ShownMask): Uint8Array {
+    const { taken } = this;
+    let own = bits;
+    let from = 0;
+    for (let y = y0; y < y1; y++) {
+      let place = (y - this.top) * this.width + x0 - this.left;
+      for (const end = from + x1 - x0; from < end; from++, place++) {
+        if (bits[from] === 0) continue;
+        if (taken[place] === 0) {
+          taken[place] = 1;
+          continue;
+        }
+        if (own === bits) own = bits.slice();
+        own[from] = 0;
+      }
+    }
+    return own;
+  }
 }
