@@ -9,7 +9,7 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { startServer } from "../../server/main.js";
-import { connect } from "../typescript/client.js";
+import { connect, type MaskletClient } from "../typescript/client.js";
 
 interface Measured {
   frames: number;
@@ -101,24 +101,34 @@ async function measureServer({ pack, video, prompt, threads }: Plan): Promise<Me
   try {
     await server.predictor.ready;
     const client = await connect(server.url);
+    // Graphs are opened when they are first used; opening them is loading the model, which the other side does not count.
+    await track(client, video, prompt, 2);
     const begun = performance.now();
-    const session = await client.startSession({ resource_path: video });
-    await session.addPrompt({ frame_index: 0, ...promptFields(prompt) });
-    let frames = 0;
-    let objects = 0;
-    for await (const { outputs } of session.propagate({
-      propagation_direction: "forward",
-      start_frame_index: 0,
-    })) {
-      frames += 1;
-      objects += outputs.out_obj_ids.length;
-    }
+    const seen = await track(client, video, prompt);
     const seconds = (performance.now() - begun) / 1000;
     await client.close();
-    return { frames, objects, seconds };
+    return { ...seen, seconds };
   } finally {
     await server.close();
   }
+}
+
+/** Prompts the first frame and follows the video, in a session of its own. @param limit at most so many frames */
+async function track(client: MaskletClient, video: string, prompt: Plan["prompt"], limit?: number) {
+  const session = await client.startSession({ resource_path: video });
+  await session.addPrompt({ frame_index: 0, ...promptFields(prompt) });
+  let frames = 0;
+  let objects = 0;
+  for await (const { outputs } of session.propagate({
+    propagation_direction: "forward",
+    start_frame_index: 0,
+    ...(limit === undefined ? {} : { max_frame_num_to_track: limit }),
+  })) {
+    frames += 1;
+    objects += outputs.out_obj_ids.length;
+  }
+  await session.close();
+  return { frames, objects };
 }
 
 function line(name: string, { frames, objects, seconds }: Measured): string {
