@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -318,22 +319,28 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     }
 
 
-def _produce(sprites: str, shape: BatchShape, seed: int, out: Any) -> None:
-    cv2.setNumThreads(1)
+def make_batches(sprites: str, shape: BatchShape, seed: int) -> Iterator[dict[str, Any]]:
+    """Training steps' arrays without end."""
     rng = np.random.default_rng(seed)
     generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train", shapes=shape.shapes, pictures=shape.pictures)
     sampler = ConceptSampler(shape)
     while True:
-        out.put(make_batch(rng, generator, sampler))
+        yield make_batch(rng, generator, sampler)
+
+
+def _produce(make: Callable[..., Iterator[dict[str, Any]]], arguments: dict[str, Any], out: Any) -> None:
+    cv2.setNumThreads(1)
+    for batch in make(**arguments):
+        out.put(batch)
 
 
 class BatchStream:
-    """Batches from one background process, a few ahead of the trainer."""
+    """Batches from one background process, a few ahead of the trainer; ``make`` yields them there."""
 
-    def __init__(self, sprites: str, shape: BatchShape, seed: int, ahead: int = 4) -> None:
+    def __init__(self, make: Callable[..., Iterator[dict[str, Any]]], ahead: int = 4, **arguments: Any) -> None:
         context = mp.get_context("spawn")
         self.queue = context.Queue(maxsize=ahead)
-        self.process = context.Process(target=_produce, args=(sprites, shape, seed, self.queue), daemon=True)
+        self.process = context.Process(target=_produce, args=(make, arguments, self.queue), daemon=True)
         self.process.start()
 
     def next(self) -> dict[str, Any]:

@@ -43,10 +43,10 @@ def candidates_of(
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
     boxes = torch.tensor([[exemplar or (0.0, 0.0, 0.0, 0.0)]], dtype=torch.float32)
-    p8, p4 = detector.pyramid(trunk)
+    p8, p4, picture = detector.pyramid(trunk)
     text = model.text_encoder(ids, mask)
     concept = detector.concepts(p8, text, mask, boxes, torch.full((1, 1), 1 if exemplar else -10))
-    evidence, real, _, masks, _ = detector.candidates(p8, p4, concept)
+    evidence, real, _, masks, _ = detector.candidates(p8, p4, picture, concept)
     kept = np.flatnonzero(real[0].numpy())[:CANDIDATES]
     return evidence[0].numpy()[kept], (masks[0] > 0).numpy()[kept]
 
@@ -96,7 +96,7 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
         clip = generator.clip(1, "named")
         image = torch.from_numpy(clip.frames[0]).permute(2, 0, 1).unsqueeze(0).float()
         with torch.no_grad():
-            trunk = model.trunk(model.encode(image))
+            trunk = model.trunk(image, model.encode(image))
         truths = [soft_mask(clip.ids[0], k + 1, side // 4) > 0.5 for k in range(len(clip.objects))]
         known = {p for thing in clip.objects for p in (*thing.phrases, *thing.maybe)}
         present = sorted({p for thing in clip.objects for p in thing.phrases})

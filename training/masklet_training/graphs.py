@@ -20,8 +20,9 @@ class Graph(nn.Module):
 
 class Encode(Graph):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        levels = self.model.encode(image.permute(0, 3, 1, 2).float())
-        return *levels, self.model.trunk(levels)
+        pixels = image.permute(0, 3, 1, 2).float()
+        levels = self.model.encode(pixels)
+        return *levels, self.model.trunk(pixels, levels)
 
 
 class Text(Graph):

@@ -30,7 +30,7 @@ Rng = np.random.Generator
 
 
 @dataclass
-class _Cast:
+class Cast:
     """A named look: the picture, its phrases, and how far it may turn (None: freely)."""
 
     picture: Array
@@ -39,23 +39,23 @@ class _Cast:
     swing: float | None
 
 
-def _cast_shape(rng: Rng, spec: tuple[str, str, str | None], style: str) -> _Cast:
+def cast_shape(rng: Rng, spec: tuple[str, str, str | None], style: str) -> Cast:
     shape, colour, pattern = spec
     picture, phrases, maybe = shapes.named_shape(rng, shape, colour, pattern, style)
     limit = shapes.MAX_TILT.get(shape)
     swing = None if limit is None or limit >= 180 else 0.1
     if chance(rng, 0.4):
         swing = 0.0 if swing is None else swing
-    return _Cast(picture, (phrases, maybe), float(np.deg2rad(shapes.tilt(rng, shape))), swing)
+    return Cast(picture, (phrases, maybe), float(np.deg2rad(shapes.tilt(rng, shape))), swing)
 
 
-def _cast_picture(rng: Rng, library: SpriteLibrary, concept: int) -> _Cast:
+def cast_picture(rng: Rng, library: SpriteLibrary, concept: int) -> Cast:
     picture, phrases, maybe = library.picture(rng, concept)
     if chance(rng, 0.4):
         picture = cv2.flip(picture, 1)
     if chance(rng, 0.3):
         picture = tinted(rng, picture, 0.05)
-    return _Cast(picture, (phrases, maybe), float(rng.normal(0, 0.25)), float(rng.uniform(0, 0.5)))
+    return Cast(picture, (phrases, maybe), float(rng.normal(0, 0.25)), float(rng.uniform(0, 0.5)))
 
 
 def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, str | None]:
@@ -70,13 +70,13 @@ def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, 
     return shape, colour, other[2] if shape != "ball" else None
 
 
-def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> list[_Cast]:
+def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> list[Cast]:
     """Choose what a named clip shows: fresh looks, repeats of a phrase, and look-alikes."""
     shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (pictures - 0.15, 0.3, 0.85 - pictures))
     style = pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2))
     specs: list[tuple[str, str, str | None]] = []
     concepts: list[int] = []
-    casts: list[_Cast] = []
+    casts: list[Cast] = []
     for _ in range(count):
         if chance(rng, shape_share):
             spec = shapes.random_named(rng)
@@ -85,13 +85,13 @@ def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> l
                 base = pick(rng, specs)
                 spec = base if roll < 0.25 else _near_shape(rng, base) if roll < 0.65 else spec
             specs.append(spec)
-            casts.append(_cast_shape(rng, spec, style))
+            casts.append(cast_shape(rng, spec, style))
         else:
             concept = pick(rng, library.concepts)
             if concepts and chance(rng, 0.35):
                 concept = pick(rng, concepts)
             concepts.append(concept)
-            casts.append(_cast_picture(rng, library, concept))
+            casts.append(cast_picture(rng, library, concept))
     return casts
 
 

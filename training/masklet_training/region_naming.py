@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .model.compact import CompactModel
 from .model.detector import NO_PEAK, ConceptDetector, likeness
+from .model.naming import Caller, RegionNamer, RegionViews, region_views
 
-EACH = 20  # regions looked at on every frame
+EACH = 20  # most regions looked at on one frame
 SAME, OTHER = 0.5, 0.15  # mask IoU from which an outline is of an object, and up to which it is of none
+NOTHING, FILLING = -1, -2  # in the place of an object: an outline of none, and no outline at all
 SMALL = 6  # cells of a mask, fewer of which are not looked at
 
 
-def naming_loss(
-    model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor], phrases: tuple[Tensor, Tensor]
-) -> dict[str, Tensor]:
-    """batch: see `ConceptSampler.regions`; rows: the questions whose answers are looked at, see `ConceptSampler.rows`.
+class Regions(NamedTuple):
+    """R regions: what the namer sees of them, and which phrases are true of each, and which are debatable, bool [R,phrases]."""
 
-    Each true phrase competes with all that are neither true nor doubtful, and with having no name; an outline of nothing in
-    particular competes with all names."""
-    detector = model.detector
+    views: RegionViews
+    truth: tuple[Tensor, Tensor]
+
+
+def naming_loss(
+    model: CompactModel,
+    caller: Caller | RegionNamer,
+    looks: Tensor,
+    truth: tuple[Tensor, Tensor],
+    phrases: tuple[Tensor, Tensor],
+) -> dict[str, Tensor]:
+    """How wrong a caller is about R regions; looks [R,·]: what it makes of them, truth: see `Regions`.
+
+    Each true phrase competes with all that are neither true nor doubtful, and with having no name; an outline of nothing
+    in particular competes with all names."""
     ids, mask = phrases
-    frames = torch.unique(batch["frame"])
-    if len(frames) == 0:
-        return {"naming": trunk.sum() * 0.0}
-    p8, p4 = detector.pyramid(trunk[frames])
-    outlines, objects = regions_of(model, frames, p8.detach(), p4.detach(), batch, rows)
-    looks = detector.namer(p8, p4, outlines).flatten(0, 1)
-    names = detector.namer.name(detector.name_concept(model.text_encoder(ids, mask), mask))
-    logits = looks @ names.T / names.shape[1] ** 0.5
-    nothing = likeness(looks, detector.namer.nothing).unsqueeze(1)
-    objects = objects.flatten()
-    some = (objects >= 0).unsqueeze(1)
-    positive, doubtful = batch["positive"][objects] & some, batch["doubtful"][objects] & some
+    names = caller.name(model.detector.name_concept(model.text_encoder(ids, mask), mask))
+    logits = looks @ names.T
+    nothing = likeness(looks, caller.nothing).unsqueeze(1)
+    positive, doubtful = truth
     others = logits.masked_fill(positive | doubtful, -1e4)
     named = positive.any(1)
     rest = torch.logsumexp(torch.cat([others, nothing], 1), 1, keepdim=True)
@@ -50,14 +56,30 @@ def naming_loss(
     }
 
 
+def regions_of(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor]) -> Regions | None:
+    """Up to EACH regions of every frame with an object. batch: see `ConceptSampler.regions`; rows: the questions whose answers are
+    looked at, see `ConceptSampler.rows`. None when there is no object."""
+    detector = model.detector
+    frames = torch.unique(batch["frame"])
+    if len(frames) == 0:
+        return None
+    p8, p4, picture = detector.pyramid(trunk[frames])
+    outlines, objects = outlines_of(model, frames, p8.detach(), p4.detach(), batch, rows)
+    real = objects != FILLING
+    views = RegionViews(*(view[real.flatten()] for view in region_views(p8, p4, picture, outlines)))
+    objects = objects[real]
+    some = (objects >= 0).unsqueeze(1)
+    return Regions(views, (batch["positive"][objects] & some, batch["doubtful"][objects] & some))
+
+
 @torch.no_grad()
-def regions_of(
+def outlines_of(
     model: CompactModel, frames: Tensor, p8: Tensor, p4: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """EACH regions of every frame: mask probabilities [frames,EACH,m,m], and which object each is, −1 for none [frames,EACH].
+    """The regions of every frame: mask probabilities [frames,EACH,m,m], and which object each is, NOTHING or FILLING
+    [frames,EACH].
 
-    Objects come as they are, and as the detector outlined them when asked for `rows`; where there are too few, some come
-    again."""
+    Objects come as they are, and as the detector outlined them when asked for `rows`."""
     detector: ConceptDetector = model.detector
     kept = torch.isin(rows["frame"], frames)
     rows = {name: value[kept] for name, value in rows.items() if name in ("frame", "ids", "text_mask", "exemplars", "exemplar_labels")}
@@ -83,11 +105,9 @@ def regions_of(
         wrong = wrong[strength[wrong].argsort(descending=True)][:4]  # those that come nearest to being shown
         clear = torch.nonzero(batch["clear"][own])[:, 0]
         right = right[torch.randperm(len(right))[: max(0, EACH - len(clear) - len(wrong))]]
-        every = torch.cat([truths[clear], found[right], found[wrong]])
-        of = torch.cat([own[clear], own[which[right]], torch.full((len(wrong),), -1)])
-        if len(every) == 0:  # nothing but slivers: look at the first of them as no object at all
-            every, of = truths[:1], torch.full((1,), -1)
-        order = torch.cat([torch.arange(len(every)), torch.randint(len(every), (EACH,))])[:EACH]
-        outlines.append(every[order])
-        objects.append(of[order])
+        every = torch.cat([truths[clear], found[right], found[wrong]])[:EACH]
+        of = torch.cat([own[clear], own[which[right]], torch.full((len(wrong),), NOTHING)])[:EACH]
+        short = EACH - len(every)
+        outlines.append(F.pad(every, (0, 0, 0, 0, 0, short)))
+        objects.append(F.pad(of, (0, short), value=FILLING))
     return torch.stack(outlines), torch.stack(objects)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
 from .model.compact import BOX_CONFIDENCE, CompactModel
-from .region_naming import naming_loss
+from .model.naming import PLACES, outlined, region_boxes
+from .region_naming import Regions, naming_loss, regions_of
 
 Losses = dict[str, Tensor]
 
@@ -119,7 +120,7 @@ def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor
     """All instances of a concept on a frame. trunk [rows' frames…] is indexed by batch["frame"]."""
     detector = model.detector
     unique, row_of = torch.unique(batch["frame"], return_inverse=True)
-    p8, p4 = detector.pyramid(trunk[unique])
+    p8, p4, _ = detector.pyramid(trunk[unique])
     p8, prototypes = p8[row_of], detector.prototypes(p4)[row_of]
     text = model.text_encoder(batch["ids"], batch["text_mask"])
     concept = detector.concepts(p8, text, batch["text_mask"], batch["exemplars"], batch["exemplar_labels"])
@@ -185,32 +186,30 @@ WEIGHTS = {"seg": 1.5, "refine": 0.4, "outline": 0.7, "track": 1.5, "iou": 0.3, 
            "match": 1.0, "naming": 1.0}  # fmt: skip
 
 
-def encode(model: CompactModel, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """images uint8 [frames,S,S,3] → the encoder's three levels."""
-    pixels = images.permute(0, 3, 1, 2).float()
-    return model.encode(pixels.contiguous(memory_format=torch.channels_last))
+def as_input(images: Tensor) -> Tensor:
+    """images uint8 [frames,S,S,3] → what the encoder takes."""
+    return images.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def fixed_trunk(model: CompactModel, images: Tensor) -> Tensor:
     """What the detector reads, of an encoder that is not trained."""
-    return model.trunk(encode(model, images))
+    pixels = as_input(images)
+    return model.trunk(pixels, model.encode(pixels))
 
 
 def total_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """images uint8 [frames,S,S,3], the clips' frames first → weighted loss and the parts as plain numbers."""
-    levels = encode(model, images)
+    pixels = as_input(images)
+    levels = model.encode(pixels)
     frames = batch["objects"]["mask"].shape[1]
     clips = int(batch["objects"]["clip"].max()) + 1
     split = tuple(level[: clips * frames].reshape(clips, frames, *level.shape[1:]) for level in levels)
     losses = tracking_losses(model, split, batch["objects"])
     losses |= outline_loss(model, levels, batch["outlined"])
-    trunk = model.trunk(levels)
-    losses |= detection_losses(model, trunk, batch["concepts"])
-    losses |= naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases)
-    return weighted(losses)
+    return weighted(losses | seeing_losses(model, model.trunk(pixels, levels), batch, phrases))
 
 
 def memory_loss(
@@ -220,7 +219,7 @@ def memory_loss(
     objects = batch["objects"]
     frames = objects["mask"].shape[1]
     with torch.no_grad():
-        levels = encode(model, images)
+        levels = model.encode(as_input(images))
     split = tuple(level.reshape(-1, frames, *level.shape[1:]) for level in levels)
     return weighted(tracking_losses(model, split, objects, own_start=True))
 
@@ -229,17 +228,40 @@ def concept_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """Detection alone; the encoder is not trained. Arguments and results as for `total_loss`."""
-    trunk = fixed_trunk(model, images)
+    return weighted(seeing_losses(model, fixed_trunk(model, images), batch, phrases))
+
+
+def seeing_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]) -> Losses:
+    """All that is learnt of finding things and naming them."""
     losses = detection_losses(model, trunk, batch["concepts"])
-    return weighted(losses | naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
+    regions = regions_of(model, trunk, batch["regions"], batch["concepts"])
+    if regions is None:
+        return losses
+    namer = model.detector.namer
+    return losses | naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases)
 
 
-def name_loss(
-    model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
+@torch.no_grad()
+def regions_to_name(model: CompactModel, images: Tensor, batch: dict[str, Any]) -> Regions | None:
+    """What naming is learnt from when nothing else is trained. Arguments as for `total_loss`."""
+    return regions_of(model, fixed_trunk(model, images), batch["regions"], batch["concepts"])
+
+
+def name_loss(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    """Naming of regions alone; only the namer is trained. Results as for `total_loss`."""
+    namer = model.detector.namer
+    return weighted(naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases))
+
+
+def sticker_loss(
+    model: CompactModel, pictures: Tensor, outlines: Tensor, truth: tuple[Tensor, Tensor], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """Naming of regions alone; only the namer is trained. Arguments and results as for `total_loss`."""
-    trunk = fixed_trunk(model, images)
-    return weighted(naming_loss(model, trunk, batch["regions"], batch["concepts"], phrases))
+    """Naming by the picture alone: pictures uint8 [R,s,s,3], outlines 0..1 [R,s/2,s/2] with one thing each; truth: see
+    `Regions`. Results as for `total_loss`."""
+    boxes, extent = region_boxes(outlines.unsqueeze(1))
+    sharp = outlined(model.encoder.normalise(as_input(pictures)), outlines.unsqueeze(1), boxes, 2 * PLACES)
+    caller = model.detector.namer.by_picture
+    return weighted(naming_loss(model, caller, caller(sharp, extent), truth, phrases))
 
 
 def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:

@@ -13,6 +13,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,98 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, phrase_tokens
+from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, make_batches, phrase_tokens
 from .checkpoint import load_weights
 from .model.compact import CompactModel
 from .named import PICTURES
-from .steps import concept_loss, memory_loss, name_loss, total_loss
+from .region_replay import RegionReplay
+from .steps import concept_loss, memory_loss, name_loss, regions_to_name, sticker_loss, total_loss
+from .stickers import make_stickers
 from .tokenizer import words
 
+Phrases = tuple[torch.Tensor, torch.Tensor]
+Loss = tuple[torch.Tensor, dict[str, float]]
 
-STAGES = {
-    "all": ({}, total_loss),
-    "memory": (LONG, memory_loss),
-    "concepts": (STILLS, concept_loss),
-    "names": (LOOKS, name_loss),
-}
+# When naming is trained by frames, each step on new regions is followed by AGAIN steps on MANY earlier ones each. With five,
+# the earlier ones are learnt by heart.
+AGAIN, MANY = 2, 256
 
 
 def to_tensors(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: to_tensors(item) for key, item in value.items()}
     return torch.from_numpy(np.ascontiguousarray(value))
+
+
+class FrameSteps:
+    """Each step learns from frames of its own."""
+
+    def __init__(self, stream: BatchStream, step_loss: Callable[..., Loss]) -> None:
+        self.stream, self.step_loss = stream, step_loss
+
+    def loss(self, model: CompactModel, phrases: Phrases) -> Loss:
+        batch = to_tensors(self.stream.next())
+        return self.step_loss(model, batch.pop("images"), batch, phrases)
+
+
+class RegionSteps:
+    """Some steps learn from new regions, the others from those of earlier frames."""
+
+    def __init__(self, stream: BatchStream) -> None:
+        self.stream = stream
+        self.replay = RegionReplay()
+        self.again = 0  # steps left until new regions are due
+
+    def loss(self, model: CompactModel, phrases: Phrases) -> Loss:
+        if self.again:
+            self.again -= 1
+            loss, parts = name_loss(model, self.replay.draw(MANY), phrases)
+            return loss, {f"{name}_again": value for name, value in parts.items()}
+        regions = None
+        while regions is None:
+            batch = to_tensors(self.stream.next())
+            regions = regions_to_name(model, batch.pop("images"), batch)
+        self.replay.add(regions)
+        self.again = AGAIN
+        return name_loss(model, regions, phrases)
+
+
+class StickerSteps:
+    """Each sticker is learnt from as it is, and then in a mirror, which changes no name."""
+
+    def __init__(self, stream: BatchStream) -> None:
+        self.stream = stream
+        self.seen: dict[str, torch.Tensor] | None = None
+
+    def loss(self, model: CompactModel, phrases: Phrases) -> Loss:
+        mirrored = self.seen is not None
+        batch = self.seen or to_tensors(self.stream.next())
+        self.seen = None if mirrored else batch
+        pictures, outlines = (batch["pictures"].flip(2), batch["outlines"].flip(2)) if mirrored else (batch["pictures"], batch["outlines"])
+        return sticker_loss(model, pictures, outlines.float(), (batch["positive"], batch["doubtful"]), phrases)
+
+
+Steps = FrameSteps | RegionSteps | StickerSteps
+STAGES = ("all", "memory", "concepts", "stickers", "names")
+
+
+def steps_of(options: argparse.Namespace, seed: int) -> Steps:
+    """What the steps of a stage learn from, and how."""
+
+    def frames(**mix: int) -> BatchStream:
+        shape = BatchShape(size=options.size, shapes=options.shapes, pictures=options.pictures, **mix)
+        return BatchStream(make_batches, sprites=options.sprites, shape=shape, seed=seed)
+
+    match options.stage:
+        case "all":
+            return FrameSteps(frames(), total_loss)
+        case "memory":
+            return FrameSteps(frames(**LONG), memory_loss)
+        case "concepts":
+            return FrameSteps(frames(**STILLS), concept_loss)
+        case "names":
+            return RegionSteps(frames(**LOOKS))
+    return StickerSteps(BatchStream(make_stickers, sprites=options.sprites, pictures=options.pictures, count=MANY, seed=seed))
 
 
 def learning_rate(progress: float, peak: float) -> float:
@@ -54,9 +127,10 @@ def freeze(model: CompactModel, stage: str) -> None:
     """Leaves only what tracks, what detects, or what names, to be trained; batch norm works as at run time everywhere but
     in the namer when it is trained alone."""
     model.eval()
-    if stage == "names":
+    if stage in ("names", "stickers"):
+        namer = model.detector.namer
         model.requires_grad_(False)
-        model.detector.namer.requires_grad_(True).train()
+        (namer if stage == "names" else namer.by_picture).requires_grad_(True).train()
         return
     detects = (model.text_encoder, model.detector)
     for part in model.children():
@@ -95,8 +169,6 @@ def train(rank: int, options: argparse.Namespace) -> None:
         dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{options.port}", rank=rank, world_size=options.workers)
     options.out.mkdir(parents=True, exist_ok=True)
     checkpoint_path = options.out / "checkpoint.pt"
-    mix, step_loss = STAGES[options.stage]
-    shape = BatchShape(size=options.size, shapes=options.shapes, pictures=options.pictures, **mix)
     model = CompactModel().to(memory_format=torch.channels_last)
     if options.init:
         load_weights(model, torch.load(options.init, weights_only=True)["average"])
@@ -120,11 +192,11 @@ def train(rank: int, options: argparse.Namespace) -> None:
         optimiser.load_state_dict(saved["optimiser"])
         step, spent = saved["step"], saved["spent"]
     torch.manual_seed(options.seed * 7919 + rank)
-    stream = BatchStream(options.sprites, shape, seed=options.seed * 100_003 + step * options.workers + rank)
+    steps = steps_of(options, options.seed * 100_003 + step * options.workers + rank)
     log = (options.out / "log.jsonl").open("a")
     phrases = tuple(torch.from_numpy(array) for array in phrase_tokens())
     started, last_save = time.monotonic(), time.monotonic()
-    sums: dict[str, float] = {}
+    seen: dict[str, list[float]] = {}
     counted = 0
     progress = spent / (options.minutes * 60)
 
@@ -143,9 +215,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     while progress < 1.0:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(progress, options.peak)
-        arrays = stream.next()
-        images = torch.from_numpy(arrays.pop("images"))
-        loss, parts = step_loss(model, images, to_tensors(arrays), phrases)
+        loss, parts = steps.loss(model, phrases)
         loss.backward()
         gradients = []
         for p in parameters:
@@ -162,20 +232,20 @@ def train(rank: int, options: argparse.Namespace) -> None:
         update_average(average, model, min(0.998, (1 + step) / (10 + step)))
         counted += 1
         for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
+            seen.setdefault(name, []).append(value)
         if counted == 50:
-            means = {name: round(value / counted, 4) for name, value in sums.items()}
+            means = {name: round(sum(values) / len(values), 4) for name, values in seen.items()}
             line = {"step": step, "minutes": round(elapsed / 60, 2), **means}
             print(json.dumps(line), flush=True)
             log.write(json.dumps(line) + "\n")
             log.flush()
-            sums, counted = {}, 0
+            seen, counted = {}, 0
         if time.monotonic() - last_save > 180:
             save()
             last_save = time.monotonic()
     if rank == 0:
         save()
-    stream.close()
+    steps.stream.close()
 
 
 def main() -> None:
@@ -186,7 +256,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stage", choices=tuple(STAGES), default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions")
+    parser.add_argument("--stage", choices=STAGES, default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions, by stickers or by frames")
     parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
     parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named things, 0.15 to 0.85")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")

@@ -33,8 +33,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.no_memory, std=0.3)
     torch.nn.init.normal_(model.memory_encoder.occluded, std=0.3)
     torch.nn.init.normal_(model.pointers.absent, std=0.3)
-    torch.nn.init.normal_(model.detector.namer.call[2].weight, std=0.05)
-    torch.nn.init.normal_(model.detector.namer.nothing, std=0.3)
+    torch.nn.init.normal_(model.detector.namer.by_features.call[2].weight, std=0.05)
+    for caller in (model.detector.namer.by_features, model.detector.namer.by_picture):
+        torch.nn.init.normal_(caller.nothing, std=0.3)
     learn_names(model)
     out = tmp_path_factory.mktemp("pack")
     export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)

@@ -89,5 +89,6 @@ class CompactModel(nn.Module):
         score = ((resized.flatten(1).amax(1) > 0.5).float() * 2.0 - 1.0) * SEED_LOGIT
         return self.pointers.create(feat, logits, score)[:, 0], score, logits
 
-    def trunk(self, levels: Levels) -> Tensor:
-        return pack_trunk(*levels)
+    def trunk(self, image: Tensor, levels: Levels) -> Tensor:
+        """What `detect` reads: the image as for `encode`, and its levels → [N,Ct,g,g]."""
+        return pack_trunk(*levels, F.avg_pool2d(self.encoder.normalise(image), 2))

@@ -20,9 +20,9 @@ PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
 WIDTH = 96
 FINE_WIDTH = 32  # channels of the features at stride 4
-# Heat and match at the centre, match of the region, presence, certainty of the mask, likeness of the region to the name, its
-# lead over rival names, whether the concept is a name of the vocabulary at all.
-EVIDENCE = 8
+# Heat and match at the centre, match of the region, presence, certainty of the mask, likeness of the region to the name by
+# its features and by its picture, its lead over rival names, whether the concept is a name of the vocabulary at all.
+EVIDENCE = 9
 KNOWN = 0.01  # share of its own length by which a concept vector may miss a name and still be that name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 OUTSIDE = -12.0  # mask logit outside the detection's own box
@@ -83,21 +83,22 @@ class ConceptDetector(nn.Module):
         self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
         # What else a thing might be called, for the same purpose: concept vectors of the vocabulary, and for each name
         # those that cannot be true of the same thing.
-        self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden))
+        self.register_buffer("evidence_names", torch.zeros(cfg.names, 2 * cfg.hidden))
         self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
 
-    def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """trunk [N,Ct,g,g] → the encoder's three levels (see `pack_trunk`)."""
+    def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """trunk [N,Ct,g,g] → the encoder's three levels and the picture (see `pack_trunk`)."""
         c = self.cfg
-        feat, s1, s0 = trunk.split([c.hidden, 4 * c.feat_s1, 16 * c.feat_s0], 1)
-        return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4)
+        feat, s1, s0, picture = trunk.split([c.hidden, 4 * c.feat_s1, 16 * c.feat_s0, 64 * 3], 1)
+        return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4), F.pixel_shuffle(picture, 8)
 
-    def pyramid(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
-        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g]."""
-        feat, s1, s0 = self.unpack(trunk)
+    def pyramid(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g], and the picture at
+        stride 2 [N,3,8g,8g]."""
+        feat, s1, s0, picture = self.unpack(trunk)
         p8 = self.at8(F.relu(upsample2(self.from16(feat)) + self.from8(s1)))
         p4 = self.at4(F.relu(upsample2(self.to4(p8)) + self.from4(s0)))
-        return p8, p4
+        return p8, p4, picture
 
     def concepts(self, p8: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> Tensor:
         """p8 [C,WIDTH,2g,2g] (one row per concept), text [C,L,D], text_mask [C,L], boxes cxcywh 0..1 [C,E,4],
@@ -134,8 +135,8 @@ class ConceptDetector(nn.Module):
         return dots / math.sqrt(concept.shape[1])
 
     def rival_share(self, looks: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether a region is rather the concept or something that excludes it: looks [C,K,D], concept as the namer
-        calls it [C,D] → logit of the concept against all its rivals and against having no name [C,K], and 1 where the
+        """Whether a region is rather the concept or something that excludes it: looks [C,K,2D], concept as the
+        namer calls it [C,2D] → logit of the concept against all its rivals and against having no name [C,K], and 1 where the
         concept is a name that has rivals [C]."""
         names = self.evidence_names
         own = likeness(looks, concept.unsqueeze(1))
@@ -143,7 +144,7 @@ class ConceptDetector(nn.Module):
         length = (concept * concept).sum(1)
         nearest = distance.argmin(1)
         known = (distance.amin(1) + length < KNOWN * length).float()
-        others = looks @ names.T / math.sqrt(looks.shape[2]) - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
+        others = looks @ names.T - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
         others = torch.cat([others, likeness(looks, self.namer.nothing).unsqueeze(2)], 2)
         most = others.amax(2, keepdim=True)
         rest = most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
@@ -215,23 +216,25 @@ class ConceptDetector(nn.Module):
         masks = self.crop(self.assemble(self.prototypes(p4), picked.transpose(1, 2), boxes), boxes)
         return top, index, boxes, masks, present
 
-    def candidates(self, p8: Tensor, p4: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The peaks with what speaks for each: arguments as for `peaks` → evidence [C,K,EVIDENCE], real (0 for cells
+    def candidates(
+        self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The peaks with what speaks for each: arguments as for `peaks`, picture [C,3,8g,8g] → evidence [C,K,EVIDENCE], real (0 for cells
         that are no peak) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m], presence logit [C]."""
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         prob = torch.sigmoid(masks)
         inside = (prob > 0.5).float()
-        looks = self.namer(p8, p4, prob)
+        looks = self.namer(p8, p4, picture, prob)
         called = self.namer.name(concept)
         lead, known = self.rival_share(looks, called)
-        like = likeness(looks, called.unsqueeze(1))
+        likes = likeness(looks.unflatten(-1, (2, -1)), called.unflatten(-1, (2, -1)).unsqueeze(1)).unbind(-1)
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
         match = self.match(p8, concept)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
         share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
         everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, region, everywhere, certainty, like, lead * known, known], -1)
+        evidence = torch.stack([top, centre, region, everywhere, certainty, *likes, lead * known, known], -1)
         return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
@@ -243,9 +246,9 @@ class ConceptDetector(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The `detect` graph: trunk batch 1; returns scores [C,K] sorted, boxes xyxy [C,K,4], masks logits
         [C,K,m,m], presence [C] (probability)."""
-        p8, p4 = (level.expand(text.shape[0], -1, -1, -1) for level in self.pyramid(trunk))
+        p8, p4, picture = (level.expand(text.shape[0], -1, -1, -1) for level in self.pyramid(trunk))
         concept = self.concepts(p8, text, text_mask, boxes, box_labels)
-        evidence, real, found, masks, present = self.candidates(p8, p4, concept)
+        evidence, real, found, masks, present = self.candidates(p8, p4, picture, concept)
         scores, order = (torch.sigmoid(self.score(evidence)) * real).topk(self.cfg.queries, 1)
         found = found.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
         side = masks.shape[-1]
@@ -254,10 +257,11 @@ class ConceptDetector(nn.Module):
 
 
 def likeness(looks: Tensor, names: Tensor) -> Tensor:
-    """Scaled dot product over the last axis."""
-    return (looks * names).sum(-1) / math.sqrt(looks.shape[-1])
+    """Dot product over the last axis."""
+    return (looks * names).sum(-1)
 
 
-def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor) -> Tensor:
-    """The encoder's three levels → one stride-16 tensor [N,Ct,g,g]; no information is lost."""
-    return torch.cat([feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4)], 1)
+def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor, picture: Tensor) -> Tensor:
+    """The encoder's three levels and the picture at half size [N,3,8g,8g] → one stride-16 tensor [N,Ct,g,g]; no information
+    is lost."""
+    return torch.cat([feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4), F.pixel_unshuffle(picture, 8)], 1)

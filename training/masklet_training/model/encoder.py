@@ -43,9 +43,13 @@ class ImageEncoder(nn.Module):
         self.conv_s1 = nn.Conv2d(cfg.stage8, cfg.feat_s1, 3, padding=1)
         self.conv_s0 = nn.Conv2d(cfg.stage4, cfg.feat_s0, 1)
 
+    def normalise(self, image: Tensor) -> Tensor:
+        """image float32 0..255 [N,3,S,S] → about −2..2."""
+        return (image - self.mean) / self.std
+
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """image float32 0..255 [N,3,S,S] → feat [N,D,g,g], feat_s1 [N,D/4,2g,2g], feat_s0 [N,D/8,4g,4g]; g = S/16."""
-        x4 = self.stage4(self.stem((image - self.mean) / self.std))
+        x4 = self.stage4(self.stem(self.normalise(image)))
         x8 = self.stage8(x4)
         x16 = self.stage16(x8)
         context = F.interpolate(self.context(x16), size=x16.shape[-2:], mode="bilinear", align_corners=False)

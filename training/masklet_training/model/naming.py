@@ -1,6 +1,8 @@
-"""What a region is called: its features and its outline, place by place, become a vector that is compared with names."""
+"""What a region is called: its looks and its outline, place by place, become vectors that are compared with names."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,44 +10,122 @@ from torch import Tensor, nn
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, pixel_centres
 
-PLACES = 12  # a region's own box is looked at in PLACES × PLACES places
-COARSE, FINE = 64, 32  # channels that are pooled from stride 8 and from stride 4
+PLACES = 12  # a region's own box is looked at in PLACES × PLACES places; in the picture itself, twice as closely
+COARSE = 64  # channels that are taken from stride 8
 MARGIN = 0.08  # of the box's sides, so that what lies just outside the outline is seen too
+CALLED = 512  # hidden width of what turns a concept into a name: hundreds of nouns are to be told apart
 
 
-class RegionNamer(nn.Module):
-    """A small network over each region alone. What tells a hexagon from a pentagon, or a cat from a fox, is which of its
-    parts is where; the mean over the region, which finds it on the frame, does not know that."""
+class RegionViews(NamedTuple):
+    """All that the namer sees of R regions; p is PLACES, and outlines are the last channel."""
 
-    def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
+    sharp: Tensor  # the picture [R,3+1,2p,2p]
+    fine: Tensor  # features of stride 4 [R,·+1,p,p]
+    coarse: Tensor  # features of stride 8 [R,·,p/2,p/2]
+    extent: Tensor  # logarithm of the box's width and height [R,2]
+
+
+class Caller(nn.Module):
+    """One way to name regions: describes them by vectors, scaled so that their dot product with a name is a logit."""
+
+    def __init__(self, cfg: CompactConfig) -> None:
         super().__init__()
-        self.coarse = nn.Conv2d(width8, COARSE, 1)
-        self.fine = nn.Conv2d(width4, FINE, 1)
-        self.parts = nn.Sequential(ConvNorm(FINE + 1, 64), ConvNorm(64, 96, stride=2))
-        self.whole = nn.Sequential(ConvNorm(96 + COARSE, 128), ConvNorm(128, 128, stride=2))
-        self.describe = Mlp(128 * (PLACES // 4) ** 2 + 2, 256, cfg.hidden)
-        self.call = Mlp(cfg.hidden, cfg.hidden, cfg.hidden)
+        self.scale = cfg.hidden**-0.5
+        self.call = Mlp(cfg.hidden, CALLED, cfg.hidden)
         # What a region that has no name is close to.
         self.nothing = nn.Parameter(torch.zeros(cfg.hidden))
-        nn.init.zeros_(self.call[2].weight)
-        nn.init.zeros_(self.call[2].bias)
 
     def name(self, concept: Tensor) -> Tensor:
         """Concept vectors [...,D] → what regions are compared with [...,D]."""
         return concept + self.call(concept)
 
-    def forward(self, p8: Tensor, p4: Tensor, prob: Tensor) -> Tensor:
-        """p8 [N,·,2g,2g], p4 [N,·,m,m], mask probabilities of K regions [N,K,m,m] → [N,K,D]."""
-        boxes = bounds((prob > 0.5).float())
-        size = boxes[..., 2:] - boxes[..., :2]
-        boxes = torch.cat([boxes[..., :2] - MARGIN * size, boxes[..., 2:] + MARGIN * size], -1)
-        fine = pool_places(self.fine(p4), boxes, PLACES)
-        outline = pool_places(prob.flatten(0, 1).unsqueeze(1), boxes.reshape(-1, 1, 4), PLACES).view(*fine.shape[:2], 1, PLACES, PLACES)
-        parts = self.parts(torch.cat([fine, outline], 2).flatten(0, 1))
-        coarse = pool_places(self.coarse(p8), boxes, PLACES // 2).flatten(0, 1)
-        whole = self.whole(torch.cat([parts, coarse], 1)).flatten(1)
-        extent = torch.log(size.clamp(min=0.01)).flatten(0, 1)
-        return self.describe(torch.cat([whole, extent], 1)).view(*boxes.shape[:2], -1)
+
+class FeatureCaller(Caller):
+    """Goes by the detector's features. What tells a hexagon from a pentagon is which of its parts is where; the mean over
+    the region, which finds it on the frame, does not know that."""
+
+    def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
+        super().__init__(cfg)
+        self.fine = ConvNorm(width4 + 1, 64)
+        self.parts = ConvNorm(64, 96, stride=2)
+        self.coarse = nn.Conv2d(width8, COARSE, 1)
+        self.whole = nn.Sequential(ConvNorm(96 + COARSE, 128), ConvNorm(128, 128, stride=2))
+        self.describe = Mlp(128 * (PLACES // 4) ** 2 + 2, 256, cfg.hidden)
+        nn.init.zeros_(self.call[2].weight)
+        nn.init.zeros_(self.call[2].bias)
+
+    def forward(self, fine: Tensor, coarse: Tensor, extent: Tensor) -> Tensor:
+        """See `RegionViews` → [R,D]."""
+        parts = self.parts(self.fine(fine))
+        whole = self.whole(torch.cat([parts, self.coarse(coarse)], 1)).flatten(1)
+        return self.describe(torch.cat([whole, extent], 1)) * self.scale
+
+
+class PictureCaller(Caller):
+    """Goes by the pixels. Features are made for finding things, and a face of a few pixels is lost in them; and what needs no
+    features can be learnt from pictures alone, of which far more can be drawn in the same time (`stickers.py`)."""
+
+    def __init__(self, cfg: CompactConfig) -> None:
+        super().__init__(cfg)
+        self.parts = nn.Sequential(ConvNorm(3 + 1, 32), ConvNorm(32, 64, stride=2), ConvNorm(64, 96, stride=2))
+        self.whole = nn.Sequential(ConvNorm(96, 128), ConvNorm(128, 128, stride=2))
+        self.describe = Mlp(128 * (PLACES // 4) ** 2 + 1, 256, cfg.hidden)
+
+    def forward(self, sharp: Tensor, extent: Tensor) -> Tensor:
+        """See `RegionViews`; of the extent, only the aspect is looked at → [R,D]."""
+        whole = self.whole(self.parts(sharp)).flatten(1)
+        aspect = extent[:, :1] - extent[:, 1:]
+        return self.describe(torch.cat([whole, aspect], 1)) * self.scale
+
+
+class RegionNamer(nn.Module):
+    """A small network over each region alone, of two callers whose vectors stand side by side."""
+
+    def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
+        super().__init__()
+        self.by_features = FeatureCaller(cfg, width8, width4)
+        self.by_picture = PictureCaller(cfg)
+
+    def name(self, concept: Tensor) -> Tensor:
+        """Concept vectors [...,D] → what regions are compared with [...,2D]."""
+        return torch.cat([self.by_features.name(concept), self.by_picture.name(concept)], -1)
+
+    @property
+    def nothing(self) -> Tensor:
+        """The same for having no name [2D]."""
+        return torch.cat([self.by_features.nothing, self.by_picture.nothing])
+
+    def describe(self, seen: RegionViews) -> Tensor:
+        """R views → what is compared with names [R,2D]."""
+        by_features = self.by_features(seen.fine, seen.coarse, seen.extent)
+        return torch.cat([by_features, self.by_picture(seen.sharp, seen.extent)], 1)
+
+    def forward(self, p8: Tensor, p4: Tensor, picture: Tensor, prob: Tensor) -> Tensor:
+        """Arguments as for `region_views` → [N,K,2D]."""
+        return self.describe(region_views(p8, p4, picture, prob)).unflatten(0, prob.shape[:2])
+
+
+def region_views(p8: Tensor, p4: Tensor, picture: Tensor, prob: Tensor) -> RegionViews:
+    """p8 [N,·,2g,2g], p4 [N,·,m,m], picture [N,3,8g,8g], mask probabilities of K regions [N,K,m,m] → N·K views."""
+    boxes, extent = region_boxes(prob)
+    coarse = pool_places(p8, boxes, PLACES // 2).flatten(0, 1)
+    sharp, fine = (outlined(level, prob, boxes, places) for level, places in ((picture, 2 * PLACES), (p4, PLACES)))
+    return RegionViews(sharp, fine, coarse, extent)
+
+
+def region_boxes(prob: Tensor) -> tuple[Tensor, Tensor]:
+    """Mask probabilities [N,K,m,m] → boxes with MARGIN, xyxy 0..1 [N,K,4], and the extents without it [N·K,2]."""
+    tight = bounds((prob > 0.5).float())
+    size = tight[..., 2:] - tight[..., :2]
+    boxes = torch.cat([tight[..., :2] - MARGIN * size, tight[..., 2:] + MARGIN * size], -1)
+    return boxes, torch.log(size.clamp(min=0.01)).flatten(0, 1)
+
+
+def outlined(level: Tensor, prob: Tensor, boxes: Tensor, places: int) -> Tensor:
+    """A level [N,C,·,·] and the outline itself at places × places of each region's box [N·K,C+1,places,places]."""
+    seen = pool_places(level, boxes, places).flatten(0, 1)
+    outline = pool_places(prob.flatten(0, 1).unsqueeze(1), boxes.reshape(-1, 1, 4), places)[:, 0]
+    return torch.cat([seen, outline], 1)
 
 
 def bounds(inside: Tensor) -> Tensor:

@@ -1,0 +1,165 @@
+"""Single things on a small piece of some background, drawn a hundred times faster than frames of scenes: all that naming by the
+picture alone needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from . import shapes, textures
+from .clips import ASPECT_SHARES, ASPECTS
+from .effects import Effects
+from .library import SpriteLibrary
+from .named import Cast, cast_picture, cast_shape
+from .sampling import chance, log_uniform, pick
+from .scene import blob
+from .vocabulary import ALL_PHRASES
+
+Array = NDArray[np.uint8]
+Rng = np.random.Generator
+
+SIDE = 80  # pixels of a sticker; as large as those of the picture that the namer sees, at half the size of a frame
+CELLS = SIDE // 2  # a mask's cells are twice as large
+LENGTHS = (11.0, 62.0)  # of the longer side of a thing, in such pixels
+UNNAMED = 0.08  # share of things that have no name
+SEEN = 0.5  # least share of a thing that must be in sight
+COLUMN = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
+
+
+@dataclass
+class Sticker:
+    """One thing: pixels uint8 [SIDE,SIDE,3], outline as a detector might draw it, 0..1 [CELLS,CELLS], and its names."""
+
+    pixels: Array
+    outline: NDArray[np.float32]
+    phrases: list[str]
+    maybe: list[str]
+
+
+def sticker(rng: Rng, library: SpriteLibrary, pictures: float) -> Sticker:
+    """``pictures``: their share among named things."""
+    while True:
+        cast = _cast(rng, library, pictures)
+        aspect = pick(rng, ASPECTS, ASPECT_SHARES)
+        length = log_uniform(rng, *LENGTHS)
+        middle = _middle(rng, length)
+        thing = _placed(cast.picture, _matrix(rng, length, aspect, cast.angle, middle))
+        alpha = thing[..., 3].astype(np.float32) / 255
+        pixels = _ground(rng, library)
+        neighbour, in_front = None, chance(rng, 0.4)
+        if chance(rng, 0.35):
+            turn, away = rng.uniform(0, 2 * np.pi), length * rng.uniform(0.55, 1.1)
+            beside = (middle[0] + away * np.cos(turn), middle[1] + away * np.sin(turn))
+            place = _matrix(rng, length * rng.uniform(0.5, 1.6), aspect, float(rng.normal(0, 0.5)), beside)
+            neighbour = _placed(_cast(rng, library, pictures).picture, place)
+        for layer in (thing, neighbour) if in_front else (neighbour, thing):
+            if layer is not None:
+                pixels = _over(pixels, layer)
+        whole = alpha.sum()
+        if neighbour is not None and in_front:
+            alpha *= 1 - neighbour[..., 3].astype(np.float32) / 255
+        outline = _outline(rng, alpha)
+        if alpha.sum() >= SEEN * whole and (outline > 0.5).sum() >= 6:
+            effects = Effects.sample(rng, np.zeros(1), pick(rng, (0.0, 0.4, 0.9), (0.4, 0.35, 0.25)))
+            return Sticker(effects.apply(rng, pixels, 0), outline, *cast.names)
+
+
+def _cast(rng: Rng, library: SpriteLibrary, pictures: float) -> Cast:
+    if chance(rng, UNNAMED):
+        source = pick(rng, (library.emoji, library.cutout, library.stamp))
+        found = source(rng) if chance(rng, 0.8) else None
+        nothing: tuple[list[str], list[str]] = ([], [])
+        if source != library.stamp and found is not None:
+            return Cast(found, nothing, float(rng.normal(0, 0.4)), None)
+        return Cast(blob(rng, library, library.photo(rng)), nothing, float(rng.normal(0, 0.4)), None)
+    if chance(rng, pictures) and library.concepts:
+        return cast_picture(rng, library, pick(rng, library.concepts))
+    return cast_shape(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
+
+
+def _middle(rng: Rng, length: float) -> tuple[float, float]:
+    """Where a thing's centre is: in the middle, or near an edge, which cuts off a part of it as the frame's does."""
+    if not chance(rng, 0.25):
+        return SIDE / 2, SIDE / 2
+    edge, along = length * rng.uniform(0.0, 0.45), SIDE * rng.uniform(0.3, 0.7)
+    if chance(rng, 0.5):
+        edge = SIDE - edge
+    return (edge, along) if chance(rng, 0.6) else (along, edge)
+
+
+def _matrix(rng: Rng, length: float, aspect: float, angle: float, middle: tuple[float, float]) -> NDArray[np.float64]:
+    """Where a 128 × 128 picture goes: as large as ``length``, turned, then squeezed as frames of ``aspect`` are."""
+    scale = length / 124 * np.exp(rng.normal(0, 0.04, 2)) * (min(1.0, 1 / aspect), min(1.0, aspect))
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.diag(scale) @ np.array([[cos, -sin], [sin, cos]])
+    centre = np.array(middle) + rng.uniform(-2, 2, 2)
+    return np.column_stack([linear, centre - linear @ (64.0, 64.0)])
+
+
+def _placed(picture: Array, matrix: NDArray[np.float64]) -> Array:
+    """Warps a premultiplied RGBA picture onto the sticker; shrinks it first so that no detail is skipped."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    shrink = 1
+    while scale * shrink < 0.5 and shrink < 8:
+        shrink *= 2
+    if shrink > 1:
+        side = picture.shape[0] // shrink
+        picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        # Pixel centres: x of the large picture is shrink·x + (shrink − 1) / 2 of the small one.
+        matrix = matrix @ np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2], [0, 0, 1]])
+    return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+
+
+def _over(pixels: Array, layer: Array) -> Array:
+    """Lays a premultiplied RGBA picture over RGB pixels."""
+    rest = 255 - layer[..., 3]
+    return cv2.add(cv2.multiply(pixels, cv2.merge([rest, rest, rest]), scale=1 / 255), cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB))
+
+
+def _ground(rng: Rng, library: SpriteLibrary) -> Array:
+    roll = rng.random()
+    photo = library.photo(rng) if roll < 0.4 else None
+    if photo is not None:
+        return textures.photo_crop(rng, photo, SIDE)
+    first, second = textures.any_colour(rng), textures.any_colour(rng)
+    if roll < 0.75:
+        return textures.plain(first, SIDE)
+    return (textures.gradient if roll < 0.87 else textures.noise)(rng, first, second, SIDE)
+
+
+def _outline(rng: Rng, alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What is in sight of a thing, exactly or as roughly as a detector draws it."""
+    cells = cv2.resize(alpha, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+    if chance(rng, 0.4):
+        return cells
+    soft = cv2.GaussianBlur(cells, (5, 5), float(rng.uniform(0.4, 1.1)))
+    coarse = rng.normal(0, rng.uniform(0.2, 1.4), (CELLS // 4, CELLS // 4)).astype(np.float32)
+    noise = cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_LINEAR) * (soft > 0.02)
+    return (1 / (1 + np.exp(-(soft - rng.uniform(0.4, 0.6)) * 10 - noise))).astype(np.float32)
+
+
+def make_stickers(sprites: str, pictures: float, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Batches without end, see `sticker_batch`."""
+    rng, library = np.random.default_rng(seed), SpriteLibrary(sprites, "train")
+    while True:
+        yield sticker_batch(rng, library, pictures, count)
+
+
+def sticker_batch(rng: Rng, library: SpriteLibrary, pictures: float, count: int) -> dict[str, Any]:
+    """pictures uint8 [R,SIDE,SIDE,3], outlines float16 [R,CELLS,CELLS], positive and doubtful bool [R,phrases]."""
+    made = [sticker(rng, library, pictures) for _ in range(count)]
+    positive, doubtful = np.zeros((2, count, len(ALL_PHRASES)), bool)
+    for row, one in enumerate(made):
+        positive[row, [COLUMN[phrase] for phrase in one.phrases]] = True
+        doubtful[row, [COLUMN[phrase] for phrase in one.maybe if phrase in COLUMN]] = True
+    return {
+        "pictures": np.stack([one.pixels for one in made]),
+        "outlines": np.stack([one.outline for one in made]).astype(np.float16),
+        "positive": positive,
+        "doubtful": doubtful,
+    }

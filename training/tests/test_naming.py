@@ -1,0 +1,95 @@
+"""What the namer sees of a region, and what is kept of regions for learning."""
+
+from __future__ import annotations
+
+import torch
+
+from masklet_training.model.config import CompactConfig
+from masklet_training.model.detector import ConceptDetector, pack_trunk
+from masklet_training.model.naming import PLACES, RegionNamer, RegionViews, region_views
+from masklet_training.region_naming import Regions
+from masklet_training.region_replay import RegionReplay
+
+
+def disc(side: int, x: float, y: float, radius: float) -> torch.Tensor:
+    """A soft disc [side,side]; centre and radius are shares of the side."""
+    axis = (torch.arange(side) + 0.5) / side
+    distance = ((axis[None, :] - x) ** 2 + (axis[:, None] - y) ** 2).sqrt()
+    return torch.sigmoid((radius - distance) * side * 2)
+
+
+def seen(x: float, y: float, radius: float) -> RegionViews:
+    """Views of a disc that is brighter on its left half, everywhere alike in proportion to its size."""
+
+    def level(side: int, channels: int) -> torch.Tensor:
+        axis = (torch.arange(side) + 0.5) / side
+        left = torch.sigmoid((x - axis) * side * 2).expand(side, side)
+        return (disc(side, x, y, radius) * left).expand(1, channels, side, side)
+
+    return region_views(level(32, 96), level(64, 32), level(128, 3), disc(64, x, y, radius)[None, None])
+
+
+def test_a_region_looks_alike_wherever_it_is_and_however_large() -> None:
+    here, there = seen(0.3, 0.35, 0.2), seen(0.62, 0.55, 0.3)
+    assert here.sharp.shape == (1, 4, 2 * PLACES, 2 * PLACES) and here.fine.shape[2:] == (PLACES, PLACES)
+    for a, b in ((here.sharp, there.sharp), (here.fine, there.fine)):
+        half = a.shape[-1] // 2
+        assert (a - b).abs().mean() < 0.05
+        assert a[:, 0, :, :half].mean() > 0.5 and a[:, 0, :, half:].mean() < 0.1
+    assert torch.allclose(there.extent - here.extent, torch.log(torch.tensor(1.5)), atol=0.15)
+
+
+def test_the_trunk_gives_back_the_picture() -> None:
+    cfg = CompactConfig()
+    levels = torch.randn(1, cfg.hidden, 4, 4), torch.randn(1, cfg.feat_s1, 8, 8), torch.randn(1, cfg.feat_s0, 16, 16)
+    picture = torch.randn(1, 3, 32, 32)
+    trunk = pack_trunk(*levels, picture)
+    assert trunk.shape[1] == cfg.trunk
+    for given, back in zip((*levels, picture), ConceptDetector(cfg).unpack(trunk)):
+        assert torch.equal(given, back)
+
+
+def numbered(first: int, count: int) -> Regions:
+    """Regions whose every value is their number."""
+    number = torch.arange(first, first + count).float()
+    views = RegionViews(*(number.view(-1, *[1] * len(shape)).expand(-1, *shape) for shape in ((4, 6, 6), (3, 3, 3), (2, 2, 2), (2,))))
+    return Regions(views, tuple((number % k == 1).unsqueeze(1).expand(-1, 5) for k in (2, 3)))
+
+
+def test_the_oldest_regions_are_forgotten_and_the_others_stay_whole() -> None:
+    replay = RegionReplay(capacity=10)
+    replay.add(numbered(0, 7))
+    assert set(replay.draw(400).views.extent[:, 0].tolist()) == set(range(7))
+    replay.add(numbered(7, 6))
+    drawn = replay.draw(600)
+    number = drawn.views.extent[:, 0]
+    assert set(number.tolist()) == set(range(3, 13))
+    for view in drawn.views:
+        assert torch.equal(view.flatten(1)[:, 0], number)
+    for k, truth in zip((2, 3), drawn.truth):
+        assert torch.equal(truth[:, 4], number % k == 1)
+
+
+def test_a_mirror_image_is_as_wide_and_has_the_same_names() -> None:
+    replay = RegionReplay(capacity=4)
+    ramp = torch.arange(6.0).expand(1, 1, 6, 6)
+    replay.add(Regions(RegionViews(ramp, ramp, ramp, torch.tensor([[1.0, 2.0]])), (torch.ones(1, 5, dtype=torch.bool),) * 2))
+    drawn = [replay.draw(1) for _ in range(40)]
+    first = {float(regions.views.sharp[0, 0, 0, 0]) for regions in drawn}
+    assert first == {0.0, 5.0}
+    for regions in drawn:
+        assert torch.equal(regions.views.sharp, regions.views.coarse) and regions.views.extent.tolist() == [[1.0, 2.0]]
+        assert regions.truth[0].all()
+
+
+def test_both_callers_are_heard() -> None:
+    """What is nearest to a name follows from the sum of what features and picture say."""
+    torch.manual_seed(2)
+    cfg = CompactConfig()
+    namer = RegionNamer(cfg, 96, 32).eval()
+    seen = RegionViews(torch.randn(3, 4, 24, 24), torch.randn(3, 33, 12, 12), torch.randn(3, 96, 6, 6), torch.randn(3, 2))
+    concept = torch.randn(5, cfg.hidden)
+    features = namer.by_features(seen.fine, seen.coarse, seen.extent) @ namer.by_features.name(concept).T
+    picture = namer.by_picture(seen.sharp, seen.extent) @ namer.by_picture.name(concept).T
+    assert features.std() > 0 and picture.std() > 0
+    assert torch.allclose(namer.describe(seen) @ namer.name(concept).T, features + picture, atol=1e-5)
