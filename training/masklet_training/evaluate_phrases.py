@@ -211,7 +211,7 @@ def questions(rng: np.random.Generator, things: list[Thing]) -> list[str]:
     present = {p for thing in things for p in thing.phrases}
     doubtful = {p for thing in things for p in thing.maybe}
     nouns = sorted(p for p in present if " " not in p)
-    named = sorted(p for p in present if p.split()[0] in COLOURS)
+    named = sorted(p for p in present if " " in p and p.split()[0] in COLOURS)
     crossed = {f"{a.split()[0]} {b.split()[1]}" for a in named for b in named} - present - doubtful
     misses = [str(p) for p in rng.permutation(sorted(crossed & PHRASE_SET))[:4]]
     far = [str(p) for p in rng.permutation(sorted(PHRASE_SET - present - doubtful))[:2]]
