@@ -25,6 +25,7 @@ FINE_WIDTH = 32  # channels of the features at stride 4
 EVIDENCE = 9
 KNOWN = 0.01  # share of its own length by which a concept vector may miss a name and still be that name
 NO_PEAK = -99.0  # heat of cells below a neighbour
+FAINT = -4.0  # heat of peaks that are hardly ever right, one of 300 right ones is fainter: they are not looked at any closer
 OUTSIDE = -12.0  # mask logit outside the detection's own box
 
 
@@ -219,12 +220,18 @@ class ConceptDetector(nn.Module):
     def candidates(
         self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The peaks with what speaks for each: arguments as for `peaks`, picture [C,3,8g,8g] → evidence [C,K,EVIDENCE], real (0 for cells
-        that are no peak) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m], presence logit [C]."""
+        """The peaks with what speaks for each: arguments as for `peaks`, of one frame, picture [C,3,8g,8g] → evidence
+        [C,K,EVIDENCE], real (0 for cells that are no peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m],
+        presence logit [C]."""
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         prob = torch.sigmoid(masks)
         inside = (prob > 0.5).float()
-        looks = self.namer(p8, p4, picture, prob)
+        # A phrase's strongest peak counts as one in any case, so that there is always something to look at.
+        strong = torch.cat([top[:, :1] > NO_PEAK, top[:, 1:] > FAINT], 1)
+        chosen = torch.nonzero(strong.flatten())[:, 0]
+        regions = prob.flatten(0, 1)[chosen].unsqueeze(0)
+        looks = prob.new_zeros(strong.numel(), self.evidence_names.shape[1])
+        looks = looks.index_copy(0, chosen, self.namer(p8[:1], p4[:1], picture[:1], regions)[0]).view(*strong.shape, -1)
         called = self.namer.name(concept)
         lead, known = self.rival_share(looks, called)
         likes = likeness(looks.unflatten(-1, (2, -1)), called.unflatten(-1, (2, -1)).unsqueeze(1)).unbind(-1)
@@ -235,7 +242,7 @@ class ConceptDetector(nn.Module):
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
         everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
         evidence = torch.stack([top, centre, region, everywhere, certainty, *likes, lead * known, known], -1)
-        return evidence, (top > NO_PEAK / 2).float(), boxes, masks, present
+        return evidence, strong.float() * (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
         """Logit that a candidate is right: evidence [...,EVIDENCE] → [...]."""
