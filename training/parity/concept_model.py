@@ -15,7 +15,7 @@ from .scripts import Script
 
 MANNER = aim_tracker.Manner(
     penalty=1e-4, sight_penalty=1e-5, trust=2.0, heard=3.0, loudness=3.0, surety=2000.0, reach=2, share=0.4, choosy=0.03, places=4,
-    sharpness=8.0, quiet=0.3, majority=True, recent=5.0, favour=0.5, prompts=6,
+    sharpness=8.0, quiet=0.3, majority=True, recent=5.0, favour=0.5, gain=0.15, prompts=6,
 )  # fmt: skip
 """Its tracks have to stay on their shapes well enough to meet the detections there."""
 

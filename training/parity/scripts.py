@@ -8,6 +8,8 @@ import numpy as np
 from .scene import Actor, Scene, TWIN, draw, soft_background
 
 FRAMES = 30
+SHOWN = [[0.15, 0.25, 0.28, 0.28], [0.84, 0.3, 0.28, 0.28]], [1, 0]
+"""Boxes on the first frame of `apart` that show what is meant and what not, and their labels: centre, width and height."""
 _DARK = (6, 18)
 """Shades that every shape is brighter than, also a dim one, so that edges can be seen without remembering anything."""
 
@@ -52,10 +54,16 @@ def apart(size: int, rng: np.random.Generator) -> Script:
     actors = [
         Actor(0, _line((0.2, 0.25 + shift[0]), (0.34, 0.22 + shift[1])), radius=0.12),
         Actor(1, _line((0.8, 0.3 + shift[2]), (0.74, 0.22 + shift[3])), radius=0.13),
-        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12),
+        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12, cored=True),
     ]
     screen = Actor(1, lambda f: (0.4, 0.77), radius=0.24, present=lambda f: 9 <= f <= 11)
     return Script("apart", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
+
+
+def paired(size: int, rng: np.random.Generator) -> Script:
+    """The same, and for a while the first two are also reported as one: both match that, and the younger is a duplicate."""
+    script = apart(size, rng)
+    return replace(script, name="paired", scene=replace(script.scene, signal=lambda f: 1 <= f <= 13))
 
 
 def ghosts(size: int, rng: np.random.Generator) -> Script:
@@ -78,7 +86,10 @@ def _blinking(size: int, rng: np.random.Generator, nearing: float) -> Scene:
             1, lambda f: (green(f)[0], green(f)[1] + near(f)), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
             present=lambda f: not 10 <= f <= 11,
         ),
-        Actor(TWIN, lambda f: (blue(f)[0], blue(f)[1] - near(f)), radius=0.12, present=lambda f: not 14 <= f <= 16),
+        Actor(
+            TWIN, lambda f: (blue(f)[0], blue(f)[1] - near(f)), radius=0.12, present=lambda f: not 14 <= f <= 16,
+            cored=True,
+        ),
     ]  # fmt: skip
     return Scene(size, actors, soft_background(size, rng, _DARK))
 
