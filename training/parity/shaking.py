@@ -17,6 +17,7 @@ def of_concepts(output: Any, again: Any) -> Iterator[Any]:
         yield replace(
             again,
             obj_id_to_mask=_moved(output.obj_id_to_mask, again.obj_id_to_mask, times),
+            obj_id_to_score=_moved(output.obj_id_to_score, again.obj_id_to_score, times),
             obj_id_to_tracker_score=_moved(output.obj_id_to_tracker_score, again.obj_id_to_tracker_score, times),
         )
 
