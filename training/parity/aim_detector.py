@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from . import ridge, words
 from .inputs import pixel_values, wanted
 from .scene import draw
-from .scripts import FRAMES, Script
+from .scripts import FRAMES, SHOWN, Script
 
 _MASK_LOGIT = 4.0
 _EXEMPLARS = 0.15
@@ -31,7 +31,7 @@ def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
         for layer in decoder.layers:
             for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.3)
-        # Scores are aimed without exemplars, which drive them all to their limit; at least masks should not follow.
+        # Masks are aimed without exemplars, which should not lead them astray.
         detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLARS)
         detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLARS)
         masks.instance_projection.weight[0] = 0
@@ -51,7 +51,7 @@ def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
         matrix, bias = ridge.solve(hidden, per_query)
         last.weight.copy_(matrix)
         last.bias.copy_(bias)
-        _aim_scores(scoring, seen, score_goals)
+        _aim_scores(scoring, seen, score_goals, _listen(model, tokens, scripts[:1], SHOWN))
     again = _listen(model, tokens, scripts)
     logits = again["masks"][:, -1]
     overlap = ((logits > 0) & (mask_goals > 0.5)).sum((2, 3)) / ((logits > 0) | (mask_goals > 0.5)).sum((2, 3)).clamp(min=1)
@@ -72,23 +72,30 @@ def _kernel(pixels: torch.Tensor, goals: torch.Tensor, asked: torch.Tensor) -> t
     return torch.cat([bias, matrix[0]])
 
 
-def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor) -> None:
-    """Solves `query_proj` so that its products with the projected phrases are the wanted logits."""
+def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor, shown: dict[str, torch.Tensor]) -> None:
+    """Solves `query_proj` so that its products with the projected phrases are the wanted logits, and so are those with the last
+    phrase and exemplars: what a readout makes of a phrase that it was not solved for is beyond every limit.
+
+    :param shown: what was heard of the first frames with exemplars
+    """
     scale = scoring.scale
-    readouts, levels = [], []
-    for phrase in range(goals.shape[1]):
-        hidden = seen["queries"][:, phrase].flatten(0, 1)
-        matrix, bias = ridge.solve(hidden, torch.logit(goals[:, phrase].flatten())[:, None], penalty=1e-5)
-        readouts.append(matrix[0])
-        levels.append(bias[0])
-    turn = torch.linalg.pinv(seen["phrases"]) / scale  # [D, phrases]
-    scoring.query_proj.weight.copy_(turn @ torch.stack(readouts))
-    scoring.query_proj.bias.copy_(turn @ torch.stack(levels))
+    last = goals[: len(shown["queries"]), -1]
+    asked = [(seen["queries"][:, phrase], goals[:, phrase]) for phrase in range(goals.shape[1])] + [(shown["queries"][:, -1], last)]
+    solved = [ridge.solve(hidden.flatten(0, 1), torch.logit(goal.flatten())[:, None], penalty=1e-5) for hidden, goal in asked]
+    phrases = torch.cat([seen["phrases"].mean(0), shown["phrases"][:, -1].mean(0, keepdim=True)])
+    turn = torch.linalg.pinv(phrases) / scale  # [D, phrases + 1]
+    scoring.query_proj.weight.copy_(turn @ torch.stack([matrix[0] for matrix, _ in solved]))
+    scoring.query_proj.bias.copy_(turn @ torch.stack([bias[0] for _, bias in solved]))
 
 
-def _listen(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, torch.Tensor]:
+def _listen(
+    model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script], exemplars: tuple[list, list] | None = None
+) -> dict[str, torch.Tensor]:
     """What comes into the last layers, for every frame of every script: pixel features [n, D, m, m] of the last phrase, and by
-    phrase and query what the rest is computed from."""
+    phrase and query what the rest is computed from.
+
+    :param exemplars: boxes and labels, shown on every frame
+    """
     detector = model.detector_model
     caught: dict[str, torch.Tensor] = {}
     catch = lambda name: lambda module, given, result: caught.__setitem__(name, result)  # noqa: E731
@@ -99,28 +106,29 @@ def _listen(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: lis
         detector.dot_product_scoring.query_proj.register_forward_pre_hook(catch_input("queries")),
         detector.dot_product_scoring.text_proj.register_forward_hook(catch("phrases")),
     ]
-    rows: dict[str, list[torch.Tensor]] = {name: [] for name in ("pixels", "mask hidden", "queries", "masks", "scores")}
-    phrases = []
+    rows: dict[str, list[torch.Tensor]] = {name: [] for name in ("pixels", "mask hidden", "queries", "phrases", "masks", "scores")}
     with torch.no_grad():
         texts = detector.get_text_features(**tokens, return_dict=True)
         for script in scripts:
             for rgb in np.split(script.frames(), FRAMES // 5):
                 vision = detector.get_vision_features(pixel_values(rgb))
                 parts: dict[str, list[torch.Tensor]] = {name: [] for name in rows}
-                phrases = []
+                boxes = {} if exemplars is None else {
+                    "input_boxes": torch.tensor([exemplars[0]] * len(rgb)), "input_boxes_labels": torch.tensor([exemplars[1]] * len(rgb))
+                }  # fmt: skip
                 for phrase in range(len(words.PHRASES)):
                     text = BaseModelOutputWithPooling(pooler_output=texts.pooler_output[phrase : phrase + 1].expand(len(rgb), -1, -1))
                     attention = tokens["attention_mask"][phrase : phrase + 1].expand(len(rgb), -1)
-                    output = detector(vision_embeds=vision, text_embeds=text, attention_mask=attention)
+                    output = detector(vision_embeds=vision, text_embeds=text, attention_mask=attention, **boxes)
                     parts["mask hidden"].append(caught["mask hidden"])
                     parts["queries"].append(caught["queries"][-1])
                     parts["masks"].append(output.pred_masks)
                     parts["scores"].append(output.pred_logits.sigmoid() * output.presence_logits.sigmoid())
-                    phrases.append(caught["phrases"][0])
+                    parts["phrases"].append(caught["phrases"])
                 parts["pixels"] = [caught["pixels"]]
                 for name, values in parts.items():
                     rows[name].append(torch.stack(values, 1))
     for hook in hooks:
         hook.remove()
     result = {name: torch.cat(values) for name, values in rows.items()}
-    return {**result, "pixels": result["pixels"][:, 0], "phrases": torch.stack(phrases)}
+    return {**result, "pixels": result["pixels"][:, 0]}

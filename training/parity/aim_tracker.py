@@ -60,6 +60,9 @@ class Manner:
     """How much of a patch has to be of the shape for the patch to belong to its place."""
     favour: float = 0.0
     """How much better than it would be the second candidate says it is."""
+    gain: float = 0.0
+    """By how much the tokens of an object decide how large its logits are, as a deviation. That moves no edge, but says which of two
+    tracks of the same shape has the larger ones."""
     prompts: int = 0
     """On every so manieth frame a click is looked at too, and clicks speak to their places; 0 for the first frame alone."""
 
@@ -372,6 +375,23 @@ def _aim_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, manne
         head.proj_out.bias.mul_(0.1)
         head.proj_out.bias[0] += 1.0
         head.proj_out.bias[1] -= 1.0
+    if manner.gain:
+        for head, token in zip(decoder.output_hypernetworks_mlps, range(2, 6)):
+            _vary_gain(head, torch.stack([sample.tokens[token] for sample in samples]), manner.gain, generator)
+
+
+def _vary_gain(head: Any, tokens: Tensor, gain: float, generator: torch.Generator) -> None:
+    """tokens: [n, D], what the head reads"""
+    caught = []
+    hook = head.proj_out.register_forward_pre_hook(lambda module, given: caught.append(given[0]))
+    head(tokens)
+    hook.remove()
+    middle = caught[0].mean(0)
+    direction = torch.randn(len(middle), generator=generator)
+    direction *= gain / ((caught[0] - middle) @ direction).std()
+    for channel, sign in ((0, 1.0), (1, -1.0)):
+        head.proj_out.weight[channel] += sign * direction
+        head.proj_out.bias[channel] -= sign * middle @ direction
 
 
 def _aim_scores(tracker: Any, samples: list[_Sample], trust: float) -> None:

@@ -1,7 +1,5 @@
-"""Counts what a run of `Sam3VideoModel` did, by listening to its own methods, and how near it came to doing otherwise.
-
-`Listener.counts` says how often each rule fired. `Listener.margin` is the smallest distance of any score, overlap or choice to
-the threshold that decided about it: a recording is only worth comparing with if rounding cannot flip a decision.
+"""Counts what a run of `Sam3VideoModel` did, by listening to its own methods, and how near it came to doing otherwise: a
+recording is only worth comparing with if rounding cannot flip a decision.
 """
 
 from __future__ import annotations
@@ -15,11 +13,24 @@ import torch
 from transformers import Sam3VideoModel
 from transformers.models.sam3_video.modeling_sam3_video import mask_iou
 
+from .overlaps import hangs, iou_bounds, may_empty, may_turn, remaining_bounds
+
+GIVEN = 0.5
+"""What logits of detections have to reach where they become memories, in `_tracker_add_new_objects` and `_prepare_recondition_masks`."""
+
 
 class Listener:
-    def __init__(self) -> None:
+    def __init__(self, hung: Callable[[str], None]) -> None:
+        """:param hung: is told of decisions about masks that were a matter of single pixels next to their threshold, and may raise"""
+        self.hung = hung
         self.counts: Counter[str] = Counter()
+        """How often each rule fired"""
         self.nearest: dict[str, float] = {}
+        """Smallest distance of any score to the threshold that decided about it"""
+
+    def hangs(self, kind: str, decisions: torch.Tensor) -> None:
+        if decisions.any():
+            self.hung(kind)
 
     def near(self, kind: str, values: torch.Tensor | list[float], threshold: float) -> None:
         values = torch.as_tensor(values, dtype=torch.float32).flatten()
@@ -29,9 +40,11 @@ class Listener:
 
 
 @contextmanager
-def listening(model: Sam3VideoModel) -> Iterator[Listener]:
+def listening(model: Sam3VideoModel, hung: Callable[[str], None]) -> Iterator[Listener]:
     """While inside, the model's rules report to the listener; what they return is unchanged."""
-    heard = Listener()
+    heard = Listener(hung)
+    rivals: set[int] = set()
+    """Detections of the frame that fit two tracks equally well, as far as rounding lets one say"""
     tracker = model.tracker_model
     stack = ExitStack()
 
@@ -65,12 +78,27 @@ def listening(model: Sam3VideoModel) -> Iterator[Listener]:
         heard.counts["weak detections refused"] += sum(
             not ids and index not in new for index, ids in matches.items()
         )
+        heard.hangs("birth", may_turn(det[new], GIVEN))
+        rivals.clear()
+        if len(trk):
+            heard.hangs("emptiness", may_empty(trk))
         if len(trk) and len(det):
             ious = mask_iou(det > 0, trk > 0)
             same = inputs["det_prompt_ids"][:, None] == inputs["trk_prompt_ids"][None]
-            for threshold in (model.assoc_iou_thresh, model.trk_assoc_iou_thresh, model.high_iou_thresh):
-                heard.near("association IoU", ious[same], threshold)
             heard.counts["overlap across phrases ignored"] += int(((ious >= model.assoc_iou_thresh) & ~same).sum())
+            bounds = iou_bounds(det, trk)
+            for threshold in (model.assoc_iou_thresh, model.trk_assoc_iou_thresh, model.high_iou_thresh):
+                heard.hangs("association IoU", hangs(bounds, threshold) & same)
+            least, largest = (torch.where(same, bound, 0.0) for bound in bounds)
+            best = ious.where(same, torch.zeros(())).argmax(1, keepdim=True)
+            fit, others = least.gather(1, best), torch.arange(len(trk))
+            # Of equals the first is taken.
+            ahead = (largest > fit) & (others != best) | (largest == fit) & (others < best)
+            rivals.update(torch.nonzero(ahead.any(1)).flatten().tolist())
+        if len(trk) > 1:
+            together = inputs["trk_prompt_ids"][:, None] == inputs["trk_prompt_ids"][None]
+            unsure = hangs(iou_bounds(trk, trk), model.suppress_overlapping_based_on_recent_occlusion_threshold) & together
+            heard.hangs("occlusion IoU", unsure.triu(1))
 
     def hotstart(result, **inputs):
         removed, metadata = result
@@ -81,19 +109,19 @@ def listening(model: Sam3VideoModel) -> Iterator[Listener]:
     def recondition(result, **inputs):
         heard.counts["reconditioned"] += len(result[1])
         heard.near("recondition score", inputs["tracker_obj_scores_global"], model.high_conf_thresh)
+        corrections = list(inputs["trk_id_to_max_iou_high_conf_det"].values())
+        heard.hangs("which track is corrected", torch.tensor([index in rivals for index in corrections]))
+        heard.hangs("correction", may_turn(inputs["det_out"]["mask"][corrections], GIVEN))
 
     def occlusion(result, masks, last_occluded, obj_ids, reverse=False):
         heard.counts["suppressed by occlusion"] += int(result.sum())
-        if len(masks) > 1:
-            ious = mask_iou(masks, masks)[torch.triu_indices(len(masks), len(masks), 1).unbind()]
-            heard.near("occlusion IoU", ious, model.suppress_overlapping_based_on_recent_occlusion_threshold)
 
     def shrinkage(result, pred_masks, new_pred_masks, shrink_threshold=0.3):
         before = (pred_masks > 0).sum((-1, -2))
         after = (new_pred_masks > 0).sum((-1, -2))
         ratio = after[before > 0] / before[before > 0]
         heard.counts["suppressed by shrinking"] += int((ratio < shrink_threshold).sum())
-        heard.near("shrink ratio", ratio, shrink_threshold)
+        heard.hangs("shrink ratio", hangs(remaining_bounds(pred_masks[:, 0]), shrink_threshold))
 
     def conditioning(result, frame_idx, outputs, max_cond_frame_num):
         heard.counts["conditioning frames left out"] += bool(result[1])

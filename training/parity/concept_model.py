@@ -1,5 +1,6 @@
 """One random Sam3VideoModel per seed, aimed at the clips it is recorded on, kept as the checkpoint that the exporter is given."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -15,26 +16,27 @@ from .scripts import Script
 
 MANNER = aim_tracker.Manner(
     penalty=1e-4, sight_penalty=1e-5, trust=2.0, heard=3.0, loudness=3.0, surety=2000.0, reach=2, share=0.4, choosy=0.03, places=4,
-    sharpness=8.0, quiet=0.3, majority=True, recent=5.0, favour=0.5, prompts=6,
+    sharpness=8.0, quiet=0.3, majority=True, recent=5.0, favour=0.5, gain=0.15, prompts=6,
 )  # fmt: skip
 """Its tracks have to stay on their shapes well enough to meet the detections there."""
 
 
 def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
     """
-    Makes a model and saves it, or reads it back when the folder holds one made from the same numbers.
+    Makes a model and saves it, or reads it back when the folder holds one made from the same numbers and clips.
 
     :param widths: what the model measures
     :param scripts_of: side of the model's input → the clips
     :return: the model and its tokenizer
     """
     tokenizer = words.train_tokenizer()
-    recipe = {"sizes": asdict(widths), "seed": seed, "manner": asdict(MANNER)}
+    scripts = scripts_of(widths.patch * widths.grid)
+    clips = [hashlib.sha256(script.frames().tobytes()).hexdigest() for script in scripts]
+    recipe = {"sizes": asdict(widths), "seed": seed, "manner": asdict(MANNER), "clips": clips}
     note = folder / "recipe.json"
     if note.is_file() and json.loads(note.read_text()) == recipe:
         return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer
     model = sizes.sam3_model(widths, len(tokenizer), seed).requires_grad_(False)
-    scripts = scripts_of(model.config.image_size)
     see.keep_colours(model, seed)
     found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), scripts)
     report(f"detector: {found}")

@@ -21,8 +21,10 @@ Case = dict[str, Any]
 OBJECTS = (1, 3)
 MEMORIES_AND_POINTERS = ((1, 0), (1, 1), (4, 3), (7, 10))
 DRAWS = 100
+NUDGES = 4
+"""Of features. With one, seed 12 kept a case whose answer was off by 1.06e-4 elsewhere."""
 STEADY_ERROR = 5e-5
-"""Of the largest mask logit"""
+"""Of the largest value of an output"""
 
 
 def detector_cases(model: Any, rgb: np.ndarray, tokens: dict[str, Tensor], kept: int) -> Iterator[Case]:
@@ -48,7 +50,7 @@ def detector_cases(model: Any, rgb: np.ndarray, tokens: dict[str, Tensor], kept:
             mask = tokens["attention_mask"][concept : concept + 1]
             out = detector(vision_embeds=vision, text_embeds=embeds, attention_mask=mask, **exemplars)
             score = (out.pred_logits.sigmoid() * out.presence_logits.sigmoid())[0]
-            order = score.argsort(descending=True)[:kept]
+            order = score.argsort(descending=True, stable=True)[:kept]  # at their limit scores are equal; the first come first
             rows.append((score[order], out.pred_boxes[0, order], out.pred_masks[0, order], out.presence_logits[0, 0].sigmoid()))
         scores, found, masks, presence = (torch.stack(column) for column in zip(*rows))
         yield _case(
@@ -93,14 +95,22 @@ def _steady(ask: Callable[[Callable[[Tensor], Tensor]], Case], generator: torch.
         state = generator.get_state()
         case = ask(lambda features: features)
         after = generator.get_state()
-        generator.set_state(state)
-        off = torch.Generator().manual_seed(0)
-        again = ask(lambda features: features + 1e-6 * features.std() * torch.randn(features.shape, generator=off))
+        steady = True
+        for nudge in range(NUDGES):
+            generator.set_state(state)
+            off = torch.Generator().manual_seed(nudge)
+            again = ask(lambda features: features + 1e-6 * features.std() * torch.randn(features.shape, generator=off))
+            steady = all(_near(value, again["outputs"][name]) for name, value in case["outputs"].items())
+            if not steady:
+                break
         generator.set_state(after)
-        mask, other = case["outputs"]["mask"], again["outputs"]["mask"]
-        if np.abs(mask - other).max() <= STEADY_ERROR * np.abs(mask).max():
+        if steady:
             return case
     raise RuntimeError(f"rounding decides about {DRAWS} draws of a graph's inputs; try another seed")
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one - other).max() <= STEADY_ERROR * np.abs(one).max())
 
 
 def _points(objects: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

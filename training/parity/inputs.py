@@ -8,6 +8,10 @@ from . import scene, words
 LIGHTS, SCORES = (0.5, 0.75, 1.0), (0.12, 0.6, 0.94)
 """How sure a detector is wanted to be of a shape of so much light."""
 NOTHING = 0.04
+PAIR = 0.8
+"""How sure it is to be of two shapes as one. It matches what is tracked, so no object comes of it."""
+AGAIN = 0.85
+"""At most, of a twin's second report: which of the two is in front is not to hang by a hair."""
 
 
 def pixel_values(rgb: np.ndarray) -> torch.Tensor:
@@ -28,7 +32,8 @@ def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
 
 def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
     """Each kind of shape has two queries, for its leftmost and its rightmost instance; a single instance is reported by the
-    first alone, except that the twin kind is reported by both.
+    first alone, except that the twin kind is reported by both. The query after these reports the first two kinds as one where the
+    picture is signalled.
 
     :return: probability [phrases, queries], mask bool [queries, S, S], which masks are asked for [queries]
     """
@@ -45,9 +50,15 @@ def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
         if len(found) > 1 or kind == scene.TWIN:
             slots.append((2 * kind + 1, found[-1]))
         for query, actor in slots:
-            mask[query] = picture.masks[actor]
+            again = query % 2 == 1 and kind == scene.TWIN
+            mask[query] = picture.cores[actor] if again else picture.masks[actor]
             asked[query] = True
             for phrase, kinds in enumerate(words.KINDS_OF_PHRASE):
                 if kind in kinds:
-                    score[phrase, query] = np.interp(picture.lights[actor], LIGHTS, SCORES)
+                    score[phrase, query] = min(np.interp(picture.lights[actor], LIGHTS, SCORES), AGAIN if again else 1)
+    if picture.signalled:
+        pair, both = 2 * scene.KINDS, [i for i, actor in enumerate(actors) if actor.kind < 2]
+        mask[pair] = picture.masks[both].any(0)
+        asked[pair] = True
+        score[words.PHRASES.index("any shape"), pair] = PAIR
     return score, mask, asked

@@ -1,11 +1,13 @@
 """Runs transformers' click trackers (`Sam3TrackerVideoModel`, `Sam2VideoModel`, `EdgeTamVideoModel`) over a clip."""
 
 from dataclasses import dataclass
+from typing import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from . import shaking
 from .run_concepts import FrameResult
 
 
@@ -44,9 +46,11 @@ def run(
     pixels: torch.Tensor,
     video_size: tuple[int, int],
     acts: list[Act],
+    against: Iterator[FrameResult] | None = None,
 ) -> tuple[list[ActResult], dict[str, float]]:
     """
     :param pixels: float32 [frames, 3, S, S], normalised
+    :param against: what an earlier run over the same clip gave
     :return: what each act shows, and how near an object score or a choice between candidates came to turning
     """
     size = pixels.shape[-1]
@@ -80,20 +84,27 @@ def run(
                     labels = torch.cat([old["point_labels"], labels], 2)
                 session.add_point_inputs(index, act.frame, {"point_coords": points, "point_labels": labels})
                 session.obj_with_new_inputs = [act.object_id]
-                answers.append(ActResult(act, [_result(tracker(session, frame_idx=act.frame), video_size)]))
+                answers.append(ActResult(act, [_result(tracker(session, frame_idx=act.frame), video_size, against)]))
             else:
                 outputs = tracker.propagate_in_video_iterator(
                     session, start_frame_idx=act.start, reverse=act.reverse, max_frame_num_to_track=act.count
                 )
-                answers.append(ActResult(act, [_result(output, video_size) for output in outputs]))
+                answers.append(ActResult(act, [_result(output, video_size, against) for output in outputs]))
     finally:
         object.__delattr__(tracker, "_single_frame_forward")
     return answers, nearest
 
 
-def _result(output, video_size: tuple[int, int]) -> FrameResult:
-    logits = F.interpolate(output.pred_masks, size=video_size, mode="bilinear", align_corners=False)[:, 0]
-    masks = logits > 0
+def _result(output, video_size: tuple[int, int], against: Iterator[FrameResult] | None) -> FrameResult:
+    result = _shown(output, output.pred_masks, video_size)
+    if against is not None:
+        moved = shaking.of_clicks(next(against).raw.pred_masks, output.pred_masks)
+        result.shaken = [_shown(output, masks, video_size) for masks in moved]
+    return result
+
+
+def _shown(output, masks: torch.Tensor, video_size: tuple[int, int]) -> FrameResult:
+    masks = F.interpolate(masks, size=video_size, mode="bilinear", align_corners=False)[:, 0] > 0
     order = np.argsort(output.object_ids)
     boxes = []
     for mask in masks:
@@ -105,4 +116,5 @@ def _result(output, video_size: tuple[int, int]) -> FrameResult:
         [float(output.object_score_logits.flatten()[i]) for i in order],
         [boxes[i] for i in order],
         masks.numpy()[order],
+        output,
     )

@@ -11,6 +11,7 @@ from transformers import Sam3VideoModel
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
 
+from . import shaking
 from .branches import Listener, listening
 
 
@@ -23,6 +24,10 @@ class FrameResult:
     """x0, y0, x1, y1 in pixels of the video, last pixel included"""
     masks: np.ndarray
     """bool [objects, height, width]"""
+    raw: Any = None
+    """The model's own output that this was made from"""
+    shaken: "list[FrameResult]" = field(default_factory=list)
+    """What would be shown if the output had moved further, see `shaking`; of a clip that is run against another recording"""
 
 
 @dataclass
@@ -51,12 +56,16 @@ def run(
     video_size: tuple[int, int],
     passes: list[tuple[int, bool]],
     exemplars: Exemplars | None = None,
+    hung: Callable[[str], None] = lambda kind: None,
+    against: Iterator[FrameResult] | None = None,
     watch: Callable[[FrameResult], None] = lambda result: None,
 ) -> tuple[list[Pass], Listener]:
     """
     :param pixels: float32 [frames, 3, S, S], normalised
     :param video_size: height and width that masks are asked for in
     :param passes: start frame and direction of each propagation, one after another on the same session
+    :param hung: is told of decisions that were a matter of single pixels, and may raise to stop
+    :param against: what an earlier run over the same clip gave
     :param watch: is told of every frame as it comes, and may raise to stop
     """
     session = Sam3VideoInferenceSession(
@@ -67,22 +76,23 @@ def run(
     processor.tokenizer = tokenizer
     processor.add_text_prompt(session, phrases)
     recorded = []
-    with listening(model) as heard, showing(model, exemplars):
+    with listening(model, hung) as heard, showing(model, exemplars):
         for start, reverse in passes:
             record = Pass(start, reverse)
             for output in model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse):
-                shown = processor.postprocess_outputs(session, output)
-                result = FrameResult(
-                    output.frame_idx,
-                    shown["object_ids"].tolist(),
-                    shown["scores"].tolist(),
-                    shown["boxes"].tolist(),
-                    shown["masks"].numpy(),
-                )
+                result = _result(processor, session, output)
+                if against is not None:
+                    result.shaken = [_result(processor, session, each) for each in shaking.of_concepts(next(against).raw, output)]
                 record.results.append(result)
                 watch(result)
             recorded.append(record)
     return recorded, heard
+
+
+def _result(processor: Sam3VideoProcessor, session: Sam3VideoInferenceSession, output: Any) -> FrameResult:
+    shown = processor.postprocess_outputs(session, output)
+    ids, scores, boxes = (shown[name].tolist() for name in ("object_ids", "scores", "boxes"))
+    return FrameResult(output.frame_idx, ids, scores, boxes, shown["masks"].numpy(), output)
 
 
 @contextmanager

@@ -13,8 +13,13 @@ from typing import Callable
 import numpy as np
 
 KINDS = 3
-"""Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects)."""
+"""Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects), the second time only
+its core where it has one. Two tracks of quite the same mask would be told apart by nothing but rounding."""
 TWIN = 2
+_CORE_COLOUR = np.array([185, 130, 245], dtype=np.float32)
+_CORE_SIZE = 0.65
+_SIGNAL_COLOUR = np.array([120, 20, 110], dtype=np.float32)
+_SIGNAL_PLACE, _SIGNAL_RADIUS = (0.5, 0.5), 0.07
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
 _GREY = 70
 """Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
@@ -32,6 +37,8 @@ class Actor:
     radius: float = 0.14
     light: Callable[[int], float] = lambda frame: 1.0
     present: Callable[[int], bool] = lambda frame: True
+    cored: bool = False
+    """Whether its middle has a tone of its own"""
 
 
 @dataclass
@@ -43,6 +50,9 @@ class Picture:
     seen: np.ndarray
     """float [actors], visible share of each actor's full outline"""
     lights: np.ndarray
+    cores: np.ndarray
+    """bool [actors, S, S], the visible pixels of what the second report of a twin is about"""
+    signalled: bool
 
 
 @dataclass
@@ -53,6 +63,8 @@ class Scene:
     screens: list[Actor] = field(default_factory=list)
     """Grey shapes in front of everything, which nothing is asked to find."""
     screen_shade: int = 165
+    signal: Callable[[int], bool] = lambda frame: False
+    """When a small dark square is shown, upon which the detector also reports the first two kinds as one thing."""
 
 
 def soft_background(size: int, rng: np.random.Generator, shades: tuple[float, float] = (60, 120)) -> np.ndarray:
@@ -79,7 +91,7 @@ def draw(scene: Scene, frame: int) -> Picture:
     size = scene.size
     rgb = scene.background.astype(np.float32).copy()
     full = np.zeros((len(scene.actors), size, size), dtype=bool)
-    masks = np.zeros_like(full)
+    masks, cores = np.zeros_like(full), np.zeros_like(full)
     lights = np.zeros(len(scene.actors))
     for index, actor in enumerate(scene.actors):
         lights[index] = actor.light(frame)
@@ -90,14 +102,23 @@ def draw(scene: Scene, frame: int) -> Picture:
         masks[:, outline] = False
         masks[index] = outline
         rgb[outline] = _COLOURS[actor.kind] * lights[index] + _GREY * (1 - lights[index])
+        cores[index] = outline
+        if actor.cored:
+            cores[index] = _outline(actor.kind, actor.path(frame), _CORE_SIZE * actor.radius, size)
+            rgb[cores[index]] = _CORE_COLOUR * lights[index] + _GREY * (1 - lights[index])
     for screen in scene.screens:
         if not screen.present(frame):
             continue
         outline = _outline(1, screen.path(frame), screen.radius, size)
         masks[:, outline] = False
         rgb[outline] = scene.screen_shade
+    signalled = scene.signal(frame)
+    if signalled:
+        outline = _outline(1, _SIGNAL_PLACE, _SIGNAL_RADIUS, size)
+        masks[:, outline] = False
+        rgb[outline] = _SIGNAL_COLOUR
     area = np.maximum(np.array([_disc(actor, size) for actor in scene.actors]), 1)
-    return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights)
+    return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights, cores & masks, signalled)
 
 
 def _disc(actor: Actor, size: int) -> int:

@@ -8,6 +8,8 @@ import numpy as np
 from .scene import Actor, Scene, TWIN, draw, soft_background
 
 FRAMES = 30
+SHOWN = [[0.15, 0.25, 0.28, 0.28], [0.84, 0.3, 0.28, 0.28]], [1, 0]
+"""Boxes on the first frame of `apart` that show what is meant and what not, and their labels: centre, width and height."""
 _DARK = (6, 18)
 """Shades that every shape is brighter than, also a dim one, so that edges can be seen without remembering anything."""
 
@@ -52,35 +54,45 @@ def apart(size: int, rng: np.random.Generator) -> Script:
     actors = [
         Actor(0, _line((0.2, 0.25 + shift[0]), (0.34, 0.22 + shift[1])), radius=0.12),
         Actor(1, _line((0.8, 0.3 + shift[2]), (0.74, 0.22 + shift[3])), radius=0.13),
-        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12),
+        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12, cored=True),
     ]
     screen = Actor(1, lambda f: (0.4, 0.77), radius=0.24, present=lambda f: 9 <= f <= 11)
     return Script("apart", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
 
 
+def paired(size: int, rng: np.random.Generator) -> Script:
+    """The same, and for a while the first two are also reported as one: both match that, and the younger is a duplicate."""
+    script = apart(size, rng)
+    return replace(script, name="paired", scene=replace(script.scene, signal=lambda f: 1 <= f <= 13))
+
+
 def ghosts(size: int, rng: np.random.Generator) -> Script:
     """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while."""
-    return Script("ghosts", _blinking(size, rng, 0.0))
-
-
-def meeting(size: int, rng: np.random.Generator) -> Script:
-    """The same, but in the end the two that were gone meet: what was gone last is then put out."""
-    return Script("meeting", _blinking(size, rng, 0.2))
-
-
-def _blinking(size: int, rng: np.random.Generator, nearing: float) -> Scene:
     shift = rng.uniform(-0.03, 0.03, size=4)
-    near = lambda frame: nearing * max(frame - 20, 0) / (FRAMES - 21)  # noqa: E731
-    green, blue = _line((0.76, 0.18), (0.72, 0.22 + shift[1])), _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.76))
     actors = [
         Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, light=lambda f: 1.0 if f < 5 else 0.5),
         Actor(
-            1, lambda f: (green(f)[0], green(f)[1] + near(f)), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
+            1, _line((0.76, 0.18), (0.72, 0.22 + shift[1])), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
             present=lambda f: not 10 <= f <= 11,
         ),
-        Actor(TWIN, lambda f: (blue(f)[0], blue(f)[1] - near(f)), radius=0.12, present=lambda f: not 14 <= f <= 16),
+        Actor(
+            TWIN, _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.76)), radius=0.12, present=lambda f: not 14 <= f <= 16,
+            cored=True,
+        ),
     ]  # fmt: skip
-    return Scene(size, actors, soft_background(size, rng, _DARK))
+    return Script("ghosts", Scene(size, actors, soft_background(size, rng, _DARK)))
+
+
+def parting(size: int, rng: np.random.Generator) -> Script:
+    """Two that stand against one another and part; late on, one of them is gone for good. Played on from the middle and then
+    back, it puts the other one out: backwards, what was never occluded gives way to what was."""
+    shift = rng.uniform(-0.03, 0.03, size=2)
+    away = lambda f: 0.2 * min(f, 10) / 10  # noqa: E731
+    actors = [
+        Actor(0, lambda f: (0.42 + shift[0] - away(f), 0.5), radius=0.13, present=lambda f: f < 19),
+        Actor(1, lambda f: (0.58 + shift[1] + away(f), 0.5), radius=0.13),
+    ]
+    return Script("parting", Scene(size, actors, soft_background(size, rng, _DARK)))
 
 
 def clicks(size: int, rng: np.random.Generator) -> Script:
