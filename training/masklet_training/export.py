@@ -86,7 +86,7 @@ def manifest(model: CompactModel, side: int, version: str, files: list[Path], so
         },
         "decode": {"multimaskMinPoints": 0, "multimaskMaxPoints": 1},
         "preset": "compact",
-        "detect": {"scoreThreshold": 0.5, "nmsIou": 0.5, "newObjectScore": 0.75},
+        "detect": {"scoreThreshold": 0.6, "nmsIou": 0.5, "newObjectScore": 0.9},
         "capabilities": {
             "text": True, "exemplars": True, "maskSeed": True, "points": True,
             "objectBatch": "dynamic", "memorySlots": "dynamic",
