@@ -26,10 +26,7 @@ export async function serve(given: ServeArguments): Promise<void> {
     throw error;
   });
   const { id, version, provider } = await server.predictor.ready;
-  const roots = config.mediaRoots.map((root) => resolve(root)).join(", ");
-  process.stdout.write(
-    `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
-  );
+  // Before the line below: who reads it may send the signal at once, which would end a process that does not listen yet.
   const forgetReload = onReloadSignal(() => {
     // A pack that cannot be used is logged by the engine, which keeps the one it has.
     server.predictor.reloadPack().then(
@@ -38,6 +35,10 @@ export async function serve(given: ServeArguments): Promise<void> {
       () => {},
     );
   });
+  const roots = config.mediaRoots.map((root) => resolve(root)).join(", ");
+  process.stdout.write(
+    `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
+  );
   await stopSignal;
   forgetReload();
   await server.close();
