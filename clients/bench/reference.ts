@@ -113,8 +113,8 @@ async function measureServer({ pack, video, prompt, threads }: Plan): Promise<Me
   }
 }
 
-/** Prompts the first frame and follows the video, in a session of its own. @param limit at most so many frames */
-async function track(client: MaskletClient, video: string, prompt: Plan["prompt"], limit?: number) {
+/** Prompts the first frame and follows the video, in a session of its own. @param reach how many frames beyond the first */
+async function track(client: MaskletClient, video: string, prompt: Plan["prompt"], reach?: number) {
   const session = await client.startSession({ resource_path: video });
   await session.addPrompt({ frame_index: 0, ...promptFields(prompt) });
   let frames = 0;
@@ -122,7 +122,7 @@ async function track(client: MaskletClient, video: string, prompt: Plan["prompt"
   for await (const { outputs } of session.propagate({
     propagation_direction: "forward",
     start_frame_index: 0,
-    ...(limit === undefined ? {} : { max_frame_num_to_track: limit }),
+    ...(reach === undefined ? {} : { max_frame_num_to_track: reach }),
   })) {
     frames += 1;
     objects += outputs.out_obj_ids.length;

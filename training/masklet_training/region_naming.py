@@ -57,8 +57,8 @@ def naming_loss(
 
 
 def regions_of(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor]) -> Regions | None:
-    """Up to EACH regions of every frame with an object. batch: see `ConceptSampler.regions`; rows: the questions whose answers are
-    looked at, see `ConceptSampler.rows`. None when there is no object."""
+    """Up to EACH regions of every frame with an object. batch: see `ConceptSampler.regions`; rows: the questions whose
+    answers are looked at, see `ConceptSampler.rows`. None when there is nothing to look at."""
     detector = model.detector
     frames = torch.unique(batch["frame"])
     if len(frames) == 0:
@@ -66,6 +66,8 @@ def regions_of(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], row
     p8, p4, picture = detector.pyramid(trunk[frames])
     outlines, objects = outlines_of(model, frames, p8.detach(), p4.detach(), batch, rows)
     real = objects != FILLING
+    if not real.any():
+        return None
     views = RegionViews(*(view[real.flatten()] for view in region_views(p8, p4, picture, outlines)))
     objects = objects[real]
     some = (objects >= 0).unsqueeze(1)

@@ -235,10 +235,13 @@ def seeing_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Any], phr
     """All that is learnt of finding things and naming them."""
     losses = detection_losses(model, trunk, batch["concepts"])
     regions = regions_of(model, trunk, batch["regions"], batch["concepts"])
-    if regions is None:
-        return losses
+    return losses | namer_losses(model, regions, phrases) if regions else losses
+
+
+def namer_losses(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tensor]) -> Losses:
+    """Both callers together."""
     namer = model.detector.namer
-    return losses | naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases)
+    return naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases)
 
 
 @torch.no_grad()
@@ -249,8 +252,7 @@ def regions_to_name(model: CompactModel, images: Tensor, batch: dict[str, Any]) 
 
 def name_loss(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
     """Naming of regions alone; only the namer is trained. Results as for `total_loss`."""
-    namer = model.detector.namer
-    return weighted(naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases))
+    return weighted(namer_losses(model, regions, phrases))
 
 
 def sticker_loss(

@@ -1,5 +1,5 @@
-"""Single things on a small piece of some background, drawn a hundred times faster than frames of scenes: all that naming by the
-picture alone needs."""
+"""Single things on a small piece of some background: all that naming by the picture alone needs, without frames to be drawn,
+encoded and searched."""
 
 from __future__ import annotations
 
@@ -71,12 +71,9 @@ def sticker(rng: Rng, library: SpriteLibrary, pictures: float) -> Sticker:
 
 def _cast(rng: Rng, library: SpriteLibrary, pictures: float) -> Cast:
     if chance(rng, UNNAMED):
-        source = pick(rng, (library.emoji, library.cutout, library.stamp))
-        found = source(rng) if chance(rng, 0.8) else None
-        nothing: tuple[list[str], list[str]] = ([], [])
-        if source != library.stamp and found is not None:
-            return Cast(found, nothing, float(rng.normal(0, 0.4)), None)
-        return Cast(blob(rng, library, library.photo(rng)), nothing, float(rng.normal(0, 0.4)), None)
+        found = pick(rng, (library.emoji, library.cutout))(rng) if chance(rng, 0.5) else None
+        picture = blob(rng, library, library.photo(rng)) if found is None else found
+        return Cast(picture, ([], []), float(rng.normal(0, 0.4)), None)
     if chance(rng, pictures) and library.concepts:
         return cast_picture(rng, library, pick(rng, library.concepts))
     return cast_shape(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
