@@ -77,38 +77,82 @@ export function maskBox(rle: CocoRle): PixelBox {
   return x1 < 0 ? [0, 0, 0, 0] : [x0, y0, x1 + 1 - x0, y1 + 1 - y0];
 }
 
-/**
- * Lengths of the runs, background first. The mask is read row by row, as it lies in memory, and each pixel that differs
- * from the one above it is a place where some column turns; sorted, those are the ends of the runs.
- */
-function maskRuns(bits: Uint8Array, width: number, height: number, within?: PixelBox): number[] {
-  const [x0, y0, boxWidth, boxHeight] = within ?? [0, 0, width, height];
-  const x1 = Math.min(x0 + boxWidth, width);
-  const y1 = Math.min(y0 + boxHeight, height);
-  const words = wordsOf(bits, width);
-  const turns: number[] = [];
-  for (let y = y0; y <= y1; y++) {
-    const hasTwoRows = y > y0 && y < y1;
-    for (let x = x0; x < x1; x++) {
-      const at = y * width + x;
-      if (words && hasTwoRows && (at & 3) === 0 && words[at >> 2] === words[(at - width) >> 2]) {
-        x += 3;
-        continue;
-      }
-      const above = y > y0 && bits[at - width] !== 0;
-      const here = y < y1 && bits[at] !== 0;
-      if (above !== here) turns.push(x * height + y);
-    }
-  }
-  const runs: number[] = [];
+/** Lengths of the runs, background first. */
+function maskRuns(bits: Uint8Array, width: number, height: number, within?: PixelBox): Int32Array {
+  const turns = turnsByColumn(bits, width, height, within ?? [0, 0, width, height]);
+  const runs = new Int32Array(turns.length + 1);
+  let count = 0;
   let runStart = 0;
-  for (const turn of mergeColumns(Float64Array.from(turns).sort())) {
-    runs.push(turn - runStart);
+  for (let index = 0; index < turns.length; index++) {
+    const turn = turns[index] as number;
+    // A run that ends at the bottom of a column and goes on at the top of the next turns twice in one place: not at all.
+    if (turns[index + 1] === turn) {
+      index++;
+      continue;
+    }
+    runs[count++] = turn - runStart;
     runStart = turn;
   }
   const rest = width * height - runStart;
-  if (rest > 0 || runs.length === 0) runs.push(rest);
-  return runs;
+  if (rest > 0 || count === 0) runs[count++] = rest;
+  return runs.subarray(0, count);
+}
+
+/**
+ * The ends of the runs, ascending: each pixel that differs from the one above it is a place where some column turns. The mask
+ * is read row by row, as it lies in memory, so a column's turns are met in order: dealing them out to the columns sorts them.
+ */
+function turnsByColumn(bits: Uint8Array, width: number, height: number, within: PixelBox): Int32Array {
+  const [left, y0, boxWidth, boxHeight] = within;
+  const words = wordsOf(bits, width);
+  // Whole words, as far as rows have them: nothing is inside beyond the box.
+  const x0 = words ? left & ~3 : left;
+  const x1 = Math.min(left + boxWidth, width);
+  const y1 = Math.min(y0 + boxHeight, height);
+  const turns = new Positions();
+  const places = new Int32Array(Math.max(0, x1 - x0) + 1);
+  const step = words ? 4 : 1;
+  for (let y = y0; y <= y1; y++) {
+    const hasTwoRows = y > y0 && y < y1;
+    for (let x = x0; x < x1; x += step) {
+      const first = y * width + x;
+      if (words && hasTwoRows && words[first >> 2] === words[(first - width) >> 2]) continue;
+      const end = Math.min(x + step, x1) - x + first;
+      for (let at = first; at < end; at++) {
+        const above = y > y0 && bits[at - width] !== 0;
+        const here = y < y1 && bits[at] !== 0;
+        if (above === here) continue;
+        turns.add(at);
+        const next = at - first + x - x0 + 1;
+        places[next] = (places[next] as number) + 1;
+      }
+    }
+  }
+  for (let x = 1; x < places.length; x++) places[x] = (places[x] as number) + (places[x - 1] as number);
+  const sorted = new Int32Array(turns.length);
+  for (let index = 0; index < turns.length; index++) {
+    const at = turns.values[index] as number;
+    const x = at % width;
+    const place = places[x - x0] as number;
+    sorted[place] = x * height + (at - x) / width;
+    places[x - x0] = place + 1;
+  }
+  return sorted;
+}
+
+/** A list of positions in a picture that grows: noisy masks have hundreds of thousands. */
+class Positions {
+  length = 0;
+  values = new Int32Array(1024);
+
+  add(position: number): void {
+    if (this.length === this.values.length) {
+      const larger = new Int32Array(2 * this.length);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.length++] = position;
+  }
 }
 
 /** The same memory four pixels at a time, when rows consist of whole words: most pixels equal the one above. */
@@ -117,30 +161,24 @@ function wordsOf(pixels: Uint8Array, width: number): Int32Array | undefined {
   return new Int32Array(pixels.buffer, pixels.byteOffset, pixels.length / 4);
 }
 
-/** A run that ends at the bottom of a column and goes on at the top of the next turns twice in one place: not at all. */
-function mergeColumns(sortedTurns: Float64Array): number[] {
-  const merged: number[] = [];
-  for (const turn of sortedTurns) {
-    if (merged.at(-1) === turn) merged.pop();
-    else merged.push(turn);
-  }
-  return merged;
-}
-
 /** Five bits a character, lowest first, from "0" on; bit 5 says that more follow, bit 4 of the last is the sign. */
-function runsToText(runs: readonly number[]): string {
-  const codes: number[] = [];
-  for (const [index, run] of runs.entries()) {
-    let rest = index > 2 ? run - (runs[index - 2] ?? 0) : run;
+function runsToText(runs: Int32Array): string {
+  // A count of 32 bits takes seven characters at most.
+  const codes = new Uint8Array(7 * runs.length);
+  let length = 0;
+  for (let index = 0; index < runs.length; index++) {
+    let rest = (runs[index] as number) - (index > 2 ? (runs[index - 2] as number) : 0);
     for (let more = true; more; ) {
       const bits = rest & 0x1f;
       rest >>= 5;
       more = bits & 0x10 ? rest !== -1 : rest !== 0;
-      codes.push((more ? bits | 0x20 : bits) + 48);
+      codes[length++] = (more ? bits | 0x20 : bits) + 48;
     }
   }
-  return textOf(codes);
+  return ASCII.decode(codes.subarray(0, length));
 }
+
+const ASCII = new TextDecoder();
 
 function textToRuns(text: string): number[] {
   const runs: number[] = [];
@@ -171,11 +209,4 @@ function forEachRun(rle: CocoRle, visit: (start: number, end: number) => void): 
     position = end;
   }
   if (position !== pixels) throw new RangeError(`expected runs of ${pixels} pixels in all, got ${position}`);
-}
-
-/** In slices: the arguments of one call are limited. */
-function textOf(codes: readonly number[]): string {
-  let text = "";
-  for (let at = 0; at < codes.length; at += 4096) text += String.fromCharCode(...codes.slice(at, at + 4096));
-  return text;
 }
