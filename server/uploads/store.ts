@@ -131,7 +131,6 @@ export function createUploadStore(
       const media = await openMedia(path, { ...options.media, signal: closing.signal });
       await media.close();
       const entry: Entry = { uploadId, bytes, facts: media.facts, path, uses: 0, keep: () => {} };
-      closing.signal.throwIfAborted();
       uploads.set(uploadId, entry);
       expireLater(entry);
       return { uploadId, bytes, facts: media.facts };
