@@ -43,6 +43,7 @@ export async function promptConcept(
   const sights = await glance(parts, levels, frame.index);
   const query = { concept, exemplars: concept.exemplars.get(frame.index) ?? [] };
   const { detections: found, outputs } = await lookFor(parts, levels, [query]);
+  parts.lastLook = { features: levels, queries: [query], detections: found };
   const drawn = policy.detect.exemplarIsInstance
     ? await drawExemplars(parts, levels, concept, exemplars, found)
     : [];

@@ -8,6 +8,36 @@ import { boxPrompt } from "./interactive.js";
 import type { TrackerParts } from "./parts.js";
 import { CERTAIN, type Sight } from "./sight.js";
 
+/** What was found when it was last asked for. */
+export interface LastLook {
+  features: FrameFeatures;
+  queries: readonly ConceptQuery[];
+  detections: readonly Detection[];
+}
+
+/** What a step looks for. A propagation that begins on the frame that was prompted last does not look there again. */
+export async function lookOnce(
+  parts: TrackerParts,
+  features: FrameFeatures,
+  queries: readonly ConceptQuery[],
+): Promise<readonly Detection[]> {
+  const last = parts.lastLook;
+  parts.lastLook = null;
+  if (last && last.features === features && areSame(last.queries, queries)) return last.detections;
+  return (await lookFor(parts, features, queries)).detections;
+}
+
+function areSame(some: readonly ConceptQuery[], others: readonly ConceptQuery[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ concept, exemplars }, index) => {
+      const other = others[index] as ConceptQuery;
+      const hasSameBoxes = exemplars.every((exemplar, at) => exemplar === other.exemplars[at]);
+      return concept === other.concept && exemplars.length === other.exemplars.length && hasSameBoxes;
+    })
+  );
+}
+
 /** Nothing at all when nothing is asked for. */
 export async function lookFor(
   { run, geometry, policy, tellsQueries }: TrackerParts,

@@ -11,7 +11,7 @@ import { confirm, unconfirmedIds } from "./confirmation.js";
 import { fillHoles } from "./fill-holes.js";
 import { follow, speckArea } from "./follow.js";
 import { groupOf } from "./groups.js";
-import { lookFor, queriesFor } from "./look.js";
+import { lookOnce, queriesFor } from "./look.js";
 import { sigmoid } from "./look-score.js";
 import type { Masklet } from "./masklet.js";
 import type { Frame } from "./model.js";
@@ -35,7 +35,7 @@ export async function stepByOverlap(
   const levels = await features.get(frame, searching);
   const sights = await follow(parts, levels, frame.index, reverse);
   const queries = searching ? queriesFor(parts, frame.index, sights) : [];
-  const { detections } = await lookFor(parts, levels, queries);
+  const detections = await lookOnce(parts, levels, queries);
   history.visited.add(frame.index);
 
   const findings = associateByOverlap(sights.map(toTrack), detections, policy);

@@ -4,6 +4,7 @@ import type { RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
 import { createHistory, type History } from "./history.js";
+import type { LastLook } from "./look.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
 import type { PresetName } from "./presets.js";
@@ -47,6 +48,8 @@ export interface TrackerParts {
   tellsQueries: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
+  /** Kept from a prompt to the step after it. */
+  lastLook: LastLook | null;
   concepts: ConceptList;
   registry: Registry;
   history: History;
@@ -73,6 +76,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     tellsQueries: options.tellsQueries ?? false,
     capabilities,
     features: createFeatureCache(model),
+    lastLook: null,
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
     history: createHistory(),

@@ -9,7 +9,7 @@ import { promptConcept } from "./concept-prompt.js";
 import { follow } from "./follow.js";
 import { clearHistory } from "./history.js";
 import type { Knot } from "./knots.js";
-import { isConclusive, lookFor, queriesFor } from "./look.js";
+import { isConclusive, lookOnce, queriesFor } from "./look.js";
 import { liveOn, startPass } from "./masklet.js";
 import { giveBirth, matchDetections } from "./matching.js";
 import type { Frame } from "./model.js";
@@ -120,7 +120,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       const levels = await features.get(frame, searching);
       const sights = await follow(parts, levels, frame.index, reverse);
       const queries = searching ? queriesFor(parts, frame.index, sights) : [];
-      const { detections } = await lookFor(parts, levels, queries);
+      const detections = await lookOnce(parts, levels, queries);
 
       const leftover = matchDetections(parts, frame.index, sights, detections);
       const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);
@@ -162,6 +162,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       registry.clear();
       concepts.clear();
       features.clear();
+      parts.lastLook = null;
       clearHistory(parts.history);
       reverse = false;
       passStarts = true;

@@ -440,6 +440,26 @@ describe("propagation", () => {
     expect([callsOf(bench, "encode").length, callsOf(bench, "track").length]).toEqual([1, 0]);
   });
 
+  it.each(["compact", "transformers"] as const)(
+    "does not look again on the frame that was prompted last, by the rules of %s",
+    async (preset) => {
+      const things = [thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [2, 20, 6, 6])];
+      const looks = async (phrases: string[], visit: (bench: Bench) => Promise<unknown>) => {
+        const bench = createBench(createWorld(things), {}, undefined, preset);
+        for (const phrase of phrases) await name(bench, 0, phrase);
+        const before = callsOf(bench, "detect").length;
+        await visit(bench);
+        return callsOf(bench, "detect").length - before;
+      };
+      expect(await looks(["ball"], (bench) => bench.run(0, 0))).toBe(0);
+      expect(await looks(["ball"], (bench) => bench.run(0, 2))).toBe(2);
+      // Elsewhere, again later, and for more than was asked for last.
+      expect(await looks(["ball"], (bench) => bench.run(1, 1))).toBe(1);
+      expect(await looks(["ball"], async (bench) => [await bench.run(0, 0), await bench.run(0, 0)])).toBe(1);
+      expect(await looks(["ball", "box"], (bench) => bench.run(0, 0))).toBe(1);
+    },
+  );
+
   it("takes prompts between two frames", async () => {
     const bench = createBench(
       createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
