@@ -16,7 +16,10 @@ export function createOutputCache(maxFrames: number): OutputCache {
   return {
     set(frameIndex, objects) {
       frames.delete(frameIndex);
-      frames.set(frameIndex, objects);
+      frames.set(
+        frameIndex,
+        objects.map(({ bits: _, ...object }) => object),
+      );
       for (const oldest of frames.keys()) {
         if (frames.size <= maxFrames) break;
         frames.delete(oldest);

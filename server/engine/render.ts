@@ -18,6 +18,8 @@ interface RenderedMask {
   area: number;
   /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 when nothing is inside. */
   box: readonly [number, number, number, number];
+  /** uint8 [height, width] of the box: the mask once more, for as long as the frame is being put together. */
+  bits?: Uint8Array;
 }
 
 /** One object's mask at the size of the video, before objects are held against each other. */
@@ -49,8 +51,8 @@ export async function renderObjects(
   const rendered = await renderAll(run, m, video, tracked, maxBytesPerRun);
   const objects: RenderedObject[] = [];
   for (const [row, { objectId, prob, claim }] of tracked.entries()) {
-    const { mask, area, box } = rendered[row] as RenderedMask;
-    if (area > 0) objects.push({ objectId, prob, claim: claim ?? UNCLAIMED, box, mask });
+    const { area, ...drawn } = rendered[row] as RenderedMask;
+    if (area > 0) objects.push({ objectId, prob, claim: claim ?? UNCLAIMED, ...drawn });
   }
   return objects.sort((a, b) => a.objectId - b.objectId);
 }
@@ -108,8 +110,7 @@ async function renderBatch(
     if (uncleanUpTo > 0) return renderClean(maskBits, width, height, uncleanUpTo);
     const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = bbox.subarray(row * 4, row * 4 + 4);
     const area = areas[row] ?? 0;
-    const box: PixelBox = area === 0 ? [0, 0, 0, 0] : [x0, y0, x1 - x0, y1 - y0];
-    return { mask: encodeMask(maskBits, width, height, box), area, box: [x0, y0, x1, y1] };
+    return toRendered(maskBits, { width, height }, area === 0 ? [0, 0, 0, 0] : [x0, y0, x1, y1], area);
   });
 }
 
@@ -123,7 +124,29 @@ function renderClean(bits: Uint8Array, width: number, height: number, maxArea: n
   const inside = Uint8Array.from(clean, (logit) => (logit > 0 ? 1 : 0));
   const box = boxOf(inside, width, [0, 0, width, height]);
   const area = inside.reduce((count, bit) => count + bit, 0);
-  return { mask: encodeMask(inside, width, height), area, box: area === 0 ? [0, 0, 0, 0] : box };
+  return toRendered(inside, { width, height }, area === 0 ? [0, 0, 0, 0] : box, area);
+}
+
+/** @param bits uint8 [height, width]: nothing but 0 beyond the box */
+function toRendered(
+  bits: Uint8Array,
+  video: VideoSize,
+  box: RenderedMask["box"],
+  area: number,
+): RenderedMask {
+  const mask = encodeMask(bits, video.width, video.height, toXywh(box));
+  return { mask, area, box, bits: crop(bits, video.width, box) };
+}
+
+function toXywh([x0, y0, x1, y1]: RenderedMask["box"]): PixelBox {
+  return [x0, y0, x1 - x0, y1 - y0];
+}
+
+/** uint8 [height, width] → uint8 [y1-y0, x1-x0] */
+function crop(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["box"]): Uint8Array {
+  const part = new Uint8Array((x1 - x0) * (y1 - y0));
+  for (let y = y0; y < y1; y++) part.set(bits.subarray(y * width + x0, y * width + x1), (y - y0) * (x1 - x0));
+  return part;
 }
 
 /** The tight box of the bits inside another one, which it does not leave; inside out when there are none. */
@@ -174,20 +197,15 @@ function withoutOverlap(
   video: VideoSize,
   unknown: number,
 ): RenderedObject[] {
-  const shown = rendered.map((object): ShownMask => ({ ...object, bits: crop(object, video) }));
+  const shown = rendered.map((object): ShownMask => {
+    const bits = object.bits ?? crop(decodeMask(object.mask).data, video.width, object.box);
+    return { claim: object.claim, box: object.box, bits };
+  });
   const kept = resolveOwnership(shown, unknown);
   return rendered.map((object, index) => {
     const bits = kept[index] as Uint8Array;
     return bits === shown[index]?.bits ? object : withBits(object, bits, video);
   });
-}
-
-/** uint8 [y1-y0, x1-x0] */
-function crop({ mask, box: [x0, y0, x1, y1] }: RenderedObject, { width }: VideoSize): Uint8Array {
-  const { data } = decodeMask(mask);
-  const bits = new Uint8Array((x1 - x0) * (y1 - y0));
-  for (let y = y0; y < y1; y++) bits.set(data.subarray(y * width + x0, y * width + x1), (y - y0) * (x1 - x0));
-  return bits;
 }
 
 function withBits(object: RenderedObject, bits: Uint8Array, { width, height }: VideoSize): RenderedObject {
@@ -197,5 +215,5 @@ function withBits(object: RenderedObject, bits: Uint8Array, { width, height }: V
     all.set(bits.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0)), y * width + x0);
   const tight = boxOf(all, width, object.box);
   const box = tight[0] < tight[2] ? tight : ([x0, y0, x0, y0] as const);
-  return { ...object, box, mask: encodeMask(all, width, height) };
+  return { ...object, box, mask: encodeMask(all, width, height, toXywh(box)) };
 }
