@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 from torch import nn
 
 from .family import ExportError
+from .hub import download
 
-WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-SETTINGS = ("*.json", "*.txt", "LICENSE*", "README.md")
 LICENSES = {"sam3_video": "SAM License", "sam2_video": "Apache-2.0", "edgetam_video": "Apache-2.0"}
 
 
@@ -53,7 +51,8 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     if not folder.is_dir():
         if name.startswith((".", "/")) or name.count("/") != 1:
             raise ExportError(f"{name}: neither a folder nor the name of a repository on the hub (owner/name).")
-        folder, source = download(name, revision)
+        folder, commit = download(name, revision)
+        source = {"repository": name, "revision": commit}
     config = read_json(folder / "config.json")
     if config is None:
         raise ExportError(f"{folder}: no config.json, so this is not a checkpoint of transformers.")
@@ -66,40 +65,6 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     if license == "unknown" or "repository" not in source:
         license = card_license(folder) or license
     return Checkpoint(folder, config, processor_settings(folder), found if found.is_file() else None, license, source)
-
-
-def download(name: str, revision: str | None) -> tuple[Path, dict[str, Any]]:
-    """Fetches a repository into the hub's cache, which keeps what an interrupted download has fetched."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        try:
-            commit = HfApi().model_info(name, revision=revision).sha
-        except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
-            raise
-        except (OSError, HfHubHTTPError):
-            commit = None  # no network: what the cache holds may do
-        folder = snapshot_download(name, revision=commit or revision, allow_patterns=[*WEIGHTS, *SETTINGS])
-    except GatedRepoError as error:
-        raise ExportError(
-            f"{name}: its licence has not been accepted for this account. Accept it on https://huggingface.co/{name}, "
-            "log in with `hf auth login` (or set HF_TOKEN), and run the command again."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ExportError(f"{name}: there is no revision {revision!r}.") from error
-    except RepositoryNotFoundError as error:
-        raise ExportError(
-            f"{name}: no such repository on the hub, or one that this account cannot see; log in with `hf auth login`."
-        ) from error
-    except LocalEntryNotFoundError as error:
-        raise ExportError(f"{name}: the hub cannot be reached, and no copy of it is in the cache.") from error
-    except (OSError, HfHubHTTPError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExportError(f"{name}: the download failed and can be resumed with the same command: {reason}") from error
-    logging.getLogger(__name__).info("%s at %s", name, folder)
-    return Path(folder), {"repository": name, "revision": commit or Path(folder).name}
 
 
 def processor_settings(folder: Path) -> dict[str, Any]:
