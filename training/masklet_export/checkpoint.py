@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from .family import ExportError
 from .hub import download
 
 LICENSES = {"sam3_video": "SAM License", "sam2_video": "Apache-2.0", "edgetam_video": "Apache-2.0"}
+VIDEO_MODELS = {"sam3_video": "Sam3VideoModel", "sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}
+TEXT_MODELS = {"sam3_lite_text": "Sam3LiteTextModel"}
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,17 @@ class Checkpoint:
     def model_type(self) -> str:
         return str(self.config.get("model_type"))
 
-    def load(self) -> nn.Module:
-        """The model in float32, for inference.
+    def load(self, known: dict[str, str] = VIDEO_MODELS) -> nn.Module:
+        """The model in float32, for inference. known: what is accepted, class names by `model_type`
 
-        @raises ExportError when it is none that becomes a pack."""
+        @raises ExportError when it is none of them."""
         import torch
         from transformers import AutoModel
 
-        known = {"sam3_video": "Sam3VideoModel", "sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}
         if self.model_type not in known:
+            hint = " It has no tracker: give it as --text-encoder of SAM 3." if self.model_type in TEXT_MODELS else ""
             raise ExportError(
-                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(known)}."
+                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(known)}.{hint}"
             )
         return AutoModel.from_pretrained(self.folder, dtype=torch.float32, attn_implementation="eager").eval()
 
@@ -65,6 +67,13 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     if license == "unknown" or "repository" not in source:
         license = card_license(folder) or license
     return Checkpoint(folder, config, processor_settings(folder), found if found.is_file() else None, license, source)
+
+
+def reading_with(checkpoint: Checkpoint, words: Checkpoint, tokenizer: Path | None) -> Checkpoint:
+    """The checkpoint with the words of another: its tokenizer, unless one was given, and its place in `source`."""
+    found = tokenizer or words.tokenizer or checkpoint.tokenizer
+    encoder = words.source | {"license": words.license}
+    return replace(checkpoint, tokenizer=found, source=checkpoint.source | {"textEncoder": encoder})
 
 
 def processor_settings(folder: Path) -> dict[str, Any]:

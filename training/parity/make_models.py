@@ -35,6 +35,17 @@ class Sizes:
 
 
 def scramble(model: nn.Module, seed: int) -> nn.Module:
+    """A tracker, or a detector with one, of which every parameter is drawn anew and that mostly finds something."""
+    scramble_parameters(model, seed)
+    tracker = getattr(model, "tracker_model", model)
+    # Objects are mostly there and concepts mostly present; otherwise little would be compared.
+    tracker.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(2.0)
+    if tracker is not model:
+        model.detector_model.detr_decoder.presence_head.layer3.bias.data.fill_(3.0)
+    return model.eval()
+
+
+def scramble_parameters(model: nn.Module, seed: int) -> nn.Module:
     """Draws every parameter and statistic anew, so that none is the identity."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -57,12 +68,7 @@ def scramble(model: nn.Module, seed: int) -> nn.Module:
                 buffer.copy_(draw(buffer, -0.2, 0.2))
             elif name.endswith("running_var"):
                 buffer.copy_(draw(buffer, 0.6, 1.4))
-    tracker = getattr(model, "tracker_model", model)
-    # Objects are mostly there and concepts mostly present; otherwise little would be compared.
-    tracker.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(2.0)
-    if tracker is not model:
-        model.detector_model.detr_decoder.presence_head.layer3.bias.data.fill_(3.0)
-    return model.eval()
+    return model
 
 
 def tracker_sizes(sizes: Sizes, g: int) -> dict[str, Any]:
