@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import TypeGuard
 
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -49,6 +50,9 @@ def download(name: str, revision: str | None) -> tuple[Path, str]:
         raise ExportError(f"{name}: the hub cannot be reached, and no complete copy of it is in the cache.") from error
     # What breaks off in the middle of a file is an HTTPError, which in this client is no OSError.
     except (OSError, HTTPError) as error:
+        if is_refusal(error):
+            said = error.response.headers.get("X-Error-Message") or first_line(error)
+            raise ExportError(f"{name}: the hub refuses ({error.response.status_code}): {said}") from error
         raise ExportError(
             f"{name}: the download broke off and goes on where it stopped with the same command: {first_line(error)}"
         ) from error
@@ -60,7 +64,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
     except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
         raise
     except (HTTPError, OfflineModeIsEnabled) as error:
-        if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
+        if is_refusal(error):
             raise
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=WANTED, local_files_only=True))
         print(f"{name}: the hub cannot be reached; using the copy in the cache, {folder.name}", flush=True)
@@ -105,6 +109,11 @@ def fetch_weights(name: str, commit: str, file: str) -> None:
             partial.unlink()
             raise ExportError(f"{name}: {file} did not arrive as the hub has it (its hash differs); run the command again.")
         partial.rename(complete)
+
+
+def is_refusal(error: Exception) -> TypeGuard[HfHubHTTPError]:
+    """Whether the hub answered that it will not, which trying again does not change."""
+    return isinstance(error, HfHubHTTPError) and error.response.status_code < 500
 
 
 def sha256(path: Path) -> str:

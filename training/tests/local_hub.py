@@ -21,6 +21,7 @@ class LocalHub:
     folder: Path
     name: str = "someone/small-tracker"
     gated: bool = False
+    unauthorized: bool = False
     cut_at: int | None = None
     """The byte of a large file at which every connection is cut."""
     sent: list[tuple[str, int, int]] = field(default_factory=list)
@@ -59,22 +60,24 @@ class LocalHub:
     def answer(self, request: BaseHTTPRequestHandler, *, with_body: bool) -> None:
         path = unquote(urlsplit(request.path).path)
         api, content, elsewhere = f"/api/models/{self.name}", f"/{self.name}/resolve/{COMMIT}/", "/elsewhere/"
-        if path in (api, f"{api}/revision/main", f"{api}/revision/small", f"{api}/revision/{COMMIT}"):
+        if self.unauthorized:
+            self.refuse(request, 401, "Invalid credentials in Authorization header", code=None)
+        elif path in (api, f"{api}/revision/main", f"{api}/revision/small", f"{api}/revision/{COMMIT}"):
             self.send_json(request, {"id": self.name, "sha": COMMIT, "siblings": [{"rfilename": f.name} for f in self.files()]})
         elif path == f"{api}/tree/{COMMIT}":
             self.send_json(request, [self.tree_entry(file) for file in self.files()])
         elif path.startswith(f"{api}/"):
-            self.refuse(request, 404, "RevisionNotFound")
+            self.refuse(request, 404, "Invalid rev id", code="RevisionNotFound")
         elif path.startswith("/api/"):
-            self.refuse(request, 401, "RepoNotFound")
+            self.refuse(request, 401, "Repository not found", code="RepoNotFound")
         elif path.startswith(content) and self.gated:
-            self.refuse(request, 403, "GatedRepo")
+            self.refuse(request, 403, "Access to model is restricted", code="GatedRepo")
         elif path.startswith(content):
             self.resolve(request, self.folder / path.removeprefix(content), with_body)
         elif path.startswith(elsewhere):
             self.send_file(request, self.folder / path.removeprefix(elsewhere))
         else:
-            self.refuse(request, 404, "EntryNotFound")
+            self.refuse(request, 404, "Entry not found", code="EntryNotFound")
 
     def resolve(self, request: BaseHTTPRequestHandler, file: Path, with_body: bool) -> None:
         """Small files lie here; large ones on a host of another name, as they do at huggingface.co."""
@@ -114,8 +117,9 @@ class LocalHub:
         send(request, 200, {"Content-Type": "application/json", "Content-Length": str(len(data))}, data)
 
     @staticmethod
-    def refuse(request: BaseHTTPRequestHandler, status: int, code: str) -> None:
-        send(request, status, {"X-Error-Code": code, "X-Error-Message": code, "Content-Length": "0"}, b"")
+    def refuse(request: BaseHTTPRequestHandler, status: int, message: str, *, code: str | None) -> None:
+        named = {} if code is None else {"X-Error-Code": code}
+        send(request, status, {**named, "X-Error-Message": message, "Content-Length": "0"}, b"")
 
 
 def etag(data: bytes) -> str:

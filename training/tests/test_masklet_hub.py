@@ -147,6 +147,13 @@ def test_what_the_hub_does_not_have_is_named(
     assert str(caught.value).startswith(sentence)
 
 
+def test_a_refusal_is_no_download_that_broke_off(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalHub(checkpoint, unauthorized=True) as hub, pytest.raises(ExportError) as caught:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        download(hub.name, None)
+    assert str(caught.value) == f"{hub.name}: the hub refuses (401): Invalid credentials in Authorization header"
+
+
 def test_without_a_hub_and_without_a_cache_nothing_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalHub(tmp_path) as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
