@@ -89,10 +89,12 @@ def fetch_weights(name: str, commit: str, file: str) -> None:
     described = get_hf_file_metadata(url)
     if described.etag is None or described.size is None:
         return  # a mirror that names neither: the client fetches the file in one go
-    blobs = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type="model"), "blobs")
-    blobs.mkdir(parents=True, exist_ok=True)
+    repository = repo_folder_name(repo_id=name, repo_type="model")
+    blobs, locks = Path(constants.HF_HUB_CACHE, repository, "blobs"), Path(constants.HF_HUB_CACHE, ".locks", repository)
+    for folder in (blobs, locks):
+        folder.mkdir(parents=True, exist_ok=True)
     partial, complete = blobs / f"{described.etag}.partial", blobs / described.etag
-    with WeakFileLock(blobs / f"{described.etag}.partial.lock"):
+    with WeakFileLock(locks / f"{described.etag}.partial.lock"):
         if complete.exists():
             return
         with partial.open("ab") as stream:
