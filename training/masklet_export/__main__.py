@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from .attention import use_attention
-from .checkpoint import open_checkpoint
+from .checkpoint import TEXT_MODELS, open_checkpoint, reading_with
 from .families import open_family
 from .family import ExportError
 from .pack import GraphCost, export_pack
@@ -28,6 +28,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
     parser.add_argument("--revision", help="branch, tag or commit of the repository")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, where the checkpoint has none")
+    parser.add_argument("--text-encoder", help="a SAM 3 Lite checkpoint (folder or repository) whose text encoder replaces SAM 3's")
     parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="fp16 computes in half precision; for GPUs")
     parser.add_argument("--attention", choices=["fused", "standard"], default="fused", help="standard has no operators of ONNX Runtime's own")
     parser.add_argument("--detections", type=int, default=64, help="detections kept per concept and frame (default 64)")
@@ -41,9 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         checkpoint = open_checkpoint(options.checkpoint, options.revision, options.tokenizer)
         print(f"{checkpoint.folder}: {checkpoint.model_type}, {checkpoint.license}", flush=True)
+        lite = None
+        if options.text_encoder:
+            words = open_checkpoint(options.text_encoder, None, None)
+            print(f"{words.folder}: {words.model_type}, {words.license}, its text encoder", flush=True)
+            lite, checkpoint = words.load(TEXT_MODELS), reading_with(checkpoint, words, options.tokenizer)
         model = checkpoint.load()
         use_attention(model, options.attention)
-        family = open_family(model, options.attention, kept=options.detections, processor=checkpoint.processor)
+        family = open_family(model, options.attention, kept=options.detections, processor=checkpoint.processor, lite=lite)
         costs = export_pack(
             family, checkpoint, options.out,
             version=options.version, preset=options.preset, precision=options.precision, progress=report,

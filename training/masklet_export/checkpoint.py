@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from .family import ExportError
+from .hub import download
 
-WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
-SETTINGS = ("*.json", "*.txt", "LICENSE*", "README.md")
 LICENSES = {"sam3_video": "SAM License", "sam2_video": "Apache-2.0", "edgetam_video": "Apache-2.0"}
+VIDEO_MODELS = {"sam3_video": "Sam3VideoModel", "sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}
+TEXT_MODELS = {"sam3_lite_text": "Sam3LiteTextModel"}
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Checkpoint:
     def model_type(self) -> str:
         return str(self.config.get("model_type"))
 
-    def load(self) -> nn.Module:
-        """The model in float32, for inference.
+    def load(self, known: dict[str, str] = VIDEO_MODELS) -> nn.Module:
+        """The model in float32, for inference. known: what is accepted, class names by `model_type`
 
-        @raises ExportError when it is none that becomes a pack."""
+        @raises ExportError when it is none of them."""
         import torch
         from transformers import AutoModel
 
-        known = {"sam3_video": "Sam3VideoModel", "sam2_video": "Sam2VideoModel", "edgetam_video": "EdgeTamVideoModel"}
         if self.model_type not in known:
+            hint = " It has no tracker: give it as --text-encoder of SAM 3." if self.model_type in TEXT_MODELS else ""
             raise ExportError(
-                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(known)}."
+                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(known)}.{hint}"
             )
         return AutoModel.from_pretrained(self.folder, dtype=torch.float32, attn_implementation="eager").eval()
 
@@ -53,7 +53,8 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     if not folder.is_dir():
         if name.startswith((".", "/")) or name.count("/") != 1:
             raise ExportError(f"{name}: neither a folder nor the name of a repository on the hub (owner/name).")
-        folder, source = download(name, revision)
+        folder, commit = download(name, revision)
+        source = {"repository": name, "revision": commit}
     config = read_json(folder / "config.json")
     if config is None:
         raise ExportError(f"{folder}: no config.json, so this is not a checkpoint of transformers.")
@@ -68,38 +69,11 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     return Checkpoint(folder, config, processor_settings(folder), found if found.is_file() else None, license, source)
 
 
-def download(name: str, revision: str | None) -> tuple[Path, dict[str, Any]]:
-    """Fetches a repository into the hub's cache, which keeps what an interrupted download has fetched."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        try:
-            commit = HfApi().model_info(name, revision=revision).sha
-        except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
-            raise
-        except (OSError, HfHubHTTPError):
-            commit = None  # no network: what the cache holds may do
-        folder = snapshot_download(name, revision=commit or revision, allow_patterns=[*WEIGHTS, *SETTINGS])
-    except GatedRepoError as error:
-        raise ExportError(
-            f"{name}: its licence has not been accepted for this account. Accept it on https://huggingface.co/{name}, "
-            "log in with `hf auth login` (or set HF_TOKEN), and run the command again."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ExportError(f"{name}: there is no revision {revision!r}.") from error
-    except RepositoryNotFoundError as error:
-        raise ExportError(
-            f"{name}: no such repository on the hub, or one that this account cannot see; log in with `hf auth login`."
-        ) from error
-    except LocalEntryNotFoundError as error:
-        raise ExportError(f"{name}: the hub cannot be reached, and no copy of it is in the cache.") from error
-    except (OSError, HfHubHTTPError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ExportError(f"{name}: the download failed and can be resumed with the same command: {reason}") from error
-    logging.getLogger(__name__).info("%s at %s", name, folder)
-    return Path(folder), {"repository": name, "revision": commit or Path(folder).name}
+def reading_with(checkpoint: Checkpoint, words: Checkpoint, tokenizer: Path | None) -> Checkpoint:
+    """The checkpoint with the words of another: its tokenizer, unless one was given, and its place in `source`."""
+    found = tokenizer or words.tokenizer or checkpoint.tokenizer
+    encoder = words.source | {"license": words.license}
+    return replace(checkpoint, tokenizer=found, source=checkpoint.source | {"textEncoder": encoder})
 
 
 def processor_settings(folder: Path) -> dict[str, Any]:

@@ -12,13 +12,17 @@ from .sam3 import Sam3
 from .video import EdgeTam, Sam2
 
 
-def open_family(model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any]) -> Family:
-    """kept: detections per concept and frame, for families that detect.
+def open_family(
+    model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None
+) -> Family:
+    """kept: detections per concept and frame, for families that detect. lite: whose text encoder reads phrases instead.
 
     @raises ExportError when the model cannot be expressed as a pack."""
+    if lite is not None and model.config.model_type != "sam3_video":
+        raise ExportError(f"--text-encoder is for SAM 3: the model type {model.config.model_type!r} reads no words.")
     match model.config.model_type:
         case "sam3_video":
-            return Sam3(model, form, kept=kept, processor=processor)
+            return Sam3(model, form, kept=kept, processor=processor, lite=lite)
         case "sam2_video":
             return Sam2(model, form, processor=processor)
         case "edgetam_video":

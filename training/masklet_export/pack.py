@@ -19,6 +19,7 @@ from .checkpoint import Checkpoint
 from .family import ExportError, Family
 from .half import to_half
 from .spec import example_inputs, graph_specs
+from .tokenizer import pack_tokenizer
 from .trace import OPSET, attach, trace
 from .weights import WeightStore
 
@@ -82,7 +83,7 @@ def export_pack(
     files.append({"name": WEIGHTS_FILE, "bytes": store.bytes, "sha256": store.close()})
     if family.detects and checkpoint.tokenizer is not None:
         tokenizer = out / "tokenizer.json"
-        tokenizer.write_bytes(checkpoint.tokenizer.read_bytes())
+        tokenizer.write_bytes(pack_tokenizer(checkpoint.tokenizer))
         files.append(file_entry(tokenizer))
     for path in out.glob("*.onnx"):
         onnx.checker.check_model(str(path))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .attention import Form
 from .detector import Detect
 from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .lite_text import lite_text
 from .pixels import Pixels
 from .spec import Geometry
 from .tracker import Remember, Seed, Segment, Track
@@ -79,7 +80,10 @@ class Text(nn.Module):
 class Sam3(Family):
     name = "sam3"
 
-    def __init__(self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any]) -> None:
+    def __init__(
+        self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None
+    ) -> None:
+        """lite: a `Sam3LiteTextModel` whose text encoder takes the place of this model's."""
         config = model.config
         vision, tracker = model.detector_model.config.vision_config, model.tracker_model
         sides = tracker_geometry(tracker)
@@ -97,15 +101,17 @@ class Sam3(Family):
         super().__init__(model.tracker_model, form, processor)
         self.model, self.form = model, form
         self.pixels = Pixels(*pixel_statistics(processor, [0.5] * 3, [0.5] * 3))
-        self.vocabulary = model.detector_model.config.text_config.vocab_size
+        words = lite or model.detector_model
+        self.vocabulary = words.config.text_config.vocab_size
+        self.text = lite_text(lite, length, sides.D) if lite else Text(model.detector_model, length)
 
     def modules(self) -> dict[str, nn.Module]:
         model, tracker, z = self.model, self.model.tracker_model, self.geometry
         image, memory = self.positions()
-        assert z.K is not None and z.L is not None
+        assert z.K is not None
         return {
             "encode": Encode(model, z.g, self.pixels),
-            "text": Text(model.detector_model, z.L),
+            "text": self.text,
             "detect": Detect(model.detector_model, z.g, z.K),
             "segment": Segment(tracker),
             "seed": Seed(tracker),

@@ -1,17 +1,23 @@
-"""Rules that `Sam3VideoModel` applies to masks between its networks, on drawn blobs: inputs, and what its own methods answer."""
+"""Rules that `Sam3VideoModel` applies between its networks, on drawn blobs and scripted tracks: inputs, and what its own methods
+answer."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from scipy import ndimage
 from transformers import Sam3VideoConfig, Sam3VideoModel
+from transformers.models.sam3_video import modeling_sam3_video
 
 from .golden import GoldenWriter
 
 SIDE = 36
+FRAMES = 30
 THRESHOLDS = ("assoc_iou_thresh", "trk_assoc_iou_thresh", "new_det_thresh", "high_conf_thresh", "high_iou_thresh")
 
 
@@ -22,6 +28,8 @@ def cases(writer: GoldenWriter, seed: int) -> dict[str, list[dict[str, Any]]]:
     return {
         "association": [association(writer, rules, rng, *counts) for counts in shapes for _ in range(4)],
         "shrinking": [shrinking(writer, rules, rng, count) for count in (1, 2, 5, 9) for _ in range(4)],
+        "suppression": [suppression(writer, rng, count, iou) for count in (1, 4, 9, 16) for iou in (0.1, 0.3, 0.7)],
+        "hotstart": [hotstart(rules, rng, reverse) for reverse in (False, True) for _ in range(8)],
     }
 
 
@@ -69,3 +77,68 @@ def shrinking(writer: GoldenWriter, rules: Sam3VideoModel, rng: np.random.Genera
     masks, phrases = blobs(rng, count), rng.integers(0, 2, size=count)
     kept = rules._suppress_object_pw_area_shrinkage(torch.from_numpy(masks)[:, None], phrases.tolist())
     return {"masks": writer.add(masks), "phrases": phrases.tolist(), "kept": writer.add(kept[:, 0].numpy())}
+
+
+def suppression(writer: GoldenWriter, rng: np.random.Generator, count: int, iou: float) -> dict[str, Any]:
+    """Mask non-maximum suppression: the method of transformers around a kernel that this machine does not have."""
+    masks = blobs(rng, count) > 0
+    scores = rng.uniform(0.3, 1, size=count).astype(np.float32)
+    with patch.object(modeling_sam3_video, "cv_utils_kernel", SimpleNamespace(generic_nms=greedy)):
+        kept = modeling_sam3_video.nms_masks(torch.from_numpy(scores), torch.from_numpy(masks), 0.5, iou)
+    return {
+        "masks": writer.add(masks), "scores": scores.tolist(), "scoreThreshold": 0.5, "maxIou": iou,
+        "kept": np.flatnonzero(kept.numpy()).tolist(),
+    }  # fmt: skip
+
+
+def greedy(ious: torch.Tensor, scores: torch.Tensor, limit: float, use_iou_matrix: bool) -> torch.Tensor:
+    """The kernel's part: best first, each is kept unless it overlaps one that is kept by more than the limit."""
+    assert use_iou_matrix
+    kept: list[int] = []
+    for index in scores.argsort(descending=True, stable=True).tolist():
+        if all(ious[index, other] <= limit for other in kept):
+            kept.append(index)
+    return torch.tensor(kept, dtype=torch.long)
+
+
+def hotstart(rules: Sam3VideoModel, rng: np.random.Generator, reverse: bool) -> dict[str, Any]:
+    """Thirty frames of objects that are born, matched, left unmatched and doubled, until the rules have removed them."""
+    settings = {
+        "hotstart_delay": int(rng.integers(4, 16)), "hotstart_unmatch_thresh": int(rng.integers(2, 7)),
+        "hotstart_dup_thresh": int(rng.integers(2, 7)), "suppress_unmatched_only_within_hotstart": bool(rng.random() < 0.5),
+        "init_trk_keep_alive": int(rng.integers(1, 5)), "max_trk_keep_alive": int(rng.integers(4, 9)),
+        "min_trk_keep_alive": -int(rng.integers(1, 4)), "decrease_trk_keep_alive_for_empty_masklets": bool(rng.random() < 0.5),
+    }  # fmt: skip
+    for name, value in settings.items():
+        setattr(rules, name, value)
+    known: dict[str, Any] = {
+        "obj_first_frame_idx": {}, "unmatched_frame_inds": defaultdict(list), "trk_keep_alive": {},
+        "overlap_pair_to_frame_inds": defaultdict(list), "removed_obj_ids": set(), "suppressed_obj_ids": defaultdict(set),
+    }  # fmt: skip
+    # Each object has a way of its own: some are rarely matched, some mostly share the detection of the object before.
+    habits = [(rng.uniform(0.2, 0.95), rng.random() < 0.4) for _ in range(9)]
+    living: list[int] = []
+    frames, unborn = [], list(range(len(habits)))
+    for frame in range(FRAMES)[:: -1 if reverse else 1]:
+        matched: list[list[int]] = []
+        unmatched: list[int] = []
+        empty: list[int] = []
+        for each in living:
+            likely, doubles = habits[each]
+            if rng.random() > likely:
+                (empty if rng.random() < 0.2 else unmatched).append(each)
+            elif doubles and matched:
+                matched[-1].append(each)
+            else:
+                matched.append([each])
+        born = [unborn.pop(0) for _ in range(int(rng.integers(0, 3))) if unborn]
+        removed, known = rules._process_hotstart(
+            None, frame, reverse, dict(enumerate(matched)), born, empty, unmatched, known
+        )
+        living = [each for each in [*living, *born] if each not in removed]
+        frames.append({
+            "frame": frame, "born": born, "matched": matched, "unmatched": unmatched, "empty": empty,
+            "removed": sorted(removed), "suppressed": sorted(known["suppressed_obj_ids"][frame]),
+            "keepAlive": sorted(known["trk_keep_alive"].items()),
+        })  # fmt: skip
+    return {"reverse": reverse, "settings": settings, "frames": frames}

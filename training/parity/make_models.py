@@ -35,6 +35,20 @@ class Sizes:
 
 
 def scramble(model: nn.Module, seed: int) -> nn.Module:
+    """A tracker, or a detector with one, of which every parameter is drawn anew and that mostly finds something."""
+    return mostly_present(scramble_parameters(model, seed))
+
+
+def mostly_present(model: nn.Module) -> nn.Module:
+    """Objects are mostly there and concepts mostly present; otherwise little would be compared."""
+    tracker = getattr(model, "tracker_model", model)
+    tracker.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(2.0)
+    if tracker is not model:
+        model.detector_model.detr_decoder.presence_head.layer3.bias.data.fill_(3.0)
+    return model.eval()
+
+
+def scramble_parameters(model: nn.Module, seed: int) -> nn.Module:
     """Draws every parameter and statistic anew, so that none is the identity."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -57,12 +71,7 @@ def scramble(model: nn.Module, seed: int) -> nn.Module:
                 buffer.copy_(draw(buffer, -0.2, 0.2))
             elif name.endswith("running_var"):
                 buffer.copy_(draw(buffer, 0.6, 1.4))
-    tracker = getattr(model, "tracker_model", model)
-    # Objects are mostly there and concepts mostly present; otherwise little would be compared.
-    tracker.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(2.0)
-    if tracker is not model:
-        model.detector_model.detr_decoder.presence_head.layer3.bias.data.fill_(3.0)
-    return model.eval()
+    return model
 
 
 def tracker_sizes(sizes: Sizes, g: int) -> dict[str, Any]:
@@ -191,7 +200,7 @@ def make_edgetam(sizes: Sizes, seed: int) -> nn.Module:
 
 
 def make_full(family: str, seed: int) -> nn.Module:
-    """A model of the family's published sizes. Its weights are those of transformers' own initialisation."""
+    """A model of the family's published sizes. Its weights are those of transformers' own initialisation, but that it finds things."""
     import transformers
 
     name = {"sam3": "Sam3Video", "sam2": "Sam2Video", "edgetam": "EdgeTamVideo"}[family]
@@ -202,7 +211,7 @@ def make_full(family: str, seed: int) -> nn.Module:
     # The configuration's own default is SAM 2's image encoder.
     own = {"vision_config": {"model_type": "edgetam_vision_model", "backbone_config": repvit}} if family == "edgetam" else {}
     torch.manual_seed(seed)
-    return getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**own)).eval()
+    return mostly_present(getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**own)))
 
 
 MAKERS = {"sam3": make_sam3, "sam2": make_sam2, "edgetam": make_edgetam}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import huggingface_hub
 import pytest
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from masklet_export.__main__ import main
 from masklet_export.checkpoint import card_license, open_checkpoint, processor_settings
@@ -48,25 +46,6 @@ def test_a_missing_tokenizer_file_is_named(tmp_path: Path) -> None:
     checkpoint(tmp_path, {"model_type": "sam3_video"})
     with pytest.raises(ExportError, match="--tokenizer .*nothing.json: no such file"):
         open_checkpoint(str(tmp_path), None, tmp_path / "nothing.json")
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (GatedRepoError, "its licence has not been accepted for this account. Accept it on https://huggingface.co/some/model"),
-        (RepositoryNotFoundError, "no such repository on the hub, or one that this account cannot see"),
-    ],
-)
-def test_the_hub_s_refusals_become_sentences(
-    monkeypatch: pytest.MonkeyPatch, error: type[Exception], sentence: str
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise error.__new__(error)  # as the hub's client raises it, without the answer that it came with
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
-    with pytest.raises(ExportError) as caught:
-        open_checkpoint("some/model", None, None)
-    assert sentence in str(caught.value)
 
 
 def test_statistics_and_licence_are_read_where_checkpoints_keep_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from masklet_export.__main__ import main
 from masklet_export.attention import attend
 from masklet_export.half import to_half
-from masklet_export.spec import GraphSpec
+from masklet_export.spec import Geometry, GraphSpec, example_inputs
 from masklet_export.trace import attach, trace
 from masklet_export.weights import WeightStore
+from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, make_tokenizer
 
 
 class Small(nn.Module):
@@ -65,6 +68,38 @@ def test_half_rounds_and_keeps_the_boundary(tmp_path: Path, inputs: dict[str, Te
         error = np.abs(a.numpy() - b).max() / max(1.0, float(a.abs().max()))
         assert 0 < error < 5e-3 or name == "weights", name
         assert error < 5e-3, name
+
+
+@pytest.mark.parametrize("family", list(MAKERS))
+def test_packs_in_half_precision_say_nearly_the_same(family: str, tmp_path: Path) -> None:
+    MAKERS[family](Sizes(side=DEFAULT_SIDES[family]), 5).save_pretrained(tmp_path / "checkpoint")
+    make_tokenizer().save(str(tmp_path / "checkpoint/tokenizer.json"))
+    full, half = tmp_path / "fp32", tmp_path / "fp16"
+    for pack in (full, half):
+        assert main([str(tmp_path / "checkpoint"), "--out", str(pack), "--precision", pack.name]) == 0
+    manifest = json.loads((full / "manifest.json").read_text())
+    torch.manual_seed(2)
+    rows = manifest["bank"]["temporalRows"]
+    examples = example_inputs(Geometry(**manifest["geometry"]), vocabulary=300, temporal_rows=rows, b=2, m=3, p=4, n=1)
+    for role, inputs in examples.items():
+        expected, got = (run(pack / f"{role}.onnx", inputs) for pack in (full, half))
+        for name in expected.keys() & {"feat", "trunk", "text", "scores", "presence", "masks", "mask", "pointer", "memory", "score"}:
+            a, b = (values[name].astype(np.float64).ravel() for values in (expected, got))
+            cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+            print(f"{role}.{name}: 1 - cosine {1 - cosine:.1e}")
+            assert cosine > 0.999, f"{role}.{name}"
+    assert sizes(half)["remember.onnx"] == sizes(full)["remember.onnx"], "it is kept as it was"
+    assert sizes(half)["weights.bin"] < 0.7 * sizes(full)["weights.bin"]
+
+
+def run(graph: Path, inputs: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, {value.name: inputs[value.name].numpy() for value in session.get_inputs()})))
+
+
+def sizes(pack: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in pack.iterdir()}
 
 
 def test_weights_are_written_once(tmp_path: Path, inputs: dict[str, Tensor]) -> None:
