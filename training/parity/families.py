@@ -22,6 +22,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import S
 from . import agreement, click_model, concept_model, graph_cases, run_clicks, run_concepts, scripts, words
 from .branches import Listener
 from .inputs import imagenet_values, nudged, pixel_values
+from .luck import Unlucky, first_lucky
 from .make_models import Sizes
 from .run_clicks import Act, Click, Propagation
 from .run_concepts import Exemplars, FrameResult
@@ -61,16 +62,10 @@ class Recording:
     transformers: str = transformers.__version__
 
 
-class Unlucky(Exception):
-    """Why another seed is better: a rule that did not fire, a decision that hung by a hair, a clip that magnifies rounding."""
-
-
 # How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5.
 MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 2e-4}
 LEAST_SHOWN = 20
 """Masks that a recording must have to be about something."""
-DRAWS = 24
-"""Clips that are tried for one recording before the model is given up."""
 NUDGES = 3
 """Of pictures, by as much as rounding is; one alone misses too much, and two kept a clip that was one pixel too many off."""
 STEADY_IOU = 0.9995
@@ -115,16 +110,6 @@ def drawn(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
     script = {"apart": scripts.apart, "paired": scripts.paired, "ghosts": scripts.ghosts, "parting": scripts.parting, "clicks": scripts.clicks}[clip]
     made = script(size, np.random.default_rng([seed, 0]))
     return replace(made.moved(np.random.default_rng([seed, draw])) if draw else made, name=f"{clip} {draw}")
-
-
-def first_lucky(name: str, attempt: Callable[[int], dict[str, Any]], say: Say) -> dict[str, Any]:
-    """attempt: number of a draw → what was recorded of it"""
-    for draw in range(DRAWS):
-        try:
-            return attempt(draw)
-        except Unlucky as reason:
-            say(f"{name}, draw {draw}: {reason}")
-    raise Unlucky(f"{name}: {DRAWS} draws of its clip were unlucky")
 
 
 def check_steady(one: FrameResult, other: FrameResult, scored: bool) -> None:
@@ -173,14 +158,15 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         runs.append(first_lucky(plan.name, attempt, say))
     runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, say)
     export(folder / "checkpoint", folder / "pack", say)
-    rgb = drawn("apart", size, seed).frames()[12]
+    frames = np.roll(drawn("apart", size, seed).frames(), -12, axis=0)
+    rgb = frames[0]
     vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
     levels, positions = model.get_vision_features_for_tracker(vision)
     side = model.tracker_model.prompt_encoder.image_embedding_size[0]
     trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
     cases = [
         graph_cases.encode_case(levels, rgb, trunk),
-        *graph_cases.detector_cases(model, rgb, words.encode(tokenizer, list(words.PHRASES)), KEPT),
+        *graph_cases.detector_cases(model, frames, words.encode(tokenizer, list(words.PHRASES)), KEPT),
         *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
         *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
     ]
