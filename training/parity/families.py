@@ -66,8 +66,9 @@ class Recording:
 MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 2e-4}
 LEAST_SHOWN = 20
 """Masks that a recording must have to be about something."""
-NUDGES = 3
-"""Of pictures, by as much as rounding is; one alone misses too much, and two kept a clip that was one pixel too many off."""
+NUDGES, CLICK_NUDGES = 5, 12
+"""Of pictures, by as much as rounding is. What one in five turns, three let pass every other time: a patch of a click that was
+remembered or not. Clicks are not corrected by detections, and quickly recorded."""
 STEADY_IOU = 0.9995
 """Mask IoU that transformers has to reach with itself on pictures that are off by rounding: twice as near as the server must
 come. What does not, tells nothing about the server."""
@@ -270,7 +271,7 @@ def click_run(
     if shown < 0.2:
         raise Unlucky(f"mostly empty masks")
     check_margins(nearest)
-    for nudge in range(NUDGES):
+    for nudge in range(CLICK_NUDGES):
         again, _ = run_clicks.run(tracker, session_class, nudged(pixels, nudge), VIDEO_SIZE, acts, chain.from_iterable(answers))
         for each, expected in zip(again, answers, strict=True):
             for one, other in zip(expected, each.results, strict=True):
