@@ -22,7 +22,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import S
 from . import agreement, click_model, concept_model, graph_cases, run_clicks, run_concepts, scripts, words
 from .branches import Listener
 from .inputs import imagenet_values, nudged, pixel_values
-from .luck import Unlucky, first_lucky
+from .luck import CLICK_DRAWS, Unlucky, first_lucky
 from .make_models import Sizes
 from .run_clicks import Act, Click, Propagation
 from .run_concepts import Exemplars, FrameResult
@@ -229,7 +229,7 @@ def click_runs(
 
         return at
 
-    return [first_lucky(name, attempt(name), say) for name in ("clicks", "corrections", "backward")]
+    return [first_lucky(name, attempt(name), say, CLICK_DRAWS) for name in ("clicks", "corrections", "backward")]
 
 
 def click_plans(masks: np.ndarray) -> dict[str, list[Act]]:
