@@ -151,14 +151,7 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         Plan("one occluded", "parting", every, [(15, False), (15, True)], touching, fires=("suppressed by occlusion",)),
         Plan("both ways", "ghosts", every, [(15, False), (15, True)]),
     )
-    runs: list[dict[str, Any]] = []
-    for plan in plans:
-        if plan is plans[-1]:
-            plan.fires = tuple(kind for kind in FIRES if not any(run["fired"].get(kind) for run in runs))
-        attempt = lambda draw: concept_run(model, tokenizer, plan, drawn(plan.clip, size, seed, draw), say)  # noqa: E731
-        runs.append(first_lucky(plan.name, attempt, say))
-    runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, say)
-    export(folder / "checkpoint", folder / "pack", say)
+    # Before the clips, which take far longer: here, too, a model may be given up.
     frames = np.roll(drawn("apart", size, seed).frames(), -12, axis=0)
     rgb = frames[0]
     vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
@@ -171,6 +164,14 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
         *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
     ]
+    runs: list[dict[str, Any]] = []
+    for plan in plans:
+        if plan is plans[-1]:
+            plan.fires = tuple(kind for kind in FIRES if not any(run["fired"].get(kind) for run in runs))
+        attempt = lambda draw: concept_run(model, tokenizer, plan, drawn(plan.clip, size, seed, draw), say)  # noqa: E731
+        runs.append(first_lucky(plan.name, attempt, say))
+    runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, say)
+    export(folder / "checkpoint", folder / "pack", say)
     return Recording("sam3", seed, folder / "pack", cases, runs)
 
 
