@@ -66,10 +66,15 @@ def test_a_clip_without_a_lucky_draw_is_unlucky():
 def test_a_picture_that_rounding_decides_about_is_no_case():
     def ask(pixels: torch.Tensor):
         dark = bool(pixels.mean() < 0)
-        return {"outputs": {"scores": (pixels + 1).numpy() if dark else np.ones(1)}, "dark": dark}
+        return {"outputs": {"scores": (pixels[0, 0] + 1).numpy() if dark else np.ones((1, 2))}, "dark": dark}
 
     frames = np.zeros((3, 4, 4, 3), dtype=np.uint8)
     with pytest.raises(Unlucky, match="3 pictures"):
         graph_cases._steady_picture(ask, frames)
     frames[1] = 255
     assert not graph_cases._steady_picture(ask, frames)["dark"]
+
+
+def test_detections_that_rounding_may_put_in_another_order_are_no_case():
+    assert graph_cases._ranked(np.array([[0.9, 0.5, 0.4], [0.99, 0.99, 6e-6]]))
+    assert not graph_cases._ranked(np.array([[0.9, 0.5, 0.499999]]))
