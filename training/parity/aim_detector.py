@@ -17,6 +17,9 @@ from .scripts import FRAMES, SHOWN, Script
 
 _MASK_LOGIT = 4.0
 _EXEMPLARS = 0.15
+_SCORE_PENALTY = 3e-4
+"""Large enough that scores move by less than 1e-4 where pictures move by rounding, and small enough that they still say what is
+wanted."""
 
 
 def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
@@ -81,7 +84,7 @@ def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor
     scale = scoring.scale
     last = goals[: len(shown["queries"]), -1]
     asked = [(seen["queries"][:, phrase], goals[:, phrase]) for phrase in range(goals.shape[1])] + [(shown["queries"][:, -1], last)]
-    solved = [ridge.solve(hidden.flatten(0, 1), torch.logit(goal.flatten())[:, None], penalty=1e-5) for hidden, goal in asked]
+    solved = [ridge.solve(hidden.flatten(0, 1), torch.logit(goal.flatten())[:, None], penalty=_SCORE_PENALTY) for hidden, goal in asked]
     phrases = torch.cat([seen["phrases"].mean(0), shown["phrases"][:, -1].mean(0, keepdim=True)])
     turn = torch.linalg.pinv(phrases) / scale  # [D, phrases + 1]
     scoring.query_proj.weight.copy_(turn @ torch.stack([matrix[0] for matrix, _ in solved]))

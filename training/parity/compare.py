@@ -135,7 +135,8 @@ def draw_sam3_sizes(seed: int) -> Sam3Sizes:
             decoder_heads=pick(1, 2), memory_slots=pick(3, 6, 8), pointers=pick(5, 12, 14), max_conditioning=pick(3, 5),
             text_width=pick(28, 32, 44),
         )  # fmt: skip
-        if sizes not in SAM3_SIZES:
+        # The exporter takes inputs whose side is a multiple of 4.
+        if sizes not in SAM3_SIZES and sizes.patch * sizes.grid % 4 == 0:
             return sizes
 
 

@@ -21,6 +21,10 @@ MANNER = aim_tracker.Manner(
 """Its tracks have to stay on their shapes well enough to meet the detections there."""
 
 
+_DETECTOR_DRAWS = 3
+"""Draws of each clip that the detector is aimed at: a readout that knows one draw alone says of the next what nobody asked for."""
+
+
 def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
     """
     Makes a model and saves it, or reads it back when the folder holds one made from the same numbers and clips.
@@ -31,14 +35,15 @@ def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[
     """
     tokenizer = words.train_tokenizer()
     scripts = scripts_of(widths.patch * widths.grid)
-    clips = [hashlib.sha256(script.frames().tobytes()).hexdigest() for script in scripts]
+    near = [script.moved(np.random.default_rng([seed, draw])) for draw in range(1, _DETECTOR_DRAWS) for script in scripts]
+    clips = [hashlib.sha256(script.frames().tobytes()).hexdigest() for script in [*scripts, *near]]
     recipe = {"sizes": asdict(widths), "seed": seed, "manner": asdict(MANNER), "clips": clips}
     note = folder / "recipe.json"
     if note.is_file() and json.loads(note.read_text()) == recipe:
         return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer
     model = sizes.sam3_model(widths, len(tokenizer), seed).requires_grad_(False)
     see.keep_colours(model, seed)
-    found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), scripts)
+    found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), [*scripts, *near])
     report(f"detector: {found}")
     report(f"tracker: {aim_tracker.aim(model.tracker_model, sight(model), scripts, seed, MANNER)}")
     folder.mkdir(parents=True, exist_ok=True)

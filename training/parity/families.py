@@ -22,6 +22,7 @@ from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import S
 from . import agreement, click_model, concept_model, graph_cases, run_clicks, run_concepts, scripts, words
 from .branches import Listener
 from .inputs import imagenet_values, nudged, pixel_values
+from .luck import CLICK_DRAWS, Unlucky, first_lucky
 from .make_models import Sizes
 from .run_clicks import Act, Click, Propagation
 from .run_concepts import Exemplars, FrameResult
@@ -61,18 +62,13 @@ class Recording:
     transformers: str = transformers.__version__
 
 
-class Unlucky(Exception):
-    """Why another seed is better: a rule that did not fire, a decision that hung by a hair, a clip that magnifies rounding."""
-
-
 # How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5.
 MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 2e-4}
 LEAST_SHOWN = 20
 """Masks that a recording must have to be about something."""
-DRAWS = 24
-"""Clips that are tried for one recording before the model is given up."""
-NUDGES = 3
-"""Of pictures, by as much as rounding is; one alone misses too much, and two kept a clip that was one pixel too many off."""
+NUDGES, CLICK_NUDGES = 5, 12
+"""Of pictures, by as much as rounding is. What one in five turns, three let pass every other time: a patch of a click that was
+remembered or not. Clicks are not corrected by detections, and quickly recorded."""
 STEADY_IOU = 0.9995
 """Mask IoU that transformers has to reach with itself on pictures that are off by rounding: twice as near as the server must
 come. What does not, tells nothing about the server."""
@@ -117,16 +113,6 @@ def drawn(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
     return replace(made.moved(np.random.default_rng([seed, draw])) if draw else made, name=f"{clip} {draw}")
 
 
-def first_lucky(name: str, attempt: Callable[[int], dict[str, Any]], say: Say) -> dict[str, Any]:
-    """attempt: number of a draw → what was recorded of it"""
-    for draw in range(DRAWS):
-        try:
-            return attempt(draw)
-        except Unlucky as reason:
-            say(f"{name}, draw {draw}: {reason}")
-    raise Unlucky(f"{name}: {DRAWS} draws of its clip were unlucky")
-
-
 def check_steady(one: FrameResult, other: FrameResult, scored: bool) -> None:
     """
     :param other: the same on `nudged` pictures, run against the first
@@ -165,6 +151,19 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         Plan("one occluded", "parting", every, [(15, False), (15, True)], touching, fires=("suppressed by occlusion",)),
         Plan("both ways", "ghosts", every, [(15, False), (15, True)]),
     )
+    # Before the clips, which take far longer: here, too, a model may be given up.
+    frames = np.roll(drawn("apart", size, seed).frames(), -12, axis=0)
+    rgb = frames[0]
+    vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
+    levels, positions = model.get_vision_features_for_tracker(vision)
+    side = model.tracker_model.prompt_encoder.image_embedding_size[0]
+    trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+    cases = [
+        graph_cases.encode_case(levels, rgb, trunk),
+        *graph_cases.detector_cases(model, frames, words.encode(tokenizer, list(words.PHRASES)), KEPT),
+        *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
+        *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
+    ]
     runs: list[dict[str, Any]] = []
     for plan in plans:
         if plan is plans[-1]:
@@ -173,17 +172,6 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
         runs.append(first_lucky(plan.name, attempt, say))
     runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, say)
     export(folder / "checkpoint", folder / "pack", say)
-    rgb = drawn("apart", size, seed).frames()[12]
-    vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
-    levels, positions = model.get_vision_features_for_tracker(vision)
-    side = model.tracker_model.prompt_encoder.image_embedding_size[0]
-    trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
-    cases = [
-        graph_cases.encode_case(levels, rgb, trunk),
-        *graph_cases.detector_cases(model, rgb, words.encode(tokenizer, list(words.PHRASES)), KEPT),
-        *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
-        *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
-    ]
     return Recording("sam3", seed, folder / "pack", cases, runs)
 
 
@@ -242,7 +230,7 @@ def click_runs(
 
         return at
 
-    return [first_lucky(name, attempt(name), say) for name in ("clicks", "corrections", "backward")]
+    return [first_lucky(name, attempt(name), say, CLICK_DRAWS) for name in ("clicks", "corrections", "backward")]
 
 
 def click_plans(masks: np.ndarray) -> dict[str, list[Act]]:
@@ -284,7 +272,7 @@ def click_run(
     if shown < 0.2:
         raise Unlucky(f"mostly empty masks")
     check_margins(nearest)
-    for nudge in range(NUDGES):
+    for nudge in range(CLICK_NUDGES):
         again, _ = run_clicks.run(tracker, session_class, nudged(pixels, nudge), VIDEO_SIZE, acts, chain.from_iterable(answers))
         for each, expected in zip(again, answers, strict=True):
             for one, other in zip(expected, each.results, strict=True):

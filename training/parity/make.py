@@ -22,6 +22,7 @@ import torch
 
 from . import cleaning, families, host_steps
 from .golden import GoldenWriter
+from .luck import Unlucky
 
 LIMIT_BYTES = 15_000_000
 
@@ -40,11 +41,11 @@ def main() -> int:
     unlucky: list[str] = []
     for name in options.only or sorted(families.FAMILIES):
         folder = options.out / name
-        shutil.rmtree(folder, ignore_errors=True)
         made = record(name, options)
         if made is None:
             unlucky.append(name)
             continue
+        shutil.rmtree(folder, ignore_errors=True)
         write(folder, made)
         say(f"{name}: done after {time.monotonic() - begun:.0f} s")
     if not options.only:
@@ -68,8 +69,10 @@ def record(family: str, options: argparse.Namespace) -> families.Recording | Non
         seed = options.seed + 100 * attempt
         try:
             return families.FAMILIES[family](options.work / f"{family}-{seed}", seed, say)
-        except families.Unlucky as reason:
+        except Unlucky as reason:
             say(f"{family}, seed {seed}: {reason}")
+            if attempt + 1 < options.tries:
+                say(f"{family}: seed {seed + 100} is tried instead, from the start")
     return None
 
 

@@ -19,7 +19,8 @@ TWIN = 2
 _CORE_COLOUR = np.array([185, 130, 245], dtype=np.float32)
 _CORE_SIZE = 0.65
 _SIGNAL_COLOUR = np.array([120, 20, 110], dtype=np.float32)
-_SIGNAL_PLACE, _SIGNAL_RADIUS = (0.5, 0.5), 0.07
+_SIGNAL_WIDTH = 0.06
+"""Of a border all around, so that every query of a detector hears of it: of a small spot in the middle few did."""
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
 _GREY = 70
 """Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
@@ -64,7 +65,7 @@ class Scene:
     """Grey shapes in front of everything, which nothing is asked to find."""
     screen_shade: int = 165
     signal: Callable[[int], bool] = lambda frame: False
-    """When a small dark square is shown, upon which the detector also reports the first two kinds as one thing."""
+    """When the picture has a purple border, upon which the detector also reports the first two kinds as one thing."""
 
 
 def soft_background(size: int, rng: np.random.Generator, shades: tuple[float, float] = (60, 120)) -> np.ndarray:
@@ -90,6 +91,9 @@ def draw(scene: Scene, frame: int) -> Picture:
     """Later actors cover earlier ones."""
     size = scene.size
     rgb = scene.background.astype(np.float32).copy()
+    signalled = scene.signal(frame)
+    if signalled:
+        rgb[~_outline(1, (0.5, 0.5), (0.5 - _SIGNAL_WIDTH) / 0.86, size)] = _SIGNAL_COLOUR
     full = np.zeros((len(scene.actors), size, size), dtype=bool)
     masks, cores = np.zeros_like(full), np.zeros_like(full)
     lights = np.zeros(len(scene.actors))
@@ -112,11 +116,6 @@ def draw(scene: Scene, frame: int) -> Picture:
         outline = _outline(1, screen.path(frame), screen.radius, size)
         masks[:, outline] = False
         rgb[outline] = scene.screen_shade
-    signalled = scene.signal(frame)
-    if signalled:
-        outline = _outline(1, _SIGNAL_PLACE, _SIGNAL_RADIUS, size)
-        masks[:, outline] = False
-        rgb[outline] = _SIGNAL_COLOUR
     area = np.maximum(np.array([_disc(actor, size) for actor in scene.actors]), 1)
     return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights, cores & masks, signalled)
 

@@ -1,0 +1,21 @@
+"""Draws that are tried until one is found of which transformers gives the same again."""
+
+from typing import Any, Callable
+
+DRAWS, CLICK_DRAWS = 24, 120
+"""Clips that are tried for one recording before the model is given up. Of clicks one in twenty may be steady, which costs far less
+time to find than another model."""
+
+
+class Unlucky(Exception):
+    """Why another seed is better: a rule that did not fire, a decision that hung by a hair, a clip that magnifies rounding."""
+
+
+def first_lucky(name: str, attempt: Callable[[int], dict[str, Any]], say: Callable[[str], None], draws: int = DRAWS) -> dict[str, Any]:
+    """attempt: number of a draw → what was recorded of it"""
+    for draw in range(draws):
+        try:
+            return attempt(draw)
+        except Unlucky as reason:
+            say(f"{name}, draw {draw}: {reason}")
+    raise Unlucky(f"{name}: {draws} draws of its clip were unlucky")

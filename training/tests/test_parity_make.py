@@ -1,0 +1,80 @@
+"""What the maker of golden files does with seeds and draws that are unlucky."""
+
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+from parity import families, graph_cases, make
+from parity.luck import DRAWS, Unlucky, first_lucky
+
+
+def test_an_unlucky_seed_is_left_for_the_next_hundred(monkeypatch, tmp_path, capsys):
+    tried = []
+
+    def made(folder, seed, say):
+        tried.append((folder.name, seed))
+        if len(tried) < 3:
+            raise Unlucky("a rule never fired")
+        return seed
+
+    monkeypatch.setitem(families.FAMILIES, "sam3", made)
+    assert make.record("sam3", Namespace(seed=7, tries=8, work=tmp_path)) == 207
+    assert tried == [("sam3-7", 7), ("sam3-107", 107), ("sam3-207", 207)]
+    said = capsys.readouterr().out
+    assert "sam3, seed 7: a rule never fired" in said and "seed 107 is tried instead" in said
+
+
+def test_golden_files_stay_when_no_seed_is_lucky(monkeypatch, tmp_path, capsys):
+    def unlucky(folder, seed, say):
+        raise Unlucky("a rule never fired")
+
+    monkeypatch.setitem(families.FAMILIES, "sam3", unlucky)
+    kept = tmp_path / "golden" / "sam3" / "golden.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    given = ["make", "--out", str(tmp_path / "golden"), "--work", str(tmp_path / "work"), "--only", "sam3", "--tries", "2"]
+    monkeypatch.setattr("sys.argv", given)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(torch, "set_grad_enabled", lambda enabled: None)
+    assert make.main() == 1
+    assert kept.read_text() == "{}"
+    assert "none of 2 seeds was lucky" in capsys.readouterr().err
+
+
+def test_draws_are_tried_in_turn():
+    said = []
+
+    def attempt(draw):
+        if draw < 2:
+            raise Unlucky("hung by single pixels")
+        return {"draw": draw}
+
+    assert first_lucky("forward", attempt, said.append) == {"draw": 2}
+    assert said == ["forward, draw 0: hung by single pixels", "forward, draw 1: hung by single pixels"]
+
+
+def test_a_clip_without_a_lucky_draw_is_unlucky():
+    def attempt(draw):
+        raise Unlucky("hung by single pixels")
+
+    with pytest.raises(Unlucky, match=f"{DRAWS} draws"):
+        first_lucky("forward", attempt, lambda line: None)
+
+
+def test_a_picture_that_rounding_decides_about_is_no_case():
+    def ask(pixels: torch.Tensor):
+        dark = bool(pixels.mean() < 0)
+        return {"outputs": {"scores": (pixels[0, 0] + 1).numpy() if dark else np.ones((1, 2))}, "dark": dark}
+
+    frames = np.zeros((3, 4, 4, 3), dtype=np.uint8)
+    with pytest.raises(Unlucky, match="3 pictures"):
+        graph_cases._steady_picture(ask, frames)
+    frames[1] = 255
+    assert not graph_cases._steady_picture(ask, frames)["dark"]
+
+
+def test_detections_that_rounding_may_put_in_another_order_are_no_case():
+    assert graph_cases._ranked(np.array([[0.9, 0.5, 0.4], [0.99, 0.99, 6e-6]]))
+    assert not graph_cases._ranked(np.array([[0.9, 0.5, 0.499999]]))
