@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .attention import Form
 from .detector import Detect
 from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .joined import joined
 from .lite_text import lite_text
 from .pixels import Pixels
 from .spec import Geometry
@@ -43,17 +44,21 @@ class Encode(nn.Module):
         self.norm, self.layers = vit.layer_norm, vit.layers
         for layer in self.layers:
             layer.rotary_emb = Table(*layer.rotary_emb(layer.position_ids, layer.position_ids))
-        self.levels = nn.ModuleList(model.tracker_neck.fpn_layers[:3])
+        fine, middle, self.coarse = model.tracker_neck.fpn_layers[:3]
         decoder = model.tracker_model.mask_decoder
-        self.conv_s0, self.conv_s1 = decoder.conv_s0, decoder.conv_s1
+        self.fine, self.middle = narrowed(fine, decoder.conv_s0), narrowed(middle, decoder.conv_s1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         x = self.norm(self.patches(self.pixels(image)).permute(0, 2, 3, 1) + self.places)
         for layer in self.layers:
             x = layer(x)
         trunk = x.permute(0, 3, 1, 2)
-        fine, middle, feat = (level(trunk) for level in self.levels)
-        return feat, self.conv_s1(middle), self.conv_s0(fine), trunk
+        return self.coarse(trunk), self.middle(trunk), self.fine(trunk), trunk
+
+
+def narrowed(level: nn.Module, conv: nn.Conv2d) -> nn.Sequential:
+    """A level of the neck, and the mask decoder's convolution that is all that looks at it."""
+    return nn.Sequential(*level.scale_layers, level.proj1, joined(level.proj2, conv))
 
 
 class Text(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .joined import joined
 from .pixels import Pixels
 from .tracker import Remember, Seed, Segment, Track
 
@@ -41,21 +42,25 @@ class Encode(nn.Module):
     def __init__(self, model: nn.Module, backbone: nn.Module, pixels: Pixels) -> None:
         super().__init__()
         self.pixels, self.backbone = pixels, backbone
-        neck = model.vision_encoder.neck
+        neck, decoder = model.vision_encoder.neck, model.mask_decoder
         self.convs, self.top_down = neck.convs, neck.fpn_top_down_levels
-        self.kept = model.vision_encoder.num_feature_levels
-        self.conv_s0, self.conv_s1 = model.mask_decoder.conv_s0, model.mask_decoder.conv_s1
+        # Where the two finer levels take up nothing from below, they are only a way to what the decoder makes of them.
+        self.apart = not {0, 1} & set(self.top_down)
+        ends = (decoder.conv_s0, decoder.conv_s1)
+        if self.apart:
+            ends = tuple(joined(neck.convs[-1 - index], end) for index, end in enumerate(ends))
+        self.conv_s0, self.conv_s1 = ends
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         maps = self.backbone(self.pixels(image))
-        coarsest, levels = len(maps) - 1, []
-        for index in range(coarsest, -1, -1):
+        coarsest = len(maps) - 1
+        levels = dict(enumerate(maps))
+        for index in range(coarsest, 1 if self.apart else -1, -1):
             level = self.convs[coarsest - index](maps[index])
             if index != coarsest and index in self.top_down:
-                level = level + F.interpolate(levels[-1], scale_factor=2.0, mode="nearest")
-            levels.append(level)
-        feat, middle, fine = levels[-self.kept :]
-        return feat, self.conv_s1(middle), self.conv_s0(fine)
+                level = level + F.interpolate(levels[index + 1], scale_factor=2.0, mode="nearest")
+            levels[index] = level
+        return levels[2], self.conv_s1(levels[1]), self.conv_s0(levels[0])
 
 
 class RememberPerceived(Remember):

@@ -1,0 +1,24 @@
+"""Two convolutions with nothing between them, as one."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def joined(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
+    """pointwise(first(x)) as one convolution: the tracker's finer levels are made hundreds of channels wide only to become a few
+    dozen at once. pointwise: 1 × 1, as it is in SAM 2's mask decoder; then what `first` pads with does not matter.
+
+    @raises ValueError when the second looks beyond a pixel, or either keeps channels apart."""
+    if pointwise.kernel_size != (1, 1) or pointwise.padding != (0, 0) or {first.groups, pointwise.groups} != {1}:
+        raise ValueError(f"expected plain convolutions, the second 1 x 1, got {first} and {pointwise}")
+    w1, w2 = first.weight.data.double(), pointwise.weight.data.double().flatten(1)  # [m,n,k,k], [o,m]
+    conv = nn.Conv2d(first.in_channels, pointwise.out_channels, first.kernel_size, first.stride, first.padding, first.dilation)
+    conv.weight.data = torch.einsum("om,mnij->onij", w2, w1).float()
+    bias = torch.zeros(pointwise.out_channels, dtype=torch.double)
+    for part in (w2 @ first.bias.data.double() if first.bias is not None else None, pointwise.bias):
+        if part is not None:
+            bias += part.detach().double()
+    conv.bias.data = bias.float()
+    return conv
