@@ -14,7 +14,10 @@ def joined(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
     if pointwise.kernel_size != (1, 1) or pointwise.padding != (0, 0) or {first.groups, pointwise.groups} != {1}:
         raise ValueError(f"expected plain convolutions, the second 1 x 1, got {first} and {pointwise}")
     w1, w2 = first.weight.data.double(), pointwise.weight.data.double().flatten(1)  # [m,n,k,k], [o,m]
-    conv = nn.Conv2d(first.in_channels, pointwise.out_channels, first.kernel_size, first.stride, first.padding, first.dilation)
+    conv = nn.Conv2d(
+        first.in_channels, pointwise.out_channels, first.kernel_size, first.stride, first.padding, first.dilation,
+        padding_mode=first.padding_mode,
+    )  # fmt: skip
     conv.weight.data = torch.einsum("om,mnij->onij", w2, w1).float()
     bias = torch.zeros(pointwise.out_channels, dtype=torch.double)
     for part in (w2 @ first.bias.data.double() if first.bias is not None else None, pointwise.bias):

@@ -7,7 +7,13 @@ from torch import nn
 from masklet_export.joined import joined
 
 
-@pytest.mark.parametrize("first", [nn.Conv2d(5, 7, 1), nn.Conv2d(5, 7, 3, padding=1), nn.Conv2d(5, 7, 3, padding=1, bias=False)])
+@pytest.mark.parametrize(
+    "first",
+    [
+        nn.Conv2d(5, 7, 1), nn.Conv2d(5, 7, 3, padding=1), nn.Conv2d(5, 7, 3, padding=1, bias=False),
+        nn.Conv2d(5, 7, 3, padding=1, padding_mode="reflect"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("bias", [True, False])
 def test_joined_convolutions_equal_the_two(first: nn.Conv2d, bias: bool) -> None:
     second, x = nn.Conv2d(7, 3, 1, bias=bias), torch.randn(2, 5, 6, 9)
