@@ -39,13 +39,36 @@ class _MultiHeadAttention(torch.autograd.Function):
         return g.op("MatMul", weights, v)
 
 
+class _RotaryEmbedding(torch.autograd.Function):
+    """x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]"""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor, heads: int) -> Tensor:  # noqa: ARG004
+        first, second = x.unflatten(2, (heads, -1, 2)).unbind(-1)  # [B,N,H,d/2]
+        cos, sin = cos[:, None], sin[:, None]
+        return torch.stack([first * cos - second * sin, second * cos + first * sin], -1).reshape(x.shape)
+
+    @staticmethod
+    def symbolic(g: Any, x: Any, cos: Any, sin: Any, heads: int) -> Any:
+        start = g.op("Constant", value_t=torch.tensor([0]))
+        turned = g.op("com.microsoft::RotaryEmbedding", x, start, cos, sin, interleaved_i=1, num_heads_i=heads)
+        return turned.setType(x.type())
+
+
+def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor, heads: int) -> Tensor:
+    """Turns the pairs (0,1), (2,3), … of each head by an angle for each token, as an operator of ONNX Runtime's own.
+
+    x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]"""
+    return _RotaryEmbedding.apply(x, cos, sin, heads)
+
+
 def fuse_attention(model: onnx.ModelProto) -> None:
     """Puts com.microsoft.MultiHeadAttention where the stand-ins are. Changes the model in place."""
-    nodes = model.graph.node
-    producer = {name: node for node in nodes for name in node.output}
-    consumer = {node.input[0]: node for node in nodes if node.op_type == "MatMul"}
-    spent: list[onnx.NodeProto] = []
-    for marker in [node for node in nodes if node.op_type == "ThresholdedRelu"]:
+    producer = {name: node for node in model.graph.node for name in node.output}
+    consumer = {node.input[0]: node for node in model.graph.node if node.op_type == "MatMul"}
+    spent: set[str] = set()  # first outputs of what the stand-ins were made of
+    instead: dict[str, list[onnx.NodeProto]] = {}
+    for marker in [node for node in model.graph.node if node.op_type == "ThresholdedRelu"]:
         scaled = producer[marker.input[0]]
         product = producer[scaled.input[0]]
         transposed, last = producer[product.input[1]], consumer[marker.output[0]]
@@ -57,14 +80,21 @@ def fuse_attention(model: onnx.ModelProto) -> None:
             "MultiHeadAttention", [query, transposed.input[0], last.input[1]], list(last.output),
             name=last.name, domain="com.microsoft", num_heads=abs(int(heads)), scale=scale,
         )  # fmt: skip
-        for place, node in enumerate(before, list(nodes).index(last)):
-            nodes.insert(place, node)
-        list(nodes)[list(nodes).index(last)].CopyFrom(attention)
-        spent += [transposed, product, scaled, marker]
-    for node in spent:
-        nodes.remove(node)
-    if spent:
+        instead[last.output[0]] = [*before, attention]
+        spent |= {node.output[0] for node in (transposed, product, scaled, marker)}
+    if not instead:
+        return
+    kept = [node for node in model.graph.node if node.output[0] not in spent]
+    replace_nodes(model, [new for node in kept for new in instead.get(node.output[0], [node])])
+    if all(entry.domain != "com.microsoft" for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def replace_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
+    """Taking nodes out one by one would look through all of them each time."""
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
 
 
 def expanded(query: str, key: str, prefix: str) -> tuple[str, list[onnx.NodeProto]]:

@@ -15,6 +15,7 @@ from .lite_text import lite_text
 from .pixels import Pixels
 from .spec import Geometry
 from .tracker import Remember, Seed, Segment, Track
+from .windows import WindowedLayers, window_of
 
 
 class Table(nn.Module):
@@ -33,7 +34,7 @@ class Table(nn.Module):
 class Encode(nn.Module):
     """image → trunk, and the tracker's three levels."""
 
-    def __init__(self, model: nn.Module, side: int, pixels: Pixels) -> None:
+    def __init__(self, model: nn.Module, side: int, pixels: Pixels, form: Form) -> None:
         super().__init__()
         vit = model.detector_model.vision_encoder.backbone
         self.pixels, self.side = pixels, side
@@ -41,18 +42,21 @@ class Encode(nn.Module):
         self.patches = embeddings.patch_embeddings.projection
         places = embeddings._tile_position_embeddings(embeddings.position_embeddings, side, side)
         self.register_buffer("places", places.detach().view(1, side, side, -1), persistent=False)
-        self.norm, self.layers = vit.layer_norm, vit.layers
-        for layer in self.layers:
-            layer.rotary_emb = Table(*layer.rotary_emb(layer.position_ids, layer.position_ids))
+        self.norm = vit.layer_norm
+        window = window_of(vit.layers)
+        if form == "fused" and window and side % window == 0:
+            self.layers = WindowedLayers(vit.layers, side)
+        else:
+            for layer in vit.layers:
+                layer.rotary_emb = Table(*layer.rotary_emb(layer.position_ids, layer.position_ids))
+            self.layers = nn.Sequential(*vit.layers)
         fine, middle, self.coarse = model.tracker_neck.fpn_layers[:3]
         decoder = model.tracker_model.mask_decoder
         self.fine, self.middle = narrowed(fine, decoder.conv_s0), narrowed(middle, decoder.conv_s1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         x = self.norm(self.patches(self.pixels(image)).permute(0, 2, 3, 1) + self.places)
-        for layer in self.layers:
-            x = layer(x)
-        trunk = x.permute(0, 3, 1, 2)
+        trunk = self.layers(x).permute(0, 3, 1, 2)
         return self.coarse(trunk), self.middle(trunk), self.fine(trunk), trunk
 
 
@@ -115,7 +119,7 @@ class Sam3(Family):
         image, memory = self.positions()
         assert z.K is not None
         return {
-            "encode": Encode(model, z.g, self.pixels),
+            "encode": Encode(model, z.g, self.pixels, self.form),
             "text": self.text,
             "detect": Detect(model.detector_model, z.g, z.K),
             "segment": Segment(tracker),

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from .attention import fuse_attention
+from .attention import fuse_attention, replace_nodes
 from .spec import GraphSpec
 from .weights import WeightStore
 
@@ -71,21 +71,26 @@ def declare_unread(model: onnx.ModelProto, spec: GraphSpec, inputs: dict[str, Te
 
 def fold_transposes(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> None:
     """A linear layer multiplies by its transposed weight; that is stored transposed, so that nothing is left to do."""
-    graph = model.graph
-    for node in list(graph.node):
+    kept = []
+    for node in model.graph.node:
         if node.op_type == "Transpose" and node.input[0] in weights:
             order = helper.get_attribute_value(node.attribute[0])
             weights[node.output[0]] = weights[node.input[0]].transpose(order)
-            graph.node.remove(node)
-    drop_unread(graph, weights)
+        else:
+            kept.append(node)
+    replace_nodes(model, kept)
+    drop_unread(model.graph, weights)
 
 
 def hoist_constants(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> None:
     """Tables that were computed while tracing are nodes; as weights they are shared between the layers that read them."""
-    for node in list(model.graph.node):
+    kept = []
+    for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             weights[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-            model.graph.node.remove(node)
+        else:
+            kept.append(node)
+    replace_nodes(model, kept)
 
 
 def drop_unread(graph: onnx.GraphProto, weights: dict[str, np.ndarray]) -> None:

@@ -82,5 +82,5 @@ def test_a_phrase_finds_what_it_finds_with_the_exported_pack(setting: Setting) -
     expected, got = (setting.track(pack, "--text", PHRASES[2]) for pack in ("exported", "adapted"))
     found = show("a phrase", expected, got)
     assert max(len(each.ids) for each in found) > 1
-    # Objects are not begun alike, by the box of a detection here and by its mask there.
-    assert all(each.holds(iou=0.99) for each in found)
+    # Objects are not begun alike, by the box of a detection here and by its mask there: a few pixels of their rims differ at first.
+    assert all(each.holds(iou=0.98 if each.frame == 0 else 0.99) for each in found)
