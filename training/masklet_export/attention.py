@@ -40,26 +40,29 @@ class _MultiHeadAttention(torch.autograd.Function):
 
 
 class _RotaryEmbedding(torch.autograd.Function):
-    """x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]"""
+    """x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]; halves: pairs are (0,d/2), (1,d/2+1), …, not (0,1), (2,3), …"""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor, heads: int) -> Tensor:  # noqa: ARG004
-        first, second = x.unflatten(2, (heads, -1, 2)).unbind(-1)  # [B,N,H,d/2]
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor, heads: int, halves: bool) -> Tensor:  # noqa: ARG004
+        axis = -2 if halves else -1
+        first, second = x.unflatten(2, (heads, 2, -1) if halves else (heads, -1, 2)).unbind(axis)  # [B,N,H,d/2]
         cos, sin = cos[:, None], sin[:, None]
-        return torch.stack([first * cos - second * sin, second * cos + first * sin], -1).reshape(x.shape)
+        return torch.stack([first * cos - second * sin, second * cos + first * sin], axis).reshape(x.shape)
 
     @staticmethod
-    def symbolic(g: Any, x: Any, cos: Any, sin: Any, heads: int) -> Any:
+    def symbolic(g: Any, x: Any, cos: Any, sin: Any, heads: int, halves: bool) -> Any:
         start = g.op("Constant", value_t=torch.tensor([0]))
-        turned = g.op("com.microsoft::RotaryEmbedding", x, start, cos, sin, interleaved_i=1, num_heads_i=heads)
-        return turned.setType(x.type())
+        how = {"interleaved_i": 0 if halves else 1, "num_heads_i": heads}
+        return g.op("com.microsoft::RotaryEmbedding", x, start, cos, sin, **how).setType(x.type())
 
 
-def rotate_pairs(x: Tensor, cos: Tensor, sin: Tensor, heads: int) -> Tensor:
-    """Turns the pairs (0,1), (2,3), … of each head by an angle for each token, as an operator of ONNX Runtime's own.
+def rotate(x: Tensor, cos: Tensor, sin: Tensor, heads: int, *, halves: bool) -> Tensor:
+    """Turns pairs of numbers of each head by an angle for each token, as an operator of ONNX Runtime's own.
 
-    x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]"""
-    return _RotaryEmbedding.apply(x, cos, sin, heads)
+    x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]
+
+    halves: the pairs of a head are (0,d/2), (1,d/2+1), …; otherwise (0,1), (2,3), …"""
+    return _RotaryEmbedding.apply(x, cos, sin, heads, halves)
 
 
 def fuse_attention(model: onnx.ModelProto) -> None:

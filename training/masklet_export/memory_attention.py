@@ -15,20 +15,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attention import Form, attend
+from .attention import Form, attend, rotate
+from .rows import Perceptron
 
 
 class Rotary(nn.Module):
     """Rotates [*,N,H·d], whose heads hold their pairs in halves, by a table of N rows."""
 
-    def __init__(self, cos: Tensor, sin: Tensor, heads: int) -> None:
+    def __init__(self, cos: Tensor, sin: Tensor, heads: int, form: Form) -> None:
         """cos, sin: [N,d] as transformers makes them, each angle twice in a row."""
         super().__init__()
-        self.heads = heads
+        self.heads, self.form = heads, form
         self.register_buffer("cos", cos[:, ::2].clone(), persistent=False)
         self.register_buffer("sin", sin[:, ::2].clone(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.form == "fused":
+            rows = x.reshape(-1, x.shape[-2], x.shape[-1])
+            return rotate(rows, self.cos, self.sin, self.heads, halves=True).reshape(x.shape)
         if self.heads == 1:
             even, odd = x.chunk(2, -1)
             return torch.cat([even * self.cos - odd * self.sin, odd * self.cos + even * self.sin], -1)
@@ -62,8 +66,8 @@ class Layer(nn.Module):
         self.form, self.shared = form, shared
         own, cross = layer.self_attn, layer.cross_attn_image
         self.heads, self.scale = own.num_attention_heads, own.scaling
-        self.rotate_query = Rotary(*query_table, self.heads)
-        self.rotate_key = Rotary(*key_table, self.heads)
+        self.rotate_query = Rotary(*query_table, self.heads, form)
+        self.rotate_key = Rotary(*key_table, self.heads, form)
         self.own_q, self.own_k = (paired_in_halves(x, self.heads) for x in (own.q_proj, own.k_proj))
         self.own_v, self.own_o = own.v_proj, own.o_proj
         self.cross_q, self.cross_k = (paired_in_halves(x, self.heads) for x in (cross.q_proj, cross.k_proj))
@@ -75,7 +79,10 @@ class Layer(nn.Module):
             self.cross_v, self.cross_o = cross.v_proj, cross.o_proj
         self.norms = nn.ModuleList([layer.layer_norm1, layer.layer_norm2, layer.layer_norm3])
         # EdgeTAM has a module where SAM 2 has its parts.
-        self.mlp = layer.mlp if hasattr(layer, "mlp") else nn.Sequential(layer.linear1, layer.activation, layer.linear2)
+        mlp = (layer.mlp.up_proj, layer.mlp.act_fn, layer.mlp.down_proj) if hasattr(layer, "mlp") else (
+            layer.linear1, layer.activation, layer.linear2
+        )  # fmt: skip
+        self.mlp = Perceptron(*mlp, tokens=query_table[0].shape[0]) if form == "fused" else nn.Sequential(*mlp)
 
     def forward(self, x: Tensor, memory: Tensor, memory_keys: Tensor, pointers: Tensor, pointer_keys: Tensor) -> Tensor:
         """x [B or 1,N,D], memory and its keys [B,M,T,Dm], pointers and their keys [B,P',Dm] → [B,N,D]."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
+from .hiera import lay_out_for_processors
 from .joined import joined
 from .pixels import Pixels
 from .tracker import Remember, Seed, Segment, Track
@@ -21,8 +22,11 @@ IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 class Hiera(nn.Module):
     """SAM 2's backbone: pixels → maps at strides 4, 8, 16 and 32."""
 
-    def __init__(self, backbone: nn.Module, side: int) -> None:
+    def __init__(self, backbone: nn.Module, side: int, form: Form) -> None:
+        """side: of the first stage's map"""
         super().__init__()
+        if form == "fused":
+            lay_out_for_processors(backbone, side)
         self.patches, self.blocks, self.ends = backbone.patch_embed, backbone.blocks, backbone.stage_ends
         places = backbone._get_pos_embed((side, side))
         self.register_buffer("places", places.detach().clone(), persistent=False)
@@ -115,7 +119,7 @@ class Sam2(Family):
         }
 
     def backbone(self) -> nn.Module:
-        return Hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g)
+        return Hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g, self.form)
 
     def remember(self) -> Remember:
         return Remember(self.model, 4 * self.geometry.m, direct=False)

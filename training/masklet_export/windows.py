@@ -1,13 +1,8 @@
 """SAM 3's image encoder, a few windows at a time.
 
-A vision transformer of a thousand features over thousands of tokens is slower than its arithmetic for two reasons that
-only the order of work removes; the numbers stay the same.
-
-- A layer's tokens do not fit the processor's cache. Nothing but attention looks beyond a token, and in most layers
-  attention does not look beyond a window: so a block of windows goes through a whole layer before the next block does.
-  Tokens stay in the order of windows from the first layer to the last, as attention over all of them does not mind.
-- Rows of 1024 numbers begin whole pages apart, and all of them then compete for the same few lines of the cache. Such
-  rows are made a little longer, which is worth a quarter of the time of a matrix product in ONNX Runtime 1.30.
+A layer's tokens do not fit the processor's cache. Nothing but attention looks beyond a token, and in most layers attention
+does not look beyond a window: so a block of windows goes through a whole layer before the next block does. Tokens stay in
+the order of windows from the first layer to the last, as attention over all of them does not mind. The numbers stay the same.
 
 Follows `Sam3ViTLayer`, `Sam3ViTRoPEAttention` and `Sam3MLP` (huggingface/transformers:
 src/transformers/models/sam3/modeling_sam3.py).
@@ -15,56 +10,13 @@ src/transformers/models/sam3/modeling_sam3.py).
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import attend, rotate_pairs
+from .attention import attend, rotate
+from .rows import Perceptron, Product, lengthened, stretches
 
-PAGE = 1024  # numbers of 4 bytes
-EXTRA = 16  # numbers that a row is made longer by: one line of the cache
 BLOCK = 576  # tokens that go through a layer together: one of SAM 3's windows
-
-
-class Product(nn.Module):
-    """x [*,I] → [*,O], as the linear layer does. Takes its input lengthened by `lengthened`."""
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weight, self.bias = linear.weight, linear.bias
-        if linear.in_features % PAGE == 0:
-            # What is added is ones, so that the first of them carries the bias.
-            weight = torch.zeros(linear.out_features, linear.in_features + EXTRA, dtype=linear.weight.dtype)
-            weight[:, : linear.in_features] = linear.weight.data
-            if linear.bias is not None:
-                weight[:, linear.in_features] = linear.bias.data
-            self.weight, self.bias = nn.Parameter(weight, requires_grad=False), None
-            linear.weight.data = weight[:, : linear.in_features]  # gigabytes in all; kept once
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-
-def lengthened(x: Tensor) -> Tensor:
-    """x [*,I] → [*,I + EXTRA] where rows of I begin whole pages apart, x as it is elsewhere."""
-    if x.shape[-1] % PAGE:
-        return x
-    return _Lengthen.apply(x)
-
-
-class _Lengthen(torch.autograd.Function):
-    """One operator in the graph; PyTorch's exporter writes a dozen for `F.pad`."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        return F.pad(x, (0, EXTRA), value=1.0)
-
-    @staticmethod
-    def symbolic(g: Any, x: Any) -> Any:
-        pads, one, axis = (g.op("Constant", value_t=torch.tensor(value)) for value in ([0, EXTRA], 1.0, [-1]))
-        return g.op("Pad", x, pads, one, axis)
 
 
 class Layer(nn.Module):
@@ -74,11 +26,12 @@ class Layer(nn.Module):
         """side, window: of the picture and of a window, in tokens."""
         super().__init__()
         attention, mlp = layer.attention, layer.mlp
+        self.mlp = Perceptron(mlp.fc1, mlp.activation_fn, mlp.fc2)
         self.heads, self.scale = attention.num_attention_heads, attention.scaling
         self.within = layer.window_size > 0
-        self.norm1, self.norm2, self.activation = layer.layer_norm1, layer.layer_norm2, mlp.activation_fn
-        self.q, self.k, self.v, self.o, self.fc1, self.fc2 = (
-            Product(x) for x in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.fc1, mlp.fc2)
+        self.norm1, self.norm2 = layer.layer_norm1, layer.layer_norm2
+        self.q, self.k, self.v, self.o = (
+            Product(x) for x in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
         )
         cos, sin = (table[0, :, ::2] for table in layer.rotary_emb(layer.position_ids, layer.position_ids))
         if not self.within:
@@ -94,16 +47,13 @@ class Layer(nn.Module):
             q, k, v = (torch.cat([x.reshape(1, -1, x.shape[2]) for x in parts], 1) for parts in zip(*read))
             counts = [int(x.shape[0] * x.shape[1]) for x in blocks]
             found = [y.reshape(x.shape) for x, y in zip(blocks, self.look(q, k, v).split(counts, 1))]
-        return [self.think(x + self.o(lengthened(y))) for x, y in zip(blocks, found)]
+        blocks = [x + self.o(lengthened(y)) for x, y in zip(blocks, found)]
+        return [x + self.mlp(self.norm2(x)) for x in blocks]
 
     def look(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """[n,N,C] each → [n,N,C]"""
-        q, k = (rotate_pairs(x, self.cos, self.sin, self.heads) for x in (q, k))
+        q, k = (rotate(x, self.cos, self.sin, self.heads, halves=False) for x in (q, k))
         return attend("fused", q, k, v, self.heads, self.scale)
-
-    def think(self, x: Tensor) -> Tensor:
-        hidden = self.activation(self.fc1(lengthened(self.norm2(x))))
-        return x + self.fc2(lengthened(hidden))
 
 
 class WindowedLayers(nn.Module):
@@ -115,8 +65,7 @@ class WindowedLayers(nn.Module):
         if side % window:
             raise ValueError(f"expected windows that tile {side} x {side} tokens, got windows of {window}")
         self.side, self.window = side, window
-        count, together = (side // window) ** 2, max(1, BLOCK // window**2)
-        self.blocks = [min(together, count - first) for first in range(0, count, together)]  # windows in each
+        self.blocks = stretches((side // window) ** 2, max(1, BLOCK // window**2))  # windows in each
         self.layers = nn.ModuleList(Layer(layer, side, window) for layer in layers)
 
     def forward(self, x: Tensor) -> Tensor:

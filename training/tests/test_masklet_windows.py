@@ -11,9 +11,10 @@ from torch import nn
 from transformers import Sam3ViTConfig
 from transformers.models.sam3.modeling_sam3 import Sam3ViTModel
 
+from masklet_export.rows import PAGE
 from masklet_export.spec import GraphSpec
 from masklet_export.trace import trace
-from masklet_export.windows import EXTRA, PAGE, Product, WindowedLayers, from_windows, in_windows, lengthened
+from masklet_export.windows import WindowedLayers, from_windows, in_windows
 from parity.make_models import scramble_parameters
 
 torch.set_grad_enabled(False)
@@ -63,22 +64,6 @@ def test_the_graph_of_blocks_equals_the_layers(width: int, grid: int) -> None:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     got = session.run(None, {"x": x.numpy()})[0]
     np.testing.assert_allclose(got, expected.numpy(), atol=3e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_longer_row_carries_the_bias(bias: bool) -> None:
-    linear, x = nn.Linear(PAGE, 5, bias=bias), torch.randn(2, 3, PAGE)
-    expected = linear(x)
-    product = Product(linear)
-    assert product.weight.shape == (5, PAGE + EXTRA)
-    torch.testing.assert_close(product(lengthened(x)), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(linear(x), expected)  # the layer itself still works
-
-
-def test_other_rows_stay_as_long_as_they_are() -> None:
-    linear, x = nn.Linear(PAGE + 8, 5), torch.randn(2, PAGE + 8)
-    assert lengthened(x) is x
-    assert Product(linear).weight is linear.weight
 
 
 def test_windows_and_back() -> None:
