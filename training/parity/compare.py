@@ -8,6 +8,7 @@ A model is made and aimed at a drawn clip, exported with `python -m masklet_expo
 and the clip, a folder of PNG pictures, goes through the command line. One line per frame, and an exit status of 1 when one
 of them differs by more than the server is held to. Frames on which transformers does not agree with itself, when the
 pictures are off by as little as rounding, are marked: there the clip magnifies rounding, and says nothing about the server.
+Where a mask differs at all, the line says how far from its border, where the logit is zero, and how far rounding moves that.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import Sam3TrackerVideoInferenceSession
 
 from . import agreement, click_model, concept_model, families, rle, run_clicks, run_concepts, scripts, words
+from .border import turned_pixels
 from .inputs import imagenet_values, nudged, pixel_values
 from .make_models import Sizes
 from .run_clicks import Click, Propagation
@@ -39,6 +41,7 @@ from .sizes import SAM3_SIZES, Sam3Sizes
 
 ROOT = Path(__file__).parents[2]
 MIDDLE = 12
+NUDGES = 12  # runs of transformers over pictures that are off by rounding
 
 
 @dataclass
@@ -201,17 +204,21 @@ def visible(result: FrameResult) -> FrameResult:
     """Of clicks, transformers lists empty masks too."""
     rows = [row for row, mask in enumerate(result.masks) if mask.any()]
     column = lambda values: [values[row] for row in rows]  # noqa: E731
-    return FrameResult(result.frame, column(result.ids), column(result.scores), column(result.boxes), result.masks[rows])
+    return FrameResult(result.frame, column(result.ids), column(result.scores), column(result.boxes), result.masks[rows], result.raw)
 
 
 def ask(question: Question, folder: Path, pixels: torch.Tensor) -> bool:
-    reference, again = question.reference(pixels), question.reference(nudged(pixels))
+    reference = question.reference(pixels)
+    again = list(zip(*(question.reference(nudged(pixels, seed)) for seed in range(NUDGES)), strict=True))  # by frame
     answers = track(folder / "pack", folder / "frames", question.arguments)
     print(f"{question.name}: masklet track {' '.join(question.arguments)}")
     found = [agreement.of_frames(one, answers[one.frame], question.scored) for one in reference]
-    steady = [agreement.of_frames(one, other, question.scored).holds() for one, other in zip(reference, again, strict=True)]
-    for each, calm in zip(found, steady):
+    for one, others, each in zip(reference, again, found, strict=True):
+        calm = all(agreement.of_frames(one, other, question.scored).holds() for other in others)
         verdict = "" if each.holds() else "  DIFFERS"
+        turned = turned_pixels(one, answers[one.frame], list(others))
+        if turned:
+            verdict += f"  ({turned})"
         print(
             f"  frame {each.frame:2}  ids {each.ids}{'' if each.ids == each.other_ids else f' or {each.other_ids}'}  "
             f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if calm else '  (rounding turns it)'}"
