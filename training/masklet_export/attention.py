@@ -95,9 +95,8 @@ def fuse_attention(model: onnx.ModelProto) -> None:
 
 def replace_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
     """Taking nodes out one by one would look through all of them each time."""
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
-    model.graph.node.extend(copies)
+    model.graph.node.extend(nodes)
 
 
 def expanded(query: str, key: str, prefix: str) -> tuple[str, list[onnx.NodeProto]]:

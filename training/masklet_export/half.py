@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from .attention import replace_nodes
+
 LARGEST = float(np.finfo(np.float16).max)
 # Sums over many values, exponents, and coordinates.
 FULL = frozenset(
@@ -68,8 +70,7 @@ def to_half(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> None:
         node.input[:] = [renamed.get(name, name) for name in node.input]
     for name in sorted(results):
         cast(renamed[name], name, TensorProto.FLOAT)
-    del graph.node[:]
-    graph.node.extend(nodes)
+    replace_nodes(model, nodes)
     del graph.value_info[:]
 
 

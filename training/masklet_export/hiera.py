@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.models.sam2.modeling_sam2 import do_pool
 
 from .attention import attend
-from .rows import Perceptron, Product, lengthened
+from .rows import Perceptron
 
 
 def lay_out_for_processors(backbone: nn.Module, side: int) -> None:
@@ -29,16 +29,15 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.scale, self.stride = attention.num_attention_heads, attention.scale, attention.query_stride
         # Apart, they need not be taken apart again.
-        self.q, self.k, self.v = (Product(part) for part in thirds(attention.qkv))
-        self.o = Product(attention.proj)
+        self.q, self.k, self.v = thirds(attention.qkv)
+        self.o = attention.proj
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        x = lengthened(hidden_states)
-        q = self.q(x)
+        q = self.q(hidden_states)
         if self.stride:
             q = do_pool(q, self.stride)
-        found = attend("fused", *(part.flatten(1, 2) for part in (q, self.k(x), self.v(x))), self.heads, self.scale)
-        return self.o(lengthened(found)).reshape(q.shape)
+        found = attend("fused", *(part.flatten(1, 2) for part in (q, self.k(hidden_states), self.v(hidden_states))), self.heads, self.scale)
+        return self.o(found).reshape(q.shape)
 
 
 def thirds(linear: nn.Linear) -> list[nn.Linear]:

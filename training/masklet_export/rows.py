@@ -72,7 +72,7 @@ class Perceptron(nn.Module):
                     if getattr(old, part) is not None:
                         getattr(new, part).data = extended(getattr(old, part).data, getattr(new, part).shape)
             first, second = wide, narrow
-        self.first, self.second = Product(first), Product(second)
+        self.first, self.second = Product(first), second
 
     def forward(self, x: Tensor) -> Tensor:
         if len(self.stretches) > 1:
@@ -80,7 +80,7 @@ class Perceptron(nn.Module):
         return self.think(x)
 
     def think(self, x: Tensor) -> Tensor:
-        return self.second(lengthened(self.activation(self.first(lengthened(x)))))
+        return self.second(self.activation(self.first(lengthened(x))))
 
 
 def extended(x: Tensor, shape: torch.Size) -> Tensor:

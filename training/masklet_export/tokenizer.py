@@ -31,4 +31,3 @@ def pack_tokenizer(file: Path) -> bytes:
 def _number(tokenizer: dict[str, Any], token: str | None) -> int | None:
     added = {entry["content"]: entry["id"] for entry in tokenizer.get("added_tokens") or []}
     return added.get(token, (tokenizer.get("model", {}).get("vocab") or {}).get(token))
-

@@ -9,8 +9,9 @@ from transformers import Sam2HieraDetConfig
 from transformers.models.sam2.modeling_sam2 import Sam2HieraDetModel
 
 from masklet_export import rows
-from masklet_export.hiera import lay_out_for_processors
-from parity.make_models import scramble_parameters
+from masklet_export.families import open_family
+from masklet_export.hiera import Attention, FeedForward, lay_out_for_processors
+from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, scramble_parameters
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
@@ -48,3 +49,10 @@ def test_layers_equal_those_of_transformers(windows: list[int], everywhere: list
     lay_out_for_processors(model, 64)
     for got, wanted in zip(maps(model, x), expected, strict=True):
         torch.testing.assert_close(got, wanted, atol=5e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("form", "laid_out"), [("fused", True), ("standard", False)])
+def test_fused_packs_are_made_of_them(form: str, laid_out: bool) -> None:
+    model = MAKERS["sam2"](Sizes(side=DEFAULT_SIDES["sam2"]), 5)
+    blocks = open_family(model, form, kept=None, processor={}).modules()["encode"].backbone.blocks
+    assert {isinstance(block.attn, Attention) and isinstance(block.mlp, FeedForward) for block in blocks} == {laid_out}

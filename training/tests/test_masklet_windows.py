@@ -11,11 +11,12 @@ from torch import nn
 from transformers import Sam3ViTConfig
 from transformers.models.sam3.modeling_sam3 import Sam3ViTModel
 
+from masklet_export.families import open_family
 from masklet_export.rows import PAGE
 from masklet_export.spec import GraphSpec
 from masklet_export.trace import trace
 from masklet_export.windows import WindowedLayers, from_windows, in_windows
-from parity.make_models import scramble_parameters
+from parity.make_models import MAKERS, Sizes, scramble_parameters
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
@@ -76,3 +77,10 @@ def test_windows_and_back() -> None:
 def test_windows_that_do_not_tile_are_refused() -> None:
     with pytest.raises(ValueError, match="tile 10 x 10"):
         WindowedLayers(vit(grid=10, window=4).layers, 10)
+
+
+@pytest.mark.parametrize(("form", "grid", "windowed"), [("fused", 8, True), ("fused", 10, False), ("standard", 8, False)])
+def test_fused_packs_are_made_so_where_windows_tile(form: str, grid: int, windowed: bool) -> None:
+    model = MAKERS["sam3"](Sizes(side=14 * grid), 5)  # windows of 4
+    encode = open_family(model, form, kept=None, processor={}).modules()["encode"]
+    assert isinstance(encode.layers, WindowedLayers) == windowed
