@@ -174,7 +174,8 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
           const pass = { reverse, firstFrame: first, lastFrame: last, startFrame };
           return withEngine(() => engine.beginPropagation(engineSessionId, pass));
         },
-        step: (frame) => withEngine(() => engine.step(engineSessionId, frame)),
+        prepare: (frame) => engine.prepare(engineSessionId, frame),
+        step: (frameIndex) => withEngine(() => engine.step(engineSessionId, frameIndex)),
         fetch: (frameIndex) => withEngine(() => engine.fetch(engineSessionId, frameIndex)),
         signal: mine.signal,
       });

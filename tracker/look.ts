@@ -51,6 +51,11 @@ export async function lookFor(
   return detect(run, features.trunk, queries, { L, D, m, boxes, queries: tellsQueries }, policy.detect);
 }
 
+/** Whether anything is looked for on a frame of a propagation. */
+export function isSearched({ concepts, policy }: TrackerParts, frameIndex: number): boolean {
+  return concepts.all.length > 0 && frameIndex % policy.detect.detectEveryNthFrame === 0;
+}
+
 /**
  * Every concept, with the user's boxes on the frame they were drawn on. A concept without a phrase is looked for on other
  * frames by the boxes of its own tracked objects; with none in sight it is not looked for at all.

@@ -11,7 +11,7 @@ import { confirm, unconfirmedIds } from "./confirmation.js";
 import { fillHoles } from "./fill-holes.js";
 import { follow, speckArea } from "./follow.js";
 import { groupOf } from "./groups.js";
-import { lookOnce, queriesFor } from "./look.js";
+import { isSearched, lookOnce, queriesFor } from "./look.js";
 import { sigmoid } from "./look-score.js";
 import type { Masklet } from "./masklet.js";
 import type { Frame } from "./model.js";
@@ -30,8 +30,8 @@ export async function stepByOverlap(
   frame: Frame,
   reverse: boolean,
 ): Promise<StepResult> {
-  const { concepts, features, policy, registry, history } = parts;
-  const searching = concepts.all.length > 0 && frame.index % policy.detect.detectEveryNthFrame === 0;
+  const { features, policy, registry, history } = parts;
+  const searching = isSearched(parts, frame.index);
   const levels = await features.get(frame, searching);
   const sights = await follow(parts, levels, frame.index, reverse);
   const queries = searching ? queriesFor(parts, frame.index, sights) : [];

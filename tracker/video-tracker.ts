@@ -9,7 +9,7 @@ import { promptConcept } from "./concept-prompt.js";
 import { follow } from "./follow.js";
 import { clearHistory } from "./history.js";
 import type { Knot } from "./knots.js";
-import { isConclusive, lookOnce, queriesFor } from "./look.js";
+import { isConclusive, isSearched, lookOnce, queriesFor } from "./look.js";
 import { liveOn, startPass } from "./masklet.js";
 import { giveBirth, matchDetections } from "./matching.js";
 import type { Frame } from "./model.js";
@@ -43,7 +43,7 @@ export interface PromptResult {
   semanticLogits?: Float32Array;
 }
 
-/** Calls must not overlap: await one before the next. */
+/** Calls must not overlap, but for `prepare`: await one before the next. */
 export interface VideoTracker {
   /**
    * Adds or corrects something on a frame, which may be any frame, also while a propagation is running.
@@ -57,6 +57,12 @@ export interface VideoTracker {
    * @throws PromptError when the pack cannot do it
    */
   predict(frame: Frame, prompt: PredictionPrompt): Promise<Candidate[][]>;
+  /**
+   * Starts on what can be done about a frame before those in front of it are: its features. May be called at any time; the
+   * frame has to be given to {@link VideoTracker.step} all the same.
+   * @param objectIds as for `step`
+   */
+  prepare(frame: Frame, objectIds?: ReadonlySet<number> | null): void;
   /** The next steps visit frames in this direction; what is known of movement starts again. */
   beginPropagation(reverse: boolean): void;
   /**
@@ -81,6 +87,9 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   let reverse = false;
   let passStarts = true;
   let knots: Knot[] = [];
+
+  const isPlain = (objectIds: ReadonlySet<number> | null) =>
+    objectIds !== null || (policy.session.clicksAreTrackedPlainly && concepts.all.length === 0);
 
   /** What is known of movement starts again at each object's nearest memory. */
   function enterPass(frameIndex: number): void {
@@ -108,15 +117,19 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
     beginPropagation(backwards) {
       reverse = backwards;
       passStarts = true;
+      features.forgetPrepared();
       if (policy.life.resetHotstartPerPass) history.probation = forgive(history.probation);
     },
 
+    prepare(frame, objectIds = null) {
+      features.prepare(frame, !isPlain(objectIds) && isSearched(parts, frame.index));
+    },
+
     async step(frame, objectIds = null) {
-      const isPlain = objectIds !== null || (policy.session.clicksAreTrackedPlainly && !concepts.all.length);
-      if (isPlain) return stepPlainly(parts, frame, reverse, objectIds);
+      if (isPlain(objectIds)) return stepPlainly(parts, frame, reverse, objectIds);
       if (policy.associate.identity === "overlap") return stepByOverlap(parts, frame, reverse);
       if (passStarts) enterPass(frame.index);
-      const searching = concepts.all.length > 0 && frame.index % policy.detect.detectEveryNthFrame === 0;
+      const searching = isSearched(parts, frame.index);
       const levels = await features.get(frame, searching);
       const sights = await follow(parts, levels, frame.index, reverse);
       const queries = searching ? queriesFor(parts, frame.index, sights) : [];

@@ -1,9 +1,7 @@
 /** One inference process: started, asked, ended. What to do when it dies is for the caller to say. */
-import { fork } from "node:child_process";
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { EngineError } from "./engine.js";
+import { startProcess } from "./entry-point.js";
 import type { GraphCosts } from "./graph-costs.js";
 import type { MethodName, Params, Result, RpcMessage, RpcRequest } from "./rpc.js";
 
@@ -34,13 +32,8 @@ process.on("exit", () => {
 
 /** Forks the process; it has loaded nothing until it is asked to. */
 export function startChild(events: ChildEvents): EngineChild {
-  const fromSource = import.meta.url.endsWith(".ts");
-  const entry = fileURLToPath(new URL(fromSource ? "./worker-main.ts" : "./worker-main.js", import.meta.url));
-  // Resolved here, because the child would look from the user's working directory.
-  const loader = () => pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  const child = fork(entry, [], {
+  const child = startProcess("worker-main", {
     serialization: "advanced",
-    execArgv: fromSource ? ["--import", loader()] : [],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();

@@ -167,10 +167,15 @@ export interface Engine {
   predict(sessionId: string, frame: EngineFrame, prompt: PredictionPrompt): Promise<PredictedMask[][]>;
   beginPropagation(sessionId: string, pass: PassRequest): Promise<PassStart>;
   /**
-   * One frame of the running propagation; frames are given in the order of travel.
+   * Gives a frame that will be stepped to. Its features are computed while other frames are worked on; at most two frames
+   * wait for their step. What goes wrong with it is told by the step.
+   */
+  prepare(sessionId: string, frame: EngineFrame): void;
+  /**
+   * One frame of the running propagation, which has been given by {@link Engine.prepare}; in the order of travel.
    * @returns the frames that may be shown now: the output may lag behind, and then comes all at once with the last frame
    */
-  step(sessionId: string, frame: EngineFrame): Promise<FrameOutput[]>;
+  step(sessionId: string, frameIndex: number): Promise<FrameOutput[]>;
   /** What is known of a frame. */
   fetch(sessionId: string, frameIndex: number): Promise<FrameOutput>;
   /** @throws EngineError object_not_found. */

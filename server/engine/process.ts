@@ -160,7 +160,9 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
     },
     prompt: (sessionId, frame, prompt) => callInSession("prompt", { sessionId, frame, prompt }),
     predict: (sessionId, frame, prompt) => callInSession("predict", { sessionId, frame, prompt }),
-    step: (sessionId, frame) => callInSession("step", { sessionId, frame }),
+    // The step says what went wrong.
+    prepare: (sessionId, frame) => void callInSession("prepare", { sessionId, frame }).catch(() => {}),
+    step: (sessionId, frameIndex) => callInSession("step", { sessionId, frameIndex }),
     beginPropagation: (sessionId, pass) => callInSession("beginPropagation", { sessionId, pass }),
     fetch: (sessionId, frameIndex) => callInSession("fetch", { sessionId, frameIndex }),
     removeObject: (sessionId, objectId) => callInSession("removeObject", { sessionId, objectId }),

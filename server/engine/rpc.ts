@@ -31,7 +31,8 @@ export interface EngineMethods {
     result: PredictedMask[][];
   };
   beginPropagation: { params: { sessionId: string; pass: PassRequest }; result: PassStart };
-  step: { params: { sessionId: string; frame: EngineFrame }; result: FrameOutput[] };
+  prepare: { params: { sessionId: string; frame: EngineFrame }; result: undefined };
+  step: { params: { sessionId: string; frameIndex: number }; result: FrameOutput[] };
   fetch: { params: { sessionId: string; frameIndex: number }; result: FrameOutput };
   removeObject: { params: { sessionId: string; objectId: number }; result: undefined };
   describeSession: { params: { sessionId: string }; result: { concepts: string[]; objectIds: number[] } };

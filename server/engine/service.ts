@@ -9,8 +9,9 @@ import {
   type PackSummary,
   type SessionRules,
 } from "./engine.js";
+import { createFramesGiven, type FramesGiven } from "./frames-given.js";
 import type { GraphCosts } from "./graph-costs.js";
-import { type OpenGraphs, openGraphs } from "./onnx.js";
+import { type OpenGraphs, openGraphs } from "./graphs.js";
 import { renderMasks, type VideoSize } from "./render.js";
 import type { LoadParams, MethodName, Params, Result } from "./rpc.js";
 import { sessionPolicy } from "./session-policy.js";
@@ -20,24 +21,31 @@ export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<
   costs(): GraphCosts;
 };
 
+/** A session, and the frames that it will be asked to step to. */
+interface Open {
+  session: VideoSession;
+  given: FramesGiven;
+}
+
 interface Loaded {
   pack: Pack;
   graphs: OpenGraphs;
 }
 
 export function createService(log: (level: "info" | "warn", message: string) => void): EngineService {
-  const sessions = new Map<string, VideoSession>();
+  const sessions = new Map<string, Open>();
   let loaded: Loaded | undefined;
 
   const model = (): Loaded => {
     if (!loaded) throw new EngineError("internal", "No model pack is loaded.");
     return loaded;
   };
-  const session = (sessionId: string): VideoSession => {
+  const open = (sessionId: string): Open => {
     const found = sessions.get(sessionId);
     if (!found) throw new EngineError("session_not_found", `There is no session "${sessionId}".`);
     return found;
   };
+  const session = (sessionId: string): VideoSession => open(sessionId).session;
 
   async function renderMaps(video: VideoSize, maps: readonly Float32Array[]) {
     const { graphs, pack } = model();
@@ -59,7 +67,7 @@ export function createService(log: (level: "info" | "warn", message: string) => 
       if (sessions.has(sessionId))
         throw new EngineError("session_exists", `The session "${sessionId}" is open.`);
       const { opened, rules } = newSession(model(), video);
-      sessions.set(sessionId, opened);
+      sessions.set(sessionId, { session: opened, given: createFramesGiven() });
       return rules;
     },
     async prompt({ sessionId, frame, prompt }) {
@@ -86,10 +94,15 @@ export function createService(log: (level: "info" | "warn", message: string) => 
     async beginPropagation({ sessionId, pass }) {
       return session(sessionId).beginPropagation(pass);
     },
-    async step({ sessionId, frame }) {
-      const stepped = session(sessionId);
+    async prepare({ sessionId, frame }) {
+      const { session, given } = open(sessionId);
       checkFrame(frame, model().pack);
-      return stepped.step(frame);
+      given.give(frame);
+      session.prepare(frame);
+    },
+    async step({ sessionId, frameIndex }) {
+      const { session, given } = open(sessionId);
+      return session.step(given.take(frameIndex));
     },
     async fetch({ sessionId, frameIndex }) {
       return session(sessionId).fetch(frameIndex);

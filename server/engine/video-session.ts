@@ -37,6 +37,8 @@ export interface VideoSession {
   ): Promise<{ output: FrameOutput } & Pick<PromptResult, "objectId" | "semanticLogits">>;
   predict: VideoTracker["predict"];
   beginPropagation(pass: PassRequest): Promise<PassStart>;
+  /** A frame that will be stepped to soon: what can be done ahead of its turn is begun. */
+  prepare(frame: EngineFrame): void;
   /** @returns the frames that may be shown now, in the order of travel: none, one, or at the end many */
   step(frame: EngineFrame): Promise<FrameOutput[]>;
   /** What is known of a frame; nothing is asked of the model. */
@@ -95,6 +97,9 @@ export function createVideoSession(parts: VideoSessionParts): VideoSession {
     return assemble(frameIndex, rendered, result.stats);
   }
 
+  /** Which objects a step is about; null for all, and for new ones. */
+  const tracked = () => (plan.mode === "partial" ? new Set(plan.objectIds) : null);
+
   /** A propagation that nobody followed to its end: what it made of the frames still waiting is kept as it is. */
   async function keepWaiting() {
     for (const { frameIndex, frame } of buffer.waiting) await show(frameIndex, frame, new Set());
@@ -147,9 +152,11 @@ export function createVideoSession(parts: VideoSessionParts): VideoSession {
       return { mode: plan.mode };
     },
 
+    prepare: (frame) => tracker.prepare(frame, tracked()),
+
     async step(frame) {
       if (plan.mode === "partial") {
-        const result = await tracker.step(frame, new Set(plan.objectIds));
+        const result = await tracker.step(frame, tracked());
         return [await showPartly(frame.index, result)];
       }
       const result = await tracker.step(frame);

@@ -1,6 +1,7 @@
 /**
  * Entry of the inference process. Requests are answered one after the other in the order in which they came; while a
- * graph runs, this process does nothing else and the main process stays free to talk.
+ * graph runs, this thread does nothing else and the main process stays free to talk. Only frames to come are looked at
+ * out of turn: encoding them in the meantime is what they are sent ahead for.
  */
 
 import { ProtocolError } from "../../protocol/errors.js";
@@ -19,7 +20,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 const service = createService((level, message) => send({ log: { level, message } }));
 let queue = Promise.resolve();
 process.on("message", (request: RpcRequest) => {
-  queue = queue.then(() => answer(request));
+  if (request.method === "prepare") void answer(request);
+  else queue = queue.then(() => answer(request));
 });
 
 async function answer({ id, method, params }: RpcRequest): Promise<void> {
@@ -29,7 +31,12 @@ async function answer({ id, method, params }: RpcRequest): Promise<void> {
   } catch (error) {
     const failure = describeFailure(error);
     // A pack that cannot be loaded is reported by whoever asked for it; the rest is known only here.
-    if (method !== "load" && (failure.code === "internal" || failure.code === "engine_failed")) {
+    // What a frame to come meets is reported by its step.
+    if (
+      method !== "load" &&
+      method !== "prepare" &&
+      (failure.code === "internal" || failure.code === "engine_failed")
+    ) {
       send({ log: { level: "warn", message: `${method} failed: ${(error as Error).stack ?? error}` } });
     }
     send({ id, error: failure, costs: service.costs() });

@@ -5,6 +5,8 @@ import { type Engine, EngineError, type FrameOutput, type PackSummary } from "..
 export interface ScriptedEngine extends Engine {
   /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `step 4`, `remove 1`, `reset`, `close`. */
   readonly calls: readonly string[];
+  /** The frames given ahead of their step, oldest first. */
+  readonly given: readonly number[];
   /** From now on calls of this kind wait until the returned function is called. */
   hold(kind: string): () => void;
   /** Resolves when a call such as `step 4` has come in. */
@@ -21,6 +23,7 @@ export interface ScriptedEngineOptions {
 export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = {}): ScriptedEngine {
   const sessions = new Map<string, { objects: Set<number>; concepts: string[] }>();
   const calls: string[] = [];
+  const given: number[] = [];
   const held = new Map<string, Promise<void>>();
   const watchers: { call: string; seen: () => void }[] = [];
   const listeners: ((lost: string[]) => void)[] = [];
@@ -79,6 +82,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   return {
     pack,
     calls,
+    given,
     hold(kind) {
       let release = () => {};
       held.set(
@@ -136,9 +140,11 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       await enter(sessionId, "begin", reverse ? "backward" : "forward");
       return { mode: "full" };
     },
-    async step(sessionId, frame) {
-      const { objects } = await enter(sessionId, "step", String(frame.index));
-      return [show(frame.index, objects)];
+    prepare: (_, frame) => void given.push(frame.index),
+    async step(sessionId, frameIndex) {
+      const { objects } = await enter(sessionId, "step", String(frameIndex));
+      if (!given.includes(frameIndex)) throw new EngineError("internal", `frame ${frameIndex} was not given`);
+      return [show(frameIndex, objects)];
     },
     async fetch(sessionId, frameIndex) {
       const { objects } = await enter(sessionId, "fetch", String(frameIndex));

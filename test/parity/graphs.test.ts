@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
-import { openGraphs } from "../../server/engine/onnx.js";
+import { openGraphs } from "../../server/engine/graphs.js";
 import { openPack } from "../../server/packs/pack.js";
 import { roundToBfloat16 } from "../../tracker/model.js";
 import { type GraphCase, goldenNames, openGolden } from "./golden.js";

@@ -88,7 +88,10 @@ describe.each(goldenNames())("videos through %s", (name) => {
       pass: { reverse, firstFrame, lastFrame, startFrame: firstFrame },
     });
     const outputs: FrameOutput[] = [];
-    for (const index of frames) outputs.push(...(await service.step({ sessionId, frame: frame(index) })));
+    for (const frameIndex of frames) {
+      await service.prepare({ sessionId, frame: frame(frameIndex) });
+      outputs.push(...(await service.step({ sessionId, frameIndex })));
+    }
     return outputs;
   }
 

@@ -1,4 +1,5 @@
 /** What happens in which order, with an engine that waits when told to, over real sockets and real clips. */
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RawClient } from "../helpers/client.js";
 import { ffmpegChildren, makeClip } from "../helpers/media.js";
@@ -60,6 +61,21 @@ test("applies a prompt between two frames of a running propagation", async () =>
   const { frames } = await client.streamOf(stream);
   expect(engine.calls.slice(-5)).toEqual(["step 0", "prompt 0", "step 1", "step 2", "step 3"]);
   expect(frames.map((frame) => frame.outputs.out_obj_ids)).toEqual([[0], [0, 8], [0, 8], [0, 8]]);
+});
+
+test("gives the engine one frame ahead of the one it is at", async () => {
+  await client.expectResponse(start("s"));
+  await client.expectResponse(prompt(0));
+  const release = engine.hold("step");
+  const stream = client.send({ ...propagate, max_frame_num_to_track: 5 });
+  await engine.called("step 0");
+  await until(() => engine.given.length > 1);
+  // Time enough for more frames to be decoded, had anybody asked for them.
+  await delay(200);
+  expect(engine.given).toEqual([0, 1]);
+  release();
+  await client.streamOf(stream);
+  expect(engine.given).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
 test("takes no further step once a cancel is answered", async () => {

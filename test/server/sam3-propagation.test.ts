@@ -32,7 +32,8 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
       return { output, ...(objectId !== undefined && { objectId }) };
     },
     beginPropagation: async (_, pass) => inner.beginPropagation(pass),
-    step: async (_, stepped) => inner.step(stepped),
+    prepare: (_, coming) => inner.prepare(coming),
+    step: async (_, index) => inner.step(frame(index)),
     fetch: async (_, index) => inner.fetch(index),
     removeObject: async (_, id) => void inner.removeObject(id),
   };

@@ -60,7 +60,10 @@ test("an object prompt makes an object, and the frames that follow carry its mas
   expect((await engine.describeSession(id)).objectIds).toEqual([objectId]);
 
   await engine.beginPropagation(id, { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null });
-  const outputs = [output, ...(await engine.step(id, frame(0))), ...(await engine.step(id, frame(1, 4)))];
+  engine.prepare(id, frame(0));
+  const first = engine.step(id, 0);
+  engine.prepare(id, frame(1, 4));
+  const outputs = [output, ...(await first), ...(await engine.step(id, 1))];
   expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual([0, 0, 1]);
   for (const object of outputs.flatMap(({ objects }) => objects)) {
     expect(object.objectId).toBe(objectId);
@@ -104,7 +107,7 @@ test("a phrase that is too long is the client's error, and the session lives on"
 });
 
 test("a session that was never opened is not found, one that is open cannot be opened again", async () => {
-  await expect(engine.step("nobody", frame(0))).rejects.toMatchObject({ code: "session_not_found" });
+  await expect(engine.step("nobody", 0)).rejects.toMatchObject({ code: "session_not_found" });
   const id = await openSession("twice");
   await expect(engine.openSession(id, video)).rejects.toMatchObject({ code: "session_exists" });
   await engine.closeSession(id);
@@ -131,6 +134,39 @@ test("requests of different sessions are answered in the order in which they cam
     engine.describeSession(a).then(() => order.push("a's question")),
   ]);
   expect(order).toEqual(["a's prompt", "b's question", "b's prompt", "a's question"]);
+});
+
+test("a frame given ahead is encoded once, and shows what it would have shown", async () => {
+  const begin = { reverse: false, firstFrame: 0, lastFrame: 2, startFrame: null };
+  async function propagate(name: string, ahead: number) {
+    const id = await openSession(name);
+    await engine.prompt(id, frame(0), box);
+    await engine.beginPropagation(id, begin);
+    const outputs = [];
+    for (let index = 0, given = 0; index < 3; index++) {
+      for (; given <= Math.min(2, index + ahead); given++) engine.prepare(id, frame(given, 4 * given));
+      outputs.push(...(await engine.step(id, index)));
+    }
+    return outputs;
+  }
+  const before = engine.stats().graphs.encode?.runs ?? 0;
+  const inTurn = await propagate("in turn", 0);
+  const between = engine.stats().graphs.encode?.runs ?? 0;
+  expect(await propagate("ahead", 1)).toEqual(inTurn);
+  // The first frame is known from its prompt.
+  expect([between - before, (engine.stats().graphs.encode?.runs ?? 0) - between]).toEqual([3, 3]);
+  expect(inTurn.map(({ objects }) => objects.length)).toEqual([1, 1, 1]);
+});
+
+test("a step to a frame that was not given says which are", async () => {
+  const id = await openSession("not given");
+  await engine.prompt(id, frame(0), box);
+  for (const index of [3, 4, 5]) engine.prepare(id, frame(index));
+  await expect(engine.step(id, 3)).rejects.toMatchObject({
+    code: "internal",
+    message: "Frame 3 has to be given before its step; given: 4, 5.",
+  });
+  for (const index of [4, 5]) expect(await engine.step(id, index)).toHaveLength(1);
 });
 
 test("frames and the time inside the runtime are counted", async () => {

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import type { RunGraph } from "../../../detector/graph.js";
 import { decodeMask } from "../../../protocol/rle.js";
-import { openGraphs } from "../../../server/engine/onnx.js";
+import { openGraphs } from "../../../server/engine/graphs.js";
 import { assembleFrame, renderObjects, type VideoSize } from "../../../server/engine/render.js";
 import { openPack } from "../../../server/packs/pack.js";
 import { presets } from "../../../tracker/presets.js";

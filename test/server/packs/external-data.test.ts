@@ -2,7 +2,7 @@
 import { rm, symlink, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { int32 } from "../../../detector/graph.js";
-import { openGraphs } from "../../../server/engine/onnx.js";
+import { openGraphs } from "../../../server/engine/graphs.js";
 import { openPack } from "../../../server/packs/pack.js";
 import { withExternalData } from "../../helpers/onnx-file.js";
 import { compactPackDir, copyCompactPack, type PackCopy } from "../../helpers/tiny-pack.js";

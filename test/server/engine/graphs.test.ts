@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { float32, int32 } from "../../../detector/graph.js";
-import { type OpenGraphs, openGraphs } from "../../../server/engine/onnx.js";
+import { type OpenGraphs, openGraphs } from "../../../server/engine/graphs.js";
 import { openPack, type Pack } from "../../../server/packs/pack.js";
 import { ELEMENT, withInputSize, withInputType, withoutInput } from "../../helpers/onnx-file.js";
 import { compactPackDir, copyCompactPack, renamed } from "../../helpers/tiny-pack.js";
@@ -62,6 +62,28 @@ describe("graphs that hold to the contract", () => {
     const mask = float32([1, 1, m, m], leftHalf(m));
     const { memory } = await graphs.run("remember", { feat, mask, score: one, binarize: one }, ["memory"]);
     expect(memory?.dims).toEqual([1, T, Dm]);
+  });
+
+  test("a frame is encoded while another graph runs", async () => {
+    const { S } = pack.manifest.geometry;
+    const image = { type: "uint8" as const, dims: [1, S, S, 3], data: new Uint8Array(S * S * 3) };
+    const ended: string[] = [];
+    await Promise.all([
+      graphs.run("encode", { image }, ["feat"]).then(() => ended.push("encode")),
+      graphs.run("render", renderInputs(), ["area"]).then(() => ended.push("render")),
+    ]);
+    expect(ended).toEqual(["render", "encode"]);
+  });
+
+  test("an encoding that fails says what it was fed", async () => {
+    const { S } = pack.manifest.geometry;
+    const image = { type: "uint8" as const, dims: [1, S, S, 3], data: new Uint8Array(S * S * 3) };
+    await expect(graphs.run("encode", { image }, ["nothing"])).rejects.toMatchObject({
+      code: "engine_failed",
+      message: expect.stringMatching(
+        /^The graph "encode" failed on image uint8 \[1, \d+, \d+, 3\]: .*nothing/,
+      ),
+    });
   });
 
   test("runs and the time inside them are counted by role", async () => {

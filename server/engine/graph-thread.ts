@@ -1,0 +1,84 @@
+/** A graph that runs in a thread of its own, one call after the other, while this thread goes on. */
+import type { Tensor } from "../../detector/graph.js";
+import type { PackGraph } from "../packs/pack.js";
+import type { GraphInfo } from "../packs/validate.js";
+import { startThread } from "./entry-point.js";
+import type { GraphOptions, GraphRun, OpenGraph, ProvidersTried } from "./onnx.js";
+
+/** What the thread is started with. */
+export interface ThreadStart {
+  graph: PackGraph;
+  providers: readonly string[];
+  threads: number;
+  tried: ProvidersTried;
+}
+
+export interface ThreadCall {
+  id: number;
+  inputs: Record<string, Tensor>;
+  fetch: readonly string[];
+}
+
+/** First any number of warnings, then `opened` or `failed`, then an answer to each call. */
+export type ThreadMessage =
+  | { kind: "warning"; message: string }
+  | { kind: "opened"; info: GraphInfo; provider: string; tried: ProvidersTried }
+  | { kind: "failed"; message: string }
+  | { kind: "answer"; id: number; run: GraphRun }
+  | { kind: "failure"; id: number; message: string };
+
+interface Waiting {
+  resolve: (run: GraphRun) => void;
+  reject: (error: Error) => void;
+}
+
+/** As `openGraph`, and `run` returns to its caller at once. Inputs are copied over; outputs are handed over whole. */
+export function openGraphInThread(
+  graph: PackGraph,
+  { providers, threads, warn }: GraphOptions,
+  tried: ProvidersTried,
+): Promise<OpenGraph> {
+  const worker = startThread("graph-thread-main", { graph, providers, threads, tried } satisfies ThreadStart);
+  const waiting = new Map<number, Waiting>();
+  let calls = 0;
+
+  const run: OpenGraph["run"] = (inputs, fetch) =>
+    new Promise((resolve, reject) => {
+      const id = calls++;
+      waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, inputs, fetch } satisfies ThreadCall);
+    });
+
+  function settle(id: number): Waiting | undefined {
+    const found = waiting.get(id);
+    waiting.delete(id);
+    // A thread that has nothing to do keeps no process alive.
+    if (waiting.size === 0) worker.unref();
+    return found;
+  }
+
+  return new Promise((resolve, reject) => {
+    worker.on("message", (message: ThreadMessage) => {
+      switch (message.kind) {
+        case "warning":
+          return warn(message.message);
+        case "opened":
+          for (const [provider, works] of message.tried) tried.set(provider, works);
+          worker.unref();
+          return resolve({ ...message.info, provider: message.provider, run });
+        case "failed":
+          void worker.terminate();
+          return reject(new Error(message.message));
+        case "answer":
+          return settle(message.id)?.resolve(message.run);
+        case "failure":
+          return settle(message.id)?.reject(new Error(message.message));
+      }
+    });
+    worker.on("error", (error) => {
+      reject(error);
+      for (const id of [...waiting.keys()]) settle(id)?.reject(error);
+    });
+  });
+}

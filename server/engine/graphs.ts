@@ -1,0 +1,93 @@
+/**
+ * A pack's graphs, open and held against the contract. `encode` runs in a thread of its own: it needs nothing but a
+ * picture, so the next frame can be encoded while the other graphs, which take turns in this thread, work on the last one.
+ */
+import { memoryUsage } from "node:process";
+import type { GraphRole, RunGraph } from "../../detector/graph.js";
+import { packContract } from "../packs/contract.js";
+import type { Pack } from "../packs/pack.js";
+import { firstMismatch } from "../packs/validate.js";
+import { EngineError } from "./engine.js";
+import { checkFeeds, describeFeeds } from "./feeds.js";
+import type { GraphCost, GraphCosts } from "./graph-costs.js";
+import { openGraphInThread } from "./graph-thread.js";
+import { type GraphOptions, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
+
+export interface OpenGraphs {
+  run: RunGraph;
+  /** The provider in use, by role. */
+  providers: Partial<Record<GraphRole, string>>;
+  /** Names of the outputs, by role. */
+  outputs: Partial<Record<GraphRole, readonly string[]>>;
+  /** Since the graphs were opened. */
+  costs: GraphCosts;
+}
+
+/**
+ * Opens all graphs of a pack and holds each against the contract.
+ * @throws Error with one sentence that names the graph and what is wrong with it.
+ */
+export async function openGraphs(pack: Pack, options: GraphOptions): Promise<OpenGraphs> {
+  const contract = packContract(pack.manifest);
+  const open = new Map<GraphRole, OpenGraph & { spent: GraphCost }>();
+  const tried: ProvidersTried = new Map();
+  const resident = createResidentMeter();
+  for (const graph of pack.graphs) {
+    resident.begin();
+    const opened = await (graph.role === "encode" ? openGraphInThread : openGraph)(graph, options, tried);
+    const spent = { runs: 0, ms: 0, memoryBytes: resident.end() };
+    const mismatch = firstMismatch(graph.name, contract[graph.role], opened);
+    if (mismatch) throw new Error(mismatch);
+    open.set(graph.role, { ...opened, spent });
+  }
+
+  const run: RunGraph = async (role, inputs, fetch) => {
+    const graph = open.get(role);
+    if (!graph) throw new Error(`This pack has no graph "${role}".`);
+    checkFeeds(role, graph.inputs, inputs);
+    const { spent } = graph;
+    resident.begin();
+    try {
+      const { outputs, ms } = await graph.run(inputs, fetch);
+      spent.ms += ms;
+      return outputs;
+    } catch (error) {
+      throw new EngineError(
+        "engine_failed",
+        `The graph "${role}" failed on ${describeFeeds(inputs)}: ${(error as Error).message}`,
+      );
+    } finally {
+      spent.runs += 1;
+      spent.memoryBytes += resident.end();
+    }
+  };
+
+  const graphs = [...open];
+  return {
+    run,
+    providers: Object.fromEntries(graphs.map(([role, { provider }]) => [role, provider])),
+    outputs: Object.fromEntries(graphs.map(([role, { outputs }]) => [role, outputs.map(({ name }) => name)])),
+    costs: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
+  };
+}
+
+/**
+ * By how much the process grew between `begin` and `end`. Of two graphs that run at once, the first to end is given what
+ * both took until then: every byte is counted once.
+ */
+function createResidentMeter() {
+  let running = 0;
+  let seenBytes = 0;
+  return {
+    begin() {
+      if (running === 0) seenBytes = memoryUsage.rss();
+      running += 1;
+    },
+    end(): number {
+      const before = seenBytes;
+      seenBytes = memoryUsage.rss();
+      running -= 1;
+      return seenBytes - before;
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import { type FrameFeatures, float32 } from "../../detector/graph.js";
+import { createFeatureCache } from "../../tracker/feature-cache.js";
+import type { Frame } from "../../tracker/model.js";
+
+const frame = (index: number): Frame => ({ index, rgb: new Uint8Array(3) });
+
+/** Counts encodings, such as `3` or, with a trunk, `3+`; one that is told to fail does so once. */
+function setUp() {
+  const encoded: string[] = [];
+  const failing = new Set<number>();
+  const cache = createFeatureCache({
+    async encode({ index }, withTrunk): Promise<FrameFeatures> {
+      encoded.push(withTrunk ? `${index}+` : `${index}`);
+      if (failing.delete(index)) throw new Error(`frame ${index} failed`);
+      const level = float32([1], Float32Array.of(index));
+      return { feat: level, feat_s1: level, feat_s0: level, ...(withTrunk && { trunk: level }) };
+    },
+  });
+  const get = async (index: number, withTrunk = false) => {
+    const { feat, trunk } = await cache.get(frame(index), withTrunk);
+    return [feat.data[0], trunk !== undefined];
+  };
+  return { cache, encoded, failing, get };
+}
+
+describe("features of a session's frames", () => {
+  it("are kept for the frame asked for last", async () => {
+    const { encoded, get } = setUp();
+    expect(await get(1)).toEqual([1, false]);
+    expect(await get(1)).toEqual([1, false]);
+    await get(2);
+    await get(1);
+    expect(encoded).toEqual(["1", "2", "1"]);
+  });
+
+  it("are made anew when something is to be detected and they have no trunk, and not the other way round", async () => {
+    const { cache, encoded, get } = setUp();
+    await get(1);
+    expect(await get(1, true)).toEqual([1, true]);
+    await get(1);
+    cache.prepare(frame(2), false);
+    expect(await get(2, true)).toEqual([2, true]);
+    expect(encoded).toEqual(["1", "1+", "2", "2+"]);
+  });
+
+  it("are made once of a frame that was prepared", async () => {
+    const { cache, encoded, get } = setUp();
+    for (const withTrunk of [true, false, true]) cache.prepare(frame(1), withTrunk);
+    expect(await get(1, true)).toEqual([1, true]);
+    cache.prepare(frame(1), true);
+    expect(encoded).toEqual(["1+"]);
+  });
+
+  it("wait for the newest two of the frames that were prepared", async () => {
+    const { cache, encoded, get } = setUp();
+    for (const index of [1, 2, 3]) cache.prepare(frame(index), false);
+    for (const index of [2, 3, 1]) await get(index);
+    expect(encoded).toEqual(["1", "2", "3", "1"]);
+  });
+
+  it("outlive a prompt on another frame", async () => {
+    const { cache, encoded, get } = setUp();
+    cache.prepare(frame(5), false);
+    await get(0);
+    await get(5);
+    expect(encoded).toEqual(["5", "0"]);
+  });
+
+  it("fail for whoever asks, and are tried again", async () => {
+    const { cache, encoded, failing, get } = setUp();
+    failing.add(1);
+    cache.prepare(frame(1), false);
+    await expect(get(1)).rejects.toThrow("frame 1 failed");
+    expect(await get(1)).toEqual([1, false]);
+    expect(encoded).toEqual(["1", "1"]);
+  });
+
+  it("are forgotten when asked", async () => {
+    const { cache, encoded, get } = setUp();
+    await get(0);
+    cache.prepare(frame(1), false);
+    cache.forgetPrepared();
+    await get(0);
+    await get(1);
+    cache.clear();
+    await get(1);
+    expect(encoded).toEqual(["0", "1", "1", "1"]);
+  });
+});
