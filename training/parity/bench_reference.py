@@ -1,13 +1,15 @@
-"""How fast transformers runs a checkpoint over a video: one line of JSON for `npm run bench -- reference`.
+"""How fast transformers runs a checkpoint over a video, for `npm run bench -- reference`.
 
     python -m parity.bench_reference path/to/sam3 clip.mp4 --text "red car" --threads 2
     python -m parity.bench_reference path/to/sam2.1 clip.mp4 --box 100,80,60,40 --threads 2
 
-The clock runs from the first frame read to the last mask at the size of the video; loading the model is not counted.
+Loads the model and says so, then answers each line of its input, a number of frames or 0 for all, with one line of JSON
+about one pass over the video. The clock runs from the first frame read to the last mask at the size of the video.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -44,14 +46,16 @@ def main() -> None:
     if (kind == "sam3_video") != (options.text is not None):
         raise SystemExit(f"{options.checkpoint} is a {kind}: SAM 3 takes --text, SAM 2.1 and EdgeTAM take --box.")
     measure = prepare_phrase(options) if options.text else prepare_box(options, kind)
-    begun = time.perf_counter()
-    frames, objects = measure()
-    seconds = time.perf_counter() - begun
-    print(json.dumps({"frames": frames, "objects": objects, "seconds": seconds, "torch": torch.__version__}))
+    print(json.dumps({"loaded": kind, "torch": torch.__version__}), flush=True)
+    for line in sys.stdin:
+        begun = time.perf_counter()
+        frames, objects = measure(int(line))
+        seconds = time.perf_counter() - begun
+        print(json.dumps({"frames": frames, "objects": objects, "seconds": seconds}), flush=True)
 
 
 def prepare_phrase(options: argparse.Namespace):
-    """Loads SAM 3 → what is to be timed, `() -> Measured`."""
+    """Loads SAM 3 → what is to be timed, given a number of frames."""
     model = Sam3VideoModel.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
     # CLIP pads with its end mark; the small models' tokenizers do not say so.
@@ -60,8 +64,8 @@ def prepare_phrase(options: argparse.Namespace):
     length = model.config.detector_config.text_config.max_position_embeddings
     processor.tokenizer = lambda phrase, **how: tokenizer(phrase, **how | {"max_length": length})
 
-    def measure() -> Measured:
-        pixels, height, width = read(options.video, model.config.image_size, pixel_values)
+    def measure(limit: int) -> Measured:
+        pixels, height, width = read(options.video, limit, model.config.image_size, pixel_values)
         session = Sam3VideoInferenceSession(video=pixels, video_height=height, video_width=width, dtype=torch.float32)
         processor.add_text_prompt(session, options.text)
         shown = [
@@ -74,7 +78,7 @@ def prepare_phrase(options: argparse.Namespace):
 
 
 def prepare_box(options: argparse.Namespace, kind: str):
-    """Loads SAM 2.1 or EdgeTAM → what is to be timed, `() -> Measured`."""
+    """Loads SAM 2.1 or EdgeTAM → what is to be timed, given a number of frames."""
     model_class, session_class = {
         "sam2_video": (transformers.Sam2VideoModel, Sam2VideoInferenceSession),
         "edgetam_video": (transformers.EdgeTamVideoModel, EdgeTamVideoInferenceSession),
@@ -82,8 +86,8 @@ def prepare_box(options: argparse.Namespace, kind: str):
     model = model_class.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
     x, y, w, h = (float(part) for part in options.box.split(","))
 
-    def measure() -> Measured:
-        pixels, height, width = read(options.video, model.config.image_size, imagenet_values)
+    def measure(limit: int) -> Measured:
+        pixels, height, width = read(options.video, limit, model.config.image_size, imagenet_values)
         corners = [x / width, y / height, (x + w) / width, (y + h) / height]
         acts = [Click(0, 0, [], [], corners), Propagation(0, False)]
         answers, _ = run(model, session_class, pixels, (height, width), acts)
@@ -93,11 +97,11 @@ def prepare_box(options: argparse.Namespace, kind: str):
     return measure
 
 
-def read(video: Path, side: int, normalise) -> tuple[torch.Tensor, int, int]:
-    """→ float32 [frames, 3, side, side], and the size of the video"""
+def read(video: Path, limit: int, side: int, normalise) -> tuple[torch.Tensor, int, int]:
+    """limit: frames, 0 for all → float32 [frames, 3, side, side], and the size of the video"""
     capture = cv2.VideoCapture(str(video))
     pictures, size = [], (0, 0)
-    while True:
+    while limit == 0 or len(pictures) < limit:
         found, picture = capture.read()
         if not found:
             break
