@@ -125,7 +125,7 @@ class Sam3(Family):
             "segment": Segment(tracker),
             "seed": Seed(tracker),
             "track": Track(tracker, image, memory, self.form),
-            "remember": Remember(tracker, 4 * z.m, direct=True),
+            "remember": Remember(tracker, 4 * z.m, self.form, direct=True),
         }
 
     def positions(self) -> tuple[Tensor, Tensor]:

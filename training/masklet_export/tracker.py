@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .memory_attention import MemoryAttention
+from .memory_fuser import Fuser
 from .resize import Resize, enlarge
 
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not there
@@ -248,7 +249,7 @@ class Track(nn.Module):
 class Remember(nn.Module):
     """A frame and a mask on it → a memory. mask [B,1,h,w]: logits, at most as large as the image."""
 
-    def __init__(self, tracker: nn.Module, memory_side: int, *, direct: bool) -> None:
+    def __init__(self, tracker: nn.Module, memory_side: int, form: Form, *, direct: bool) -> None:
         """memory_side: side of the mask that the memory encoder reads, pixels.
 
         direct: tracked masks go to that size at once, as in `Sam3VideoModel._tracker_update_memories`; otherwise by way
@@ -257,6 +258,8 @@ class Remember(nn.Module):
         encoder = tracker.memory_encoder
         self.downsample, self.project_in = encoder.mask_downsampler, encoder.feature_projection
         self.fuse, self.project_out = encoder.memory_fuser, encoder.projection
+        if form == "fused":
+            self.fuse = Fuser(self.fuse, tracker.prompt_encoder.image_embedding_size[0])
         self.scale, self.bias = tracker.config.sigmoid_scale_for_mem_enc, tracker.config.sigmoid_bias_for_mem_enc
         self.image_side, self.memory_side = tracker.image_size, memory_side
         self.direct = direct and self.memory_side > self.image_side

@@ -70,8 +70,8 @@ class Encode(nn.Module):
 class RememberPerceived(Remember):
     """EdgeTAM's memory: few tokens that have looked at the map, the first of them without a place in it."""
 
-    def __init__(self, tracker: nn.Module) -> None:
-        super().__init__(tracker, tracker.image_size, direct=False)
+    def __init__(self, tracker: nn.Module, form: Form) -> None:
+        super().__init__(tracker, tracker.image_size, form, direct=False)
         self.perceiver = tracker.spatial_perceiver
         _, memory = tracker_parts(tracker, tracker.vision_encoder.neck)
         self.register_buffer("places", memory[None], persistent=False)
@@ -122,7 +122,7 @@ class Sam2(Family):
         return Hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g, self.form)
 
     def remember(self) -> Remember:
-        return Remember(self.model, 4 * self.geometry.m, direct=False)
+        return Remember(self.model, 4 * self.geometry.m, self.form, direct=False)
 
     def positions(self) -> tuple[Tensor, Tensor]:
         return tracker_parts(self.model, self.model.vision_encoder.neck)
@@ -148,7 +148,7 @@ class EdgeTam(Sam2):
         return backbone.timm_model if hasattr(backbone, "timm_model") else super().backbone()
 
     def remember(self) -> Remember:
-        return RememberPerceived(self.model)
+        return RememberPerceived(self.model, self.form)
 
     def positions(self) -> tuple[Tensor, Tensor]:
         image, _ = super().positions()
