@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.utils import reparameterize_model
 from torch import Tensor, nn
 
 from .attention import Form
@@ -145,7 +146,10 @@ class EdgeTam(Sam2):
 
     def backbone(self) -> nn.Module:
         backbone = self.model.vision_encoder.backbone
-        return backbone.timm_model if hasattr(backbone, "timm_model") else super().backbone()
+        if not hasattr(backbone, "timm_model"):
+            return super().backbone()
+        # RepViT trains three branches where one convolution says the same. Summed up in double, they lose nothing.
+        return reparameterize_model(backbone.timm_model.double()).float()
 
     def remember(self) -> Remember:
         return RememberPerceived(self.model, self.form)
