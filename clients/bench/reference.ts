@@ -5,9 +5,10 @@
  *     npm run bench -- reference --checkpoint models/sam3 --pack packs/sam3 --video clip.mp4 --text "red car"
  *     npm run bench -- reference --checkpoint models/sam2 --pack packs/sam2 --video clip.mp4 --box 100,80,60,40
  *
- * `--threads N` keeps both to N cores; default: all. After a few frames that are not counted, since memory is touched and
- * graphs settle then, the two go over the clip by turns, `--rounds` times; default 3. The ratio is that of their best
- * rounds: on a machine that is shared with others the best is what was least disturbed.
+ * `--box` may be given several times, once for each object. `--threads N` keeps both to N cores; default: all. After a few
+ * frames that are not counted, since memory is touched and graphs settle then, the two go over the clip by turns,
+ * `--rounds` times; default 3. The ratio is that of their best rounds: on a machine that is shared with others the best
+ * is what was least disturbed.
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -17,7 +18,7 @@ import type { BenchPrompt, Pass, Side } from "./side.js";
 import { openTransformers } from "./transformers-side.js";
 
 /** Frames that are not counted. */
-const WARM_UP = 3;
+const WARM_UP = 2;
 
 interface Plan {
   checkpoint: string;
@@ -37,7 +38,7 @@ function readPlan(args: string[]): Plan {
       pack: { type: "string" },
       video: { type: "string" },
       text: { type: "string" },
-      box: { type: "string" },
+      box: { type: "string", multiple: true },
       threads: { type: "string", default: String(coreCount()) },
       rounds: { type: "string", default: "3" },
     },
@@ -64,9 +65,9 @@ function readPlan(args: string[]): Plan {
   };
 }
 
-function readPrompt({ text, box }: { text?: string; box?: string }): BenchPrompt {
-  if (text !== undefined && box === undefined) return { text };
-  if (box !== undefined && text === undefined) return { box };
+function readPrompt({ text, box: boxes }: { text?: string; box?: string[] }): BenchPrompt {
+  if (text !== undefined && boxes === undefined) return { text };
+  if (boxes !== undefined && text === undefined) return { boxes };
   throw new Error("Name one prompt: --text for SAM 3, or --box for SAM 2.1 and EdgeTAM.");
 }
 

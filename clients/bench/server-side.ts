@@ -36,7 +36,7 @@ export async function openServer(
 /** Prompts the first frame and follows the video, in a session of its own. */
 async function track(client: MaskletClient, video: string, prompt: BenchPrompt, limit?: number) {
   const session = await client.startSession({ resource_path: video });
-  await session.addPrompt({ frame_index: 0, ...promptFields(prompt) });
+  for (const fields of promptFields(prompt)) await session.addPrompt({ frame_index: 0, ...fields });
   let frames = 0;
   let objects = 0;
   for await (const { outputs } of session.propagate({
@@ -52,13 +52,12 @@ async function track(client: MaskletClient, video: string, prompt: BenchPrompt, 
 }
 
 function promptFields(prompt: BenchPrompt) {
-  if ("text" in prompt) return prompt;
-  const [x, y, width, height] = prompt.box.split(",").map(Number);
-  if (x === undefined || y === undefined || width === undefined || height === undefined)
-    throw new Error(`--box: expected x,y,width,height in pixels, got "${prompt.box}".`);
-  return {
-    obj_id: 0,
-    rel_coordinates: false,
-    bounding_boxes: [[x, y, width, height] satisfies [number, number, number, number]],
-  };
+  if ("text" in prompt) return [prompt];
+  return prompt.boxes.map((box, obj_id) => {
+    const [x, y, width, height, ...more] = box.split(",").map(Number);
+    if (x === undefined || y === undefined || width === undefined || height === undefined || more.length > 0)
+      throw new Error(`--box: expected x,y,width,height in pixels, got "${box}".`);
+    const bounding_boxes: [number, number, number, number][] = [[x, y, width, height]];
+    return { obj_id, rel_coordinates: false, bounding_boxes };
+  });
 }

@@ -14,5 +14,5 @@ export interface Side {
   close(): Promise<void>;
 }
 
-/** A phrase for SAM 3; for SAM 2.1 and EdgeTAM a box `x,y,w,h` in pixels of the video. */
-export type BenchPrompt = { text: string } | { box: string };
+/** A phrase for SAM 3; for SAM 2.1 and EdgeTAM boxes `x,y,w,h` in pixels of the video, one for each object. */
+export type BenchPrompt = { text: string } | { boxes: readonly string[] };

@@ -17,7 +17,7 @@ export async function openTransformers(
   prompt: BenchPrompt,
   threads: number,
 ): Promise<Side> {
-  const asked = "text" in prompt ? ["--text", prompt.text] : ["--box", prompt.box];
+  const asked = "text" in prompt ? ["--text", prompt.text] : prompt.boxes.flatMap((box) => ["--box", box]);
   const child = spawn(
     process.env.PYTHON ?? "python3",
     ["-m", "parity.bench_reference", checkpoint, video, ...asked, "--threads", String(threads)],

@@ -13,7 +13,7 @@ import type { GraphInfo } from "../packs/validate.js";
 export interface GraphOptions {
   /** Execution providers in order of preference, such as "cuda" or "cpu". */
   providers: readonly string[];
-  /** Threads of the large graphs; 0 chooses by the machine. */
+  /** Threads of each large graph, two of which may run at once; 0 chooses by the machine. */
   threads: number;
   /** Told about each provider that could not start. */
   warn: (message: string) => void;

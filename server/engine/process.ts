@@ -22,7 +22,7 @@ export interface EngineOptions {
   packDir: string;
   /** Execution providers in order of preference; default: cpu. */
   providers?: readonly string[];
-  /** Threads of the large graphs; 0 or absent chooses by the machine. */
+  /** Threads of each large graph, two of which may run at once; 0 or absent chooses by the machine. */
   threads?: number;
   log?: EngineLog;
 }

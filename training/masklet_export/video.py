@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -149,7 +150,7 @@ class EdgeTam(Sam2):
         if not hasattr(backbone, "timm_model"):
             return super().backbone()
         # RepViT trains three branches where one convolution says the same. Summed up in double, they lose nothing.
-        return reparameterize_model(backbone.timm_model.double()).float()
+        return reparameterize_model(deepcopy(backbone.timm_model).double(), inplace=True).float()
 
     def remember(self) -> Remember:
         return RememberPerceived(self.model, self.form)

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     prompt = parser.add_mutually_exclusive_group(required=True)
     prompt.add_argument("--text", help="a phrase, for SAM 3")
-    prompt.add_argument("--box", help="x,y,w,h in pixels of the video, for SAM 2.1 and EdgeTAM")
+    prompt.add_argument("--box", action="append", help="x,y,w,h in pixels of the video, for SAM 2.1 and EdgeTAM; one for each object")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -84,14 +84,16 @@ def prepare_box(options: argparse.Namespace, kind: str):
         "edgetam_video": (transformers.EdgeTamVideoModel, EdgeTamVideoInferenceSession),
     }[kind]
     model = model_class.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
-    x, y, w, h = (float(part) for part in options.box.split(","))
+    boxes = [[float(part) for part in box.split(",")] for box in options.box]
 
     def measure(limit: int) -> Measured:
         pixels, height, width = read(options.video, limit, model.config.image_size, imagenet_values)
-        corners = [x / width, y / height, (x + w) / width, (y + h) / height]
-        acts = [Click(0, 0, [], [], corners), Propagation(0, False)]
-        answers, _ = run(model, session_class, pixels, (height, width), acts)
-        shown = [sum(score > 0 for score in result.scores) for result in answers[1].results]
+        clicks = [
+            Click(0, index, [], [], [x / width, y / height, (x + w) / width, (y + h) / height])
+            for index, (x, y, w, h) in enumerate(boxes)
+        ]
+        answers, _ = run(model, session_class, pixels, (height, width), [*clicks, Propagation(0, False)])
+        shown = [sum(score > 0 for score in result.scores) for result in answers[-1].results]
         return len(shown), sum(shown)
 
     return measure

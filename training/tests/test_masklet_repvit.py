@@ -1,0 +1,25 @@
+"""EdgeTAM's backbone, of which the exporter sums up the branches, gives the maps that transformers' gives."""
+
+from __future__ import annotations
+
+import torch
+from timm.models.repvit import RepVggDw
+
+from masklet_export.families import open_family
+from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes
+
+torch.set_grad_enabled(False)
+torch.set_num_threads(1)
+
+
+def test_summed_branches_give_the_same_maps_and_leave_the_model_as_it_was() -> None:
+    side = DEFAULT_SIDES["edgetam"]
+    model = MAKERS["edgetam"](Sizes(side=side), 5).eval()
+    trained = model.vision_encoder.backbone.timm_model
+    branches = lambda backbone: sum(isinstance(module, RepVggDw) for module in backbone.modules())  # noqa: E731
+    summed = open_family(model, "fused", kept=None, processor={}).modules()["encode"].backbone
+    assert branches(trained) > 0
+    assert branches(summed) == 0
+    pixels = torch.randn(1, 3, side, side)
+    for got, wanted in zip(summed(pixels), trained(pixels), strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5 * float(wanted.abs().max()), rtol=1e-4)
