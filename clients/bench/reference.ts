@@ -78,7 +78,7 @@ async function timed({ name, pass }: Side, round: number): Promise<Pass> {
   const seen = await pass();
   const { frames, objects, seconds } = seen;
   process.stdout.write(
-    `${round}  ${name.padEnd(13)} ${rate(seen).toFixed(2)} frames per second ` +
+    `${round}  ${name.padEnd(13)} ${rate(seen).toPrecision(3)} frames per second ` +
       `(${frames} frames, ${objects} objects shown, ${seconds.toFixed(2)} s)\n`,
   );
   return seen;
