@@ -41,6 +41,7 @@ export function openGraphInThread(
   const worker = startThread("graph-thread-main", { graph, providers, threads, tried } satisfies ThreadStart);
   const waiting = new Map<number, Waiting>();
   let calls = 0;
+  let isOpen = false;
 
   const run: OpenGraph["run"] = (inputs, fetch) =>
     new Promise((resolve, reject) => {
@@ -66,6 +67,7 @@ export function openGraphInThread(
         case "opened":
           for (const [provider, works] of message.tried) tried.set(provider, works);
           worker.unref();
+          isOpen = true;
           return resolve({ ...message.info, provider: message.provider, run });
         case "failed":
           void worker.terminate();
@@ -77,8 +79,9 @@ export function openGraphInThread(
       }
     });
     worker.on("error", (error) => {
-      reject(error);
-      for (const id of [...waiting.keys()]) settle(id)?.reject(error);
+      if (!isOpen) return reject(error);
+      // Nobody could be answered any more. Without the thread the process is no use; it ends here, and is replaced.
+      throw error;
     });
   });
 }
