@@ -2,15 +2,13 @@ import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 
-/** How many processor cores this program may use. */
-export const coreCount = (): number => availableParallelism();
-
 /**
  * Keeps this process, and what it starts from now on, on so many of the cores that it may use. Only Linux can.
  * @throws Error when that is not possible
  */
 export async function keepToCores(count: number): Promise<void> {
-  if (count >= coreCount()) return;
+  const cores = availableParallelism();
+  if (count >= cores) return;
   const pid = String(process.pid);
   const affinity = (...args: string[]) => promisify(execFile)("taskset", [...args, pid]);
   try {
@@ -18,7 +16,7 @@ export async function keepToCores(count: number): Promise<void> {
     const allowed = parseCpuList(stdout.slice(stdout.lastIndexOf(":") + 1));
     await affinity("--all-tasks", "--cpu-list", "--pid", allowed.slice(0, count).join(","));
   } catch (error) {
-    throw new Error(`${count} of ${coreCount()} cores cannot be set aside: ${(error as Error).message}`);
+    throw new Error(`${count} of ${cores} cores cannot be set aside: ${(error as Error).message}`);
   }
 }
 

@@ -10,9 +10,10 @@
  * `--rounds` times; default 3. The ratio is that of their best rounds: on a machine that is shared with others the best
  * is what was least disturbed.
  */
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { coreCount, keepToCores } from "./cores.js";
+import { keepToCores } from "./cores.js";
 import { openServer } from "./server-side.js";
 import type { BenchPrompt, Pass, Side } from "./side.js";
 import { openTransformers } from "./transformers-side.js";
@@ -39,7 +40,7 @@ function readPlan(args: string[]): Plan {
       video: { type: "string" },
       text: { type: "string" },
       box: { type: "string", multiple: true },
-      threads: { type: "string", default: String(coreCount()) },
+      threads: { type: "string", default: String(availableParallelism()) },
       rounds: { type: "string", default: "3" },
     },
   });

@@ -5,6 +5,7 @@ import {
   type EngineFrame,
   type EnginePrompt,
 } from "../../../server/engine/index.js";
+import { until } from "../../helpers/settle.js";
 import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
 
 const video = { width: 160, height: 90 };
@@ -156,6 +157,26 @@ test("a frame given ahead is encoded once, and shows what it would have shown", 
   // The first frame is known from its prompt.
   expect([between - before, (engine.stats().graphs.encode?.runs ?? 0) - between]).toEqual([3, 3]);
   expect(inTurn.map(({ objects }) => objects.length)).toEqual([1, 1, 1]);
+});
+
+test("a frame to come is taken out of turn, and encoded before anybody steps to it", async () => {
+  const id = await openSession("out of turn");
+  const encoded = async () => {
+    await engine.describeSession(id);
+    return engine.stats().graphs.encode?.runs ?? 0;
+  };
+  const before = await encoded();
+  const prompted = engine.prompt(id, frame(0), box);
+  // In turn, the step would come too early.
+  const stepped = engine.step(id, 1);
+  engine.prepare(id, frame(1, 4));
+  await prompted;
+  expect(await stepped).toHaveLength(1);
+  expect(await encoded()).toBe(before + 2);
+  engine.prepare(id, frame(2, 8));
+  await until(async () => (await encoded()) === before + 3);
+  expect(await engine.step(id, 2)).toHaveLength(1);
+  expect(await encoded()).toBe(before + 3);
 });
 
 test("a step to a frame that was not given says which are", async () => {
