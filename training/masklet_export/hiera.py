@@ -1,63 +1,92 @@
-"""The parts of Hiera's layers (SAM 2.1's image encoder) in a form that moves less memory; the numbers stay the same.
+"""Hiera, SAM 2.1's image encoder: as it is, and in a form that moves less memory and gives the same numbers.
 
-Follows `Sam2MultiScaleAttention` and `Sam2FeedForward` (huggingface/transformers:
-src/transformers/models/sam2/modeling_sam2.py).
+In the first stages windows tile the picture, and pooling makes them smaller without mixing them. So a group of windows goes
+through all of those layers before the next group does. Behind them the picture is whole, since windows reach beyond it there, or
+attention looks at all of it.
+
+Follows `Sam2HieraDetModel` (huggingface/transformers: src/transformers/models/sam2/modeling_sam2.py).
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-from transformers.models.sam2.modeling_sam2 import do_pool
 
-from .attention import attend
-from .rows import Perceptron
+from .attention import Form
+from .hiera_layer import Layer, stride_of
+from .windows import from_windows, in_windows
 
-
-def lay_out_for_processors(backbone: nn.Module, side: int) -> None:
-    """Changes the layers in place. side: of the first stage's map, in tokens"""
-    for layer in backbone.blocks:
-        if layer.query_stride:
-            side //= layer.query_stride[0]
-        layer.attn = Attention(layer.attn)
-        layer.mlp = FeedForward(layer.mlp, side)
+GROUP = 4096  # tokens that go through the first layers together
 
 
-class Attention(nn.Module):
-    """Windows [n,h,w,C] → [n,h',w',C'], which queries that are pooled make smaller."""
+def hiera(backbone: nn.Module, side: int, form: Form) -> nn.Module:
+    """pixels [1,3,S,S] → maps [1,C,s,s], one where each stage ends. side: of the first of them"""
+    return Windowed(backbone, side) if form == "fused" else Plain(backbone, side)
 
-    def __init__(self, attention: nn.Module) -> None:
+
+class Plain(nn.Module):
+    def __init__(self, backbone: nn.Module, side: int) -> None:
         super().__init__()
-        self.heads, self.scale, self.stride = attention.num_attention_heads, attention.scale, attention.query_stride
-        # Apart, they need not be taken apart again.
-        self.q, self.k, self.v = thirds(attention.qkv)
-        self.o = attention.proj
+        self.patches, self.blocks, self.ends = backbone.patch_embed, backbone.blocks, backbone.stage_ends
+        self.register_buffer("places", places(backbone, side), persistent=False)
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
-        q = self.q(hidden_states)
-        if self.stride:
-            q = do_pool(q, self.stride)
-        found = attend("fused", *(part.flatten(1, 2) for part in (q, self.k(hidden_states), self.v(hidden_states))), self.heads, self.scale)
-        return self.o(found).reshape(q.shape)
-
-
-def thirds(linear: nn.Linear) -> list[nn.Linear]:
-    """One projection as the three that it is made of."""
-    width = linear.out_features // 3
-    parts = [nn.Linear(linear.in_features, width, bias=linear.bias is not None) for _ in range(3)]
-    for index, part in enumerate(parts):
-        rows = slice(index * width, (index + 1) * width)
-        part.weight.data = linear.weight.data[rows].clone()
-        if linear.bias is not None:
-            part.bias.data = linear.bias.data[rows].clone()
-    return parts
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        x, maps = self.patches(pixels) + self.places, []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.ends:
+                maps.append(x.permute(0, 3, 1, 2))
+        return maps
 
 
-class FeedForward(nn.Module):
-    """[1,s,s,C] → [1,s,s,C]"""
-
-    def __init__(self, mlp: nn.Module, side: int) -> None:
+class Windowed(nn.Module):
+    def __init__(self, backbone: nn.Module, side: int) -> None:
         super().__init__()
-        self.parts = Perceptron(mlp.proj_in, mlp.activation, mlp.proj_out, tokens=side * side)
+        self.projection, self.ends = backbone.patch_embed.projection, set(backbone.stage_ends)
+        self.apart = layers_apart(backbone.blocks, side)
+        square = backbone.blocks[0].window_size if self.apart else side
+        self.groups = max(1, GROUP // square**2)  # windows in each
+        self.register_buffer("places", in_windows(places(backbone, side), square), persistent=False)
+        self.shapes = [(side, square)]  # before each layer, and at last: sides of the picture and of its squares
+        layers = []
+        for index, layer in enumerate(backbone.blocks):
+            if index == self.apart:
+                square = side
+            layers.append(Layer(layer, square, whole=index >= self.apart))
+            side, square = side // layers[-1].stride, square // layers[-1].stride
+            self.shapes.append((side, square))
+        self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.parts(x.flatten(1, 2)).reshape(x.shape)
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        x, maps = self.projection(pixels).permute(0, 2, 3, 1), []
+        squares = list((in_windows(x, self.shapes[0][1]) + self.places).split(self.groups))
+        for index, layer in enumerate(self.layers):
+            if index == self.apart:
+                squares = [in_windows(whole(squares, *self.shapes[index]), self.shapes[index][0])]
+            squares = [layer(tokens) for tokens in squares]
+            if index in self.ends:
+                maps.append(whole(squares, *self.shapes[index + 1]).permute(0, 3, 1, 2))
+        return maps
+
+
+def places(backbone: nn.Module, side: int) -> Tensor:
+    """→ [1,s,s,C]"""
+    return backbone._get_pos_embed((side, side)).detach().clone()
+
+
+def layers_apart(layers: nn.ModuleList, side: int) -> int:
+    """How many layers, from the first on, windows go through without looking at one another."""
+    window = layers[0].window_size
+    if window == 0 or side % window:
+        return 0
+    for index, layer in enumerate(layers):
+        stride = stride_of(layer)
+        if layer.window_size != window or window % stride:
+            return index
+        window //= stride
+    return len(layers)
+
+
+def whole(squares: list[Tensor], side: int, square: int) -> Tensor:
+    """Groups of squares [n,q²,C] → the picture, [1,s,s,C]"""
+    return from_windows(torch.cat(squares), side, square)

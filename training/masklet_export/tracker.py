@@ -206,8 +206,7 @@ class Track(nn.Module):
         """image_position [1,D,g,g]; memory_position [T,Dm]"""
         super().__init__()
         self.decoder = Decoder(tracker)
-        self.attention = MemoryAttention(tracker.memory_attention, image_position, form)
-        self.attention.widen_key_table(memory_position.shape[0])
+        self.attention = MemoryAttention(tracker.memory_attention, image_position, memory_position.shape[0], form)
         self.ambiguity = Ambiguity(tracker.config, tracking=True)
         timed = tracker.config.enable_temporal_pos_encoding_for_object_pointers
         self.pointer_time = PointerTime(tracker) if timed else None

@@ -13,33 +13,12 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .family import Family, expect, pixel_statistics, tracker_geometry, tracker_parts
-from .hiera import lay_out_for_processors
+from .hiera import hiera
 from .joined import joined
 from .pixels import Pixels
 from .tracker import Remember, Seed, Segment, Track
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-
-
-class Hiera(nn.Module):
-    """SAM 2's backbone: pixels → maps at strides 4, 8, 16 and 32."""
-
-    def __init__(self, backbone: nn.Module, side: int, form: Form) -> None:
-        """side: of the first stage's map"""
-        super().__init__()
-        if form == "fused":
-            lay_out_for_processors(backbone, side)
-        self.patches, self.blocks, self.ends = backbone.patch_embed, backbone.blocks, backbone.stage_ends
-        places = backbone._get_pos_embed((side, side))
-        self.register_buffer("places", places.detach().clone(), persistent=False)
-
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        x, maps = self.patches(pixels) + self.places, []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in self.ends:
-                maps.append(x.permute(0, 3, 1, 2))
-        return maps
 
 
 class Encode(nn.Module):
@@ -121,7 +100,7 @@ class Sam2(Family):
         }
 
     def backbone(self) -> nn.Module:
-        return Hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g, self.form)
+        return hiera(self.model.vision_encoder.backbone, 4 * self.geometry.g, self.form)
 
     def remember(self) -> Remember:
         return Remember(self.model, 4 * self.geometry.m, self.form, direct=False)

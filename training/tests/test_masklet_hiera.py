@@ -1,4 +1,4 @@
-"""Hiera's layers in the exporter's form give the numbers that transformers' layers give."""
+"""Hiera in the exporter's form gives the maps that transformers' gives."""
 
 from __future__ import annotations
 
@@ -8,51 +8,53 @@ from torch import nn
 from transformers import Sam2HieraDetConfig
 from transformers.models.sam2.modeling_sam2 import Sam2HieraDetModel
 
-from masklet_export import rows
+from masklet_export import hiera, rows
 from masklet_export.families import open_family
-from masklet_export.hiera import Attention, FeedForward, lay_out_for_processors
+from masklet_export.hiera import Plain, Windowed, layers_apart
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, scramble_parameters
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
 
 
-def hiera(windows: list[int], everywhere: list[int]) -> nn.Module:
+def model_of(windows: list[int], everywhere: list[int], blocks: list[int]) -> nn.Module:
     config = Sam2HieraDetConfig(
-        hidden_size=16, image_size=[256, 256], blocks_per_stage=[1, 2, 3, 1], embed_dim_per_stage=[16, 32, 64, 256],
+        hidden_size=16, image_size=[256, 256], blocks_per_stage=blocks, embed_dim_per_stage=[16, 32, 64, 256],
         num_attention_heads_per_stage=[1, 2, 4, 8], window_size_per_stage=windows, global_attention_blocks=everywhere,
         window_positional_embedding_background_size=[7, 7],
     )  # fmt: skip
     return scramble_parameters(Sam2HieraDetModel(config), 3).eval()
 
 
-def maps(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    found = []
-    for layer in model.blocks:
-        x = layer(x)
-        found.append(x)
-    return found
-
-
-@pytest.mark.parametrize("held", [rows.HELD, 1000])
+@pytest.mark.parametrize(("held", "group"), [(rows.HELD, hiera.GROUP), (1000, 300)])
 @pytest.mark.parametrize(
-    ("windows", "everywhere"),
+    ("windows", "everywhere", "blocks", "apart"),
     [
-        ([8, 4, 14, 7], [4]),  # as published: the third stage's windows reach beyond the picture
-        ([4, 2, 8, 4], [4, 5]),
+        ([8, 4, 14, 7], [4], [1, 2, 3, 1], 4),  # as published: the third stage's windows reach beyond the picture
+        ([4, 2, 8, 4], [4, 5], [1, 2, 3, 1], 4),
+        ([8, 8, 8, 8], [], [2, 2, 1, 1], 3),
+        ([8, 6, 8, 4], [4], [1, 2, 3, 1], 2),  # windows reach beyond the picture from the second stage on
+        ([16, 8, 4, 2], [0, 1], [2, 1, 1, 1], 0),
+        ([8, 4, 2, 1], [], [1, 2, 1, 2], 6),
     ],
 )
-def test_layers_equal_those_of_transformers(windows: list[int], everywhere: list[int], held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_equal_those_of_transformers(
+    windows: list[int], everywhere: list[int], blocks: list[int], apart: int, held: int, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rows, "HELD", held)
-    model, x = hiera(windows, everywhere), torch.randn(1, 64, 64, 16)
-    expected = maps(model, x)
-    lay_out_for_processors(model, 64)
-    for got, wanted in zip(maps(model, x), expected, strict=True):
-        torch.testing.assert_close(got, wanted, atol=5e-5, rtol=1e-5)
+    monkeypatch.setattr(hiera, "GROUP", group)
+    model, pixels = model_of(windows, everywhere, blocks), torch.randn(1, 3, 256, 256)
+    expected = model(pixels).intermediate_hidden_states
+    plain = Plain(model, 64)(pixels)
+    assert layers_apart(model.blocks, 64) == apart
+    Windowed(model, 64)  # leaves the model as it was
+    windowed = Windowed(model, 64)(pixels)
+    for wanted, one, other in zip(expected, plain, windowed, strict=True):
+        torch.testing.assert_close(one, wanted.permute(0, 3, 1, 2))
+        torch.testing.assert_close(other, one, atol=5e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("form", "laid_out"), [("fused", True), ("standard", False)])
-def test_fused_packs_are_made_of_them(form: str, laid_out: bool) -> None:
+@pytest.mark.parametrize(("form", "kind"), [("fused", Windowed), ("standard", Plain)])
+def test_fused_packs_are_made_of_windows(form: str, kind: type) -> None:
     model = MAKERS["sam2"](Sizes(side=DEFAULT_SIDES["sam2"]), 5)
-    blocks = open_family(model, form, kept=None, processor={}).modules()["encode"].backbone.blocks
-    assert {isinstance(block.attn, Attention) and isinstance(block.mlp, FeedForward) for block in blocks} == {laid_out}
+    assert isinstance(open_family(model, form, kept=None, processor={}).modules()["encode"].backbone, kind)
