@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .hiera_layer import Layer, stride_of
+from .rows import stretches
 from .windows import from_windows, in_windows
 
 GROUP = 4096  # tokens that go through the first layers together
@@ -45,7 +46,7 @@ class Windowed(nn.Module):
         self.projection, self.ends = backbone.patch_embed.projection, set(backbone.stage_ends)
         self.apart = layers_apart(backbone.blocks, side)
         square = backbone.blocks[0].window_size if self.apart else side
-        self.groups = max(1, GROUP // square**2)  # windows in each
+        self.groups = stretches((side // square) ** 2, max(1, GROUP // square**2))  # squares in each
         self.register_buffer("places", in_windows(places(backbone, side), square), persistent=False)
         self.shapes = [(side, square)]  # before each layer, and at last: sides of the picture and of its squares
         layers = []

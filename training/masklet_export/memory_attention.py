@@ -116,7 +116,8 @@ class MemoryAttention(nn.Module):
         """feat [1,D,g,g], memory and its position [B,M,T,Dm], pointers and theirs [B,P',Dm] → [B,D,g,g]"""
         x = feat.flatten(2).transpose(1, 2) + self.position
         values = torch.cat([memory.flatten(1, 2), pointers], 1)
-        keys = torch.cat([(memory + memory_position).flatten(1, 2), pointers if pointer_position is None else pointers + pointer_position], 1)
+        pointer_keys = pointers if pointer_position is None else pointers + pointer_position
+        keys = torch.cat([(memory + memory_position).flatten(1, 2), pointer_keys], 1)
         # The tokens of each memory are turned by where they are; pointers, which are nowhere, are not.
         still = torch.ones_like(self.cos[:1]).expand(pointers.shape[1], -1)
         memories = memory.shape[1]
