@@ -62,8 +62,8 @@ class Windowed(nn.Module):
         x, maps = self.projection(pixels).permute(0, 2, 3, 1), []
         squares = list((in_windows(x, self.shapes[0][1]) + self.places).split(self.groups))
         for index, layer in enumerate(self.layers):
-            if index == self.apart:
-                squares = [in_windows(whole(squares, *self.shapes[index]), self.shapes[index][0])]
+            if index == self.apart > 0:
+                squares = [whole(squares, *self.shapes[index]).flatten(1, 2)]
             squares = [layer(tokens) for tokens in squares]
             if index in self.ends:
                 maps.append(whole(squares, *self.shapes[index + 1]).permute(0, 3, 1, 2))

@@ -60,12 +60,10 @@ class Attention(nn.Module):
         self.stride = stride_of(attention)
         # Apart, they need not be taken apart again.
         self.q, self.k, self.v = thirds(attention.qkv)
-        self.o = attention.proj
-        if self.k.bias is not None:
-            # What adds the same to all keys of a query adds nothing to its softmax; what is added to all values comes out of it as
-            # it went in.
-            self.o = offset(self.o, self.v.bias)
-            self.k.bias = self.v.bias = None
+        # What adds the same to all keys of a query adds nothing to its softmax; what is added to all values comes out of it as
+        # it went in.
+        self.o = offset(attention.proj, self.v.bias)
+        self.k.bias = self.v.bias = None
 
     def forward(self, x: Tensor) -> Tensor:
         return self.o(attend("fused", pooled(self.q(x), self.window, self.stride), self.k(x), self.v(x), self.heads, self.scale))
@@ -84,18 +82,14 @@ def pooled(x: Tensor, side: int, stride: int) -> Tensor:
     if stride == 1:
         return x
     cells, width = side // stride, x.shape[2]
-    if side % stride:
-        x = x.reshape(-1, side, side, width)[:, : cells * stride, : cells * stride]
     return x.reshape(-1, cells, stride, cells, stride, width).amax(4).amax(2).flatten(1, 2)
 
 
 def thirds(linear: nn.Linear) -> list[nn.Linear]:
     """One projection as the three that it is made of."""
     width = linear.out_features // 3
-    parts = [nn.Linear(linear.in_features, width, bias=linear.bias is not None) for _ in range(3)]
+    parts = [nn.Linear(linear.in_features, width) for _ in range(3)]
     for index, part in enumerate(parts):
         rows = slice(index * width, (index + 1) * width)
-        part.weight.data = linear.weight.data[rows].clone()
-        if linear.bias is not None:
-            part.bias.data = linear.bias.data[rows].clone()
+        part.weight.data, part.bias.data = linear.weight.data[rows].clone(), linear.bias.data[rows].clone()
     return parts
