@@ -1,8 +1,9 @@
 import { realpath } from "node:fs/promises";
 import { parse, resolve } from "node:path";
 import { ProtocolError } from "../protocol/index.js";
+import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
-import { type MediaSource, openMedia } from "./media/source.js";
+import type { MediaSource } from "./media/source.js";
 import type { StartRequest } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 

@@ -27,7 +27,7 @@ import { createSerial } from "./serial.js";
 
 export interface PropagatedFrame {
   frame_index: number;
-  /** Presentation time since the first frame, in microseconds; null for images. */
+  /** Presentation time in microseconds, as {@link MediaSource.timeOf} defines it: 0 is the start of the container. */
   timestamp_us: number | null;
   outputs: Outputs;
 }

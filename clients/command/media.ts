@@ -1,5 +1,6 @@
 /** The part of the server that the command uses for itself: reading pictures, so that both number them alike. */
-import { type MediaSource, openMedia } from "../../server/media/source.js";
+import { openMedia } from "../../server/media/open.js";
+import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
 
 export { ffmpegPath } from "../../server/media/binaries.js";

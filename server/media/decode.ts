@@ -74,7 +74,7 @@ export async function* decodeFrames(request: DecodeRequest): AsyncGenerator<Deco
   }
   yield* repeatLast(indexed);
   if (next < request.endFrame) {
-    throw mediaUnreadable(`Frame ${next} cannot be read: the file was cut short before it.`);
+    throw cutShortBefore(next);
   }
 }
 
@@ -146,6 +146,11 @@ function seekTo({ index }: ProbedVideo, keyframe: number): string[] {
   // A microsecond more than the keyframe's time, lest rounding puts it just before.
   const timeS = (index.pts[keyframe] as number) * index.timeBaseS + 1e-6;
   return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", timeS.toFixed(6)];
+}
+
+/** The error for a frame that the header announces and that the file ends before. */
+export function cutShortBefore(index: number): Error {
+  return mediaUnreadable(`Frame ${index} cannot be read: the file was cut short before it.`);
 }
 
 function cannotDecode(index: number): Error {

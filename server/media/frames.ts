@@ -4,25 +4,10 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { mediaUnsupported } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import { naturalOrder } from "./natural-order.js";
-import { checkedRange, rememberLastFrame } from "./range.js";
+import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import { isUnder } from "./resource.js";
-import type { FrameRange, MediaFrame, MediaSource, OpenMediaOptions } from "./source.js";
+import type { FrameRange, MediaFrame, MediaSource, OpenMediaOptions, StillsFacts } from "./source.js";
 import { probeStill, readStill } from "./stills.js";
-
-export interface StillsFacts {
-  /** `frames`: a folder of pictures, one per frame. `image`: a single picture, a video of one frame. */
-  kind: "frames" | "image";
-  /** Size of the (first) picture, upright. */
-  width: number;
-  height: number;
-  numFrames: number;
-  /** Pictures have no rate and no times. */
-  fps: null;
-  durationS: null;
-  /** Format of the (first) picture. */
-  codec: "jpeg" | "png" | "webp";
-  rotationDeg: 0 | 90 | 180 | 270;
-}
 
 const EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp"]);
 
@@ -145,6 +130,10 @@ function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): M
     facts,
     frames,
     frame: rememberLastFrame(frames),
+    timeOf(index) {
+      checkedIndex(facts, index);
+      return null;
+    },
     async close() {
       closing.abort(new DOMException("the pictures were closed", "AbortError"));
     },

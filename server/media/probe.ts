@@ -4,6 +4,7 @@ import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import type { MediaLimits } from "./limits.js";
 import { type Orientation, parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
 import type { Demuxer } from "./sniff.js";
+import type { VideoFacts } from "./source.js";
 import {
   indexFrames,
   indexPackets,
@@ -12,25 +13,6 @@ import {
   timestampUs,
   type VideoIndex,
 } from "./video-index.js";
-
-export interface VideoFacts {
-  kind: "video";
-  /**
-   * Size of the picture in stored pixels, turned upright. Pixels that are not square stay as they are: an anamorphic
-   * 720×576 video is 720×576 here, on the wire and in its masks, as in OpenCV and ffmpeg.
-   */
-  width: number;
-  height: number;
-  /** Exact: counted, not computed from duration and rate. */
-  numFrames: number;
-  /** Average frames per second. */
-  fps: number;
-  /** ffmpeg's name, such as "h264". */
-  codec: string;
-  durationS: number;
-  /** Clockwise turn that the file asks for, already applied to `width` and `height`. */
-  rotationDeg: 0 | 90 | 180 | 270;
-}
 
 /** What decoding needs beyond the facts. */
 export interface ProbedVideo {
@@ -148,7 +130,6 @@ async function indexVideo(
   limits: MediaLimits,
 ): Promise<{ index: VideoIndex; numFrames: number; fps: number }> {
   const timeBaseS = rational(stream.time_base);
-  const startS = seconds(header.format.start_time) ?? 0;
   const doubtful =
     probe.demuxer === "avi" ||
     stream.codec_name === "vp8" ||
@@ -163,6 +144,9 @@ async function indexVideo(
     rational(stream.r_frame_rate) ||
     25;
 
+  // No frame is before the start, whatever the header has.
+  const firstS = (ticks.pts[0] as number) * timeBaseS;
+  const startS = Math.min(seconds(header.format.start_time) ?? 0, firstS);
   // Without presentation times in the file, those of reordered frames are guesses that change with every seek.
   const byCount = !ticks.unique || (probe.demuxer === "avi" && (stream.has_b_frames ?? 0) > 0);
   const index: VideoIndex = ticks.unique

@@ -1,18 +1,22 @@
 import { ProtocolError } from "../../protocol/errors.js";
 import type { FrameRange, MediaFrame, MediaSource } from "./source.js";
 
+/** Throws `frame_out_of_range` unless the media has a frame of this index. */
+export function checkedIndex({ numFrames }: { numFrames: number }, index: number): number {
+  if (Number.isInteger(index) && index >= 0 && index < numFrames) return index;
+  throw new ProtocolError(
+    "frame_out_of_range",
+    `Frame ${index} does not exist; there are ${numFrames}, numbered from 0.`,
+  );
+}
+
 /** The frames `first` … `end - 1` that a range asks for, whichever way it goes through them. */
 export function checkedRange(facts: { numFrames: number }, range: FrameRange) {
   const { startFrame, count, direction, width, height } = range;
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw new RangeError(`frames of ${width}×${height} pixels cannot be made`);
   }
-  if (!Number.isInteger(startFrame) || startFrame < 0 || startFrame >= facts.numFrames) {
-    throw new ProtocolError(
-      "frame_out_of_range",
-      `Frame ${startFrame} does not exist; there are ${facts.numFrames}, numbered from 0.`,
-    );
-  }
+  checkedIndex(facts, startFrame);
   return direction === "forward"
     ? { width, height, direction, first: startFrame, end: Math.min(facts.numFrames, startFrame + count) }
     : { width, height, direction, first: Math.max(0, startFrame + 1 - count), end: startFrame + 1 };

@@ -1,20 +1,45 @@
-import { stat } from "node:fs/promises";
-import { mediaUnreadable, mediaUnsupported, systemErrorCode } from "./errors.js";
-import type { StillsFacts } from "./frames.js";
-import { openFrameFolder, openImage } from "./frames.js";
-import { DEFAULT_MEDIA_LIMITS, type MediaLimits } from "./limits.js";
-import type { VideoFacts } from "./probe.js";
-import { readHead, sniffBytes } from "./sniff.js";
-import { openVideo } from "./video.js";
+/** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
+import type { MediaLimits } from "./limits.js";
+
+export interface VideoFacts {
+  kind: "video";
+  /**
+   * Size of the picture in stored pixels, turned upright. Pixels that are not square stay as they are: an anamorphic
+   * 720×576 video is 720×576 here, on the wire and in its masks, as in OpenCV and ffmpeg.
+   */
+  width: number;
+  height: number;
+  /** Exact: counted, not computed from duration and rate. */
+  numFrames: number;
+  /** Average frames per second. */
+  fps: number;
+  /** ffmpeg's name, such as "h264". */
+  codec: string;
+  durationS: number;
+  /** Clockwise turn that the file asks for, already applied to `width` and `height`. */
+  rotationDeg: 0 | 90 | 180 | 270;
+}
+
+export interface StillsFacts {
+  /** `frames`: a folder of pictures, one per frame. `image`: a single picture, a video of one frame. */
+  kind: "frames" | "image";
+  /** Size of the (first) picture, upright. */
+  width: number;
+  height: number;
+  numFrames: number;
+  /** Pictures have no rate and no times. */
+  fps: null;
+  durationS: null;
+  /** Format of the (first) picture. */
+  codec: "jpeg" | "png" | "webp";
+  rotationDeg: 0 | 90 | 180 | 270;
+}
 
 export type MediaFacts = VideoFacts | StillsFacts;
 
 export interface MediaFrame {
   index: number;
-  /**
-   * Microseconds from the container's start to the moment the frame is shown, strictly ascending with `index`; frames
-   * of variable rate videos keep their own times. Null for images and folders, which have no times.
-   */
+  /** See {@link MediaSource.timeOf}. */
   timestampUs: number | null;
   /**
    * `[height, width, 3]` uint8, red green blue, upright. Repeated frames of damaged videos share one buffer, so it must
@@ -48,6 +73,17 @@ export interface MediaSource {
   frames(range: FrameRange): AsyncIterableIterator<MediaFrame>;
   /** One frame. The last one read is remembered, because clicks tend to stay on a frame. */
   frame(index: number, size: { width: number; height: number; signal?: AbortSignal }): Promise<MediaFrame>;
+  /**
+   * Presentation time of a frame in whole microseconds, without decoding it. Null for images and folders, which have no
+   * times. Times ascend strictly with `index`; frames of videos with a variable rate keep their own times.
+   *
+   * Time 0 is the start of the container (ffprobe's `format.start_time`), the origin of a browser's `currentTime`. It is
+   * not the first video frame: where sound starts earlier, the first frame has a time above 0.
+   *
+   * Throws `frame_out_of_range` for an index outside the media, `media_unreadable` for a frame that the header announces
+   * but that the file ends before.
+   */
+  timeOf(index: number): number | null;
   /** Ends every stream that is still running and waits for their processes. May be called again. */
   close(): Promise<void>;
 }
@@ -60,32 +96,4 @@ export interface OpenMediaOptions {
    * without this, links are not followed at all.
    */
   mediaRoots?: readonly string[];
-}
-
-/**
- * Opens a file or folder for reading. What a file is, its first bytes decide. Throws `media_unreadable`,
- * `media_unsupported`, or, for links in a folder that lead outside, `resource_forbidden`.
- *
- * @param path absolute, as `resolveResource` or the upload store gives it
- */
-export async function openMedia(path: string, options: OpenMediaOptions = {}): Promise<MediaSource> {
-  const limits = { ...DEFAULT_MEDIA_LIMITS, ...options.limits };
-  try {
-    const facts = await stat(path);
-    if (facts.isDirectory()) return await openFrameFolder(path, limits, options);
-    if (!facts.isFile()) throw mediaUnsupported("Neither a file nor a folder.");
-    if (facts.size === 0) throw mediaUnreadable("The file is empty.");
-    const kind = sniffBytes(await readHead(path, 64));
-    if (kind.kind === "video") return await openVideo(path, kind.demuxer, limits, options.signal);
-    if (kind.kind === "image") return await openImage(path, limits);
-    throw mediaUnsupported(
-      `The file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported.`,
-    );
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === "ENOENT") throw mediaUnreadable("The file is gone.", error);
-    if (code === "EACCES" || code === "EPERM")
-      throw mediaUnreadable("The server may not read the file.", error);
-    throw error;
-  }
 }

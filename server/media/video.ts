@@ -1,10 +1,16 @@
-import { type DecodedFrame, type DecodeRequest, decodeFrames, verifyIndex } from "./decode.js";
+import {
+  cutShortBefore,
+  type DecodedFrame,
+  type DecodeRequest,
+  decodeFrames,
+  verifyIndex,
+} from "./decode.js";
 import type { MediaLimits } from "./limits.js";
 import { probeVideo } from "./probe.js";
-import { checkedRange, rememberLastFrame } from "./range.js";
+import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { Demuxer } from "./sniff.js";
 import type { FrameRange, MediaSource } from "./source.js";
-import { keyframeFrom } from "./video-index.js";
+import { keyframeFrom, timestampUs } from "./video-index.js";
 
 /**
  * Pictures held while going backward, which has to decode forward, a stretch at a time: more means fewer pictures
@@ -77,6 +83,11 @@ export async function openVideo(
     facts,
     frames,
     frame: rememberLastFrame(frames),
+    timeOf(position) {
+      checkedIndex(facts, position);
+      if (position >= index.pts.length) throw cutShortBefore(position);
+      return timestampUs(index, position);
+    },
     async close() {
       closing.abort(new DOMException("the video was closed", "AbortError"));
       await Promise.allSettled(processes);

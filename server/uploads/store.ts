@@ -5,7 +5,8 @@ import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
 import { type Clock, systemClock } from "../clock.js";
 import { systemErrorCode } from "../media/errors.js";
-import { type MediaFacts, type MediaSource, type OpenMediaOptions, openMedia } from "../media/source.js";
+import { openMedia } from "../media/open.js";
+import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
 import { makeUploadDirectory } from "./directory.js";
 
 export interface UploadLimits {

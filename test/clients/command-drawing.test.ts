@@ -14,7 +14,7 @@ import { createOverlayStyle } from "../../clients/drawing/overlay-style.js";
 import { colourOf } from "../../clients/drawing/palette.js";
 import { drawSprite } from "../../clients/drawing/picture.js";
 import { encodeMask, type FrameMessage, type Mask, maskBox } from "../../protocol/index.js";
-import { openMedia } from "../../server/media/source.js";
+import { openMedia } from "../../server/media/open.js";
 import { makeClip, mediaPath, readFrameNumber } from "../helpers/media.js";
 
 const SIZE = 12;

@@ -1,7 +1,7 @@
 /** `masklet track` against a real server; the model is scripted, except where the whole way is tried. */
 import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openMedia } from "../../server/media/source.js";
+import { openMedia } from "../../server/media/open.js";
 import { callCommand, readFrames, startCommand } from "../helpers/command.js";
 import { makeClip, makeFrameFolder, mediaDirectory, mediaPath } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";

@@ -236,6 +236,17 @@ export async function makeSound(name = "sound.m4a"): Promise<string> {
   return path;
 }
 
+/** A clip of numbered pictures at 25 frames a second that begin 400 ms after its sound. */
+export async function makeLateVideo(name: string, frames: number): Promise<string> {
+  const clip = await makeClip({ name: `late-source-${frames}.mkv`, frames });
+  const path = mediaPath(name);
+  await runFfmpegTool([
+    ...["-f", "lavfi", "-i", "sine=duration=1", "-itsoffset", "0.4", "-i", clip],
+    ...["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-c:a", "aac", path],
+  ]);
+  return path;
+}
+
 /** A numbered picture in the format that the name's extension asks for. */
 export async function makeStill(name: string, index: number, width = 96, height = 64): Promise<string> {
   const path = mediaPath(name);

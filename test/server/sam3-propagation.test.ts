@@ -45,6 +45,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
       for (let place = 0; place < count; place++) yield shown(startFrame + place * step);
     },
     frame: async (index) => shown(index),
+    timeOf: () => null,
     close: async () => {},
   };
   const facts = { session_id: "s", num_frames: numFrames, ...video } as VideoFacts;

@@ -29,7 +29,7 @@
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { createPredictor } from "../../server/index.js";
-import { openMedia } from "../../server/media/source.js";
+import { openMedia } from "../../server/media/open.js";
 import { packContract } from "../../server/packs/contract.js";
 import { makeClip, mediaDirectory, mediaPath, paintFrame } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";

@@ -1,7 +1,8 @@
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type MediaFrame, openMedia } from "../../../server/media/source.js";
+import { openMedia } from "../../../server/media/open.js";
+import type { MediaFrame } from "../../../server/media/source.js";
 import {
   cutShort,
   ffmpegChildren,
@@ -122,6 +123,12 @@ describe("a damaged video", () => {
       code: "media_unreadable",
       message: /Frame 59 /,
     });
+    const cut = expect.objectContaining({
+      code: "media_unreadable",
+      message: expect.stringContaining("Frame 59 "),
+    });
+    expect(() => opened.timeOf(59)).toThrow(cut);
+    expect(opened.timeOf(10)).toBe(400_000);
     await opened.close();
   });
 

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ffmpegPath, ffprobePath, passthroughOptions } from "../../../server/media/binaries.js";
-import { openMedia } from "../../../server/media/source.js";
+import { openMedia } from "../../../server/media/open.js";
 import { ffmpegChildren, makeClip, mediaPath, readFrameNumber } from "../../helpers/media.js";
 
 afterEach(() => {

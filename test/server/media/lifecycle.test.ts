@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { type FrameRange, openMedia } from "../../../server/media/source.js";
+import { openMedia } from "../../../server/media/open.js";
+import type { FrameRange } from "../../../server/media/source.js";
 import { ffmpegChildren, makeClip, readFrameNumber } from "../../helpers/media.js";
 
 const size = { width: 64, height: 48 };

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { naturalOrder } from "../../../server/media/natural-order.js";
-import { type FrameRange, openMedia } from "../../../server/media/source.js";
+import { openMedia } from "../../../server/media/open.js";
+import type { FrameRange } from "../../../server/media/source.js";
 import {
   makeFrameFolder,
   makeStill,
@@ -46,6 +47,8 @@ describe("a folder of pictures", () => {
     expect(await numbers(folder, { startFrame: 10, count: 3, direction: "backward" })).toEqual([10, 9, 8]);
     expect(await numbers(folder, { startFrame: 9, count: 2 })).toEqual([9, 10]);
     expect(readFrameNumber((await media.frame(11, size)).rgb, 96, 64)).toBe(11);
+    expect(media.timeOf(11)).toBeNull();
+    expect(() => media.timeOf(12)).toThrow(expect.objectContaining({ code: "frame_out_of_range" }));
     await expect(media.frame(12, size)).rejects.toMatchObject({ code: "frame_out_of_range" });
   });
 

@@ -1,14 +1,11 @@
 import { createHash } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
-import {
-  type FrameRange,
-  type MediaFrame,
-  type MediaSource,
-  openMedia,
-} from "../../../server/media/source.js";
+import { openMedia } from "../../../server/media/open.js";
+import type { FrameRange, MediaFrame, MediaSource } from "../../../server/media/source.js";
 import {
   ffmpegChildren,
   makeClip,
+  makeLateVideo,
   mediaPath,
   readCorners,
   readFrameNumber,
@@ -125,6 +122,21 @@ describe("frames of a video", () => {
     const media = await open(await makeClip({ name: "times.mkv", frames: 6, timesMs: "500+N*N*20" }));
     const frames = await collect(media);
     expect(frames.map((frame) => frame.timestampUs)).toEqual([0, 1, 4, 9, 16, 25].map((n) => n * 20_000));
+  });
+
+  it("have their times without being decoded", async () => {
+    const media = await open(await makeClip({ name: "times.mkv", frames: 6, timesMs: "500+N*N*20" }));
+    expect(upTo(6).map(media.timeOf)).toEqual([0, 1, 4, 9, 16, 25].map((n) => n * 20_000));
+    for (const index of [-1, 6, 1.5, Number.NaN]) {
+      expect(() => media.timeOf(index)).toThrow(expect.objectContaining({ code: "frame_out_of_range" }));
+    }
+  });
+
+  it("are timed from the start of the container, which sound may begin before them", async () => {
+    const media = await open(await makeLateVideo("late.mp4", 6));
+    const expected = upTo(6).map((n) => 400_000 + n * 40_000);
+    expect(upTo(6).map(media.timeOf)).toEqual(expected);
+    expect((await collect(media)).map((frame) => frame.timestampUs)).toEqual(expected);
   });
 
   it("come upright, whichever way the camera was held", async () => {
