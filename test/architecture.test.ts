@@ -11,7 +11,7 @@ const ARROWS: Record<string, readonly string[]> = {
   protocol: [],
   detector: [],
   memory: [],
-  tracker: ["detector", "memory"],
+  tracker: ["detector", "memory", "protocol/rle.ts"],
   server: ["protocol"],
   "server/engine": ["detector", "memory", "tracker", "protocol", "server/packs"],
   "clients/typescript": ["protocol"],

@@ -4,22 +4,22 @@ import type { Detection } from "../detector/detect.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { semanticLogits } from "../detector/semantic.js";
-import { glance } from "./follow.js";
-import { drawExemplars, lookFor } from "./look.js";
-import { giveBirth } from "./matching.js";
+import { runDetection, segmentExemplars } from "./detection-search.js";
 import type { Frame } from "./model.js";
-import { startObjects } from "./newborns.js";
-import { redraw } from "./outline.js";
-import { associateByOverlap } from "./overlap-association.js";
-import { admit, createObject, showNewborn, toTrack } from "./overlap-step.js";
+import { createObjects } from "./motion/matching.js";
+import { redraw } from "./motion/redraw.js";
+import { rememberFrame } from "./motion/remember.js";
+import { resolveOverlaps } from "./motion/separation.js";
+import type { Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
-import { showSight } from "./plain-step.js";
-import { enroll } from "./probation.js";
 import { type ConceptPrompt, unsupportedByPack } from "./prompts.js";
 import { report, type StepResult } from "./report.js";
-import { settleOverlaps } from "./separation.js";
-import { settle } from "./settle.js";
-import type { Sight } from "./sight.js";
+import { associateSam3 } from "./sam3/association.js";
+import { startHotStart } from "./sam3/hot-start.js";
+import { startObjects } from "./sam3/new-objects.js";
+import { admit, createObject, showNewborn, toTrack } from "./sam3/step.js";
+import { showObservation } from "./sam3/tracking-step.js";
+import { observeFrame } from "./track-objects.js";
 
 export async function promptConcept(
   parts: TrackerParts,
@@ -40,53 +40,53 @@ export async function promptConcept(
     for (const { id, conceptKey } of registry.all()) if (conceptKey !== null) registry.delete(id);
   }
   const levels = await features.get(frame, true);
-  const sights = await glance(parts, levels, frame.index);
+  const observations = await observeFrame(parts, levels, frame.index);
   const query = { concept, exemplars: concept.exemplars.get(frame.index) ?? [] };
-  const { detections: found, outputs } = await lookFor(parts, levels, [query]);
-  parts.lastLook = { features: levels, queries: [query], detections: found };
+  const { detections: found, outputs } = await runDetection(parts, levels, [query]);
+  parts.lastDetection = { features: levels, queries: [query], detections: found };
   const drawn = policy.detect.exemplarIsInstance
-    ? await drawExemplars(parts, levels, concept, exemplars, found)
+    ? await segmentExemplars(parts, levels, concept, exemplars, found)
     : [];
   const detections = [...found, ...drawn];
-  const meeting = policy.associate.identity === "overlap" ? meetByOverlap : meetByMotion;
-  const result = await meeting(parts, levels, frame.index, sights, detections);
+  const meeting = policy.associate.identity === "overlap" ? createObjectsSam3 : createObjectsMotion;
+  const result = await meeting(parts, levels, frame.index, observations, detections);
   return prompt.semanticMap
     ? { result, semanticLogits: semanticLogits(outputs, parts.geometry.m) }
     : { result };
 }
 
 /** By our rules: look-alikes are told apart by where they were going. */
-async function meetByMotion(
+async function createObjectsMotion(
   parts: TrackerParts,
   levels: FrameFeatures,
   frameIndex: number,
-  sights: readonly Sight[],
+  observations: readonly Observation[],
   detections: readonly Detection[],
 ): Promise<StepResult> {
-  const { born, dropped } = giveBirth(parts, frameIndex, detections, sights, true);
+  const { born, dropped } = createObjects(parts, frameIndex, detections, observations, true);
   await redraw(parts, levels, born);
-  settleOverlaps(parts, [...sights, ...born]);
-  await settle(parts.model, levels, frameIndex, born, parts.policy);
-  return report(parts, [...sights, ...born], dropped);
+  resolveOverlaps(parts, [...observations, ...born]);
+  await rememberFrame(parts.model, levels, frameIndex, born, parts.policy);
+  return report(parts, [...observations, ...born], dropped);
 }
 
 /** By SAM 3's rules: what overlaps nothing known is new. */
-async function meetByOverlap(
+async function createObjectsSam3(
   parts: TrackerParts,
   levels: FrameFeatures,
   frameIndex: number,
-  sights: readonly Sight[],
+  observations: readonly Observation[],
   detections: readonly Detection[],
 ): Promise<StepResult> {
   const { policy, registry, history } = parts;
-  const findings = associateByOverlap(sights.map(toTrack), detections, policy, true);
+  const findings = associateSam3(observations.map(toTrack), detections, policy, true);
   const { admitted, dropped } = admit(parts, findings, detections);
-  const known = sights.map((sight) => showSight(parts, sight));
+  const known = observations.map((observation) => showObservation(parts, observation));
   const first = registry.nextId;
   if (policy.detect.promptCreates) {
     const born = admitted.map((detection) => createObject(parts, frameIndex, detection));
     const ids = born.map(({ id }) => id);
-    history.probation = enroll(history.probation, ids, frameIndex, policy.life);
+    history.hotStart = startHotStart(history.hotStart, ids, frameIndex, policy.life);
     history.visited.add(frameIndex);
     const masks = admitted.map(({ maskLogits }) => maskLogits);
     await startObjects(parts, levels, frameIndex, born, masks);

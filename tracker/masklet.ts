@@ -1,7 +1,7 @@
 /** One identity and its life: born from a prompt or a detection, seen or lost, given up or removed. */
 import type { BoxXywh } from "../detector/geometry.js";
 import type { MemoryBank } from "../memory/bank.js";
-import type { Motion } from "./motion.js";
+import type { Motion } from "./motion/motion-model.js";
 import type { TrackerPolicy } from "./policy.js";
 
 /** What the user said about one object on one frame. */
@@ -95,7 +95,7 @@ export interface Witness {
  * One frame in the life of an object.
  * @returns whether it stays; an object on probation that mostly nobody detects was a ghost
  */
-export function liveOn(masklet: Masklet, witness: Witness, life: TrackerPolicy["life"]): boolean {
+export function updateLifecycle(masklet: Masklet, witness: Witness, life: TrackerPolicy["life"]): boolean {
   const unsupported = witness.searched && !witness.detected && witness.visible;
   masklet.lostFrames = witness.visible ? 0 : masklet.lostFrames + 1;
   masklet.state = witness.visible ? "seen" : "lost";

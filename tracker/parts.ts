@@ -2,13 +2,13 @@
 import { type ConceptList, createConceptList, type Tokenize } from "../detector/concepts.js";
 import type { RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
+import type { LastDetection } from "./detection-search.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
-import { createHistory, type History } from "./history.js";
-import type { LastLook } from "./look.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
 import type { PresetName } from "./presets.js";
 import { createRegistry, type Registry } from "./registry.js";
+import { createHistory, type History } from "./sam3/history.js";
 
 export interface VideoTrackerOptions {
   run: RunGraph;
@@ -32,7 +32,7 @@ export interface VideoTrackerOptions {
   /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
   policy?: PolicyOverrides;
   /** `detect` tells which of the model's queries each of its rows is. */
-  tellsQueries?: boolean;
+  hasQueryOutput?: boolean;
   /** Length of the video; absent or null while it is not known. */
   numFrames?: number | null | undefined;
 }
@@ -45,11 +45,11 @@ export interface TrackerParts {
   policy: TrackerPolicy;
   decode: VideoTrackerOptions["decode"];
   numFrames: number | null;
-  tellsQueries: boolean;
+  hasQueryOutput: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
   /** Kept from a prompt to the step after it. */
-  lastLook: LastLook | null;
+  lastDetection: LastDetection | null;
   concepts: ConceptList;
   registry: Registry;
   history: History;
@@ -73,10 +73,10 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     policy,
     decode,
     numFrames: options.numFrames ?? null,
-    tellsQueries: options.tellsQueries ?? false,
+    hasQueryOutput: options.hasQueryOutput ?? false,
     capabilities,
     features: createFeatureCache(model),
-    lastLook: null,
+    lastDetection: null,
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
     history: createHistory(),

@@ -46,7 +46,7 @@ export interface TrackerPolicy {
   associate: {
     /**
      * How objects are told apart. `overlap` is SAM 3's: masks that overlap are the same, with probation, occlusion order and
-     * the shrink rule. `motion` is ours: one to one by overlap and movement, with look-alikes untangled after crossings.
+     * the shrink rule. `motion` is ours: one to one by overlap and movement, with look-alikes resolution after crossings.
      */
     identity: "overlap" | "motion";
     /** Mask IoU that ties a detection to an object, so that it is no new one. Higher: more births. */
@@ -124,7 +124,7 @@ export interface TrackerPolicy {
     clickConfirms: boolean;
     /** An object counts as unsupported also on frames where nobody looked for it, which ends box-only sessions in SAM 3. */
     countUnsearchedFrames: boolean;
-    /** Probation counters start again with each pass. False: what was unsupported forward counts again backward. */
+    /** HotStart counters start again with each pass. False: what was unsupported forward counts again backward. */
     resetHotstartPerPass: boolean;
     /** Motion: first frames of a detected object during which it must prove itself. Higher: ghosts are caught later in life. */
     probationFrames: number;

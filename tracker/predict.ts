@@ -2,7 +2,7 @@
  * Interactive segmentation of one picture: prompts in, candidate masks out, nothing remembered. This is the image
  * predictor of SAM and SAM 2 (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) on the pack's `segment` graph.
  */
-import { withCorners } from "./interactive.js";
+import { withCorners } from "./click-prompt.js";
 import { type Candidates, type Frame, type PointPrompt, PREVIOUS_LOGIT } from "./model.js";
 import type { TrackerParts } from "./parts.js";
 import { PromptError, unsupportedByPack } from "./prompts.js";

@@ -1,7 +1,7 @@
 /** What a frame's work comes to, as the session is told. */
 import { isShown } from "./masklet.js";
+import { CERTAIN, isVisible, type Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
-import { CERTAIN, isVisible, type Sight } from "./sight.js";
 
 export interface TrackedObject {
   objectId: number;
@@ -14,7 +14,7 @@ export interface TrackedObject {
   /** For `mask.objectWiseNonOverlap`. */
   claim?: PixelClaim;
   /** The mask is cleaned when it has the video's size, of holes and specks up to so many pixels; absent: it is clean. */
-  uncleanUpTo?: number;
+  cleanupMaxArea?: number;
 }
 
 /** What decides whose a pixel is that several objects cover. */
@@ -46,12 +46,12 @@ export interface Hiding {
 
 export function report(
   { registry, policy }: TrackerParts,
-  sights: readonly Sight[],
+  observations: readonly Observation[],
   dropped: number,
 ): StepResult {
-  const objects = sights
+  const objects = observations
     .filter(({ masklet }) => registry.get(masklet.id) === masklet)
-    .filter((sight) => isVisible(sight) && isShown(sight.masklet, policy.life))
+    .filter((observation) => isVisible(observation) && isShown(observation.masklet, policy.life))
     .map(({ masklet, maskLogits, prediction }) => ({
       objectId: masklet.id,
       prob: masklet.prob,

@@ -6,28 +6,28 @@
  */
 import { maskExtent } from "../detector/mask-bits.js";
 import { promptConcept } from "./concept-prompt.js";
-import { follow } from "./follow.js";
-import { clearHistory } from "./history.js";
-import type { Knot } from "./knots.js";
-import { isConclusive, isSearched, lookOnce, queriesFor } from "./look.js";
-import { liveOn, startPass } from "./masklet.js";
-import { giveBirth, matchDetections } from "./matching.js";
+import { detectionQueries, detectOnce, isConclusive, runsDetection } from "./detection-search.js";
+import { startPass, updateLifecycle } from "./masklet.js";
 import type { Frame } from "./model.js";
-import { framesUnseen, startMotion } from "./motion.js";
-import { promptObject } from "./object-prompt.js";
-import { redraw } from "./outline.js";
-import { stepByOverlap } from "./overlap-step.js";
+import { clickGuided } from "./motion/click.js";
+import type { Crossing } from "./motion/crossings.js";
+import { createObjects, matchDetections } from "./motion/matching.js";
+import { framesUnseen, startMotion } from "./motion/motion-model.js";
+import { recondition } from "./motion/recondition.js";
+import { redraw } from "./motion/redraw.js";
+import { rememberFrame } from "./motion/remember.js";
+import { resolveOverlaps, separateLookAlikes, updateMotion } from "./motion/separation.js";
+import { isVisible } from "./observation.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
-import { promptPlainly } from "./plain-prompt.js";
-import { stepPlainly } from "./plain-step.js";
 import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
-import { forgive } from "./probation.js";
 import type { Prompt } from "./prompts.js";
-import { recondition } from "./recondition.js";
 import { report, type StepResult } from "./report.js";
-import { learnMotion, separateLookAlikes, settleOverlaps } from "./separation.js";
-import { settle } from "./settle.js";
-import { isVisible } from "./sight.js";
+import { clickSam3 } from "./sam3/click.js";
+import { clearHistory } from "./sam3/history.js";
+import { resetCounters } from "./sam3/hot-start.js";
+import { stepSam3 } from "./sam3/step.js";
+import { stepTrackingOnly } from "./sam3/tracking-step.js";
+import { trackObjects } from "./track-objects.js";
 
 export type { Frame } from "./model.js";
 export type { VideoTrackerOptions } from "./parts.js";
@@ -86,7 +86,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   const { geometry, policy, model, features, concepts, registry, history } = parts;
   let reverse = false;
   let passStarts = true;
-  let knots: Knot[] = [];
+  let crossings: Crossing[] = [];
 
   const isPlain = (objectIds: ReadonlySet<number> | null) =>
     objectIds !== null || (policy.session.clicksAreTrackedPlainly && concepts.all.length === 0);
@@ -94,7 +94,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   /** What is known of movement starts again at each object's nearest memory. */
   function enterPass(frameIndex: number): void {
     passStarts = false;
-    knots = [];
+    crossings = [];
     for (const masklet of registry.all()) {
       const nearest = masklet.bank.nearest(frameIndex);
       const extent = nearest && maskExtent(nearest.maskLogits, geometry.m);
@@ -106,7 +106,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   return {
     async prompt(frame, prompt) {
       if (prompt.kind === "object") {
-        const answer = policy.edit.decoder === "plain" ? promptPlainly : promptObject;
+        const answer = policy.edit.decoder === "plain" ? clickSam3 : clickGuided;
         return answer(parts, frame, prompt);
       }
       return promptConcept(parts, frame, prompt);
@@ -118,48 +118,48 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       reverse = backwards;
       passStarts = true;
       features.forgetPrepared();
-      if (policy.life.resetHotstartPerPass) history.probation = forgive(history.probation);
+      if (policy.life.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
     },
 
     prepare(frame, objectIds = null) {
-      features.prepare(frame, !isPlain(objectIds) && isSearched(parts, frame.index));
+      features.prepare(frame, !isPlain(objectIds) && runsDetection(parts, frame.index));
     },
 
     async step(frame, objectIds = null) {
-      if (isPlain(objectIds)) return stepPlainly(parts, frame, reverse, objectIds);
-      if (policy.associate.identity === "overlap") return stepByOverlap(parts, frame, reverse);
+      if (isPlain(objectIds)) return stepTrackingOnly(parts, frame, reverse, objectIds);
+      if (policy.associate.identity === "overlap") return stepSam3(parts, frame, reverse);
       if (passStarts) enterPass(frame.index);
-      const searching = isSearched(parts, frame.index);
+      const searching = runsDetection(parts, frame.index);
       const levels = await features.get(frame, searching);
-      const sights = await follow(parts, levels, frame.index, reverse);
-      const queries = searching ? queriesFor(parts, frame.index, sights) : [];
-      const detections = await lookOnce(parts, levels, queries);
+      const observations = await trackObjects(parts, levels, frame.index, reverse);
+      const queries = searching ? detectionQueries(parts, frame.index, observations) : [];
+      const detections = await detectOnce(parts, levels, queries);
 
-      const leftover = matchDetections(parts, frame.index, sights, detections);
-      const { born, dropped } = giveBirth(parts, frame.index, leftover, sights, false);
-      await redraw(parts, levels, [...sights.filter(({ replaced }) => replaced), ...born]);
-      const everybody = [...sights, ...born];
-      settleOverlaps(parts, everybody);
-      knots = separateLookAlikes(parts, knots, frame.index, sights, queries.length > 0);
-      await redraw(parts, levels, recondition(parts, frame.index, sights));
-      await settle(model, levels, frame.index, everybody, policy);
+      const leftover = matchDetections(parts, frame.index, observations, detections);
+      const { born, dropped } = createObjects(parts, frame.index, leftover, observations, false);
+      await redraw(parts, levels, [...observations.filter(({ replaced }) => replaced), ...born]);
+      const allObservations = [...observations, ...born];
+      resolveOverlaps(parts, allObservations);
+      crossings = separateLookAlikes(parts, crossings, frame.index, observations, queries.length > 0);
+      await redraw(parts, levels, recondition(parts, frame.index, observations));
+      await rememberFrame(model, levels, frame.index, allObservations, policy);
 
-      learnMotion(parts, frame.index, sights);
+      updateMotion(parts, frame.index, observations);
       const conclusive = queries.filter((query) => isConclusive(query, frame.index));
       const searched = new Set<number | null>(conclusive.map(({ concept }) => concept.key));
-      for (const sight of sights) {
-        const { masklet } = sight;
+      for (const observation of observations) {
+        const { masklet } = observation;
         const witness = {
           frameIndex: frame.index,
-          visible: isVisible(sight),
+          visible: isVisible(observation),
           searched: searched.has(masklet.conceptKey),
-          detected: sight.detection !== null,
-          sure: (sight.detection?.score ?? 0) >= policy.detect.newDetThresh,
+          detected: observation.detection !== null,
+          sure: (observation.detection?.score ?? 0) >= policy.detect.newDetThresh,
         };
-        if (!liveOn(masklet, witness, policy.life)) registry.delete(masklet.id);
+        if (!updateLifecycle(masklet, witness, policy.life)) registry.delete(masklet.id);
       }
       registry.trim();
-      return report(parts, everybody, dropped);
+      return report(parts, allObservations, dropped);
     },
 
     removeObject(id) {
@@ -175,7 +175,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       registry.clear();
       concepts.clear();
       features.clear();
-      parts.lastLook = null;
+      parts.lastDetection = null;
       clearHistory(parts.history);
       reverse = false;
       passStarts = true;

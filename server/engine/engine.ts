@@ -7,10 +7,16 @@
 import { ProtocolError } from "../../protocol/errors.js";
 import type { PolicyOverride } from "../../protocol/policy.js";
 import type { CocoRle } from "../../protocol/rle.js";
+import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
 import type { GraphCosts } from "./graph-costs.js";
 
-/** x, y, width, height relative to the frame, 0..1. */
-export type BoxXywh = [number, number, number, number];
+export type {
+  BoxXywh,
+  FrameOutput,
+  ObjectOutput,
+  PassRequest,
+  PassStart,
+} from "../../tracker/frame-output.js";
 
 /** What a session is about. */
 export interface EngineVideo {
@@ -21,21 +27,6 @@ export interface EngineVideo {
   numFrames?: number;
   /** Single rules in place of the pack's. */
   policy?: PolicyOverride;
-}
-
-/** One direction of a propagation. */
-export interface PassRequest {
-  reverse: boolean;
-  /** Inclusive, in the order of travel. */
-  firstFrame: number;
-  lastFrame: number;
-  /** The frame that the client named to start from; null when it named none. */
-  startFrame: number | null;
-}
-
-export interface PassStart {
-  /** `fetch`: every frame is known already, and `fetch` shows it; otherwise the frames are stepped through. */
-  mode: "full" | "partial" | "fetch";
 }
 
 export interface SessionRules {
@@ -51,23 +42,6 @@ export interface EngineFrame {
   index: number;
   /** `[S, S, 3]` uint8, row by row, red green blue; S is `PackSummary.inputSize`. */
   rgb: Uint8Array;
-}
-
-export interface ObjectOutput {
-  objectId: number;
-  /** 0..1. */
-  prob: number;
-  /** Tight box of the mask; the right and bottom edges are exclusive. */
-  boxXywh: BoxXywh;
-  /** At the size of the video given to `openSession`. */
-  mask: CocoRle;
-}
-
-/** What is known about one frame. Objects whose mask is empty are left out; ids ascend. */
-export interface FrameOutput {
-  frameIndex: number;
-  objects: ObjectOutput[];
-  stats: { tracked: number; dropped: number };
 }
 
 /** All coordinates are relative to the frame, 0..1. */

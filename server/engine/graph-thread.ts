@@ -51,7 +51,7 @@ export function openGraphInThread(
       worker.postMessage({ id, inputs, fetch } satisfies ThreadCall);
     });
 
-  function settle(id: number): Waiting | undefined {
+  function rememberFrame(id: number): Waiting | undefined {
     const found = waiting.get(id);
     waiting.delete(id);
     // A thread that has nothing to do keeps no process alive.
@@ -73,9 +73,9 @@ export function openGraphInThread(
           void worker.terminate();
           return reject(new Error(message.message));
         case "answer":
-          return settle(message.id)?.resolve(message.run);
+          return rememberFrame(message.id)?.resolve(message.run);
         case "failure":
-          return settle(message.id)?.reject(new Error(message.message));
+          return rememberFrame(message.id)?.reject(new Error(message.message));
       }
     });
     worker.on("error", (error) => {

@@ -1,5 +1,7 @@
 /** What the inference process does when it is asked: one pack, many sessions, a tracker for each. */
 import type { CocoRle } from "../../protocol/rle.js";
+import { renderMasks, type VideoSize } from "../../tracker/masks/render.js";
+import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { openPack, type Pack } from "../packs/pack.js";
 import {
@@ -12,10 +14,8 @@ import {
 import { createFramesGiven, type FramesGiven } from "./frames-given.js";
 import type { GraphCosts } from "./graph-costs.js";
 import { type OpenGraphs, openGraphs } from "./graphs.js";
-import { renderMasks, type VideoSize } from "./render.js";
 import type { LoadParams, MethodName, Params, Result } from "./rpc.js";
 import { sessionPolicy } from "./session-policy.js";
-import { createVideoSession, type VideoSession } from "./video-session.js";
 
 export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<Result<M>> } & {
   costs(): GraphCosts;
@@ -23,7 +23,7 @@ export type EngineService = { [M in MethodName]: (params: Params<M>) => Promise<
 
 /** A session, and the frames that it will be asked to step to. */
 interface Open {
-  session: VideoSession;
+  session: TrackingSession;
   given: FramesGiven;
 }
 
@@ -45,7 +45,7 @@ export function createService(log: (level: "info" | "warn", message: string) => 
     if (!found) throw new EngineError("session_not_found", `There is no session "${sessionId}".`);
     return found;
   };
-  const session = (sessionId: string): VideoSession => open(sessionId).session;
+  const session = (sessionId: string): TrackingSession => open(sessionId).session;
 
   async function renderMaps(video: VideoSize, maps: readonly Float32Array[]) {
     const { graphs, pack } = model();
@@ -163,7 +163,7 @@ function summarize({ pack, graphs }: Loaded): PackSummary {
 function newSession(
   loaded: Loaded,
   { width, height, numFrames, policy: override }: EngineVideo,
-): { opened: VideoSession; rules: SessionRules } {
+): { opened: TrackingSession; rules: SessionRules } {
   const { pack, graphs } = loaded;
   const { geometry, bank, decode, capabilities } = pack.manifest;
   const tokenize = (phrase: string) => {
@@ -181,10 +181,10 @@ function newSession(
     capabilities,
     policy,
     numFrames,
-    tellsQueries: graphs.outputs.detect?.includes("query") ?? false,
+    hasQueryOutput: graphs.outputs.detect?.includes("query") ?? false,
   });
   const video = { width, height };
-  const opened = createVideoSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames });
+  const opened = createTrackingSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames });
   return {
     opened,
     rules: { pack: summarize(loaded), defaultStart: policy.session.startsAtVisited ? "visited" : "prompted" },

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { fillHoles } from "../../tracker/fill-holes.js";
+import { fillHoles } from "../../tracker/masks/fill-holes.js";
 import { type ArrayRef, goldenDir, openArrays } from "./golden.js";
 
 const folder = path.join(goldenDir, "..", "cleaning");

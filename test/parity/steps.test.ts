@@ -5,10 +5,10 @@ import { describe, expect, test } from "vitest";
 import { detect } from "../../detector/detect.js";
 import { float32, int32, type RunGraph } from "../../detector/graph.js";
 import { maskBits } from "../../detector/mask-bits.js";
-import { associateByOverlap } from "../../tracker/overlap-association.js";
 import { presets } from "../../tracker/presets.js";
-import { judge, noProbation } from "../../tracker/probation.js";
-import { withoutShrunk } from "../../tracker/shrinkage.js";
+import { associateSam3 } from "../../tracker/sam3/association.js";
+import { emptyHotStart, updateHotStart } from "../../tracker/sam3/hot-start.js";
+import { withoutShrunk } from "../../tracker/sam3/shrinkage.js";
 import { type ArrayRef, goldenDir, openArrays } from "./golden.js";
 
 interface AssociationCase {
@@ -94,7 +94,7 @@ describe("association by overlap", () => {
 
   test.each(association.map((each, index) => [index, each] as const))("case %d", (_, each) => {
     const { thresholds } = each;
-    const found = associateByOverlap(
+    const found = associateSam3(
       masksOf(each.tracks).map((mask, t) => ({
         id: each.ids[t] as number,
         group: each.trackPhrases[t] as number,
@@ -222,13 +222,13 @@ describe("hot start", () => {
       minTrkKeepAlive: settings.min_trk_keep_alive,
       decreaseTrkKeepAliveForEmptyMasklets: settings.decrease_trk_keep_alive_for_empty_masklets,
     };
-    let probation = noProbation;
+    let hotStart = emptyHotStart;
     for (const { frame, removed, suppressed, keepAlive, ...facts } of each.frames) {
-      const verdict = judge(probation, { frameIndex: frame, reverse, ...facts }, rules);
+      const verdict = updateHotStart(hotStart, { frameIndex: frame, reverse, ...facts }, rules);
       expect(verdict.removed, `frame ${frame}`).toEqual(new Set(removed));
       expect(verdict.suppressed, `frame ${frame}`).toEqual(new Set(suppressed));
-      expect(verdict.probation.keepAlive, `frame ${frame}`).toEqual(new Map(keepAlive));
-      probation = verdict.probation;
+      expect(verdict.hotStart.keepAlive, `frame ${frame}`).toEqual(new Map(keepAlive));
+      hotStart = verdict.hotStart;
     }
   });
 

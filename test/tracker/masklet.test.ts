@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryBank } from "../../memory/bank.js";
-import { createMasklet, isShown, liveOn, type Masklet, startPass } from "../../tracker/masklet.js";
+import { createMasklet, isShown, type Masklet, startPass, updateLifecycle } from "../../tracker/masklet.js";
 import { presets } from "../../tracker/presets.js";
 
 const life = presets.compact.life;
@@ -16,7 +16,7 @@ function masklet(conceptKey: number | null = 0): Masklet {
 /** "D" detected, "t" tracked without a detection, "." unseen, "?" tracked on a frame on which nobody looked. */
 function live(subject: Masklet, frames: string, first = 1): boolean {
   return [...frames].every((sign, index) =>
-    liveOn(
+    updateLifecycle(
       subject,
       {
         frameIndex: first + index,
@@ -78,9 +78,9 @@ describe("the life of a detected object", () => {
     const subject = { ...masklet(), confirmed: false };
     expect(isShown(subject, strict)).toBe(false);
     const witness = { frameIndex: 1, visible: true, searched: true, detected: true };
-    liveOn(subject, { ...witness, sure: false }, strict);
+    updateLifecycle(subject, { ...witness, sure: false }, strict);
     expect(isShown(subject, strict)).toBe(false);
-    liveOn(subject, { ...witness, sure: true }, strict);
+    updateLifecycle(subject, { ...witness, sure: true }, strict);
     expect(isShown(subject, strict)).toBe(true);
   });
 });

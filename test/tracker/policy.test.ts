@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { shouldRecondition } from "../../tracker/motion/recondition.js";
 import { resolvePolicy } from "../../tracker/policy.js";
 import { presets } from "../../tracker/presets.js";
-import { shouldRecondition } from "../../tracker/recondition.js";
 
 it("takes defaults, then the manifest, then overrides", () => {
   const manifest = { scoreThreshold: 0.4, nmsIou: 0.3, newObjectScore: 0.6 };

@@ -1,8 +1,8 @@
 /** A session as the inference process keeps one, over a scripted detector and tracker: what a client would be shown. */
 import type { FrameOutput } from "../../server/engine/engine.js";
-import { createVideoSession } from "../../server/engine/video-session.js";
 import { type PolicyOverrides, resolvePolicy } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
+import { createTrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { createTraceBench, frame, type Rect, type Script, SIDE } from "./trace-bench.js";
 
@@ -24,7 +24,14 @@ export function openTraceSession(
   const bench = createTraceBench(script, preset, overrides, numFrames);
   const policy = resolvePolicy(overrides, undefined, preset);
   const tracker = createVideoTracker({ ...bench.options, policy });
-  const session = createVideoSession({ tracker, policy, run: bench.options.run, m: SIDE, video, numFrames });
+  const session = createTrackingSession({
+    tracker,
+    policy,
+    run: bench.options.run,
+    m: SIDE,
+    video,
+    numFrames,
+  });
   const prompt = session.prompt.bind(session);
 
   async function propagate(frames: readonly number[], startFrame: number | null = null): Promise<Shown> {

@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import type { FrameFeatures } from "../../detector/graph.js";
+import type { MemoryEntry } from "../../memory/bank.js";
+import type { Selection } from "../../memory/select.js";
+import {
+  clicksHonoured,
+  editObject,
+  extendsPrompt,
+  mergePrompts,
+  toPointPrompt,
+} from "../../tracker/click-prompt.js";
+import type { PromptState } from "../../tracker/masklet.js";
+import type { Model, Prediction } from "../../tracker/model.js";
+import { presets } from "../../tracker/presets.js";
+
+const click = (x: number, y: number, label: 0 | 1 = 1): PromptState => ({
+  points: [[x, y]],
+  labels: [label],
+});
+const box = [0.2, 0.2, 0.4, 0.6] as const;
+const replaced = { clearOldPoints: true, clearOldBoxes: true };
+const added = { ...replaced, clearOldPoints: false };
+
+describe("what was said about an object on a frame", () => {
+  it("adds up or is replaced", () => {
+    const old = { ...click(0.1, 0.1), box };
+    expect(mergePrompts(old, click(0.5, 0.5, 0), added)).toEqual({
+      points: [
+        [0.1, 0.1],
+        [0.5, 0.5],
+      ],
+      labels: [1, 0],
+      box,
+    });
+    expect(mergePrompts(old, click(0.5, 0.5), replaced)).toEqual(click(0.5, 0.5));
+    const boxStays = mergePrompts(old, click(0.5, 0.5), { ...replaced, clearOldBoxes: false });
+    expect(boxStays).toEqual({ ...click(0.5, 0.5), box });
+  });
+
+  it("becomes box corners, then clicks", () => {
+    const { points, labels } = toPointPrompt({ ...click(0.5, 0.5, 0), box }, 16);
+    expect(labels).toEqual([2, 3, 0]);
+    expect(points[0]).toEqual([0.2, 0.2]);
+    expect(points[1]?.[0]).toBeCloseTo(0.6);
+    expect(points[1]?.[1]).toBeCloseTo(0.8);
+    expect(points[2]).toEqual([0.5, 0.5]);
+  });
+
+  it("keeps the first and the last half of too many clicks", () => {
+    const many = {
+      points: Array.from({ length: 9 }, (_, i) => [i / 10, 0] as const),
+      labels: new Array(9).fill(1),
+    };
+    expect(toPointPrompt(many, 4).points.map(([x]) => x)).toEqual([0, 0.1, 0.7, 0.8]);
+  });
+
+  it("goes on when everything said before is said again, and no other box is drawn", () => {
+    const both = mergePrompts(click(0.1, 0.1), click(0.5, 0.5), added);
+    expect(extendsPrompt(click(0.1, 0.1), both)).toBe(true);
+    expect(extendsPrompt(click(0.1, 0.1), click(0.5, 0.5))).toBe(false);
+    expect(extendsPrompt(click(0.1, 0.1), click(0.1, 0.1, 0))).toBe(false);
+    expect(extendsPrompt({ points: [], labels: [], box }, click(0.5, 0.5))).toBe(true);
+    expect(extendsPrompt(click(0.1, 0.1), { ...click(0.1, 0.1), box })).toBe(false);
+  });
+
+  it("is honoured by a mask that has every click on its side", () => {
+    const mask = Float32Array.of(1, -1, -1, -1);
+    const said = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), added);
+    expect(clicksHonoured(mask, 2, said)).toBe(2);
+    expect(clicksHonoured(mask, 2, click(1, 0, 1))).toBe(0);
+  });
+});
+
+describe("answering a prompt", () => {
+  const side = 2;
+  const left = Float32Array.of(1, -1, 1, -1);
+  const right = Float32Array.of(-1, 1, -1, 1);
+  const empty = Float32Array.of(-1, -1, -1, -1);
+  const memories = { memories: [{}], pointers: [] } as unknown as Selection;
+  const none: Selection = { memories: [], pointers: [] };
+  const entry = { maskLogits: right } as MemoryEntry;
+
+  /** A model whose graphs answer with fixed masks, and what it was asked. */
+  function scripted(masks: { segment: Float32Array; track: Float32Array }) {
+    const asked: string[] = [];
+    const answer = (maskLogits: Float32Array): Prediction => ({
+      maskLogits,
+      score: 1,
+      iou: 1,
+      pointer: new Float32Array(1),
+    });
+    const model = {
+      segment: async (_: FrameFeatures, __: unknown, previous: Float32Array | null) => {
+        asked.push(previous ? `segment after ${[...previous]}` : "segment");
+        return answer(masks.segment);
+      },
+      trackPrompted: async () => {
+        asked.push("track");
+        return answer(masks.track);
+      },
+    } as unknown as Model;
+    const edit = async (context: Partial<Parameters<typeof editObject>[2]>, useMemory = true) => {
+      const full = {
+        prompt: click(0, 0),
+        before: undefined,
+        known: undefined,
+        selection: none,
+        side,
+        ...context,
+      };
+      const { maskLogits } = await editObject(model, {} as FrameFeatures, full, {
+        ...presets.compact.edit,
+        usePrevMemFrame: useMemory,
+      });
+      return [maskLogits, asked] as const;
+    };
+    return edit;
+  }
+
+  it("asks memory first when other frames remember the object", async () => {
+    const edit = scripted({ segment: right, track: left });
+    expect(await edit({ selection: memories })).toEqual([left, ["track"]]);
+  });
+
+  it("redraws when what memory gives ignores a click", async () => {
+    const edit = scripted({ segment: left, track: right });
+    expect(await edit({ selection: memories })).toEqual([left, ["track", "segment after -1,1,-1,1"]]);
+    const absent = scripted({ segment: left, track: empty });
+    expect(await absent({ selection: memories })).toEqual([left, ["track", "segment"]]);
+  });
+
+  it("asks no memory for a box, for a further click on the frame, or when told not to", async () => {
+    const segment = [left, ["segment"]];
+    const edit = () => scripted({ segment: left, track: right });
+    expect(await edit()({ selection: memories, prompt: { points: [], labels: [], box } })).toEqual(segment);
+    expect(await edit()({ selection: memories, before: click(0, 0) })).toEqual(segment);
+    expect(await edit()({ selection: memories }, false)).toEqual(segment);
+  });
+
+  it("starts from the mask so far when the prompt goes on from it, and from nothing when it does not", async () => {
+    const edit = () => scripted({ segment: left, track: right });
+    const goesOn = ["segment after -1,1,-1,1"];
+    expect((await edit()({ known: entry, before: click(0, 0) }))[1]).toEqual(goesOn);
+    expect((await edit()({ known: entry, before: click(0.9, 0) }))[1]).toEqual(["segment"]);
+    expect((await edit()({ known: entry }))[1]).toEqual(goesOn);
+    expect((await edit()({ known: entry, prompt: { points: [], labels: [], box } }))[1]).toEqual(["segment"]);
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { maskBits, maskExtent } from "../../../detector/mask-bits.js";
+import { associate, type Sighting, type TrackView } from "../../../tracker/motion/association.js";
+import { observe, startMotion } from "../../../tracker/motion/motion-model.js";
+import { presets } from "../../../tracker/presets.js";
+
+const SIDE = 40;
+const rules = {
+  associate: presets.compact.associate,
+  motion: presets.compact.motion,
+  sameThingIou: presets.compact.detect.sameThingIou,
+};
+const FRAME = 10;
+
+/** A square of `size` pixels around a point. */
+function square(x: number, y: number, size = 8): Float32Array {
+  const mask = new Float32Array(SIDE * SIDE).fill(-1);
+  for (let dy = 0; dy < size; dy++) {
+    for (let dx = 0; dx < size; dx++) mask[(y - size / 2 + dy) * SIDE + (x - size / 2 + dx)] = 1;
+  }
+  return mask;
+}
+
+const nothing = new Float32Array(SIDE * SIDE).fill(-1);
+
+function extentOf(mask: Float32Array) {
+  return maskExtent(mask, SIDE) ?? expect.fail("an empty mask has no extent");
+}
+
+/** An object of concept 0 that stood still at a point until `seen`, and whose tracked mask is now `mask`. */
+function track(
+  x: number,
+  y: number,
+  mask: Float32Array,
+  seen = FRAME - 1,
+  concept: number | null = 0,
+): TrackView {
+  let motion = startMotion(extentOf(square(x, y)), seen - 3);
+  for (const frame of [seen - 2, seen - 1, seen]) {
+    motion = observe(motion, extentOf(square(x, y)), frame, "whole", presets.compact.motion);
+  }
+  return { conceptKey: concept, bits: maskBits(mask), motion, lost: seen < FRAME - 1 };
+}
+
+function sighting(mask: Float32Array, concept = 0, claimed = false): Sighting {
+  return { concepts: new Set([concept]), bits: maskBits(mask), extent: extentOf(mask), claimed };
+}
+
+function pairs(tracks: TrackView[], sightings: Sighting[]) {
+  const { matches, unmatched } = associate(tracks, sightings, FRAME, rules);
+  return { pairs: matches.map(({ track, detection }) => [track, detection]).sort(), unmatched };
+}
+
+describe("association", () => {
+  it("pairs by overlap, and leaves the rest over", () => {
+    const left = square(10, 10);
+    const right = square(30, 10);
+    expect(pairs([track(10, 10, left), track(30, 10, right)], [sighting(right), sighting(left)])).toEqual({
+      pairs: [
+        [0, 1],
+        [1, 0],
+      ],
+      unmatched: [],
+    });
+    expect(pairs([track(10, 10, left)], [sighting(square(30, 30))])).toEqual({ pairs: [], unmatched: [0] });
+  });
+
+  it("believes motion when both tracked masks have settled on the look-alike in front", () => {
+    const front = square(18, 20);
+    const tracks = [track(18, 20, front), track(26, 20, front)];
+    expect(pairs(tracks, [sighting(square(26, 20)), sighting(front)]).pairs).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+  });
+
+  it("is contested when another object might as well be meant, and only then", () => {
+    const front = square(20, 20);
+    const isContested = (rival: TrackView) =>
+      associate([track(20, 20, front), rival], [sighting(front)], FRAME, rules).matches[0]?.contested;
+    expect(isContested(track(21, 20, front))).toBe(true);
+    expect(isContested(track(28, 20, front))).toBe(false);
+    expect(isContested(track(21, 20, front, FRAME - 1 - presets.compact.associate.contestFrames))).toBe(
+      false,
+    );
+  });
+
+  it("gives a detection near a lost object to it, unless it has grown too much or too long has passed", () => {
+    const away = 8;
+    const seen = FRAME - 8;
+    expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20 + away, 20))]).pairs).toEqual([[0, 0]]);
+    expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20, 20, 20))]).unmatched).toEqual([0]);
+    const forgotten = FRAME - presets.compact.associate.relinkFrames - 1;
+    expect(pairs([track(20, 20, nothing, forgotten)], [sighting(square(20, 20))]).unmatched).toEqual([0]);
+  });
+
+  it("does not let an object that is in sight jump to a detection beside it", () => {
+    expect(pairs([track(16, 20, square(16, 20))], [sighting(square(24, 20))]).unmatched).toEqual([0]);
+  });
+
+  it("gives another concept's detection to an object only when it is the same thing", () => {
+    const mask = square(20, 20);
+    expect(pairs([track(20, 20, mask)], [sighting(mask, 1)]).pairs).toEqual([[0, 0]]);
+    expect(pairs([track(20, 20, mask)], [sighting(square(23, 20), 1)]).unmatched).toEqual([0]);
+  });
+
+  it("leaves a detection that lies on an object of the user's to whoever lies there too", () => {
+    const mask = square(20, 20);
+    expect(pairs([track(20, 20, nothing, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask)], [sighting(mask, 0, true)]).pairs).toEqual([[0, 0]]);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from "vitest";
+import type { FrameFeatures } from "../../../detector/graph.js";
+import { maskBits, maskIou } from "../../../detector/mask-bits.js";
+import type { Masklet } from "../../../tracker/masklet.js";
+import type { PointPrompt } from "../../../tracker/model.js";
+import { redraw } from "../../../tracker/motion/redraw.js";
+import { trackedObservation } from "../../../tracker/observation.js";
+import type { TrackerParts } from "../../../tracker/parts.js";
+import { change, presets } from "../../../tracker/presets.js";
+
+const SIDE = 20;
+const found = rows(4, 9);
+const drawn = rows(5, 10);
+const overlap = maskIou(maskBits(found), maskBits(drawn));
+
+/** Whole rows of a square grid, `from` up to and including `to`. */
+function rows(from: number, to: number): Float32Array {
+  return Float32Array.from({ length: SIDE * SIDE }, (_, pixel) => {
+    const row = Math.floor(pixel / SIDE);
+    return row >= from && row <= to ? 4 : -4;
+  });
+}
+
+/** What a mask became, and what the decoder was asked. */
+async function redrawn(redrawnIou: number, mask = found, points = true) {
+  const asked: { prompt: PointPrompt; previous: Float32Array | null }[] = [];
+  const segment = async (_: FrameFeatures, prompt: PointPrompt, previous: Float32Array | null) => {
+    asked.push({ prompt, previous });
+    return { maskLogits: drawn, score: 5, iou: 0.9, pointer: new Float32Array() };
+  };
+  const policy = change(presets.compact, { mask: { redrawnIou } });
+  const parts = { policy, geometry: { m: SIDE }, capabilities: { points }, model: { segment } };
+  const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer: new Float32Array() };
+  const observation = trackedObservation({} as Masklet, prediction, mask);
+  await redraw(parts as unknown as TrackerParts, {} as FrameFeatures, [observation]);
+  return { shown: observation.maskLogits, asked };
+}
+
+describe("a detected mask", () => {
+  it("is drawn again from its own box, right and bottom exclusive, and from itself", async () => {
+    const { shown, asked } = await redrawn(0.5);
+    expect(maskIou(maskBits(shown), maskBits(drawn))).toBe(1);
+    const corners = [
+      [0, 4 / SIDE],
+      [1, 10 / SIDE],
+    ];
+    expect(asked).toEqual([{ prompt: { points: corners, labels: [2, 3] }, previous: found }]);
+  });
+
+  it("stays when the drawing overlaps it less than redrawnIou", async () => {
+    expect((await redrawn(overlap)).shown).not.toBe(found);
+    expect((await redrawn(overlap + 0.01)).shown).toBe(found);
+  });
+
+  it("is not drawn again at 0, when it is empty, or by a pack that takes no boxes", async () => {
+    expect((await redrawn(0)).asked).toEqual([]);
+    expect((await redrawn(0.5, rows(SIDE, SIDE))).asked).toEqual([]);
+    expect((await redrawn(0.5, found, false)).asked).toEqual([]);
+  });
+});

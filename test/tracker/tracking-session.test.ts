@@ -1,0 +1,238 @@
+/** SAM 3's traces that concern whole propagations, run against the session layer and a scripted detector and tracker. */
+import { describe, expect, it } from "vitest";
+import { decodeMask } from "../../protocol/rle.js";
+import type { FrameOutput } from "../../server/engine/engine.js";
+import type { PolicyOverrides } from "../../tracker/policy.js";
+import type { PresetName } from "../../tracker/presets.js";
+import { type Found, frame, type Rect, type Script, SIDE, upTo } from "./trace-bench.js";
+import { idsOf, openTraceSession as open } from "./trace-session.js";
+
+const A: Rect = [4, 4, 5, 5];
+const B: Rect = [12, 12, 5, 5];
+const found = (rect: Rect, score = 0.9): Found => ({ rect, score });
+const always = { detect: () => [found(A)] };
+
+describe("the stream's lag", () => {
+  it("shows frame f when f+14 is done, and the rest at the end", async () => {
+    const { name, propagate } = open(always, "sam3", 20);
+    await name(0);
+    const { frames, lag } = await propagate(upTo(19));
+    expect(frames).toEqual(upTo(19));
+    expect(lag.slice(0, 6)).toEqual([15, 16, 17, 18, 19, 20]);
+    expect(lag.slice(6).every((at) => at === 20)).toBe(true);
+  });
+
+  it("is as long as the policy says; without it frames are shown at once", async () => {
+    const lags = async (hotstartDelay: number) => {
+      const life = { hotstartDelay, hotstartUnmatchThresh: 1, hotstartDupThresh: 1 };
+      const { name, propagate } = open(always, "sam3", 5, { life });
+      await name(0);
+      return (await propagate(upTo(4))).lag;
+    };
+    expect([await lags(0), await lags(3)]).toEqual([
+      [1, 2, 3, 4, 5],
+      [3, 4, 5, 5, 5],
+    ]);
+  });
+
+  it("keeps what ended out of every frame that had not been shown (trace 1)", async () => {
+    const boxed = { detect: (_: number, hasBox: boolean) => (hasBox ? [found(A)] : []) };
+    const run = async (numFrames: number, preset: PresetName = "sam3") => {
+      const { show, propagate } = open(boxed, preset, numFrames);
+      const { output } = await show(0, A);
+      expect([idsOf(output), output.objects[0]?.prob]).toEqual([[0], expect.closeTo(0.9)]);
+      return (await propagate(upTo(numFrames - 1))).ids.filter((ids) => ids.length > 0).length;
+    };
+    expect([await run(20), await run(8), await run(20, "masklet")]).toEqual([0, 8, 20]);
+  });
+
+  it("hides what is not confirmed two frames on", async () => {
+    const late = { detect: (index: number) => (index === 0 || index >= 3 ? [found(A)] : []) };
+    const firstShown = async (life: PolicyOverrides["life"]) => {
+      const on = { maskletConfirmationEnable: true, ...life };
+      const { name, propagate } = open(late, "sam3", 10, { life: on });
+      await name(0);
+      return (await propagate(upTo(9))).ids.findIndex((ids) => ids.length > 0);
+    };
+    // The third detection in a row is on frame 5.
+    expect([await firstShown({}), await firstShown({ maskletConfirmationLookahead: 0 })]).toEqual([3, 5]);
+  });
+});
+
+describe("propagation modes (trace 3)", () => {
+  it("are full twice and then fetch, from what the first passes visited", async () => {
+    const { name, propagate, modes, tracks } = open(always, "sam3", 12);
+    await name(5);
+    expect((await propagate(upTo(11, 5))).frames).toEqual(upTo(11, 5));
+    expect((await propagate(upTo(0, 4))).frames).toEqual(upTo(0, 4));
+    expect(modes()).toEqual(["full", "full"]);
+    const before = tracks();
+    const { frames, ids } = await propagate(upTo(11));
+    expect([frames, ids.every((list) => list.join() === "0")]).toEqual([upTo(11), true]);
+    expect([modes().at(-1), tracks()]).toEqual(["fetch", before]);
+  });
+
+  it("are full and fetch when the first one named an end of the video", async () => {
+    const { name, propagate, modes } = open(always, "sam3", 12);
+    await name(0);
+    await propagate(upTo(11), 0);
+    await propagate(upTo(11), 0);
+    expect(modes()).toEqual(["full", "fetch"]);
+  });
+
+  it("only show what is known after an early end; masklet visits what is missing (trace 4)", async () => {
+    const run = async (preset: PresetName) => {
+      const { name, propagate } = open(always, preset, 12);
+      await name(5);
+      await propagate(upTo(8, 5), 5);
+      await propagate(upTo(2, 4), 5);
+      return (await propagate(upTo(11, 2))).ids.map((ids) => ids.length);
+    };
+    expect(await run("sam3")).toEqual([1, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
+    expect((await run("masklet")).every((count) => count === 1)).toBe(true);
+  });
+
+  it("end tracking when an object is removed first, which masklet does not do (trace 6, quirk 5)", async () => {
+    const two = { detect: () => [found(A), found(B)] };
+    const run = async (preset: PresetName) => {
+      const { name, session, propagate, modes } = open(two, preset, 6);
+      await name(0);
+      expect(session.removeObject(0)).toBe(true);
+      return [(await propagate(upTo(5))).ids.map((ids) => ids.includes(1)), modes().at(-1)];
+    };
+    expect(await run("sam3")).toEqual([[true, false, false, false, false, false], "fetch"]);
+    expect(await run("masklet")).toEqual([Array(6).fill(true), "full"]);
+  });
+
+  it("take a removed object out of what is known, and compute nothing again", async () => {
+    const { name, session, propagate, tracks } = open({ detect: () => [found(A), found(B)] }, "sam3", 6);
+    await name(0);
+    await propagate(upTo(5));
+    const before = tracks();
+    session.removeObject(0);
+    expect((await propagate(upTo(5))).ids.every((ids) => ids.join() === "1")).toBe(true);
+    expect(tracks()).toBe(before);
+  });
+
+  it("track a corrected object alone, twice, and leave the others as they were (trace 8)", async () => {
+    const { name, click, propagate, session, modes } = open(
+      { detect: () => [found(A), found(B)] },
+      "sam3",
+      20,
+    );
+    await name(0);
+    await propagate(upTo(19));
+    await click(10, 0);
+    const { ids } = await propagate(upTo(19, 10));
+    expect(ids.every((list) => list.join() === "0,1")).toBe(true);
+    await propagate(upTo(0, 9));
+    expect(modes()).toEqual(["full", "refine", "partial", "partial"]);
+    expect(session.history.slice(2).map(({ objectIds }) => objectIds)).toEqual([[0], [0]]);
+  });
+});
+
+describe("clicks first (trace 7, quirk 4)", () => {
+  it("fail in SAM 3, which has noted the object by then", async () => {
+    const { click, session, tracker, modes } = open(always, "sam3", 6);
+    await expect(click(0, 3)).rejects.toMatchObject({ code: "nothing_prompted" });
+    expect([tracker.objectIds(), modes(), session.describe().objectIds]).toEqual([[3], ["add"], [3]]);
+  });
+
+  it("make an object that is tracked, in masklet", async () => {
+    const { click, propagate, modes } = open(always, "masklet", 6);
+    const { output } = await click(0, 3);
+    expect(output.objects.map(({ objectId, prob }) => [objectId, prob])).toEqual([[3, 1]]);
+    expect((await propagate(upTo(5))).ids).toEqual(Array(6).fill([3]));
+    expect(modes()).toEqual(["add", "partial"]);
+  });
+
+  it("work beside a phrase that was named on the frame", async () => {
+    const { name, click } = open({ detect: () => [found(B)] }, "sam3", 6);
+    await name(0);
+    const { output } = await click(0, 7);
+    expect(output.objects.map(({ objectId, prob }) => [objectId, Number(prob.toFixed(1))])).toEqual([
+      [0, 0.9],
+      [7, 1],
+    ]);
+  });
+
+  it("are cleaned at the size of the video, which is finer than the masks", async () => {
+    // The video is twice as wide as the masks: a hole of 9 pixels has 18 there, and one of 8 has 16.
+    const shownArea = async (hole: Rect, policy?: PolicyOverrides) => {
+      const segment = () => ({ rect: [0, 0, SIDE, SIDE] as const, hole });
+      const { name, click } = open({ detect: () => [], segment }, "sam3", 6, policy);
+      await name(0);
+      const { output } = await click(0, 7);
+      const [object] = output.objects;
+      return object && [decodeMask(object.mask).data.filter((bit) => bit).length, object.boxXywh[2]];
+    };
+    const width = 39 / 40;
+    expect(await shownArea([1, 1, 8, 1])).toEqual([800, width]);
+    expect(await shownArea([1, 1, 9, 1])).toEqual([800 - 18, width]);
+    expect(await shownArea([1, 1, 9, 1], { mask: { fillHoleArea: 18 } })).toEqual([800, width]);
+    expect(await shownArea([1, 1, 8, 1], { mask: { fillHoleArea: 0 } })).toEqual([800 - 16, width]);
+  });
+
+  it("are cleaned of a speck that would have made the box larger", async () => {
+    const segment = () => ({ rect: [0, 0, SIDE, SIDE] as const, hole: [10, 0, 9, SIDE] as const });
+    const { name, click } = open({ detect: () => [], segment }, "sam3", 6, { mask: { fillHoleArea: 40 } });
+    await name(0);
+    const { output } = await click(0, 7);
+    expect(output.objects[0]?.boxXywh).toEqual([0, 0, 19 / 40, 19 / 20]);
+  });
+
+  it("join a propagation that is under way", async () => {
+    const { click, session } = open(always, "masklet", 6);
+    await click(0, 3);
+    await session.beginPropagation({ reverse: false, firstFrame: 0, lastFrame: 5, startFrame: null });
+    await session.step(frame(0));
+    await click(1, 4);
+    expect((await session.step(frame(1))).map(idsOf)).toEqual([[3, 4]]);
+  });
+});
+
+it("looks for a phrase that is named while only clicks are tracked", async () => {
+  const { name, click, session } = open({ detect: () => [found(B)] }, "masklet", 6, {
+    life: { hotstartDelay: 0, hotstartUnmatchThresh: 0, hotstartDupThresh: 0 },
+  });
+  await click(0, 3);
+  await session.beginPropagation({ reverse: false, firstFrame: 0, lastFrame: 5, startFrame: null });
+  expect((await session.step(frame(0))).map(idsOf)).toEqual([[3]]);
+  await name(1);
+  expect((await session.step(frame(1))).map(idsOf)).toEqual([[3, 4]]);
+});
+
+describe("whose a pixel is (trace 11)", () => {
+  const whole: Rect = [0, 0, SIDE, SIDE];
+  const script: Script = { detect: () => [found(whole), found(A)] };
+  const areas = ({ objects }: FrameOutput) =>
+    objects.map(({ objectId, mask }) => [objectId, decodeMask(mask).data.filter((bit) => bit).length]);
+
+  it("is the surest object's; the box is that of before in SAM 3, with the last pixel as its edge", async () => {
+    const lone = open({ detect: () => [found(whole)] }, "sam3", 6);
+    const { output } = await lone.name(0);
+    expect(output.objects[0]?.boxXywh).toEqual([0, 0, 39 / 40, 19 / 20]);
+    const shown = open({ detect: () => [found(whole)] }, "masklet", 6);
+    expect((await shown.name(0)).output.objects[0]?.boxXywh).toEqual([0, 0, 1, 1]);
+  });
+
+  it("cuts who is less sure, and leaves it listed with its box, which masklet does not", async () => {
+    const run = async (preset: PresetName, probs: [number, number]) => {
+      const found0 = found(whole, probs[0]);
+      const nms = { detect: { detNmsThresh: 0 } };
+      const { name } = open({ ...script, detect: () => [found0, found(A, probs[1])] }, preset, 6, nms);
+      return (await name(0)).output;
+    };
+    expect(areas(await run("sam3", [0.8, 0.9]))).toEqual([
+      [0, 800 - 50],
+      [1, 50],
+    ]);
+    const covered = await run("sam3", [0.9, 0.8]);
+    expect(areas(covered)).toEqual([
+      [0, 800],
+      [1, 0],
+    ]);
+    expect(covered.objects[1]?.boxXywh).toEqual([8 / 40, 4 / 20, 9 / 40, 4 / 20]);
+    expect(areas(await run("masklet", [0.9, 0.8]))).toEqual([[0, 800]]);
+  });
+});

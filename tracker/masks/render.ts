@@ -1,0 +1,219 @@
+/** Mask logits into what a client gets: full-size masks as runs, boxes relative to the frame. */
+import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector/graph.js";
+import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
+import type { BoxXywh, FrameOutput, ObjectOutput } from "../frame-output.js";
+import type { TrackerPolicy } from "../policy.js";
+import type { PixelClaim, TrackedObject } from "../video-tracker.js";
+import { fillHoles } from "./fill-holes.js";
+import { resolveOwnership, type ShownMask } from "./ownership.js";
+
+export interface VideoSize {
+  width: number;
+  height: number;
+}
+
+interface RenderedMask {
+  mask: CocoRle;
+  /** Pixels inside. */
+  area: number;
+  /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 when nothing is inside. */
+  box: readonly [number, number, number, number];
+  /** uint8 [height, width] of the box: the mask once more, for as long as the frame is being put together. */
+  bits?: Uint8Array;
+}
+
+/** One object's mask at the size of the video, before objects are held against each other. */
+export interface RenderedObject extends Omit<RenderedMask, "area"> {
+  objectId: number;
+  prob: number;
+  claim: PixelClaim;
+}
+
+/** What is made into a mask of the video's size. */
+type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
+
+type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap" | "unknownTrackerProb" | "boxes">;
+
+/** The bits of a run come back as one copy, a byte per pixel and mask; more than this are rendered in several runs. */
+const MAX_BYTES_PER_RUN = 64 * 2 ** 20;
+
+/**
+ * @param m side of the mask logits
+ * @returns those with at least one pixel, by ascending id
+ */
+export async function renderObjects(
+  run: RunGraph,
+  m: number,
+  video: VideoSize,
+  tracked: readonly TrackedObject[],
+  maxBytesPerRun = MAX_BYTES_PER_RUN,
+): Promise<RenderedObject[]> {
+  const rendered = await renderAll(run, m, video, tracked, maxBytesPerRun);
+  const objects: RenderedObject[] = [];
+  for (const [row, { objectId, prob, claim }] of tracked.entries()) {
+    const { area, ...drawn } = rendered[row] as RenderedMask;
+    if (area > 0) objects.push({ objectId, prob, claim: claim ?? UNCLAIMED, ...drawn });
+  }
+  return objects.sort((a, b) => a.objectId - b.objectId);
+}
+
+/** Masks of logits, empty ones included, in their order. @param m side of the logits */
+export async function renderMasks(
+  run: RunGraph,
+  m: number,
+  video: VideoSize,
+  logits: readonly Float32Array[],
+): Promise<CocoRle[]> {
+  const drawn = logits.map((maskLogits) => ({ maskLogits }));
+  return (await renderAll(run, m, video, drawn, MAX_BYTES_PER_RUN)).map(({ mask }) => mask);
+}
+
+async function renderAll(
+  run: RunGraph,
+  m: number,
+  video: VideoSize,
+  drawn: readonly Drawn[],
+  maxBytesPerRun: number,
+): Promise<RenderedMask[]> {
+  const perRun = Math.max(1, Math.floor(maxBytesPerRun / (video.width * video.height)));
+  const rendered: RenderedMask[] = [];
+  for (let start = 0; start < drawn.length; start += perRun) {
+    rendered.push(...(await renderBatch(run, m, video, drawn.slice(start, start + perRun))));
+  }
+  return rendered;
+}
+
+async function renderBatch(
+  run: RunGraph,
+  m: number,
+  { width, height }: VideoSize,
+  batch: readonly Drawn[],
+): Promise<RenderedMask[]> {
+  const stacked = new Float32Array(batch.length * m * m);
+  batch.forEach(({ maskLogits }, row) => {
+    stacked.set(maskLogits, row * m * m);
+  });
+  const outputs = await run(
+    "render",
+    {
+      mask: float32([batch.length, 1, m, m], stacked),
+      size: int32([2], Int32Array.of(height, width)),
+      threshold: float32([], Float32Array.of(0)),
+    },
+    ["bits", "area", "bbox"],
+  );
+  const bits = (outputs.bits as Tensor).data as Uint8Array;
+  const areas = ints(outputs, "area");
+  const bbox = ints(outputs, "bbox");
+  return batch.map(({ cleanupMaxArea = 0 }, row) => {
+    const maskBits = bits.subarray(row * width * height, (row + 1) * width * height);
+    if (cleanupMaxArea > 0) return renderClean(maskBits, width, height, cleanupMaxArea);
+    const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = bbox.subarray(row * 4, row * 4 + 4);
+    const area = areas[row] ?? 0;
+    return toRendered(maskBits, { width, height }, area === 0 ? [0, 0, 0, 0] : [x0, y0, x1, y1], area);
+  });
+}
+
+/** @param bits uint8 [height, width] */
+function renderClean(bits: Uint8Array, width: number, height: number, maxArea: number): RenderedMask {
+  const clean = fillHoles(
+    Float32Array.from(bits, (bit) => (bit ? 1 : -1)),
+    width,
+    maxArea,
+  );
+  const inside = Uint8Array.from(clean, (logit) => (logit > 0 ? 1 : 0));
+  const box = boxOf(inside, width, [0, 0, width, height]);
+  const area = inside.reduce((count, bit) => count + bit, 0);
+  return toRendered(inside, { width, height }, area === 0 ? [0, 0, 0, 0] : box, area);
+}
+
+/** @param bits uint8 [height, width]: nothing but 0 beyond the box */
+function toRendered(
+  bits: Uint8Array,
+  video: VideoSize,
+  box: RenderedMask["box"],
+  area: number,
+): RenderedMask {
+  const mask = encodeMask(bits, video.width, video.height, toXywh(box));
+  return { mask, area, box, bits: crop(bits, video.width, box) };
+}
+
+function toXywh([x0, y0, x1, y1]: RenderedMask["box"]): PixelBox {
+  return [x0, y0, x1 - x0, y1 - y0];
+}
+
+/** uint8 [height, width] → uint8 [y1-y0, x1-x0] */
+function crop(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["box"]): Uint8Array {
+  const part = new Uint8Array((x1 - x0) * (y1 - y0));
+  for (let y = y0; y < y1; y++) part.set(bits.subarray(y * width + x0, y * width + x1), (y - y0) * (x1 - x0));
+  return part;
+}
+
+/** The tight box of the bits inside another one, which it does not leave; inside out when there are none. */
+function boxOf(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["box"]): RenderedMask["box"] {
+  let [left, top, right, bottom] = [x1, y1, x0, y0];
+  for (let y = y0; y < y1; y++) {
+    for (let x = x0; x < x1; x++) {
+      if (!bits[y * width + x]) continue;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x + 1);
+      bottom = Math.max(bottom, y + 1);
+    }
+  }
+  return [left, top, right, bottom];
+}
+
+const UNCLAIMED: PixelClaim = { group: null, prob: null };
+
+/**
+ * Puts a frame together in SAM 3's order: boxes first, then pixels that several objects cover go to one of them. With
+ * `boxes: "shown"` boxes come last, and objects left without a pixel are left out.
+ * @param rendered by ascending id
+ */
+export function assembleFrame(
+  rendered: readonly RenderedObject[],
+  video: VideoSize,
+  frameIndex: number,
+  stats: FrameOutput["stats"],
+  rules: OutputRules,
+): FrameOutput {
+  const { width, height } = video;
+  const isContested = rules.objectWiseNonOverlap && rendered.length > 1;
+  const masks = isContested ? withoutOverlap(rendered, video, rules.unknownTrackerProb) : rendered;
+  const objects = masks.flatMap(({ objectId, prob, box, mask }, index): ObjectOutput[] => {
+    const edge = rules.boxes === "sam3" ? 1 : 0;
+    const source = rules.boxes === "sam3" ? (rendered[index]?.box ?? box) : box;
+    const [x0, y0, x1, y1] = source;
+    if (rules.boxes === "shown" && x1 <= x0) return [];
+    const boxXywh: BoxXywh = [x0 / width, y0 / height, (x1 - x0 - edge) / width, (y1 - y0 - edge) / height];
+    return [{ objectId, prob, boxXywh, mask }];
+  });
+  return { frameIndex, objects, stats };
+}
+
+function withoutOverlap(
+  rendered: readonly RenderedObject[],
+  video: VideoSize,
+  unknown: number,
+): RenderedObject[] {
+  const shown = rendered.map((object): ShownMask => {
+    const bits = object.bits ?? crop(decodeMask(object.mask).data, video.width, object.box);
+    return { claim: object.claim, box: object.box, bits };
+  });
+  const kept = resolveOwnership(shown, unknown);
+  return rendered.map((object, index) => {
+    const bits = kept[index] as Uint8Array;
+    return bits === shown[index]?.bits ? object : withBits(object, bits, video);
+  });
+}
+
+function withBits(object: RenderedObject, bits: Uint8Array, { width, height }: VideoSize): RenderedObject {
+  const [x0, y0, x1, y1] = object.box;
+  const all = new Uint8Array(width * height);
+  for (let y = y0; y < y1; y++)
+    all.set(bits.subarray((y - y0) * (x1 - x0), (y - y0 + 1) * (x1 - x0)), y * width + x0);
+  const tight = boxOf(all, width, object.box);
+  const box = tight[0] < tight[2] ? tight : ([x0, y0, x0, y0] as const);
+  return { ...object, box, mask: encodeMask(all, width, height, toXywh(box)) };
+}

@@ -1,0 +1,188 @@
+/**
+ * Which detection is which object on this frame.
+ *
+ * First everyone is paired at once, by mask overlap and by motion together: overlap alone swaps look-alikes that cross,
+ * because both tracked masks settle on whichever is in front. Then what is left over is offered to lost objects nearby,
+ * so that something coming out from behind an obstacle gets its old id back. Only what remains can be new.
+ */
+import { type MaskBits, type MaskExtent, maskIou } from "../../detector/mask-bits.js";
+import { assignBest } from "../assignment.js";
+import type { TrackerPolicy } from "../policy.js";
+import {
+  emergenceAgreement,
+  extentSize,
+  framesUnseen,
+  type Motion,
+  type MotionRules,
+  motionAgreement,
+  predict,
+  shareKept,
+} from "./motion-model.js";
+
+/** An object, as far as association looks at it. */
+export interface TrackView {
+  conceptKey: number | null;
+  /** The mask that tracking gave on this frame; may be empty. */
+  bits: MaskBits;
+  /** null while nothing is known of where it was. */
+  motion: Motion | null;
+  /** Not seen on the frame before. */
+  lost: boolean;
+}
+
+/** A detection, as far as association looks at it. */
+export interface Sighting {
+  concepts: ReadonlySet<number>;
+  bits: MaskBits;
+  extent: MaskExtent;
+  /** It lies on an object of the user's: only an object that lies there too, and was in sight, may have it. */
+  claimed: boolean;
+}
+
+export interface Match {
+  /** Index into the tracks. */
+  track: number;
+  /** Index into the detections. */
+  detection: number;
+  /** Overlap of the tracked mask and the detection. */
+  maskIou: number;
+  /** Another object might as well be meant: believe the mask, but not the movement. */
+  contested: boolean;
+}
+
+export interface Association {
+  matches: Match[];
+  /** Indices of detections that are nobody's. */
+  unmatched: number[];
+}
+
+export interface AssociationRules {
+  associate: TrackerPolicy["associate"];
+  motion: MotionRules;
+  /** `detect.sameThingIou` of the policy. */
+  sameThingIou: number;
+}
+
+export function associate(
+  tracks: readonly TrackView[],
+  detections: readonly Sighting[],
+  frameIndex: number,
+  rules: AssociationRules,
+): Association {
+  const pairs = tracks.map((track) =>
+    detections.map((detection) => compare(track, detection, frameIndex, rules)),
+  );
+  // Squared, so that one good pair outweighs two poor ones.
+  const first = assignBest(pairs.map((row) => row.map(({ affinity }) => affinity ** 2)));
+  const matches: Match[] = [];
+  const taken = new Set<number>();
+  first.forEach((detection, track) => {
+    if (detection < 0) return;
+    taken.add(detection);
+    const pair = pairs[track]?.[detection] as Pair;
+    const contested = tracks.some(
+      (other, rival) =>
+        rival !== track &&
+        first[rival] === -1 &&
+        contests(other, frameIndex, rules) &&
+        isRival(pair, pairs[rival]?.[detection] as Pair, rules),
+    );
+    matches.push({ track, detection, maskIou: pair.maskIou, contested });
+  });
+
+  const waiting = tracks.map((_, track) => track).filter((track) => first[track] === -1);
+  const left = detections.map((_, detection) => detection).filter((detection) => !taken.has(detection));
+  const second = assignBest(
+    waiting.map((track) =>
+      left.map((detection) =>
+        relinkWeight(tracks[track] as TrackView, detections[detection] as Sighting, frameIndex, rules),
+      ),
+    ),
+  );
+  second.forEach((column, row) => {
+    const detection = left[column];
+    const track = waiting[row];
+    if (detection === undefined || track === undefined) return;
+    taken.add(detection);
+    matches.push({ track, detection, maskIou: pairs[track]?.[detection]?.maskIou ?? 0, contested: false });
+  });
+  return { matches, unmatched: left.filter((detection) => !taken.has(detection)) };
+}
+
+interface Pair {
+  maskIou: number;
+  /** 0 when nothing ties the two together. */
+  affinity: number;
+}
+
+function compare(track: TrackView, detection: Sighting, frameIndex: number, rules: AssociationRules): Pair {
+  const { assocIouThresh, minMotion, motionWeight, lostHandicap } = rules.associate;
+  const iou = maskIou(track.bits, detection.bits);
+  // Another concept's detection speaks for an object only when it is plainly the same thing.
+  if (!isOneOf(detection, track) && iou < rules.sameThingIou) return { maskIou: iou, affinity: 0 };
+  const expected = expectedMotion(track, frameIndex, rules);
+  const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex, rules) : 0;
+  const isTied = iou >= assocIouThresh || moved >= minMotion;
+  // What was just lost settles on look-alikes: only both together are an argument against the user's object.
+  const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < minMotion);
+  if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
+  const affinity = expected ? (1 - motionWeight) * iou + motionWeight * moved : iou;
+  return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? lostHandicap : 0)) };
+}
+
+function isOneOf({ concepts }: Sighting, { conceptKey }: TrackView): boolean {
+  return conceptKey !== null && concepts.has(conceptKey);
+}
+
+/** A lost object may also show a part of itself first. */
+function agreementOf(
+  motion: Motion,
+  lost: boolean,
+  extent: MaskExtent,
+  frameIndex: number,
+  rules: AssociationRules,
+): number {
+  const moved = motionAgreement(motion, extent, frameIndex, rules.motion);
+  if (!lost) return moved;
+  return Math.max(moved, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex, rules.motion));
+}
+
+/** A part says less than the whole. */
+const EMERGENCE_WEIGHT = 0.7;
+
+/** The motion while it still says something. */
+function expectedMotion(
+  { motion }: TrackView,
+  frameIndex: number,
+  { associate }: AssociationRules,
+): Motion | null {
+  return motion && framesUnseen(motion, frameIndex) <= associate.relinkFrames ? motion : null;
+}
+
+function contests(track: TrackView, frameIndex: number, { associate }: AssociationRules): boolean {
+  return track.motion !== null && framesUnseen(track.motion, frameIndex) <= associate.contestFrames;
+}
+
+function isRival(winner: Pair, rival: Pair, { associate }: AssociationRules): boolean {
+  return rival.affinity > 0 && winner.affinity - rival.affinity < associate.clearLead;
+}
+
+/** 0 when the detection cannot be the lost object come back, otherwise the closer the larger. */
+function relinkWeight(
+  track: TrackView,
+  detection: Sighting,
+  frameIndex: number,
+  rules: AssociationRules,
+): number {
+  const { relinkSizes, relinkSizeRatio } = rules.associate;
+  const motion = expectedMotion(track, frameIndex, rules);
+  if (!track.lost || !motion || detection.claimed || !isOneOf(detection, track)) return 0;
+  const own = extentSize(detection.extent);
+  if (shareKept(motion.size, own) < 1 / relinkSizeRatio) return 0;
+  const [cx, cy, width, height] = predict(motion, frameIndex, rules.motion);
+  const [x, y] = detection.extent.centre;
+  // A sliver may be the edge of what comes out from behind something, but then it is close by.
+  const share = 0.5 + 0.5 * shareKept(own, motion.size);
+  const limit = relinkSizes * share * Math.max(Math.hypot(width, height), Math.hypot(...own));
+  return Math.max(0, 1 - Math.hypot(x - cx, y - cy) / limit);
+}

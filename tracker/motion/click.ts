@@ -1,0 +1,80 @@
+/** Clicks or a box on one thing: it becomes an object, or the object is corrected. */
+import { maskExtent } from "../../detector/mask-bits.js";
+import { editObject, mergePrompts } from "../click-prompt.js";
+import type { Masklet } from "../masklet.js";
+import { fillHoles } from "../masks/fill-holes.js";
+import type { Frame } from "../model.js";
+import { CERTAIN } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+import { type ObjectPrompt, PromptError, unsupportedByPack } from "../prompts.js";
+import { report, type StepResult } from "../report.js";
+import { directionFor, memoriesFor, observeFrame, speckArea } from "../track-objects.js";
+import { startMotion } from "./motion-model.js";
+import { resolveOverlaps } from "./separation.js";
+
+export async function clickGuided(
+  parts: TrackerParts,
+  frame: Frame,
+  prompt: ObjectPrompt,
+): Promise<{ result: StepResult; objectId: number }> {
+  const { capabilities, registry, features, model, policy, geometry } = parts;
+  if (!capabilities.points) throw unsupportedByPack("points", capabilities);
+  const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
+  const corrected = existing?.excluded ? undefined : existing;
+  if (!corrected && registry.isFull()) {
+    throw new PromptError("object_limit", `A session follows at most ${policy.life.maxNumObjects} objects.`);
+  }
+
+  const levels = await features.get(frame, false);
+  const { points, labels, boxXywh } = prompt;
+  const before = corrected?.prompts.get(frame.index);
+  const mergedPrompt = mergePrompts(before, { points, labels, ...(boxXywh ? { box: boxXywh } : {}) }, prompt);
+  const selection = corrected
+    ? memoriesFor(corrected, frame.index, directionFor(corrected, frame.index), parts)
+    : { memories: [], pointers: [] };
+  const known = corrected?.bank.at(frame.index);
+  const edited = await editObject(
+    model,
+    levels,
+    { prompt: mergedPrompt, before, known, selection, side: geometry.m },
+    policy.edit,
+  );
+  const maskLogits = fillHoles(edited.maskLogits, geometry.m, speckArea(geometry, policy.mask));
+  const extent = maskExtent(maskLogits, geometry.m);
+  const [memory] = await model.remember(levels, [
+    { maskLogits, score: extent ? CERTAIN : -CERTAIN, isInput: true },
+  ]);
+
+  const motion = extent && startMotion(extent, frame.index);
+  const birth = { conceptKey: null, prob: 1, bornFrame: frame.index, motion, confirmed: true };
+  const masklet = corrected ?? registry.create(birth, prompt.objectId);
+  const owned: Partial<Masklet> = {
+    owned: true,
+    prob: 1,
+    state: extent ? "seen" : "lost",
+    lostFrames: 0,
+    motion,
+  };
+  Object.assign(masklet, owned);
+  masklet.prompts.set(frame.index, mergedPrompt);
+  // What led to the mistake, and what the detector took for the object around here, no longer counts.
+  masklet.bank.clearAround(frame.index, policy.edit.clearFrames);
+  masklet.bank.add({
+    frameIndex: frame.index,
+    kind: "prompted",
+    memory: memory as Float32Array,
+    pointer: edited.pointer,
+    maskLogits,
+    score: edited.score,
+    present: extent !== null,
+  });
+  masklet.bank.demoteAround(
+    frame.index,
+    policy.edit.refinementDetectorCondFrameRemovalWindow,
+    policy.edit.demotedAreForgotten,
+  );
+
+  const observations = await observeFrame(parts, levels, frame.index);
+  resolveOverlaps(parts, observations);
+  return { result: report(parts, observations, 0), objectId: masklet.id };
+}

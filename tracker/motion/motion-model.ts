@@ -1,0 +1,138 @@
+/**
+ * Where an object should be on this frame, from where it was seen: a constant-velocity filter over centre and size.
+ *
+ * Its purpose is telling look-alikes apart while they cross. There masks cut each other, so what is measured then moves
+ * wrongly; the filter is therefore fed only measurements that can be trusted, and extrapolates over the others.
+ */
+import { type BoxCxcywh, boxArea, boxIntersection, cxcywhToXyxy } from "../../detector/geometry.js";
+import type { MaskExtent } from "../../detector/mask-bits.js";
+import type { TrackerPolicy } from "../policy.js";
+
+export interface Motion {
+  /** Relative to the frame, as of `frameIndex`. */
+  centre: readonly [x: number, y: number];
+  size: readonly [width: number, height: number];
+  /** Per frame in the direction of travel. */
+  velocity: readonly [x: number, y: number];
+  /** The last frame that was believed. */
+  frameIndex: number;
+  /** Measurements taken so far: the first ones set the velocity faster. */
+  measured: number;
+}
+
+export type MotionRules = TrackerPolicy["motion"];
+
+export function startMotion(extent: MaskExtent, frameIndex: number): Motion {
+  return { centre: extent.centre, size: extentSize(extent), velocity: [0, 0], frameIndex, measured: 1 };
+}
+
+export function extentSize({ box: [x0, y0, x1, y1] }: MaskExtent): [width: number, height: number] {
+  return [x1 - x0, y1 - y0];
+}
+
+/** Frames since the last belief. */
+export function framesUnseen(motion: Motion, frameIndex: number): number {
+  return Math.abs(frameIndex - motion.frameIndex);
+}
+
+/** Where the object should be; after `coastFrames` of extrapolation it is taken to have stopped. */
+export function predict(motion: Motion, frameIndex: number, rules: MotionRules): BoxCxcywh {
+  const steps = Math.min(framesUnseen(motion, frameIndex), rules.coastFrames);
+  const [cx, cy] = motion.centre;
+  const [vx, vy] = motion.velocity;
+  return [cx + vx * steps, cy + vy * steps, ...motion.size];
+}
+
+/** The smaller of the two widths over the larger, times the same of the heights: 1 for equal sizes. */
+export function sizeAgreement(a: readonly [number, number], b: readonly [number, number]): number {
+  const ratio = (p: number, q: number) => Math.min(p, q) / Math.max(p, q, 1e-6);
+  return ratio(a[0], b[0]) * ratio(a[1], b[1]);
+}
+
+/**
+ * How well a mask fits where an object should be, 0..1: 1 on the spot, 0 from one size away. The search radius grows
+ * with every unseen frame and is wider while the velocity is still unknown.
+ */
+export function motionAgreement(
+  motion: Motion,
+  extent: MaskExtent,
+  frameIndex: number,
+  rules: MotionRules,
+): number {
+  const [cx, cy, width, height] = predict(motion, frameIndex, rules);
+  const [x, y] = extent.centre;
+  const own = extentSize(extent);
+  const reach = Math.max(Math.hypot(width, height), Math.hypot(...own));
+  const unseen = framesUnseen(motion, frameIndex) - 1;
+  const spread = 1 + rules.spreadPerFrame * Math.max(unseen, 0) + (motion.measured < 3 ? 0.5 : 0);
+  const near = 1 - Math.hypot(x - cx, y - cy) / (reach * spread);
+  return Math.max(0, near) * (0.4 + 0.6 * sizeAgreement([width, height], own));
+}
+
+/**
+ * How well a mask fits as a part of an object that is coming out from behind something: the share of its box that lies
+ * where the object should be. 0 for masks larger than the object.
+ */
+export function emergenceAgreement(
+  motion: Motion,
+  extent: MaskExtent,
+  frameIndex: number,
+  rules: MotionRules,
+): number {
+  const [cx, cy, width, height] = predict(motion, frameIndex, rules);
+  const [w, h] = extentSize(extent);
+  if (w > width * 1.2 || h > height * 1.2) return 0;
+  const grown = 1 + rules.spreadPerFrame * Math.max(framesUnseen(motion, frameIndex) - 1, 0);
+  const expected = cxcywhToXyxy([cx, cy, width * grown, height * grown]);
+  return boxIntersection(extent.box, expected) / Math.max(boxArea(extent.box), 1e-9);
+}
+
+/** How much a measurement says: `whole` masks, masks that may be `cut` by another object, masks that say `nothing`. */
+export type Evidence = "whole" | "cut" | "nothing";
+
+/** The motion after seeing the object on a frame. */
+export function observe(
+  motion: Motion,
+  extent: MaskExtent,
+  frameIndex: number,
+  evidence: Evidence,
+  rules: MotionRules,
+): Motion {
+  const steps = framesUnseen(motion, frameIndex);
+  if (steps > rules.coastFrames) return startMotion(extent, frameIndex);
+  const size = extentSize(extent);
+  const shrunk = shareKept(size, motion.size) < rules.wholeRatio;
+  const grown = shareKept(motion.size, size) < rules.wholeRatio;
+  if (steps === 0 || evidence === "nothing" || (evidence === "cut" && shrunk)) return motion;
+
+  const [px, py] = predict(motion, frameIndex, rules);
+  const ex = extent.centre[0] - px;
+  const ey = extent.centre[1] - py;
+  // A mask that grows beside another object is either coming out from behind it or spilling over it.
+  const pull = evidence === "cut" && grown ? 0 : rules.positionGain;
+  const settled = evidence === "cut" ? rules.contactVelocityGain : rules.velocityGain;
+  // A mask that loses or gains a part moves its centre without moving: the velocity stays.
+  const turn = shrunk || grown ? 0 : Math.max(settled, 1 / motion.measured) / steps;
+  // Being hidden only ever shrinks a mask, so growth is believed sooner, and shrinking not at all while touched.
+  const shrinkGain = evidence === "cut" ? 0 : rules.sizeGain;
+  const mix = (from: number, to: number) =>
+    from + (to - from) * (to > from ? Math.sqrt(rules.sizeGain) : shrinkGain);
+  return {
+    centre: [px + ex * pull, py + ey * pull],
+    size: [mix(motion.size[0], size[0]), mix(motion.size[1], size[1])],
+    velocity: [motion.velocity[0] + ex * turn, motion.velocity[1] + ey * turn],
+    frameIndex,
+    measured: motion.measured + 1,
+  };
+}
+
+/** How much of the size `whole` is left in `part`: 1 when it is no smaller in either direction. */
+export function shareKept(part: readonly [number, number], whole: readonly [number, number]): number {
+  return Math.min(1, part[0] / Math.max(whole[0], 1e-6)) * Math.min(1, part[1] / Math.max(whole[1], 1e-6));
+}
+
+/** Whether two objects' predicted boxes meet, grown by a tenth, so that their masks may cut each other. */
+export function inContact(a: BoxCxcywh, b: BoxCxcywh): boolean {
+  const grown = ([cx, cy, w, h]: BoxCxcywh) => cxcywhToXyxy([cx, cy, w * 1.1, h * 1.1]);
+  return boxIntersection(grown(a), grown(b)) > 0;
+}

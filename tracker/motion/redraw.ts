@@ -1,0 +1,25 @@
+/** Outlines of what was detected: a detector's mask is coarse, the decoder that answers clicks follows edges. */
+import type { FrameFeatures } from "../../detector/graph.js";
+import { maskBits, maskExtent, maskIou } from "../../detector/mask-bits.js";
+import { boxPrompt } from "../click-prompt.js";
+import { fillHoles } from "../masks/fill-holes.js";
+import { type Observation, setMask } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+import { speckArea } from "../track-objects.js";
+
+/** Has masks that came from the detector drawn again from the box around them and from themselves, unless another thing results. */
+export async function redraw(
+  { policy, model, capabilities, geometry }: TrackerParts,
+  levels: FrameFeatures,
+  observations: readonly Observation[],
+): Promise<void> {
+  const { redrawnIou } = policy.mask;
+  if (redrawnIou === 0 || !capabilities.points) return;
+  for (const observation of observations) {
+    const extent = maskExtent(observation.maskLogits, geometry.m);
+    if (!extent) continue;
+    const { maskLogits } = await model.segment(levels, boxPrompt(extent.box), observation.maskLogits);
+    if (maskIou(maskBits(maskLogits), observation.bits) >= redrawnIou)
+      setMask(observation, fillHoles(maskLogits, geometry.m, speckArea(geometry, policy.mask)));
+  }
+}

@@ -1,0 +1,62 @@
+/** The end of a frame: what was seen becomes memory. */
+import type { FrameFeatures } from "../../detector/graph.js";
+import type { MemoryEntry } from "../../memory/bank.js";
+import type { Model } from "../model.js";
+import { CERTAIN, isVisible, type Observation } from "../observation.js";
+import type { TrackerPolicy } from "../policy.js";
+
+/**
+ * Remembers a frame for every sight that deserves it, with one call of `seed` and one of `remember` for all of them.
+ * Masks are remembered as they were edited, which is why this comes last.
+ */
+export async function rememberFrame(
+  model: Pick<Model, "seed" | "remember">,
+  features: FrameFeatures,
+  frameIndex: number,
+  observations: readonly Observation[],
+  policy: Pick<TrackerPolicy, "memory">,
+): Promise<void> {
+  const kept = observations.filter(
+    (observation) => observation.stored === null && isMemorable(observation, policy),
+  );
+  const reseeded = kept.filter((observation) => needsOwnPointer(observation));
+  const seeds = await model.seed(
+    features,
+    reseeded.map(({ maskLogits }) => maskLogits),
+  );
+  const memories = await model.remember(
+    features,
+    kept.map((observation) => ({
+      maskLogits: observation.maskLogits,
+      score: isVisible(observation) ? CERTAIN : -CERTAIN,
+      isInput: observation.kind !== "recent",
+    })),
+  );
+  kept.forEach((observation, index) => {
+    const seed = seeds[reseeded.indexOf(observation)];
+    const entry: MemoryEntry = {
+      frameIndex,
+      kind: observation.kind,
+      memory: memories[index] as Float32Array,
+      pointer: seed ?? (observation.prediction?.pointer as Float32Array),
+      maskLogits: observation.maskLogits,
+      score: observation.prediction?.score ?? CERTAIN,
+      present: isVisible(observation),
+    };
+    observation.masklet.bank.add(entry);
+  });
+}
+
+function isMemorable(observation: Observation, { memory }: Pick<TrackerPolicy, "memory">): boolean {
+  if (observation.kind !== "recent") return true;
+  // Whose frame this was is unclear: better no memory than another object's.
+  if (observation.contested) return false;
+  if (!isVisible(observation)) return memory.seenWithin === null;
+  return observation.detection !== null || (observation.prediction?.iou ?? 1) >= memory.minIou;
+}
+
+/** A pointer of another mask would describe the wrong thing, and an absent object's pointer describes nothing. */
+function needsOwnPointer({ prediction, kind, detection, replaced }: Observation): boolean {
+  if (prediction === null || kind !== "recent" || replaced) return true;
+  return detection !== null && prediction.score <= 0;
+}

@@ -1,0 +1,97 @@
+/**
+ * SAM 3's association: whatever overlaps is the same. Many detections may speak for one object and one for many; two
+ * thresholds ask two questions, whether a detection is new and whether an object is supported.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (association of detections and masklets).
+ */
+import { type MaskBits, maskIou } from "../../detector/mask-bits.js";
+import { assignBest } from "../assignment.js";
+import type { TrackerPolicy } from "../policy.js";
+
+/** An object on this frame, after tracking and cleaning. */
+export interface OverlapTrack {
+  id: number;
+  /** Concept that found it; null for an object of the user's. */
+  group: number | null;
+  bits: MaskBits;
+}
+
+export interface OverlapDetection {
+  concepts: ReadonlySet<number>;
+  score: number;
+  bits: MaskBits;
+}
+
+export interface OverlapRules {
+  associate: Pick<
+    TrackerPolicy["associate"],
+    "assocIouThresh" | "trkAssocIouThresh" | "o2oMatchingMaskletsEnable"
+  >;
+  detect: Pick<TrackerPolicy["detect"], "newDetThresh" | "conceptsApart" | "sameThingIou">;
+  recondition: Pick<TrackerPolicy["recondition"], "highConfThresh" | "highIouThresh">;
+}
+
+export interface OverlapFindings {
+  /** Indices of detections that are new objects, in their order. */
+  born: number[];
+  /** Ids of objects with a mask that nothing detected supports. */
+  unmatched: number[];
+  /** Ids of objects without a pixel. */
+  empty: number[];
+  /** For each detection the ids of all objects it overlaps. */
+  matched: number[][];
+  /** For an object that a confident detection fits closely, the index of that detection. */
+  confirmed: Map<number, number>;
+}
+
+/**
+ * @param prompted the user asked for these very detections: they need no higher score to be objects, as they need none
+ *   where nothing is tracked yet
+ */
+export function associateSam3(
+  tracks: readonly OverlapTrack[],
+  detections: readonly OverlapDetection[],
+  { associate, detect, recondition }: OverlapRules,
+  prompted = false,
+): OverlapFindings {
+  const overlap = detections.map((detection) => tracks.map((track) => maskIou(detection.bits, track.bits)));
+  const isOne = ({ concepts }: OverlapDetection, { group }: OverlapTrack) =>
+    !detect.conceptsApart || group === null || concepts.has(group);
+  const ious = detections.map((detection, d) =>
+    tracks.map((track, t) => (isOne(detection, track) ? (overlap[d]?.[t] ?? 0) : 0)),
+  );
+  const supported = associate.o2oMatchingMaskletsEnable ? bestPairs(ious) : ious;
+  const isSupported = (t: number) =>
+    supported.some((row) => (row[t] as number) >= associate.trkAssocIouThresh);
+  const idsWhere = (holds: (track: OverlapTrack, t: number) => boolean) =>
+    tracks.filter(holds).map(({ id }) => id);
+
+  const minScore = tracks.length === 0 || prompted ? 0 : Math.fround(detect.newDetThresh);
+  const isNew = detections.map(
+    ({ score }, d) =>
+      score >= minScore &&
+      !(ious[d] ?? []).some((iou) => iou >= associate.assocIouThresh) &&
+      !(detect.sameThingIou > 0 && (overlap[d] ?? []).some((iou) => iou >= detect.sameThingIou)),
+  );
+  const confirmed = new Map<number, number>();
+  detections.forEach(({ score }, d) => {
+    const row = ious[d] ?? [];
+    const best = row.indexOf(Math.max(...row));
+    const track = tracks[best];
+    if (!track || isNew[d] || score < Math.fround(recondition.highConfThresh)) return;
+    if ((row[best] as number) >= recondition.highIouThresh) confirmed.set(track.id, d);
+  });
+  return {
+    born: isNew.flatMap((is, d) => (is ? [d] : [])),
+    unmatched: idsWhere(({ bits }, t) => bits.area > 0 && !isSupported(t)),
+    empty: idsWhere(({ bits }) => bits.area === 0),
+    matched: ious.map((row) => idsWhere((_, t) => (row[t] as number) >= associate.assocIouThresh)),
+    confirmed,
+  };
+}
+
+/** The same table with only the pairs of the best one-to-one pairing left. */
+function bestPairs(ious: readonly (readonly number[])[]): number[][] {
+  const chosen = assignBest(ious);
+  return ious.map((row, d) => row.map((iou, t) => (chosen[d] === t ? iou : 0)));
+}

@@ -1,0 +1,38 @@
+/**
+ * SAM 3's masklet confirmation: an object is shown only once it was detected on several frames in a row. Off in every
+ * preset.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (masklet confirmation).
+ */
+import type { TrackerPolicy } from "../policy.js";
+
+export interface Standing {
+  /** Frames in a row with a detection. */
+  streak: number;
+  /** For ever, once it is. */
+  confirmed: boolean;
+}
+
+/**
+ * @param ids everybody followed on this frame, the newborn included; the standings of others are dropped
+ * @param matched ids that a detection overlaps, or that were born of one
+ */
+export function confirm(
+  before: ReadonlyMap<number, Standing>,
+  ids: readonly number[],
+  matched: ReadonlySet<number>,
+  rules: Pick<TrackerPolicy["life"], "maskletConfirmationConsecutiveDetThresh">,
+): Map<number, Standing> {
+  return new Map(
+    ids.map((id) => {
+      const { streak: last, confirmed } = before.get(id) ?? { streak: 0, confirmed: false };
+      const streak = matched.has(id) ? last + 1 : 0;
+      const isSure = streak >= rules.maskletConfirmationConsecutiveDetThresh;
+      return [id, { streak, confirmed: confirmed || isSure }];
+    }),
+  );
+}
+
+export function unconfirmedIds(standings: ReadonlyMap<number, Standing>): number[] {
+  return [...standings].flatMap(([id, { confirmed }]) => (confirmed ? [] : [id]));
+}

@@ -1,0 +1,55 @@
+/** Objects that start from a detection taken as truth: their first pointer and memory. */
+import type { FrameFeatures } from "../../detector/graph.js";
+import type { Masklet } from "../masklet.js";
+import { enlarge } from "../masks/resize.js";
+import { CERTAIN } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+
+/** Logits of a mask that is taken as truth: `SCALE * mask + BIAS`. */
+const SCALE = 20;
+const BIAS = -10;
+
+/**
+ * Detections as the model is given masks that are taken as truth.
+ * @param masks logits, float32 [m, m] each
+ * @returns float32 [side, side] each, 1 inside and 0 outside
+ */
+export function toInputMasks(
+  masks: readonly Float32Array[],
+  { geometry: { m, S }, policy: { memory } }: Pick<TrackerParts, "geometry" | "policy">,
+): { inside: Float32Array[]; side: number } {
+  const side = memory.newObjectFine ? S : m;
+  const inside = masks.map((logits) =>
+    enlarge(logits, m, side).map((logit) => (logit > memory.newObjectLogit ? 1 : 0)),
+  );
+  return { inside, side };
+}
+
+/** @param masks detection logits, float32 [m, m] each */
+export async function startObjects(
+  parts: TrackerParts,
+  features: FrameFeatures,
+  frameIndex: number,
+  newborns: readonly Masklet[],
+  masks: readonly Float32Array[],
+): Promise<void> {
+  if (newborns.length === 0) return;
+  const { model, geometry } = parts;
+  const { inside, side } = toInputMasks(masks, parts);
+  const starts = await model.start(features, inside, side);
+  const scores = inside.map((mask) => (mask.includes(1) ? CERTAIN : -CERTAIN));
+  const memories = await model.remember(
+    features,
+    inside.map((mask, index) => ({
+      maskLogits: enlarge(mask, side, geometry.S).map((value) => SCALE * value + BIAS),
+      score: scores[index] as number,
+      isInput: true,
+    })),
+  );
+  newborns.forEach(({ bank }, index) => {
+    const { pointer, maskLogits } = starts[index] as (typeof starts)[number];
+    const score = scores[index] as number;
+    const seen = { kind: "born", score, present: score > 0 } as const;
+    bank.add({ frameIndex, ...seen, memory: memories[index] as Float32Array, pointer, maskLogits });
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * SAM 3's rule for objects that follow one thing: of two whose masks coincide, whoever was hidden more recently is hidden
+ * again, because its track has settled on the one in front.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (suppression by most recent occlusion).
+ */
+import { type MaskBits, maskIou } from "../../detector/mask-bits.js";
+import type { TrackerPolicy } from "../policy.js";
+
+/** Frame of an object that was never hidden. */
+export const NEVER_HIDDEN = -1;
+/** Later than any frame: an object that is being removed loses against everybody. */
+export const BEING_REMOVED = 100_000;
+
+export interface Occludable {
+  /** Only objects of one group compete. */
+  group: number | string | null;
+  bits: MaskBits;
+  /** The frame on which it was hidden last. */
+  lastHidden: number;
+}
+
+/** @returns for each object whether it is hidden on this frame; pairs are judged one by one, also those of hidden ones */
+export function findOccluded(
+  objects: readonly Occludable[],
+  reverse: boolean,
+  rules: Pick<
+    TrackerPolicy["overlap"],
+    "suppressOverlappingBasedOnRecentOcclusionThreshold" | "symmetricOcclusion"
+  >,
+): boolean[] {
+  const minIou = rules.suppressOverlappingBasedOnRecentOcclusionThreshold;
+  const hidden = objects.map(() => false);
+  if (minIou <= 0) return hidden;
+  objects.forEach((a, i) => {
+    objects.forEach((b, j) => {
+      if (j <= i || a.group !== b.group || maskIou(a.bits, b.bits) < minIou) return;
+      if (losesTo(a.lastHidden, b.lastHidden, reverse, rules.symmetricOcclusion)) hidden[i] = true;
+      if (losesTo(b.lastHidden, a.lastHidden, reverse, rules.symmetricOcclusion)) hidden[j] = true;
+    });
+  });
+  return hidden;
+}
+
+/**
+ * Forward both must have been hidden before. Backward SAM 3 compares the other way round but asks the same of the winner
+ * only, so that never having been hidden loses; `symmetric` asks it of both.
+ */
+function losesTo(own: number, other: number, reverse: boolean, symmetric: boolean): boolean {
+  if (other <= NEVER_HIDDEN || (symmetric && own <= NEVER_HIDDEN)) return false;
+  return reverse ? own < other : own > other;
+}

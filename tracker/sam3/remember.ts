@@ -1,0 +1,128 @@
+/** How SAM 3 remembers a frame: everybody is remembered on every frame, from the masks as they were edited. */
+import type { FrameFeatures } from "../../detector/graph.js";
+import type { MemoryEntry } from "../../memory/bank.js";
+import type { Masklet } from "../masklet.js";
+import { enlarge } from "../masks/resize.js";
+import type { Prediction } from "../model.js";
+import { CERTAIN, type Observation } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+import { bucketScore } from "./bucket-score.js";
+import { groupOf } from "./groups.js";
+import type { Correction } from "./recondition.js";
+import { withoutShrunk } from "./shrinkage.js";
+
+/**
+ * Remembers the edited masks. Masks of conditioning frames are remembered again, softly, whenever such a frame is visited,
+ * and so are those of corrected frames: what lasts of a correction is that the frame conditions, and its pointer.
+ */
+export async function rememberTracked(
+  { model, geometry, policy }: TrackerParts,
+  features: FrameFeatures,
+  frameIndex: number,
+  observations: readonly Observation[],
+  corrections: ReadonlyMap<number, Correction>,
+): Promise<void> {
+  const { reconditionWith } = policy.recondition;
+  const corrected = observations.map(({ masklet, maskLogits }) => {
+    const correction = reconditionWith === "detection" ? corrections.get(masklet.id) : undefined;
+    return correction ? correction.detection.maskLogits.map((logit) => (logit >= 0.5 ? 1 : 0)) : maskLogits;
+  });
+  const edited = withoutShrunk(
+    observations.map(({ masklet }, index) => ({
+      group: groupOf(masklet, policy.detect),
+      maskLogits: corrected[index] as Float32Array,
+    })),
+    geometry.m,
+    policy.overlap,
+  );
+  const memories = await model.remember(
+    features,
+    edited.map((maskLogits) => ({
+      maskLogits,
+      score: maskLogits.some((logit) => logit > 0) ? CERTAIN : -CERTAIN,
+      isInput: false,
+    })),
+  );
+  const scores = trackScores(observations);
+  const promoted = new Set(
+    observations.filter(({ masklet }) => corrections.has(masklet.id)).map(({ masklet }) => masklet.bucket),
+  );
+  observations.forEach(({ masklet, stored, prediction }, index) => {
+    const memory = memories[index] as Float32Array;
+    const start = corrections.get(masklet.id)?.start;
+    if (stored) {
+      Object.assign(stored, { memory }, start ? asStart(start) : {});
+      if (corrections.has(masklet.id)) forgetPrompt(masklet, stored);
+    } else if (prediction) {
+      const tracked = trackedEntry(frameIndex, prediction, memory, scores.get(masklet.bucket));
+      masklet.bank.add(tracked);
+      if (!promoted.has(masklet.bucket)) return;
+      masklet.bank.promote(frameIndex, "reconditioned");
+      if (start) Object.assign(masklet.bank.at(frameIndex) as MemoryEntry, asStart(start));
+      const isAlone = observations.every(
+        (other) => other.masklet === masklet || other.masklet.bucket !== masklet.bucket,
+      );
+      if (isAlone) masklet.bank.spendMasksAround(frameIndex, policy.edit.clearMasksWindow);
+    }
+  });
+}
+
+/**
+ * Remembers what the tracker itself drew, at the size of the image, without a thought for the others.
+ * @param isInput as if the masks were given: the port of SAM 3 remembers so on frames on which objects are born
+ */
+export async function rememberTruly(
+  { model, geometry: { m, S } }: TrackerParts,
+  features: FrameFeatures,
+  frameIndex: number,
+  observations: readonly Observation[],
+  isInput: boolean,
+): Promise<void> {
+  const kept = observations.filter(({ masklet, prediction }) => {
+    const known = masklet.bank.at(frameIndex);
+    return prediction !== null && (known === undefined || known.kind === "recent");
+  });
+  const memories = await model.remember(
+    features,
+    kept.map(({ prediction }) => {
+      const { maskLogits, score } = prediction as Prediction;
+      return { maskLogits: enlarge(maskLogits, m, S), score, isInput };
+    }),
+  );
+  const scores = trackScores(observations);
+  kept.forEach(({ masklet, prediction }, index) => {
+    const memory = memories[index] as Float32Array;
+    const score = scores.get(masklet.bucket);
+    masklet.bank.add(trackedEntry(frameIndex, prediction as Prediction, memory, score));
+  });
+}
+
+function trackedEntry(
+  frameIndex: number,
+  { maskLogits, pointer, score }: Prediction,
+  memory: Float32Array,
+  trackScore: number | undefined,
+): MemoryEntry {
+  const look = trackScore === undefined ? {} : { trackScore };
+  return { frameIndex, kind: "recent", memory, pointer, maskLogits, score, present: score > 0, ...look };
+}
+
+/** What the user said of a frame is the detector's now, so that later clicks treat it as such. */
+function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): void {
+  prompts.delete(stored.frameIndex);
+  if (stored.kind === "prompted") stored.kind = "reconditioned";
+}
+
+function asStart({ pointer, maskLogits }: NonNullable<Correction["start"]>) {
+  const present = maskLogits.some((logit) => logit > 0);
+  return { pointer, maskLogits, present, score: present ? CERTAIN : -CERTAIN };
+}
+
+/** By bucket. */
+function trackScores(observations: readonly Observation[]): Map<string, number> {
+  const looks = new Map<string, Prediction[]>();
+  for (const { masklet, prediction } of observations) {
+    if (prediction) looks.set(masklet.bucket, [...(looks.get(masklet.bucket) ?? []), prediction]);
+  }
+  return new Map([...looks].map(([bucket, predictions]) => [bucket, bucketScore(predictions)]));
+}

@@ -1,0 +1,83 @@
+/**
+ * SAM 3's shrink rule: if each pixel went to one object, whoever would lose most of its pixels is taken to be hidden, and
+ * is remembered as absent. The others are remembered as they are, overlapping.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py (pixel-wise non-overlap and area shrinkage).
+ */
+import type { BoxXyxy } from "../../detector/geometry.js";
+import { maskExtent } from "../../detector/mask-bits.js";
+import { enlarge } from "../masks/resize.js";
+import type { TrackerPolicy } from "../policy.js";
+
+export interface Shrinkable {
+  /** Only objects of one group compete. */
+  group: number | string | null;
+  /** float32 [side, side]; not changed */
+  maskLogits: Float32Array;
+}
+
+/** What nothing can be less likely than. */
+const ABSENT = -10;
+
+/** How many times finer memory's mask grid is than the masks'. */
+const MEMORY_SCALE = 4;
+
+/** @returns the masks to remember, in order; those of objects that keep enough are the same arrays */
+export function withoutShrunk(
+  objects: readonly Shrinkable[],
+  side: number,
+  { minKept, shrinkGrid }: Pick<TrackerPolicy["overlap"], "minKept" | "shrinkGrid">,
+): Float32Array[] {
+  const masks = objects.map(({ maskLogits }) => maskLogits);
+  const extents = masks.map((mask) => maskExtent(mask, side)?.box);
+  const groups = new Map<Shrinkable["group"], number[]>();
+  objects.forEach(({ group }, index) => {
+    groups.set(group, [...(groups.get(group) ?? []), index]);
+  });
+  for (const members of groups.values()) {
+    // Where the rule looks at the masks' own grid, one alone is left alone.
+    if (shrinkGrid === "mask" && members.length === 1) continue;
+    const isCrowded = members.some((a) =>
+      members.some((b) => a < b && meets(extents[a], extents[b], 1 / side)),
+    );
+    // Where nobody meets anybody each keeps all it has, on any grid.
+    const isFine = shrinkGrid === "memory" && isCrowded;
+    const fine = members.map((index) => {
+      const mask = masks[index] as Float32Array;
+      return isFine ? enlarge(mask, side, side * MEMORY_SCALE) : mask;
+    });
+    sharesKept(fine).forEach((share, place) => {
+      const index = members[place] as number;
+      if (share >= minKept) return;
+      masks[index] = (masks[index] as Float32Array).map((logit) => Math.min(logit, ABSENT));
+    });
+  }
+  return masks;
+}
+
+/** Whether two boxes come within a pixel of the mask grid of each other: enlarged, masks may reach half a pixel further. */
+function meets(a: BoxXyxy | undefined, b: BoxXyxy | undefined, pixel: number): boolean {
+  if (!a || !b) return false;
+  return a[0] <= b[2] + pixel && b[0] <= a[2] + pixel && a[1] <= b[3] + pixel && b[1] <= a[3] + pixel;
+}
+
+/** For each mask the share of its pixels that are highest in it; 0 when it has none. Of equal ones the first owns. */
+function sharesKept(masks: readonly Float32Array[]): number[] {
+  const area = masks.map(() => 0);
+  const kept = masks.map(() => 0);
+  const pixels = masks[0]?.length ?? 0;
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    let best = Number.NEGATIVE_INFINITY;
+    let owner = -1;
+    masks.forEach((mask, index) => {
+      const logit = mask[pixel] as number;
+      if (logit > 0) area[index] = (area[index] as number) + 1;
+      if (logit > best) {
+        best = logit;
+        owner = index;
+      }
+    });
+    if (best > 0) kept[owner] = (kept[owner] as number) + 1;
+  }
+  return kept.map((own, index) => own / Math.max(area[index] as number, 1));
+}
