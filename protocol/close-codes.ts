@@ -1,4 +1,6 @@
-/** Why the server closes a socket. Codes from 4400 on are ours and echo the HTTP status they resemble. */
+import { FIXED_LIMITS } from "./limits.js";
+
+/** Why the server closes a socket. Codes from 4400 on belong to masklet and resemble the HTTP status of the same end. */
 export const CLOSE_CODES = {
   goingAway: { code: 1001, reason: "shutting_down", meaning: "The server is stopping; connect again later." },
   messageTooLarge: {
@@ -9,7 +11,7 @@ export const CLOSE_CODES = {
   noHeartbeat: {
     code: 4408,
     reason: "no_heartbeat",
-    meaning: "For four heartbeat intervals the client sent nothing, answered no ping and took no data.",
+    meaning: `For ${FIXED_LIMITS.maxSilentHeartbeats.value} heartbeat intervals the client sent nothing, answered no ping and read no data.`,
   },
-  internal: { code: 4500, reason: "internal", meaning: "A fault of the server outside any request." },
+  internal: { code: 4500, reason: "internal", meaning: "An internal error outside any request." },
 } as const;

@@ -1,62 +1,176 @@
-/** Caps that every server keeps unless configured otherwise; each stops one way of exhausting it. */
+/**
+ * The registry of limits. Each limit exists once, here; schemas, settings, defaults and PROTOCOL.md read it.
+ *
+ * `FIELD_LIMITS` belong to the protocol: every server enforces the same values. `SERVER_LIMITS` are defaults of settings:
+ * the name is the name of the setting. `MEDIA_LIMITS` and `FIXED_LIMITS` protect the server and have no setting.
+ */
 
 export interface Limit {
   value: number;
   unit: string;
+  /** What the limit protects, or why it has this value. */
   reason: string;
 }
 
-/** Caps that are part of the message schemas: exceeding one is an `invalid_field` error. */
+export interface ConfigurableLimit extends Limit {
+  /** The smallest value the setting accepts. */
+  min: number;
+}
+
+/** Limits of message fields. A request that exceeds one fails with `invalid_field`. */
 export const FIELD_LIMITS = {
-  requestIdLength: { value: 128, unit: "characters", reason: "Echoed on every frame of a stream." },
-  sessionIdLength: { value: 128, unit: "characters", reason: "Repeated in every log line." },
-  pathLength: { value: 4096, unit: "characters", reason: "The longest path Linux takes." },
+  requestIdLength: { value: 128, unit: "characters", reason: "Every frame of a stream repeats it." },
+  sessionIdLength: { value: 128, unit: "characters", reason: "Every log line of the session repeats it." },
+  uploadIdLength: { value: 128, unit: "characters", reason: "The server's own ids have 36." },
+  filenameLength: { value: 255, unit: "characters", reason: "The longest file name of common file systems." },
+  pathLength: { value: 4096, unit: "characters", reason: "The longest path Linux accepts." },
   phraseLength: { value: 200, unit: "characters", reason: "A concept is a short noun phrase." },
   pointsPerPrompt: {
     value: 256,
     unit: "points",
-    reason: "Far above what anyone clicks; bounds the decoder's work.",
+    reason: "Far above what people click; bounds the work of the mask decoder.",
   },
   promptsPerPrediction: {
     value: 64,
     unit: "prompts",
-    reason: "Each comes back as masks of the whole picture.",
+    reason: "The answer contains masks of the whole picture for each prompt.",
   },
-  boxesPerPrompt: { value: 64, unit: "boxes", reason: "Exemplars beyond a handful add nothing but work." },
+  boxesPerPrompt: {
+    value: 64,
+    unit: "boxes",
+    reason: "More exemplars add work but do not improve the result.",
+  },
 } as const satisfies Record<string, Limit>;
 
-/** Defaults of the server's settings; the wire does not depend on them. */
+/** Default values of the server's settings. Clients must not depend on them. */
 export const SERVER_LIMITS = {
+  maxConnections: {
+    value: 1000,
+    unit: "sockets",
+    min: 1,
+    reason:
+      "HTTP and WebSocket together. The server lowers it to a third of the file descriptors its process may open.",
+  },
   maxMessageBytes: {
     value: 256 * 1024,
     unit: "bytes",
+    min: 1024,
     reason: "A full prompt takes about 20 KB; more is a mistake or an attack.",
   },
   maxPendingRequests: {
     value: 64,
     unit: "requests per connection",
-    reason:
-      "With this many unanswered requests the server reads no more from the socket until one is answered.",
+    min: 1,
+    reason: "With this many unanswered requests the server stops reading the socket until it answers one.",
+  },
+  maxBufferedBytes: {
+    value: 1024 * 1024,
+    unit: "bytes per connection",
+    min: 1,
+    reason: "With this many unsent bytes the server computes no further frame for the connection.",
+  },
+  maxSessions: {
+    value: 32,
+    unit: "sessions",
+    min: 1,
+    reason: "All connections together; each session keeps features, memory and a decoder.",
   },
   maxSessionsPerConnection: {
     value: 8,
     unit: "sessions",
-    reason: "Each holds features and memory of its objects.",
+    min: 1,
+    reason: "One client cannot take all sessions of the server.",
   },
   idleTimeoutMs: {
     value: 20 * 60 * 1000,
     unit: "ms",
-    reason: "A session nobody uses gives its memory back. Any request or running stream counts as use.",
+    min: 1,
+    reason: "An unused session releases its memory. Any request and any running stream counts as use.",
   },
   expiryWarningMs: {
     value: 60 * 1000,
     unit: "ms",
-    reason: "How long before expiry `session_expiring` is sent: time to click once and keep it.",
+    min: 0,
+    reason: "How long before expiry `session_expiring` is sent: enough time for one more request.",
   },
   heartbeatIntervalMs: {
     value: 30 * 1000,
     unit: "ms",
-    reason: "A half-open socket would keep its sessions for ever.",
+    min: 100,
+    reason: "Time between pings. Without them a half-open socket would keep its sessions forever.",
   },
-  maxUploadBytes: { value: 4 * 1024 ** 3, unit: "bytes", reason: "Protects the disk." },
+  shutdownGraceMs: {
+    value: 3000,
+    unit: "ms",
+    min: 0,
+    reason: "Time for last messages when the server stops. After it, open sockets are destroyed.",
+  },
+  maxUploadBytes: { value: 4 * 1024 ** 3, unit: "bytes", min: 1, reason: "One upload cannot fill the disk." },
+  maxTotalUploadBytes: {
+    value: 16 * 1024 ** 3,
+    unit: "bytes",
+    min: 1,
+    reason: "All uploads together, including unfinished ones, cannot fill the disk.",
+  },
+  maxUploads: {
+    value: 256,
+    unit: "uploads",
+    min: 1,
+    reason: "Bounds files and open descriptors, including those of unfinished uploads.",
+  },
+  uploadLifetimeMs: {
+    value: 60 * 60 * 1000,
+    unit: "ms",
+    min: 1,
+    reason: "An upload that no session uses for this long is deleted.",
+  },
+} as const satisfies Record<string, ConfigurableLimit>;
+
+/** Limits of one media file: they reject small files that ask for a lot of work or memory. */
+export const MEDIA_LIMITS = {
+  maxPixels: {
+    value: 128 * 1024 * 1024,
+    unit: "pixels per picture",
+    reason: "Compared with the size in the file's header; each pixel takes 3 bytes of memory.",
+  },
+  maxFrames: {
+    value: 2_000_000,
+    unit: "frames per video or folder",
+    reason: "The frame index takes 8 bytes of memory for each.",
+  },
+  probeTimeoutMs: {
+    value: 120_000,
+    unit: "ms",
+    reason:
+      "Time for one run of ffprobe. Files without a usable index are decoded once, which takes longest.",
+  },
+  stallTimeoutMs: {
+    value: 120_000,
+    unit: "ms",
+    reason: "Time ffmpeg may produce no output while a frame is awaited.",
+  },
 } as const satisfies Record<string, Limit>;
+
+/** Limits of sockets that have no setting. */
+export const FIXED_LIMITS = {
+  maxSilentHeartbeats: {
+    value: 4,
+    unit: "heartbeat intervals",
+    reason: "A socket is closed after this many intervals without any sign of life.",
+  },
+  stalledSocketMs: {
+    value: 10 * 60_000,
+    unit: "ms",
+    reason: "An HTTP socket without traffic is closed. Longer than the inspection of an upload takes.",
+  },
+  refusalMs: {
+    value: 5000,
+    unit: "ms",
+    reason: "Time a refused socket has to send its request and read the answer before it is destroyed.",
+  },
+} as const satisfies Record<string, Limit>;
+
+/** The environment variable of a setting: `maxUploadBytes` becomes `MASKLET_MAX_UPLOAD_BYTES`. */
+export function settingVariable(setting: string): string {
+  return `MASKLET_${setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}

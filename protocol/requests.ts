@@ -34,7 +34,7 @@ const startSession = z
     upload_id: z
       .string()
       .min(1)
-      .max(128)
+      .max(FIELD_LIMITS.uploadIdLength.value)
       .exactOptional()
       .describe("From `POST /v1/uploads`, instead of a path"),
     session_id: sessionId.exactOptional().describe("Chosen by the client; otherwise the server makes one"),

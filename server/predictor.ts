@@ -29,7 +29,7 @@ import { createMediaOpener } from "./open-media.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
 import type { SessionEvent } from "./session-owner.js";
 import { createSessionRegistry } from "./sessions.js";
-import { createUploadStore, type UploadStore } from "./uploads/store.js";
+import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
 
 /** One party with sessions of its own, invisible to all others. Takes requests that are validated already. */
 export interface Client {
@@ -47,7 +47,7 @@ export type PredictorOptions = Pick<
   | "threads"
   | "mediaRoots"
   | "uploadDir"
-  | "maxUploadBytes"
+  | keyof UploadLimits
   | "maxSessions"
   | "maxSessionsPerConnection"
   | "idleTimeoutMs"
@@ -102,13 +102,13 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const config = readConfig({ logLevel: "warn", ...settings }, {});
   const log = parts.log ?? createLog(config.logLevel);
   const clock = parts.clock ?? systemClock;
-  const { packDir, providers, threads, maxUploadBytes, uploadDir } = config;
+  const { packDir, providers, threads, uploadDir } = config;
 
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
     : createEngine({ packDir, providers, threads, log });
   const uploads = createUploadStore({
-    limits: { maxUploadBytes },
+    limits: config,
     clock,
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });

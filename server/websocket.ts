@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from "ws";
-import { CLOSE_CODES } from "../protocol/index.js";
+import { CLOSE_CODES, FIXED_LIMITS } from "../protocol/index.js";
 import type { Logger } from "./log.js";
 import type { Transport, TransportListener } from "./transport.js";
 
@@ -9,9 +9,6 @@ export interface WebSocketOptions {
   heartbeatIntervalMs: number;
   log: Logger;
 }
-
-/** Intervals without a sign of life after which a socket is dropped. */
-const MAX_SILENT_INTERVALS = 4;
 
 /** Carries a connection's messages over a WebSocket. */
 export function serveWebSocket(
@@ -57,7 +54,7 @@ export function serveWebSocket(
     silentIntervals = alive ? 0 : silentIntervals + 1;
     heard = false;
     bufferedBefore = buffered;
-    if (silentIntervals < MAX_SILENT_INTERVALS) return socket.ping();
+    if (silentIntervals < FIXED_LIMITS.maxSilentHeartbeats.value) return socket.ping();
     log.info("dropping a socket without a sign of life");
     socket.close(CLOSE_CODES.noHeartbeat.code, CLOSE_CODES.noHeartbeat.reason);
     socket.terminate();

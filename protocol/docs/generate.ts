@@ -2,7 +2,14 @@
 import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS } from "../errors.js";
 import { lowResMask } from "../fields.js";
-import { FIELD_LIMITS, type Limit, SERVER_LIMITS } from "../limits.js";
+import {
+  FIELD_LIMITS,
+  FIXED_LIMITS,
+  type Limit,
+  MEDIA_LIMITS,
+  SERVER_LIMITS,
+  settingVariable,
+} from "../limits.js";
 import { policySchema } from "../policy.js";
 import {
   ANSWER_SCHEMAS,
@@ -51,7 +58,8 @@ export const PARTS: Readonly<Record<string, string>> = {
     ]),
   ),
   "field limits": limitTable(FIELD_LIMITS),
-  "server limits": limitTable(SERVER_LIMITS),
+  "server limits": limitTable(SERVER_LIMITS, settingVariable),
+  "fixed limits": limitTable({ ...MEDIA_LIMITS, ...FIXED_LIMITS }),
 };
 
 /** `document` with the text between each `<!-- generated: NAME -->` and `<!-- end -->` replaced. */
@@ -66,13 +74,15 @@ export function fillIn(document: string): string {
   );
 }
 
-function limitTable(limits: Record<string, Limit>): string {
+/** With `variableOf`, a column names the environment variable that changes each limit. */
+function limitTable(limits: Record<string, Limit>, variableOf?: (name: string) => string): string {
   const rows = Object.entries(limits).map(([name, { value, unit, reason }]) => [
     `\`${name}\``,
     `${value.toLocaleString("en-US")} ${unit}`,
+    ...(variableOf ? [`\`${variableOf(name)}\``] : []),
     reason,
   ]);
-  return table(["Limit", "Value", "Why"], rows);
+  return table(["Limit", "Value", ...(variableOf ? ["Variable"] : []), "Why"], rows);
 }
 
 function mapEntries<T>(

@@ -9,10 +9,9 @@ export async function receiveUpload(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { uploadId, bytes, facts } = await uploads.receive(
-    request,
-    Number(request.headers["content-length"] ?? 0),
-  );
+  const { uploadId, bytes, facts } = await uploads.receive(request, {
+    contentLength: Number(request.headers["content-length"] ?? 0),
+  });
   sendJson(response, 201, {
     upload_id: uploadId,
     kind: facts.kind,

@@ -1,11 +1,11 @@
 import { lstat, realpath, stat } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import { ProtocolError } from "../../protocol/errors.js";
+import { FIELD_LIMITS } from "../../protocol/limits.js";
 
 const FIELD = "resource_path";
 /** `http://…`, `concat:…`, `file:…`. One letter before the colon is a Windows drive. */
 const URL_LIKE = /^[a-z][a-z0-9+.-]+:/i;
-const MAX_PATH_LENGTH = 4096;
 
 /** True when `path` is `root` or lies below it. Both must be absolute; links are not looked at. */
 export function isUnder(path: string, root: string): boolean {
@@ -21,7 +21,7 @@ export function isUnder(path: string, root: string): boolean {
  */
 export async function resolveResource(resourcePath: string, mediaRoots: readonly string[]): Promise<string> {
   if (resourcePath === "") throw new ProtocolError("resource_not_found", "resource_path is empty.", FIELD);
-  if (resourcePath.includes("\0") || resourcePath.length > MAX_PATH_LENGTH) throw forbidden();
+  if (resourcePath.includes("\0") || resourcePath.length > FIELD_LIMITS.pathLength.value) throw forbidden();
   if (URL_LIKE.test(resourcePath)) {
     throw new ProtocolError("resource_forbidden", "resource_path is a path on the server, not a URL.", FIELD);
   }

@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Folders of this process: they carry its id too, and are not left-overs. */
+/** Upload folders of this process. They are in use although another store created them. */
 const ours = new Set<string>();
 
 /**
- * Makes a folder that only this user can read, and removes those that servers on this host left behind when they were
- * killed. The host's name is part of the folder's, because process ids of other hosts or containers mean nothing here.
+ * Creates a folder that only this user can read, and removes folders of servers on this host that were killed. The folder's
+ * name contains the host's name, because a process id is valid on one host or container only.
  */
 export async function makeUploadDirectory(parent: string = tmpdir()): Promise<string> {
   const prefix = `masklet-uploads-${hostname().replace(/[^\w.]/g, "_")}-`;
@@ -16,7 +16,7 @@ export async function makeUploadDirectory(parent: string = tmpdir()): Promise<st
     if (!name.startsWith(prefix) || ours.has(join(parent, name))) continue;
     const pid = /^(\d+)-[A-Za-z0-9]+$/.exec(name.slice(prefix.length))?.[1];
     if (pid === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
-    // Another user's folder stays; that is for them to clean up.
+    // A folder of another user cannot be removed and stays.
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
   }
   const made = await mkdtemp(join(parent, `${prefix}${process.pid}-`));

@@ -4,73 +4,70 @@ import { join } from "node:path";
 import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
 import { type Clock, systemClock } from "../clock.js";
+import type { ServerConfig } from "../config.js";
 import { systemErrorCode } from "../media/errors.js";
 import { openMedia } from "../media/open.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import { untilAborted } from "./abortable-body.js";
 import { makeUploadDirectory } from "./directory.js";
 
-export interface UploadLimits {
-  /** Bytes of one upload. */
-  maxUploadBytes: number;
-  /** Bytes of all uploads together, those still coming in included. */
-  maxTotalBytes: number;
-  maxUploads: number;
-  /** How long an upload that no session uses is kept. */
-  ttlMs: number;
-}
-
-export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
-  maxUploadBytes: 4 * 1024 ** 3,
-  maxTotalBytes: 16 * 1024 ** 3,
-  maxUploads: 256,
-  ttlMs: 60 * 60 * 1000,
-};
+/** The registry of limits documents each. */
+export type UploadLimits = Pick<
+  ServerConfig,
+  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "uploadLifetimeMs"
+>;
 
 export interface Upload {
   uploadId: string;
+  /** The sender's name of the file, for display only. */
+  filename: string | null;
   bytes: number;
   facts: MediaFacts;
 }
 
+export interface ReceiveOptions {
+  /** Bytes, as the sender announces them. An announcement over the limit is rejected before a byte is read. */
+  contentLength?: number;
+  filename?: string;
+}
+
 export interface UploadStore {
   /**
-   * Writes a body to disk as it comes in and looks at what it is. Whatever goes wrong, nothing stays on disk.
+   * Writes a body to disk as it arrives and inspects the file. After a failure no file remains.
    *
-   * Throws `upload_too_large` (the rest of the body is left unread, so answer and close the connection),
-   * `media_unreadable` or `media_unsupported`, or what the body throws when its sender goes away.
-   *
-   * @param contentLength as the sender announces it; refused before a byte is read if too large
+   * Rejects with `upload_too_large` (the rest of the body stays unread), `media_unreadable`, `media_unsupported`,
+   * `shutting_down`, or the error of the body when its sender disconnects.
    */
-  receive(body: AsyncIterable<Uint8Array>, contentLength?: number): Promise<Upload>;
-  /** Opens an upload; its file stays until the source is closed. Throws `upload_not_found`. */
+  receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
+  /** Opens an upload; its file remains until the source is closed. Rejects with `upload_not_found`. */
   openMedia(uploadId: string, options?: Pick<OpenMediaOptions, "signal">): Promise<MediaSource>;
-  /** Forgets an upload at once and deletes its file when no session uses it any more. False if there is none. */
+  /** Removes an upload at once and deletes its file when no session uses it. False if there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
-  /** Ends uploads that are coming in and deletes every file. */
+  /** Aborts unfinished uploads and deletes every file. */
   close(): Promise<void>;
 }
 
-interface Entry extends Upload {
+interface Entry {
+  uploadId: string;
+  bytes: number;
   path: string;
+  /** Open sources. */
   uses: number;
-  /** Calls its expiry off. */
-  keep: () => void;
+  cancelExpiry: () => void;
 }
 
 /**
- * Uploaded media on disk, named by ids that cannot be guessed. Files live in a private folder, made with the first
- * upload, under names of our own.
+ * Uploaded media on disk under unguessable ids. Files are in a private folder, created with the first upload; their names
+ * on disk are the ids.
  */
-export function createUploadStore(
-  options: {
-    limits?: Partial<UploadLimits>;
-    /** Folder to make the private folder in; the system's temporary folder when absent. */
-    parent?: string;
-    media?: Pick<OpenMediaOptions, "limits">;
-    clock?: Clock;
-  } = {},
-): UploadStore {
-  const limits = { ...DEFAULT_UPLOAD_LIMITS, ...options.limits };
+export function createUploadStore(options: {
+  limits: UploadLimits;
+  /** Folder that contains the private folder; the system's temporary folder when absent. */
+  parent?: string;
+  media?: Pick<OpenMediaOptions, "limits">;
+  clock?: Clock;
+}): UploadStore {
+  const { limits } = options;
   const clock = options.clock ?? systemClock;
   const uploads = new Map<string, Entry>();
   const receiving = new Set<Promise<unknown>>();
@@ -82,18 +79,18 @@ export function createUploadStore(
     if (!directory) {
       directory = makeUploadDirectory(options.parent);
       directory.catch(() => {
-        directory = undefined; // the next upload tries again
+        directory = undefined; // The next upload tries again.
       });
     }
     return directory;
   }
 
   function expireLater(entry: Entry): void {
-    entry.keep();
-    entry.keep = clock.after(limits.ttlMs, () => void remove(entry.uploadId));
+    entry.cancelExpiry();
+    entry.cancelExpiry = clock.after(limits.uploadLifetimeMs, () => void remove(entry.uploadId));
   }
 
-  async function forget(path: string, bytes: number): Promise<void> {
+  async function deleteFile(path: string, bytes: number): Promise<void> {
     totalBytes -= bytes;
     await rm(path, { force: true });
   }
@@ -102,15 +99,20 @@ export function createUploadStore(
     const entry = uploads.get(uploadId);
     if (!entry) return false;
     uploads.delete(uploadId);
-    entry.keep();
-    if (entry.uses === 0) await forget(entry.path, entry.bytes);
+    entry.cancelExpiry();
+    if (entry.uses === 0) await deleteFile(entry.path, entry.bytes);
     return true;
   }
 
-  async function receive(body: AsyncIterable<Uint8Array>, contentLength: number): Promise<Upload> {
+  async function receive(
+    body: AsyncIterable<Uint8Array>,
+    { contentLength = 0, filename }: ReceiveOptions,
+  ): Promise<Upload> {
     closing.signal.throwIfAborted();
     if (uploads.size + receiving.size >= limits.maxUploads) {
-      throw tooLarge(`The server keeps at most ${limits.maxUploads} uploads; delete one first.`);
+      throw tooLarge(
+        `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
+      );
     }
     checkRoom(contentLength, totalBytes + contentLength);
 
@@ -131,29 +133,31 @@ export function createUploadStore(
       }
       const media = await openMedia(path, { ...options.media, signal: closing.signal });
       await media.close();
-      const entry: Entry = { uploadId, bytes, facts: media.facts, path, uses: 0, keep: () => {} };
+      const entry: Entry = { uploadId, bytes, path, uses: 0, cancelExpiry: () => {} };
       uploads.set(uploadId, entry);
       expireLater(entry);
-      return { uploadId, bytes, facts: media.facts };
+      return { uploadId, filename: filename ?? null, bytes, facts: media.facts };
     } catch (error) {
-      await forget(path, bytes);
+      await deleteFile(path, bytes);
       throw systemErrorCode(error) === "ENOSPC" ? tooLarge("The server's disk is full.", error) : error;
     }
   }
 
   function checkRoom(bytes: number, total: number): void {
     if (bytes > limits.maxUploadBytes)
-      throw tooLarge(`An upload may have ${limits.maxUploadBytes} bytes at most.`);
-    if (total > limits.maxTotalBytes) {
       throw tooLarge(
-        `All uploads together may have ${limits.maxTotalBytes} bytes at most; delete one first.`,
+        `The upload has at least ${bytes} bytes; the limit is ${limits.maxUploadBytes} (maxUploadBytes).`,
+      );
+    if (total > limits.maxTotalUploadBytes) {
+      throw tooLarge(
+        `All uploads together exceed ${limits.maxTotalUploadBytes} bytes (maxTotalUploadBytes); delete one first.`,
       );
     }
   }
 
   return {
-    async receive(body, contentLength = 0) {
-      const upload = receive(body, contentLength);
+    async receive(body, receiveOptions = {}) {
+      const upload = receive(body, receiveOptions);
       receiving.add(upload);
       try {
         return await upload;
@@ -167,7 +171,7 @@ export function createUploadStore(
       if (!entry)
         throw new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
       entry.uses++;
-      entry.keep();
+      entry.cancelExpiry();
       let released = false;
       const release = async () => {
         if (released) return;
@@ -175,7 +179,7 @@ export function createUploadStore(
         entry.uses--;
         if (entry.uses > 0) return;
         if (uploads.has(uploadId)) expireLater(entry);
-        else await forget(entry.path, entry.bytes);
+        else await deleteFile(entry.path, entry.bytes);
       };
       try {
         const media = await openMedia(entry.path, { ...options.media, ...openOptions });
@@ -197,7 +201,7 @@ export function createUploadStore(
     async close() {
       closing.abort(new ProtocolError("shutting_down", "The server is stopping."));
       await Promise.allSettled(receiving);
-      for (const entry of uploads.values()) entry.keep();
+      for (const entry of uploads.values()) entry.cancelExpiry();
       uploads.clear();
       if (directory) await rm(await directory, { recursive: true, force: true });
     },
@@ -215,33 +219,4 @@ function tooLarge(message: string, cause?: unknown): ProtocolError {
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset)).bytesWritten;
-}
-
-/** Passes `body` on; throws the signal's reason also while the body has nothing to say. */
-async function* untilAborted(
-  body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  signal.throwIfAborted();
-  // A stream that is destroyed here would take its connection with it, and with that the answer.
-  const kept = "iterator" in body && typeof body.iterator === "function";
-  const chunks: AsyncIterator<Uint8Array> = kept
-    ? (body.iterator as (options: object) => AsyncIterator<Uint8Array>)({ destroyOnReturn: false })
-    : body[Symbol.asyncIterator]();
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-  });
-  aborted.catch(() => {});
-  try {
-    for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), aborted]);
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener("abort", abort);
-    void chunks.return?.()?.catch(() => {});
-  }
 }

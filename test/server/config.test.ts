@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
-import { readConfig, variableOf } from "../../server/config.js";
+import { SERVER_LIMITS } from "../../protocol/index.js";
+import { readConfig, type ServerOptions, variableOf } from "../../server/config.js";
 
-test("serves the embedded pack on the loopback address when nothing is said", () => {
+test("uses the embedded pack and the loopback address by default", () => {
   const config = readConfig({}, {});
   expect(config).toMatchObject({
     host: "127.0.0.1",
@@ -37,11 +38,11 @@ test("reads variables, lists among them", () => {
   });
 });
 
-test("lets an option win over its variable", () => {
+test("prefers an option over its variable", () => {
   expect(readConfig({ port: 1 }, { MASKLET_PORT: "2" }).port).toBe(1);
 });
 
-test("names variable, value and expectation of a bad variable", () => {
+test("reports variable, value and expectation of an invalid variable", () => {
   expect(() => readConfig({}, { MASKLET_PORT: "http" })).toThrow(
     "MASKLET_PORT is http; expected a whole number from 0 to 65535.",
   );
@@ -50,17 +51,30 @@ test("names variable, value and expectation of a bad variable", () => {
   );
 });
 
+test.each(Object.entries(SERVER_LIMITS))("makes the limit %s a setting with a variable", (name, limit) => {
+  const setting = name as keyof typeof SERVER_LIMITS;
+  const variable = variableOf(name);
+  expect(readConfig({}, {})[setting]).toBe(limit.value);
+  expect(readConfig({}, { [variable]: String(limit.min) })[setting]).toBe(limit.min);
+  expect(() => readConfig({}, { [variable]: String(limit.min - 1) })).toThrow(
+    `${variable} is ${limit.min - 1}; expected a whole number from ${limit.min} to `,
+  );
+  expect(() => readConfig({ [name]: "many" } as ServerOptions, {})).toThrow(`${name} is "many"; expected`);
+});
+
 test.each([
   [{ port: 1.5 }, /^port is 1.5; expected a whole number/],
   [{ port: 70000 }, /^port is 70000; expected a whole number from 0 to 65535/],
   [{ host: "" }, /^host is ""; expected a host name/],
   [{ providers: [] }, /^providers is \[\]; expected at least one/],
-  [{ idleTimeoutMs: Number.NaN }, /^idleTimeoutMs is .*; expected a whole number/],
+  [{ idleTimeoutMs: Number.NaN }, /^idleTimeoutMs is NaN; expected a whole number/],
+  // Node fires a timer with a longer delay at once.
+  [{ idleTimeoutMs: 2 ** 31 }, /^idleTimeoutMs is 2147483648; expected a whole number from 1 to 2147483647/],
   [{ prot: 1 } as object, /^There is no setting prot\.$/],
 ])("refuses %j", (options, message) => {
   expect(() => readConfig(options, {})).toThrow(message);
 });
 
-test("derives the variables' names from the settings'", () => {
+test("derives the names of variables from the names of settings", () => {
   expect(variableOf("maxSessionsPerConnection")).toBe("MASKLET_MAX_SESSIONS_PER_CONNECTION");
 });

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../../server/clock.js";
+import { readConfig } from "../../../server/config.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
 import { makeClip, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
 
@@ -22,7 +23,11 @@ afterEach(async () => {
 });
 
 function newStore(limits: Partial<UploadLimits> = {}, clock?: Clock): UploadStore {
-  const store = createUploadStore({ parent, limits, ...(clock && { clock }) });
+  const store = createUploadStore({
+    parent,
+    limits: { ...readConfig({}, {}), ...limits },
+    ...(clock && { clock }),
+  });
   stores.push(store);
   return store;
 }
@@ -62,11 +67,12 @@ function standingClock() {
 }
 
 describe("an upload", () => {
-  it("is written to disk, looked at, and opened by its id", async () => {
+  it("is written to disk, inspected, and opened by its id", async () => {
     const store = newStore();
     const bytes = await clip();
-    const upload = await store.receive(inPieces(bytes), bytes.length);
+    const upload = await store.receive(inPieces(bytes), { contentLength: bytes.length, filename: "dog.mp4" });
     expect(upload).toMatchObject({
+      filename: "dog.mp4",
       bytes: bytes.length,
       facts: { kind: "video", ...size, numFrames: 30, codec: "h264" },
     });
@@ -122,7 +128,7 @@ describe("the limits of an upload store", () => {
       inPieces(bytes, 100, () => {
         read = true;
       }),
-      bytes.length,
+      { contentLength: bytes.length },
     );
     await expect(announced).rejects.toMatchObject({ code: "upload_too_large" });
     expect(read).toBe(false);
@@ -131,7 +137,7 @@ describe("the limits of an upload store", () => {
 
   it("count all uploads together and give room back", async () => {
     const bytes = await clip();
-    const store = newStore({ maxTotalBytes: 2 * bytes.length });
+    const store = newStore({ maxTotalUploadBytes: 2 * bytes.length });
     const first = await store.receive(inPieces(bytes));
     await store.receive(inPieces(bytes));
     await expect(store.receive(inPieces(bytes))).rejects.toMatchObject({ code: "upload_too_large" });
@@ -152,7 +158,7 @@ describe("the limits of an upload store", () => {
 describe("an upload's end", () => {
   it("comes when nobody has used it for its time, and use prolongs it", async () => {
     const { clock, advance } = standingClock();
-    const store = newStore({ ttlMs: 1000 }, clock);
+    const store = newStore({ uploadLifetimeMs: 1000 }, clock);
     const { uploadId } = await store.receive(inPieces(await clip()));
     advance(900);
     const media = await store.openMedia(uploadId);
