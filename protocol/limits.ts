@@ -40,6 +40,11 @@ export const FIELD_LIMITS = {
     unit: "boxes",
     reason: "More exemplars add work but do not improve the result.",
   },
+  framesPerWindow: {
+    value: 1024,
+    unit: "frames",
+    reason: "A window covers a round trip, not a video: more frames in flight only use memory.",
+  },
 } as const satisfies Record<string, Limit>;
 
 /** Default values of the server's settings. Clients must not depend on them. */

@@ -17,6 +17,7 @@ import {
   point,
   polarity,
   probability,
+  requestId,
   resourcePath,
   sessionId,
 } from "./fields.js";
@@ -179,6 +180,14 @@ const propagateInVideo = z.strictObject({
     .exactOptional()
     .describe("How far from the start frame; default: to the end of the video"),
   output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
+  window: z
+    .int()
+    .min(1)
+    .max(FIELD_LIMITS.framesPerWindow.value)
+    .exactOptional()
+    .describe(
+      "Frames that may be sent without an `ack`; default: no limit, see [flow control](#flow-control)",
+    ),
 });
 
 const cancelPropagation = z.strictObject({
@@ -218,6 +227,21 @@ export const REQUEST_SCHEMAS = {
   close_session: closeSession,
   get_session: getSession,
 } as const;
+
+/**
+ * A one-way message: flow control of a stream with a `window`. It has no answer; a wrong one is answered by an `error`
+ * whose `request_id` is null, because that of the stream would end the stream.
+ */
+export const ackSchema = z.strictObject({
+  type: z.literal("ack"),
+  request_id: requestId.describe("That of the `propagate_in_video` request whose stream this is about"),
+  num_frames: z
+    .int()
+    .min(0)
+    .describe("Frames of this stream that the client has taken since its start; a total, not a difference"),
+});
+
+export type AckMessage = z.output<typeof ackSchema>;
 
 export type RequestType = keyof typeof REQUEST_SCHEMAS;
 

@@ -2,11 +2,12 @@
 import type { z } from "zod";
 import { type ErrorCode, ProtocolError } from "./errors.js";
 import { requestId as requestIdSchema } from "./fields.js";
-import { REQUEST_SCHEMAS, type Request, type RequestType } from "./requests.js";
+import { type AckMessage, ackSchema, REQUEST_SCHEMAS, type Request, type RequestType } from "./requests.js";
 
 export type ParsedMessage =
-  | { requestId: string; request: Request; error?: never }
-  | { requestId: string | null; request?: never; error: ProtocolError };
+  | { requestId: string; request: Request; ack?: never; error?: never }
+  | { requestId?: never; ack: AckMessage; request?: never; error?: never }
+  | { requestId: string | null; request?: never; ack?: never; error: ProtocolError };
 
 /** Reads one text message. Never throws: the error comes with the `request_id` it is to be answered with, if readable. */
 export function parseMessage(text: string): ParsedMessage {
@@ -21,6 +22,7 @@ export function parseMessage(text: string): ParsedMessage {
     const error = new ProtocolError("malformed_json", `expected one JSON object, got ${describe(message)}`);
     return { requestId: null, error };
   }
+  if (message.type === "ack") return parseAck(message);
   const { request_id, ...body } = message;
   const id = requestIdSchema.safeParse(request_id);
   if (!id.success) return { requestId: null, error: toProtocolError(id.error, request_id, ["request_id"]) };
@@ -30,6 +32,12 @@ export function parseMessage(text: string): ParsedMessage {
     if (error instanceof ProtocolError) return { requestId: id.data, error };
     throw error;
   }
+}
+
+function parseAck(message: Record<string, unknown>): ParsedMessage {
+  const ack = ackSchema.safeParse(message);
+  if (ack.success) return { ack: ack.data };
+  return { requestId: null, error: toProtocolError(ack.error, message, []) };
 }
 
 /**
@@ -44,7 +52,7 @@ export function parseRequest(body: unknown): Request {
   const { type } = given;
   if (type === undefined) throw new ProtocolError("missing_field", "type: missing", "type");
   if (!isRequestType(type)) {
-    const known = Object.keys(REQUEST_SCHEMAS).join(", ");
+    const known = [...Object.keys(REQUEST_SCHEMAS), "ack"].join(", ");
     throw new ProtocolError("unknown_type", `type: expected one of ${known}, got ${describe(type)}`, "type");
   }
   const result = REQUEST_SCHEMAS[type].safeParse(given);

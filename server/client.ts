@@ -1,5 +1,6 @@
 /** What one client can ask: each request type and what answers it. Requests are validated before they come here. */
 import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
+import type { AckWindow } from "./ack-window.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
 import type { SessionOwner } from "./session-owner.js";
 
@@ -43,7 +44,8 @@ export function createAnswerer(sessions: SessionOwner): (request: SingleRequest)
 export async function* propagate(
   sessions: SessionOwner,
   request: StreamRequest,
+  window?: AckWindow,
 ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
   const session = await sessions.get(request.session_id);
-  return yield* session.propagate(request);
+  return yield* session.propagate(request, window);
 }

@@ -1,9 +1,10 @@
 /**
  * One client on one transport: reads requests, answers each under its request_id, closes what the client leaves behind.
  *
- * Requests run side by side (a session keeps its own in order), so that a cancel overtakes the stream it is about.
+ * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels.
  */
 import {
+  type AckMessage,
   type ErrorMessage,
   type EventMessage,
   ProtocolError,
@@ -12,6 +13,8 @@ import {
   type ResponseMessage,
   type ServerMessage,
 } from "../protocol/index.js";
+import { createAckWindow } from "./ack-window.js";
+import { createAckedStreams } from "./acked-streams.js";
 import { toProtocolError } from "./failure.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
@@ -37,6 +40,8 @@ export function openConnection(parts: ConnectionParts): Connection {
   const { transport, predictor, maxPendingRequests, log, metrics } = parts;
   const client = predictor.connect((event) => void send(toEventMessage(event)));
   const pending = new Set<Promise<void>>();
+  const acked = createAckedStreams();
+  let isPaused = false;
 
   const send = (message: ServerMessage) => transport.send(JSON.stringify(message));
 
@@ -52,15 +57,40 @@ export function openConnection(parts: ConnectionParts): Connection {
       const fields = await client.answer(request);
       return send({ type: "response", request_id, ...fields } as ResponseMessage);
     }
-    const { session_id } = request;
-    const stream = client.stream(request);
-    while (true) {
-      const { done, value } = await stream.next();
-      if (done) return send({ type: "done", request_id, session_id, ...value });
-      metrics.count("masklet_frames_total");
-      // Waiting here is what makes the model wait for a slow reader.
-      await send({ type: "frame", request_id, session_id, ...value });
+    const { session_id, window: size } = request;
+    const window = size === undefined ? undefined : createAckWindow({ size, onWaiting: regulate });
+    const end = acked.begin(request_id, { sessionId: session_id, window });
+    try {
+      const stream = client.stream(request, window);
+      while (true) {
+        const { done, value } = await stream.next();
+        if (done) return await send({ type: "done", request_id, session_id, ...value });
+        metrics.count("masklet_frames_total");
+        // Waiting here makes the model wait for a slow reader.
+        await send({ type: "frame", request_id, session_id, ...value });
+      }
+    } finally {
+      end();
     }
+  }
+
+  function acknowledge({ request_id, num_frames }: AckMessage): void {
+    const stream = acked.find(request_id);
+    if (!stream) return;
+    stream.window.acknowledge(num_frames);
+    client.touch(stream.sessionId);
+  }
+
+  /**
+   * Pauses the transport while too many requests are unanswered. Streams that wait for an `ack` do not count: their
+   * `ack` could not be read.
+   */
+  function regulate(): void {
+    const shouldPause = pending.size - acked.waiting >= maxPendingRequests;
+    if (shouldPause === isPaused) return;
+    isPaused = shouldPause;
+    if (shouldPause) transport.pause();
+    else transport.resume();
   }
 
   function track(work: Promise<void>): void {
@@ -68,16 +98,25 @@ export function openConnection(parts: ConnectionParts): Connection {
       .catch((error) => log.error({ err: error }, "an answer could not be sent"))
       .finally(() => {
         pending.delete(settled);
-        if (pending.size === maxPendingRequests - 1) transport.resume();
+        regulate();
       });
     pending.add(settled);
-    if (pending.size === maxPendingRequests) transport.pause();
+    regulate();
   }
 
   return {
     onText(text) {
-      const { requestId, request, error } = parseMessage(text);
-      if (error) return track(fail(requestId, error));
+      const message = parseMessage(text);
+      if (message.error) return track(fail(message.requestId, message.error));
+      if (message.ack) {
+        try {
+          acknowledge(message.ack);
+        } catch (cause) {
+          track(fail(null, cause));
+        }
+        return;
+      }
+      const { requestId, request } = message;
       track(answer(requestId, request).catch((cause) => fail(requestId, cause)));
     },
     onBinary() {

@@ -20,6 +20,7 @@ import {
   type SingleRequest,
   type StreamRequest,
 } from "../protocol/index.js";
+import type { AckWindow } from "./ack-window.js";
 import { type Answer, createAnswerer, propagate, type SingleType } from "./client.js";
 import { type Clock, systemClock } from "./clock.js";
 import { readConfig, type ServerOptions } from "./config.js";
@@ -34,7 +35,13 @@ import { createUploadStore, type UploadLimits, type UploadStore } from "./upload
 /** One party with sessions of its own, invisible to all others. Takes requests that are validated already. */
 export interface Client {
   answer(request: SingleRequest): Promise<Answer>;
-  stream(request: StreamRequest): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /** With a `window`, frames wait for its acknowledgements. */
+  stream(
+    request: StreamRequest,
+    window?: AckWindow,
+  ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /** Counts as use of a session. */
+  touch(sessionId: string): void;
   /** Ends all its sessions. Resolves when nothing of them is left. */
   release(): Promise<void>;
 }
@@ -125,7 +132,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     const sessions = registry.addOwner(onClientEvent);
     return {
       answer: createAnswerer(sessions),
-      stream: (request) => propagate(sessions, request),
+      stream: (request, window) => propagate(sessions, request, window),
+      touch: (sessionId) => sessions.touch(sessionId),
       release: () => sessions.release(),
     };
   }

@@ -20,6 +20,8 @@ export interface SessionOwner {
   start(request: StartRequest): Promise<Session>;
   /** Counts as use. Waits for a session that is still being started. @throws ProtocolError session_not_found. */
   get(sessionId: string): Promise<Session>;
+  /** Counts as use; does nothing for a session that is not there. */
+  touch(sessionId: string): void;
   /** Earlier requests are answered first. A session that is not there counts as closed. */
   close(sessionId: string): Promise<void>;
   /** Ends everything this client has, also what is being started; it can start nothing more. */
@@ -154,6 +156,8 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
       entry.expiry?.touch();
       return session;
     },
+
+    touch: (sessionId) => mine.get(sessionId)?.expiry?.touch(),
 
     async close(sessionId) {
       const entry = mine.get(sessionId);

@@ -14,6 +14,7 @@ import {
   type StreamRequest,
   type VideoFacts,
 } from "../protocol/index.js";
+import type { AckWindow } from "./ack-window.js";
 import type { Engine, PackSummary, PassStart, SessionRules } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { type Leg, planLegs } from "./frame-range.js";
@@ -40,7 +41,7 @@ export interface PropagationEnd {
 
 export interface Session {
   readonly facts: VideoFacts;
-  /** True while a request or a propagation is under way. */
+  /** True while a request or a propagation is under way, except while the propagation waits for an `ack`. */
   readonly busy: boolean;
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
   /** Masks for prompts on one picture; the session remembers nothing of it. */
@@ -49,8 +50,14 @@ export interface Session {
   /** Ends a running propagation and forgets everything that was said. */
   reset(): Promise<void>;
   describe(): Promise<SessionFacts>;
-  /** Nothing happens before the first frame is asked for; asking for no more ends the propagation. */
-  propagate(request: StreamRequest): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /**
+   * Nothing happens before the first frame is asked for; asking for no more ends the propagation. A full `window` holds
+   * back the frame that was just computed, and with it the computation of further frames.
+   */
+  propagate(
+    request: StreamRequest,
+    window?: AckWindow,
+  ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
   /** The running propagation ends after the frame it is at. */
   cancel(): void;
   /** Resolves when the requests made so far are answered. */
@@ -85,6 +92,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   let running: AbortController | undefined;
+  let runningWindow: AckWindow | undefined;
   let waiting = 0;
   let firstVisited = Number.POSITIVE_INFINITY;
 
@@ -121,6 +129,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
   function endRunning(reason?: ProtocolError): void {
     running?.abort(reason);
     running = undefined;
+    runningWindow = undefined;
   }
 
   function decode(
@@ -141,6 +150,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
 
   async function* propagate(
     request: StreamRequest,
+    window?: AckWindow,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
     closing.signal.throwIfAborted();
     checkFrame(request.start_frame_index, "start_frame_index");
@@ -152,6 +162,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
     }
     const mine = new AbortController();
     running = mine;
+    runningWindow = window;
     let sent = 0;
     try {
       const planned = async () => {
@@ -183,6 +194,8 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
         if (mode === "full" && rules.defaultStart === "visited")
           firstVisited = Math.min(firstVisited, output.frameIndex);
         const outputs = toOutputs(output, request.output_prob_thresh);
+        if (window && !(await window.room(mine.signal))) break;
+        window?.sent();
         sent++;
         yield { frame_index: output.frameIndex, timestamp_us: timestampUs, outputs };
       }
@@ -191,14 +204,17 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
       return { num_frames: sent, cancelled: aborted };
     } finally {
       mine.abort();
-      if (running === mine) running = undefined;
+      if (running === mine) {
+        running = undefined;
+        runningWindow = undefined;
+      }
     }
   }
 
   return {
     facts,
     get busy() {
-      return waiting > 0 || running !== undefined;
+      return waiting > 0 || (running !== undefined && !runningWindow?.isWaiting);
     },
 
     async addPrompt(request) {

@@ -16,50 +16,50 @@ export interface ConnectOptions {
   /** Default: the `ws` package in Node, the global class elsewhere. */
   webSocket?: WebSocketClass;
   /**
-   * Frames that may wait for a loop before the socket is no longer read from, which makes the server wait. Browsers
-   * cannot stop reading: there the queue grows while a loop is slower than the server.
+   * Frames of one stream that may be on their way or wait for its loop; then the server computes no more until the loop
+   * takes some. Default 16. A `window` in the fields of `propagate` has precedence.
    */
-  maxQueuedFrames?: number;
+  window?: number;
 }
 
 /** Fields of `start_session`: a `resource_path` on the server or an `upload_id`. */
 export type StartFields = Omit<RequestInputOf<"start_session">, "type">;
 
-/** The WebSocket's close code and reason; 1006 when it broke off. */
+/** The WebSocket's close code and reason; 1006 when the connection was cut. */
 export interface ConnectionEnd {
   code: number;
   reason: string;
 }
 
-/** One connection. What the server refuses and what the network breaks rejects with a `MaskletError`. */
+/** One connection. Its promises reject with a `MaskletError` when the server refuses a request or the connection fails. */
 export interface MaskletClient {
   startSession(fields: StartFields): Promise<MaskletSession>;
   /** Sends a video to the server; start a session with the answer's `upload_id`. */
   upload(source: UploadSource, options?: UploadOptions): Promise<UploadFacts>;
-  /** Frees the server's copy of a video, which no running session may need any more; being gone already is fine. */
+  /** Deletes the server's copy of a video. Sessions that use it continue. Succeeds also when it is deleted already. */
   deleteUpload(uploadId: string): Promise<void>;
-  /** Any request that has one answer, as PROTOCOL.md has it. */
+  /** Any request that has one answer, with the fields of PROTOCOL.md. */
   request<T extends AnsweredType>(request: RequestInputOf<T> & { type: T }): Promise<AnswerOf<T>>;
-  /** What happens to sessions without a request. Returns the function that stops listening. */
+  /** Reports what happens to sessions without a request. Returns the function that removes the listener. */
   onEvent(listener: (event: EventMessage) => void): () => void;
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when the connection has ended, whichever side ended it. */
   readonly closed: Promise<ConnectionEnd>;
-  /** Ends the connection, and on the server every session of it. What still waits fails with `connection_lost`. */
+  /** Ends the connection, and on the server all its sessions. Unanswered requests fail with `connection_lost`. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a connection to a server: `ws://127.0.0.1:8765`, or any address behind which its `/v1` is found.
+ * Opens a connection to a server such as `ws://127.0.0.1:8765`. Without a path, `/v1` is added.
  * @throws MaskletError connection_failed.
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<MaskletClient> {
-  const { webSocket, maxQueuedFrames = 16 } = options;
+  const { webSocket, window: defaultWindow = 16 } = options;
   const endpoint = endpointOf(address);
   const listeners = new Set<(event: EventMessage) => void>();
   const wire = await openWire(endpoint.socket, webSocket);
   const exchange = createExchange({
     wire,
-    maxQueuedFrames,
+    defaultWindow,
     onEvent: (event) => {
       for (const listener of listeners) listener(event);
     },
@@ -67,6 +67,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   const closed = new Promise<ConnectionEnd>((resolve) => {
     wire.listen({
       onText: exchange.onText,
+      onBytes: exchange.onBytes,
       onClose(code, reason) {
         const message = `the connection ended with code ${code}${reason && ` (${reason})`}`;
         exchange.lose(new MaskletError({ code: "connection_lost", message, retryable: true }));

@@ -1,5 +1,6 @@
-/** Requests and what answers them: gives each an id, finds its receiver again, and holds the server back when needed. */
+/** Requests and their answers: gives each request an id, and delivers what comes back under that id. */
 import type {
+  AckMessage,
   AnsweredType,
   AnswerOf,
   EventMessage,
@@ -13,17 +14,18 @@ import type { Wire } from "./wire.js";
 export interface Exchange {
   /** Resolves to the answer's fields. */
   ask<T extends AnsweredType>(request: RequestInputOf<T>): Promise<AnswerOf<T>>;
-  /** Sends at once; frames wait in the queue. */
+  /** Sends at once. Frames wait in the queue, at most as many as the window has. */
   stream(request: RequestInputOf<"propagate_in_video">): FrameQueue;
   onText(text: string): void;
+  onBytes(): void;
   /** Fails everything that waits, and every request from now on. */
   lose(error: MaskletError): void;
 }
 
 export interface ExchangeParts {
   wire: Wire;
-  /** From this many waiting frames on, the socket is not read from. */
-  maxQueuedFrames: number;
+  /** The `window` of streams whose request has none. */
+  defaultWindow: number;
   onEvent(event: EventMessage): void;
 }
 
@@ -32,35 +34,21 @@ interface Waiting {
   reject(error: MaskletError): void;
 }
 
-export function createExchange({ wire, maxQueuedFrames, onEvent }: ExchangeParts): Exchange {
+export function createExchange({ wire, defaultWindow, onEvent }: ExchangeParts): Exchange {
   const answers = new Map<string, Waiting>();
   const streams = new Map<string, FrameQueue>();
-  /** Queues of ended streams stay until they are read: their frames take room as well. */
-  const queues = new Set<FrameQueue>();
   let lost: MaskletError | undefined;
   let lastId = 0;
-  let isPaused = false;
-
-  /**
-   * One socket carries everything, so that a full queue can hold it back only while nobody waits for something else:
-   * an answer, or a frame of another stream.
-   */
-  function holdBackIfFull(): void {
-    for (const queue of queues) if (queue.isSpent) queues.delete(queue);
-    const waiting = [...queues];
-    const isFull = waiting.some((queue) => queue.length >= maxQueuedFrames);
-    const shouldPause = isFull && answers.size === 0 && !waiting.some((queue) => queue.isAwaited);
-    if (shouldPause === isPaused || lost) return;
-    isPaused = shouldPause;
-    if (shouldPause) wire.pause();
-    else wire.resume();
-  }
 
   function send(request: object): string {
     if (lost) throw lost;
     const requestId = String(++lastId);
     wire.send(JSON.stringify({ ...request, request_id: requestId }));
     return requestId;
+  }
+
+  function acknowledge(request_id: string, num_frames: number): void {
+    wire.send(JSON.stringify({ type: "ack", request_id, num_frames } satisfies AckMessage));
   }
 
   function receive(message: ServerMessage): void {
@@ -104,16 +92,28 @@ export function createExchange({ wire, maxQueuedFrames, onEvent }: ExchangeParts
     streams.clear();
   }
 
+  /** The peer is not a masklet server of this version: no answer can be expected. */
+  function giveUp(message: string, options?: ErrorOptions): void {
+    lose(new MaskletError({ code: "connection_lost", message, retryable: false }, options));
+    wire.close();
+  }
+
   return {
     ask: (request) =>
       new Promise((resolve, reject) => {
         answers.set(send(request), { resolve, reject });
-        holdBackIfFull();
       }),
     stream(request) {
-      const queue = createFrameQueue(holdBackIfFull);
-      streams.set(send(request), queue);
-      queues.add(queue);
+      const window = request.window ?? defaultWindow;
+      if (!Number.isInteger(window) || window < 1) {
+        throw new RangeError(`window: expected an integer from 1, got ${window}`);
+      }
+      const requestId = send({ ...request, window });
+      const queue = createFrameQueue({
+        window,
+        acknowledge: (numFrames) => acknowledge(requestId, numFrames),
+      });
+      streams.set(requestId, queue);
       return queue;
     },
     onText(text) {
@@ -121,19 +121,12 @@ export function createExchange({ wire, maxQueuedFrames, onEvent }: ExchangeParts
       try {
         message = JSON.parse(text);
       } catch (cause) {
-        // No masklet server. Waiting for the answers would be in vain.
-        lose(
-          new MaskletError(
-            { code: "connection_lost", message: "the server sent no JSON", retryable: false },
-            { cause },
-          ),
-        );
-        wire.close();
+        giveUp("the server sent text that is not JSON", { cause });
         return;
       }
       receive(message);
-      holdBackIfFull();
     },
+    onBytes: () => giveUp("the server sent a binary message, which this version of the client cannot read"),
     lose,
   };
 }

@@ -1,27 +1,35 @@
 import type { DoneMessage, FrameMessage } from "../../protocol/index.js";
 import type { MaskletError } from "./errors.js";
 
-/** Frames between the socket, which pushes, and a loop, which pulls. */
+/** Frames between the socket, which pushes, and a loop, which pulls. The stream's window bounds how many wait. */
 export interface FrameQueue {
   push(frame: FrameMessage): void;
   end(done: DoneMessage): void;
   fail(error: MaskletError): void;
   /** Frames pushed before an end or a failure come before it. */
   next(): Promise<IteratorResult<FrameMessage, DoneMessage>>;
-  /** Forgets frames that wait, and those still to come. Resolves when the stream has ended, however. */
+  /** Drops the frames that wait and those still to come. Resolves when the stream has ended, with or without an error. */
   drain(): Promise<void>;
   /** Frames that wait. */
   readonly length: number;
-  /** True while a loop waits for a frame. */
-  readonly isAwaited: boolean;
-  /** True when nothing will come any more and nothing waits. */
+  /** True when the stream has ended and no frame waits. */
   readonly isSpent: boolean;
 }
 
-/** @param onTaken called whenever the queue got shorter or a loop began to wait */
-export function createFrameQueue(onTaken: () => void): FrameQueue {
+export interface FrameQueueOptions {
+  /** Frames that the server may send without an acknowledgement. */
+  window: number;
+  /** Sends an `ack`: the number of frames that the loop has taken. Not called after the stream has ended. */
+  acknowledge(numFrames: number): void;
+}
+
+export function createFrameQueue({ window, acknowledge }: FrameQueueOptions): FrameQueue {
+  // One ack for half a window: few messages, and the server still has the other half to send meanwhile.
+  const ackEvery = Math.ceil(window / 2);
   const frames: FrameMessage[] = [];
   let outcome: { done: DoneMessage } | { error: MaskletError } | undefined;
+  let taken = 0;
+  let acknowledged = 0;
   let isDraining = false;
   let wake: (() => void) | undefined;
 
@@ -30,12 +38,18 @@ export function createFrameQueue(onTaken: () => void): FrameQueue {
     wake?.();
   }
 
-  async function somethingNew(): Promise<void> {
+  async function change(): Promise<void> {
     await new Promise<void>((resolve) => {
       wake = resolve;
-      onTaken();
     });
     wake = undefined;
+  }
+
+  function countTaken(): void {
+    taken++;
+    if (outcome || taken - acknowledged < ackEvery) return;
+    acknowledged = taken;
+    acknowledge(taken);
   }
 
   return {
@@ -47,24 +61,22 @@ export function createFrameQueue(onTaken: () => void): FrameQueue {
     end: (done) => settle({ done }),
     fail: (error) => settle({ error }),
     async next() {
-      if (frames.length === 0 && !outcome) await somethingNew();
+      if (frames.length === 0 && !outcome) await change();
       const frame = frames.shift();
-      onTaken();
-      if (frame) return { done: false, value: frame };
+      if (frame) {
+        countTaken();
+        return { done: false, value: frame };
+      }
       if (outcome && "done" in outcome) return { done: true, value: outcome.done };
       throw outcome?.error;
     },
     async drain() {
       isDraining = true;
       frames.length = 0;
-      onTaken();
-      if (!outcome) await somethingNew();
+      if (!outcome) await change();
     },
     get length() {
       return frames.length;
-    },
-    get isAwaited() {
-      return wake !== undefined;
     },
     get isSpent() {
       return outcome !== undefined && frames.length === 0;

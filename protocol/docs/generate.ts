@@ -20,7 +20,7 @@ import {
   outputsSchema,
   uploadSchema,
 } from "../replies.js";
-import { REQUEST_SCHEMAS } from "../requests.js";
+import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
 import { fieldTable, table } from "./field-table.js";
 
 const envelope = ["type", "request_id"];
@@ -33,6 +33,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   ]),
   ...mapEntries(ANSWER_SCHEMAS, (type, schema) => [`answer ${type}`, fieldTable("reply", schema, envelope)]),
   ...mapEntries(eventSchemas, (event, schema) => [`event ${event}`, fieldTable("reply", schema, ["type"])]),
+  ack: fieldTable("request", ackSchema, ["type"]),
   frame: fieldTable("reply", frameSchema, envelope),
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type"]),

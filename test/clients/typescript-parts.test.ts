@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { endpointOf } from "../../clients/typescript/endpoint.js";
 import { objectsOf } from "../../clients/typescript/index.js";
 import { openWire } from "../../clients/typescript/wire.js";
@@ -15,7 +15,7 @@ describe("a server's address", () => {
       "https://example.org/tracking/v1/uploads",
     ],
     ["wss://example.org/v1?key=7", "wss://example.org/v1?key=7", "https://example.org/v1/uploads?key=7"],
-  ])("%s leads to the socket and to uploads", (address, socket, uploads) => {
+  ])("%s yields the addresses of the socket and of uploads", (address, socket, uploads) => {
     expect(endpointOf(address)).toEqual({ socket, uploads });
   });
 });
@@ -50,31 +50,43 @@ describe("a frame's outputs", () => {
   });
 });
 
-describe("a paused socket", () => {
-  afterEach(() => void vi.useRealTimers());
-
-  it("hears no pings, and pings itself so that the server knows it is alive", async () => {
-    const pings: number[] = [];
+describe("a wire", () => {
+  /** A WebSocket class that records what is sent and lets the test deliver messages. */
+  function recordedSocket() {
+    const record = { sent: [] as unknown[], deliver: (_: string | ArrayBuffer) => {}, binaryType: "" };
     class Recorded {
       onopen = () => {};
+      onmessage = (_: { data: string | ArrayBuffer }) => {};
+      set binaryType(type: string) {
+        record.binaryType = type;
+      }
       constructor() {
+        record.deliver = (data) => this.onmessage({ data });
         queueMicrotask(() => this.onopen());
       }
-      send() {}
-      close() {}
-      ping() {
-        pings.push(Date.now());
+      send(data: unknown) {
+        record.sent.push(data);
       }
+      close() {}
     }
-    vi.useFakeTimers();
+    return { record, Recorded };
+  }
+
+  it("carries text and bytes both ways", async () => {
+    const { record, Recorded } = recordedSocket();
     const wire = await openWire("ws://127.0.0.1", Recorded);
-    vi.advanceTimersByTime(60_000);
-    expect(pings).toHaveLength(0);
-    wire.pause();
-    vi.advanceTimersByTime(60_000);
-    expect(pings).toHaveLength(6);
-    wire.resume();
-    vi.advanceTimersByTime(60_000);
-    expect(pings).toHaveLength(6);
+    const received: unknown[] = [];
+    wire.listen({
+      onText: (text) => received.push(text),
+      onBytes: (bytes) => received.push(bytes),
+      onClose: () => {},
+    });
+    wire.send("text");
+    wire.send(Uint8Array.of(1, 2));
+    expect(record.sent).toEqual(["text", Uint8Array.of(1, 2)]);
+    record.deliver("answer");
+    record.deliver(Uint8Array.of(3).buffer);
+    expect(received).toEqual(["answer", Uint8Array.of(3)]);
+    expect(record.binaryType).toBe("arraybuffer");
   });
 });

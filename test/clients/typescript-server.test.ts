@@ -1,9 +1,11 @@
 /** The client against the real server; only the model is scripted. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
 import { connect, type MaskletClient, objectsOf } from "../../clients/typescript/index.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
+import { atRest, until } from "../helpers/settle.js";
 
 const FRAMES = 40;
 const click = { frame_index: 0, points: [[0.5, 0.5]] as [number, number][], point_labels: [1] as (0 | 1)[] };
@@ -58,7 +60,51 @@ describe("the client with the server", () => {
     expect(again.length).toBeLessThan(FRAMES);
   });
 
-  it("learns that its session was lost", async () => {
+  it("computes no more than the window for a loop that never reads, over a socket that always does", async () => {
+    // Browsers cannot stop reading a socket: this one has no way to, and counts what arrives.
+    let arrived = 0;
+    class BrowserSocket {
+      constructor(url: string, protocols: string) {
+        const socket = new WebSocket(url, protocols);
+        socket.on("message", (data) => {
+          if (String(data).startsWith('{"type":"frame"')) arrived++;
+        });
+        Object.assign(socket, { pause: undefined, resume: undefined });
+        // biome-ignore lint/correctness/noConstructorReturn: stands in for a class of the platform
+        return socket as unknown as BrowserSocket;
+      }
+      declare send: (data: string | Uint8Array) => void;
+      declare close: () => void;
+    }
+    const browser = await connect(server.url, { webSocket: BrowserSocket, window: 4 });
+    const session = await browser.startSession({ resource_path: clip });
+    await session.addPrompt(click);
+    const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+
+    const stream = session.propagate();
+    await stream.next();
+    await until(() => arrived === 4);
+    expect(await atRest(() => arrived)).toBe(4);
+    // The frame after the window is computed and waits on the server.
+    expect(await atRest(steps)).toBe(5);
+    expect(await session.get()).toMatchObject({ propagating: true });
+
+    const rest: number[] = [];
+    for await (const frame of stream) rest.push(frame.frame_index);
+    expect(rest).toEqual(Array.from({ length: FRAMES - 1 }, (_, index) => index + 1));
+    await browser.close();
+  });
+
+  it("leaves a loop whose window is full", async () => {
+    const narrow = await connect(server.url, { window: 1 });
+    const session = await narrow.startSession({ resource_path: clip });
+    await session.addPrompt(click);
+    for await (const _ of session.propagate({ window: 2 })) break;
+    expect(await session.get()).toMatchObject({ propagating: false });
+    await narrow.close();
+  });
+
+  it("reports that its session was lost", async () => {
     const session = await client.startSession({ resource_path: clip });
     const event = new Promise((resolve) => client.onEvent(resolve));
     engine.crash();
