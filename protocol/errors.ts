@@ -99,6 +99,12 @@ export const ERRORS = {
     retryable: true,
     meaning: "The inference process died and was replaced; what the session had in it is lost.",
   },
+  engine_unavailable: {
+    scope: "request",
+    retryable: true,
+    meaning:
+      "No inference process is ready: it is being restarted, or it cannot start. The server keeps trying; `/readyz` reports the state.",
+  },
   engine_failed: {
     scope: "request",
     retryable: false,

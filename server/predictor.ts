@@ -24,7 +24,13 @@ import type { AckWindow } from "./ack-window.js";
 import { type Answer, createAnswerer, propagate, type SingleType } from "./client.js";
 import { type Clock, systemClock } from "./clock.js";
 import { readConfig, type ServerOptions } from "./config.js";
-import { createEngine, type Engine, type EngineStats, type PackSummary } from "./engine/index.js";
+import {
+  createEngine,
+  type Engine,
+  type EngineState,
+  type EngineStats,
+  type PackSummary,
+} from "./engine/index.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
@@ -65,6 +71,19 @@ export type PredictorOptions = Pick<
   onEvent?: (event: SessionEvent) => void;
 };
 
+export interface PredictorStats {
+  /** Sessions open now. */
+  sessions: number;
+  /** Whether requests that need the model can be answered; see {@link EngineState}. */
+  state: EngineState;
+  /** Why the state is not `ready`, as one sentence; null when it is. */
+  reason: string | null;
+  /** What new sessions run on; undefined before the first start. */
+  pack: PackSummary | undefined;
+  /** Undefined before the first start. */
+  engine: EngineStats | undefined;
+}
+
 export interface Predictor {
   /** Rejects when the model pack cannot be used; so does every request then. */
   readonly ready: Promise<PackSummary>;
@@ -85,8 +104,7 @@ export interface Predictor {
   /** Another party beside the predictor's own caller. */
   connect(onEvent: (event: SessionEvent) => void): Client;
   readonly uploads: UploadStore;
-  /** Sessions open now; what new ones run on and the engine's counts once it runs. */
-  stats(): { sessions: number; pack: PackSummary | undefined; engine: EngineStats | undefined };
+  stats(): PredictorStats;
   /** Running propagations fail with shutting_down. Resolves when no process and no file is left. */
   close(): Promise<void>;
 }
@@ -122,11 +140,21 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const openMedia = createMediaOpener(options.mediaRoots, uploads);
   const registry = createSessionRegistry({ engine, openMedia, clock, log, limits: config });
   let running: Engine | undefined;
+  let failure: string | undefined;
   const ready = engine.then((loaded) => {
     running = loaded;
     return loaded.pack;
   });
-  ready.catch(() => {});
+  ready.catch((error: Error) => {
+    failure = error.message;
+    log.error(error.message);
+  });
+
+  /** Before the first start has succeeded there is no engine to ask. */
+  function firstStart(): Pick<PredictorStats, "state" | "reason"> {
+    if (failure !== undefined) return { state: "failed", reason: failure };
+    return { state: "starting", reason: "The inference process loads its model pack." };
+  }
 
   function connect(onClientEvent: (event: SessionEvent) => void): Client {
     const sessions = registry.addOwner(onClientEvent);
@@ -156,7 +184,11 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     reloadPack: async () => (await engine).reload(),
     connect,
     uploads,
-    stats: () => ({ sessions: registry.count, pack: running?.pack, engine: running?.stats() }),
+    stats() {
+      const engine = running?.stats();
+      const { state, reason } = engine ?? firstStart();
+      return { sessions: registry.count, state, reason, pack: running?.pack, engine };
+    },
     close() {
       closed ??= (async () => {
         const ended = registry.shutDown();

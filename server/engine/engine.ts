@@ -110,8 +110,17 @@ export interface PackSummary {
   provider: string;
 }
 
+/**
+ * `starting`: the first inference process loads its pack. `ready`: it answers. `restarting`: it ended, and calls wait for
+ * the next one. `failed`: several starts in a row failed; calls are refused at once, and the starts go on.
+ */
+export type EngineState = "starting" | "ready" | "restarting" | "failed";
+
 /** Counts since the engine was made; they survive a restart of the inference process. */
 export interface EngineStats {
+  state: EngineState;
+  /** Why the state is not `ready`, as one sentence; null when it is. */
+  reason: string | null;
   /** Prompts and steps answered. */
   frames: number;
   /** Time inside ONNX Runtime. */

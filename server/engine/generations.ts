@@ -37,8 +37,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   function endIfIdle(engine: SupervisedEngine): void {
     if (!retired.has(engine) || [...homes.values()].includes(engine)) return;
     retired.delete(engine);
-    const { graphs, ...counts } = engine.stats();
-    past = sum(past, { ...counts, graphs: costsWithoutMemory(graphs) });
+    const counts = engine.stats();
+    past = sum(past, { ...counts, graphs: costsWithoutMemory(counts.graphs) });
     void engine
       .close()
       .then(() => log?.info({ pack: engine.pack.id }, "the former model pack is given back"));
@@ -108,7 +108,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onRestart: (listener) => void listeners.push(listener),
     stats() {
       const all = [...retired, current].map((engine) => engine.stats()).reduce(sum, past);
-      return { ...all, workerPid: current.stats().workerPid };
+      const { state, reason, workerPid } = current.stats();
+      return { ...all, state, reason, workerPid };
     },
     async close() {
       isClosed = true;
@@ -117,7 +118,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   };
 }
 
-type Counts = Omit<EngineStats, "workerPid">;
+type Counts = Omit<EngineStats, "workerPid" | "state" | "reason">;
 
 function sum(a: Counts, b: Counts): Counts {
   return {

@@ -2,11 +2,13 @@
  * One inference process with one pack, replaced when it dies.
  *
  * A crash rejects what was pending with `engine_restarted` and loses all sessions; `onRestart` names them. Calls made
- * while the new process loads wait for it. When several starts in a row fail, every call rejects with `engine_failed`.
+ * while the new process loads wait for it. When several starts in a row fail, calls reject at once with
+ * `engine_unavailable`; the starts go on, so that a repaired pack is found.
  */
+import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { type EngineChild, startChild } from "./child.js";
-import { type Engine, EngineError, type PackSummary } from "./engine.js";
+import { type Engine, EngineError, type EngineState, type PackSummary } from "./engine.js";
 import { costsWithoutMemory, type GraphCosts, sumOfCosts } from "./graph-costs.js";
 import type { MethodName, Params, Result } from "./rpc.js";
 import { createSessionLedger } from "./session-ledger.js";
@@ -27,10 +29,13 @@ export interface EngineOptions {
   log?: EngineLog;
 }
 
-/** Starts that may fail in a row, after the first one succeeded. */
-const maxFailedStarts = 3;
-const firstDelayMs = 100;
-const longestDelayMs = 5_000;
+/** So many failed starts in a row, after the first one succeeded, make the state `failed`. */
+const FAILED_AFTER_STARTS = 3;
+const FIRST_DELAY_MS = 100;
+/** Each start reads the whole pack, which may be gigabytes. */
+const LONGEST_DELAY_MS = 30_000;
+/** How long a call waits for a restart: a large pack loads in some tens of seconds. */
+const RESTART_WAIT_MS = 60_000;
 const silent: EngineLog = { info() {}, warn() {}, error() {} };
 
 /** An engine whose pack stays. */
@@ -50,8 +55,12 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
   const ledger = createSessionLedger();
   const listeners: ((lostSessionIds: string[]) => void)[] = [];
   const closing = new AbortController();
+  /** Emits `failed` when the state becomes `failed`. One listener for each waiting call. */
+  const failures = new EventEmitter().setMaxListeners(0);
   const past = { frames: 0, restarts: 0, graphs: {} as GraphCosts };
   let current: EngineChild | undefined;
+  let state: EngineState = "starting";
+  let reason: string | null = "The inference process loads its model pack.";
   let crashesInARow = 0;
   /** Read anew by each process: the folder may have changed in between. */
   let pack: PackSummary;
@@ -86,6 +95,8 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
     try {
       pack = await child.call("load", load);
       loaded = true;
+      state = "ready";
+      reason = null;
       log.info(
         { pid: child.pid, pack: pack.id, version: pack.version, provider: pack.provider },
         "model pack loaded",
@@ -97,19 +108,22 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
     }
   }
 
-  function replace(reason: string): void {
+  function replace(cause: string): void {
     const lost = ledger.loseAll();
     past.restarts += 1;
-    log.error({ reason, lostSessions: lost.length }, "the inference process ended; starting another");
+    state = "restarting";
+    reason = `The inference process ended (${cause}) and is being restarted.`;
+    log.error({ reason: cause, lostSessions: lost.length }, "the inference process ended; starting another");
     ready = restart();
-    // Logged where it happens, and thrown at whoever calls next.
+    // It rejects only when the engine closes.
     ready.catch(() => {});
     for (const listener of listeners) listener(lost);
   }
 
+  /** Tries until a process has loaded the pack or the engine closes. */
   async function restart(): Promise<EngineChild> {
     for (let failedStarts = 0; ; ) {
-      const waitMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (crashesInARow + failedStarts));
+      const waitMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (crashesInARow + failedStarts));
       await delay(waitMs, undefined, { signal: closing.signal }).catch(() => {});
       if (closing.signal.aborted) throw gone("");
       try {
@@ -119,11 +133,34 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
       } catch (error) {
         if (closing.signal.aborted) throw error;
         failedStarts += 1;
-        const reason = (error as Error).message;
-        log.error({ failedStarts }, `the inference process could not start: ${reason}`);
-        if (failedStarts < maxFailedStarts) continue;
-        throw new EngineError("engine_failed", `The inference process could not be started again: ${reason}`);
+        const { message } = error as Error;
+        log.error({ failedStarts }, `the inference process could not start: ${message}`);
+        if (failedStarts < FAILED_AFTER_STARTS) continue;
+        state = "failed";
+        reason = `The inference process could not be restarted ${failedStarts} times in a row: ${message}`;
+        failures.emit("failed");
       }
+    }
+  }
+
+  /**
+   * The process that answers calls.
+   * @throws EngineError engine_unavailable while the state is `failed`, or after waiting too long for a restart.
+   */
+  async function running(): Promise<EngineChild> {
+    if (state === "ready") return ready;
+    const unavailable = () => new EngineError("engine_unavailable", reason ?? "The engine is restarting.");
+    if (state === "failed") throw unavailable();
+    const over = new AbortController();
+    const { signal } = over;
+    try {
+      return await Promise.race([
+        ready,
+        once(failures, "failed", { signal }).then(() => Promise.reject(unavailable())),
+        delay(RESTART_WAIT_MS, undefined, { signal, ref: false }).then(() => Promise.reject(unavailable())),
+      ]);
+    } finally {
+      over.abort();
     }
   }
 
@@ -131,7 +168,7 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
 
   async function call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
     if (closing.signal.aborted) throw gone("");
-    const child = await ready;
+    const child = await running();
     const result = await child.call(method, params);
     crashesInARow = 0;
     if (method === "prompt" || method === "predict" || method === "step") past.frames += 1;
@@ -178,6 +215,8 @@ export async function superviseProcess(options: EngineOptions): Promise<Supervis
       const graphs = sumOfCosts(past.graphs, current?.costs() ?? {});
       const ortTimeMs = Object.values(graphs).reduce((sum, { ms }) => sum + ms, 0);
       return {
+        state,
+        reason,
         frames: past.frames,
         restarts: past.restarts,
         ortTimeMs,

@@ -170,6 +170,8 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     reload: async () => pack,
     onRestart: (listener) => void listeners.push(listener),
     stats: () => ({
+      state: "ready",
+      reason: null,
       frames,
       ortTimeMs: 0,
       restarts,

@@ -1,8 +1,9 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../../server/engine/index.js";
 import { ended } from "../../helpers/processes.js";
 import { greyFrame, phrase, video, workerPid } from "../../helpers/real-engine.js";
+import { until } from "../../helpers/settle.js";
 import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
 
 let engine: Engine;
@@ -60,16 +61,27 @@ describe("when the inference process is killed", () => {
   });
 });
 
-test("when it cannot be started again, every call says so", async () => {
+test("calls are refused while no start succeeds, and the repaired pack is found without a call", async () => {
   const pack = await copyCompactPack();
   engine = await createEngine({ packDir: pack.directory, threads: 1 });
+  expect(engine.stats()).toMatchObject({ state: "ready", reason: null });
+  const graph = await readFile(pack.path("track.onnx"));
   await rm(pack.path("track.onnx"));
   process.kill(workerPid(engine), "SIGKILL");
-  await engine.openSession("waiting", video).catch(() => {});
-  await expect(engine.openSession("next", video)).rejects.toMatchObject({
-    code: "engine_failed",
-    message: expect.stringMatching(/could not be started again: .*track\.onnx: the file is missing\./),
+  await until(() => engine.stats().state === "restarting");
+  const waiting = engine.openSession("waiting", video);
+  const reason = expect.stringMatching(/restarted 3 times in a row: .*track\.onnx: the file is missing\./);
+  await expect(waiting).rejects.toMatchObject({
+    code: "engine_unavailable",
+    retryable: true,
+    message: reason,
   });
-  await expect(engine.openSession("another", video)).rejects.toMatchObject({ code: "engine_failed" });
+  expect(engine.stats()).toMatchObject({ state: "failed", reason });
+  await expect(engine.openSession("next", video)).rejects.toMatchObject({ code: "engine_unavailable" });
+
+  await writeFile(pack.path("track.onnx"), graph);
+  await until(() => engine.stats().state === "ready");
+  await engine.openSession("after", video);
+  await engine.prompt("after", greyFrame(engine), phrase);
   await engine.close();
 });
