@@ -52,8 +52,8 @@ export async function runDetection(
 }
 
 /** Whether anything is looked for on a frame of a propagation. */
-export function runsDetection({ concepts, policy }: TrackerParts, frameIndex: number): boolean {
-  return concepts.all.length > 0 && frameIndex % policy.detect.detectEveryNthFrame === 0;
+export function runsDetection({ concepts }: TrackerParts): boolean {
+  return concepts.all.length > 0;
 }
 
 /**

@@ -6,6 +6,12 @@
  */
 import type { Hiding } from "./report.js";
 
+/**
+ * Frames by which confirmation is read ahead of the frame that is shown, a constant of SAM 3. Higher: objects are shown
+ * from earlier on. Lower: later.
+ */
+const LOOKAHEAD = 2;
+
 export interface Waiting<F> {
   frameIndex: number;
   frame: F;
@@ -34,8 +40,6 @@ export function emptyBuffer<F>(): EmissionBuffer<F> {
 export interface EmissionRules {
   /** `life.hotstartDelay` of the policy: 0 shows each frame at once. */
   delay: number;
-  /** `life.maskletConfirmationLookahead` of the policy. */
-  lookahead: number;
   reverse: boolean;
   /** The last frame of the pass, which lets all of them go. */
   lastFrame: number;
@@ -71,8 +75,8 @@ export function emit<F>(
 }
 
 /** The frame whose standings decide; the last of the pass for those near it. */
-function aheadOf(frameIndex: number, { lookahead, reverse, lastFrame }: EmissionRules): number {
-  return reverse ? Math.max(frameIndex - lookahead, lastFrame) : Math.min(frameIndex + lookahead, lastFrame);
+function aheadOf(frameIndex: number, { reverse, lastFrame }: EmissionRules): number {
+  return reverse ? Math.max(frameIndex - LOOKAHEAD, lastFrame) : Math.min(frameIndex + LOOKAHEAD, lastFrame);
 }
 
 function isFrom(index: number, oldest: number, reverse: boolean): boolean {

@@ -4,6 +4,15 @@ import type { MemoryBank } from "../memory/bank.js";
 import type { Motion } from "./motion/motion-model.js";
 import type { TrackerPolicy } from "./policy.js";
 
+/** First frames of a detected object, during which lack of support ends it. Higher: ghosts end at a later age. Lower: fewer do. */
+const PROBATION_FRAMES = 15;
+
+/** Unsupported frames on probation that end an object, if they outnumber the supported ones. Higher: more patience, more ghosts. */
+const MAX_UNSUPPORTED_ON_PROBATION = 8;
+
+/** Frames without a mask after which the model stops searching for a detected object. Higher: later returns, at more cost. */
+export const MAX_LOST_FRAMES = 300;
+
 /** What the user said about one object on one frame. */
 export interface PromptState {
   points: readonly (readonly [x: number, y: number])[];
@@ -103,20 +112,20 @@ export function updateLifecycle(masklet: Masklet, witness: Witness, life: Tracke
   if (witness.detected) masklet.keepAlive = Math.min(life.maxTrkKeepAlive, masklet.keepAlive + 1);
   else if (unsupported) masklet.keepAlive = Math.max(life.minTrkKeepAlive, masklet.keepAlive - 1);
 
-  const onProbation = masklet.age++ < life.probationFrames;
+  const onProbation = masklet.age++ < PROBATION_FRAMES;
   if (witness.detected) masklet.supported++;
   if (unsupported && onProbation) masklet.unsupported++;
   if (witness.sure) masklet.sure++;
   if (masklet.sure >= life.confirmFrames) masklet.confirmed = true;
   if (masklet.owned) return true;
 
-  if (!witness.visible && masklet.lostFrames > life.lostFrames) {
+  if (!witness.visible && masklet.lostFrames > MAX_LOST_FRAMES) {
     masklet.state = "dormant";
     masklet.bank.condense();
   }
   const isGhost =
     onProbation &&
-    masklet.unsupported >= life.probationUnsupported &&
+    masklet.unsupported >= MAX_UNSUPPORTED_ON_PROBATION &&
     masklet.unsupported > masklet.supported;
   return !isGhost;
 }
@@ -144,5 +153,5 @@ export function startPass(
   masklet.keepAlive = life.initTrkKeepAlive;
   masklet.hiddenFrame = null;
   // Whoever has been through a pass already has proved itself or not: the ghost test is not repeated.
-  if (masklet.age > 0) masklet.age = Math.max(masklet.age, life.probationFrames);
+  if (masklet.age > 0) masklet.age = Math.max(masklet.age, PROBATION_FRAMES);
 }

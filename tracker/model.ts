@@ -109,9 +109,10 @@ export interface Model {
 /** Earlier logits are clamped to this before they are fed back, as the reference does. */
 export const PREVIOUS_LOGIT = 32;
 
+/** Largest batch of `track` and `segment`. Higher: slightly faster. Lower: memory attention needs less memory. */
+const OBJECTS_PER_CALL = 8;
+
 export interface ModelOptions {
-  /** Largest batch of `track`. */
-  objectsPerCall: number;
   /** Whether `segment` has an input for a mask to go on from; true when not said. */
   takesMasks?: boolean | undefined;
   /** How exactly memories are kept. */
@@ -122,7 +123,7 @@ export function createModel(
   run: RunGraph,
   geometry: Geometry,
   bank: BankRules,
-  { objectsPerCall, takesMasks = true, precision = "float32" }: ModelOptions,
+  { takesMasks = true, precision = "float32" }: ModelOptions = {},
 ): Model {
   const { S, D, Dm, T, m } = geometry;
   const pixels = m * m;
@@ -245,8 +246,8 @@ export function createModel(
 
     async propose(features, prompts, previous) {
       const found: Candidates[] = [];
-      for (let start = 0; start < prompts.length; start += objectsPerCall) {
-        const batch = prompts.slice(start, start + objectsPerCall);
+      for (let start = 0; start < prompts.length; start += OBJECTS_PER_CALL) {
+        const batch = prompts.slice(start, start + OBJECTS_PER_CALL);
         const outputs = await run("segment", segmentFeeds(features, batch, previous), [
           "masks",
           "iou",
@@ -269,8 +270,8 @@ export function createModel(
     async track(features, selections) {
       const predictions = new Map<Selection, Prediction>();
       for (const group of groupBySize(selections, (selection) => selection)) {
-        for (let start = 0; start < group.length; start += objectsPerCall) {
-          const batch = group.slice(start, start + objectsPerCall);
+        for (let start = 0; start < group.length; start += OBJECTS_PER_CALL) {
+          const batch = group.slice(start, start + OBJECTS_PER_CALL);
           const answers = await trackGroup(features, batch, null);
           batch.forEach((selection, b) => {
             predictions.set(selection, answers[b] as Prediction);

@@ -60,7 +60,6 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
   const { L = 0, D } = geometry;
   const policy = resolvePolicy(options.policy, options.detect, options.preset);
   const model = createModel(run, geometry, bank, {
-    objectsPerCall: policy.compute.objectsPerCall,
     takesMasks: capabilities.maskInput,
     precision: policy.memory.precision,
   });

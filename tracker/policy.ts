@@ -23,12 +23,8 @@ export interface TrackerPolicy {
     sameThingIou: number;
     /** Objects of different concepts are strangers: they neither match, hide nor cut each other. SAM 3 knows one concept. */
     conceptsApart: boolean;
-    /** Detect on every n-th frame. Higher: faster, but new things appear later and crossings are judged less often. */
-    detectEveryNthFrame: number;
     /** Leave out new objects whose box has its centre within `boundaryMargin` of the edge: fewer halves, later arrivals. */
     suppressDetCloseToBoundary: boolean;
-    /** That margin, as a share of the frame. Higher: more is left out. */
-    boundaryMargin: number;
     /** Count detections whose mask has no pixel; an object that starts invisible comes of it. */
     keepEmpty: boolean;
     /** Give ids in the order in which the detector lists things; false: best first. */
@@ -55,43 +51,6 @@ export interface TrackerPolicy {
     trkAssocIouThresh: number;
     /** One detection supports one object at most (overlap). On: of two objects on one thing, one is unsupported. */
     o2oMatchingMaskletsEnable: boolean;
-    /** Motion: weight of motion against mask overlap, 0..1. Higher: look-alikes cross safely. Lower: sudden turns are followed. */
-    motionWeight: number;
-    /** Motion: agreement (0..1) that ties a detection to an object when their masks do not meet. Lower: ids jump sooner. */
-    minMotion: number;
-    /** Motion: affinity lead below which it is unclear which of two objects a detection is. Higher: motion is frozen longer. */
-    clearLead: number;
-    /** Motion: frames after losing an object during which it still contests a detection. Higher: longer crossings, slower turns. */
-    contestFrames: number;
-    /** Motion: how much better, in object sizes, look-alikes that come apart must fit their earlier motion when swapped. */
-    swapLead: number;
-    /** Motion: weight of appearance (cosine of pointers) in that decision, in object sizes. Higher: turning back is understood. */
-    appearanceWeight: number;
-    /** Motion: what a lost object's affinity is lowered by. Higher: the object that is being seen keeps the detection. */
-    lostHandicap: number;
-    /** Motion: frames for which a lost object is looked for where its motion leads. Higher: longer gaps, more mix-ups. */
-    relinkFrames: number;
-    /** Motion: how far from there, in object sizes. Higher: sudden turns are survived, new things may inherit old ids. */
-    relinkSizes: number;
-    /** Motion: how many times larger it may have become. Higher: things that come closer unseen are recognised. */
-    relinkSizeRatio: number;
-  };
-  /** Motion: how positions are extrapolated. */
-  motion: {
-    /** Share of a position error that is corrected at once. Higher: livelier, noisier. */
-    positionGain: number;
-    /** Share of it that changes the velocity, once settled. Higher: turns are learnt sooner, noise too. */
-    velocityGain: number;
-    /** The same while two objects touch, when masks cut each other. */
-    contactVelocityGain: number;
-    /** Share of a size change that is believed at once. */
-    sizeGain: number;
-    /** Width ratio times height ratio below which a mask is taken to be partly hidden. Higher: more is distrusted. */
-    wholeRatio: number;
-    /** Frames of pure extrapolation after which the mask is believed whatever it looks like. */
-    coastFrames: number;
-    /** Growth of the search radius per unseen frame, in object sizes. */
-    spreadPerFrame: number;
   };
   /** How objects are born, hidden and let go. */
   life: {
@@ -118,18 +77,12 @@ export interface TrackerPolicy {
     maskletConfirmationEnable: boolean;
     /** That number of frames. Higher: surer, later. */
     maskletConfirmationConsecutiveDetThresh: number;
-    /** Frames by which confirmation is looked up ahead of the frame that is shown. Higher: objects are shown from earlier on. */
-    maskletConfirmationLookahead: number;
     /** A click confirms its object. SAM 3 writes the value that means "unconfirmed". */
     clickConfirms: boolean;
     /** An object counts as unsupported also on frames where nobody looked for it, which ends box-only sessions in SAM 3. */
     countUnsearchedFrames: boolean;
     /** HotStart counters start again with each pass. False: what was unsupported forward counts again backward. */
     resetHotstartPerPass: boolean;
-    /** Motion: first frames of a detected object during which it must prove itself. Higher: ghosts are caught later in life. */
-    probationFrames: number;
-    /** Motion: unsupported frames in that time that end it, if they are the larger part. Higher: more patience. */
-    probationUnsupported: number;
     /**
      * Motion: frames on which an object born on an unprompted frame is detected as surely as a new object must be, its first
      * included, before it is shown. Higher: fewer flashes, later arrival.
@@ -140,12 +93,8 @@ export interface TrackerPolicy {
      * thing that comes into the picture bit by bit is born of a poor one.
      */
     probability: "best" | "birth";
-    /** Motion: unseen frames after which the model no longer searches for a detected object. Higher: slower, later returns. */
-    lostFrames: number;
     /** Objects at once, except in a single picture. Further detections are refused and counted. Higher: more is followed, each object costs time and room. */
     maxNumObjects: number;
-    /** Motion: given-up objects whose id is remembered for another pass. */
-    maxDormant: number;
     /** A removed object keeps its place, so that the detector does not find it again as something new. */
     removedKeepsPlace: boolean;
   };
@@ -155,14 +104,8 @@ export interface TrackerPolicy {
     suppressOverlappingBasedOnRecentOcclusionThreshold: number;
     /** Going backward, whoever was hidden on the nearest frame loses, as forward. False: never having been hidden loses. */
     symmetricOcclusion: boolean;
-    /** Motion: share of an unsupported mask inside a supported one that says the same. */
-    duplicateCovered: number;
-    /** Motion: give each pixel to one object of a concept. */
-    exclusive: boolean;
     /** Motion: the same among objects made by clicks and boxes; off lets "shirt" and "person" overlap. */
     exclusivePrompted: boolean;
-    /** Share of its pixels an object must keep when each goes to one object, or it counts as hidden. Higher: sooner hidden. */
-    minKept: number;
     /** Grid on which that share is measured: the masks' own, or the one that memory is made from, four times finer. */
     shrinkGrid: "mask" | "memory";
   };
@@ -210,13 +153,6 @@ export interface TrackerPolicy {
     showReconditioned: boolean;
     /** Overlap: also what the user said of the frame is replaced, and its clicks are forgotten; false: it stands. */
     overrulesUser: boolean;
-    /** Motion: frames between corrections because of disagreement. */
-    pauseFrames: number;
-  };
-  /** How much is asked of the model at once. */
-  compute: {
-    /** Objects per call of `track`. Higher: a little faster, and memory attention takes that much more room. */
-    objectsPerCall: number;
   };
   /** What an object remembers, and which of it conditions a frame. */
   memory: {
@@ -245,8 +181,6 @@ export interface TrackerPolicy {
     retrackOnBirth: boolean;
     /** A conditioning frame is shown as it was; false: corrections by the detector are tracked again when revisited. */
     conditioningIsFinal: boolean;
-    /** Predicted mask quality below which a tracked frame is not remembered (motion). Higher: less drift, slower adaptation. */
-    minIou: number;
     /** Conditioning memories kept per object; 0: all. */
     conditioning: number;
     /** Of those, corrections by the detector; 0: all. */

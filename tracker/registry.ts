@@ -27,6 +27,9 @@ export interface Registry {
   clear(): void;
 }
 
+/** Given-up objects whose ids are kept for another pass. Higher: more of them can return. Lower: less memory. */
+export const MAX_DORMANT = 64;
+
 function trackedLimits({ tracked, mfThreshold }: TrackerPolicy["memory"], bank: BankRules) {
   if (tracked === "all") return { recent: Number.POSITIVE_INFINITY, pointers: Number.POSITIVE_INFINITY };
   if (mfThreshold === null) return { aroundGiven: tracked === "windows" };
@@ -68,8 +71,7 @@ export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry
     trim() {
       const dormant = all().filter(({ state }) => state === "dormant");
       dormant.sort((a, b) => b.lostFrames - a.lostFrames || a.id - b.id);
-      for (const { id } of dormant.slice(0, Math.max(0, dormant.length - policy.life.maxDormant)))
-        masklets.delete(id);
+      for (const { id } of dormant.slice(0, Math.max(0, dormant.length - MAX_DORMANT))) masklets.delete(id);
     },
     clear() {
       masklets.clear();

@@ -162,7 +162,6 @@ export function createTrackingSession(parts: TrackingSessionParts): TrackingSess
         { frameIndex: frame.index, frame: result, hiding },
         {
           delay: policy.life.hotstartDelay,
-          lookahead: policy.life.maskletConfirmationLookahead,
           reverse: pass.reverse,
           lastFrame: pass.lastFrame,
         },

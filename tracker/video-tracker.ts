@@ -122,14 +122,14 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
     },
 
     prepare(frame, objectIds = null) {
-      features.prepare(frame, !isPlain(objectIds) && runsDetection(parts, frame.index));
+      features.prepare(frame, !isPlain(objectIds) && runsDetection(parts));
     },
 
     async step(frame, objectIds = null) {
       if (isPlain(objectIds)) return stepTrackingOnly(parts, frame, reverse, objectIds);
       if (policy.associate.identity === "overlap") return stepSam3(parts, frame, reverse);
       if (passStarts) enterPass(frame.index);
-      const searching = runsDetection(parts, frame.index);
+      const searching = runsDetection(parts);
       const levels = await features.get(frame, searching);
       const observations = await trackObjects(parts, levels, frame.index, reverse);
       const queries = searching ? detectionQueries(parts, frame.index, observations) : [];

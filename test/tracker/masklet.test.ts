@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryBank } from "../../memory/bank.js";
-import { createMasklet, isShown, type Masklet, startPass, updateLifecycle } from "../../tracker/masklet.js";
+import {
+  createMasklet,
+  isShown,
+  MAX_LOST_FRAMES,
+  type Masklet,
+  startPass,
+  updateLifecycle,
+} from "../../tracker/masklet.js";
 import { presets } from "../../tracker/presets.js";
 
 const life = presets.compact.life;
@@ -65,7 +72,7 @@ describe("the life of a detected object", () => {
   it("is given up after a long absence, and searched for again on the next pass", () => {
     const subject = masklet();
     live(subject, "D");
-    live(subject, ".".repeat(life.lostFrames));
+    live(subject, ".".repeat(MAX_LOST_FRAMES));
     expect(subject.state).toBe("lost");
     live(subject, ".");
     expect(subject.state).toBe("dormant");
@@ -90,7 +97,7 @@ describe("the life of an object of the user's", () => {
     const subject = masklet(null);
     expect(live(subject, "t".repeat(40))).toBe(true);
     expect(isShown(subject, life)).toBe(true);
-    live(subject, ".".repeat(life.lostFrames + 1));
+    live(subject, ".".repeat(MAX_LOST_FRAMES + 1));
     expect(subject.state).toBe("lost");
   });
 

@@ -27,7 +27,7 @@ function modelOver(outputs: Record<string, Tensor>, rules = bank) {
     calls.push(inputs);
     return Object.fromEntries(fetch.map((name) => [name, outputs[name] as Tensor]));
   };
-  return { model: createModel(run, geometry, rules, { objectsPerCall: 8 }), calls };
+  return { model: createModel(run, geometry, rules), calls };
 }
 
 const segmented = {

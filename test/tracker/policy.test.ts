@@ -21,7 +21,6 @@ it("reconditions on every n-th frame when a confident detection agrees, and afte
     reconditionEveryNthFrame: 16,
     highConfThresh: 0.8,
     highIouThresh: 0.8,
-    pauseFrames: 8,
   };
   const decide = (frameIndex: number, maskIou: number, detectionScore = 0.9, lastFrame = 0) =>
     shouldRecondition({ frameIndex, maskIou, detectionScore, lastFrame }, rules, 0.5);

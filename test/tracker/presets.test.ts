@@ -36,7 +36,6 @@ const table: readonly (readonly [name: string, production: unknown, ablation: un
   ["decreaseTrkKeepAliveForEmptyMasklets", false, false],
   ["o2oMatchingMaskletsEnable", false, false],
   ["suppressDetCloseToBoundary", false, false],
-  ["boundaryMargin", 0.025, 0.025],
   ["fillHoleArea", 16, 16],
   ["maxNumObjects", 10_000, 10_000],
   ["reconditionEveryNthFrame", 16, 0],
@@ -51,7 +50,6 @@ const table: readonly (readonly [name: string, production: unknown, ablation: un
   ["refinementDetectorCondFrameRemovalWindow", 16, 16],
   // Sections 5.1 and 4.10.
   ["mfThreshold", 0.01, null],
-  ["minKept", 0.3, 0.3],
 ];
 
 describe("the presets", () => {

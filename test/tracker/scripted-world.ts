@@ -15,7 +15,7 @@ import { createVideoTracker, type StepResult, type VideoTracker } from "../../tr
 export const SIDE = 40;
 const GRID = 10;
 const geometry = { S: SIDE, g: GRID, D: 16, Dm: 8, T: 2, m: SIDE, Ct: 16, L: 4, K: 8 };
-const bank = {
+export const bank = {
   maxConditioning: 4,
   recent: 6,
   maxPointers: 16,

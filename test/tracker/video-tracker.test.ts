@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { MAX_LOST_FRAMES } from "../../tracker/masklet.js";
 import type { StepResult } from "../../tracker/video-tracker.js";
 import { type Bench, createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
 
@@ -372,13 +373,6 @@ describe("pointing at one thing", () => {
     expect([...(callsOf(bench, "track").at(-1)?.inputs.memory_t?.data ?? [])]).toEqual([6]);
   });
 
-  it("does not remember frames on which the model doubts its own mask, when told to", async () => {
-    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), { memory: { minIou: 0.85 } });
-    await click(bench, 0, [near(4, 4)]);
-    await bench.run(1, 4);
-    expect(callsOf(bench, "remember")).toHaveLength(1);
-  });
-
   it("makes an object the detector found the user's own", async () => {
     const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
     const bench = createBench(world);
@@ -416,11 +410,11 @@ describe("propagation", () => {
   });
 
   it("searches again for what was given up on the way there", async () => {
-    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 8)]), {
-      life: { lostFrames: 2 },
-    });
+    const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 8)]));
     await name(bench, 5, "ball");
-    expect(idsByFrame(await bench.run(5, 14)).at(-1)).toEqual([14, []]);
+    const last = 8 + MAX_LOST_FRAMES;
+    const shown = await bench.run(5, last);
+    expect([last - 1, last].map((index) => shown.get(index)?.stats.tracked)).toEqual([1, 0]);
     expect(idsByFrame(await bench.run(4, 0)).at(-1)).toEqual([0, [0]]);
   });
 
@@ -493,12 +487,20 @@ describe("propagation", () => {
   });
 
   it("splits large calls", async () => {
-    const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
-    const bench = createBench(createWorld(things), { compute: { objectsPerCall: 2 } });
-    await name(bench, 0, "ball");
+    const labels = Array.from({ length: 9 }, (_, i) => i + 1);
+    const things = labels.map((label) =>
+      thing(label, "ball", [2 + 13 * ((label - 1) % 3), 2 + 13 * Math.floor((label - 1) / 3), 6, 6]),
+    );
+    const bench = createBench(createWorld(things));
+    for (const label of labels) {
+      const [x, y] = [5 + 13 * ((label - 1) % 3), 5 + 13 * Math.floor((label - 1) / 3)];
+      await click(bench, 0, [near(x, y)]);
+    }
     const shown = await bench.run(1, 1);
-    expect(bench.labels(1, shown.get(1) as StepResult)).toEqual({ 0: 1, 1: 2, 2: 3 });
-    expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([2, 1]);
+    expect(bench.labels(1, shown.get(1) as StepResult)).toEqual(
+      Object.fromEntries(labels.map((label) => [label - 1, label])),
+    );
+    expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([8, 1]);
   });
 
   it("asks no more of the model after many frames than after few", async () => {
@@ -573,21 +575,19 @@ describe("what a pack cannot do", () => {
 });
 
 describe("limits", () => {
-  it("keep things that come and go from piling up", async () => {
-    // A new ball every five frames, each somewhere else, gone after three.
-    const things = Array.from({ length: 20 }, (_, i) =>
-      thing(i + 1, "ball", [2 + 13 * (i % 3), 2 + 13 * (Math.floor(i / 3) % 3), 6, 6], (frame) => {
-        return frame >= 5 * i && frame < 5 * i + 3;
+  it("stop the search for objects that come and go", async () => {
+    // A new ball every eight frames, each at a place of its own, gone after three.
+    const things = Array.from({ length: 9 }, (_, i) =>
+      thing(i + 1, "ball", [2 + 13 * (i % 3), 2 + 13 * Math.floor(i / 3), 6, 6], (frame) => {
+        return frame >= 8 * i && frame < 8 * i + 3;
       }),
     );
-    const world = createWorld(things, { reach: 4 });
-    const policy = { life: { lostFrames: 2, maxDormant: 3 }, associate: { relinkFrames: 1 } };
-    const bench = createBench(world, policy);
+    const bench = createBench(createWorld(things, { reach: 4 }));
     await name(bench, 0, "ball");
-    const shown = await bench.run(0, 99);
-    // The last one, still searched for, and the last three that were given up.
-    expect(bench.tracker.objectIds()).toEqual([16, 17, 18, 19]);
-    expect(Math.max(...[...shown.values()].map(({ stats }) => stats.tracked))).toBeLessThanOrEqual(2);
+    const last = 8 * things.length + MAX_LOST_FRAMES;
+    const shown = await bench.run(0, last);
+    expect(bench.tracker.objectIds()).toEqual(things.map((_, id) => id));
+    expect([100, last].map((index) => shown.get(index)?.stats.tracked)).toEqual([9, 0]);
   });
 
   it("refuse detections beyond the number of objects and say how many", async () => {

@@ -13,7 +13,6 @@ import {
   extentSize,
   framesUnseen,
   type Motion,
-  type MotionRules,
   motionAgreement,
   predict,
   shareKept,
@@ -56,12 +55,46 @@ export interface Association {
   unmatched: number[];
 }
 
-export interface AssociationRules {
-  associate: TrackerPolicy["associate"];
-  motion: MotionRules;
+export interface AssociationRules extends Pick<TrackerPolicy["associate"], "assocIouThresh"> {
   /** `detect.sameThingIou` of the policy. */
   sameThingIou: number;
 }
+
+/**
+ * Weight of motion against mask overlap in the affinity, 0..1. Higher: look-alikes keep their ids when they cross. Lower:
+ * the association follows sudden turns.
+ */
+const MOTION_WEIGHT = 0.5;
+
+/**
+ * Motion agreement, 0..1, that associates a detection with an object whose mask it does not overlap. Higher: fewer
+ * matches by motion alone. Lower: ids jump to neighbours sooner.
+ */
+const MIN_MOTION_AGREEMENT = 0.5;
+
+/** Affinity lead below which a match is contested. Higher: motion is frozen on more frames. Lower: on fewer. */
+const CLEAR_LEAD = 0.1;
+
+/**
+ * Frames after an object was last observed during which it contests detections and counts as touching its neighbours.
+ * Higher: longer crossings are resolved. Lower: motion adapts sooner after an object disappears.
+ */
+export const CONTEST_FRAMES = 30;
+
+/** Subtracted from the affinity of a lost object. Higher: the object in view keeps the detection. Lower: lost ones return sooner. */
+const LOST_HANDICAP = 0.05;
+
+/** Frames for which a lost object can be relinked by its motion. Higher: longer gaps are bridged. Lower: fewer mix-ups. */
+export const RELINK_FRAMES = 60;
+
+/**
+ * Search radius of relinking around the predicted centre, in object sizes. Higher: sudden turns are bridged. Lower: new
+ * objects inherit old ids less often.
+ */
+const RELINK_SIZES = 1.5;
+
+/** How many times larger a relinked object may have become. Higher: objects that approach unseen are relinked. Lower: fewer mix-ups. */
+const RELINK_SIZE_RATIO = 3;
 
 export function associate(
   tracks: readonly TrackView[],
@@ -84,8 +117,8 @@ export function associate(
       (other, rival) =>
         rival !== track &&
         first[rival] === -1 &&
-        contests(other, frameIndex, rules) &&
-        isRival(pair, pairs[rival]?.[detection] as Pair, rules),
+        contests(other, frameIndex) &&
+        isRival(pair, pairs[rival]?.[detection] as Pair),
     );
     matches.push({ track, detection, maskIou: pair.maskIou, contested });
   });
@@ -95,7 +128,7 @@ export function associate(
   const second = assignBest(
     waiting.map((track) =>
       left.map((detection) =>
-        relinkWeight(tracks[track] as TrackView, detections[detection] as Sighting, frameIndex, rules),
+        relinkWeight(tracks[track] as TrackView, detections[detection] as Sighting, frameIndex),
       ),
     ),
   );
@@ -115,19 +148,23 @@ interface Pair {
   affinity: number;
 }
 
-function compare(track: TrackView, detection: Sighting, frameIndex: number, rules: AssociationRules): Pair {
-  const { assocIouThresh, minMotion, motionWeight, lostHandicap } = rules.associate;
+function compare(
+  track: TrackView,
+  detection: Sighting,
+  frameIndex: number,
+  { assocIouThresh, sameThingIou }: AssociationRules,
+): Pair {
   const iou = maskIou(track.bits, detection.bits);
   // Another concept's detection speaks for an object only when it is plainly the same thing.
-  if (!isOneOf(detection, track) && iou < rules.sameThingIou) return { maskIou: iou, affinity: 0 };
-  const expected = expectedMotion(track, frameIndex, rules);
-  const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex, rules) : 0;
-  const isTied = iou >= assocIouThresh || moved >= minMotion;
+  if (!isOneOf(detection, track) && iou < sameThingIou) return { maskIou: iou, affinity: 0 };
+  const expected = expectedMotion(track, frameIndex);
+  const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex) : 0;
+  const isTied = iou >= assocIouThresh || moved >= MIN_MOTION_AGREEMENT;
   // What was just lost settles on look-alikes: only both together are an argument against the user's object.
-  const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < minMotion);
+  const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < MIN_MOTION_AGREEMENT);
   if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
-  const affinity = expected ? (1 - motionWeight) * iou + motionWeight * moved : iou;
-  return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? lostHandicap : 0)) };
+  const affinity = expected ? (1 - MOTION_WEIGHT) * iou + MOTION_WEIGHT * moved : iou;
+  return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? LOST_HANDICAP : 0)) };
 }
 
 function isOneOf({ concepts }: Sighting, { conceptKey }: TrackView): boolean {
@@ -135,54 +172,38 @@ function isOneOf({ concepts }: Sighting, { conceptKey }: TrackView): boolean {
 }
 
 /** A lost object may also show a part of itself first. */
-function agreementOf(
-  motion: Motion,
-  lost: boolean,
-  extent: MaskExtent,
-  frameIndex: number,
-  rules: AssociationRules,
-): number {
-  const moved = motionAgreement(motion, extent, frameIndex, rules.motion);
+function agreementOf(motion: Motion, lost: boolean, extent: MaskExtent, frameIndex: number): number {
+  const moved = motionAgreement(motion, extent, frameIndex);
   if (!lost) return moved;
-  return Math.max(moved, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex, rules.motion));
+  return Math.max(moved, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex));
 }
 
 /** A part says less than the whole. */
 const EMERGENCE_WEIGHT = 0.7;
 
 /** The motion while it still says something. */
-function expectedMotion(
-  { motion }: TrackView,
-  frameIndex: number,
-  { associate }: AssociationRules,
-): Motion | null {
-  return motion && framesUnseen(motion, frameIndex) <= associate.relinkFrames ? motion : null;
+function expectedMotion({ motion }: TrackView, frameIndex: number): Motion | null {
+  return motion && framesUnseen(motion, frameIndex) <= RELINK_FRAMES ? motion : null;
 }
 
-function contests(track: TrackView, frameIndex: number, { associate }: AssociationRules): boolean {
-  return track.motion !== null && framesUnseen(track.motion, frameIndex) <= associate.contestFrames;
+function contests(track: TrackView, frameIndex: number): boolean {
+  return track.motion !== null && framesUnseen(track.motion, frameIndex) <= CONTEST_FRAMES;
 }
 
-function isRival(winner: Pair, rival: Pair, { associate }: AssociationRules): boolean {
-  return rival.affinity > 0 && winner.affinity - rival.affinity < associate.clearLead;
+function isRival(winner: Pair, rival: Pair): boolean {
+  return rival.affinity > 0 && winner.affinity - rival.affinity < CLEAR_LEAD;
 }
 
 /** 0 when the detection cannot be the lost object come back, otherwise the closer the larger. */
-function relinkWeight(
-  track: TrackView,
-  detection: Sighting,
-  frameIndex: number,
-  rules: AssociationRules,
-): number {
-  const { relinkSizes, relinkSizeRatio } = rules.associate;
-  const motion = expectedMotion(track, frameIndex, rules);
+function relinkWeight(track: TrackView, detection: Sighting, frameIndex: number): number {
+  const motion = expectedMotion(track, frameIndex);
   if (!track.lost || !motion || detection.claimed || !isOneOf(detection, track)) return 0;
   const own = extentSize(detection.extent);
-  if (shareKept(motion.size, own) < 1 / relinkSizeRatio) return 0;
-  const [cx, cy, width, height] = predict(motion, frameIndex, rules.motion);
+  if (shareKept(motion.size, own) < 1 / RELINK_SIZE_RATIO) return 0;
+  const [cx, cy, width, height] = predict(motion, frameIndex);
   const [x, y] = detection.extent.centre;
   // A sliver may be the edge of what comes out from behind something, but then it is close by.
   const share = 0.5 + 0.5 * shareKept(own, motion.size);
-  const limit = relinkSizes * share * Math.max(Math.hypot(width, height), Math.hypot(...own));
+  const limit = RELINK_SIZES * share * Math.max(Math.hypot(width, height), Math.hypot(...own));
   return Math.max(0, 1 - Math.hypot(x - cx, y - cy) / limit);
 }

@@ -6,8 +6,8 @@
 import { type BoxCxcywh, xyxyToCxcywh } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
 import { assignBest } from "../assignment.js";
-import type { TrackerPolicy } from "../policy.js";
-import { framesUnseen, inContact, type Motion, type MotionRules, predict } from "./motion-model.js";
+import { CONTEST_FRAMES } from "./association.js";
+import { COAST_FRAMES, framesUnseen, inContact, type Motion, predict } from "./motion-model.js";
 
 export interface Crossing {
   /** By object id. */
@@ -33,10 +33,17 @@ export interface Participant {
   unsure: boolean;
 }
 
-export interface CrossingRules {
-  associate: Pick<TrackerPolicy["associate"], "contestFrames" | "swapLead" | "appearanceWeight">;
-  motion: MotionRules;
-}
+/**
+ * How much better, in object sizes, look-alikes that come apart must fit their earlier motion when swapped. Higher: fewer
+ * swaps. Lower: ids follow the motion more readily.
+ */
+const SWAP_LEAD = 0.5;
+
+/**
+ * Weight of appearance (cosine of object pointers) in that decision, in object sizes. Higher: objects that turn back keep
+ * their ids. Lower: motion decides.
+ */
+const APPEARANCE_WEIGHT = 1;
 
 export interface CrossingResolution {
   crossings: Crossing[];
@@ -55,11 +62,10 @@ export function resolveCrossings(
   crossings: readonly Crossing[],
   participants: readonly Participant[],
   frameIndex: number,
-  rules: CrossingRules,
   looksLike: (id: number, seen: number) => number,
 ): CrossingResolution {
   const byId = new Map(participants.map((participant) => [participant.id, participant]));
-  const touching = touchingPairs(participants, frameIndex, rules);
+  const touching = touchingPairs(participants, frameIndex);
   const swaps = new Map<number, number>();
   const anchors = new Map<number, Motion>();
   const ghosts: number[] = [];
@@ -68,7 +74,7 @@ export function resolveCrossings(
     const members = [...crossing.anchors.keys()].flatMap((id) => byId.get(id) ?? []);
     const uncertain = crossing.uncertain || members.some(({ extent, unsure }) => extent === null || unsure);
     const fresh = [...crossing.anchors].filter(
-      ([id, anchor]) => byId.has(id) && framesUnseen(anchor, frameIndex) <= rules.motion.coastFrames,
+      ([id, anchor]) => byId.has(id) && framesUnseen(anchor, frameIndex) <= COAST_FRAMES,
     );
     if (fresh.length < 2) continue;
     const inside = touching.filter(([a, b]) => crossing.anchors.has(a.id) && crossing.anchors.has(b.id));
@@ -76,7 +82,7 @@ export function resolveCrossings(
     // Someone hidden may still be behind someone seen; that is no reason to wait, only to stay alert.
     const apart = inside.every(([a, b]) => a.extent === null || b.extent === null);
     const resolved =
-      uncertain && apart ? resolve(current, byId, frameIndex, rules, looksLike) : new Map<number, number>();
+      uncertain && apart ? resolve(current, byId, frameIndex, looksLike) : new Map<number, number>();
     if (resolved.size === 0 && inside.length > 0) kept.push(current);
     for (const [id, source] of resolved) {
       swaps.set(id, source);
@@ -90,9 +96,8 @@ export function resolveCrossings(
 function touchingPairs(
   participants: readonly Participant[],
   frameIndex: number,
-  rules: CrossingRules,
 ): [Participant, Participant][] {
-  const places = participants.map((participant) => placeOf(participant, frameIndex, rules));
+  const places = participants.map((participant) => placeOf(participant, frameIndex));
   const pairs: [Participant, Participant][] = [];
   participants.forEach((a, i) => {
     for (let j = i + 1; j < participants.length; j++) {
@@ -105,14 +110,10 @@ function touchingPairs(
 }
 
 /** Where it is, or for a short while where it should be. */
-function placeOf(
-  { extent, motion }: Participant,
-  frameIndex: number,
-  rules: CrossingRules,
-): BoxCxcywh | null {
+function placeOf({ extent, motion }: Participant, frameIndex: number): BoxCxcywh | null {
   if (extent) return xyxyToCxcywh(extent.box);
-  if (!motion || framesUnseen(motion, frameIndex) > rules.associate.contestFrames) return null;
-  return predict(motion, frameIndex, rules.motion);
+  if (!motion || framesUnseen(motion, frameIndex) > CONTEST_FRAMES) return null;
+  return predict(motion, frameIndex);
 }
 
 /** The knots after everyone who touches has joined; whoever is new to one brings the motion it arrived with. */
@@ -147,7 +148,6 @@ function resolve(
   crossing: Crossing,
   byId: ReadonlyMap<number, Participant>,
   frameIndex: number,
-  { associate, motion }: CrossingRules,
   looksLike: (id: number, seen: number) => number,
 ): Map<number, number> {
   const ids = [...crossing.anchors.keys()];
@@ -157,17 +157,17 @@ function resolve(
     seen.map((other) => {
       const anchor = crossing.anchors.get(id) as Motion;
       const late = isNewcomer(crossing, byId.get(id), frameIndex) ? LATE : 0;
-      const [cx, cy, width, height] = predict(anchor, frameIndex, motion);
+      const [cx, cy, width, height] = predict(anchor, frameIndex);
       const { centre } = (byId.get(other) as Participant).extent as MaskExtent;
       const away = Math.hypot(centre[0] - cx, centre[1] - cy) / Math.max(Math.hypot(width, height), 1e-6);
-      return FAR - late - Math.min(away, FAR - 3) + associate.appearanceWeight * looksLike(id, other);
+      return FAR - late - Math.min(away, FAR - 3) + APPEARANCE_WEIGHT * looksLike(id, other);
     }),
   );
   const best = assignBest(fit);
   const total = (column: (row: number) => number) =>
     ids.reduce((sum, _, row) => sum + (fit[row]?.[column(row)] ?? 0), 0);
   const present = total((row) => seen.indexOf(ids[row] as number));
-  if (total((row) => best[row] ?? -1) - present < associate.swapLead) return new Map();
+  if (total((row) => best[row] ?? -1) - present < SWAP_LEAD) return new Map();
   const swaps = new Map<number, number>();
   const unseen = ids.filter((id) => !seen.includes(id));
   ids.forEach((id, row) => {

@@ -47,7 +47,7 @@ function handOut(
     })),
     detections.map((detection) => ({ ...detection, claimed: isClaimed(detection) })),
     frameIndex,
-    { associate: policy.associate, motion: policy.motion, sameThingIou: policy.detect.sameThingIou },
+    { assocIouThresh: policy.associate.assocIouThresh, sameThingIou: policy.detect.sameThingIou },
   );
   for (const { track, detection: index, maskIou: agreement, contested } of matches) {
     const observation = takers[track] as Observation;

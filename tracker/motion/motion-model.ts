@@ -6,7 +6,6 @@
  */
 import { type BoxCxcywh, boxArea, boxIntersection, cxcywhToXyxy } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
-import type { TrackerPolicy } from "../policy.js";
 
 export interface Motion {
   /** Relative to the frame, as of `frameIndex`. */
@@ -20,7 +19,32 @@ export interface Motion {
   measured: number;
 }
 
-export type MotionRules = TrackerPolicy["motion"];
+/** Share of a position error that an observation corrects. Higher: follows faster, noisier. Lower: smoother, slower. */
+const POSITION_GAIN = 0.8;
+
+/** Share of a position error that changes the velocity, once it is settled. Higher: adapts to turns and noise sooner. Lower: later. */
+const VELOCITY_GAIN = 0.25;
+
+/** The same while two objects touch and their masks cut each other. */
+const CONTACT_VELOCITY_GAIN = 0.05;
+
+/** Share of a size change that an observation applies. Higher: follows faster, noisier. Lower: smoother, slower. */
+const SIZE_GAIN = 0.2;
+
+/**
+ * Width ratio times height ratio below which a mask counts as partly hidden. Higher: more masks are distrusted. Lower:
+ * more masks change the velocity.
+ */
+const WHOLE_RATIO = 0.8;
+
+/**
+ * Frames of pure extrapolation, after which the motion stops and restarts from the next mask. Higher: longer gaps are
+ * bridged. Lower: wrong velocities end sooner.
+ */
+export const COAST_FRAMES = 30;
+
+/** Growth of the search radius per unseen frame, in object sizes. Higher: searches farther. Lower: fewer mix-ups. */
+const SPREAD_PER_FRAME = 0.04;
 
 export function startMotion(extent: MaskExtent, frameIndex: number): Motion {
   return { centre: extent.centre, size: extentSize(extent), velocity: [0, 0], frameIndex, measured: 1 };
@@ -35,9 +59,9 @@ export function framesUnseen(motion: Motion, frameIndex: number): number {
   return Math.abs(frameIndex - motion.frameIndex);
 }
 
-/** Where the object should be; after `coastFrames` of extrapolation it is taken to have stopped. */
-export function predict(motion: Motion, frameIndex: number, rules: MotionRules): BoxCxcywh {
-  const steps = Math.min(framesUnseen(motion, frameIndex), rules.coastFrames);
+/** Where the object should be; after {@link COAST_FRAMES} of extrapolation it is taken to have stopped. */
+export function predict(motion: Motion, frameIndex: number): BoxCxcywh {
+  const steps = Math.min(framesUnseen(motion, frameIndex), COAST_FRAMES);
   const [cx, cy] = motion.centre;
   const [vx, vy] = motion.velocity;
   return [cx + vx * steps, cy + vy * steps, ...motion.size];
@@ -53,18 +77,13 @@ export function sizeAgreement(a: readonly [number, number], b: readonly [number,
  * How well a mask fits where an object should be, 0..1: 1 on the spot, 0 from one size away. The search radius grows
  * with every unseen frame and is wider while the velocity is still unknown.
  */
-export function motionAgreement(
-  motion: Motion,
-  extent: MaskExtent,
-  frameIndex: number,
-  rules: MotionRules,
-): number {
-  const [cx, cy, width, height] = predict(motion, frameIndex, rules);
+export function motionAgreement(motion: Motion, extent: MaskExtent, frameIndex: number): number {
+  const [cx, cy, width, height] = predict(motion, frameIndex);
   const [x, y] = extent.centre;
   const own = extentSize(extent);
   const reach = Math.max(Math.hypot(width, height), Math.hypot(...own));
   const unseen = framesUnseen(motion, frameIndex) - 1;
-  const spread = 1 + rules.spreadPerFrame * Math.max(unseen, 0) + (motion.measured < 3 ? 0.5 : 0);
+  const spread = 1 + SPREAD_PER_FRAME * Math.max(unseen, 0) + (motion.measured < 3 ? 0.5 : 0);
   const near = 1 - Math.hypot(x - cx, y - cy) / (reach * spread);
   return Math.max(0, near) * (0.4 + 0.6 * sizeAgreement([width, height], own));
 }
@@ -73,16 +92,11 @@ export function motionAgreement(
  * How well a mask fits as a part of an object that is coming out from behind something: the share of its box that lies
  * where the object should be. 0 for masks larger than the object.
  */
-export function emergenceAgreement(
-  motion: Motion,
-  extent: MaskExtent,
-  frameIndex: number,
-  rules: MotionRules,
-): number {
-  const [cx, cy, width, height] = predict(motion, frameIndex, rules);
+export function emergenceAgreement(motion: Motion, extent: MaskExtent, frameIndex: number): number {
+  const [cx, cy, width, height] = predict(motion, frameIndex);
   const [w, h] = extentSize(extent);
   if (w > width * 1.2 || h > height * 1.2) return 0;
-  const grown = 1 + rules.spreadPerFrame * Math.max(framesUnseen(motion, frameIndex) - 1, 0);
+  const grown = 1 + SPREAD_PER_FRAME * Math.max(framesUnseen(motion, frameIndex) - 1, 0);
   const expected = cxcywhToXyxy([cx, cy, width * grown, height * grown]);
   return boxIntersection(extent.box, expected) / Math.max(boxArea(extent.box), 1e-9);
 }
@@ -91,32 +105,26 @@ export function emergenceAgreement(
 export type Evidence = "whole" | "cut" | "nothing";
 
 /** The motion after seeing the object on a frame. */
-export function observe(
-  motion: Motion,
-  extent: MaskExtent,
-  frameIndex: number,
-  evidence: Evidence,
-  rules: MotionRules,
-): Motion {
+export function observe(motion: Motion, extent: MaskExtent, frameIndex: number, evidence: Evidence): Motion {
   const steps = framesUnseen(motion, frameIndex);
-  if (steps > rules.coastFrames) return startMotion(extent, frameIndex);
+  if (steps > COAST_FRAMES) return startMotion(extent, frameIndex);
   const size = extentSize(extent);
-  const shrunk = shareKept(size, motion.size) < rules.wholeRatio;
-  const grown = shareKept(motion.size, size) < rules.wholeRatio;
+  const shrunk = shareKept(size, motion.size) < WHOLE_RATIO;
+  const grown = shareKept(motion.size, size) < WHOLE_RATIO;
   if (steps === 0 || evidence === "nothing" || (evidence === "cut" && shrunk)) return motion;
 
-  const [px, py] = predict(motion, frameIndex, rules);
+  const [px, py] = predict(motion, frameIndex);
   const ex = extent.centre[0] - px;
   const ey = extent.centre[1] - py;
   // A mask that grows beside another object is either coming out from behind it or spilling over it.
-  const pull = evidence === "cut" && grown ? 0 : rules.positionGain;
-  const settled = evidence === "cut" ? rules.contactVelocityGain : rules.velocityGain;
+  const pull = evidence === "cut" && grown ? 0 : POSITION_GAIN;
+  const settled = evidence === "cut" ? CONTACT_VELOCITY_GAIN : VELOCITY_GAIN;
   // A mask that loses or gains a part moves its centre without moving: the velocity stays.
   const turn = shrunk || grown ? 0 : Math.max(settled, 1 / motion.measured) / steps;
   // Being hidden only ever shrinks a mask, so growth is believed sooner, and shrinking not at all while touched.
-  const shrinkGain = evidence === "cut" ? 0 : rules.sizeGain;
+  const shrinkGain = evidence === "cut" ? 0 : SIZE_GAIN;
   const mix = (from: number, to: number) =>
-    from + (to - from) * (to > from ? Math.sqrt(rules.sizeGain) : shrinkGain);
+    from + (to - from) * (to > from ? Math.sqrt(SIZE_GAIN) : shrinkGain);
   return {
     centre: [px + ex * pull, py + ey * pull],
     size: [mix(motion.size[0], size[0]), mix(motion.size[1], size[1])],

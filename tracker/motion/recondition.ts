@@ -6,6 +6,9 @@ import type { TrackerPolicy } from "../policy.js";
 import { speckArea } from "../track-objects.js";
 import { touchesAnother } from "./separation.js";
 
+/** Frames between corrections of tracks that disagree with their detections. Higher: fewer corrections. Lower: quicker ones. */
+const PAUSE_FRAMES = 8;
+
 export interface Agreement {
   frameIndex: number;
   /** The frame of the last correction, or of the birth. */
@@ -30,7 +33,7 @@ export function shouldRecondition(
     frameIndex === lastFrame
   )
     return false;
-  if (maskIou < disagreeIou) return Math.abs(frameIndex - lastFrame) >= rules.pauseFrames;
+  if (maskIou < disagreeIou) return Math.abs(frameIndex - lastFrame) >= PAUSE_FRAMES;
   return frameIndex % rules.reconditionEveryNthFrame === 0 && maskIou >= rules.highIouThresh;
 }
 
@@ -55,7 +58,7 @@ export function recondition(
       maskIou: agreement,
     };
     if (!shouldRecondition(facts, policy.recondition, policy.associate.trkAssocIouThresh)) continue;
-    if (touchesAnother(parts, frameIndex, observation, observations)) continue;
+    if (touchesAnother(frameIndex, observation, observations)) continue;
     setMask(observation, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
     observation.kind = "reconditioned";
     masklet.reconditionedFrame = frameIndex;

@@ -51,8 +51,7 @@ function isMemorable(observation: Observation, { memory }: Pick<TrackerPolicy, "
   if (observation.kind !== "recent") return true;
   // Whose frame this was is unclear: better no memory than another object's.
   if (observation.contested) return false;
-  if (!isVisible(observation)) return memory.seenWithin === null;
-  return observation.detection !== null || (observation.prediction?.iou ?? 1) >= memory.minIou;
+  return isVisible(observation) || memory.seenWithin === null;
 }
 
 /** A pointer of another mask would describe the wrong thing, and an absent object's pointer describes nothing. */

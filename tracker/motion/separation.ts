@@ -2,6 +2,7 @@
 import { maskExtent } from "../../detector/mask-bits.js";
 import { CERTAIN, type Observation, setMask, swapObservations, toClaim } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
+import { CONTEST_FRAMES } from "./association.js";
 import { type Crossing, resolveCrossings } from "./crossings.js";
 import { framesUnseen, inContact, observe, predict, startMotion } from "./motion-model.js";
 import { findHidden, separate } from "./suppression.js";
@@ -25,7 +26,7 @@ export function resolveOverlaps({ policy, geometry }: TrackerParts, all: readonl
  * @returns the knots that are still tied
  */
 export function separateLookAlikes(
-  { policy, geometry, registry }: TrackerParts,
+  { geometry, registry }: TrackerParts,
   crossings: readonly Crossing[],
   frameIndex: number,
   observations: readonly Observation[],
@@ -40,7 +41,7 @@ export function separateLookAlikes(
     extent: maskExtent(maskLogits, geometry.m),
     unsure: contested || (detected && detection === null && stored === null),
   }));
-  const resolution = resolveCrossings(crossings, participants, frameIndex, policy, (id, seen) =>
+  const resolution = resolveCrossings(crossings, participants, frameIndex, (id, seen) =>
     likeness(open, id, seen),
   );
   swapObservations(open, resolution.swaps);
@@ -79,17 +80,16 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 /** Whether another object that was seen lately should be touching this one, so that their masks may cut each other. */
 export function touchesAnother(
-  { policy }: TrackerParts,
   frameIndex: number,
   { masklet }: Observation,
   observations: readonly Observation[],
 ): boolean {
   if (!masklet.motion) return false;
-  const own = predict(masklet.motion, frameIndex, policy.motion);
+  const own = predict(masklet.motion, frameIndex);
   return observations.some(({ masklet: { id, motion } }) => {
     if (id === masklet.id || !motion) return false;
-    if (framesUnseen(motion, frameIndex) > policy.associate.contestFrames) return false;
-    return inContact(own, predict(motion, frameIndex, policy.motion));
+    if (framesUnseen(motion, frameIndex) > CONTEST_FRAMES) return false;
+    return inContact(own, predict(motion, frameIndex));
   });
 }
 
@@ -104,10 +104,10 @@ export function updateMotion(
     const extent = maskExtent(observation.maskLogits, parts.geometry.m);
     if (!extent) return motion;
     if (!motion) return startMotion(extent, frameIndex);
-    const touched = touchesAnother(parts, frameIndex, observation, observations);
+    const touched = touchesAnother(frameIndex, observation, observations);
     const isTrusted = observation.detection !== null || observation.stored !== null || owned;
     const evidence = observation.contested || (touched && !isTrusted) ? "nothing" : touched ? "cut" : "whole";
-    return observe(motion, extent, frameIndex, evidence, parts.policy.motion);
+    return observe(motion, extent, frameIndex, evidence);
   });
   observations.forEach(({ masklet }, index) => {
     masklet.motion = learnt[index] ?? null;

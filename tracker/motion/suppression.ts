@@ -25,6 +25,15 @@ export interface Claim {
 type OverlapRules = TrackerPolicy["overlap"];
 
 /**
+ * Share of an unsupported mask inside a supported one from which it counts as the same object. Higher: duplicates are
+ * shown longer. Lower: partly hidden objects disappear sooner.
+ */
+const DUPLICATE_COVERED = 0.8;
+
+/** Share of its pixels a mask must keep, or it counts as hidden. Higher: sooner hidden. Lower: fragments are shown. */
+const MIN_KEPT = 0.3;
+
+/**
  * Objects that follow what another object already is: when something passes behind a look-alike, its track settles on the
  * one in front. The one with less behind it is taken to be hidden.
  * @returns ids of the hidden objects; never one of the user's, and never one that a detection stands behind
@@ -49,7 +58,7 @@ export function findHidden(claims: readonly Claim[], rules: OverlapRules): Set<n
 function follows(claim: Claim, other: Claim, rules: OverlapRules): boolean {
   if (maskIou(claim.bits, other.bits) >= rules.suppressOverlappingBasedOnRecentOcclusionThreshold)
     return true;
-  return (other.supported || other.owned) && coveredBy(claim.bits, other.bits) >= rules.duplicateCovered;
+  return (other.supported || other.owned) && coveredBy(claim.bits, other.bits) >= DUPLICATE_COVERED;
 }
 
 /** Whoever was just hidden stays so; SAM 3: of two, whoever was hidden more recently is hidden again; then the younger. */
@@ -72,11 +81,15 @@ const TAKEN = -10;
  * @returns the masks in the order of the claims; untouched ones are the same arrays, and an unsupported mask that keeps
  * less than `minKept` of its pixels is emptied
  */
-export function separate(claims: readonly Claim[], rules: OverlapRules): Float32Array[] {
+export function separate(
+  claims: readonly Claim[],
+  { exclusivePrompted }: Pick<OverlapRules, "exclusivePrompted">,
+  minKept = MIN_KEPT,
+): Float32Array[] {
   const masks = claims.map((claim) => claim.maskLogits);
   const groups = new Map<number | null, number[]>();
   claims.forEach((claim, index) => {
-    if (claim.group === null ? !rules.exclusivePrompted : !rules.exclusive) return;
+    if (claim.group === null && !exclusivePrompted) return;
     groups.set(claim.group, [...(groups.get(claim.group) ?? []), index]);
   });
   for (const members of groups.values()) {
@@ -89,7 +102,7 @@ export function separate(claims: readonly Claim[], rules: OverlapRules): Float32
       const claim = claims[index] as Claim;
       const mask = masks[index] as Float32Array;
       if (mask === claim.maskLogits || claim.supported) continue;
-      if (maskBits(mask).area < rules.minKept * claim.bits.area) mask.fill(TAKEN);
+      if (maskBits(mask).area < minKept * claim.bits.area) mask.fill(TAKEN);
     }
   }
   return masks;

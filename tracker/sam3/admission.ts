@@ -2,16 +2,17 @@
 import type { BoxXyxy } from "../../detector/geometry.js";
 import type { TrackerPolicy } from "../policy.js";
 
+/** Width of the margin, as a share of the frame. Higher: more objects arrive later. Lower: more halves are admitted. */
+const BOUNDARY_MARGIN = 0.025;
+
 /** Without the detections whose box has its centre close to the edge of the frame: things that are only coming in. */
 export function awayFromBoundary<T extends { box: BoxXyxy }>(
   candidates: readonly T[],
-  {
-    suppressDetCloseToBoundary,
-    boundaryMargin,
-  }: Pick<TrackerPolicy["detect"], "suppressDetCloseToBoundary" | "boundaryMargin">,
+  { suppressDetCloseToBoundary }: Pick<TrackerPolicy["detect"], "suppressDetCloseToBoundary">,
+  margin = BOUNDARY_MARGIN,
 ): T[] {
   if (!suppressDetCloseToBoundary) return [...candidates];
-  const isInside = (value: number) => value >= boundaryMargin && value <= 1 - boundaryMargin;
+  const isInside = (value: number) => value >= margin && value <= 1 - margin;
   return candidates.filter(({ box: [x0, y0, x1, y1] }) => isInside((x0 + x1) / 2) && isInside((y0 + y1) / 2));
 }
 

@@ -19,6 +19,9 @@ export interface Shrinkable {
 /** What nothing can be less likely than. */
 const ABSENT = -10;
 
+/** Share of its pixels an object must keep to be remembered as present. Higher: sooner absent. Lower: fragments are remembered. */
+const MIN_KEPT = 0.3;
+
 /** How many times finer memory's mask grid is than the masks'. */
 const MEMORY_SCALE = 4;
 
@@ -26,7 +29,8 @@ const MEMORY_SCALE = 4;
 export function withoutShrunk(
   objects: readonly Shrinkable[],
   side: number,
-  { minKept, shrinkGrid }: Pick<TrackerPolicy["overlap"], "minKept" | "shrinkGrid">,
+  { shrinkGrid }: Pick<TrackerPolicy["overlap"], "shrinkGrid">,
+  minKept = MIN_KEPT,
 ): Float32Array[] {
   const masks = objects.map(({ maskLogits }) => maskLogits);
   const extents = masks.map((mask) => maskExtent(mask, side)?.box);

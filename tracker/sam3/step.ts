@@ -27,7 +27,7 @@ import { rememberTracked, rememberTruly } from "./remember.js";
 
 export async function stepSam3(parts: TrackerParts, frame: Frame, reverse: boolean): Promise<StepResult> {
   const { features, policy, registry, history } = parts;
-  const searching = runsDetection(parts, frame.index);
+  const searching = runsDetection(parts);
   const levels = await features.get(frame, searching);
   const observations = await trackObjects(parts, levels, frame.index, reverse);
   const queries = searching ? detectionQueries(parts, frame.index, observations) : [];

@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { maskBits, maskExtent } from "../../../detector/mask-bits.js";
-import { associate, type Sighting, type TrackView } from "../../../tracker/motion/association.js";
+import {
+  associate,
+  CONTEST_FRAMES,
+  RELINK_FRAMES,
+  type Sighting,
+  type TrackView,
+} from "../../../tracker/motion/association.js";
 import { observe, startMotion } from "../../../tracker/motion/motion-model.js";
 import { presets } from "../../../tracker/presets.js";
 
 const SIDE = 40;
 const rules = {
-  associate: presets.compact.associate,
-  motion: presets.compact.motion,
+  assocIouThresh: presets.compact.associate.assocIouThresh,
   sameThingIou: presets.compact.detect.sameThingIou,
 };
 const FRAME = 10;
@@ -37,7 +42,7 @@ function track(
 ): TrackView {
   let motion = startMotion(extentOf(square(x, y)), seen - 3);
   for (const frame of [seen - 2, seen - 1, seen]) {
-    motion = observe(motion, extentOf(square(x, y)), frame, "whole", presets.compact.motion);
+    motion = observe(motion, extentOf(square(x, y)), frame, "whole");
   }
   return { conceptKey: concept, bits: maskBits(mask), motion, lost: seen < FRAME - 1 };
 }
@@ -80,9 +85,7 @@ describe("association", () => {
       associate([track(20, 20, front), rival], [sighting(front)], FRAME, rules).matches[0]?.contested;
     expect(isContested(track(21, 20, front))).toBe(true);
     expect(isContested(track(28, 20, front))).toBe(false);
-    expect(isContested(track(21, 20, front, FRAME - 1 - presets.compact.associate.contestFrames))).toBe(
-      false,
-    );
+    expect(isContested(track(21, 20, front, FRAME - 1 - CONTEST_FRAMES))).toBe(false);
   });
 
   it("gives a detection near a lost object to it, unless it has grown too much or too long has passed", () => {
@@ -90,7 +93,7 @@ describe("association", () => {
     const seen = FRAME - 8;
     expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20 + away, 20))]).pairs).toEqual([[0, 0]]);
     expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20, 20, 20))]).unmatched).toEqual([0]);
-    const forgotten = FRAME - presets.compact.associate.relinkFrames - 1;
+    const forgotten = FRAME - RELINK_FRAMES - 1;
     expect(pairs([track(20, 20, nothing, forgotten)], [sighting(square(20, 20))]).unmatched).toEqual([0]);
   });
 

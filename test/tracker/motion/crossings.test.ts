@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MaskExtent } from "../../../detector/mask-bits.js";
 import { type Crossing, type Participant, resolveCrossings } from "../../../tracker/motion/crossings.js";
-import type { Motion } from "../../../tracker/motion/motion-model.js";
-import { presets } from "../../../tracker/presets.js";
+import { COAST_FRAMES, type Motion } from "../../../tracker/motion/motion-model.js";
 
 /** Stood at `x` on frame 0 and moves by `v` per frame. */
 function moving(x: number, v: number): Motion {
@@ -41,7 +40,6 @@ describe("look-alikes in each other's way", () => {
       [],
       [participant(0, eastward, 0.46), participant(1, westward, 0.54)],
       8,
-      presets.compact,
       alike,
     );
     expect(crossings).toEqual([{ ...tied, uncertain: false }]);
@@ -49,19 +47,13 @@ describe("look-alikes in each other's way", () => {
 
   it("stay tied while one is hidden, and that makes the knot uncertain", () => {
     const participants = [participant(0, eastward, 0.5), participant(1, westward, null)];
-    const { crossings, swaps } = resolveCrossings(
-      [{ ...tied, uncertain: false }],
-      participants,
-      10,
-      presets.compact,
-      alike,
-    );
+    const { crossings, swaps } = resolveCrossings([{ ...tied, uncertain: false }], participants, 10, alike);
     expect([crossings, swaps.size]).toEqual([[tied], 0]);
   });
 
   it("are swapped when they come apart on the wrong sides", () => {
     const participants = [participant(0, eastward, 0.4), participant(1, westward, 0.6)];
-    const { crossings, swaps, anchors } = resolveCrossings([tied], participants, 15, presets.compact, alike);
+    const { crossings, swaps, anchors } = resolveCrossings([tied], participants, 15, alike);
     expect(crossings).toEqual([]);
     expect([...swaps]).toEqual([
       [0, 1],
@@ -72,26 +64,24 @@ describe("look-alikes in each other's way", () => {
 
   it("are left as they are on the right sides, or when nobody was ever in doubt", () => {
     const right = [participant(0, eastward, 0.6), participant(1, westward, 0.4)];
-    expect(resolveCrossings([tied], right, 15, presets.compact, alike)).toMatchObject({
+    expect(resolveCrossings([tied], right, 15, alike)).toMatchObject({
       crossings: [],
       swaps: new Map(),
     });
     const wrong = [participant(0, eastward, 0.4), participant(1, westward, 0.6)];
-    expect(
-      resolveCrossings([{ ...tied, uncertain: false }], wrong, 15, presets.compact, alike).swaps.size,
-    ).toBe(0);
+    expect(resolveCrossings([{ ...tied, uncertain: false }], wrong, 15, alike).swaps.size).toBe(0);
   });
 
   it("are left as they are when their looks say that they turned back", () => {
     const participants = [participant(0, eastward, 0.42), participant(1, westward, 0.58)];
     const looks = (id: number, seen: number) => (id === seen ? 1 : -1);
-    expect(resolveCrossings([tied], participants, 13, presets.compact, alike).swaps.size).toBe(2);
-    expect(resolveCrossings([tied], participants, 13, presets.compact, looks).swaps.size).toBe(0);
+    expect(resolveCrossings([tied], participants, 13, alike).swaps.size).toBe(2);
+    expect(resolveCrossings([tied], participants, 13, looks).swaps.size).toBe(0);
   });
 
   it("notice that the one in sight is really the hidden one", () => {
     const participants = [participant(0, eastward, 0.35), participant(1, westward, null)];
-    const { swaps } = resolveCrossings([tied], participants, 17, presets.compact, alike);
+    const { swaps } = resolveCrossings([tied], participants, 17, alike);
     expect([...swaps]).toEqual([
       [0, 1],
       [1, 0],
@@ -105,30 +95,18 @@ describe("look-alikes in each other's way", () => {
       participant(1, westward, 0.4),
       participant(2, moving(0.6, 0), 0.6, { age: 2 }),
     ];
-    const { swaps, ghosts } = resolveCrossings(
-      [{ ...tied, anchors }],
-      participants,
-      15,
-      presets.compact,
-      alike,
-    );
+    const { swaps, ghosts } = resolveCrossings([{ ...tied, anchors }], participants, 15, alike);
     expect([swaps.get(0), ghosts]).toEqual([2, [2]]);
   });
 
   it("are no longer judged by a motion that is too long ago", () => {
     const participants = [participant(0, eastward, 0.2), participant(1, westward, 0.8)];
-    const { crossings, swaps } = resolveCrossings(
-      [tied],
-      participants,
-      presets.compact.motion.coastFrames + 1,
-      presets.compact,
-      alike,
-    );
+    const { crossings, swaps } = resolveCrossings([tied], participants, COAST_FRAMES + 1, alike);
     expect([crossings, swaps.size]).toEqual([[], 0]);
   });
 
   it("are tied only to their own kind", () => {
     const participants = [participant(0, eastward, 0.48), participant(1, westward, 0.52, { group: 1 })];
-    expect(resolveCrossings([], participants, 9, presets.compact, alike).crossings).toEqual([]);
+    expect(resolveCrossings([], participants, 9, alike).crossings).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MaskExtent } from "../../../detector/mask-bits.js";
 import {
+  COAST_FRAMES,
   emergenceAgreement,
   inContact,
   type Motion,
@@ -10,9 +11,6 @@ import {
   predict,
   startMotion,
 } from "../../../tracker/motion/motion-model.js";
-import { presets } from "../../../tracker/presets.js";
-
-const rules = presets.masklet.motion;
 
 function extent(x: number, y: number, width = 0.2, height = 0.2): MaskExtent {
   return { box: [x - width / 2, y - height / 2, x + width / 2, y + height / 2], centre: [x, y] };
@@ -22,13 +20,7 @@ function extent(x: number, y: number, width = 0.2, height = 0.2): MaskExtent {
 function travelled(velocity: readonly [number, number], frames: number): Motion {
   let motion = startMotion(extent(0.5, 0.5), 0);
   for (let frame = 1; frame <= frames; frame++) {
-    motion = observe(
-      motion,
-      extent(0.5 + velocity[0] * frame, 0.5 + velocity[1] * frame),
-      frame,
-      "whole",
-      rules,
-    );
+    motion = observe(motion, extent(0.5 + velocity[0] * frame, 0.5 + velocity[1] * frame), frame, "whole");
   }
   return motion;
 }
@@ -38,7 +30,7 @@ describe("motion", () => {
     const speed = fc.double({ min: -0.05, max: 0.05, noNaN: true });
     fc.assert(
       fc.property(speed, speed, fc.integer({ min: 1, max: 20 }), (vx, vy, ahead) => {
-        const [cx, cy] = predict(travelled([vx, vy], 12), 12 + ahead, rules);
+        const [cx, cy] = predict(travelled([vx, vy], 12), 12 + ahead);
         expect(cx).toBeCloseTo(0.5 + vx * (12 + ahead), 2);
         expect(cy).toBeCloseTo(0.5 + vy * (12 + ahead), 2);
       }),
@@ -48,53 +40,51 @@ describe("motion", () => {
   it("works the same when frames are visited backwards", () => {
     let motion = startMotion(extent(0.5, 0.5), 20);
     for (let frame = 19; frame >= 10; frame--) {
-      motion = observe(motion, extent(0.5 + 0.01 * (20 - frame), 0.5), frame, "whole", rules);
+      motion = observe(motion, extent(0.5 + 0.01 * (20 - frame), 0.5), frame, "whole");
     }
-    expect(predict(motion, 5, rules)[0]).toBeCloseTo(0.65, 2);
+    expect(predict(motion, 5)[0]).toBeCloseTo(0.65, 2);
   });
 
   it("stops where it has been extrapolated for too long, and starts again there", () => {
     const motion = travelled([0.01, 0], 10);
-    const limit = 10 + rules.coastFrames;
-    expect(predict(motion, limit + 50, rules)).toEqual(predict(motion, limit, rules));
-    expect(observe(motion, extent(0.1, 0.1), limit + 1, "nothing", rules)).toEqual(
+    const limit = 10 + COAST_FRAMES;
+    expect(predict(motion, limit + 50)).toEqual(predict(motion, limit));
+    expect(observe(motion, extent(0.1, 0.1), limit + 1, "nothing")).toEqual(
       startMotion(extent(0.1, 0.1), limit + 1),
     );
   });
 
   it("ignores a mask that another object cuts, and believes it while it is whole", () => {
     const motion = travelled([0.01, 0], 10);
-    expect(observe(motion, extent(0.55, 0.5, 0.08), 11, "cut", rules)).toBe(motion);
-    expect(observe(motion, extent(0.62, 0.5), 11, "cut", rules).centre[0]).toBeGreaterThan(0.61);
-    expect(observe(motion, extent(0.62, 0.5), 11, "nothing", rules)).toBe(motion);
+    expect(observe(motion, extent(0.55, 0.5, 0.08), 11, "cut")).toBe(motion);
+    expect(observe(motion, extent(0.62, 0.5), 11, "cut").centre[0]).toBeGreaterThan(0.61);
+    expect(observe(motion, extent(0.62, 0.5), 11, "nothing")).toBe(motion);
   });
 
   it("keeps its velocity when part of a mask vanishes behind something unknown", () => {
     const motion = travelled([0.01, 0], 10);
-    const partly = observe(motion, extent(0.58, 0.5, 0.1), 11, "whole", rules);
+    const partly = observe(motion, extent(0.58, 0.5, 0.1), 11, "whole");
     expect(partly.velocity).toEqual(motion.velocity);
   });
 
   it("agrees fully on the spot, and not at all from one size away", () => {
     const motion = travelled([0, 0], 5);
-    expect(motionAgreement(motion, extent(0.5, 0.5), 6, rules)).toBeCloseTo(1);
-    expect(motionAgreement(motion, extent(0.8, 0.5), 6, rules)).toBe(0);
-    expect(motionAgreement(motion, extent(0.5, 0.5, 0.1, 0.1), 6, rules)).toBeLessThan(0.7);
+    expect(motionAgreement(motion, extent(0.5, 0.5), 6)).toBeCloseTo(1);
+    expect(motionAgreement(motion, extent(0.8, 0.5), 6)).toBe(0);
+    expect(motionAgreement(motion, extent(0.5, 0.5, 0.1, 0.1), 6)).toBeLessThan(0.7);
   });
 
   it("searches farther the longer the object has not been seen", () => {
     const motion = travelled([0, 0], 5);
     const aside = extent(0.7, 0.5);
-    expect(motionAgreement(motion, aside, 20, rules)).toBeGreaterThan(
-      motionAgreement(motion, aside, 6, rules),
-    );
+    expect(motionAgreement(motion, aside, 20)).toBeGreaterThan(motionAgreement(motion, aside, 6));
   });
 
   it("recognises a sliver where the object should be coming out, but nothing larger than the object", () => {
     const motion = travelled([0, 0], 5);
-    expect(emergenceAgreement(motion, extent(0.58, 0.5, 0.04), 6, rules)).toBeCloseTo(1);
-    expect(emergenceAgreement(motion, extent(0.75, 0.5, 0.04), 6, rules)).toBe(0);
-    expect(emergenceAgreement(motion, extent(0.5, 0.5, 0.4), 6, rules)).toBe(0);
+    expect(emergenceAgreement(motion, extent(0.58, 0.5, 0.04), 6)).toBeCloseTo(1);
+    expect(emergenceAgreement(motion, extent(0.75, 0.5, 0.04), 6)).toBe(0);
+    expect(emergenceAgreement(motion, extent(0.5, 0.5, 0.4), 6)).toBe(0);
   });
 
   it("is in contact with another object when their grown boxes meet", () => {

@@ -56,8 +56,7 @@ describe("assoc_iou_thresh", () => {
   const mask = rows(0, 4);
   const other = rows(3, 7);
   const rulesFor = (assocIouThresh: number) => ({
-    associate: { ...compact.associate, assocIouThresh },
-    motion: compact.motion,
+    assocIouThresh,
     sameThingIou: 0.6,
   });
 
@@ -143,7 +142,7 @@ it("suppress_overlapping…_threshold says from when on two tracks follow one th
 describe("the keep-alive credit", () => {
   /** Whether an object is shown after each frame; "D" is a frame with a detection, "t" one without. */
   function shownAfter(frames: string, rules: PolicyOverrides["life"], isSecondPass = false): string {
-    const { life } = change(compact, { life: { probationUnsupported: 99, ...rules } });
+    const { life } = change(compact, { life: rules ?? {} });
     const subject = masklet(0, life);
     if (isSecondPass) startPass(subject, null, true, life);
     return [...frames]

@@ -92,7 +92,7 @@ describe("who owns which pixels", () => {
       fc.property(fc.array(fc.tuple(logits, fc.boolean()), { minLength: 1, maxLength: 4 }), (drawn) => {
         const claims = drawn.map(([mask, supported], id) => claim(id, mask, { supported }));
         const before = claims.map(({ maskLogits }) => maskLogits.slice());
-        const masks = separate(claims, { ...rules, minKept: 0 });
+        const masks = separate(claims, rules, 0);
         expect(claims.map(({ maskLogits }) => maskLogits)).toEqual(before);
         for (let pixel = 0; pixel < 12; pixel++) {
           const owners = masks.filter((mask) => (mask[pixel] as number) > 0).length;

@@ -268,23 +268,23 @@ describe("the shrink rule", () => {
   it("empties whoever would keep less than a third, and leaves the others overlapping", () => {
     const front = { group: "a", maskLogits: block([0, 1, 2], 6) };
     const behind = { group: "a", maskLogits: block([0, 1, 2, 3], 4) };
-    const rules = { minKept: sam3.overlap.minKept, shrinkGrid: "mask" as const };
+    const rules = { shrinkGrid: "mask" as const };
     const [kept, lost] = withoutShrunk([front, behind], 4, rules);
     expect(kept).toBe(front.maskLogits);
     expect(Math.max(...(lost as Float32Array))).toBe(-10);
-    expect(withoutShrunk([front, behind], 4, { ...rules, minKept: 0.25 })[1]).toBe(behind.maskLogits);
+    expect(withoutShrunk([front, behind], 4, rules, 0.25)[1]).toBe(behind.maskLogits);
     expect(withoutShrunk([front, { ...behind, group: "b" }], 4, rules)[1]).toBe(behind.maskLogits);
   });
 
   it("looks four times finer where the policy says so, and empties what has no pixel even when alone", () => {
     const empty = { group: "a", maskLogits: block([], 1) };
     expect(Math.max(...(withoutShrunk([empty], 4, sam3.overlap)[0] as Float32Array))).toBe(-10);
-    expect(withoutShrunk([empty], 4, { minKept: 0.3, shrinkGrid: "mask" })[0]).toBe(empty.maskLogits);
+    expect(withoutShrunk([empty], 4, { shrinkGrid: "mask" })[0]).toBe(empty.maskLogits);
     // Half a pixel of the fine grid's rows lies between the two: the share kept differs from that on the masks' grid.
     const upper = { group: "a", maskLogits: block([0, 1], 6) };
     const lower = { group: "a", maskLogits: block([1, 2], 4) };
     const share = (shrinkGrid: "mask" | "memory", minKept: number) =>
-      withoutShrunk([upper, lower], 4, { minKept, shrinkGrid })[1] === lower.maskLogits;
+      withoutShrunk([upper, lower], 4, { shrinkGrid }, minKept)[1] === lower.maskLogits;
     expect([share("mask", 0.5), share("mask", 0.51)]).toEqual([true, false]);
     expect(share("memory", 0.55)).toBe(true);
   });
@@ -337,11 +337,11 @@ describe("cleaning", () => {
 describe("admission", () => {
   it("refuses what is centred at the very edge, where that is asked for", () => {
     const at = (cx: number) => ({ box: [cx - 0.01, 0.4, cx + 0.01, 0.6] as const });
-    const rules = { suppressDetCloseToBoundary: true, boundaryMargin: sam3.detect.boundaryMargin };
-    const kept = (cx: number, with_ = rules) => awayFromBoundary([at(cx)], with_).length;
+    const kept = (cx: number, suppressDetCloseToBoundary = true, margin?: number) =>
+      awayFromBoundary([at(cx)], { suppressDetCloseToBoundary }, margin).length;
     expect([kept(0.02), kept(0.03), kept(0.98), kept(0.97)]).toEqual([0, 1, 0, 1]);
-    expect(kept(0.02, { ...rules, suppressDetCloseToBoundary: false })).toBe(1);
-    expect(kept(0.03, { ...rules, boundaryMargin: 0.04 })).toBe(0);
+    expect(kept(0.02, false)).toBe(1);
+    expect(kept(0.03, true, 0.04)).toBe(0);
   });
 
   it("takes the best when there is not room for all, and otherwise keeps the order", () => {
