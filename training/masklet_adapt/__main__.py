@@ -22,9 +22,7 @@ from .usls_detector import open_detector
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="masklet_adapt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="masklet_adapt", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--family", choices=list(FAMILIES), required=True)
     parser.add_argument("--constants", type=Path, required=True)

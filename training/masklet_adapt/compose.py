@@ -84,7 +84,7 @@ class Composer:
         self.root.weights.extend(model.graph.initializer)
         return {name: prefix + name for name in names}
 
-    def scan(self, rows: list[tuple[str, int, Shape]], body: "Body", outputs: list[tuple[int, Shape]]) -> list[str]:
+    def scan(self, rows: list[tuple[str, int, Shape]], body: Body, outputs: list[tuple[int, Shape]]) -> list[str]:
         """Runs `body` for every row of the given values. rows and outputs: (name,) element type and shape of one row.
 
         → the results, stacked along a new first axis. The body may read anything of this graph."""
@@ -100,19 +100,12 @@ class Composer:
         graph = helper.make_graph(
             needed(inner.nodes, {value.name for value in declared}),
             inner.name,
-            [
-                helper.make_tensor_value_info(name, element, shape)
-                for name, (_, element, shape) in zip(taken, rows, strict=True)
-            ],
+            [helper.make_tensor_value_info(name, element, shape) for name, (_, element, shape) in zip(taken, rows, strict=True)],
             declared,
         )
-        return self.ops(
-            "Scan", *(name for name, _, _ in rows), outputs=len(outputs), body=graph, num_scan_inputs=len(rows)
-        )
+        return self.ops("Scan", *(name for name, _, _ in rows), outputs=len(outputs), body=graph, num_scan_inputs=len(rows))
 
-    def finish(
-        self, inputs: dict[str, tuple[int, Shape]], outputs: dict[str, tuple[str, int, Shape]]
-    ) -> onnx.ModelProto:
+    def finish(self, inputs: dict[str, tuple[int, Shape]], outputs: dict[str, tuple[str, int, Shape]]) -> onnx.ModelProto:
         """inputs: name → element type and shape; outputs: name → value here, element type and shape."""
         for name, (value, _, _) in outputs.items():
             self.nodes.append(helper.make_node("Identity", [value], [name]))

@@ -112,9 +112,7 @@ def open_video(folder: Path, family: Family, constants: Constants) -> VideoFiles
     )  # fmt: skip
     sizes, image_position, memory_position, unit_axes = probe(vision, decoder, attention, encoder)
     opset = max(LOWEST_OPSET, *(graph.opset for graph in (vision, decoder, attention, encoder)))
-    return VideoFiles(
-        family, vision, decoder, attention, encoder, constants, sizes, opset, image_position, memory_position, unit_axes
-    )
+    return VideoFiles(family, vision, decoder, attention, encoder, constants, sizes, opset, image_position, memory_position, unit_axes)
 
 
 def probe(
@@ -123,9 +121,7 @@ def probe(
     """Sizes, the positions that their graphs hand out with every frame although they never change, and unit axes."""
     shape = [axis.dim_value for axis in vision.model.graph.input[0].type.tensor_type.shape.dim]
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] == 0:
-        raise AdaptError(
-            f"vision_encoder.onnx: input \"pixel_values\" does not fit: expected [1, 3, S, S], found {shape}."
-        )
+        raise AdaptError(f'vision_encoder.onnx: input "pixel_values" does not fit: expected [1, 3, S, S], found {shape}.')
     S = shape[2]
     random = np.random.default_rng(0)
     pictures = [random.standard_normal((1, 3, S, S), dtype=np.float32) for _ in range(2)]
@@ -134,7 +130,7 @@ def probe(
         vision.run(["pos2"], {"pixel_values": pictures[1]}),
     )
     if not np.array_equal(position, other):
-        raise AdaptError("vision_encoder.onnx: output \"pos2\" changes with the picture, expected a constant.")
+        raise AdaptError('vision_encoder.onnx: output "pos2" changes with the picture, expected a constant.')
     feats0, feats1, feat = levels
     _, D, g, _ = feat.shape
     for name, level, wanted in (
@@ -143,16 +139,12 @@ def probe(
         ("feats2", feat, (1, D, g, g)),
     ):
         if level.shape != wanted:
-            raise AdaptError(
-                f"vision_encoder.onnx: output \"{name}\" does not fit: expected {list(wanted)}, found {list(level.shape)}."
-            )
+            raise AdaptError(f'vision_encoder.onnx: output "{name}" does not fit: expected {list(wanted)}, found {list(level.shape)}.')
     prompt = {"input_points": np.full((1, 1, 1, 2), S / 2, np.float32), "input_labels": np.ones((1, 1, 1), np.int32)}
     levels = {"feats0": feats0, "feats1": feats1, "feats2": feat}
     mask, pointer = decoder.run(["pred_masks", "object_pointer"], levels | prompt)
     if mask.size != mask.shape[-1] ** 2:
-        raise AdaptError(
-            f"mask_decoder.onnx: output \"pred_masks\" does not fit: expected one square mask, found {list(mask.shape)}."
-        )
+        raise AdaptError(f'mask_decoder.onnx: output "pred_masks" does not fit: expected one square mask, found {list(mask.shape)}.')
     memories = []
     for sign in (1, -1):
         large = np.full((1, 1, S, S), 10 * sign, np.float32)
@@ -160,7 +152,7 @@ def probe(
         memories.append(encoder.run(["memory_tokens", "memory_pos_enc"], inputs))
     (tokens, place), (_, other) = memories
     if not np.array_equal(place, other):
-        raise AdaptError("memory_encoder.onnx: output \"memory_pos_enc\" changes with the mask, expected a constant.")
+        raise AdaptError('memory_encoder.onnx: output "memory_pos_enc" changes with the mask, expected a constant.')
     z = Sizes(S=S, g=g, D=D, Dm=tokens.shape[-1], T=tokens.shape[0], m=mask.shape[-1])
     frame = np.zeros((g * g, 1, D), np.float32)
     pointers = np.zeros((D // z.Dm, 1, z.Dm), np.float32)
@@ -192,9 +184,7 @@ def leading_units(file: str, name: str, found: np.ndarray, wanted: Shape) -> tup
         else:
             units.append(axis)
     if rest or any(found.shape[axis] != 1 for axis in units):
-        raise AdaptError(
-            f"{file}: output \"{name}\" does not fit: expected {list(wanted)} among axes of 1, found {list(found.shape)}."
-        )
+        raise AdaptError(f'{file}: output "{name}" does not fit: expected {list(wanted)} among axes of 1, found {list(found.shape)}.')
     return tuple(units)
 
 
@@ -266,9 +256,7 @@ def segment_graph(files: VideoFiles) -> onnx.ModelProto:
         out = decode(files, row, image, points, labels)
         return [out[name] for name in ("mask", "iou", "score", "pointer")]
 
-    mask, iou, score, pointer = composer.scan(
-        POINT_ROWS, body, [(FLOAT, (z.m, z.m)), (FLOAT, ()), (FLOAT, ()), (FLOAT, (z.D,))]
-    )
+    mask, iou, score, pointer = composer.scan(POINT_ROWS, body, [(FLOAT, (z.m, z.m)), (FLOAT, ()), (FLOAT, ()), (FLOAT, (z.D,))])
     axis = composer.ints(1)
     four = [composer.op("Unsqueeze", value, axis) for value in (mask, iou, pointer)]
     masks, ious, pointers = (composer.op("Concat", *[value] * 4, axis=1) for value in four)
@@ -395,9 +383,7 @@ def remember_graph(files: VideoFiles) -> onnx.ModelProto:
     composer = Composer("remember", files.opset)
     count = composer.op("Shape", "mask", start=0, end=2)
     size = composer.op("Concat", count, composer.ints(z.S, z.S), axis=0)
-    large = composer.op(
-        "Resize", "mask", "", "", size, mode="linear", coordinate_transformation_mode="half_pixel"
-    )
+    large = composer.op("Resize", "mask", "", "", size, mode="linear", coordinate_transformation_mode="half_pixel")
     absent = files.constants.get("occlusion_spatial_embedding_parameter") if files.family.memory_is_map else None
 
     def body(row: Composer, mask: str, score: str, binarize: str) -> list[str]:
@@ -458,9 +444,7 @@ def seed_graph(files: VideoFiles) -> onnx.ModelProto:
     pointer, score = composer.scan([(flat, FLOAT, ("h", "w"))], body, [(FLOAT, (z.D,)), (FLOAT, ())])
     count = composer.op("Shape", "mask", start=0, end=2)
     size = composer.op("Concat", count, composer.ints(z.m, z.m), axis=0)
-    small = composer.op(
-        "Resize", "mask", "", "", size, mode="linear", coordinate_transformation_mode="half_pixel"
-    )
+    small = composer.op("Resize", "mask", "", "", size, mode="linear", coordinate_transformation_mode="half_pixel")
     logits = composer.op("Sub", composer.op("Mul", small, composer.constant(20)), composer.constant(10))
     return composer.finish(
         level_inputs(z) | {"mask": (FLOAT, ("B", 1, "h", "w"))},

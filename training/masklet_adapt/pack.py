@@ -14,7 +14,13 @@ from masklet_training.render_graph import build_render
 
 from .compose import Composer
 from .jax_video import (
-    VideoFiles, encode_graph, image_inputs, remember_graph, seed_graph, segment_graph, track_graph,
+    VideoFiles,
+    encode_graph,
+    image_inputs,
+    remember_graph,
+    seed_graph,
+    segment_graph,
+    track_graph,
 )  # fmt: skip
 from .usls_detector import DetectorFiles, add_trunk, detect_graph, text_graph
 
@@ -95,9 +101,7 @@ def save(model: onnx.ModelProto, path: Path) -> list[dict[str, Any]]:
     weights.unlink(missing_ok=True)
     # Counted here, because a message beyond 2 GB cannot tell its own size.
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_INLINE_BYTES:
-        onnx.save(
-            model, path, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_EXTERNAL_BYTES
-        )
+        onnx.save(model, path, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_EXTERNAL_BYTES)
     else:
         onnx.save(model, path)
     onnx.checker.check_model(str(path))

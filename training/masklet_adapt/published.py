@@ -51,10 +51,10 @@ def open_published(folder: Path, name: str, inputs: tuple[str, ...], outputs: tu
         for tensor in wanted:
             if tensor not in there[kind]:
                 found = ", ".join(there[kind])
-                raise AdaptError(f"{name}: {kind} \"{tensor}\" is missing: expected {', '.join(wanted)}, found {found}.")
+                raise AdaptError(f'{name}: {kind} "{tensor}" is missing: expected {", ".join(wanted)}, found {found}.')
     stranger = next((tensor for tensor in there["input"] if tensor not in inputs), None)
     if stranger is not None:
-        raise AdaptError(f"{name}: input \"{stranger}\" is unknown: expected only {', '.join(inputs)}.")
+        raise AdaptError(f'{name}: input "{stranger}" is unknown: expected only {", ".join(inputs)}.')
     return Published(path, model)
 
 
@@ -87,11 +87,9 @@ class Constants:
         """@raises AdaptError when the array is missing or has another number of values."""
         values = self.get(name)
         if values is None:
-            raise AdaptError(f"{self.path.name}: \"{name}\" is missing, which the graphs need and do not hold.")
+            raise AdaptError(f'{self.path.name}: "{name}" is missing, which the graphs need and do not hold.')
         if values.size != np.prod(shape):
-            raise AdaptError(
-                f"{self.path.name}: \"{name}\" has the shape {list(values.shape)}, expected {list(shape)}."
-            )
+            raise AdaptError(f'{self.path.name}: "{name}" has the shape {list(values.shape)}, expected {list(shape)}.')
         return values.reshape(shape)
 
 

@@ -55,19 +55,15 @@ def open_detector(folder: Path, sizes: Sizes) -> DetectorFiles:
     for name, level, scale in zip(pyramid, levels, (4, 2, 1)):
         wanted = (1, width, scale * sizes.g, scale * sizes.g)
         if level.shape != wanted:
-            raise AdaptError(
-                f"vision-encoder.onnx: output \"{name}\" does not fit: expected {list(wanted)}, found {list(level.shape)}."
-            )
+            raise AdaptError(f'vision-encoder.onnx: output "{name}" does not fit: expected {list(wanted)}, found {list(level.shape)}.')
     if width != sizes.D:
         raise AdaptError(f"vision-encoder.onnx: features are {width} wide, expected {sizes.D}, as the tracker's are.")
     length = text.model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     if length == 0:
-        raise AdaptError("text-encoder.onnx: input \"input_ids\" leaves its length open, expected a number.")
+        raise AdaptError('text-encoder.onnx: input "input_ids" leaves its length open, expected a number.')
     queries, side = probe_decoder(decoder, levels, position, length)
     if side != sizes.m:
-        raise AdaptError(
-            f"geo-encoder-mask-decoder.onnx: masks are {side} wide, expected {sizes.m}, as the tracker's are."
-        )
+        raise AdaptError(f"geo-encoder-mask-decoder.onnx: masks are {side} wide, expected {sizes.m}, as the tracker's are.")
     return DetectorFiles(
         vision, text, decoder,
         trunk_channels=width * (16 + 4 + 1), width=width, text_length=length, kept=min(MOST_KEPT, queries),
@@ -103,9 +99,7 @@ def add_trunk(files: DetectorFiles, composer: Composer, z: Sizes) -> dict[str, t
 
 def text_graph(files: DetectorFiles) -> onnx.ModelProto:
     composer, length = Composer("text", files.opset), files.text_length
-    inputs = {
-        name: composer.op("Cast", name, to=files.text.element_type(name)) for name in ("input_ids", "attention_mask")
-    }
+    inputs = {name: composer.op("Cast", name, to=files.text.element_type(name)) for name in ("input_ids", "attention_mask")}
     out = composer.embed(files.text, inputs)
     return composer.finish(
         {name: (INT, ("C", length)) for name in ("input_ids", "attention_mask")},
@@ -134,9 +128,7 @@ def detect_graph(files: DetectorFiles, z: Sizes) -> onnx.ModelProto:
                 "text_features": row.op("Unsqueeze", text, first),
                 "text_mask": row.op("Cast", row.op("Unsqueeze", text_mask, first), to=types["text_mask"]),
                 "input_boxes": row.op("Unsqueeze", boxes, first),
-                "input_boxes_labels": row.op(
-                    "Cast", row.op("Unsqueeze", labels, first), to=types["input_boxes_labels"]
-                ),
+                "input_boxes_labels": row.op("Cast", row.op("Unsqueeze", labels, first), to=types["input_boxes_labels"]),
             },
         )
         presence = row.op("Sigmoid", row.op("ReduceMax", out["presence_logits"], keepdims=0))
@@ -171,5 +163,3 @@ def detect_graph(files: DetectorFiles, z: Sizes) -> onnx.ModelProto:
             "presence": (presence, FLOAT, ("C",)),
         },
     )
-
-

@@ -1,8 +1,8 @@
 """A checkpoint of transformers → a pack.
 
-    python -m masklet_export facebook/sam3 --out packs/sam3
-    python -m masklet_export facebook/sam2.1-hiera-tiny --out packs/sam2.1-tiny --precision fp16
-    python -m masklet_export path/to/checkpoint --out packs/mine --tokenizer path/to/tokenizer.json
+python -m masklet_export facebook/sam3 --out packs/sam3
+python -m masklet_export facebook/sam2.1-hiera-tiny --out packs/sam2.1-tiny --precision fp16
+python -m masklet_export path/to/checkpoint --out packs/mine --tokenizer path/to/tokenizer.json
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, where the checkpoint has none")
     parser.add_argument("--text-encoder", help="a SAM 3 Lite checkpoint (folder or repository) whose text encoder replaces SAM 3's")
     parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="fp16 computes in half precision; for GPUs")
-    parser.add_argument("--attention", choices=["fused", "standard"], default="fused", help="standard has no operators of ONNX Runtime's own")
+    parser.add_argument(
+        "--attention", choices=["fused", "standard"], default="fused", help="standard has no operators of ONNX Runtime's own"
+    )
     parser.add_argument("--detections", type=int, default=64, help="detections kept per concept and frame (default 64)")
     parser.add_argument("--preset", default="masklet", help="which rules of tracking the server follows (default masklet)")
     parser.add_argument("--version", default="1.0.0", help="version of the pack (default 1.0.0)")

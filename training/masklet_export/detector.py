@@ -65,9 +65,7 @@ class Geometry(nn.Module):
         mask = torch.cat([valid, valid.amax(1, keepdim=True)], 1)
         tokens = torch.cat([tokens, encoder.cls_embed.weight[None].expand(boxes.shape[0], -1, -1)], 1)
         tokens = encoder.prompt_layer_norm(encoder.final_proj(tokens))
-        cells, cell_position = (
-            x.flatten(2).transpose(1, 2).expand(boxes.shape[0], -1, -1) for x in (feat, position)
-        )
+        cells, cell_position = (x.flatten(2).transpose(1, 2).expand(boxes.shape[0], -1, -1) for x in (feat, position))
         # Where nothing counts, the tokens are not read; a mask that hides everything would make them NaN.
         bias = padding_bias(torch.maximum(mask, (mask.amax(1, keepdim=True) == 0).to(mask.dtype)))
         for layer in encoder.layers:
@@ -167,9 +165,7 @@ class Detect(nn.Module):
         prompt = torch.cat([text, geometry], 1)
         mask = torch.cat([text_mask.to(text.dtype), geometry_mask], 1)
         bias = padding_bias(mask)
-        cells, position = (
-            x.flatten(2).transpose(1, 2).expand(text.shape[0], -1, -1) for x in (levels[-1], self.position)
-        )
+        cells, position = (x.flatten(2).transpose(1, 2).expand(text.shape[0], -1, -1) for x in (levels[-1], self.position))
         for layer in self.encoder.layers:
             cells = layer(cells, prompt_feats=prompt, vision_pos_encoding=position, prompt_cross_attn_mask=bias)
         found, found_boxes, presence = self.queries(cells, position, prompt, bias)

@@ -12,9 +12,7 @@ from .sam3 import Sam3
 from .video import EdgeTam, Sam2
 
 
-def open_family(
-    model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None
-) -> Family:
+def open_family(model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None) -> Family:
     """kept: detections per concept and frame, for families that detect. lite: whose text encoder reads phrases instead.
 
     @raises ExportError when the model cannot be expressed as a pack."""

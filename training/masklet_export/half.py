@@ -84,10 +84,7 @@ def float_tensors(graph: onnx.GraphProto, weights: dict[str, np.ndarray]) -> set
         kind = helper.np_dtype_to_tensor_dtype(values.dtype)
         bare.graph.input.append(helper.make_tensor_value_info(name, kind, values.shape))
     inferred = onnx.shape_inference.infer_shapes(bare).graph
-    types = {
-        value.name: value.type.tensor_type.elem_type
-        for value in (*inferred.value_info, *inferred.input, *inferred.output)
-    }
+    types = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.input, *inferred.output)}
     # Inference stops behind an operator of ONNX Runtime's own; from there on, types follow from the operators.
     for node in graph.node:
         for name in node.output:

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from .attention import Form, attend, rotate
 from .rows import Perceptron
 
-
 Turns = tuple[Tensor, Tensor]  # cos and sin of the angles, [N,d/2] each
 
 

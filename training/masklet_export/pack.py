@@ -52,9 +52,7 @@ def export_pack(
 
     @raises ExportError when the checkpoint lacks what the pack needs."""
     if family.detects and checkpoint.tokenizer is None:
-        raise ExportError(
-            f"{checkpoint.folder}: no tokenizer.json, which a pack that understands words needs; give one with --tokenizer."
-        )
+        raise ExportError(f"{checkpoint.folder}: no tokenizer.json, which a pack that understands words needs; give one with --tokenizer.")
     out.mkdir(parents=True, exist_ok=True)
     (out / "manifest.json").unlink(missing_ok=True)  # an export that breaks off leaves no pack
     specs = graph_specs(detects=family.detects, pointer_time=family.pointer_time)

@@ -17,9 +17,7 @@ class Resize(nn.Module):
         super().__init__()
         self.before, self.after = before, after
         if after < before:
-            rows = F.interpolate(
-                torch.eye(before)[None, None], size=(after, before), mode="bilinear", align_corners=False, antialias=True
-            )
+            rows = F.interpolate(torch.eye(before)[None, None], size=(after, before), mode="bilinear", align_corners=False, antialias=True)
             self.register_buffer("rows", rows[0, 0], persistent=False)
 
     def forward(self, mask: Tensor) -> Tensor:

@@ -89,9 +89,7 @@ class Text(nn.Module):
 class Sam3(Family):
     name = "sam3"
 
-    def __init__(
-        self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None
-    ) -> None:
+    def __init__(self, model: nn.Module, form: Form, *, kept: int | None, processor: dict[str, Any], lite: nn.Module | None = None) -> None:
         """lite: a `Sam3LiteTextModel` whose text encoder takes the place of this model's."""
         config = model.config
         vision, tracker = model.detector_model.config.vision_config, model.tracker_model
@@ -104,9 +102,7 @@ class Sam3(Family):
         expect(vision.fpn_hidden_size, sides.D, "hidden width of detector and tracker")
         queries = model.detector_model.config.detr_decoder_config.num_queries
         length = model.detector_model.config.text_config.max_position_embeddings
-        self.geometry = Geometry(
-            **vars(sides) | {"Ct": backbone.hidden_size, "L": length, "K": min(kept or 64, queries)}
-        )
+        self.geometry = Geometry(**vars(sides) | {"Ct": backbone.hidden_size, "L": length, "K": min(kept or 64, queries)})
         super().__init__(model.tracker_model, form, processor)
         self.model, self.form = model, form
         self.pixels = Pixels(*pixel_statistics(processor, [0.5] * 3, [0.5] * 3))

@@ -30,9 +30,7 @@ class Layer(nn.Module):
         self.heads, self.scale = attention.num_attention_heads, attention.scaling
         self.within = layer.window_size > 0
         self.norm1, self.norm2 = layer.layer_norm1, layer.layer_norm2
-        self.q, self.k, self.v, self.o = (
-            Product(x) for x in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
-        )
+        self.q, self.k, self.v, self.o = (Product(x) for x in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj))
         cos, sin = (table[0, :, ::2] for table in layer.rotary_emb(layer.position_ids, layer.position_ids))
         if not self.within:
             cos, sin = (in_windows(table.view(1, side, side, -1), window).flatten(0, 1) for table in (cos, sin))

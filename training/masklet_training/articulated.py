@@ -191,9 +191,7 @@ def _swing_matrices(bone: Bone, times: NDArray[np.float64], rate: float) -> NDAr
     return out
 
 
-def build_parts(
-    rng: Rng, library: SpriteLibrary, times: NDArray[np.float64], pace: Pace, photo: Photo | None
-) -> list[Part]:
+def build_parts(rng: Rng, library: SpriteLibrary, times: NDArray[np.float64], pace: Pace, photo: Photo | None) -> list[Part]:
     """Return the parts of a random articulated object, in drawing order, centred on 0."""
     bones = pick(rng, SKELETONS, (0.28, 0.3, 0.14, 0.28))(rng)
     rate = rng.uniform(0.2, 1.0) + 8 * pace.step * rng.uniform(0.2, 1.2)

@@ -302,9 +302,7 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     clips = [generator.clip(s.frames, "track") for _ in range(s.track_clips)]
     clips += [generator.clip(s.frames, "named") for _ in range(s.named_clips)]
     stills = [generator.clip(1, "named") for _ in range(s.stills)]
-    shown = [
-        Shown(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))
-    ]
+    shown = [Shown(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))]
     shown += [Shown(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
     images = np.concatenate([clip.frames for clip in clips + stills])  # uint8 [frames,S,S,3]
     objects = tracked_objects(rng, clips, s) if clips else {}

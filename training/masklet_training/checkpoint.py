@@ -15,11 +15,7 @@ AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibra
 def load_weights(model: CompactModel, weights: dict[str, torch.Tensor]) -> list[str]:
     """Loads what fits; a judge of another shape, fitted to other evidence, is left out. Returns what was lacking."""
     shapes = {key: value.shape for key, value in model.state_dict().items()}
-    fitting = {
-        key: value
-        for key, value in weights.items()
-        if not (key.startswith(AFTER_TRAINING) and shapes.get(key) != value.shape)
-    }
+    fitting = {key: value for key, value in weights.items() if not (key.startswith(AFTER_TRAINING) and shapes.get(key) != value.shape)}
     return model.load_state_dict(fitting, strict=False).missing_keys
 
 

@@ -66,9 +66,7 @@ def track_sequence(
             known = [k for k in range(max(0, t - cfg.max_pointers + 1), t)]
             known = known if 0 in known else [0] + known[1:]
             ages = torch.tensor([[(t - k) / (cfg.max_pointers - 1) for k in known]])
-            masks, _, score = model.track(
-                levels, memory, rows, torch.stack([pointers[k] for k in known], 1), ages.clamp(max=2.0), *none
-            )
+            masks, _, score = model.track(levels, memory, rows, torch.stack([pointers[k] for k in known], 1), ages.clamp(max=2.0), *none)
             logits = masks[:, :1] if float(score) > 0 else torch.full_like(masks[:, :1], -16.0)
         memories[t] = model.remember(levels[0], logits, score, torch.tensor([float(t == 0)]))
         pointers[t] = model.pointers.create(levels[0], logits, score)[:, 0]

@@ -246,7 +246,10 @@ def main() -> None:
             if share < 0.9 or not kept:
                 print(f"  {video.name}: {phrase}: found on {share:.0%} of frames, IoU {overlap:.2f}, id {'kept' if kept else 'changed'}")
         wrong = {phrase: round(count, 2) for phrase, count in tally.absent.items() if count}
-        print(f"{video.name}: extras {np.mean(tally.extras):.2f} a frame, absent but found: {wrong or 'none'} of {len(tally.absent)}", flush=True)
+        print(
+            f"{video.name}: extras {np.mean(tally.extras):.2f} a frame, absent but found: {wrong or 'none'} of {len(tally.absent)}",
+            flush=True,
+        )
         all_instances += tally.instances
         all_extras += tally.extras
         all_absent += tally.absent.values()

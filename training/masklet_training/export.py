@@ -1,6 +1,6 @@
 """Checkpoint → Model Pack.
 
-    python -m masklet_training.export --checkpoint .cache/run/checkpoint.pt --out ../packs/compact
+python -m masklet_training.export --checkpoint .cache/run/checkpoint.pt --out ../packs/compact
 """
 
 from __future__ import annotations

@@ -31,9 +31,7 @@ class Text(Graph):
 
 
 class Detect(Graph):
-    def forward(
-        self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
         return self.model.detector(trunk, text, text_mask, boxes, box_labels)
 
 
@@ -75,9 +73,7 @@ class Track(Graph):
         points: Tensor,
         labels: Tensor,
     ) -> tuple[Tensor, ...]:
-        masks, iou, score = self.model.track(
-            (feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt, points, labels
-        )
+        masks, iou, score = self.model.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt, points, labels)
         mask = masks[:, 0:1]
         pointer = self.model.pointers.create(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
@@ -106,48 +102,85 @@ BATCH = {0: "B"}
 SPECS: tuple[GraphSpec, ...] = (
     GraphSpec("encode", Encode, ("image",), ("feat", "feat_s1", "feat_s0", "trunk")),
     GraphSpec(
-        "text", Text, ("input_ids", "attention_mask"), ("text",),
+        "text",
+        Text,
+        ("input_ids", "attention_mask"),
+        ("text",),
         {name: {0: "C"} for name in ("input_ids", "attention_mask", "text")},
     ),
     GraphSpec(
-        "detect", Detect, ("trunk", "text", "text_mask", "boxes", "box_labels"),
+        "detect",
+        Detect,
+        ("trunk", "text", "text_mask", "boxes", "box_labels"),
         ("scores", "boxes_out", "masks", "presence"),
         {
-            "text": {0: "C"}, "text_mask": {0: "C"}, "boxes": {0: "C", 1: "E"}, "box_labels": {0: "C", 1: "E"},
-            "scores": {0: "C"}, "boxes_out": {0: "C"}, "masks": {0: "C"}, "presence": {0: "C"},
+            "text": {0: "C"},
+            "text_mask": {0: "C"},
+            "boxes": {0: "C", 1: "E"},
+            "box_labels": {0: "C", 1: "E"},
+            "scores": {0: "C"},
+            "boxes_out": {0: "C"},
+            "masks": {0: "C"},
+            "presence": {0: "C"},
         },
     ),
     GraphSpec(
-        "segment", Segment, ("feat", "feat_s1", "feat_s0", "points", "labels", "mask_in", "has_mask"),
+        "segment",
+        Segment,
+        ("feat", "feat_s1", "feat_s0", "points", "labels", "mask_in", "has_mask"),
         ("masks", "iou", "stability", "score", "pointer", "best"),
         {
-            "points": {0: "B", 1: "N"}, "labels": {0: "B", 1: "N"}, "mask_in": BATCH, "has_mask": BATCH,
-            "masks": BATCH, "iou": BATCH, "stability": BATCH, "score": BATCH, "pointer": BATCH, "best": BATCH,
+            "points": {0: "B", 1: "N"},
+            "labels": {0: "B", 1: "N"},
+            "mask_in": BATCH,
+            "has_mask": BATCH,
+            "masks": BATCH,
+            "iou": BATCH,
+            "stability": BATCH,
+            "score": BATCH,
+            "pointer": BATCH,
+            "best": BATCH,
         },
     ),
     GraphSpec(
-        "seed", Seed, ("feat", "feat_s1", "feat_s0", "mask"), ("pointer", "score", "mask_logits"),
+        "seed",
+        Seed,
+        ("feat", "feat_s1", "feat_s0", "mask"),
+        ("pointer", "score", "mask_logits"),
         {"mask": {0: "B", 2: "h", 3: "w"}, "pointer": BATCH, "score": BATCH, "mask_logits": BATCH},
         unread=("feat_s1", "feat_s0"),
     ),
     GraphSpec(
-        "track", Track,
+        "track",
+        Track,
         ("feat", "feat_s1", "feat_s0", "memory", "memory_t", "pointers", "pointer_dt", "points", "labels"),
         ("mask", "score", "iou", "pointer"),
         {
-            "memory": {0: "B", 1: "M"}, "memory_t": {0: "B", 1: "M"}, "pointers": {0: "B", 1: "P"},
-            "pointer_dt": {0: "B", 1: "P"}, "points": {0: "B", 1: "N"}, "labels": {0: "B", 1: "N"},
-            "mask": BATCH, "score": BATCH, "iou": BATCH, "pointer": BATCH,
+            "memory": {0: "B", 1: "M"},
+            "memory_t": {0: "B", 1: "M"},
+            "pointers": {0: "B", 1: "P"},
+            "pointer_dt": {0: "B", 1: "P"},
+            "points": {0: "B", 1: "N"},
+            "labels": {0: "B", 1: "N"},
+            "mask": BATCH,
+            "score": BATCH,
+            "iou": BATCH,
+            "pointer": BATCH,
         },
     ),
     GraphSpec(
-        "remember", Remember, ("feat", "mask", "score", "binarize"), ("memory",),
+        "remember",
+        Remember,
+        ("feat", "mask", "score", "binarize"),
+        ("memory",),
         {"mask": {0: "B", 2: "h", 3: "w"}, "score": BATCH, "binarize": BATCH, "memory": BATCH},
     ),
 )
 
 
-def example_inputs(model: CompactModel, side: int, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2) -> dict[str, dict[str, Tensor]]:
+def example_inputs(
+    model: CompactModel, side: int, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2
+) -> dict[str, dict[str, Tensor]]:
     """Random inputs for every role at image side `side`; also what the parity test compares on."""
     cfg, g = model.cfg, side // 16
     feats = {

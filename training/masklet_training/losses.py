@@ -11,9 +11,7 @@ def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy plus dice per mask. logits and target [B,k,m,m] → [B,k]. Edges between cells stay soft."""
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((-2, -1))
     prob = torch.sigmoid(logits)
-    dice = 1.0 - (2 * (prob * target).sum((-2, -1)) + 1.0) / (
-        prob.sum((-2, -1)) + target.sum((-2, -1)) + 1.0
-    )
+    dice = 1.0 - (2 * (prob * target).sum((-2, -1)) + 1.0) / (prob.sum((-2, -1)) + target.sum((-2, -1)) + 1.0)
     return 3.0 * bce + dice
 
 

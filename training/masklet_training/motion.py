@@ -67,9 +67,7 @@ def free_spot(rng: Rng, size: int, taken: list[tuple[float, float]], tries: int)
     return best
 
 
-def path(
-    rng: Rng, times: NDArray[np.float64], size: int, pace: Pace, start: tuple[float, float], enter: bool
-) -> NDArray[np.float64]:
+def path(rng: Rng, times: NDArray[np.float64], size: int, pace: Pace, start: tuple[float, float], enter: bool) -> NDArray[np.float64]:
     """Return positions [T,2] in pixels of a wandering object that turns back near the borders.
 
     ``enter``: the object comes in from outside instead of beginning at ``start``.  Objects may also

@@ -112,9 +112,7 @@ def _stands_out(picture: Array, thumbnail: Array, spot: tuple[float, float], siz
 PICTURES = 0.45
 
 
-def named_scene(
-    rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64], pictures: float = PICTURES
-) -> Scene:
+def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64], pictures: float = PICTURES) -> Scene:
     """Compose a clip of three to seven named shapes and pictures; ``pictures`` is the share of these, 0.15 to 0.85."""
     frames = len(times)
     pace = Pace.sample(rng, 0.008, 0.15)
@@ -143,9 +141,7 @@ def named_scene(
         local = Pace.sample(rng, 0.008, 0.15) if chance(rng, 0.3) else pace
         if chance(rng, 0.1):
             local = Pace(0.0, 0.0, 0.0)
-        path = motion.object_motion(
-            rng, times, size, scale, cast.angle, local, spot, chance(rng, 0.12), max_swing=cast.swing, rigid=True
-        )
+        path = motion.object_motion(rng, times, size, scale, cast.angle, local, spot, chance(rng, 0.12), max_swing=cast.swing, rigid=True)
         elastic = Elastic.sample(rng, pace) if wobble else None
         scene.names.append(cast.names)
         actor = Actor([sprite_part(cast.picture, elastic)], path, len(scene.names), blur, feather, shadow)

@@ -21,8 +21,11 @@ def build_render(m: int, opset: int) -> onnx.ModelProto:
         node("Slice", ["shape", "zero", "two", "zero"], ["leading"]),
         node("Concat", ["leading", "size64"], ["sizes"], axis=0),
         node(
-            "Resize", ["mask", "", "", "sizes"], ["wide"],
-            mode="linear", coordinate_transformation_mode="half_pixel",
+            "Resize",
+            ["mask", "", "", "sizes"],
+            ["wide"],
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
         ),
         node("Squeeze", ["wide", "axis1"], ["flat"]),
         node("Greater", ["flat", "threshold"], ["inside"]),

@@ -95,9 +95,7 @@ def with_alpha(surface: Array, mask: Array) -> Array:
     return cv2.merge([*cv2.split(colour), mask])
 
 
-def named_shape(
-    rng: Rng, shape: str, colour: str, pattern: str | None, style: str
-) -> tuple[Array, list[str], list[str]]:
+def named_shape(rng: Rng, shape: str, colour: str, pattern: str | None, style: str) -> tuple[Array, list[str], list[str]]:
     """Draw a named shape.
 
     ``style`` is ``flat`` (one plain colour), ``lit`` (slight shading) or ``textured`` (noise inside the

@@ -256,13 +256,20 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stage", choices=STAGES, default="all", help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions, by stickers or by frames")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        default="all",
+        help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions, by stickers or by frames",
+    )
     parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
     parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named things, 0.15 to 0.85")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--init", type=Path, help="start from the averaged weights of another run's checkpoint; parts it lacks start afresh")
+    parser.add_argument(
+        "--init", type=Path, help="start from the averaged weights of another run's checkpoint; parts it lacks start afresh"
+    )
     options = parser.parse_args()
     if options.workers == 1:
         train(0, options)

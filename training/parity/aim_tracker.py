@@ -3,8 +3,9 @@ look at the same place first, and the decoder's last layers are solved for, so t
 shape does, and the object score falls. Everything before them is random.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -226,7 +227,9 @@ def _samples(tracker: Any, sight: Sight, script: Script, stride: int, prompts: i
                     for other in (None, (actor + 1) % len(script.scene.actors)):
                         if other is not None and pictures[frame].masks[other].any():
                             points.append(_centre(torch.from_numpy(pictures[frame].masks[other])))
-                        yield _half_way(tracker, alone, finest[frame], masks[frame], shapes[frame], True, False, torch.stack(points).view(1, 1, -1, 2))
+                        yield _half_way(
+                            tracker, alone, finest[frame], masks[frame], shapes[frame], True, False, torch.stack(points).view(1, 1, -1, 2)
+                        )
             remembered = remember(tracker, prompted, masks[first])
             for frame in range(first + 1, FRAMES, stride):
                 memory = [remembered]
@@ -263,9 +266,7 @@ def token_major(tracker: Any, memory: Tensor, code: Tensor) -> tuple[Tensor, Ten
     return memory, code
 
 
-def attend(
-    tracker: Any, feature: Tensor, position: Tensor, memory: list, rows: list[int], pointer: Tensor, distance: int
-) -> Tensor:
+def attend(tracker: Any, feature: Tensor, position: Tensor, memory: list, rows: list[int], pointer: Tensor, distance: int) -> Tensor:
     """feature [1, D, g, g] conditioned on memories, each with its temporal row, and on one pointer [1, D] → [1, D, g, g]"""
     pieces = [part.float() for part, _ in memory]
     codes = [code + tracker.memory_temporal_positional_encoding[row] for (_, code), row in zip(memory, rows)]
@@ -284,16 +285,16 @@ def attend(
     return fused.reshape(1, -1, feature.shape[1]).transpose(1, 2).reshape(feature.shape)
 
 
-def _half_way(tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, shapes: Tensor, seen: bool, tracked: bool, points: Tensor | None = None):
+def _half_way(
+    tracker: Any, levels: Levels, finest: Tensor, truth: Tensor, shapes: Tensor, seen: bool, tracked: bool, points: Tensor | None = None
+):
     labels = torch.full((1, 1, 1 if points is None else points.shape[2]), 0, dtype=torch.int32)
     labels[..., 0] = -1 if points is None else 1
     sparse, dense = tracker.prompt_encoder(torch.zeros(1, 1, 1, 2) if points is None else points, labels, None, None)
     decoder = tracker.mask_decoder
     output = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
     tokens = torch.cat([output[None, None], sparse], 2)
-    tokens, image = decoder.transformer(
-        tokens, levels[-1] + dense, tracker.get_image_wide_positional_embeddings(), None
-    )[:2]
+    tokens, image = decoder.transformer(tokens, levels[-1] + dense, tracker.get_image_wide_positional_embeddings(), None)[:2]
     side = levels[-1].shape[-1]
     image = image.reshape(1, side * side, -1).transpose(1, 2).reshape(1, -1, side, side)
     return _Sample(tokens.flatten(0, 2), image[0], levels[1][0], finest, truth, shapes, seen, tracked)

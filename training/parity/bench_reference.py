@@ -32,7 +32,9 @@ Measured = tuple[int, int]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m parity.bench_reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m parity.bench_reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("video", type=Path)
     prompt = parser.add_mutually_exclusive_group(required=True)
@@ -68,10 +70,7 @@ def prepare_phrase(options: argparse.Namespace):
         pixels, height, width = read(options.video, limit, model.config.image_size, pixel_values)
         session = Sam3VideoInferenceSession(video=pixels, video_height=height, video_width=width, dtype=torch.float32)
         processor.add_text_prompt(session, options.text)
-        shown = [
-            len(processor.postprocess_outputs(session, output)["object_ids"])
-            for output in model.propagate_in_video_iterator(session)
-        ]
+        shown = [len(processor.postprocess_outputs(session, output)["object_ids"]) for output in model.propagate_in_video_iterator(session)]
         return len(shown), sum(shown)
 
     return measure
@@ -89,8 +88,7 @@ def prepare_box(options: argparse.Namespace, kind: str):
     def measure(limit: int) -> Measured:
         pixels, height, width = read(options.video, limit, model.config.image_size, imagenet_values)
         clicks = [
-            Click(0, index, [], [], [x / width, y / height, (x + w) / width, (y + h) / height])
-            for index, (x, y, w, h) in enumerate(boxes)
+            Click(0, index, [], [], [x / width, y / height, (x + w) / width, (y + h) / height]) for index, (x, y, w, h) in enumerate(boxes)
         ]
         answers, _ = run(model, session_class, pixels, (height, width), [*clicks, Propagation(0, False)])
         shown = [sum(score > 0 for score in result.scores) for result in answers[-1].results]

@@ -5,8 +5,9 @@ recording is only worth comparing with if rounding cannot flip a decision.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Iterator
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -75,9 +76,7 @@ def listening(model: Sam3VideoModel, hung: Callable[[str], None]) -> Iterator[Li
         heard.counts["matched"] += sum(bool(ids) for ids in matches.values())
         heard.counts["shared detections"] += sum(len(ids) > 1 for ids in matches.values())
         heard.counts["late births"] += len(new) if len(trk) else 0
-        heard.counts["weak detections refused"] += sum(
-            not ids and index not in new for index, ids in matches.items()
-        )
+        heard.counts["weak detections refused"] += sum(not ids and index not in new for index, ids in matches.items())
         heard.hangs("birth", may_turn(det[new], GIVEN))
         rivals.clear()
         if len(trk):

@@ -1,7 +1,8 @@
 """One random Sam2VideoModel or EdgeTamVideoModel per seed, aimed at the clip it is recorded on and kept as a checkpoint."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch

@@ -18,9 +18,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,9 @@ class Subject:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m parity.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m parity.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--family", choices=sorted(families.FAMILIES), required=True)
     parser.add_argument("--seed", type=int, default=1, help="of sizes, weights and clip")
     parser.add_argument("--checkpoint", type=Path, help="a model folder in place of a random one")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -108,7 +109,13 @@ def export(checkpoint: Path, pack: Path, say: Say) -> None:
 
 def drawn(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
     """Models are aimed at the first draw of a clip; the others are near enough to it for that to hold, yet round differently."""
-    script = {"apart": scripts.apart, "paired": scripts.paired, "ghosts": scripts.ghosts, "parting": scripts.parting, "clicks": scripts.clicks}[clip]
+    script = {
+        "apart": scripts.apart,
+        "paired": scripts.paired,
+        "ghosts": scripts.ghosts,
+        "parting": scripts.parting,
+        "clicks": scripts.clicks,
+    }[clip]
     made = script(size, np.random.default_rng([seed, 0]))
     return replace(made.moved(np.random.default_rng([seed, draw])) if draw else made, name=f"{clip} {draw}")
 
@@ -270,7 +277,7 @@ def click_run(
     shown = np.mean([mask.any() for answer in answers for frame in answer for mask in frame.masks])
     say(f"{name}: nearest {nearest}, {shown:.2f} of the masks are not empty")
     if shown < 0.2:
-        raise Unlucky(f"mostly empty masks")
+        raise Unlucky("mostly empty masks")
     check_margins(nearest)
     for nudge in range(CLICK_NUDGES):
         again, _ = run_clicks.run(tracker, session_class, nudged(pixels, nudge), VIDEO_SIZE, acts, chain.from_iterable(answers))

@@ -4,7 +4,8 @@ at a time, which is how they work. Sizes of one case differ from one another: ob
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -178,16 +179,20 @@ def _seed(tracker, shared, objects, m, generator) -> Case:
         given = F.interpolate(masks, size=(tracker.image_size, tracker.image_size), mode="bilinear", align_corners=False)
     rows = []
     for b in range(objects):
-        output = tracker._use_mask_as_output(
-            shared["feat"], [shared["feat_s0"], shared["feat_s1"]], given[b : b + 1]
+        output = tracker._use_mask_as_output(shared["feat"], [shared["feat_s0"], shared["feat_s1"]], given[b : b + 1])
+        rows.append(
+            {
+                "pointer": output.object_pointer.flatten(),
+                "score": output.object_score_logits.flatten()[0],
+                "mask_logits": output.pred_masks[0],
+            }
         )
-        rows.append({"pointer": output.object_pointer.flatten(), "score": output.object_score_logits.flatten()[0], "mask_logits": output.pred_masks[0]})
     return _case("seed", {**shared, "mask": masks}, _stack(rows, ("pointer", "score", "mask_logits")))
 
 
 def _track(tracker, levels, position, shared, objects, memories, pointers, count, generator, near) -> Case:
     slots = tracker.num_maskmem
-    width, grid = tracker.mem_dim, shared["feat"].shape[-1]
+    grid = shared["feat"].shape[-1]
     timed = tracker.config.enable_temporal_pos_encoding_for_object_pointers
     bank = []
     for b in range(objects):
@@ -207,10 +212,7 @@ def _track(tracker, levels, position, shared, objects, memories, pointers, count
     answers = []
     for b in range(objects):
         pieces = [entry.float() for entry, _ in bank[b]]
-        codes = [
-            code + tracker.memory_temporal_positional_encoding[int(row)]
-            for (_, code), row in zip(bank[b], rows_t[b])
-        ]
+        codes = [code + tracker.memory_temporal_positional_encoding[int(row)] for (_, code), row in zip(bank[b], rows_t[b])]
         number = 0
         if pointers:
             tokens, token_codes = tracker._process_object_pointers(
@@ -256,10 +258,7 @@ def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) 
             large = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
             given = masks if direct and not binarize else large
             # One at a time: EdgeTAM's perceiver takes no batch.
-            encoded = [
-                tracker._encode_new_memory(levels[-1], given[b : b + 1], present[b].view(1, 1), binarize)
-                for b in range(objects)
-            ]
+            encoded = [tracker._encode_new_memory(levels[-1], given[b : b + 1], present[b].view(1, 1), binarize) for b in range(objects)]
             memory = torch.cat([token_major(tracker, *each)[0].float().permute(1, 0, 2) for each in encoded])
             yield _case(
                 "remember",

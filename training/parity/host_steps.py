@@ -132,9 +132,7 @@ def hotstart(rules: Sam3VideoModel, rng: np.random.Generator, reverse: bool) -> 
             else:
                 matched.append([each])
         born = [unborn.pop(0) for _ in range(int(rng.integers(0, 3))) if unborn]
-        removed, known = rules._process_hotstart(
-            None, frame, reverse, dict(enumerate(matched)), born, empty, unmatched, known
-        )
+        removed, known = rules._process_hotstart(None, frame, reverse, dict(enumerate(matched)), born, empty, unmatched, known)
         living = [each for each in [*living, *born] if each not in removed]
         frames.append({
             "frame": frame, "born": born, "matched": matched, "unmatched": unmatched, "empty": empty,

@@ -1,6 +1,7 @@
 """Draws that are tried until one is found of which transformers gives the same again."""
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 DRAWS, CLICK_DRAWS = 24, 120
 """Clips that are tried for one recording before the model is given up. Of clicks one in twenty may be steady, which costs far less

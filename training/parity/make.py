@@ -28,8 +28,15 @@ LIMIT_BYTES = 15_000_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m parity.make", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the golden files; a family's are replaced, and so are those of `cleaning` and `steps` beside it")
+    parser = argparse.ArgumentParser(
+        prog="python -m parity.make", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder of the golden files; a family's are replaced, and so are those of `cleaning` and `steps` beside it",
+    )
     parser.add_argument("--work", type=Path, default=Path(".cache/parity"), help="folder of checkpoints and packs")
     parser.add_argument("--seed", type=int, default=1, help="first seed; an unlucky one is left for the next hundred")
     parser.add_argument("--only", choices=sorted(families.FAMILIES), action="append", help="families to make")
@@ -91,7 +98,10 @@ def write(folder: Path, made: families.Recording) -> None:
             }
             for case in made.graphs
         ],
-        "runs": [{**run, "clip": run["clip"].name, "answers": [[_frame(writer, frame) for frame in answer] for answer in run["answers"]]} for run in made.runs],
+        "runs": [
+            {**run, "clip": run["clip"].name, "answers": [[_frame(writer, frame) for frame in answer] for answer in run["answers"]]}
+            for run in made.runs
+        ],
     }
     writer.write(folder, index)
     (folder / "pack").mkdir()

@@ -15,7 +15,9 @@ def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalt
     middle, level = share @ features, share @ goals
     centred = features - middle
     spread = (share @ centred.square()).mean()
-    gram = (centred * share[:, None]).T @ centred + spread * torch.diag(torch.as_tensor(penalty, dtype=torch.float64).expand(features.shape[1]))
+    gram = (centred * share[:, None]).T @ centred + spread * torch.diag(
+        torch.as_tensor(penalty, dtype=torch.float64).expand(features.shape[1])
+    )
     matrix = torch.linalg.solve(gram, (centred * share[:, None]).T @ (goals - level)).T
     return matrix.float(), (level - matrix @ middle).float()
 

@@ -1,7 +1,7 @@
 """Runs transformers' click trackers (`Sam3TrackerVideoModel`, `Sam2VideoModel`, `EdgeTamVideoModel`) over a clip."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 import numpy as np
 import torch

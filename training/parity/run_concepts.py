@@ -1,8 +1,9 @@
 """Runs transformers' `Sam3VideoModel` over a clip, as its documentation says, and keeps what a user would get."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -68,9 +69,7 @@ def run(
     :param against: what an earlier run over the same clip gave
     :param watch: is told of every frame as it comes, and may raise to stop
     """
-    session = Sam3VideoInferenceSession(
-        video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32
-    )
+    session = Sam3VideoInferenceSession(video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32)
     # Without its image processor, which would resize what has the model's size already.
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
     processor.tokenizer = tokenizer

@@ -7,8 +7,8 @@ What a shape is made of decides what an aimed network (`aim_detector`, `aim_trac
   does not care.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import numpy as np
 

@@ -1,11 +1,11 @@
 """What happens in the recorded clips: thirty frames each, written so that every rule of the video pipelines has its moment."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Callable
 
 import numpy as np
 
-from .scene import Actor, Scene, TWIN, draw, soft_background
+from .scene import TWIN, Actor, Scene, draw, soft_background
 
 FRAMES = 30
 SHOWN = [[0.15, 0.25, 0.28, 0.28], [0.84, 0.3, 0.28, 0.28]], [1, 0]

@@ -3,8 +3,9 @@ taken `TIMES` over, either way: most pixels hardly move, those that a saturated 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 

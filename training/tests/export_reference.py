@@ -42,8 +42,8 @@ class Reference:
         return {"text": torch.cat(rows)}
 
     def detect(self, inputs: Inputs) -> Inputs:
-        from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
         from transformers.modeling_outputs import BaseModelOutputWithPooling
+        from transformers.models.sam3.modeling_sam3 import Sam3VisionEncoderOutput
 
         detector = self.model.detector_model
         levels, positions = detector.vision_encoder.neck(inputs["trunk"])
@@ -101,9 +101,7 @@ class Reference:
         if hasattr(self.tracker, "spatial_perceiver"):  # EdgeTAM's method takes masks of the image's size only
             masks = F.interpolate(masks, size=(self.z.S, self.z.S), mode="bilinear", align_corners=False)
         rows = [
-            self.tracker._use_mask_as_output(
-                inputs["feat"], [inputs["feat_s0"], inputs["feat_s1"]], masks[b : b + 1]
-            )
+            self.tracker._use_mask_as_output(inputs["feat"], [inputs["feat_s0"], inputs["feat_s1"]], masks[b : b + 1])
             for b in range(masks.shape[0])
         ]
         return {
@@ -128,9 +126,7 @@ class Reference:
             count = 0
             if inputs["pointers"].shape[1] > 0:
                 offsets = (inputs["pointer_dt"][b] * (span - 1)).tolist()
-                tokens, ages = tracker._process_object_pointers(
-                    offsets, [x[None] for x in inputs["pointers"][b]], span, 1, self.z.D, "cpu"
-                )
+                tokens, ages = tracker._process_object_pointers(offsets, [x[None] for x in inputs["pointers"][b]], span, 1, self.z.D, "cpu")
                 count = tokens.shape[0]
                 memories, places = [*memories, tokens], [*places, ages]
             more = {"num_spatial_memory_tokens": len(stored)} if edge else {}

@@ -91,6 +91,7 @@ class Encoder(nn.Module):
 
     def forward(self, feat: Tensor, mask: Tensor, is_mask_from_pts: Tensor) -> tuple[Tensor, Tensor]:
         flat, seen = feat.flatten(2).permute(2, 0, 1), torch.ones(1, 1)
+
         # SAM 3 enlarges the mask, where antialiasing changes nothing but cannot be traced.
         def plain(*inputs: Any, antialias: bool = False, **more: Any) -> Tensor:  # noqa: ARG001
             return INTERPOLATE(*inputs, **more)
@@ -157,9 +158,7 @@ def constants_of(tracker: nn.Module) -> dict[str, np.ndarray]:
         "no_memory_embedding", "no_object_pointer", "memory_temporal_positional_encoding",
         "temporal_positional_encoding_projection_layer", "occlusion_spatial_embedding_parameter",
     )  # fmt: skip
-    return {
-        name: values.detach().numpy() for name, values in tracker.state_dict().items() if name.startswith(wanted)
-    }
+    return {name: values.detach().numpy() for name, values in tracker.state_dict().items() if name.startswith(wanted)}
 
 
 class PyramidVision(nn.Module):

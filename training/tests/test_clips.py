@@ -19,9 +19,7 @@ SPRITES = DEFAULT_CACHE / "sprites.npz"
 KINDS = ("named", "track")
 SIZE = 96
 
-needs_sprites = pytest.mark.skipif(
-    not SPRITES.exists(), reason="sprite library not built: run fetch_assets, then sprites"
-)
+needs_sprites = pytest.mark.skipif(not SPRITES.exists(), reason="sprite library not built: run fetch_assets, then sprites")
 LIBRARIES = [pytest.param(None, id="drawn"), pytest.param(SPRITES, id="sprites", marks=needs_sprites)]
 
 

@@ -42,7 +42,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     return model, out
 
 
-@pytest.mark.parametrize("sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3), dict(b=2, m=4, p=1, n=3, c=2, e=2)])
+@pytest.mark.parametrize(
+    "sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3), dict(b=2, m=4, p=1, n=3, c=2, e=2)]
+)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.role)
 def test_graph_equals_pytorch(pack: tuple[CompactModel, Path], spec: GraphSpec, sizes: dict[str, int]) -> None:
     model, folder = pack

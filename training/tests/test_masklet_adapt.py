@@ -11,12 +11,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from published_layouts import write_jax_video, write_usls_detector
 
 from masklet_adapt.__main__ import main as adapt
 from masklet_export.__main__ import main as export
 from masklet_export.spec import Geometry, example_inputs
 from parity.make_models import MAKERS, Sizes, make_tokenizer
-from published_layouts import write_jax_video, write_usls_detector
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
@@ -228,8 +228,7 @@ def test_detect(packs: Packs, c: int, labels: list[int]) -> None:
         "box_labels": np.tile(np.array(labels, np.int32), (c, 1)),
     }
     expected, got = (
-        run(pack, "detect", inputs | {"trunk": run(pack, "encode", picture)["trunk"]})
-        for pack in (packs.exported, packs.adapted)
+        run(pack, "detect", inputs | {"trunk": run(pack, "encode", picture)["trunk"]}) for pack in (packs.exported, packs.adapted)
     )
     assert got["scores"].shape == (c, z["K"])
     for name in ("scores", "boxes_out", "masks", "presence"):

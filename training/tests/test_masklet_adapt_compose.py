@@ -80,9 +80,7 @@ def test_large_weights_lie_beside_the_graph_and_are_listed(tmp_path: Path, monke
     monkeypatch.setattr(pack, "LARGEST_INLINE_BYTES", 1000)
     table = np.arange(600, dtype=np.float32)
     composer = Composer("large")
-    model = composer.finish(
-        {"x": (FLOAT, (600,))}, {"y": (composer.op("Add", "x", composer.constant(table)), FLOAT, (600,))}
-    )
+    model = composer.finish({"x": (FLOAT, (600,))}, {"y": (composer.op("Add", "x", composer.constant(table)), FLOAT, (600,))})
     files = pack.save(model, tmp_path / "large.onnx")
     assert [file["name"] for file in files] == ["large.onnx", "large.data"]
     assert files[1]["bytes"] == (tmp_path / "large.data").stat().st_size >= table.nbytes

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from published_layouts import write_jax_video, write_usls_detector
 
 from masklet_adapt.__main__ import main as adapt
 from masklet_export.__main__ import main as export
@@ -18,7 +19,6 @@ from parity.make_models import Sizes
 from parity.run_concepts import FrameResult
 from parity.sizes import SAM3_SIZES
 from parity.words import PHRASES
-from published_layouts import write_jax_video, write_usls_detector
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
@@ -64,7 +64,9 @@ def show(what: str, expected: list[FrameResult], got: list[FrameResult]) -> list
     found = [agreement.of_frames(one, other, True) for one, other in zip(expected, got, strict=True)]
     for each, one in zip(found, expected):
         areas = [int(mask.sum()) for mask in one.masks]
-        print(f"{what}, frame {each.frame}: ids {each.ids} or {each.other_ids}, areas {areas}, IoU {each.iou:.4f}, box {each.box_error:.1f}")
+        print(
+            f"{what}, frame {each.frame}: ids {each.ids} or {each.other_ids}, areas {areas}, IoU {each.iou:.4f}, box {each.box_error:.1f}"
+        )
     return found
 
 

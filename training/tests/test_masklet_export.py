@@ -9,8 +9,8 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 import torch
-
 from export_reference import Reference
+
 from masklet_export.__main__ import main
 from masklet_export.checkpoint import open_checkpoint
 from masklet_export.families import open_family

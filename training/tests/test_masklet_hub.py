@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
+from local_hub import COMMIT, LocalHub, etag
 from safetensors.torch import load_file, save_file
 
-from local_hub import COMMIT, LocalHub, etag
 from masklet_export.family import ExportError
 from masklet_export.hub import download
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes

@@ -98,7 +98,10 @@ def test_checkpoints_in_the_wrong_place_are_named(sam3: Path, tmp_path: Path, ca
     save_lite(lite_model(LENGTH, True, 1), lite)
     MAKERS["edgetam"](Sizes(side=DEFAULT_SIDES["edgetam"]), 5).save_pretrained(tracker)
     for asked, sentence in (
-        ([str(lite)], "'sam3_lite_text', expected one of sam3_video, sam2_video, edgetam_video. It has no tracker: give it as --text-encoder of SAM 3."),
+        (
+            [str(lite)],
+            "'sam3_lite_text', expected one of sam3_video, sam2_video, edgetam_video. It has no tracker: give it as --text-encoder of SAM 3.",
+        ),
         ([str(sam3), "--text-encoder", str(sam3)], "has the model_type 'sam3_video', expected one of sam3_lite_text."),
         ([str(tracker), "--text-encoder", str(lite)], "--text-encoder is for SAM 3: the model type 'edgetam_video' reads no words."),
     ):

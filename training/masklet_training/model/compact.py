@@ -47,9 +47,7 @@ class CompactModel(nn.Module):
         """image f32 0..255 [N,3,S,S] → feat, feat_s1, feat_s0."""
         return self.encoder(image)
 
-    def segment(
-        self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def segment(self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A prompt without memory → masks [B,4,m,m], iou [B,4], object score [B]."""
         feat = levels[0]
         prompts = self.prompt_encoder(prompt_maps(points, labels, mask_in, has_mask))

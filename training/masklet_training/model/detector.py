@@ -217,9 +217,7 @@ class ConceptDetector(nn.Module):
         masks = self.crop(self.assemble(self.prototypes(p4), picked.transpose(1, 2), boxes), boxes)
         return top, index, boxes, masks, present
 
-    def candidates(
-        self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def candidates(self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The peaks with what speaks for each: arguments as for `peaks`, of one frame, picture [C,3,8g,8g] → evidence
         [C,K,EVIDENCE], real (0 for cells that are no peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m],
         presence logit [C]."""

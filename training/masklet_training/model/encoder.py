@@ -26,18 +26,14 @@ class ImageEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255.0)
         self.stem = nn.Sequential(ConvNorm(3, cfg.stem, stride=2), ConvNorm(cfg.stem, cfg.stage4, stride=2))
         self.stage4 = Residual(cfg.stage4)
-        self.stage8 = nn.Sequential(
-            ConvNorm(cfg.stage4, cfg.stage8, stride=2), Residual(cfg.stage8), Residual(cfg.stage8)
-        )
+        self.stage8 = nn.Sequential(ConvNorm(cfg.stage4, cfg.stage8, stride=2), Residual(cfg.stage8), Residual(cfg.stage8))
         self.stage16 = nn.Sequential(
             ConvNorm(cfg.stage8, cfg.stage16, stride=2),
             Residual(cfg.stage16),
             Residual(cfg.stage16),
             Residual(cfg.stage16),
         )
-        self.context = nn.Sequential(
-            ConvNorm(cfg.stage16, cfg.stage16, stride=2), Residual(cfg.stage16), Residual(cfg.stage16)
-        )
+        self.context = nn.Sequential(ConvNorm(cfg.stage16, cfg.stage16, stride=2), Residual(cfg.stage16), Residual(cfg.stage16))
         self.feat = nn.Conv2d(cfg.stage16, cfg.hidden, 1)
         self.merge8 = nn.Conv2d(cfg.stage16, cfg.stage8, 1)
         self.conv_s1 = nn.Conv2d(cfg.stage8, cfg.feat_s1, 3, padding=1)
