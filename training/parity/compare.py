@@ -32,9 +32,9 @@ from transformers.models.edgetam_video.modeling_edgetam_video import EdgeTamVide
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import Sam3TrackerVideoInferenceSession
 
-from . import agreement, click_model, concept_model, families, rle, run_clicks, run_concepts, scripts, words
-from .border import turned_pixels
-from .inputs import imagenet_values, nudged, pixel_values
+from . import agreement, click_model, concept_model, families, rle, run_clicks, run_concepts, scripts, text_prompts
+from .boundary import flipped_pixels
+from .inputs import imagenet_values, perturbed, pixel_values
 from .make_models import Sizes
 from .run_clicks import Click, Propagation
 from .run_concepts import FrameResult
@@ -42,11 +42,11 @@ from .sizes import SAM3_SIZES, Sam3Sizes
 
 ROOT = Path(__file__).parents[2]
 MIDDLE = 12
-NUDGES = 12  # runs of transformers over pictures that are off by rounding
+PERTURBATIONS = 12  # runs of transformers over pictures that are off by rounding
 
 
 @dataclass
-class Question:
+class Query:
     """The same thing asked of both."""
 
     name: str
@@ -89,7 +89,7 @@ def main() -> int:
     frames = shown.frames()
     write_frames(frames, folder / "frames")
     pixels = subject.pixels(resized(frames, side))
-    results = [ask(question, folder, pixels) for question in questions(subject, shown)]
+    results = [compare_query(query, folder, pixels) for query in queries_for(subject, shown)]
     return 0 if all(results) else 1
 
 
@@ -125,7 +125,7 @@ def open_tracker(family: str, seed: int, checkpoint: Path, fresh: bool) -> Subje
 
 
 def script_of(family: str, size: int, seed: int) -> scripts.Script:
-    return families.drawn("apart" if family == "sam3" else "clicks", size, seed)
+    return families.draw_script("apart" if family == "sam3" else "clicks", size, seed)
 
 
 def draw_sam3_sizes(seed: int) -> Sam3Sizes:
@@ -155,7 +155,7 @@ def draw_tracker_sizes(family: str, seed: int) -> Sizes:
     return Sizes(side=pick(*sides), width=pick(128, 192), memories=pick(3, 5, 7), latents=(pick(5, 8, 10), windows**2))
 
 
-def questions(subject: Subject, shown: scripts.Script) -> list[Question]:
+def queries_for(subject: Subject, shown: scripts.Script) -> list[Query]:
     """shown: the clip at the size of its frames, in whose pixels `masklet track` is asked."""
     size = shown.scene.size
     masks = shown.masks()
@@ -177,19 +177,19 @@ def questions(subject: Subject, shown: scripts.Script) -> list[Question]:
         click = Click(MIDDLE, 0, [share((x, y)), share((off_x, off_y))], [1, 0])
         return clicked(subject, pixels, size, [click], [(MIDDLE, False), (MIDDLE, True)])
 
-    asked = [Question("boxes, forward", boxes, boxed, False), Question("points, both ways", points, pointed, False)]
+    queries = [Query("boxes, forward", boxes, boxed, False), Query("points, both ways", points, pointed, False)]
     if subject.concepts is not None:
         model, tokenizer = subject.concepts
 
-        def phrased(*phrases: str) -> Question:
+        def phrased(*phrases: str) -> Query:
             def reference(pixels: torch.Tensor) -> list[FrameResult]:
                 passes, _ = run_concepts.run(model, tokenizer, pixels, list(phrases), (size, size), [(0, False)])
                 return passes[0].results
 
-            return Question(" and ".join(phrases), [text for phrase in phrases for text in ("--text", phrase)], reference, True)
+            return Query(" and ".join(phrases), [text for phrase in phrases for text in ("--text", phrase)], reference, True)
 
-        asked += [phrased(words.PHRASES[2]), phrased(words.PHRASES[0], words.PHRASES[1])]
-    return asked
+        queries += [phrased(text_prompts.PHRASES[2]), phrased(text_prompts.PHRASES[0], text_prompts.PHRASES[1])]
+    return queries
 
 
 def clicked(subject: Subject, pixels: torch.Tensor, size: int, clicks: list[Click], passes: list[tuple[int, bool]]) -> list[FrameResult]:
@@ -210,28 +210,28 @@ def visible(result: FrameResult) -> FrameResult:
     return FrameResult(result.frame, column(result.ids), column(result.scores), column(result.boxes), result.masks[rows], result.raw)
 
 
-def ask(question: Question, folder: Path, pixels: torch.Tensor) -> bool:
-    reference = question.reference(pixels)
-    again = list(zip(*(question.reference(nudged(pixels, seed)) for seed in range(NUDGES)), strict=True))  # by frame
-    answers = track(folder / "pack", folder / "frames", question.arguments)
-    print(f"{question.name}: masklet track {' '.join(question.arguments)}")
-    found = [agreement.of_frames(one, answers[one.frame], question.scored) for one in reference]
+def compare_query(query: Query, folder: Path, pixels: torch.Tensor) -> bool:
+    reference = query.reference(pixels)
+    again = list(zip(*(query.reference(perturbed(pixels, seed)) for seed in range(PERTURBATIONS)), strict=True))  # by frame
+    answers = track(folder / "pack", folder / "frames", query.arguments)
+    print(f"{query.name}: masklet track {' '.join(query.arguments)}")
+    found = [agreement.of_frames(one, answers[one.frame], query.scored) for one in reference]
     for one, others, each in zip(reference, again, found, strict=True):
-        calm = all(agreement.of_frames(one, other, question.scored).holds() for other in others)
+        stable = all(agreement.of_frames(one, other, query.scored).holds() for other in others)
         verdict = "" if each.holds() else "  DIFFERS"
-        turned = turned_pixels(one, answers[one.frame], list(others))
-        if turned:
-            verdict += f"  ({turned})"
+        flipped = flipped_pixels(one, answers[one.frame], list(others))
+        if flipped:
+            verdict += f"  ({flipped})"
         print(
             f"  frame {each.frame:2}  ids {each.ids}{'' if each.ids == each.other_ids else f' or {each.other_ids}'}  "
-            f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if calm else '  (rounding turns it)'}"
+            f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if stable else '  (rounding turns it)'}"
         )
     worst = [min(each.iou for each in found), max(each.score_error for each in found), max(each.box_error for each in found)]
-    seen = sum(bool(each.ids) for each in found)
+    nonempty = sum(bool(each.ids) for each in found)
     # A clip on which nothing is ever seen proves nothing; another seed may show more.
-    good = seen > 0 and all(each.holds() for each in found)
+    good = nonempty > 0 and all(each.holds() for each in found)
     print(
-        f"  {'equal' if good else 'different' if seen else 'nothing to compare'}: {seen} of {len(found)} frames show something; "
+        f"  {'equal' if good else 'different' if nonempty else 'nothing to compare'}: {nonempty} of {len(found)} frames show something; "
         f"least IoU {worst[0]:.5f}, largest error of scores {worst[1]:.1e}, of boxes {worst[2]:.1f} pixels"
     )
     return good

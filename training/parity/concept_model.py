@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from transformers import Sam3VideoModel
 
-from . import aim_detector, aim_tracker, see, sizes, words
+from . import fit_detector, fit_tracker, sizes, text_prompts, vision_weights
 from .inputs import pixel_values
 from .scripts import Script
 
-MANNER = aim_tracker.Manner(
-    penalty=1e-4, sight_penalty=1e-5, trust=2.0, heard=3.0, loudness=3.0, surety=2000.0, reach=2, share=0.4, choosy=0.03, places=4,
-    sharpness=8.0, quiet=0.3, majority=True, recent=5.0, favour=0.5, gain=0.15, prompts=6,
+FIT_OPTIONS = fit_tracker.FitOptions(
+    penalty=1e-4, feature_penalty=1e-5, score_offset=2.0, memory_gain=3.0, mask_gain=3.0, place_logit=2000.0, dilation=2,
+    min_coverage=0.4, content_weight=0.03, rotary_frequencies=4, position_logit=8.0, residual_gain=0.3, majority_vote=True,
+    recency_logit=5.0, candidate_offset=0.5, logit_gain_std=0.15, prompt_stride=6,
 )  # fmt: skip
 """Its tracks have to stay on their shapes well enough to meet the detections there."""
 
@@ -33,22 +34,22 @@ def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[
     :param scripts_of: side of the model's input → the clips
     :return: the model and its tokenizer
     """
-    tokenizer = words.train_tokenizer()
+    tokenizer = text_prompts.train_tokenizer()
     scripts = scripts_of(widths.patch * widths.grid)
-    near = [script.moved(np.random.default_rng([seed, draw])) for draw in range(1, _DETECTOR_DRAWS) for script in scripts]
+    near = [script.jittered(np.random.default_rng([seed, draw])) for draw in range(1, _DETECTOR_DRAWS) for script in scripts]
     clips = [hashlib.sha256(script.frames().tobytes()).hexdigest() for script in [*scripts, *near]]
-    recipe = {"sizes": asdict(widths), "seed": seed, "manner": asdict(MANNER), "clips": clips}
+    recipe = {"sizes": asdict(widths), "seed": seed, "fit_options": asdict(FIT_OPTIONS), "clips": clips}
     note = folder / "recipe.json"
     if note.is_file() and json.loads(note.read_text()) == recipe:
         return Sam3VideoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval(), tokenizer
     model = sizes.sam3_model(widths, len(tokenizer), seed).requires_grad_(False)
-    see.keep_colours(model, seed)
-    found = aim_detector.aim(model, words.encode(tokenizer, list(words.PHRASES)), [*scripts, *near])
+    vision_weights.preserve_colours(model, seed)
+    found = fit_detector.fit(model, text_prompts.encode(tokenizer, list(text_prompts.PHRASES)), [*scripts, *near])
     report(f"detector: {found}")
-    report(f"tracker: {aim_tracker.aim(model.tracker_model, sight(model), scripts, seed, MANNER)}")
+    report(f"tracker: {fit_tracker.fit(model.tracker_model, feature_extractor(model), scripts, seed, FIT_OPTIONS)}")
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
-    words.save(tokenizer, folder)
+    text_prompts.save(tokenizer, folder)
     size = {"height": model.config.image_size, "width": model.config.image_size}
     settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": size}
     (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
@@ -56,7 +57,7 @@ def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[
     return model, tokenizer
 
 
-def sight(model: Sam3VideoModel) -> aim_tracker.Sight:
+def feature_extractor(model: Sam3VideoModel) -> fit_tracker.FeatureExtractor:
     def pyramid(rgb: np.ndarray):
         vision = model.detector_model.get_vision_features(pixel_values(rgb)).last_hidden_state
         side = model.tracker_model.prompt_encoder.image_embedding_size[0]
@@ -69,4 +70,4 @@ def sight(model: Sam3VideoModel) -> aim_tracker.Sight:
         code = positions[2][:1].flatten(2).permute(2, 0, 1)
         return [decoder.conv_s0(fine), decoder.conv_s1(middle), coarse], code
 
-    return aim_tracker.Sight(finest=lambda rgb: pyramid(rgb)[0][0], levels=levels)
+    return fit_tracker.FeatureExtractor(finest=lambda rgb: pyramid(rgb)[0][0], levels=levels)

@@ -20,20 +20,20 @@ from transformers.models.edgetam_video.modeling_edgetam_video import EdgeTamVide
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 from transformers.models.sam3_tracker_video.modeling_sam3_tracker_video import Sam3TrackerVideoInferenceSession
 
-from . import agreement, click_model, concept_model, graph_cases, run_clicks, run_concepts, scripts, words
-from .branches import Listener
-from .inputs import imagenet_values, nudged, pixel_values
-from .luck import CLICK_DRAWS, Unlucky, first_lucky
+from . import agreement, click_model, concept_model, graph_cases, run_clicks, run_concepts, scripts, text_prompts
+from .draws import MAX_CLICK_DRAWS, Rejected, first_accepted
+from .inputs import imagenet_values, perturbed, pixel_values
 from .make_models import Sizes
+from .rule_coverage import RuleMonitor
 from .run_clicks import Act, Click, Propagation
 from .run_concepts import Exemplars, FrameResult
 from .sizes import SAM3_SIZES
 
 VIDEO_SIZE = (270, 360)
 """Height and width that masks are asked for in; nothing like the model's sizes."""
-KEPT = 7
+KEPT_DETECTIONS = 7
 """Detections that the pack answers for a phrase and a frame: as many as there are queries, since all of them may be sure."""
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 Answers = list[list[FrameResult]]
 """One list of frames for each pass or act."""
 
@@ -48,7 +48,7 @@ class Plan:
     passes: list[tuple[int, bool]]
     settings: dict[str, float] = field(default_factory=dict)
     exemplars: Exemplars | None = None
-    fires: tuple[str, ...] = ()
+    required_rules: tuple[str, ...] = ()
     """Rules that it has to make use of; the last one also of those that no earlier one did"""
 
 
@@ -65,16 +65,16 @@ class Recording:
 
 # How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5.
 MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 2e-4}
-LEAST_SHOWN = 20
+MIN_MASKS = 20
 """Masks that a recording must have to be about something."""
-NUDGES, CLICK_NUDGES = 5, 12
+PERTURBATIONS, CLICK_PERTURBATIONS = 5, 12
 """Of pictures, by as much as rounding is. What one in five turns, three let pass every other time: a patch of a click that was
 remembered or not. Clicks are not corrected by detections, and quickly recorded."""
-STEADY_IOU = 0.9995
+STABLE_IOU = 0.9995
 """Mask IoU that transformers has to reach with itself on pictures that are off by rounding: twice as near as the server must
 come. What does not, tells nothing about the server."""
 
-FIRES = (
+REQUIRED_RULES = (
     "births",
     "late births",
     "matched",
@@ -96,18 +96,18 @@ FIRES = (
 """Rules of `Sam3VideoModel` that the runs of one recording must make use of, all together."""
 
 
-def export(checkpoint: Path, pack: Path, say: Say) -> None:
+def export(checkpoint: Path, pack: Path, report: Report) -> None:
     """As the documentation of the exporter says, with the rules of transformers."""
     from masklet_export.__main__ import main
 
     shutil.rmtree(pack, ignore_errors=True)
-    status = main([str(checkpoint), "--out", str(pack), "--preset", "transformers", "--detections", str(KEPT)])
+    status = main([str(checkpoint), "--out", str(pack), "--preset", "transformers", "--detections", str(KEPT_DETECTIONS)])
     if status != 0:
         sys.exit(status)
-    say(f"exported {pack}")
+    report(f"exported {pack}")
 
 
-def drawn(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
+def draw_script(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
     """Models are aimed at the first draw of a clip; the others are near enough to it for that to hold, yet round differently."""
     script = {
         "apart": scripts.apart,
@@ -117,49 +117,49 @@ def drawn(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
         "clicks": scripts.clicks,
     }[clip]
     made = script(size, np.random.default_rng([seed, 0]))
-    return replace(made.moved(np.random.default_rng([seed, draw])) if draw else made, name=f"{clip} {draw}")
+    return replace(made.jittered(np.random.default_rng([seed, draw])) if draw else made, name=f"{clip} {draw}")
 
 
-def check_steady(one: FrameResult, other: FrameResult, scored: bool) -> None:
+def check_stable(one: FrameResult, other: FrameResult, scored: bool) -> None:
     """
     :param other: the same on `nudged` pictures, run against the first
     :param scored: whether the server is held to the scores
     """
-    for again, iou, verb in ((other, STEADY_IOU, "turns"), *((each, agreement.MASK_IOU, "nearly turns") for each in other.shaken)):
+    for again, iou, verb in ((other, STABLE_IOU, "turns"), *((each, agreement.MASK_IOU, "nearly turns") for each in other.extrapolated)):
         found = agreement.of_frames(one, again, scored)
         if not found.holds(iou):
             ids = f"ids {found.ids} or {found.other_ids}, IoU {found.iou:.4f}, box {found.box_error:.0f}, score {found.score_error:.1e}"
-            raise Unlucky(f"rounding {verb} frame {one.frame} ({ids})")
+            raise Rejected(f"rounding {verb} frame {one.frame} ({ids})")
 
 
 def check_margins(nearest: dict[str, float]) -> None:
     for kind, least in MARGINS.items():
         if nearest.get(kind, 1) < least:
-            raise Unlucky(f"{kind} hung by a hair, {nearest[kind]:.1e}")
+            raise Rejected(f"{kind} hung by a hair, {nearest[kind]:.1e}")
 
 
-def refuse(kind: str) -> None:
-    raise Unlucky(f"{kind} hung by single pixels")
+def reject_marginal(kind: str) -> None:
+    raise Rejected(f"{kind} hung by single pixels")
 
 
-def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
-    aimed_at = lambda size: [drawn(clip, size, seed) for clip in ("paired", "ghosts", "parting")]  # noqa: E731
-    model, tokenizer = concept_model.make(folder / "checkpoint", SAM3_SIZES[variant], seed, aimed_at, say)
+def sam3(folder: Path, seed: int, report: Report, variant: int = 0) -> Recording:
+    aimed_at = lambda size: [draw_script(clip, size, seed) for clip in ("paired", "ghosts", "parting")]  # noqa: E731
+    model, tokenizer = concept_model.make(folder / "checkpoint", SAM3_SIZES[variant], seed, aimed_at, report)
     size = model.config.image_size
-    every, both = [words.PHRASES[2]], [words.PHRASES[2], words.PHRASES[0]]
+    every, both = [text_prompts.PHRASES[2]], [text_prompts.PHRASES[2], text_prompts.PHRASES[0]]
     often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.2}
     touching = {"suppress_overlapping_based_on_recent_occlusion_threshold": 0.1}
     boxes = Exemplars(0, 0, *scripts.SHOWN)
     plans = (
-        Plan("forward", "paired", every, [(0, False)], fires=("removed duplicate", "suppressed by shrinking")),
+        Plan("forward", "paired", every, [(0, False)], required_rules=("removed duplicate", "suppressed by shrinking")),
         Plan("exemplars", "apart", every, [(0, False)], exemplars=boxes),
         Plan("two phrases", "ghosts", both, [(0, False)]),
-        Plan("corrected often", "ghosts", every, [(0, False)], often, fires=("reconditioned", "conditioning frames left out")),
-        Plan("one occluded", "parting", every, [(15, False), (15, True)], touching, fires=("suppressed by occlusion",)),
+        Plan("corrected often", "ghosts", every, [(0, False)], often, required_rules=("reconditioned", "conditioning frames left out")),
+        Plan("one occluded", "parting", every, [(15, False), (15, True)], touching, required_rules=("suppressed by occlusion",)),
         Plan("both ways", "ghosts", every, [(15, False), (15, True)]),
     )
     # Before the clips, which take far longer: here, too, a model may be given up.
-    frames = np.roll(drawn("apart", size, seed).frames(), -12, axis=0)
+    frames = np.roll(draw_script("apart", size, seed).frames(), -12, axis=0)
     rgb = frames[0]
     vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
     levels, positions = model.get_vision_features_for_tracker(vision)
@@ -167,47 +167,51 @@ def sam3(folder: Path, seed: int, say: Say, variant: int = 0) -> Recording:
     trunk = vision.last_hidden_state.unflatten(1, (side, side)).permute(0, 3, 1, 2)
     cases = [
         graph_cases.encode_case(levels, rgb, trunk),
-        *graph_cases.detector_cases(model, frames, words.encode(tokenizer, list(words.PHRASES)), KEPT),
+        *graph_cases.detector_cases(model, frames, text_prompts.encode(tokenizer, list(text_prompts.PHRASES)), KEPT_DETECTIONS),
         *graph_cases.tracker_cases(model.tracker_model, levels, positions[-1], seed),
         *graph_cases.remember_cases(model.tracker_model, levels, seed, direct=True),
     ]
     runs: list[dict[str, Any]] = []
     for plan in plans:
         if plan is plans[-1]:
-            plan.fires = tuple(kind for kind in FIRES if not any(run["fired"].get(kind) for run in runs))
-        attempt = lambda draw: concept_run(model, tokenizer, plan, drawn(plan.clip, size, seed, draw), say)  # noqa: E731
-        runs.append(first_lucky(plan.name, attempt, say))
-    runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, say)
-    export(folder / "checkpoint", folder / "pack", say)
+            plan.required_rules = tuple(kind for kind in REQUIRED_RULES if not any(run["fired"].get(kind) for run in runs))
+        attempt = lambda draw: concept_run(model, tokenizer, plan, draw_script(plan.clip, size, seed, draw), report)  # noqa: E731
+        runs.append(first_accepted(plan.name, attempt, report))
+    runs += click_runs(click_tracker(model), Sam3TrackerVideoInferenceSession, "apart", seed, pixel_values, report)
+    export(folder / "checkpoint", folder / "pack", report)
     return Recording("sam3", seed, folder / "pack", cases, runs)
 
 
-def concept_run(model: Sam3VideoModel, tokenizer: Any, plan: Plan, clip: scripts.Script, say: Say) -> dict[str, Any]:
-    def record(pixels: torch.Tensor, **watched: Any) -> tuple[Answers, Listener]:
+def concept_run(model: Sam3VideoModel, tokenizer: Any, plan: Plan, clip: scripts.Script, report: Report) -> dict[str, Any]:
+    def record(pixels: torch.Tensor, **watched: Any) -> tuple[Answers, RuleMonitor]:
         with ExitStack() as stack:
             for name, value in plan.settings.items():
                 stack.enter_context(patch.object(model, name, value))
-            passes, heard = run_concepts.run(model, tokenizer, pixels, plan.phrases, VIDEO_SIZE, plan.passes, plan.exemplars, **watched)
-        return [each.results for each in passes], heard
+            passes, monitor = run_concepts.run(model, tokenizer, pixels, plan.phrases, VIDEO_SIZE, plan.passes, plan.exemplars, **watched)
+        return [each.results for each in passes], monitor
 
     pixels = pixel_values(clip.frames())
-    answers, heard = record(pixels, hung=refuse)
+    answers, monitor = record(pixels, on_marginal=reject_marginal)
     shown = sum(bool(mask.any()) for answer in answers for frame in answer for mask in frame.masks)
-    say(f"{plan.name}: {shown} masks; {dict(heard.counts)}; nearest {heard.nearest}")
-    if shown < LEAST_SHOWN:
-        raise Unlucky(f"only {shown} masks to compare")
-    silent = [kind for kind in plan.fires if not heard.counts[kind]]
-    if silent:
-        raise Unlucky(f"never happened: {', '.join(silent)}")
-    check_margins(heard.nearest)
-    for nudge in range(NUDGES):
+    report(f"{plan.name}: {shown} masks; {dict(monitor.counts)}; nearest {monitor.nearest}")
+    if shown < MIN_MASKS:
+        raise Rejected(f"only {shown} masks to compare")
+    missing = [kind for kind in plan.required_rules if not monitor.counts[kind]]
+    if missing:
+        raise Rejected(f"never happened: {', '.join(missing)}")
+    check_margins(monitor.nearest)
+    for perturbation in range(PERTURBATIONS):
         against, expected = chain.from_iterable(answers), chain.from_iterable(answers)
-        record(nudged(pixels, nudge), against=against, watch=lambda result: check_steady(next(expected), result, scored=True))
+        record(
+            perturbed(pixels, perturbation),
+            against=against,
+            on_frame_result=lambda result: check_stable(next(expected), result, scored=True),
+        )
     return {
         "name": plan.name, "kind": "concepts", "clip": clip, "size": VIDEO_SIZE, "phrases": plan.phrases,
         "policy": plan.settings, "exemplars": None if plan.exemplars is None else vars(plan.exemplars),
         "passes": [{"start": start, "reverse": reverse} for start, reverse in plan.passes],
-        "fired": dict(heard.counts), "margins": heard.nearest, "answers": answers,
+        "fired": dict(monitor.counts), "margins": monitor.nearest, "answers": answers,
     }  # fmt: skip
 
 
@@ -225,19 +229,19 @@ def click_tracker(model: Sam3VideoModel) -> Sam3TrackerVideoModel:
 
 
 def click_runs(
-    tracker: torch.nn.Module, session_class: type, clip: str, seed: int, pixels: Callable[[np.ndarray], torch.Tensor], say: Say
+    tracker: torch.nn.Module, session_class: type, clip: str, seed: int, pixels: Callable[[np.ndarray], torch.Tensor], report: Report
 ) -> list[dict[str, Any]]:
     """Points, boxes, corrections, and both directions."""
     size = tracker.image_size
 
     def attempt(name: str) -> Callable[[int], dict[str, Any]]:
         def at(draw: int) -> dict[str, Any]:
-            script = drawn(clip, size, seed, draw)
-            return click_run(tracker, session_class, name, script, pixels(script.frames()), click_plans(script.masks())[name], say)
+            script = draw_script(clip, size, seed, draw)
+            return click_run(tracker, session_class, name, script, pixels(script.frames()), click_plans(script.masks())[name], report)
 
         return at
 
-    return [first_lucky(name, attempt(name), say, CLICK_DRAWS) for name in ("clicks", "corrections", "backward")]
+    return [first_accepted(name, attempt(name), report, MAX_CLICK_DRAWS) for name in ("clicks", "corrections", "backward")]
 
 
 def click_plans(masks: np.ndarray) -> dict[str, list[Act]]:
@@ -270,20 +274,20 @@ def click_plans(masks: np.ndarray) -> dict[str, list[Act]]:
 
 
 def click_run(
-    tracker: torch.nn.Module, session_class: type, name: str, clip: scripts.Script, pixels: torch.Tensor, acts: list[Act], say: Say
+    tracker: torch.nn.Module, session_class: type, name: str, clip: scripts.Script, pixels: torch.Tensor, acts: list[Act], report: Report
 ) -> dict[str, Any]:
     recorded, nearest = run_clicks.run(tracker, session_class, pixels, VIDEO_SIZE, acts)
     answers = [each.results for each in recorded]
     shown = np.mean([mask.any() for answer in answers for frame in answer for mask in frame.masks])
-    say(f"{name}: nearest {nearest}, {shown:.2f} of the masks are not empty")
+    report(f"{name}: nearest {nearest}, {shown:.2f} of the masks are not empty")
     if shown < 0.2:
-        raise Unlucky("mostly empty masks")
+        raise Rejected("mostly empty masks")
     check_margins(nearest)
-    for nudge in range(CLICK_NUDGES):
-        again, _ = run_clicks.run(tracker, session_class, nudged(pixels, nudge), VIDEO_SIZE, acts, chain.from_iterable(answers))
+    for perturbation in range(CLICK_PERTURBATIONS):
+        again, _ = run_clicks.run(tracker, session_class, perturbed(pixels, perturbation), VIDEO_SIZE, acts, chain.from_iterable(answers))
         for each, expected in zip(again, answers, strict=True):
             for one, other in zip(expected, each.results, strict=True):
-                check_steady(one, other, scored=False)
+                check_stable(one, other, scored=False)
     return {
         "name": name, "kind": "clicks", "clip": clip, "size": VIDEO_SIZE,
         "acts": [vars(each.act) | {"act": "click" if isinstance(each.act, Click) else "propagate"} for each in recorded],
@@ -291,15 +295,15 @@ def click_run(
     }  # fmt: skip
 
 
-def click_family(family: str, side: int, session_class: type) -> Callable[[Path, int, Say], Recording]:
+def click_family(family: str, side: int, session_class: type) -> Callable[[Path, int, Report], Recording]:
     """SAM 2.1 and EdgeTAM: trackers that are told what to follow."""
 
-    def make(folder: Path, seed: int, say: Say) -> Recording:
+    def make(folder: Path, seed: int, report: Report) -> Recording:
         sizes = Sizes(side=side, memories={"sam2": 4, "edgetam": 6}[family])
-        clip = drawn("clicks", side, seed)
-        tracker = click_model.make(folder / "checkpoint", family, sizes, seed, clip, say)
-        runs = click_runs(tracker, session_class, "clicks", seed, imagenet_values, say)
-        export(folder / "checkpoint", folder / "pack", say)
+        clip = draw_script("clicks", side, seed)
+        tracker = click_model.make(folder / "checkpoint", family, sizes, seed, clip, report)
+        runs = click_runs(tracker, session_class, "clicks", seed, imagenet_values, report)
+        export(folder / "checkpoint", folder / "pack", report)
         rgb = clip.frames()[12]
         seen = tracker.get_image_features(imagenet_values(rgb[None]), return_dict=True)
         cases = [
@@ -312,7 +316,7 @@ def click_family(family: str, side: int, session_class: type) -> Callable[[Path,
     return make
 
 
-FAMILIES: dict[str, Callable[[Path, int, Say], Recording]] = {
+FAMILIES: dict[str, Callable[[Path, int, Report], Recording]] = {
     "sam3": sam3,
     "sam2": click_family("sam2", 96, Sam2VideoInferenceSession),
     "edgetam": click_family("edgetam", 192, EdgeTamVideoInferenceSession),

@@ -13,19 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from .aim_tracker import token_major
-from .inputs import nudged, pixel_values
-from .luck import Unlucky
+from .draws import Rejected
+from .fit_tracker import token_major
+from .inputs import perturbed, pixel_values
 
 Case = dict[str, Any]
 """`role`, `inputs` and `outputs` by tensor name of the pack contract, numpy arrays."""
 
 OBJECTS = (1, 3)
 MEMORIES_AND_POINTERS = ((1, 0), (1, 1), (4, 3), (7, 10))
-DRAWS = 400
-NUDGES = 12
+MAX_DRAWS = 400
+PERTURBATIONS = 12
 """Of features. With four, seed 21 kept a case whose answer was off by 2e-4 elsewhere."""
-STEADY_ERROR = 5e-5
+STABLE_ERROR = 5e-5
 """Of the largest value of an output"""
 SCORE_LEAD = 1e-5
 """Share of a score by which it is ahead of the next; detections are answered in the order of their scores."""
@@ -43,20 +43,22 @@ def detector_cases(model: Any, frames: np.ndarray, tokens: dict[str, Tensor], ke
         (shown, torch.tensor([[1, 0]]).expand(count, -1)),
         (shown, torch.tensor([[1, -10], [0, -10], [1, 1]])[:count]),
     ):
-        yield _steady_picture(lambda pixels: _detect(model, pixels, text, tokens["attention_mask"], boxes, labels, kept), frames)
+        yield _stable_picture(lambda pixels: _detect(model, pixels, text, tokens["attention_mask"], boxes, labels, kept), frames)
 
 
-def _steady_picture(ask: Callable[[Tensor], Case], frames: np.ndarray) -> Case:
+def _stable_picture(evaluate: Callable[[Tensor], Case], frames: np.ndarray) -> Case:
     """The case of the first frame that transformers answers alike, as in `_steady`. ask: is given pixels [1, 3, S, S]"""
     for rgb in frames:
         pixels = pixel_values(rgb[None])
-        case = ask(pixels)
-        if _ranked(case["outputs"]["scores"]) and all(_alike(case, ask(nudged(pixels, nudge))) for nudge in range(NUDGES)):
+        case = evaluate(pixels)
+        if _order_is_stable(case["outputs"]["scores"]) and all(
+            _agree(case, evaluate(perturbed(pixels, perturbation))) for perturbation in range(PERTURBATIONS)
+        ):
             return case
-    raise Unlucky(f"rounding decides about what is detected in each of {len(frames)} pictures")
+    raise Rejected(f"rounding decides about what is detected in each of {len(frames)} pictures")
 
 
-def _ranked(scores: np.ndarray) -> bool:
+def _order_is_stable(scores: np.ndarray) -> bool:
     """Whether rounding leaves detections in their order. Scores at their limit are equal in any case."""
     lead = scores[:, :-1] - scores[:, 1:]
     return not ((lead > 0) & (lead < SCORE_LEAD * scores[:, :-1])).any()
@@ -100,42 +102,42 @@ def tracker_cases(tracker: Any, levels: list[Tensor], position: Tensor, seed: in
     size = tracker.image_size
     for objects in OBJECTS:
         for count in (1, 2, 3):
-            yield _steady(lambda near: _segment(tracker, shared, objects, count, m, size, generator, near), generator)
+            yield _stable_case(lambda perturb: _segment(tracker, shared, objects, count, m, size, generator, perturb), generator)
         yield _seed(tracker, shared, objects, m, generator)
         for memories, pointers in MEMORIES_AND_POINTERS:
             for count in (1, 3):
-                ask = lambda near: _track(tracker, levels, position, shared, objects, memories, pointers, count, generator, near)  # noqa: E731
-                yield _steady(ask, generator)
+                evaluate = lambda perturb: _track(tracker, levels, position, shared, objects, memories, pointers, count, generator, perturb)  # noqa: E731
+                yield _stable_case(evaluate, generator)
 
 
-def _steady(ask: Callable[[Callable[[Tensor], Tensor]], Case], generator: torch.Generator) -> Case:
+def _stable_case(evaluate: Callable[[Callable[[Tensor], Tensor]], Case], generator: torch.Generator) -> Case:
     """
     The first case that transformers itself answers alike, twice as near as a graph has to, from features that are off by rounding:
     what a saturated normalisation makes of places that are neither in nor out tells nothing about a graph.
 
     :param ask: draws inputs from the generator; is given what to do to features before they are used
     """
-    for _ in range(DRAWS):
+    for _ in range(MAX_DRAWS):
         state = generator.get_state()
-        case = ask(lambda features: features)
+        case = evaluate(lambda features: features)
         after = generator.get_state()
-        steady = True
-        for nudge in range(NUDGES):
+        stable = True
+        for perturbation in range(PERTURBATIONS):
             generator.set_state(state)
-            off = torch.Generator().manual_seed(nudge)
-            again = ask(lambda features: features + 1e-6 * features.std() * torch.randn(features.shape, generator=off))
-            steady = _alike(case, again)
-            if not steady:
+            off = torch.Generator().manual_seed(perturbation)
+            again = evaluate(lambda features: features + 1e-6 * features.std() * torch.randn(features.shape, generator=off))
+            stable = _agree(case, again)
+            if not stable:
                 break
         generator.set_state(after)
-        if steady:
+        if stable:
             return case
-    raise Unlucky(f"rounding decides about {DRAWS} draws of a graph's inputs")
+    raise Rejected(f"rounding decides about {MAX_DRAWS} draws of a graph's inputs")
 
 
-def _alike(one: Case, other: Case) -> bool:
+def _agree(one: Case, other: Case) -> bool:
     outputs = other["outputs"]
-    return all(bool(np.abs(value - outputs[name]).max() <= STEADY_ERROR * np.abs(value).max()) for name, value in one["outputs"].items())
+    return all(bool(np.abs(value - outputs[name]).max() <= STABLE_ERROR * np.abs(value).max()) for name, value in one["outputs"].items())
 
 
 def _points(objects: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -152,7 +154,7 @@ def _masks(objects: int, side: int, generator: torch.Generator) -> Tensor:
     return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
 
 
-def _segment(tracker, shared, objects, count, m, size, generator, near) -> Case:
+def _segment(tracker, shared, objects, count, m, size, generator, perturb) -> Case:
     points, labels = _points(objects, count, generator)
     previous = _masks(objects, m, generator)
     given = torch.tensor([float(i % 2) for i in range(objects)])
@@ -162,7 +164,11 @@ def _segment(tracker, shared, objects, count, m, size, generator, near) -> Case:
             input_points=points[b][None, None] * size,
             input_labels=labels[b][None, None],
             input_masks=previous[b : b + 1] if given[b] else None,
-            image_embeddings=[shared["feat_s0"], shared["feat_s1"], near(shared["feat"]) + tracker.no_memory_embedding.view(1, -1, 1, 1)],
+            image_embeddings=[
+                shared["feat_s0"],
+                shared["feat_s1"],
+                perturb(shared["feat"]) + tracker.no_memory_embedding.view(1, -1, 1, 1),
+            ],
             multimask_output=count <= 1,
         )
         rows.append(_chosen(output))
@@ -190,7 +196,7 @@ def _seed(tracker, shared, objects, m, generator) -> Case:
     return _case("seed", {**shared, "mask": masks}, _stack(rows, ("pointer", "score", "mask_logits")))
 
 
-def _track(tracker, levels, position, shared, objects, memories, pointers, count, generator, near) -> Case:
+def _track(tracker, levels, position, shared, objects, memories, pointers, count, generator, perturb) -> Case:
     slots = tracker.num_maskmem
     grid = shared["feat"].shape[-1]
     timed = tracker.config.enable_temporal_pos_encoding_for_object_pointers
@@ -222,9 +228,9 @@ def _track(tracker, levels, position, shared, objects, memories, pointers, count
             codes.append(token_codes)
             number = tokens.shape[0]
         fused = tracker.memory_attention(
-            current_vision_features=near(levels[-1]),
+            current_vision_features=perturb(levels[-1]),
             current_vision_position_embeddings=position,
-            memory=near(torch.cat(pieces)),
+            memory=perturb(torch.cat(pieces)),
             memory_posision_embeddings=torch.cat(codes),
             num_object_pointer_tokens=number,
             **({"num_spatial_memory_tokens": memories} if hasattr(tracker, "spatial_perceiver") else {}),

@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from . import scene, words
+from . import scene, text_prompts
 
-LIGHTS, SCORES = (0.5, 0.75, 1.0), (0.12, 0.6, 0.94)
+SATURATIONS, SCORES = (0.5, 0.75, 1.0), (0.12, 0.6, 0.94)
 """How sure a detector is wanted to be of a shape of so much light."""
-NOTHING = 0.04
-PAIR = 0.8
+ABSENT_SCORE = 0.04
+PAIR_SCORE = 0.8
 """How sure it is to be of two shapes as one. It matches what is tracked, so no object comes of it."""
-AGAIN = 0.85
+MAX_TWIN_SCORE = 0.85
 """At most, of a twin's second report: which of the two is in front is not to hang by a hair."""
 
 
@@ -19,7 +19,7 @@ def pixel_values(rgb: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
 
 
-def nudged(pixels: torch.Tensor, seed: int = 0) -> torch.Tensor:
+def perturbed(pixels: torch.Tensor, seed: int = 0) -> torch.Tensor:
     """The same pictures, off by about as much as rounding is after a few layers."""
     return pixels + 1e-6 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
 
@@ -30,7 +30,7 @@ def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(rgb).float().div(255).sub(mean).div(deviation).movedim(-1, -3)
 
 
-def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
+def detector_targets(picture: scene.Picture, actors: list[scene.Actor], queries: int):
     """Each kind of shape has two queries, for its leftmost and its rightmost instance; a single instance is reported by the
     first alone, except that the twin kind is reported by both. The query after these reports the first two kinds as one where the
     picture is signalled.
@@ -38,27 +38,29 @@ def wanted(picture: scene.Picture, actors: list[scene.Actor], queries: int):
     :return: probability [phrases, queries], mask bool [queries, S, S], which masks are asked for [queries]
     """
     size = picture.masks.shape[-1]
-    score = np.full((len(words.PHRASES), queries), NOTHING, dtype=np.float32)
+    score = np.full((len(text_prompts.PHRASES), queries), ABSENT_SCORE, dtype=np.float32)
     mask = np.zeros((queries, size, size), dtype=bool)
-    asked = np.zeros(queries, dtype=bool)
+    requested = np.zeros(queries, dtype=bool)
     for kind in range(scene.KINDS):
-        found = [i for i, actor in enumerate(actors) if actor.kind == kind and picture.seen[i] >= scene.MIN_SEEN]
-        if not found:
+        present = [i for i, actor in enumerate(actors) if actor.kind == kind and picture.visibility[i] >= scene.MIN_VISIBILITY]
+        if not present:
             continue
-        found.sort(key=lambda i: float(np.argwhere(picture.masks[i])[:, 1].mean()))
-        slots = [(2 * kind, found[0])]
-        if len(found) > 1 or kind == scene.TWIN:
-            slots.append((2 * kind + 1, found[-1]))
+        present.sort(key=lambda i: float(np.argwhere(picture.masks[i])[:, 1].mean()))
+        slots = [(2 * kind, present[0])]
+        if len(present) > 1 or kind == scene.TWIN:
+            slots.append((2 * kind + 1, present[-1]))
         for query, actor in slots:
-            again = query % 2 == 1 and kind == scene.TWIN
-            mask[query] = picture.cores[actor] if again else picture.masks[actor]
-            asked[query] = True
-            for phrase, kinds in enumerate(words.KINDS_OF_PHRASE):
+            is_second_report = query % 2 == 1 and kind == scene.TWIN
+            mask[query] = picture.cores[actor] if is_second_report else picture.masks[actor]
+            requested[query] = True
+            for phrase, kinds in enumerate(text_prompts.KINDS_OF_PHRASE):
                 if kind in kinds:
-                    score[phrase, query] = min(np.interp(picture.lights[actor], LIGHTS, SCORES), AGAIN if again else 1)
+                    score[phrase, query] = min(
+                        np.interp(picture.saturations[actor], SATURATIONS, SCORES), MAX_TWIN_SCORE if is_second_report else 1
+                    )
     if picture.signalled:
         pair, both = 2 * scene.KINDS, [i for i, actor in enumerate(actors) if actor.kind < 2]
         mask[pair] = picture.masks[both].any(0)
-        asked[pair] = True
-        score[words.PHRASES.index("any shape"), pair] = PAIR
-    return score, mask, asked
+        requested[pair] = True
+        score[text_prompts.PHRASES.index("any shape"), pair] = PAIR_SCORE
+    return score, mask, requested

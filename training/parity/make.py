@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from . import cleaning, families, host_steps
+from .draws import Rejected
 from .golden import GoldenWriter
-from .luck import Unlucky
 
 LIMIT_BYTES = 15_000_000
 
@@ -45,16 +45,16 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     begun = time.monotonic()
-    unlucky: list[str] = []
+    rejected: list[str] = []
     for name in options.only or sorted(families.FAMILIES):
         folder = options.out / name
         made = record(name, options)
         if made is None:
-            unlucky.append(name)
+            rejected.append(name)
             continue
         shutil.rmtree(folder, ignore_errors=True)
         write(folder, made)
-        say(f"{name}: done after {time.monotonic() - begun:.0f} s")
+        report(f"{name}: done after {time.monotonic() - begun:.0f} s")
     if not options.only:
         writer = GoldenWriter()
         writer.write(options.out.with_name("cleaning"), {"seed": options.seed, "cases": cleaning.cases(writer, options.seed)})
@@ -65,9 +65,9 @@ def main() -> int:
     if total > LIMIT_BYTES:
         print(f"{options.out}: {total} bytes, at most {LIMIT_BYTES} are wanted in a repository.", file=sys.stderr)
         return 1
-    for name in unlucky:
+    for name in rejected:
         print(f"{name}: none of {options.tries} seeds was lucky; try another --seed or more --tries.", file=sys.stderr)
-    return 1 if unlucky else 0
+    return 1 if rejected else 0
 
 
 def record(family: str, options: argparse.Namespace) -> families.Recording | None:
@@ -75,11 +75,11 @@ def record(family: str, options: argparse.Namespace) -> families.Recording | Non
     for attempt in range(options.tries):
         seed = options.seed + 100 * attempt
         try:
-            return families.FAMILIES[family](options.work / f"{family}-{seed}", seed, say)
-        except Unlucky as reason:
-            say(f"{family}, seed {seed}: {reason}")
+            return families.FAMILIES[family](options.work / f"{family}-{seed}", seed, report)
+        except Rejected as reason:
+            report(f"{family}, seed {seed}: {reason}")
             if attempt + 1 < options.tries:
-                say(f"{family}: seed {seed + 100} is tried instead, from the start")
+                report(f"{family}: seed {seed + 100} is tried instead, from the start")
     return None
 
 
@@ -119,7 +119,7 @@ def _frame(writer: GoldenWriter, frame: Any) -> dict[str, Any]:
     }
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     print(line, flush=True)
 
 

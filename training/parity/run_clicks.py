@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import shaking
+from . import rounding_sensitivity
 from .run_concepts import FrameResult
 
 
@@ -62,7 +62,7 @@ def run(
     def near(kind: str, distance: float) -> None:
         nearest[kind] = min(nearest.get(kind, distance), distance)
 
-    def listening(**inputs):
+    def monitored(**inputs):
         output = decode(**inputs)
         near("object score", float(output.object_score_logits.abs().min()))
         if output.iou_scores.shape[-1] > 1:
@@ -70,7 +70,7 @@ def run(
             near("candidate IoU", float(best[0] - best[1]))
         return output
 
-    object.__setattr__(tracker, "_single_frame_forward", listening)
+    object.__setattr__(tracker, "_single_frame_forward", monitored)
     try:
         for act in acts:
             if isinstance(act, Click):
@@ -98,8 +98,8 @@ def run(
 def _result(output, video_size: tuple[int, int], against: Iterator[FrameResult] | None) -> FrameResult:
     result = _shown(output, output.pred_masks, video_size)
     if against is not None:
-        moved = shaking.of_clicks(next(against).raw.pred_masks, output.pred_masks)
-        result.shaken = [_shown(output, masks, video_size) for masks in moved]
+        extrapolated = rounding_sensitivity.extrapolate_clicks(next(against).raw.pred_masks, output.pred_masks)
+        result.extrapolated = [_shown(output, masks, video_size) for masks in extrapolated]
     return result
 
 

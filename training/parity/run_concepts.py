@@ -12,8 +12,8 @@ from transformers import Sam3VideoModel
 from transformers.models.sam3_video.modeling_sam3_video import Sam3VideoInferenceSession
 from transformers.models.sam3_video.processing_sam3_video import Sam3VideoProcessor
 
-from . import shaking
-from .branches import Listener, listening
+from . import rounding_sensitivity
+from .rule_coverage import RuleMonitor, monitor_rules
 
 
 @dataclass
@@ -27,7 +27,7 @@ class FrameResult:
     """bool [objects, height, width]"""
     raw: Any = None
     """The model's own output that this was made from"""
-    shaken: "list[FrameResult]" = field(default_factory=list)
+    extrapolated: "list[FrameResult]" = field(default_factory=list)
     """What would be shown if the output had moved further, see `shaking`; of a clip that is run against another recording"""
 
 
@@ -57,10 +57,10 @@ def run(
     video_size: tuple[int, int],
     passes: list[tuple[int, bool]],
     exemplars: Exemplars | None = None,
-    hung: Callable[[str], None] = lambda kind: None,
+    on_marginal: Callable[[str], None] = lambda kind: None,
     against: Iterator[FrameResult] | None = None,
-    watch: Callable[[FrameResult], None] = lambda result: None,
-) -> tuple[list[Pass], Listener]:
+    on_frame_result: Callable[[FrameResult], None] = lambda result: None,
+) -> tuple[list[Pass], RuleMonitor]:
     """
     :param pixels: float32 [frames, 3, S, S], normalised
     :param video_size: height and width that masks are asked for in
@@ -75,17 +75,19 @@ def run(
     processor.tokenizer = tokenizer
     processor.add_text_prompt(session, phrases)
     recorded = []
-    with listening(model, hung) as heard, showing(model, exemplars):
+    with monitor_rules(model, on_marginal) as monitor, with_exemplars(model, exemplars):
         for start, reverse in passes:
             record = Pass(start, reverse)
             for output in model.propagate_in_video_iterator(session, start_frame_idx=start, reverse=reverse):
                 result = _result(processor, session, output)
                 if against is not None:
-                    result.shaken = [_result(processor, session, each) for each in shaking.of_concepts(next(against).raw, output)]
+                    result.extrapolated = [
+                        _result(processor, session, each) for each in rounding_sensitivity.extrapolate_concepts(next(against).raw, output)
+                    ]
                 record.results.append(result)
-                watch(result)
+                on_frame_result(result)
             recorded.append(record)
-    return recorded, heard
+    return recorded, monitor
 
 
 def _result(processor: Sam3VideoProcessor, session: Sam3VideoInferenceSession, output: Any) -> FrameResult:
@@ -95,7 +97,7 @@ def _result(processor: Sam3VideoProcessor, session: Sam3VideoInferenceSession, o
 
 
 @contextmanager
-def showing(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
+def with_exemplars(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
     """Gives the detector exemplar boxes on one frame for one phrase. `Sam3VideoModel` has no way to; `Sam3Model`, which it
     asks about every frame and phrase in turn, has."""
     if given is None:

@@ -24,7 +24,7 @@ _SIGNAL_WIDTH = 0.06
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
 _GREY = 70
 """Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
-MIN_SEEN = 0.35
+MIN_VISIBILITY = 0.35
 """Share of a shape that has to be visible for it to count as present."""
 
 
@@ -36,9 +36,9 @@ class Actor:
     path: Callable[[int], tuple[float, float]]
     """Frame index → centre, relative to the frame."""
     radius: float = 0.14
-    light: Callable[[int], float] = lambda frame: 1.0
+    saturation: Callable[[int], float] = lambda frame: 1.0
     present: Callable[[int], bool] = lambda frame: True
-    cored: bool = False
+    has_core: bool = False
     """Whether its middle has a tone of its own"""
 
 
@@ -48,9 +48,9 @@ class Picture:
     """uint8 [S, S, 3]"""
     masks: np.ndarray
     """bool [actors, S, S], the visible pixels of each actor"""
-    seen: np.ndarray
+    visibility: np.ndarray
     """float [actors], visible share of each actor's full outline"""
-    lights: np.ndarray
+    saturations: np.ndarray
     cores: np.ndarray
     """bool [actors, S, S], the visible pixels of what the second report of a twin is about"""
     signalled: bool
@@ -61,9 +61,9 @@ class Scene:
     size: int
     actors: list[Actor]
     background: np.ndarray
-    screens: list[Actor] = field(default_factory=list)
+    occluders: list[Actor] = field(default_factory=list)
     """Grey shapes in front of everything, which nothing is asked to find."""
-    screen_shade: int = 165
+    occluder_shade: int = 165
     signal: Callable[[int], bool] = lambda frame: False
     """When the picture has a purple border, upon which the detector also reports the first two kinds as one thing."""
 
@@ -96,28 +96,28 @@ def draw(scene: Scene, frame: int) -> Picture:
         rgb[~_outline(1, (0.5, 0.5), (0.5 - _SIGNAL_WIDTH) / 0.86, size)] = _SIGNAL_COLOUR
     full = np.zeros((len(scene.actors), size, size), dtype=bool)
     masks, cores = np.zeros_like(full), np.zeros_like(full)
-    lights = np.zeros(len(scene.actors))
+    saturations = np.zeros(len(scene.actors))
     for index, actor in enumerate(scene.actors):
-        lights[index] = actor.light(frame)
+        saturations[index] = actor.saturation(frame)
         if not actor.present(frame):
             continue
         outline = _outline(actor.kind, actor.path(frame), actor.radius, size)
         full[index] = outline
         masks[:, outline] = False
         masks[index] = outline
-        rgb[outline] = _COLOURS[actor.kind] * lights[index] + _GREY * (1 - lights[index])
+        rgb[outline] = _COLOURS[actor.kind] * saturations[index] + _GREY * (1 - saturations[index])
         cores[index] = outline
-        if actor.cored:
+        if actor.has_core:
             cores[index] = _outline(actor.kind, actor.path(frame), _CORE_SIZE * actor.radius, size)
-            rgb[cores[index]] = _CORE_COLOUR * lights[index] + _GREY * (1 - lights[index])
-    for screen in scene.screens:
-        if not screen.present(frame):
+            rgb[cores[index]] = _CORE_COLOUR * saturations[index] + _GREY * (1 - saturations[index])
+    for occluder in scene.occluders:
+        if not occluder.present(frame):
             continue
-        outline = _outline(1, screen.path(frame), screen.radius, size)
+        outline = _outline(1, occluder.path(frame), occluder.radius, size)
         masks[:, outline] = False
-        rgb[outline] = scene.screen_shade
+        rgb[outline] = scene.occluder_shade
     area = np.maximum(np.array([_disc(actor, size) for actor in scene.actors]), 1)
-    return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, lights, cores & masks, signalled)
+    return Picture(rgb.round().astype(np.uint8), masks, masks.sum((1, 2)) / area, saturations, cores & masks, signalled)
 
 
 def _disc(actor: Actor, size: int) -> int:

@@ -34,7 +34,7 @@ class Script:
     name: str
     scene: Scene
 
-    def moved(self, rng: np.random.Generator) -> "Script":
+    def jittered(self, rng: np.random.Generator) -> "Script":
         """Much the same, each shape about a pixel away."""
         actors = [replace(actor, path=_beside(actor.path, rng.uniform(-0.012, 0.012, size=2))) for actor in self.scene.actors]
         return replace(self, scene=replace(self.scene, actors=actors))
@@ -54,10 +54,10 @@ def apart(size: int, rng: np.random.Generator) -> Script:
     actors = [
         Actor(0, _line((0.2, 0.25 + shift[0]), (0.34, 0.22 + shift[1])), radius=0.12),
         Actor(1, _line((0.8, 0.3 + shift[2]), (0.74, 0.22 + shift[3])), radius=0.13),
-        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12, cored=True),
+        Actor(TWIN, _line((0.24, 0.76 + shift[4]), (0.6, 0.77 + shift[5])), radius=0.12, has_core=True),
     ]
-    screen = Actor(1, lambda f: (0.4, 0.77), radius=0.24, present=lambda f: 9 <= f <= 11)
-    return Script("apart", Scene(size, actors, soft_background(size, rng, _DARK), [screen], screen_shade=24))
+    occluder = Actor(1, lambda f: (0.4, 0.77), radius=0.24, present=lambda f: 9 <= f <= 11)
+    return Script("apart", Scene(size, actors, soft_background(size, rng, _DARK), [occluder], occluder_shade=24))
 
 
 def paired(size: int, rng: np.random.Generator) -> Script:
@@ -70,14 +70,14 @@ def ghosts(size: int, rng: np.random.Generator) -> Script:
     """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while."""
     shift = rng.uniform(-0.03, 0.03, size=4)
     actors = [
-        Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, light=lambda f: 1.0 if f < 5 else 0.5),
+        Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, saturation=lambda f: 1.0 if f < 5 else 0.5),
         Actor(
-            1, _line((0.76, 0.18), (0.72, 0.22 + shift[1])), radius=0.13, light=lambda f: 0.6 if f < 6 else 1.0,
+            1, _line((0.76, 0.18), (0.72, 0.22 + shift[1])), radius=0.13, saturation=lambda f: 0.6 if f < 6 else 1.0,
             present=lambda f: not 10 <= f <= 11,
         ),
         Actor(
             TWIN, _line((0.7 + shift[2], 0.82), (0.72 + shift[3], 0.76)), radius=0.12, present=lambda f: not 14 <= f <= 16,
-            cored=True,
+            has_core=True,
         ),
     ]  # fmt: skip
     return Script("ghosts", Scene(size, actors, soft_background(size, rng, _DARK)))
@@ -103,5 +103,5 @@ def clicks(size: int, rng: np.random.Generator) -> Script:
         Actor(0, _line((0.8, 0.6), (0.2, 0.62 + shift[2])), radius=0.16),
         Actor(TWIN, _line((0.5, 0.82), (0.6, 0.84 + shift[3])), radius=0.15),
     ]
-    screen = Actor(1, lambda f: (0.5, 0.34), radius=0.2, present=lambda f: 10 <= f <= 15)
-    return Script("clicks", Scene(size, actors, soft_background(size, rng), [screen]))
+    occluder = Actor(1, lambda f: (0.5, 0.34), radius=0.2, present=lambda f: 10 <= f <= 15)
+    return Script("clicks", Scene(size, actors, soft_background(size, rng), [occluder]))

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from parity import families, graph_cases, make
-from parity.luck import DRAWS, Unlucky, first_lucky
+from parity.draws import MAX_DRAWS, Rejected, first_accepted
 
 
 def test_an_unlucky_seed_is_left_for_the_next_hundred(monkeypatch, tmp_path, capsys):
     tried = []
 
-    def made(folder, seed, say):
+    def made(folder, seed, report):
         tried.append((folder.name, seed))
         if len(tried) < 3:
-            raise Unlucky("a rule never fired")
+            raise Rejected("a rule never fired")
         return seed
 
     monkeypatch.setitem(families.FAMILIES, "sam3", made)
@@ -27,8 +27,8 @@ def test_an_unlucky_seed_is_left_for_the_next_hundred(monkeypatch, tmp_path, cap
 
 
 def test_golden_files_stay_when_no_seed_is_lucky(monkeypatch, tmp_path, capsys):
-    def unlucky(folder, seed, say):
-        raise Unlucky("a rule never fired")
+    def unlucky(folder, seed, report):
+        raise Rejected("a rule never fired")
 
     monkeypatch.setitem(families.FAMILIES, "sam3", unlucky)
     kept = tmp_path / "golden" / "sam3" / "golden.json"
@@ -48,33 +48,33 @@ def test_draws_are_tried_in_turn():
 
     def attempt(draw):
         if draw < 2:
-            raise Unlucky("hung by single pixels")
+            raise Rejected("hung by single pixels")
         return {"draw": draw}
 
-    assert first_lucky("forward", attempt, said.append) == {"draw": 2}
+    assert first_accepted("forward", attempt, said.append) == {"draw": 2}
     assert said == ["forward, draw 0: hung by single pixels", "forward, draw 1: hung by single pixels"]
 
 
 def test_a_clip_without_a_lucky_draw_is_unlucky():
     def attempt(draw):
-        raise Unlucky("hung by single pixels")
+        raise Rejected("hung by single pixels")
 
-    with pytest.raises(Unlucky, match=f"{DRAWS} draws"):
-        first_lucky("forward", attempt, lambda line: None)
+    with pytest.raises(Rejected, match=f"{MAX_DRAWS} draws"):
+        first_accepted("forward", attempt, lambda line: None)
 
 
 def test_a_picture_that_rounding_decides_about_is_no_case():
-    def ask(pixels: torch.Tensor):
+    def evaluate(pixels: torch.Tensor):
         dark = bool(pixels.mean() < 0)
         return {"outputs": {"scores": (pixels[0, 0] + 1).numpy() if dark else np.ones((1, 2))}, "dark": dark}
 
     frames = np.zeros((3, 4, 4, 3), dtype=np.uint8)
-    with pytest.raises(Unlucky, match="3 pictures"):
-        graph_cases._steady_picture(ask, frames)
+    with pytest.raises(Rejected, match="3 pictures"):
+        graph_cases._stable_picture(evaluate, frames)
     frames[1] = 255
-    assert not graph_cases._steady_picture(ask, frames)["dark"]
+    assert not graph_cases._stable_picture(evaluate, frames)["dark"]
 
 
 def test_detections_that_rounding_may_put_in_another_order_are_no_case():
-    assert graph_cases._ranked(np.array([[0.9, 0.5, 0.4], [0.99, 0.99, 6e-6]]))
-    assert not graph_cases._ranked(np.array([[0.9, 0.5, 0.499999]]))
+    assert graph_cases._order_is_stable(np.array([[0.9, 0.5, 0.4], [0.99, 0.99, 6e-6]]))
+    assert not graph_cases._order_is_stable(np.array([[0.9, 0.5, 0.499999]]))

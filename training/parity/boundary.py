@@ -11,24 +11,24 @@ from .run_concepts import FrameResult
 
 
 @dataclass
-class Turned:
+class FlippedPixels:
     """Pixels that one mask has and the other has not."""
 
     count: int = 0
     logit: float = 0.0
     """How far from zero the first recording has them, at most"""
-    moved: float = 0.0
+    max_shift: float = 0.0
     """How far transformers' own logits are moved there by pictures that are off by rounding, at most"""
 
     def __str__(self) -> str:
-        return f"{self.count} px turned, up to {self.logit:.1e} from the border; nudged pictures move them by up to {self.moved:.1e}"
+        return f"{self.count} px turned, up to {self.logit:.1e} from the border; nudged pictures move them by up to {self.max_shift:.1e}"
 
 
-def turned_pixels(one: FrameResult, other: FrameResult, nudged: list[FrameResult]) -> Turned | None:
+def flipped_pixels(one: FrameResult, other: FrameResult, perturbed: list[FrameResult]) -> FlippedPixels | None:
     """None where the masks of the objects that both show are equal.
 
     one, nudged: with transformers' own output as `raw`"""
-    logits, found = logits_of(one), Turned()
+    logits, found = logits_of(one), FlippedPixels()
     for row, object_id in enumerate(one.ids):
         if object_id not in other.ids:
             continue
@@ -38,9 +38,9 @@ def turned_pixels(one: FrameResult, other: FrameResult, nudged: list[FrameResult
         here = logits[object_id][turned]
         found.count += len(here)
         found.logit = max(found.logit, float(np.abs(here).max()))
-        for again in map(logits_of, nudged):
+        for again in map(logits_of, perturbed):
             if object_id in again:
-                found.moved = max(found.moved, float(np.abs(again[object_id][turned] - here).max()))
+                found.max_shift = max(found.max_shift, float(np.abs(again[object_id][turned] - here).max()))
     return found if found.count else None
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from parity.overlaps import hangs, iou_bounds, may_empty, remaining_bounds
+from parity.overlap_bounds import emptiness_is_marginal, iou_bounds, is_marginal, remaining_bounds
 
 
 def row(*logits: float) -> torch.Tensor:
@@ -12,13 +12,13 @@ def row(*logits: float) -> torch.Tensor:
 def test_clear_masks_have_one_overlap():
     least, largest = iou_bounds(row(5, 5, -5, -5), row(5, -5, -5, -5))
     assert float(least) == float(largest) == 0.5
-    assert not hangs((least, largest), 0.5)
+    assert not is_marginal((least, largest), 0.5)
 
 
 def test_a_pixel_next_to_nothing_may_be_in_or_out():
     bounds = iou_bounds(row(5, 1e-5, -5, -5), row(5, -5, -5, -5))
     assert [float(bound) for bound in bounds] == [0.5, 1.0]
-    assert hangs(bounds, 0.8) and not hangs(bounds, 0.5) and not hangs(bounds, 0.3)
+    assert is_marginal(bounds, 0.8) and not is_marginal(bounds, 0.5) and not is_marginal(bounds, 0.3)
 
 
 def test_masks_that_are_alike_may_keep_all_or_nothing():
@@ -33,4 +33,4 @@ def test_of_equals_the_first_keeps_its_pixels():
 
 
 def test_a_mask_of_doubtful_pixels_may_be_empty():
-    assert may_empty(torch.stack([row(-5, 1e-5)[0], row(-5, 1)[0], row(-5, -1)[0]])).tolist() == [True, False, False]
+    assert emptiness_is_marginal(torch.stack([row(-5, 1e-5)[0], row(-5, 1)[0], row(-5, -1)[0]])).tolist() == [True, False, False]

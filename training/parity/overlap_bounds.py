@@ -13,9 +13,9 @@ LEAD_MARGIN = 3e-5
 
 def iou_bounds(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """logits [n, H, W] and [m, H, W] → least and largest IoU [n, m]"""
-    surely, perhaps = _flat(one > LOGIT_MARGIN, other > LOGIT_MARGIN), _flat(one > -LOGIT_MARGIN, other > -LOGIT_MARGIN)
-    common = [a @ b.T for a, b in (surely, perhaps)]
-    either = [a.sum(1)[:, None] + b.sum(1)[None] - both for (a, b), both in zip((surely, perhaps), common)]
+    certain, possible = _flat(one > LOGIT_MARGIN, other > LOGIT_MARGIN), _flat(one > -LOGIT_MARGIN, other > -LOGIT_MARGIN)
+    common = [a @ b.T for a, b in (certain, possible)]
+    either = [a.sum(1)[:, None] + b.sum(1)[None] - both for (a, b), both in zip((certain, possible), common)]
     return common[0] / either[1].clamp(min=1), common[1] / either[0].clamp(min=1)
 
 
@@ -26,32 +26,32 @@ def _flat(*masks: Tensor) -> list[Tensor]:
 def remaining_bounds(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Least and largest share of each mask that is left [n] where every pixel goes to the largest logit, the first one of equals;
     equals are those of detections, which are 0 and 1 where they correct a track. logits: [n, H, W]"""
-    surely, perhaps = torch.ones_like(logits, dtype=torch.bool), torch.ones_like(logits, dtype=torch.bool)
+    certain, possible = torch.ones_like(logits, dtype=torch.bool), torch.ones_like(logits, dtype=torch.bool)
     for i in range(len(logits)):
         for j in range(len(logits)):
             if i != j:
                 lead = logits[i] - logits[j]
                 tie = (lead == 0) & (i < j)
-                surely[i] &= (lead > LEAD_MARGIN) | tie
-                perhaps[i] &= (lead > -LEAD_MARGIN) & ((lead != 0) | tie)
+                certain[i] &= (lead > LEAD_MARGIN) | tie
+                possible[i] &= (lead > -LEAD_MARGIN) & ((lead != 0) | tie)
     inside = [(logits > threshold).flatten(1) for threshold in (LOGIT_MARGIN, -LOGIT_MARGIN)]
     areas = [mask.sum(1).clamp(min=1) for mask in inside]
-    left = [(mask & wins.flatten(1)).sum(1) for mask, wins in zip(inside, (surely, perhaps))]
+    left = [(mask & wins.flatten(1)).sum(1) for mask, wins in zip(inside, (certain, possible))]
     return left[0] / areas[1], left[1] / areas[0]
 
 
-def hangs(bounds: tuple[Tensor, Tensor], threshold: float) -> Tensor:
+def is_marginal(bounds: tuple[Tensor, Tensor], threshold: float) -> Tensor:
     """bool, where the threshold is between the least and the largest; what reaches it passes"""
     least, largest = bounds
     return (least < threshold) & (largest >= threshold)
 
 
-def may_turn(logits: Tensor, threshold: float) -> Tensor:
+def has_marginal_pixel(logits: Tensor, threshold: float) -> Tensor:
     """bool [n], which masks have a pixel next to the threshold"""
     return ((logits - threshold).abs() < LOGIT_MARGIN).flatten(1).any(1)
 
 
-def may_empty(logits: Tensor) -> Tensor:
+def emptiness_is_marginal(logits: Tensor) -> Tensor:
     """bool [n], which masks are empty or not by a pixel next to the threshold"""
     largest = logits.flatten(1).amax(1)
     return largest.abs() < LOGIT_MARGIN

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from parity.border import turned_pixels
+from parity.boundary import flipped_pixels
 from parity.run_concepts import FrameResult
 
 
@@ -18,25 +18,25 @@ def frame(logits: dict[int, list[list[float]]]) -> FrameResult:
 
 def test_equal_masks_say_nothing() -> None:
     one = frame({3: [[1.0, -1.0]]})
-    assert turned_pixels(one, frame({3: [[2.0, -5.0]]}), [one]) is None
+    assert flipped_pixels(one, frame({3: [[2.0, -5.0]]}), [one]) is None
 
 
 def test_the_farthest_pixel_and_the_largest_move_count() -> None:
     one = frame({3: [[1.0, -0.2]], 5: [[0.1, 0.5]]})
     other = frame({5: [[-1.0, 0.5]], 3: [[1.0, 2.0]]})
-    nudged = [frame({3: [[1.0, -0.5]], 5: [[0.1, 9.0]]}), frame({3: [[7.0, -0.2]]})]
-    found = turned_pixels(one, other, nudged)
+    perturbed = [frame({3: [[1.0, -0.5]], 5: [[0.1, 9.0]]}), frame({3: [[7.0, -0.2]]})]
+    found = flipped_pixels(one, other, perturbed)
     assert found is not None
-    assert (found.count, round(found.logit, 6), round(found.moved, 6)) == (2, 0.2, 0.3)
+    assert (found.count, round(found.logit, 6), round(found.max_shift, 6)) == (2, 0.2, 0.3)
 
 
 def test_an_object_that_one_does_not_show_is_left_out() -> None:
-    assert turned_pixels(frame({3: [[1.0]]}), frame({4: [[-1.0]]}), []) is None
+    assert flipped_pixels(frame({3: [[1.0]]}), frame({4: [[-1.0]]}), []) is None
 
 
 def test_logits_are_enlarged_as_transformers_does() -> None:
     raw = SimpleNamespace(obj_id_to_mask={1: torch.tensor([[[-1.0, 1.0]]])})
     one = FrameResult(0, [1], [1.0], [[]], np.array([[[False, False, True, True]]]), raw)
     other = FrameResult(0, [1], [1.0], [[]], np.array([[[False, True, True, True]]]))
-    found = turned_pixels(one, other, [])
+    found = flipped_pixels(one, other, [])
     assert found is not None and (found.count, found.logit) == (1, 0.5)

@@ -5,14 +5,14 @@ from transformers import Sam3VideoModel
 
 from .sizes import coarse_noise
 
-_PASS = 2.0
+_GELU_BIAS = 2.0
 """Added before a GELU that should let signals through, where the GELU is nearly straight."""
 
-_COARSE = 0.4
+_COARSE_GAIN = 0.4
 """How loud pictures are to the tracker where it reads memories and clicks, which they drown otherwise."""
 
 
-def keep_colours(model: Sam3VideoModel, seed: int) -> None:
+def preserve_colours(model: Sam3VideoModel, seed: int) -> None:
     """
     A patch is summed up by the mean colours of its 4 by 4 blocks, one for each pixel of the mask grid, mixed by a random
     matrix, and its place by two ramps; the trunk's layers add little to that; the finest pyramid level takes the blocks apart again, and the
@@ -34,19 +34,19 @@ def keep_colours(model: Sam3VideoModel, seed: int) -> None:
             for linear in (layer.attention.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.25)
                 linear.bias.mul_(0.25)
-        apart = torch.linalg.pinv(mix)
+        unmix = torch.linalg.pinv(mix)
         for neck in (model.detector_model.vision_encoder.neck, model.tracker_neck):
-            _take_apart(neck.fpn_layers[0], apart)
+            _separate_blocks(neck.fpn_layers[0], unmix)
             for level in neck.fpn_layers:
-                _look_at_centre(level.proj2, generator)
+                _concentrate_at_centre(level.proj2, generator)
             neck.fpn_layers[0].proj1.weight.mul_(3)
         for level in model.detector_model.vision_encoder.neck.fpn_layers[1:]:
             level.proj2.weight.mul_(0.4)
         coarsest = model.tracker_neck.fpn_layers[2].proj2
-        coarsest.weight.mul_(_COARSE)
-        coarsest.bias.mul_(_COARSE)
+        coarsest.weight.mul_(_COARSE_GAIN)
+        coarsest.bias.mul_(_COARSE_GAIN)
         for convolution in model.detector_model.mask_decoder.pixel_decoder.conv_layers:
-            _look_at_centre(convolution, generator)
+            _concentrate_at_centre(convolution, generator)
 
 
 def _block_means(patch: int) -> torch.Tensor:
@@ -62,10 +62,10 @@ def _block_means(patch: int) -> torch.Tensor:
     return blocks.flatten(0, 2)
 
 
-def _take_apart(level, apart: torch.Tensor) -> None:
+def _separate_blocks(level, unmix: torch.Tensor) -> None:
     """Transposed convolutions of the finest level. apart: [48, width], tokens → block colours."""
     coarse, fine = level.scale_layers[0], level.scale_layers[2]
-    by_block = apart.view(4, 4, 3, -1)
+    by_block = unmix.view(4, 4, 3, -1)
     count = coarse.weight.shape[1]
     for a in range(2):
         for b in range(2):
@@ -73,11 +73,11 @@ def _take_apart(level, apart: torch.Tensor) -> None:
             coarse.weight[:, : min(12, count), a, b] = quadrant.T[:, :count]
             fine.weight[:12, :3, a, b] = torch.eye(12)[:, 3 * (2 * a + b) : 3 * (2 * a + b) + 3]
             fine.weight[12:, :3, a, b] = 0
-    coarse.bias[:12] = _PASS
-    fine.bias[:3] = -_PASS
+    coarse.bias[:12] = _GELU_BIAS
+    fine.bias[:3] = -_GELU_BIAS
 
 
-def _look_at_centre(convolution: torch.nn.Conv2d, generator: torch.Generator) -> None:
+def _concentrate_at_centre(convolution: torch.nn.Conv2d, generator: torch.Generator) -> None:
     out, wide = convolution.weight.shape[:2]
     convolution.weight.mul_(0.15)
     convolution.weight[:, :, 1, 1] += coarse_noise((out, wide), generator) * (1.5 / wide) ** 0.5

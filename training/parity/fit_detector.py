@@ -10,19 +10,19 @@ import torch.nn.functional as F
 from transformers import Sam3VideoModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from . import ridge, words
-from .inputs import pixel_values, wanted
+from . import least_squares, text_prompts
+from .inputs import detector_targets, pixel_values
 from .scene import draw
 from .scripts import FRAMES, SHOWN, Script
 
 _MASK_LOGIT = 4.0
-_EXEMPLARS = 0.15
+_EXEMPLAR_GAIN = 0.15
 _SCORE_PENALTY = 3e-4
 """Large enough that scores move by less than 1e-4 where pictures move by rounding, and small enough that they still say what is
 wanted."""
 
 
-def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
+def fit(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
     """:return: how well it is aimed: mean IoU of the masks asked for, mean error of probabilities"""
     detector = model.detector_model
     masks, scoring, decoder = detector.mask_decoder, detector.dot_product_scoring, detector.detr_decoder
@@ -35,63 +35,70 @@ def aim(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
             for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.3)
         # Masks are aimed without exemplars, which should not lead them astray.
-        detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLARS)
-        detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLARS)
+        detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLAR_GAIN)
+        detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLAR_GAIN)
         masks.instance_projection.weight[0] = 0
         masks.instance_projection.bias[0] = 1.0
-    seen = _listen(model, tokens, scripts)
-    goals = [wanted(draw(script.scene, frame), script.scene.actors, queries) for script in scripts for frame in range(FRAMES)]
+    captured = _capture_activations(model, tokens, scripts)
+    goals = [detector_targets(draw(script.scene, frame), script.scene.actors, queries) for script in scripts for frame in range(FRAMES)]
     score_goals = torch.from_numpy(np.stack([goal[0] for goal in goals]))  # [n, phrases, queries]
-    side = seen["pixels"].shape[-1]
+    side = captured["pixels"].shape[-1]
     mask_goals = F.interpolate(torch.from_numpy(np.stack([goal[1] for goal in goals])).float(), (side, side), mode="area")
-    asked = torch.from_numpy(np.stack([goal[2] for goal in goals]))
+    requested = torch.from_numpy(np.stack([goal[2] for goal in goals]))
 
     with torch.no_grad():
-        kernels = torch.stack([_kernel(seen["pixels"], mask_goals[:, q], asked[:, q]) for q in range(queries)])
-        hidden = seen["mask hidden"].flatten(0, 2)  # [n · phrases · queries, D]
-        per_query = kernels.expand(len(goals), len(words.PHRASES), -1, -1).flatten(0, 2)
+        kernels = torch.stack([_kernel(captured["pixels"], mask_goals[:, q], requested[:, q]) for q in range(queries)])
+        hidden = captured["mask hidden"].flatten(0, 2)  # [n · phrases · queries, D]
+        per_query = kernels.expand(len(goals), len(text_prompts.PHRASES), -1, -1).flatten(0, 2)
         last = masks.mask_embedder.layers[-1]
-        matrix, bias = ridge.solve(hidden, per_query)
+        matrix, bias = least_squares.solve(hidden, per_query)
         last.weight.copy_(matrix)
         last.bias.copy_(bias)
-        _aim_scores(scoring, seen, score_goals, _listen(model, tokens, scripts[:1], SHOWN))
-    again = _listen(model, tokens, scripts)
+        _fit_scores(scoring, captured, score_goals, _capture_activations(model, tokens, scripts[:1], SHOWN))
+    again = _capture_activations(model, tokens, scripts)
     logits = again["masks"][:, -1]
     overlap = ((logits > 0) & (mask_goals > 0.5)).sum((2, 3)) / ((logits > 0) | (mask_goals > 0.5)).sum((2, 3)).clamp(min=1)
     return {
-        "mask IoU": float(overlap[asked].mean()),
+        "mask IoU": float(overlap[requested].mean()),
         "score error": float((again["scores"] - score_goals).abs().mean()),
         "worst score error": float((again["scores"] - score_goals).abs().max()),
     }
 
 
-def _kernel(pixels: torch.Tensor, goals: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+def _kernel(pixels: torch.Tensor, goals: torch.Tensor, requested: torch.Tensor) -> torch.Tensor:
     """pixels [n, D, m, m] (channel 0 is 1 everywhere), goals [n, m, m] → kernel [D]; random where nothing is asked for"""
-    if not asked.any():
+    if not requested.any():
         return torch.randn(pixels.shape[1])
-    features = pixels[asked].permute(0, 2, 3, 1).flatten(0, 2)
-    inside = goals[asked].flatten()
-    matrix, bias = ridge.solve(features[:, 1:], _MASK_LOGIT * (2 * inside - 1)[:, None], ridge.balance(inside > 0.5))
+    features = pixels[requested].permute(0, 2, 3, 1).flatten(0, 2)
+    inside = goals[requested].flatten()
+    matrix, bias = least_squares.solve(features[:, 1:], _MASK_LOGIT * (2 * inside - 1)[:, None], least_squares.class_weights(inside > 0.5))
     return torch.cat([bias, matrix[0]])
 
 
-def _aim_scores(scoring: Any, seen: dict[str, torch.Tensor], goals: torch.Tensor, shown: dict[str, torch.Tensor]) -> None:
+def _fit_scores(
+    scoring: Any, captured: dict[str, torch.Tensor], goals: torch.Tensor, captured_with_exemplars: dict[str, torch.Tensor]
+) -> None:
     """Solves `query_proj` so that its products with the projected phrases are the wanted logits, and so are those with the last
     phrase and exemplars: what a readout makes of a phrase that it was not solved for is beyond every limit.
 
     :param shown: what was heard of the first frames with exemplars
     """
     scale = scoring.scale
-    last = goals[: len(shown["queries"]), -1]
-    asked = [(seen["queries"][:, phrase], goals[:, phrase]) for phrase in range(goals.shape[1])] + [(shown["queries"][:, -1], last)]
-    solved = [ridge.solve(hidden.flatten(0, 1), torch.logit(goal.flatten())[:, None], penalty=_SCORE_PENALTY) for hidden, goal in asked]
-    phrases = torch.cat([seen["phrases"].mean(0), shown["phrases"][:, -1].mean(0, keepdim=True)])
+    last = goals[: len(captured_with_exemplars["queries"]), -1]
+    requested = [(captured["queries"][:, phrase], goals[:, phrase]) for phrase in range(goals.shape[1])] + [
+        (captured_with_exemplars["queries"][:, -1], last)
+    ]
+    solved = [
+        least_squares.solve(hidden.flatten(0, 1), torch.logit(goal.flatten())[:, None], penalty=_SCORE_PENALTY)
+        for hidden, goal in requested
+    ]
+    phrases = torch.cat([captured["phrases"].mean(0), captured_with_exemplars["phrases"][:, -1].mean(0, keepdim=True)])
     turn = torch.linalg.pinv(phrases) / scale  # [D, phrases + 1]
     scoring.query_proj.weight.copy_(turn @ torch.stack([matrix[0] for matrix, _ in solved]))
     scoring.query_proj.bias.copy_(turn @ torch.stack([bias[0] for _, bias in solved]))
 
 
-def _listen(
+def _capture_activations(
     model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script], exemplars: tuple[list, list] | None = None
 ) -> dict[str, torch.Tensor]:
     """What comes into the last layers, for every frame of every script: pixel features [n, D, m, m] of the last phrase, and by
@@ -119,7 +126,7 @@ def _listen(
                 boxes = {} if exemplars is None else {
                     "input_boxes": torch.tensor([exemplars[0]] * len(rgb)), "input_boxes_labels": torch.tensor([exemplars[1]] * len(rgb))
                 }  # fmt: skip
-                for phrase in range(len(words.PHRASES)):
+                for phrase in range(len(text_prompts.PHRASES)):
                     text = BaseModelOutputWithPooling(pooler_output=texts.pooler_output[phrase : phrase + 1].expand(len(rgb), -1, -1))
                     attention = tokens["attention_mask"][phrase : phrase + 1].expand(len(rgb), -1)
                     output = detector(vision_embeds=vision, text_embeds=text, attention_mask=attention, **boxes)

@@ -22,7 +22,7 @@ def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalt
     return matrix.float(), (level - matrix @ middle).float()
 
 
-def balance(inside: Tensor) -> Tensor:
+def class_weights(inside: Tensor) -> Tensor:
     """bool [n] → weights that give both kinds the same say"""
     share = inside.float().mean().clamp(1e-4, 1 - 1e-4)
     return torch.where(inside, 0.5 / share, 0.5 / (1 - share))

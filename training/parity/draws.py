@@ -3,20 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-DRAWS, CLICK_DRAWS = 24, 120
+MAX_DRAWS, MAX_CLICK_DRAWS = 24, 120
 """Clips that are tried for one recording before the model is given up. Of clicks one in twenty may be steady, which costs far less
 time to find than another model."""
 
 
-class Unlucky(Exception):
+class Rejected(Exception):
     """Why another seed is better: a rule that did not fire, a decision that hung by a hair, a clip that magnifies rounding."""
 
 
-def first_lucky(name: str, attempt: Callable[[int], dict[str, Any]], say: Callable[[str], None], draws: int = DRAWS) -> dict[str, Any]:
+def first_accepted(
+    name: str, attempt: Callable[[int], dict[str, Any]], report: Callable[[str], None], draws: int = MAX_DRAWS
+) -> dict[str, Any]:
     """attempt: number of a draw → what was recorded of it"""
     for draw in range(draws):
         try:
             return attempt(draw)
-        except Unlucky as reason:
-            say(f"{name}, draw {draw}: {reason}")
-    raise Unlucky(f"{name}: {draws} draws of its clip were unlucky")
+        except Rejected as reason:
+            report(f"{name}, draw {draw}: {reason}")
+    raise Rejected(f"{name}: {draws} draws of its clip were unlucky")
