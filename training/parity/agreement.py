@@ -1,4 +1,4 @@
-"""How far two recordings of one clip agree, in the terms that the server is held to."""
+"""Agreement of two recordings of one clip, measured by the server's tolerances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FrameAgreement:
     score_error: float = 0.0
     box_error: float = 0.0
     ious: list[float] = field(default_factory=list)
-    """Of the objects that both show."""
+    """IoU per object that both recordings contain"""
 
     @property
     def iou(self) -> float:
@@ -31,7 +31,11 @@ class FrameAgreement:
 
 
 def of_frames(one: FrameResult, other: FrameResult, scored: bool) -> FrameAgreement:
-    """scored: whether scores are compared. Of clicks they are logits in transformers and no part of what the server says."""
+    """Compares two results of one frame.
+
+    :param scored: whether scores are compared. For click trackers, transformers returns logits, which the server does
+      not output.
+    """
     found = FrameAgreement(one.frame, one.ids, other.ids)
     for row, object_id in enumerate(one.ids):
         if object_id not in other.ids:

@@ -1,10 +1,11 @@
-"""How fast transformers runs a checkpoint over a video, for `npm run bench -- reference`.
+"""Measures how fast transformers runs a checkpoint over a video, for `npm run bench -- reference`.
 
     python -m parity.bench_reference path/to/sam3 clip.mp4 --text "red car" --threads 2
     python -m parity.bench_reference path/to/sam2.1 clip.mp4 --box 100,80,60,40 --threads 2
 
-Loads the model and says so, then answers each line of its input, a number of frames or 0 for all, with one line of JSON
-about one pass over the video. The clock runs from the first frame read to the last mask at the size of the video.
+Loads the model and prints a line when it is ready. Then reads a number of frames per line from standard input (0: all
+frames), runs one pass over the video, and prints the result as one line of JSON. The time covers everything from
+reading the first frame to resizing the last mask to the size of the video.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from .inputs import imagenet_values, pixel_values
 from .run_clicks import Click, Propagation, run
 
 Measured = tuple[int, int]
-"""Frames, and objects shown on all of them"""
+"""Number of frames, and number of objects shown, summed over all frames"""
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     prompt = parser.add_mutually_exclusive_group(required=True)
     prompt.add_argument("--text", help="a phrase, for SAM 3")
-    prompt.add_argument("--box", action="append", help="x,y,w,h in pixels of the video, for SAM 2.1 and EdgeTAM; one for each object")
+    prompt.add_argument("--box", action="append", help="x,y,w,h in pixels of the video, for SAM 2.1 and EdgeTAM; repeat for more objects")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -57,12 +58,12 @@ def main() -> None:
 
 
 def prepare_phrase(options: argparse.Namespace):
-    """Loads SAM 3 → what is to be timed, given a number of frames."""
+    """Loads SAM 3. Returns the function to measure, which accepts a number of frames."""
     model = Sam3VideoModel.from_pretrained(options.checkpoint, dtype=torch.float32).eval()
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
-    # CLIP pads with its end mark; the small models' tokenizers do not say so.
+    # CLIP pads with its end token; the small models' tokenizers do not specify it.
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.checkpoint, pad_token="<|endoftext|>")
-    # Small models read shorter phrases than the 32 tokens that the processor pads to.
+    # Small models accept shorter phrases than the 32 tokens that the processor pads to.
     length = model.config.detector_config.text_config.max_position_embeddings
     processor.tokenizer = lambda phrase, **how: tokenizer(phrase, **how | {"max_length": length})
 
@@ -77,7 +78,7 @@ def prepare_phrase(options: argparse.Namespace):
 
 
 def prepare_box(options: argparse.Namespace, kind: str):
-    """Loads SAM 2.1 or EdgeTAM → what is to be timed, given a number of frames."""
+    """Loads SAM 2.1 or EdgeTAM. Returns the function to measure, which accepts a number of frames."""
     model_class, session_class = {
         "sam2_video": (transformers.Sam2VideoModel, Sam2VideoInferenceSession),
         "edgetam_video": (transformers.EdgeTamVideoModel, EdgeTamVideoInferenceSession),
@@ -98,7 +99,11 @@ def prepare_box(options: argparse.Namespace, kind: str):
 
 
 def read(video: Path, limit: int, side: int, normalise) -> tuple[torch.Tensor, int, int]:
-    """limit: frames, 0 for all → float32 [frames, 3, side, side], and the size of the video"""
+    """Reads and normalises frames.
+
+    :param limit: number of frames, 0 for all
+    :return: float32 [frames, 3, side, side], and height and width of the video
+    """
     capture = cv2.VideoCapture(str(video))
     pictures, size = [], (0, 0)
     while limit == 0 or len(pictures) < limit:
@@ -109,7 +114,7 @@ def read(video: Path, limit: int, side: int, normalise) -> tuple[torch.Tensor, i
         pixels = normalise(np.ascontiguousarray(picture[..., ::-1]))
         pictures.append(F.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)[0])
     if not pictures:
-        raise SystemExit(f"{video}: no frame could be read.")
+        raise SystemExit(f"{video}: cannot read any frame.")
     return torch.stack(pictures), size[0], size[1]
 
 

@@ -1,5 +1,5 @@
-"""Hole filling and speck removal as `fill_holes_in_mask_scores` of transformers defines them, with the components of scipy:
-transformers itself skips both where its optional kernels are not installed.
+"""Hole filling and speck removal as defined by `fill_holes_in_mask_scores` of transformers, with connected components
+from scipy. transformers skips both where its optional kernels are not installed.
 """
 
 from typing import Any
@@ -13,7 +13,11 @@ EIGHT = np.ones((3, 3), dtype=int)
 
 
 def clean(logits: np.ndarray, largest: int) -> np.ndarray:
-    """float32 [m, m] → the same with components of at most that many pixels turned: holes to 0.1, then specks to -0.1"""
+    """Fills holes (set to 0.1), then removes specks (set to -0.1), of at most `largest` pixels.
+
+    :param logits: float32 [m, m]
+    :return: float32 [m, m]
+    """
     cleaned = logits.copy()
     cleaned[_areas(cleaned <= 0) <= largest] = 0.1
     inside = cleaned > 0
@@ -22,7 +26,7 @@ def clean(logits: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _areas(inside: np.ndarray) -> np.ndarray:
-    """For each pixel inside, the size of its component; elsewhere more than any."""
+    """Size of the component of each pixel inside; the largest int32 for all other pixels."""
     labels, count = ndimage.label(inside, structure=EIGHT)
     areas = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(count + 1)).astype(int)
     areas[0] = np.iinfo(np.int32).max
@@ -30,7 +34,7 @@ def _areas(inside: np.ndarray) -> np.ndarray:
 
 
 def cases(writer: GoldenWriter, seed: int) -> list[dict[str, Any]]:
-    """Noise of several grains on grids of several sizes, cleaned up to several sizes."""
+    """Noise of several grain sizes, on grids of several sizes, cleaned with several area limits."""
     rng = np.random.default_rng(seed)
     made = []
     for side, largest in ((28, 16), (32, 16), (45, 4), (64, 40), (36, 0), (40, 2000)):
@@ -41,6 +45,6 @@ def cases(writer: GoldenWriter, seed: int) -> list[dict[str, Any]]:
             logits.append(mask)
             cleaned.append(clean(mask, largest) if largest > 0 else mask)
         changed = sum(int((a != b).sum()) for a, b in zip(logits, cleaned))
-        assert (changed > 0) == (largest > 0), "a case in which nothing is cleaned proves nothing"
+        assert (changed > 0) == (largest > 0), "this case must change pixels if and only if its limit is positive"
         made.append({"largest": largest, "logits": writer.add(np.stack(logits)), "cleaned": writer.add(np.stack(cleaned))})
     return made

@@ -1,4 +1,6 @@
-"""One random Sam2VideoModel or EdgeTamVideoModel per seed, aimed at the clip it is recorded on and kept as a checkpoint."""
+"""Creates a random Sam2VideoModel or EdgeTamVideoModel per seed, fitted to the clip it is recorded on, and saves it as a
+checkpoint.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,14 +1,16 @@
-"""Is what `masklet track` says of a clip what transformers says of it? With random weights of sizes drawn anew.
+"""Compares the output of `masklet track` with that of transformers, for a model with random weights and sizes.
 
     python -m parity.compare --family sam3 --seed 41
     python -m parity.compare --family edgetam --seed 7 --scale 1.6     # frames larger than the model's input
-    python -m parity.compare --family sam2 --checkpoint path/to/model  # weights of your own
+    python -m parity.compare --family sam2 --checkpoint path/to/model  # your own weights
 
-A model is made and aimed at a drawn clip, exported with `python -m masklet_export CHECKPOINT --out PACK --preset transformers`,
-and the clip, a folder of PNG pictures, goes through the command line. One line per frame, and an exit status of 1 when one
-of them differs by more than the server is held to. Frames on which transformers does not agree with itself, when the
-pictures are off by as little as rounding, are marked: there the clip magnifies rounding, and says nothing about the server.
-Where a mask differs at all, the line says how far from its border, where the logit is zero, and how far rounding moves that.
+Creates a model, fits it to a generated clip, exports it with `python -m masklet_export CHECKPOINT --out PACK --preset
+transformers`, and runs the clip, as a folder of PNG images, through the command line. Prints one line per frame. The
+exit status is 1 if a frame differs by more than the server's tolerances.
+
+Frames on which transformers does not agree with itself on perturbed images are marked `(rounding-sensitive)`: there
+the clip amplifies rounding errors and does not test the server. If a mask differs, the line reports how far the
+logits of the flipped pixels are from zero and how far perturbation shifts them.
 """
 
 from __future__ import annotations
@@ -42,23 +44,23 @@ from .sizes import SAM3_SIZES, Sam3Sizes
 
 ROOT = Path(__file__).parents[2]
 MIDDLE = 12
-PERTURBATIONS = 12  # runs of transformers over pictures that are off by rounding
+PERTURBATIONS = 12  # runs of transformers over perturbed images
 
 
 @dataclass
 class Query:
-    """The same thing asked of both."""
+    """One query to both the server and transformers."""
 
     name: str
     arguments: list[str]
-    """Of `masklet track`"""
+    """Arguments of `masklet track`"""
     reference: Callable[[torch.Tensor], list[FrameResult]]
     scored: bool
 
 
 @dataclass
 class Subject:
-    """A model with the clip that it was aimed at."""
+    """A model and the clip that it was fitted to."""
 
     checkpoint: Path
     clip: scripts.Script
@@ -66,7 +68,7 @@ class Subject:
     tracker: torch.nn.Module
     session_class: type
     concepts: tuple[Sam3VideoModel, Any] | None = None
-    """The whole model and its tokenizer, where there is a detector."""
+    """The whole model and its tokenizer; None without a detector"""
 
 
 def main() -> int:
@@ -74,8 +76,8 @@ def main() -> int:
         prog="python -m parity.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--family", choices=sorted(families.FAMILIES), required=True)
-    parser.add_argument("--seed", type=int, default=1, help="of sizes, weights and clip")
-    parser.add_argument("--checkpoint", type=Path, help="a model folder in place of a random one")
+    parser.add_argument("--seed", type=int, default=1, help="seed of sizes, weights and clip")
+    parser.add_argument("--checkpoint", type=Path, help="model folder to use instead of a random model")
     parser.add_argument("--scale", type=float, default=1.0, help="side of the frames, as a multiple of the model's input")
     parser.add_argument("--work", type=Path, default=Path(".cache/compare"), help="folder of the checkpoint, the pack and the frames")
     options = parser.parse_args()
@@ -129,7 +131,7 @@ def script_of(family: str, size: int, seed: int) -> scripts.Script:
 
 
 def draw_sam3_sizes(seed: int) -> Sam3Sizes:
-    """None of those that the golden files are made with."""
+    """Draws sizes that the golden files do not use."""
     rng = np.random.default_rng(seed)
     pick = lambda *choices: choices[int(rng.integers(len(choices)))]  # noqa: E731
     while True:
@@ -141,13 +143,13 @@ def draw_sam3_sizes(seed: int) -> Sam3Sizes:
             decoder_heads=pick(1, 2), memory_slots=pick(3, 6, 8), pointers=pick(5, 12, 14), max_conditioning=pick(3, 5),
             text_width=pick(28, 32, 44),
         )  # fmt: skip
-        # The exporter takes inputs whose side is a multiple of 4.
+        # The exporter requires an input side that is a multiple of 4.
         if sizes not in SAM3_SIZES and sizes.patch * sizes.grid % 4 == 0:
             return sizes
 
 
 def draw_tracker_sizes(family: str, seed: int) -> Sizes:
-    """None of those that the golden files are made with."""
+    """Draws sizes that the golden files do not use."""
     rng = np.random.default_rng(seed)
     pick = lambda *choices: choices[int(rng.integers(len(choices)))]  # noqa: E731
     windows = pick(2, 3, 4)
@@ -156,7 +158,7 @@ def draw_tracker_sizes(family: str, seed: int) -> Sizes:
 
 
 def queries_for(subject: Subject, shown: scripts.Script) -> list[Query]:
-    """shown: the clip at the size of its frames, in whose pixels `masklet track` is asked."""
+    """:param shown: the clip at the size of its frames; arguments of `masklet track` are in pixels of these frames"""
     size = shown.scene.size
     masks = shown.masks()
     corners, inside, outside = [], [], []
@@ -193,7 +195,7 @@ def queries_for(subject: Subject, shown: scripts.Script) -> list[Query]:
 
 
 def clicked(subject: Subject, pixels: torch.Tensor, size: int, clicks: list[Click], passes: list[tuple[int, bool]]) -> list[FrameResult]:
-    """Each frame once, as the command line gives them: backward begins before the frame that was clicked on."""
+    """Each frame once, in the order of the command line: the backward pass starts before the prompted frame."""
     acts = [*clicks, *(Propagation(start, reverse) for start, reverse in passes)]
     recorded, _ = run_clicks.run(subject.tracker, subject.session_class, pixels, (size, size), acts)
     frames: dict[int, FrameResult] = {}
@@ -204,7 +206,7 @@ def clicked(subject: Subject, pixels: torch.Tensor, size: int, clicks: list[Clic
 
 
 def visible(result: FrameResult) -> FrameResult:
-    """Of clicks, transformers lists empty masks too."""
+    """Removes empty masks, which transformers also lists for clicks."""
     rows = [row for row, mask in enumerate(result.masks) if mask.any()]
     column = lambda values: [values[row] for row in rows]  # noqa: E731
     return FrameResult(result.frame, column(result.ids), column(result.scores), column(result.boxes), result.masks[rows], result.raw)
@@ -224,21 +226,21 @@ def compare_query(query: Query, folder: Path, pixels: torch.Tensor) -> bool:
             verdict += f"  ({flipped})"
         print(
             f"  frame {each.frame:2}  ids {each.ids}{'' if each.ids == each.other_ids else f' or {each.other_ids}'}  "
-            f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if stable else '  (rounding turns it)'}"
+            f"score {each.score_error:.1e}  box {each.box_error:.0f}  IoU {each.iou:.5f}{verdict}{'' if stable else '  (rounding-sensitive)'}"
         )
     worst = [min(each.iou for each in found), max(each.score_error for each in found), max(each.box_error for each in found)]
     nonempty = sum(bool(each.ids) for each in found)
-    # A clip on which nothing is ever seen proves nothing; another seed may show more.
+    # A clip without any detected object tests nothing; another seed may contain some.
     good = nonempty > 0 and all(each.holds() for each in found)
     print(
-        f"  {'equal' if good else 'different' if nonempty else 'nothing to compare'}: {nonempty} of {len(found)} frames show something; "
-        f"least IoU {worst[0]:.5f}, largest error of scores {worst[1]:.1e}, of boxes {worst[2]:.1f} pixels"
+        f"  {'equal' if good else 'different' if nonempty else 'nothing to compare'}: {nonempty} of {len(found)} frames contain objects; "
+        f"lowest IoU {worst[0]:.5f}, largest score error {worst[1]:.1e}, largest box error {worst[2]:.1f} pixels"
     )
     return good
 
 
 def track(pack: Path, frames: Path, arguments: list[str]) -> dict[int, FrameResult]:
-    """What `masklet track` writes, by frame."""
+    """Output of `masklet track`, by frame index."""
     command = ["node", str(ROOT / "clients/command/masklet.mjs"), "track", str(frames.resolve()), *arguments]
     done = subprocess.run(command, env=os.environ | {"MASKLET_PACK": str(pack.resolve())}, stdout=subprocess.PIPE, text=True, check=True)
     results = [read_result(json.loads(line)) for line in done.stdout.splitlines()]
@@ -262,7 +264,7 @@ def write_frames(frames: np.ndarray, folder: Path) -> None:
 
 
 def resized(frames: np.ndarray, side: int) -> np.ndarray:
-    """As the processors of transformers do it."""
+    """Resizes frames as the processors of transformers do."""
     if frames.shape[1] == side:
         return frames
     batch = torch.from_numpy(frames).movedim(-1, 1)

@@ -1,4 +1,6 @@
-"""One random Sam3VideoModel per seed, aimed at the clips it is recorded on, kept as the checkpoint that the exporter is given."""
+"""Creates a random Sam3VideoModel per seed, fitted to the clips it is recorded on, and saves it as the checkpoint for
+the exporter.
+"""
 
 import hashlib
 import json
@@ -19,18 +21,17 @@ FIT_OPTIONS = fit_tracker.FitOptions(
     min_coverage=0.4, content_weight=0.03, rotary_frequencies=4, position_logit=8.0, residual_gain=0.3, majority_vote=True,
     recency_logit=5.0, candidate_offset=0.5, logit_gain_std=0.15, prompt_stride=6,
 )  # fmt: skip
-"""Its tracks have to stay on their shapes well enough to meet the detections there."""
+"""Tracks have to follow their shapes closely enough to be associated with the detections."""
 
 
 _DETECTOR_DRAWS = 3
-"""Draws of each clip that the detector is aimed at: a readout that knows one draw alone says of the next what nobody asked for."""
+"""Draws of each clip that the detector is fitted to. Fitted to one draw alone, it reports false detections on others."""
 
 
 def make(folder: Path, widths: sizes.Sam3Sizes, seed: int, scripts_of: Callable[[int], list[Script]], report: Callable[[str], None]):
-    """
-    Makes a model and saves it, or reads it back when the folder holds one made from the same numbers and clips.
+    """Creates and saves a model, or loads it if the folder contains one from the same sizes, seed and clips.
 
-    :param widths: what the model measures
+    :param widths: sizes of the model
     :param scripts_of: side of the model's input → the clips
     :return: the model and its tokenizer
     """

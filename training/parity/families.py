@@ -1,4 +1,4 @@
-"""What is recorded of each family."""
+"""Recordings of each model family."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ from .run_concepts import Exemplars, FrameResult
 from .sizes import SAM3_SIZES
 
 VIDEO_SIZE = (270, 360)
-"""Height and width that masks are asked for in; nothing like the model's sizes."""
+"""Height and width of the recorded masks, unlike any size of the model."""
 KEPT_DETECTIONS = 7
-"""Detections that the pack answers for a phrase and a frame: as many as there are queries, since all of them may be sure."""
+"""Detections that the pack returns per phrase and frame: equal to the number of queries, since all of them may be
+confident.
+"""
 Report = Callable[[str], None]
 Answers = list[list[FrameResult]]
-"""One list of frames for each pass or act."""
+"""One list of frames per pass or act."""
 
 
 @dataclass
 class Plan:
-    """A run of `Sam3VideoModel`; settings are fields of its configuration."""
+    """A run of `Sam3VideoModel`. `settings` are fields of its configuration."""
 
     name: str
     clip: str
@@ -49,7 +51,7 @@ class Plan:
     settings: dict[str, float] = field(default_factory=dict)
     exemplars: Exemplars | None = None
     required_rules: tuple[str, ...] = ()
-    """Rules that it has to make use of; the last one also of those that no earlier one did"""
+    """Rules that this run must apply. The last run must also apply those that no earlier run did."""
 
 
 @dataclass
@@ -59,20 +61,25 @@ class Recording:
     pack: Path
     graphs: list[graph_cases.Case]
     runs: list[dict[str, Any]]
-    """`name`, `clip`, `kind` (concepts or clicks), what was asked, `answers` (one list of frames per act), `fired`, `margins`"""
+    """Keys: `name`, `clip`, `kind` (concepts or clicks), the prompts, `answers` (one list of frames per act), `fired`,
+    `margins`
+    """
     transformers: str = transformers.__version__
 
 
-# How near a decision may come to its threshold. Rounding moves probabilities and logits by about 1e-5.
+# Minimum distance of a decision from its threshold. Rounding moves probabilities and logits by about 1e-5.
 MARGINS = {"detection score": 1e-4, "recondition score": 1e-3, "object score": 1e-3, "candidate IoU": 2e-4}
 MIN_MASKS = 20
-"""Masks that a recording must have to be about something."""
+"""Minimum number of masks in a recording."""
 PERTURBATIONS, CLICK_PERTURBATIONS = 5, 12
-"""Of pictures, by as much as rounding is. What one in five turns, three let pass every other time: a patch of a click that was
-remembered or not. Clicks are not corrected by detections, and quickly recorded."""
+"""Runs on images perturbed by the size of rounding errors. With three runs, every other case that one run in five
+changes was accepted: a patch of a click that was remembered or not. Clicks have more runs, because detections do not
+correct them and they are quick to record.
+"""
 STABLE_IOU = 0.9995
-"""Mask IoU that transformers has to reach with itself on pictures that are off by rounding: twice as near as the server must
-come. What does not, tells nothing about the server."""
+"""Minimum mask IoU of transformers with itself on perturbed images: half of the server's tolerance. A clip below this
+does not test the server.
+"""
 
 REQUIRED_RULES = (
     "births",
@@ -93,11 +100,11 @@ REQUIRED_RULES = (
     "absent",
     "overlap across phrases ignored",
 )
-"""Rules of `Sam3VideoModel` that the runs of one recording must make use of, all together."""
+"""Rules of `Sam3VideoModel` that the runs of one recording must apply, taken together."""
 
 
 def export(checkpoint: Path, pack: Path, report: Report) -> None:
-    """As the documentation of the exporter says, with the rules of transformers."""
+    """Exports the checkpoint as the exporter's documentation describes, with the preset `transformers`."""
     from masklet_export.__main__ import main
 
     shutil.rmtree(pack, ignore_errors=True)
@@ -108,7 +115,9 @@ def export(checkpoint: Path, pack: Path, report: Report) -> None:
 
 
 def draw_script(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Script:
-    """Models are aimed at the first draw of a clip; the others are near enough to it for that to hold, yet round differently."""
+    """Models are fitted to draw 0 of a clip. The other draws are close enough for the fit to hold, but round
+    differently.
+    """
     script = {
         "apart": scripts.apart,
         "paired": scripts.paired,
@@ -121,11 +130,15 @@ def draw_script(clip: str, size: int, seed: int, draw: int = 0) -> scripts.Scrip
 
 
 def check_stable(one: FrameResult, other: FrameResult, scored: bool) -> None:
+    """Raises `Rejected` if a frame is sensitive to rounding.
+
+    :param other: the same frame on perturbed images, run with `against`
+    :param scored: whether the server's scores are compared
     """
-    :param other: the same on `nudged` pictures, run against the first
-    :param scored: whether the server is held to the scores
-    """
-    for again, iou, verb in ((other, STABLE_IOU, "turns"), *((each, agreement.MASK_IOU, "nearly turns") for each in other.extrapolated)):
+    for again, iou, verb in (
+        (other, STABLE_IOU, "changes"),
+        *((each, agreement.MASK_IOU, "nearly changes") for each in other.extrapolated),
+    ):
         found = agreement.of_frames(one, again, scored)
         if not found.holds(iou):
             ids = f"ids {found.ids} or {found.other_ids}, IoU {found.iou:.4f}, box {found.box_error:.0f}, score {found.score_error:.1e}"
@@ -135,16 +148,16 @@ def check_stable(one: FrameResult, other: FrameResult, scored: bool) -> None:
 def check_margins(nearest: dict[str, float]) -> None:
     for kind, least in MARGINS.items():
         if nearest.get(kind, 1) < least:
-            raise Rejected(f"{kind} hung by a hair, {nearest[kind]:.1e}")
+            raise Rejected(f"{kind} is marginal: {nearest[kind]:.1e} from its threshold")
 
 
 def reject_marginal(kind: str) -> None:
-    raise Rejected(f"{kind} hung by single pixels")
+    raise Rejected(f"{kind} depends on single pixels")
 
 
 def sam3(folder: Path, seed: int, report: Report, variant: int = 0) -> Recording:
-    aimed_at = lambda size: [draw_script(clip, size, seed) for clip in ("paired", "ghosts", "parting")]  # noqa: E731
-    model, tokenizer = concept_model.make(folder / "checkpoint", SAM3_SIZES[variant], seed, aimed_at, report)
+    fit_scripts = lambda size: [draw_script(clip, size, seed) for clip in ("paired", "ghosts", "parting")]  # noqa: E731
+    model, tokenizer = concept_model.make(folder / "checkpoint", SAM3_SIZES[variant], seed, fit_scripts, report)
     size = model.config.image_size
     every, both = [text_prompts.PHRASES[2]], [text_prompts.PHRASES[2], text_prompts.PHRASES[0]]
     often = {"recondition_every_nth_frame": 2, "high_iou_thresh": 0.2}
@@ -158,7 +171,7 @@ def sam3(folder: Path, seed: int, report: Report, variant: int = 0) -> Recording
         Plan("one occluded", "parting", every, [(15, False), (15, True)], touching, required_rules=("suppressed by occlusion",)),
         Plan("both ways", "ghosts", every, [(15, False), (15, True)]),
     )
-    # Before the clips, which take far longer: here, too, a model may be given up.
+    # Before the clips, which take far longer, because this step can also reject the model.
     frames = np.roll(draw_script("apart", size, seed).frames(), -12, axis=0)
     rgb = frames[0]
     vision = model.detector_model.get_vision_features(pixel_values(rgb[None]))
@@ -195,10 +208,10 @@ def concept_run(model: Sam3VideoModel, tokenizer: Any, plan: Plan, clip: scripts
     shown = sum(bool(mask.any()) for answer in answers for frame in answer for mask in frame.masks)
     report(f"{plan.name}: {shown} masks; {dict(monitor.counts)}; nearest {monitor.nearest}")
     if shown < MIN_MASKS:
-        raise Rejected(f"only {shown} masks to compare")
+        raise Rejected(f"only {shown} non-empty masks")
     missing = [kind for kind in plan.required_rules if not monitor.counts[kind]]
     if missing:
-        raise Rejected(f"never happened: {', '.join(missing)}")
+        raise Rejected(f"never applied: {', '.join(missing)}")
     check_margins(monitor.nearest)
     for perturbation in range(PERTURBATIONS):
         against, expected = chain.from_iterable(answers), chain.from_iterable(answers)
@@ -216,7 +229,7 @@ def concept_run(model: Sam3VideoModel, tokenizer: Any, plan: Plan, clip: scripts
 
 
 def click_tracker(model: Sam3VideoModel) -> Sam3TrackerVideoModel:
-    """The same weights as a tracker that answers clicks: what loading the checkpoint as `Sam3TrackerVideoModel` gives."""
+    """The same weights as a click tracker, equal to loading the checkpoint as `Sam3TrackerVideoModel`."""
     tracker = Sam3TrackerVideoModel._from_config(model.config.tracker_config, attn_implementation="eager").eval()
     weights = {
         **{name: value for name, value in tracker.state_dict().items() if name.startswith("vision_encoder.")},
@@ -231,7 +244,7 @@ def click_tracker(model: Sam3VideoModel) -> Sam3TrackerVideoModel:
 def click_runs(
     tracker: torch.nn.Module, session_class: type, clip: str, seed: int, pixels: Callable[[np.ndarray], torch.Tensor], report: Report
 ) -> list[dict[str, Any]]:
-    """Points, boxes, corrections, and both directions."""
+    """Runs with points, boxes, corrections, and both directions."""
     size = tracker.image_size
 
     def attempt(name: str) -> Callable[[int], dict[str, Any]]:
@@ -279,9 +292,9 @@ def click_run(
     recorded, nearest = run_clicks.run(tracker, session_class, pixels, VIDEO_SIZE, acts)
     answers = [each.results for each in recorded]
     shown = np.mean([mask.any() for answer in answers for frame in answer for mask in frame.masks])
-    report(f"{name}: nearest {nearest}, {shown:.2f} of the masks are not empty")
+    report(f"{name}: nearest {nearest}, {shown:.2f} of the masks are non-empty")
     if shown < 0.2:
-        raise Rejected("mostly empty masks")
+        raise Rejected("most masks are empty")
     check_margins(nearest)
     for perturbation in range(CLICK_PERTURBATIONS):
         again, _ = run_clicks.run(tracker, session_class, perturbed(pixels, perturbation), VIDEO_SIZE, acts, chain.from_iterable(answers))
@@ -296,7 +309,7 @@ def click_run(
 
 
 def click_family(family: str, side: int, session_class: type) -> Callable[[Path, int, Report], Recording]:
-    """SAM 2.1 and EdgeTAM: trackers that are told what to follow."""
+    """Recorder for SAM 2.1 and EdgeTAM, which track prompted objects only."""
 
     def make(folder: Path, seed: int, report: Report) -> Recording:
         sizes = Sizes(side=side, memories={"sam2": 4, "edgetam": 6}[family])

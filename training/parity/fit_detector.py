@@ -1,5 +1,5 @@
-"""Aims a small random detector at drawn shapes: only its last layers are solved for, so that each query's mask follows a shape
-and its score passes every threshold. Everything before them is random.
+"""Fits a small random detector to drawn shapes. Only its last layers are solved for, so that each query's mask follows a
+shape and its score passes every threshold. All layers before them are random.
 """
 
 from typing import Any
@@ -18,12 +18,13 @@ from .scripts import FRAMES, SHOWN, Script
 _MASK_LOGIT = 4.0
 _EXEMPLAR_GAIN = 0.15
 _SCORE_PENALTY = 3e-4
-"""Large enough that scores move by less than 1e-4 where pictures move by rounding, and small enough that they still say what is
-wanted."""
+"""Large enough that scores move by less than 1e-4 when images are perturbed, and small enough that they still match
+their targets.
+"""
 
 
 def fit(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script]) -> dict[str, float]:
-    """:return: how well it is aimed: mean IoU of the masks asked for, mean error of probabilities"""
+    """:return: quality of the fit: mean IoU of the requested masks, mean and largest error of the probabilities"""
     detector = model.detector_model
     masks, scoring, decoder = detector.mask_decoder, detector.dot_product_scoring, detector.detr_decoder
     queries = detector.config.detr_decoder_config.num_queries
@@ -34,7 +35,7 @@ def fit(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
         for layer in decoder.layers:
             for linear in (layer.self_attn.o_proj, layer.text_cross_attn.o_proj, layer.mlp.fc2):
                 linear.weight.mul_(0.3)
-        # Masks are aimed without exemplars, which should not lead them astray.
+        # Masks are fitted without exemplars, so exemplars must not change them much.
         detector.geometry_encoder.output_layer_norm.weight.mul_(_EXEMPLAR_GAIN)
         detector.geometry_encoder.output_layer_norm.bias.mul_(_EXEMPLAR_GAIN)
         masks.instance_projection.weight[0] = 0
@@ -66,7 +67,12 @@ def fit(model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Sc
 
 
 def _kernel(pixels: torch.Tensor, goals: torch.Tensor, requested: torch.Tensor) -> torch.Tensor:
-    """pixels [n, D, m, m] (channel 0 is 1 everywhere), goals [n, m, m] → kernel [D]; random where nothing is asked for"""
+    """Solves for the mask kernel of one query.
+
+    :param pixels: [n, D, m, m], channel 0 is 1 everywhere
+    :param goals: [n, m, m]
+    :return: kernel [D]; random if no mask is requested
+    """
     if not requested.any():
         return torch.randn(pixels.shape[1])
     features = pixels[requested].permute(0, 2, 3, 1).flatten(0, 2)
@@ -78,10 +84,10 @@ def _kernel(pixels: torch.Tensor, goals: torch.Tensor, requested: torch.Tensor) 
 def _fit_scores(
     scoring: Any, captured: dict[str, torch.Tensor], goals: torch.Tensor, captured_with_exemplars: dict[str, torch.Tensor]
 ) -> None:
-    """Solves `query_proj` so that its products with the projected phrases are the wanted logits, and so are those with the last
-    phrase and exemplars: what a readout makes of a phrase that it was not solved for is beyond every limit.
+    """Solves `query_proj` so that its products with the projected phrases are the target logits, also for the last
+    phrase with exemplars. The logits of a phrase without a target are unbounded.
 
-    :param shown: what was heard of the first frames with exemplars
+    :param captured_with_exemplars: activations on the first frames with exemplars
     """
     scale = scoring.scale
     last = goals[: len(captured_with_exemplars["queries"]), -1]
@@ -101,10 +107,10 @@ def _fit_scores(
 def _capture_activations(
     model: Sam3VideoModel, tokens: dict[str, torch.Tensor], scripts: list[Script], exemplars: tuple[list, list] | None = None
 ) -> dict[str, torch.Tensor]:
-    """What comes into the last layers, for every frame of every script: pixel features [n, D, m, m] of the last phrase, and by
-    phrase and query what the rest is computed from.
+    """Inputs of the last layers, for every frame of every script: pixel features [n, D, m, m] of the last phrase, and by
+    phrase and query the inputs of the other layers.
 
-    :param exemplars: boxes and labels, shown on every frame
+    :param exemplars: boxes and labels, given on every frame
     """
     detector = model.detector_model
     caught: dict[str, torch.Tensor] = {}

@@ -1,6 +1,6 @@
-"""Aims a small random tracker (SAM 3's, SAM 2's or EdgeTAM's: they share their parts) at drawn shapes. Memory attention is made to
-look at the same place first, and the decoder's last layers are solved for, so that a mask follows its shape, goes out when the
-shape does, and the object score falls. Everything before them is random.
+"""Fits a small random tracker (of SAM 3, SAM 2 or EdgeTAM, which share their parts) to drawn shapes. Memory attention is
+set to match positions first, and the decoder's last layers are solved for, so that a mask follows its shape and
+disappears with it, and the object score falls. All other layers are random.
 """
 
 from collections.abc import Callable
@@ -25,65 +25,73 @@ _POINT_FREQUENCY_SCALE, _POINT_AXES, _POINT_GAIN = 0.4, 12, 2.5
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How strongly memories speak. What a readout magnifies, it magnifies in rounding too, and since masks are remembered and
-    read again, that would grow from frame to frame, in transformers as much as anywhere."""
+    """How strongly memories affect the output. A fitted layer also amplifies rounding errors. Masks are remembered and
+    read again, so such errors would grow from frame to frame, in transformers as well.
+    """
 
     penalty: float = 0.1
-    """Of the readouts: large, so that they rest on what varies most."""
+    """Ridge penalty of the fitted layers. A large value makes them depend on the features that vary most."""
     feature_penalty: float | None = None
-    """The same of what is seen, where it differs: pictures do not come back, and may be looked at closely."""
+    """Ridge penalty for image features, if different. Images do not feed back, so a smaller penalty is safe."""
     score_offset: float = 0.0
-    """Added to object scores."""
+    """Added to object scores"""
     mask_gain: float = 1.0
-    """How much louder masks are in a memory than a random encoder has them, so that less magnifying finds them."""
+    """Gain of masks in memories over a random encoder, so that the fitted layers need less amplification"""
     place_logit: float = 6.0
-    """What the first upscaling is to say of places, before it is normalised among channels that are about 1. Large values leave
-    the normalisation saturated: it then says yes or no, and errors of memories end there."""
+    """Target of the first upscaling for "this place belongs to the object", before it is normalised with channels of
+    about 1. Large values saturate the normalisation to a binary value, which stops errors of memories.
+    """
     dilation: int = 0
-    """With 1, the place of a shape is all of the patches that it touches, with 2 also their neighbours, so that edges are left to
-    what is seen."""
+    """With 1, the place of a shape is every patch that it touches; with 2, also their neighbours. Edges then depend on
+    the image alone.
+    """
     memory_gain: float = 1.5
-    """How loud memories are to memory attention."""
+    """Gain of memory attention's output"""
     content_weight: float = 0.3
-    """How much of what memories say decides where memory attention looks, next to their place."""
+    """Weight of memory content relative to position in memory attention"""
     recency_logit: float = 0.0
-    """By how much memory attention prefers the memory of the frame before, as a difference of logits."""
+    """Logit by which memory attention prefers the previous frame's memory"""
     rotary_frequencies: int = 0
-    """How many of the rotary frequencies, the fastest first, tell memory attention where it is; 0 for all of them. Few tell
-    neighbours apart, all together hardly do."""
+    """Number of rotary frequencies, fastest first, that encode position in memory attention; 0 for all. Few frequencies
+    separate neighbouring places, all of them hardly do.
+    """
     position_logit: float = 14.0
-    """By how much, as a logit, a memory of the same place speaks louder than one of nowhere."""
+    """Logit by which memory attention prefers a memory at the same position"""
     residual_gain: float = 1.0
-    """How loud that is in memory attention and in memories which does not carry masks."""
+    """Gain of the parts of memory attention and memories that do not carry masks"""
     majority_vote: bool = False
-    """Whether a memory says of a patch foremost if most of it is mask, which a few wrong pixels do not change."""
+    """Whether a memory mainly encodes if most of a patch is mask, which a few wrong pixels do not change"""
     min_coverage: float = 0.02
-    """How much of a patch has to be of the shape for the patch to belong to its place."""
+    """Minimum share of a patch that the shape covers for the patch to belong to its place"""
     candidate_offset: float = 0.0
-    """How much better than it would be the second candidate says it is."""
+    """Added to the predicted IoU of the second candidate"""
     logit_gain_std: float = 0.0
-    """By how much the tokens of an object decide how large its logits are, as a deviation. That moves no edge, but says which of two
-    tracks of the same shape has the larger ones."""
+    """Standard deviation of the logit gain that an object's tokens determine. It moves no edge, but decides which of two
+    tracks of the same shape has larger logits.
+    """
     prompt_stride: int = 0
-    """On every so manieth frame a click is looked at too, and clicks speak to their places; 0 for the first frame alone."""
+    """Step between frames that are also sampled with clicks, and whether clicks act on their places; 0 samples the first
+    frame only
+    """
 
 
 @dataclass
 class FeatureExtractor:
-    """How a family's tracker sees: pixels → levels."""
+    """Extracts a family's features from pixels."""
 
     finest: Callable[[np.ndarray], Tensor]
-    """uint8 [n, S, S, 3] → the finest level before the decoder's own 1 by 1 convolution, [n, D, 4g, 4g]"""
+    """uint8 [n, S, S, 3] → the finest level before the decoder's own 1×1 convolution, [n, D, 4g, 4g]"""
     levels: Callable[[np.ndarray], tuple[Levels, Tensor]]
-    """→ levels with those convolutions applied, and the position code of the coarsest, [g·g, 1, D]"""
+    """uint8 [n, S, S, 3] → levels with those convolutions applied, and the position encoding of the coarsest, [g·g, 1,
+    D]
+    """
 
 
 def fit(
     tracker: Any, feature_extractor: FeatureExtractor, scripts: list[Script], seed: int, options: FitOptions = FitOptions(), stride: int = 2
 ) -> dict[str, float]:
-    """
-    :param stride: every so manieth frame is looked at
-    :return: how well it is aimed: mean IoU of tracked masks given true memories, share of right object scores
+    """:param stride: step between sampled frames
+    :return: quality of the fit: mean IoU of tracked masks given true memories, share of correct object scores
     """
     _attend_to_same_place(tracker, seed, options)
     with torch.no_grad():
@@ -91,7 +99,7 @@ def fit(
             _encode_majorities(tracker.memory_encoder.mask_downsampler)
         tracker.memory_encoder.mask_downsampler.final_conv.weight.mul_(options.mask_gain)
         tracker.memory_encoder.feature_projection.weight.mul_(options.residual_gain)
-        # Which of three candidates is best is not to hang by a hair.
+        # Separates the best of the three candidates from the others, so that the choice is not marginal.
         tracker.mask_decoder.iou_prediction_head.proj_out.bias[2] += options.candidate_offset
         skip = tracker.mask_decoder.conv_s1
         skip.weight.mul_(0.3)
@@ -102,7 +110,7 @@ def fit(
     samples = [sample for script in scripts for sample in _samples(tracker, feature_extractor, script, stride, options.prompt_stride)]
     side = samples[0].second.shape[-1]
     with torch.no_grad():
-        # Where a shape has gone out of sight, memories rightly say where it was.
+        # Where a shape is hidden, memories correctly contain its last position.
         shown = [sample for sample in samples if sample.visible] if options.majority_vote else samples
         _fit_upscaling(tracker, shown, options)
         _fit_masks(tracker, shown, side, seed, options)
@@ -120,27 +128,28 @@ def fit(
 
 @dataclass
 class _Sample:
-    """One object on one frame, half way through the decoder."""
+    """One object on one frame, halfway through the decoder."""
 
     tokens: Tensor
     """[6 + prompts, D]"""
     image: Tensor
     """[D, g, g]"""
     second: Tensor
-    """[D/4, 2g, 2g], what the first upscaling adds"""
+    """[D/4, 2g, 2g], added by the first upscaling"""
     finest: Tensor
     """[D, 4g, 4g]"""
     truth: Tensor
     """float [S, S]"""
     shapes: Tensor
-    """float [S, S], the same of all shapes"""
+    """float [S, S], the union of all shapes"""
     visible: bool
     tracked: bool
 
 
 def _attend_to_same_place(tracker: Any, seed: int, options: FitOptions) -> None:
-    """Equal biases of query and key give every pair of places at one place the largest product, since both are turned by their
-    place (rotary positions): a memory of the same place speaks loudest."""
+    """Makes memories at the same position receive the most attention. Rotary positions rotate queries and keys alike, so
+    equal biases of both give pairs at the same position the largest product.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in tracker.memory_attention.layers:
@@ -148,7 +157,7 @@ def _attend_to_same_place(tracker: Any, seed: int, options: FitOptions) -> None:
             width = attention.q_proj.bias.shape[0]
             attention.q_proj.weight.mul_(options.content_weight)
             attention.k_proj.weight.mul_(options.content_weight)
-            # Pairs of the first half turn with one coordinate, of the second with the other, faster ones first.
+            # Pairs in the first half rotate with one coordinate, in the second half with the other, fastest first.
             turning = torch.zeros(2, width // 2)
             turning[:, : 2 * options.rotary_frequencies or None] = 1
             memory_gain = turning.flatten() * (options.position_logit * width**0.5 / turning.sum()) ** 0.5
@@ -160,7 +169,7 @@ def _attend_to_same_place(tracker: Any, seed: int, options: FitOptions) -> None:
                 layer.self_attn.o_proj.weight.mul_(options.residual_gain)
                 layer.linear2.weight.mul_(options.residual_gain)
             if options.recency_logit:
-                # Memories have nothing along one axis, so that there the row of the temporal table speaks alone.
+                # Memories are zero along one axis, so only the temporal table contributes there.
                 attention.k_proj.weight[:, 0] = common * options.recency_logit / (options.position_logit * _TEMPORAL_ROW_GAIN)
         if options.recency_logit:
             last = tracker.memory_encoder.projection
@@ -168,14 +177,16 @@ def _attend_to_same_place(tracker: Any, seed: int, options: FitOptions) -> None:
             rows = tracker.memory_temporal_positional_encoding
             rows[..., 0] = 0
             rows[0, ..., 0] = _TEMPORAL_ROW_GAIN
-            # A frame on which there was nothing says little, so that older ones are heard.
+            # A frame without the object is weighted down, so that older frames are used.
             tracker.occlusion_spatial_embedding_parameter[..., 0] = -2 * _TEMPORAL_ROW_GAIN
 
 
 def _attend_to_points(tracker: Any, seed: int) -> None:
-    """A place listens to the point that is nearest to it: places and points are projected alike, onto what tells places apart
-    rather than onto everything, most of which is what pictures and tokens say. Codes that are drawn anew for places and points, as
-    they are in a model that was never loaded, would make that impossible; checkpoints hold the same ones twice."""
+    """Makes each place attend to its nearest point. Places and points are projected with the same matrix, onto the axes
+    that distinguish places; most other axes carry image content and tokens. This requires equal position encodings
+    for places and points. Checkpoints store the same encoding twice; a freshly created model draws them
+    independently.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         waves = tracker.prompt_encoder.shared_embedding.positional_embedding
@@ -193,8 +204,9 @@ def _attend_to_points(tracker: Any, seed: int) -> None:
 
 
 def _encode_majorities(downsampler: Any) -> None:
-    """Each step down asks its nine inputs for a vote: half of the channels rise where they are mask, the others fall, and the
-    normalisation among channels makes a yes or no of it."""
+    """Makes each downsampling step compute a majority vote of its nine inputs: half of the channels rise with mask, the
+    others fall, and the normalisation over channels turns the difference into a binary value.
+    """
     with torch.no_grad():
         inwards = torch.ones(1)
         for layer in downsampler.layers:
@@ -227,7 +239,7 @@ def _samples(tracker: Any, feature_extractor: FeatureExtractor, script: Script, 
                     clicked = at(frame)
                     alone = [*clicked[:-1], clicked[-1] + tracker.no_memory_embedding.view(1, -1, 1, 1)]
                     points = [_centre(masks[frame])]
-                    # One click on the shape, then also one beside it, on another.
+                    # One click on the shape, then another one on a different shape.
                     for other in (None, (actor + 1) % len(script.scene.actors)):
                         if other is not None and pictures[frame].masks[other].any():
                             points.append(_centre(torch.from_numpy(pictures[frame].masks[other])))
@@ -257,21 +269,32 @@ def _pointer(tracker: Any, levels: Levels, mask: Tensor) -> Tensor:
 
 
 def remember(tracker: Any, levels: Levels, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """A true mask, as tracked ones are remembered. mask: float [S, S] → tokens and position codes, [T, 1, Dm] each"""
+    """Encodes a true mask in the same way as tracked masks.
+
+    :param mask: float [S, S]
+    :return: tokens and position encodings, [T, 1, Dm] each
+    """
     flat = levels[-1].flatten(2).permute(2, 0, 1)
     score = torch.tensor([[10.0 if mask.any() else -10.0]])
     return token_major(tracker, *tracker._encode_new_memory(flat, mask[None, None] * 20 - 10, score, False))
 
 
 def token_major(tracker: Any, memory: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
-    """EdgeTAM keeps memories as [B, T, Dm] and turns them when they are read; the others keep [T, B, Dm]."""
+    """Returns [T, B, Dm]. EdgeTAM stores memories as [B, T, Dm] and transposes them when it reads them; the others store
+    [T, B, Dm].
+    """
     if hasattr(tracker, "spatial_perceiver"):
         return memory.permute(1, 0, 2), code.squeeze(1).permute(1, 0, 2)
     return memory, code
 
 
 def attend(tracker: Any, feature: Tensor, position: Tensor, memory: list, rows: list[int], pointer: Tensor, distance: int) -> Tensor:
-    """feature [1, D, g, g] conditioned on memories, each with its temporal row, and on one pointer [1, D] → [1, D, g, g]"""
+    """Conditions a feature map on memories, each with its temporal row, and on one pointer.
+
+    :param feature: [1, D, g, g]
+    :param pointer: [1, D]
+    :return: [1, D, g, g]
+    """
     pieces = [part.float() for part, _ in memory]
     codes = [code + tracker.memory_temporal_positional_encoding[row] for (_, code), row in zip(memory, rows)]
     longest = tracker.config.max_object_pointers_in_encoder
@@ -305,7 +328,7 @@ def _decode_halfway(
 
 
 def _after_first_upscaling(tracker: Any, sample: _Sample) -> Tensor:
-    """After the first upscaling, [D/4, 2g, 2g]"""
+    """Features after the first upscaling, [D/4, 2g, 2g]"""
     decoder = tracker.mask_decoder
     raised = decoder.upscale_conv1(sample.image[None]) + sample.second[None]
     return decoder.activation(decoder.upscale_layer_norm(raised))[0]
@@ -316,8 +339,11 @@ def _shrink(mask: Tensor, side: int) -> Tensor:
 
 
 def _place_mask(mask: Tensor, side: int, options: FitOptions) -> Tensor:
-    """float [S, S] → float [side, side], how much of a patch the shape has; with reach, 1 where it has anything of it or of one
-    that is less than so many away"""
+    """Share of each patch that the shape covers; with dilation, 1 for patches of the shape and its neighbours, else 0.
+
+    :param mask: float [S, S]
+    :return: float [side, side]
+    """
     min_coverage, dilation = _shrink(mask, side), options.dilation
     return (
         F.max_pool2d((min_coverage > options.min_coverage).float()[None], 2 * dilation - 1, 1, dilation - 1)[0]
@@ -327,7 +353,9 @@ def _place_mask(mask: Tensor, side: int, options: FitOptions) -> Tensor:
 
 
 def _fit_upscaling(tracker: Any, samples: list[_Sample], options: FitOptions) -> None:
-    """Where the object is, as far as memory attention could tell, on the first two channels of the first upscaling."""
+    """Writes the object's place, as far as memory attention determines it, to the first two channels of the first
+    upscaling.
+    """
     side = samples[0].image.shape[-1]
     features = torch.cat([sample.image.flatten(1).T for sample in samples])
     inside = torch.cat([_place_mask(sample.truth, side, options).flatten() * sample.visible for sample in samples])
@@ -340,15 +368,18 @@ def _fit_upscaling(tracker: Any, samples: list[_Sample], options: FitOptions) ->
 
 
 def _balanced_weights(inside: Tensor, near: Tensor, shape: Tensor) -> Tensor:
-    """Weights that give inside, around it, other shapes and all the rest the same say: a sum of where and what is an "and" only
-    if far more common places do not decide about it, and if what is elsewhere but looks right counts as much as the rest."""
+    """Weights that give four classes equal influence: inside, around it, other shapes, and the rest. The mask is a sum
+    of position and appearance. It acts as a logical "and" only if the far more common places do not dominate the fit,
+    and if other shapes, with the right appearance at another position, count as much as the rest.
+    """
     kinds = torch.stack([inside, near & ~inside, ~near & shape, ~near & ~shape & ~inside])
     return (kinds / kinds.sum(1, keepdim=True).clamp(min=1)).sum(0)
 
 
 def _fit_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, options: FitOptions) -> None:
-    """The wanted logit is solved for from what the last upscaling reads. It goes through the activation twice, once with its sign
-    turned, because gelu(z) - gelu(-z) = z."""
+    """Solves for the target logit from the inputs of the last upscaling. The value passes the activation twice, once
+    with its sign inverted, because gelu(z) - gelu(-z) = z.
+    """
     generator = torch.Generator().manual_seed(seed)
     decoder = tracker.mask_decoder
     width = samples[0].second.shape[0]
@@ -390,7 +421,7 @@ def _fit_masks(tracker: Any, samples: list[_Sample], side: int, seed: int, optio
 
 
 def _vary_gain(head: Any, tokens: Tensor, logit_gain_std: float, generator: torch.Generator) -> None:
-    """tokens: [n, D], what the head reads"""
+    """:param tokens: [n, D], the head's inputs"""
     captured = []
     hook = head.proj_out.register_forward_pre_hook(lambda module, given: captured.append(given[0]))
     head(tokens)
@@ -419,7 +450,10 @@ def _fit_scores(tracker: Any, samples: list[_Sample], score_offset: float) -> No
 
 
 def _finish(tracker: Any, sample: _Sample) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """→ candidates [3, 4g, 4g], their quality [3], their tokens [3, D], object score"""
+    """Runs the rest of the decoder.
+
+    :return: candidates [3, 4g, 4g], their predicted IoU [3], their tokens [3, D], object score
+    """
     decoder = tracker.mask_decoder
     fine = decoder.activation(decoder.upscale_conv2(_after_first_upscaling(tracker, sample)[None]) + decoder.conv_s0(sample.finest[None]))[
         0

@@ -1,4 +1,4 @@
-"""Golden files: one `golden.json` that says what there is, one `arrays.bin.gz` with every array after another."""
+"""Writes golden files: `golden.json` with metadata, and `arrays.bin.gz` with all arrays concatenated."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ KINDS = {"uint8": np.uint8, "int32": np.int32, "float32": np.float32, "bits": np
 
 
 class GoldenWriter:
-    """Arrays are named by their position: `add` gives a reference to put into the JSON."""
+    """Collects arrays. `add` returns a reference (kind, shape, offset, bytes) to store in the JSON."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -20,7 +20,9 @@ class GoldenWriter:
         self._known: dict[bytes, dict[str, Any]] = {}
 
     def add(self, array: np.ndarray) -> dict[str, Any]:
-        """The same array is kept once. bool arrays are packed to bits, rows one after another, first pixel in the highest bit; 64-bit ones are halved."""
+        """Adds an array; equal arrays are stored once. Booleans are packed to bits, row by row, the first pixel in the
+        highest bit. 64-bit types are converted to 32 bits.
+        """
         shape = list(array.shape)
         if array.dtype == bool:
             kind, data = "bits", np.packbits(array.reshape(-1))
@@ -39,7 +41,7 @@ class GoldenWriter:
         return reference
 
     def write(self, folder: Path, index: dict[str, Any]) -> int:
-        """:return: bytes written"""
+        """:return: number of bytes written"""
         folder.mkdir(parents=True, exist_ok=True)
         packed = gzip.compress(b"".join(self._parts), 9, mtime=0)
         (folder / "arrays.bin.gz").write_bytes(packed)

@@ -1,5 +1,5 @@
-"""What each graph of a pack has to answer: inputs drawn at random, outputs computed by transformers' own methods, one object
-at a time, which is how they work. Sizes of one case differ from one another: objects, memories, pointers, points.
+"""Test cases for each graph of a pack: random inputs, and outputs computed by transformers' own methods, which process
+one object at a time. The numbers of objects, memories, pointers and points in a case differ from one another.
 """
 
 from __future__ import annotations
@@ -18,22 +18,25 @@ from .fit_tracker import token_major
 from .inputs import perturbed, pixel_values
 
 Case = dict[str, Any]
-"""`role`, `inputs` and `outputs` by tensor name of the pack contract, numpy arrays."""
+"""`role`, and `inputs` and `outputs` as numpy arrays by tensor name of the pack contract"""
 
 OBJECTS = (1, 3)
 MEMORIES_AND_POINTERS = ((1, 0), (1, 1), (4, 3), (7, 10))
 MAX_DRAWS = 400
 PERTURBATIONS = 12
-"""Of features. With four, seed 21 kept a case whose answer was off by 2e-4 elsewhere."""
+"""Runs on perturbed features. With four, seed 21 accepted a case whose output differed by 2e-4 on another machine."""
 STABLE_ERROR = 5e-5
-"""Of the largest value of an output"""
+"""Largest accepted error, relative to the largest value of the output"""
 SCORE_LEAD = 1e-5
-"""Share of a score by which it is ahead of the next; detections are answered in the order of their scores."""
+"""Minimum relative lead of a score over the next. Detections are sorted by score."""
 
 
 def detector_cases(model: Any, frames: np.ndarray, tokens: dict[str, Tensor], kept: int) -> Iterator[Case]:
-    """`text` and `detect` of a Sam3VideoModel. frames: uint8 [n, S, S, 3], pictures to detect in, the first that rounding does not
-    decide about; kept: rows that `detect` answers."""
+    """Cases for `text` and `detect` of a Sam3VideoModel.
+
+    :param frames: uint8 [n, S, S, 3], candidate images; the first one that is not sensitive to rounding is used
+    :param kept: number of rows that `detect` returns
+    """
     text = model.detector_model.get_text_features(**tokens, return_dict=True).pooler_output
     yield _case("text", tokens, {"text": text})
     count = len(tokens["input_ids"])
@@ -47,7 +50,10 @@ def detector_cases(model: Any, frames: np.ndarray, tokens: dict[str, Tensor], ke
 
 
 def _stable_picture(evaluate: Callable[[Tensor], Case], frames: np.ndarray) -> Case:
-    """The case of the first frame that transformers answers alike, as in `_steady`. ask: is given pixels [1, 3, S, S]"""
+    """Case of the first frame on which transformers agrees with itself, as in `_stable_case`.
+
+    :param evaluate: pixels [1, 3, S, S] → case
+    """
     for rgb in frames:
         pixels = pixel_values(rgb[None])
         case = evaluate(pixels)
@@ -55,11 +61,11 @@ def _stable_picture(evaluate: Callable[[Tensor], Case], frames: np.ndarray) -> C
             _agree(case, evaluate(perturbed(pixels, perturbation))) for perturbation in range(PERTURBATIONS)
         ):
             return case
-    raise Rejected(f"rounding decides about what is detected in each of {len(frames)} pictures")
+    raise Rejected(f"rounding changes the detections in each of {len(frames)} images")
 
 
 def _order_is_stable(scores: np.ndarray) -> bool:
-    """Whether rounding leaves detections in their order. Scores at their limit are equal in any case."""
+    """Whether rounding cannot change the order of the detections. Saturated scores are equal in any case."""
     lead = scores[:, :-1] - scores[:, 1:]
     return not ((lead > 0) & (lead < SCORE_LEAD * scores[:, :-1])).any()
 
@@ -76,7 +82,7 @@ def _detect(model: Any, pixels: Tensor, text: Tensor, text_mask: Tensor, boxes: 
         embeds = BaseModelOutputWithPooling(pooler_output=text[concept : concept + 1])
         out = detector(vision_embeds=vision, text_embeds=embeds, attention_mask=text_mask[concept : concept + 1], **exemplars)
         score = (out.pred_logits.sigmoid() * out.presence_logits.sigmoid())[0]
-        order = score.argsort(descending=True, stable=True)[:kept]  # at their limit scores are equal; the first come first
+        order = score.argsort(descending=True, stable=True)[:kept]  # saturated scores are equal: the first index wins
         rows.append((score[order], out.pred_boxes[0, order], out.pred_masks[0, order], out.presence_logits[0, 0].sigmoid()))
     scores, found, masks, presence = (torch.stack(column) for column in zip(*rows))
     return _case(
@@ -87,14 +93,17 @@ def _detect(model: Any, pixels: Tensor, text: Tensor, text_mask: Tensor, boxes: 
 
 
 def encode_case(levels: list[Tensor], rgb: np.ndarray, trunk: Tensor | None) -> Case:
-    """levels: [g·g, 1, D] and finer ones before it, flattened, as the models cache them."""
+    """:param levels: [g·g, 1, D] and finer levels before it, flattened, as the models cache them"""
     s0, s1, feat = (_square(level) for level in levels)
     outputs = {"feat": feat, "feat_s1": s1, "feat_s0": s0, **({} if trunk is None else {"trunk": trunk})}
     return _case("encode", {"image": rgb[None]}, outputs)
 
 
 def tracker_cases(tracker: Any, levels: list[Tensor], position: Tensor, seed: int) -> Iterator[Case]:
-    """`segment`, `seed`, `track` and `remember`. position: [g·g, 1, D], code of the coarsest level."""
+    """Cases for `segment`, `seed` and `track`.
+
+    :param position: [g·g, 1, D], position encoding of the coarsest level
+    """
     generator = torch.Generator().manual_seed(seed)
     s0, s1, feat = (_square(level) for level in levels)
     shared = {"feat": feat, "feat_s1": s1, "feat_s0": s0}
@@ -111,11 +120,12 @@ def tracker_cases(tracker: Any, levels: list[Tensor], position: Tensor, seed: in
 
 
 def _stable_case(evaluate: Callable[[Callable[[Tensor], Tensor]], Case], generator: torch.Generator) -> Case:
-    """
-    The first case that transformers itself answers alike, twice as near as a graph has to, from features that are off by rounding:
-    what a saturated normalisation makes of places that are neither in nor out tells nothing about a graph.
+    """Returns the first case on which transformers agrees with itself on perturbed features, within half of the
+    tolerance for graphs. A saturated normalisation flips places that are neither inside nor outside; such a case does
+    not test a graph.
 
-    :param ask: draws inputs from the generator; is given what to do to features before they are used
+    :param evaluate: draws inputs from the generator; its argument is a function to apply to features before they are
+      used
     """
     for _ in range(MAX_DRAWS):
         state = generator.get_state()
@@ -132,7 +142,7 @@ def _stable_case(evaluate: Callable[[Callable[[Tensor], Tensor]], Case], generat
         generator.set_state(after)
         if stable:
             return case
-    raise Rejected(f"rounding decides about {MAX_DRAWS} draws of a graph's inputs")
+    raise Rejected(f"rounding changes the outputs of all {MAX_DRAWS} draws of a graph's inputs")
 
 
 def _agree(one: Case, other: Case) -> bool:
@@ -181,7 +191,7 @@ def _seed(tracker, shared, objects, m, generator) -> Case:
     if objects > 1:
         masks[-1] = 0
     given = masks
-    if hasattr(tracker, "spatial_perceiver"):  # EdgeTAM's method takes masks of the image's size only
+    if hasattr(tracker, "spatial_perceiver"):  # EdgeTAM's method accepts only masks of the image's size
         given = F.interpolate(masks, size=(tracker.image_size, tracker.image_size), mode="bilinear", align_corners=False)
     rows = []
     for b in range(objects):
@@ -253,8 +263,12 @@ def _track(tracker, levels, position, shared, objects, memories, pointers, count
 
 
 def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) -> Iterator[Case]:
-    """direct: tracked masks come at the decoder's size, as Sam3VideoModel remembers them; else they are enlarged to the
-    image's size first, as the trackers alone do. Given masks always are."""
+    """Cases for `remember`.
+
+    :param direct: whether tracked masks are passed at the decoder's size, as in Sam3VideoModel; otherwise they are
+      first resized to
+    the image's size, as in the other trackers. Given masks are always resized.
+    """
     generator = torch.Generator().manual_seed(seed)
     m, size = tracker.prompt_encoder.mask_input_size[0], tracker.image_size
     for objects in OBJECTS:
@@ -263,7 +277,7 @@ def remember_cases(tracker: Any, levels: list[Tensor], seed: int, direct: bool) 
         for binarize in (False, True):
             large = F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
             given = masks if direct and not binarize else large
-            # One at a time: EdgeTAM's perceiver takes no batch.
+            # One at a time: EdgeTAM's perceiver does not accept batches.
             encoded = [tracker._encode_new_memory(levels[-1], given[b : b + 1], present[b].view(1, 1), binarize) for b in range(objects)]
             memory = torch.cat([token_major(tracker, *each)[0].float().permute(1, 0, 2) for each in encoded])
             yield _case(

@@ -1,5 +1,6 @@
-"""Rules that `Sam3VideoModel` applies between its networks, on drawn blobs and scripted tracks: inputs, and what its own methods
-answer."""
+"""Rules that `Sam3VideoModel` applies between its networks, on drawn blobs and scripted tracks: inputs, and the results
+of its own methods.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def cases(writer: GoldenWriter, seed: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def rules_alone() -> Sam3VideoModel:
-    """The video model without its networks."""
+    """The video model without its networks"""
     config = Sam3VideoConfig()
     rules = Sam3VideoModel.__new__(Sam3VideoModel)
     torch.nn.Module.__init__(rules)
@@ -44,7 +45,7 @@ def rules_alone() -> Sam3VideoModel:
 
 
 def blobs(rng: np.random.Generator, count: int) -> np.ndarray:
-    """float32 [count, SIDE, SIDE]: logits of round things, some on top of one another, some empty; rounded, to compress"""
+    """Logits of round blobs, some overlapping, some empty, rounded so that they compress: float32 [count, SIDE, SIDE]"""
     row, column = np.mgrid[0:SIDE, 0:SIDE]
     masks = []
     for _ in range(count):
@@ -56,7 +57,7 @@ def blobs(rng: np.random.Generator, count: int) -> np.ndarray:
 
 def association(writer: GoldenWriter, rules: Sam3VideoModel, rng: np.random.Generator, detections: int, tracks: int) -> dict[str, Any]:
     found, tracked = blobs(rng, detections), blobs(rng, tracks)
-    for index in range(min(detections, tracks) // 2):  # what fits so closely that it may correct a track
+    for index in range(min(detections, tracks) // 2):  # close enough to correct a track
         found[index] = tracked[index] + rng.integers(-2, 3) / 64
     scores = rng.uniform(0.5, 1, size=detections).astype(np.float32)
     phrases = rng.integers(0, 2, size=detections), rng.integers(0, 2, size=tracks)
@@ -80,7 +81,7 @@ def shrinking(writer: GoldenWriter, rules: Sam3VideoModel, rng: np.random.Genera
 
 
 def suppression(writer: GoldenWriter, rng: np.random.Generator, count: int, iou: float) -> dict[str, Any]:
-    """Mask non-maximum suppression: the method of transformers around a kernel that this machine does not have."""
+    """Mask non-maximum suppression: the method of transformers, with a Python version of its optional kernel."""
     masks = blobs(rng, count) > 0
     scores = rng.uniform(0.3, 1, size=count).astype(np.float32)
     with patch.object(modeling_sam3_video, "cv_utils_kernel", SimpleNamespace(generic_nms=greedy)):
@@ -92,7 +93,7 @@ def suppression(writer: GoldenWriter, rng: np.random.Generator, count: int, iou:
 
 
 def greedy(ious: torch.Tensor, scores: torch.Tensor, limit: float, use_iou_matrix: bool) -> torch.Tensor:
-    """The kernel's part: best first, each is kept unless it overlaps one that is kept by more than the limit."""
+    """Replaces the kernel: in order of score, keeps each mask unless its IoU with a kept one exceeds the limit."""
     assert use_iou_matrix
     kept: list[int] = []
     for index in scores.argsort(descending=True, stable=True).tolist():
@@ -102,7 +103,7 @@ def greedy(ious: torch.Tensor, scores: torch.Tensor, limit: float, use_iou_matri
 
 
 def hotstart(rules: Sam3VideoModel, rng: np.random.Generator, reverse: bool) -> dict[str, Any]:
-    """Thirty frames of objects that are born, matched, left unmatched and doubled, until the rules have removed them."""
+    """Thirty frames of objects that appear, are matched, left unmatched and duplicated, until the rules remove them."""
     settings = {
         "hotstart_delay": int(rng.integers(4, 16)), "hotstart_unmatch_thresh": int(rng.integers(2, 7)),
         "hotstart_dup_thresh": int(rng.integers(2, 7)), "suppress_unmatched_only_within_hotstart": bool(rng.random() < 0.5),
@@ -115,7 +116,7 @@ def hotstart(rules: Sam3VideoModel, rng: np.random.Generator, reverse: bool) -> 
         "obj_first_frame_idx": {}, "unmatched_frame_inds": defaultdict(list), "trk_keep_alive": {},
         "overlap_pair_to_frame_inds": defaultdict(list), "removed_obj_ids": set(), "suppressed_obj_ids": defaultdict(set),
     }  # fmt: skip
-    # Each object has a way of its own: some are rarely matched, some mostly share the detection of the object before.
+    # Behaviour differs per object: some are rarely matched, some mostly share the previous object's detection.
     habits = [(rng.uniform(0.2, 0.95), rng.random() < 0.4) for _ in range(9)]
     living: list[int] = []
     frames, unborn = [], list(range(len(habits)))

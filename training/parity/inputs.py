@@ -1,4 +1,4 @@
-"""Pictures as the models take them, and what is wanted of a detector on them."""
+"""Model inputs from images, and the detector's targets on them."""
 
 import numpy as np
 import torch
@@ -6,36 +6,38 @@ import torch
 from . import scene, text_prompts
 
 SATURATIONS, SCORES = (0.5, 0.75, 1.0), (0.12, 0.6, 0.94)
-"""How sure a detector is wanted to be of a shape of so much light."""
+"""Target score of a shape by its saturation"""
 ABSENT_SCORE = 0.04
 PAIR_SCORE = 0.8
-"""How sure it is to be of two shapes as one. It matches what is tracked, so no object comes of it."""
+"""Target score of two shapes as one detection. It matches existing tracks, so it creates no object."""
 MAX_TWIN_SCORE = 0.85
-"""At most, of a twin's second report: which of the two is in front is not to hang by a hair."""
+"""Largest target score of a twin's second report, so that the order of the two reports is not marginal"""
 
 
 def pixel_values(rgb: np.ndarray) -> torch.Tensor:
-    """uint8 [..., S, S, 3] → float32 [..., 3, S, S] as `Sam3VideoProcessor` makes it (mean and deviation 0.5)."""
+    """Normalises as `Sam3VideoProcessor` does (mean and standard deviation 0.5): uint8 [..., S, S, 3] → float32 [..., 3,
+    S, S].
+    """
     return torch.from_numpy(rgb).float().div(255).sub(0.5).div(0.5).movedim(-1, -3)
 
 
 def perturbed(pixels: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """The same pictures, off by about as much as rounding is after a few layers."""
+    """Adds noise of about the size of rounding errors after a few layers."""
     return pixels + 1e-6 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
 
 
 def imagenet_values(rgb: np.ndarray) -> torch.Tensor:
-    """The same for SAM 2 and EdgeTAM, by the mean and deviation of ImageNet."""
+    """Normalises for SAM 2 and EdgeTAM, with the mean and standard deviation of ImageNet."""
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return torch.from_numpy(rgb).float().div(255).sub(mean).div(deviation).movedim(-1, -3)
 
 
 def detector_targets(picture: scene.Picture, actors: list[scene.Actor], queries: int):
-    """Each kind of shape has two queries, for its leftmost and its rightmost instance; a single instance is reported by the
-    first alone, except that the twin kind is reported by both. The query after these reports the first two kinds as one where the
-    picture is signalled.
+    """Targets of each query. Each kind of shape has two queries, for its leftmost and rightmost instance. A single
+    instance is reported by the first query only, except that both queries report a twin. The next query reports the
+    first two kinds as one detection while the image is signalled.
 
-    :return: probability [phrases, queries], mask bool [queries, S, S], which masks are asked for [queries]
+    :return: probability [phrases, queries], mask bool [queries, S, S], whether a mask is requested [queries]
     """
     size = picture.masks.shape[-1]
     score = np.full((len(text_prompts.PHRASES), queries), ABSENT_SCORE, dtype=np.float32)

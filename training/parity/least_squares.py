@@ -1,13 +1,16 @@
-"""Least squares with a penalty, the only thing that is fitted here: last layers of a random network, in closed form."""
+"""Least squares with a ridge penalty, in closed form. Fits the last layers of random networks."""
 
 import torch
 from torch import Tensor
 
 
 def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalty: float | Tensor = 1e-3) -> tuple[Tensor, Tensor]:
-    """features [n, d], goals [n, k], weights [n] → matrix [k, d] and bias [k] with features · matrixᵀ + bias ≈ goals
+    """Solves for matrix [k, d] and bias [k] such that features · matrixᵀ + bias ≈ goals.
 
-    :param penalty: of large weights; one for all features, or one each [d]
+    :param features: [n, d]
+    :param goals: [n, k]
+    :param weights: [n]
+    :param penalty: of large weights; one value for all features, or one per feature [d]
     """
     features, goals = features.double(), goals.double()
     weights = torch.ones(len(features), dtype=torch.float64) if weights is None else weights.double()
@@ -23,6 +26,6 @@ def solve(features: Tensor, goals: Tensor, weights: Tensor | None = None, penalt
 
 
 def class_weights(inside: Tensor) -> Tensor:
-    """bool [n] → weights that give both kinds the same say"""
+    """bool [n] → weights [n] that give both classes equal influence"""
     share = inside.float().mean().clamp(1e-4, 1 - 1e-4)
     return torch.where(inside, 0.5 / share, 0.5 / (1 - share))

@@ -1,10 +1,10 @@
-"""Makes the golden files that the server's parity tests read.
+"""Records the golden files for the server's parity tests.
 
     python -m parity.make --out ../test/golden/parity
     python -m parity.make --out /tmp/other --seed 12 --only sam3
 
-For each family a small random model is made, exported with `masklet_export` as anybody would, and run by transformers over
-drawn clips. Models and packs are kept in the work folder, so that a second run with the same seed only records.
+Creates a small random model of each family, exports it with `masklet_export`, and runs it with transformers over
+generated clips. Models and packs stay in the work folder, so a second run with the same seed only records.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def main() -> int:
         "--out",
         type=Path,
         required=True,
-        help="folder of the golden files; a family's are replaced, and so are those of `cleaning` and `steps` beside it",
+        help="folder of the golden files; replaces the recorded families, and `cleaning` and `steps` next to it",
     )
     parser.add_argument("--work", type=Path, default=Path(".cache/parity"), help="folder of checkpoints and packs")
-    parser.add_argument("--seed", type=int, default=1, help="first seed; an unlucky one is left for the next hundred")
-    parser.add_argument("--only", choices=sorted(families.FAMILIES), action="append", help="families to make")
-    parser.add_argument("--tries", type=int, default=8, help="seeds to try until one is lucky")
+    parser.add_argument("--seed", type=int, default=1, help="first seed; 100 is added after each rejected seed")
+    parser.add_argument("--only", choices=sorted(families.FAMILIES), action="append", help="family to record; repeat for more")
+    parser.add_argument("--tries", type=int, default=8, help="largest number of seeds to try")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
@@ -63,15 +63,15 @@ def main() -> int:
     total = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {total / 1e6:.1f} MB")
     if total > LIMIT_BYTES:
-        print(f"{options.out}: {total} bytes, at most {LIMIT_BYTES} are wanted in a repository.", file=sys.stderr)
+        print(f"{options.out}: {total} bytes exceed the limit of {LIMIT_BYTES} for the repository.", file=sys.stderr)
         return 1
     for name in rejected:
-        print(f"{name}: none of {options.tries} seeds was lucky; try another --seed or more --tries.", file=sys.stderr)
+        print(f"{name}: all {options.tries} seeds were rejected; try another --seed or more --tries.", file=sys.stderr)
     return 1 if rejected else 0
 
 
 def record(family: str, options: argparse.Namespace) -> families.Recording | None:
-    """Of the first seed that is lucky."""
+    """Records with the first accepted seed. Returns None if all are rejected."""
     for attempt in range(options.tries):
         seed = options.seed + 100 * attempt
         try:
@@ -79,7 +79,7 @@ def record(family: str, options: argparse.Namespace) -> families.Recording | Non
         except Rejected as reason:
             report(f"{family}, seed {seed}: {reason}")
             if attempt + 1 < options.tries:
-                report(f"{family}: seed {seed + 100} is tried instead, from the start")
+                report(f"{family}: trying seed {seed + 100}")
     return None
 
 

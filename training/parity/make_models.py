@@ -1,11 +1,12 @@
-"""Small models of the families that the exporter knows, with random weights and sizes of your choice.
+"""Writes small models of the supported families, with random weights and configurable sizes.
 
     python -m parity.make_models --out .cache/models --seed 3
     python -m parity.make_models --family sam3 --side 168 --width 64 --out .cache/models
-    python -m parity.make_models --family sam3 --full --out .cache/full     # the real sizes: 3.4 GB
+    python -m parity.make_models --family sam3 --full --out .cache/full     # published sizes: 3.4 GB
 
-Weights are drawn wide, and parameters that start as zeros or ones are drawn too, so that no part of the network hides.
-Each model is written as `save_pretrained` writes it; the SAM 3 model comes with a small CLIP tokenizer.
+Weights have a wide distribution, and parameters that are initialised to zeros or ones are drawn as well, so that
+every part of the network affects the output. Models are written with `save_pretrained`; the SAM 3 model includes a
+small CLIP tokenizer.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Sizes:
-    """All widths and depths differ on purpose, so that swapped axes show."""
+    """Widths and depths all differ, so that swapped axes cause errors."""
 
-    side: int  # of the square image, pixels; a multiple of the patch (14, or 32 for SAM 2 and EdgeTAM)
+    side: int  # of the square image in pixels; a multiple of the patch (14, or 32 for SAM 2 and EdgeTAM)
     width: int = 128  # hidden width: a multiple of 64
     trunk: int = 48  # ViT width
     queries: int = 11
     text_length: int = 9
     text_width: int = 40
     memories: int = 5  # rows of the temporal table
-    latents: tuple[int, int] = (6, 9)  # EdgeTAM: without place, with place (a square number)
+    latents: tuple[int, int] = (6, 9)  # EdgeTAM: 1D latents, 2D latents (a square number)
 
 
 def scramble(model: nn.Module, seed: int) -> nn.Module:
-    """A tracker, or a detector with one, of which every parameter is drawn anew and that mostly finds something."""
+    """Draws every parameter anew and raises the object scores, for a tracker or a detector with a tracker."""
     return mostly_present(scramble_parameters(model, seed))
 
 
 def mostly_present(model: nn.Module) -> nn.Module:
-    """Objects are mostly there and concepts mostly present; otherwise little would be compared."""
+    """Biases object and presence scores towards presence; otherwise few outputs could be compared."""
     tracker = getattr(model, "tracker_model", model)
     tracker.mask_decoder.pred_obj_score_head.proj_out.bias.data.fill_(2.0)
     if tracker is not model:
@@ -49,7 +50,7 @@ def mostly_present(model: nn.Module) -> nn.Module:
 
 
 def scramble_parameters(model: nn.Module, seed: int) -> nn.Module:
-    """Draws every parameter and statistic anew, so that none is the identity."""
+    """Draws every parameter and normalisation statistic anew, so that no layer is the identity."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(like: torch.Tensor, low: float, high: float) -> torch.Tensor:
@@ -200,7 +201,7 @@ def make_edgetam(sizes: Sizes, seed: int) -> nn.Module:
 
 
 def make_full(family: str, seed: int) -> nn.Module:
-    """A model of the family's published sizes. Its weights are those of transformers' own initialisation, but that it finds things."""
+    """A model of the family's published sizes, with transformers' own initialisation and raised object scores."""
     import transformers
 
     name = {"sam3": "Sam3Video", "sam2": "Sam2Video", "edgetam": "EdgeTamVideo"}[family]
@@ -208,18 +209,20 @@ def make_full(family: str, seed: int) -> nn.Module:
         "model_type": "timm_wrapper", "architecture": "repvit_m1", "do_pooling": False, "num_classes": 2,
         "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
     }  # fmt: skip
-    # The configuration's own default is SAM 2's image encoder.
+    # The default of the configuration is SAM 2's image encoder.
     own = {"vision_config": {"model_type": "edgetam_vision_model", "backbone_config": repvit}} if family == "edgetam" else {}
     torch.manual_seed(seed)
     return mostly_present(getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**own)))
 
 
 MAKERS = {"sam3": make_sam3, "sam2": make_sam2, "edgetam": make_edgetam}
-DEFAULT_SIDES = {"sam3": 168, "sam2": 192, "edgetam": 192}  # EdgeTAM: the map's side, side/16, in three windows
+DEFAULT_SIDES = {"sam3": 168, "sam2": 192, "edgetam": 192}  # EdgeTAM: the feature map's side, side / 16, is three windows
 
 
 def make_tokenizer(vocabulary: int = 300) -> Tokenizer:
-    """A CLIP tokenizer in small: bytes, their word-final forms, and the two marks; no merges but those of "red" and "dog"."""
+    """A small CLIP tokenizer: bytes, their word-final forms, and the start and end tokens; merges only for "red" and
+    "dog".
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     words = ["re", "red</w>", "do", "dog</w>"]
     kept = [letter for letter in alphabet if letter.isascii() and letter.isprintable()]
@@ -256,7 +259,7 @@ def _regex(pattern: str) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", choices=list(MAKERS), action="append")
-    parser.add_argument("--out", type=Path, required=True, help="each family is written to a folder of its name")
+    parser.add_argument("--out", type=Path, required=True, help="output folder; each family is written to a subfolder")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--side", type=int, help="side of the square image, pixels")
     parser.add_argument("--full", action="store_true", help="the published sizes instead of small ones")

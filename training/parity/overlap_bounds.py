@@ -1,5 +1,6 @@
-"""What overlaps of masks could be if every pixel turned whose logit is next to its threshold: whether a decision about them hangs
-on such a pixel. Rounding moves logits by far less than `LOGIT_MARGIN`."""
+"""Bounds of mask overlaps if every pixel with a logit close to its threshold flipped. They show whether a decision
+depends on such pixels. Rounding moves logits by far less than `LOGIT_MARGIN`.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ from torch import Tensor
 
 LOGIT_MARGIN = 3e-4
 LEAD_MARGIN = 3e-5
-"""Of one logit over another. Masks of duplicates are so alike that a larger one would leave none of their pixels sure."""
+"""Margin between the logits of two masks. Masks of duplicates are so similar that a larger margin would leave no certain
+pixels.
+"""
 
 
 def iou_bounds(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-    """logits [n, H, W] and [m, H, W] → least and largest IoU [n, m]"""
+    """:return: lowest and highest IoU [n, m] of logits [n, H, W] and [m, H, W]"""
     certain, possible = _flat(one > LOGIT_MARGIN, other > LOGIT_MARGIN), _flat(one > -LOGIT_MARGIN, other > -LOGIT_MARGIN)
     common = [a @ b.T for a, b in (certain, possible)]
     either = [a.sum(1)[:, None] + b.sum(1)[None] - both for (a, b), both in zip((certain, possible), common)]
@@ -24,8 +27,11 @@ def _flat(*masks: Tensor) -> list[Tensor]:
 
 
 def remaining_bounds(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and largest share of each mask that is left [n] where every pixel goes to the largest logit, the first one of equals;
-    equals are those of detections, which are 0 and 1 where they correct a track. logits: [n, H, W]"""
+    """Lowest and highest share of each mask [n] that remains if every pixel belongs to the largest logit, and to the
+    first of equal ones. Logits of detections that correct a track are 0 and 1 and therefore equal.
+
+    :param logits: [n, H, W]
+    """
     certain, possible = torch.ones_like(logits, dtype=torch.bool), torch.ones_like(logits, dtype=torch.bool)
     for i in range(len(logits)):
         for j in range(len(logits)):
@@ -41,17 +47,17 @@ def remaining_bounds(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def is_marginal(bounds: tuple[Tensor, Tensor], threshold: float) -> Tensor:
-    """bool, where the threshold is between the least and the largest; what reaches it passes"""
+    """bool: whether the threshold lies between the lowest and the highest value; values equal to the threshold pass"""
     least, largest = bounds
     return (least < threshold) & (largest >= threshold)
 
 
 def has_marginal_pixel(logits: Tensor, threshold: float) -> Tensor:
-    """bool [n], which masks have a pixel next to the threshold"""
+    """bool [n]: whether a mask has a pixel close to the threshold"""
     return ((logits - threshold).abs() < LOGIT_MARGIN).flatten(1).any(1)
 
 
 def emptiness_is_marginal(logits: Tensor) -> Tensor:
-    """bool [n], which masks are empty or not by a pixel next to the threshold"""
+    """bool [n]: whether a pixel close to the threshold decides if the mask is empty"""
     largest = logits.flatten(1).amax(1)
     return largest.abs() < LOGIT_MARGIN

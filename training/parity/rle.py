@@ -1,4 +1,4 @@
-"""COCO's compressed run-length text, as pycocotools defines it."""
+"""Decoder for COCO's compressed run-length text, as defined by pycocotools."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def decode(mask: dict[str, Any]) -> np.ndarray:
-    """→ bool [height, width]"""
+    """:return: bool [height, width]"""
     height, width = mask["size"]
     runs = _runs(mask["counts"])
     bits = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
@@ -14,7 +14,9 @@ def decode(mask: dict[str, Any]) -> np.ndarray:
 
 
 def _runs(text: str) -> list[int]:
-    """Six bits per character, five of which count, the lowest first; from the fourth run on, the difference to the one two before."""
+    """Each character holds six bits: five bits of data, lowest first, and a continuation bit. From the fourth run on, a
+    value is the difference from the run two before.
+    """
     runs: list[int] = []
     at = 0
     while at < len(text):

@@ -1,5 +1,7 @@
-"""Had rounding moved masks and scores further than it did, would the same be shown? What two recordings of one clip differ by is
-taken `TIMES` over, either way: most pixels hardly move, those that a saturated normalisation decides about move a lot."""
+"""Checks whether larger rounding errors would change a recording. The difference between two recordings of one clip is
+multiplied by `FACTOR`, in both directions. Most pixels hardly move, but those that a saturated normalisation
+determines move far.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ FACTOR = 2.0
 
 
 def extrapolate_concepts(output: Any, again: Any) -> Iterator[Any]:
-    """Outputs of `Sam3VideoModel`, before they are postprocessed: of a frame, and of the same one on nudged pictures"""
+    """Extrapolates raw outputs of `Sam3VideoModel`, before postprocessing.
+
+    :param output: of a frame
+    :param again: of the same frame on perturbed images
+    """
     for factor in (FACTOR, -FACTOR):
         yield replace(
             again,
@@ -24,7 +30,7 @@ def extrapolate_concepts(output: Any, again: Any) -> Iterator[Any]:
 
 
 def extrapolate_clicks(masks: torch.Tensor, again: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Logits of click trackers"""
+    """Extrapolates logits of click trackers."""
     for factor in (FACTOR, -FACTOR):
         yield masks + factor * (again - masks)
 

@@ -1,5 +1,5 @@
-"""Counts what a run of `Sam3VideoModel` did, by listening to its own methods, and how near it came to doing otherwise: a
-recording is only worth comparing with if rounding cannot flip a decision.
+"""Counts which rules `Sam3VideoModel` applies during a run, by wrapping its methods, and measures how close each
+decision came to its threshold. A recording is usable only if rounding cannot change a decision.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from transformers.models.sam3_video.modeling_sam3_video import mask_iou
 from .overlap_bounds import emptiness_is_marginal, has_marginal_pixel, iou_bounds, is_marginal, remaining_bounds
 
 MEMORY_MASK_LOGIT = 0.5
-"""What logits of detections have to reach where they become memories, in `_tracker_add_new_objects` and `_prepare_recondition_masks`."""
+"""Threshold for detection logits that become memories, in `_tracker_add_new_objects` and `_prepare_recondition_masks`"""
 
 
 class RuleMonitor:
     def __init__(self, on_marginal: Callable[[str], None]) -> None:
-        """:param hung: is told of decisions about masks that were a matter of single pixels next to their threshold, and may raise"""
+        """:param on_marginal: called for decisions about masks that depend on single pixels close to their threshold;
+        may raise
+        """
         self.on_marginal = on_marginal
         self.counts: Counter[str] = Counter()
-        """How often each rule fired"""
+        """How often each rule was applied"""
         self.nearest: dict[str, float] = {}
-        """Smallest distance of any score to the threshold that decided about it"""
+        """Smallest distance of any score from its threshold"""
 
     def report_marginal(self, kind: str, decisions: torch.Tensor) -> None:
         if decisions.any():
@@ -42,10 +44,10 @@ class RuleMonitor:
 
 @contextmanager
 def monitor_rules(model: Sam3VideoModel, on_marginal: Callable[[str], None]) -> Iterator[RuleMonitor]:
-    """While inside, the model's rules report to the listener; what they return is unchanged."""
+    """Records the model's rules inside the context. Return values are unchanged."""
     monitor = RuleMonitor(on_marginal)
     ambiguous: set[int] = set()
-    """Detections of the frame that fit two tracks equally well, as far as rounding lets one say"""
+    """Detections of the frame that fit two tracks equally well, within rounding"""
     tracker = model.tracker_model
     stack = ExitStack()
 
@@ -91,7 +93,7 @@ def monitor_rules(model: Sam3VideoModel, on_marginal: Callable[[str], None]) -> 
             least, largest = (torch.where(same, bound, 0.0) for bound in bounds)
             best = ious.where(same, torch.zeros(())).argmax(1, keepdim=True)
             fit, others = least.gather(1, best), torch.arange(len(trk))
-            # Of equals the first is taken.
+            # Of equal values the first is used.
             ahead = (largest > fit) & (others != best) | (largest == fit) & (others < best)
             ambiguous.update(torch.nonzero(ahead.any(1)).flatten().tolist())
         if len(trk) > 1:

@@ -13,7 +13,7 @@ from .run_concepts import FrameResult
 
 @dataclass
 class Click:
-    """Points on one frame for one object, relative to the frame; or a box by its corners; or both."""
+    """Points on one frame for one object, relative to the frame; or a box as corners; or both."""
 
     frame: int
     object_id: int
@@ -28,7 +28,7 @@ class Propagation:
     start: int
     reverse: bool
     count: int | None = None
-    """Frames after the first; all when None."""
+    """Number of frames after the first; None for all"""
 
 
 Act = Click | Propagation
@@ -48,10 +48,9 @@ def run(
     acts: list[Act],
     against: Iterator[FrameResult] | None = None,
 ) -> tuple[list[ActResult], dict[str, float]]:
-    """
-    :param pixels: float32 [frames, 3, S, S], normalised
-    :param against: what an earlier run over the same clip gave
-    :return: what each act shows, and how near an object score or a choice between candidates came to turning
+    """:param pixels: float32 [frames, 3, S, S], normalised
+    :param against: results of an earlier run over the same clip
+    :return: results of each act, and the smallest margin of object scores and of the choice between candidates
     """
     size = pixels.shape[-1]
     session = session_class(video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Runs transformers' `Sam3VideoModel` over a clip, as its documentation says, and keeps what a user would get."""
+"""Runs transformers' `Sam3VideoModel` over a clip as documented and keeps the postprocessed output."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ class FrameResult:
     masks: np.ndarray
     """bool [objects, height, width]"""
     raw: Any = None
-    """The model's own output that this was made from"""
+    """The model's own output before postprocessing"""
     extrapolated: "list[FrameResult]" = field(default_factory=list)
-    """What would be shown if the output had moved further, see `shaking`; of a clip that is run against another recording"""
+    """Results of extrapolated outputs, see `rounding_sensitivity`; only for runs with `against`"""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Pass:
 
 @dataclass
 class Exemplars:
-    """Boxes that show what is meant, on one frame."""
+    """Positive and negative boxes on one frame"""
 
     frame: int
     phrase: int
@@ -61,16 +61,15 @@ def run(
     against: Iterator[FrameResult] | None = None,
     on_frame_result: Callable[[FrameResult], None] = lambda result: None,
 ) -> tuple[list[Pass], RuleMonitor]:
-    """
-    :param pixels: float32 [frames, 3, S, S], normalised
-    :param video_size: height and width that masks are asked for in
-    :param passes: start frame and direction of each propagation, one after another on the same session
-    :param hung: is told of decisions that were a matter of single pixels, and may raise to stop
-    :param against: what an earlier run over the same clip gave
-    :param watch: is told of every frame as it comes, and may raise to stop
+    """:param pixels: float32 [frames, 3, S, S], normalised
+    :param video_size: height and width of the output masks
+    :param passes: start frame and direction of each propagation, in sequence on one session
+    :param on_marginal: called for decisions that depend on single pixels; may raise to stop
+    :param against: results of an earlier run over the same clip
+    :param on_frame_result: called for every frame; may raise to stop
     """
     session = Sam3VideoInferenceSession(video=pixels, video_height=video_size[0], video_width=video_size[1], dtype=torch.float32)
-    # Without its image processor, which would resize what has the model's size already.
+    # Without the image processor, which would resize frames that already have the model's size.
     processor = Sam3VideoProcessor.__new__(Sam3VideoProcessor)
     processor.tokenizer = tokenizer
     processor.add_text_prompt(session, phrases)
@@ -98,8 +97,9 @@ def _result(processor: Sam3VideoProcessor, session: Sam3VideoInferenceSession, o
 
 @contextmanager
 def with_exemplars(model: Sam3VideoModel, given: Exemplars | None) -> Iterator[None]:
-    """Gives the detector exemplar boxes on one frame for one phrase. `Sam3VideoModel` has no way to; `Sam3Model`, which it
-    asks about every frame and phrase in turn, has."""
+    """Passes exemplar boxes to the detector on one frame for one phrase. `Sam3VideoModel` does not support this, but
+    `Sam3Model`, which it calls for every frame and phrase in turn, does.
+    """
     if given is None:
         yield
         return

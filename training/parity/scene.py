@@ -1,10 +1,11 @@
-"""Drawn clips: coloured shapes on a soft background, deterministic, at the size of the model so that no resizing is involved.
+"""Generated clips: coloured shapes on a soft background, deterministic, at the model's input size, so that no resizing
+is involved.
 
-What a shape is made of decides what an aimed network (`aim_detector`, `aim_tracker`) makes of it:
+A shape's attributes determine the output of a fitted network (`fit_detector`, `fit_tracker`):
 
-- its *kind* (hue and outline) is what phrases name;
-- its *light*, how far it is from grey, decides how well the detector sees it: 1 surely, 0.75 barely, 0.5 not at all. The tracker
-  does not care.
+- Phrases refer to its *kind* (hue and outline).
+- Its *saturation* determines the detection score: 1 is detected with confidence, 0.75 barely, 0.5 not at all. The
+  tracker ignores it.
 """
 
 from collections.abc import Callable
@@ -13,19 +14,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 KINDS = 3
-"""Kind 2 is the twin: the detector reports a single one of it twice (without mask NMS both become objects), the second time only
-its core where it has one. Two tracks of quite the same mask would be told apart by nothing but rounding."""
+"""Kind 2 is the twin: the detector reports a single instance twice (without mask NMS both become objects). The second
+report covers only its core, if it has one; otherwise rounding alone would distinguish the two tracks.
+"""
 TWIN = 2
 _CORE_COLOUR = np.array([185, 130, 245], dtype=np.float32)
 _CORE_SIZE = 0.65
 _SIGNAL_COLOUR = np.array([120, 20, 110], dtype=np.float32)
 _SIGNAL_WIDTH = 0.06
-"""Of a border all around, so that every query of a detector hears of it: of a small spot in the middle few did."""
+"""Width of a border on all sides, so that it affects every query of a detector. A small spot in the middle affected few."""
 _COLOURS = np.array([[235, 60, 50], [60, 200, 80], [70, 110, 245]], dtype=np.float32)
 _GREY = 70
-"""Of what has no light. It is not much darker than colours, since brightness is what the tracker finds edges by."""
+"""Level of a shape with saturation 0. It is not much darker than the colours, because the tracker finds edges by
+brightness.
+"""
 MIN_VISIBILITY = 0.35
-"""Share of a shape that has to be visible for it to count as present."""
+"""Share of a shape that has to be visible for the shape to count as present"""
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Actor:
 
     kind: int
     path: Callable[[int], tuple[float, float]]
-    """Frame index → centre, relative to the frame."""
+    """Frame index → centre, relative to the frame"""
     radius: float = 0.14
     saturation: Callable[[int], float] = lambda frame: 1.0
     present: Callable[[int], bool] = lambda frame: True
@@ -52,7 +56,7 @@ class Picture:
     """float [actors], visible share of each actor's full outline"""
     saturations: np.ndarray
     cores: np.ndarray
-    """bool [actors, S, S], the visible pixels of what the second report of a twin is about"""
+    """bool [actors, S, S], the visible pixels of a twin's second report"""
     signalled: bool
 
 
@@ -62,14 +66,14 @@ class Scene:
     actors: list[Actor]
     background: np.ndarray
     occluders: list[Actor] = field(default_factory=list)
-    """Grey shapes in front of everything, which nothing is asked to find."""
+    """Grey shapes in front of all actors, which are never detected"""
     occluder_shade: int = 165
     signal: Callable[[int], bool] = lambda frame: False
-    """When the picture has a purple border, upon which the detector also reports the first two kinds as one thing."""
+    """Frames with a purple border, on which the detector also reports the first two kinds as one object"""
 
 
 def soft_background(size: int, rng: np.random.Generator, shades: tuple[float, float] = (60, 120)) -> np.ndarray:
-    """uint8 [S, S, 3]: a slow change between two dull colours, no noise, so that clips compress."""
+    """A smooth gradient between two dull colours, without noise, so that clips compress: uint8 [S, S, 3]"""
     ends = rng.uniform(*shades, size=(2, 1, 1, 1)) + rng.uniform(-8, 8, size=(2, 1, 1, 3))
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
@@ -121,5 +125,5 @@ def draw(scene: Scene, frame: int) -> Picture:
 
 
 def _disc(actor: Actor, size: int) -> int:
-    """Pixels of the whole outline, wherever it is."""
+    """Number of pixels of the whole outline, independent of its position"""
     return int(_outline(actor.kind, (0.5, 0.5), actor.radius, size).sum())

@@ -1,4 +1,4 @@
-"""What happens in the recorded clips: thirty frames each, written so that every rule of the video pipelines has its moment."""
+"""Scripts of the recorded clips: thirty frames each, designed so that every rule of the video pipelines is applied."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from .scene import TWIN, Actor, Scene, draw, soft_background
 
 FRAMES = 30
 SHOWN = [[0.15, 0.25, 0.28, 0.28], [0.84, 0.3, 0.28, 0.28]], [1, 0]
-"""Boxes on the first frame of `apart` that show what is meant and what not, and their labels: centre, width and height."""
+"""A positive and a negative box on the first frame of `apart` (centre, width and height), and their labels"""
 _DARK = (6, 18)
-"""Shades that every shape is brighter than, also a dim one, so that edges can be seen without remembering anything."""
+"""Shades darker than every shape, even unsaturated ones, so that edges are visible without memory"""
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> Callable[[int], tuple[float, float]]:
@@ -35,7 +35,7 @@ class Script:
     scene: Scene
 
     def jittered(self, rng: np.random.Generator) -> "Script":
-        """Much the same, each shape about a pixel away."""
+        """A variant with each shape moved by about a pixel"""
         actors = [replace(actor, path=_beside(actor.path, rng.uniform(-0.012, 0.012, size=2))) for actor in self.scene.actors]
         return replace(self, scene=replace(self.scene, actors=actors))
 
@@ -49,7 +49,9 @@ class Script:
 
 
 def apart(size: int, rng: np.random.Generator) -> Script:
-    """One of each kind, each in its own part of the frame, so that three objects stay; the twin goes behind a screen."""
+    """One shape of each kind in its own part of the frame, so that three objects stay. The twin passes behind an
+    occluder.
+    """
     shift = rng.uniform(-0.03, 0.03, size=6)
     actors = [
         Actor(0, _line((0.2, 0.25 + shift[0]), (0.34, 0.22 + shift[1])), radius=0.12),
@@ -61,13 +63,17 @@ def apart(size: int, rng: np.random.Generator) -> Script:
 
 
 def paired(size: int, rng: np.random.Generator) -> Script:
-    """The same, and for a while the first two are also reported as one: both match that, and the younger is a duplicate."""
+    """Like `apart`, but for a while the first two shapes are also reported as one detection. Both tracks match it, and
+    the younger one is a duplicate.
+    """
     script = apart(size, rng)
     return replace(script, name="paired", scene=replace(script.scene, signal=lambda f: 1 <= f <= 13))
 
 
 def ghosts(size: int, rng: np.random.Generator) -> Script:
-    """One that the detector soon stops seeing, one that it hardly sees at first, and a twin. The last two are gone for a while."""
+    """A shape that the detector soon loses, a shape that it barely detects at first, and a twin. The last two disappear
+    for a while.
+    """
     shift = rng.uniform(-0.03, 0.03, size=4)
     actors = [
         Actor(0, _line((0.22, 0.24 + shift[0]), (0.26, 0.3)), radius=0.12, saturation=lambda f: 1.0 if f < 5 else 0.5),
@@ -84,8 +90,10 @@ def ghosts(size: int, rng: np.random.Generator) -> Script:
 
 
 def parting(size: int, rng: np.random.Generator) -> Script:
-    """Two that stand against one another and part; late on, one of them is gone for good. Played on from the middle and then
-    back, it puts the other one out: backwards, what was never occluded gives way to what was."""
+    """Two touching shapes that separate; late in the clip one disappears for good. When the clip is played from the
+    middle and then backwards, the rule suppresses the other shape: backwards, the shape that was never occluded
+    yields to the one that was.
+    """
     shift = rng.uniform(-0.03, 0.03, size=2)
     away = lambda f: 0.2 * min(f, 10) / 10  # noqa: E731
     actors = [
@@ -96,7 +104,7 @@ def parting(size: int, rng: np.random.Generator) -> Script:
 
 
 def clicks(size: int, rng: np.random.Generator) -> Script:
-    """Two look-alikes and one other, a screen in the way of one."""
+    """Two shapes of equal appearance and a different one; an occluder hides one of them."""
     shift = rng.uniform(-0.03, 0.03, size=4)
     actors = [
         Actor(0, _line((0.2, 0.3 + shift[0]), (0.75, 0.3 + shift[1])), radius=0.16),

@@ -1,5 +1,5 @@
-"""Small random configurations of the model families. No two sizes that could be mistaken for one another are equal: heads,
-layers, widths, queries, memory slots and pointers all differ, so that a swapped axis or a wrong constant shows.
+"""Small random configurations of the model families. Heads, layers, widths, queries, memory slots and pointers all
+differ, so that a swapped axis or a wrong constant causes an error.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from transformers import (
 
 @dataclass(frozen=True)
 class Sam3Sizes:
-    """Sizes of one small SAM 3; every variant draws another row of `SAM3_SIZES`."""
+    """Sizes of one small SAM 3. Each variant uses another row of `SAM3_SIZES`."""
 
     patch: int
     grid: int
@@ -23,9 +23,9 @@ class Sam3Sizes:
     vit_heads: int
     window: int
     table: int
-    """Side of the position table, which is tiled over the grid."""
+    """Side of the position table, which is tiled over the grid"""
     width: int
-    """Hidden width of detector and tracker."""
+    """Hidden width of detector and tracker"""
     queries: int
     detector_heads: int
     geometry_heads: int
@@ -36,7 +36,7 @@ class Sam3Sizes:
     text_width: int
 
 
-# In transformers, memories are 64 wide whatever the configuration says, and pointers must be wider than that.
+# In transformers, memories are 64 wide regardless of the configuration, and pointers must be wider than that.
 SAM3_SIZES = (
     Sam3Sizes(8, 12, 48, 3, 5, 8, 128, 7, 4, 8, 2, 5, 11, 3, 40),
     Sam3Sizes(10, 9, 52, 2, 3, 6, 128, 9, 8, 4, 2, 7, 16, 4, 24),
@@ -45,7 +45,7 @@ SAM3_SIZES = (
 
 
 def sam3_config(sizes: Sam3Sizes, vocabulary: int) -> Sam3VideoConfig:
-    """Every nested configuration, written out."""
+    """The complete nested configuration"""
     patch, width = sizes.patch, sizes.width
     size = patch * sizes.grid
     levels = [[4 * sizes.grid] * 2, [2 * sizes.grid] * 2, [sizes.grid] * 2]
@@ -132,8 +132,9 @@ def sam3_config(sizes: Sam3Sizes, vocabulary: int) -> Sam3VideoConfig:
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Random weights large enough to matter, also where a fresh model has zeros or ones (biases, norms, embeddings). They take
-    fifteen values each, so that a pack of them compresses to an eighth."""
+    """Draws weights large enough to affect the output, also where a new model has zeros or ones (biases, norms,
+    embeddings). Each has one of fifteen values, so that a pack compresses to an eighth.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -150,7 +151,7 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
 
 
 def coarse_noise(shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    """Normal numbers rounded to halves, at most 3.5."""
+    """Normally distributed numbers, rounded to halves, at most 3.5"""
     return (2 * torch.randn(shape, generator=generator)).round().clamp(-7, 7) / 2
 
 
@@ -162,7 +163,7 @@ def sam3_model(sizes: Sam3Sizes, vocabulary: int, seed: int) -> Sam3VideoModel:
 
 
 def coarsen(model: torch.nn.Module) -> None:
-    """Leaves each parameter fifteen values, as `randomise` does, so that a pack of them compresses."""
+    """Reduces each parameter to fifteen values, as `randomise` does, so that a pack compresses."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.numel() < 100:

@@ -1,4 +1,6 @@
-"""A CLIP-shaped tokenizer of a few hundred entries, so that the text tower of a small model stays small."""
+"""Phrases of the recorded clips, and a CLIP-style tokenizer with a few hundred entries, so that the text tower of a
+small model stays small.
+"""
 
 from pathlib import Path
 
@@ -6,13 +8,13 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 PHRASES = ("round thing", "square thing", "any shape")
-"""What the kinds of `scene` are called: phrase index → kinds in `KINDS_OF_PHRASE`."""
+"""Phrases for the kinds of `scene`; `KINDS_OF_PHRASE` maps a phrase index to kinds."""
 KINDS_OF_PHRASE = ((0,), (1, 2), (0, 1, 2))
 LENGTH = 32
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level pairs with an end-of-word mark, lower case, start and end tokens: what CLIP's tokenizer does."""
+    """Works like CLIP's tokenizer: byte-level pairs with an end-of-word mark, lower case, start and end tokens."""
     tokenizer = Tokenizer(models.BPE(unk_token="<|endoftext|>", end_of_word_suffix="</w>", fuse_unk=False))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -45,7 +47,9 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, phrases: list[str]) -> dict:
-    """As `Sam3VideoProcessor.add_text_prompt` does: → int64 `input_ids`, `attention_mask` [phrases, LENGTH]."""
+    """Encodes as `Sam3VideoProcessor.add_text_prompt` does: int64 `input_ids` and `attention_mask`, [phrases, LENGTH]
+    each.
+    """
     return dict(tokenizer(phrases, return_tensors="pt", padding="max_length", max_length=LENGTH))
 
 

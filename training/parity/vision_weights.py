@@ -1,4 +1,6 @@
-"""Random vision weights that lose nothing of a picture's colours: what a readout needs to find is still there at the end."""
+"""Random vision weights that preserve an image's colours, so that the fitted layers can read them from the last
+features.
+"""
 
 import torch
 from transformers import Sam3VideoModel
@@ -6,17 +8,16 @@ from transformers import Sam3VideoModel
 from .sizes import coarse_noise
 
 _GELU_BIAS = 2.0
-"""Added before a GELU that should let signals through, where the GELU is nearly straight."""
+"""Added before a GELU that should pass signals, to the range where the GELU is nearly linear"""
 
 _COARSE_GAIN = 0.4
-"""How loud pictures are to the tracker where it reads memories and clicks, which they drown otherwise."""
+"""Gain of image features where the tracker reads memories and clicks; otherwise image features dominate"""
 
 
 def preserve_colours(model: Sam3VideoModel, seed: int) -> None:
-    """
-    A patch is summed up by the mean colours of its 4 by 4 blocks, one for each pixel of the mask grid, mixed by a random
-    matrix, and its place by two ramps; the trunk's layers add little to that; the finest pyramid level takes the blocks apart again, and the
-    convolutions after it look mostly at their centre. All else stays random.
+    """A patch embedding contains the mean colours of its 4 × 4 blocks, one per pixel of the mask grid, mixed by a random
+    matrix, and its position as two ramps. The trunk's layers add little. The finest pyramid level separates the
+    blocks again, and the convolutions after it weight mainly their centre. All other weights stay random.
     """
     generator = torch.Generator().manual_seed(seed)
     backbone = model.detector_model.vision_encoder.backbone
@@ -50,7 +51,7 @@ def preserve_colours(model: Sam3VideoModel, seed: int) -> None:
 
 
 def _block_means(patch: int) -> torch.Tensor:
-    """[48, 3, patch, patch]: block row, block column, colour → the mean over that block"""
+    """Weights [48, 3, patch, patch] that compute block means; 48 is block row, block column, colour"""
     edges = [round(i * patch / 4) for i in range(5)]
     blocks = torch.zeros(4, 4, 3, 3, patch, patch)
     for row in range(4):
@@ -63,7 +64,10 @@ def _block_means(patch: int) -> torch.Tensor:
 
 
 def _separate_blocks(level, unmix: torch.Tensor) -> None:
-    """Transposed convolutions of the finest level. apart: [48, width], tokens → block colours."""
+    """Sets the transposed convolutions of the finest level.
+
+    :param unmix: [48, width], tokens → block colours
+    """
     coarse, fine = level.scale_layers[0], level.scale_layers[2]
     by_block = unmix.view(4, 4, 3, -1)
     count = coarse.weight.shape[1]
