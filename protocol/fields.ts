@@ -22,6 +22,10 @@ export const resourcePath = wellFormedText(FIELD_LIMITS.pathLength.value)
   .min(1)
   .regex(/^[^\0]*$/, "expected no NUL character");
 
+export const filename = wellFormedText(FIELD_LIMITS.filenameLength.value)
+  .min(1)
+  .regex(/^[^\p{Cc}/\\]*$/u, "expected no control character, slash or backslash");
+
 export const phrase = wellFormedText(FIELD_LIMITS.phraseLength.value).trim().min(1);
 
 /** Position of a frame in display order, from 0. */

@@ -4,6 +4,7 @@ import { ERRORS, type ErrorBody, type ErrorCode } from "./errors.js";
 import {
   boxXywh,
   cocoRle,
+  filename,
   frameIndex,
   lowResMask,
   objectId,
@@ -157,9 +158,17 @@ export const eventSchemas = {
   }),
 } as const;
 
+/** Query of `POST /v1/uploads`. */
+export const uploadQuerySchema = z.strictObject({
+  filename: filename
+    .exactOptional()
+    .describe("Name for display, returned in the answer; the content determines the format"),
+});
+
 /** The body that answers `POST /v1/uploads`. */
 export const uploadSchema = z.strictObject({
   upload_id: z.string().describe("For `start_session`"),
+  filename: filename.nullable().describe("As the upload named it; null when it had no name"),
   kind: videoFacts.kind,
   width: videoFacts.width,
   height: videoFacts.height,

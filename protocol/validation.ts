@@ -55,9 +55,17 @@ export function parseRequest(body: unknown): Request {
     const known = [...Object.keys(REQUEST_SCHEMAS), "ack"].join(", ");
     throw new ProtocolError("unknown_type", `type: expected one of ${known}, got ${describe(type)}`, "type");
   }
-  const result = REQUEST_SCHEMAS[type].safeParse(given);
+  return parseFields<z.ZodType<Request>>(REQUEST_SCHEMAS[type], given);
+}
+
+/**
+ * Checks fields against a schema. For requests, and for what reaches the server over HTTP.
+ * @throws ProtocolError missing_field, unknown_field, invalid_field.
+ */
+export function parseFields<Schema extends z.ZodType>(schema: Schema, fields: unknown): z.output<Schema> {
+  const result = schema.safeParse(fields);
   if (result.success) return result.data;
-  throw toProtocolError(result.error, given, []);
+  throw toProtocolError(result.error, fields, []);
 }
 
 /** `["points", 0, 1]` becomes `points[0][1]`. */

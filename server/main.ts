@@ -1,13 +1,10 @@
-/** The only place where a server is put together; everything else receives what it needs. */
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+/** Builds a server from its parts; every other file receives what it needs. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { CLOSE_CODES } from "../protocol/index.js";
 import { readConfig, type ServerOptions } from "./config.js";
 import { type Connection, openConnection } from "./connection.js";
-import { createUpgrader } from "./http/upgrade.js";
-import { createHttpServer } from "./http.js";
+import { createHttpServer } from "./http/server.js";
 import { createLog } from "./log.js";
 import { createMetrics } from "./metrics.js";
 import { createPredictor, type Predictor, type PredictorParts } from "./predictor.js";
@@ -19,14 +16,17 @@ export interface RunningServer {
   url: string;
   port: number;
   predictor: Predictor;
-  /** Streams end with shutting_down, sockets close with 1001. Resolves when no process and no file is left. */
+  /**
+   * Ends streams with shutting_down and closes sockets with 1001. Sockets that are open after `shutdownGraceMs` are
+   * destroyed. Resolves when no process and no file remains.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Starts a server; it takes connections when this resolves.
- * @throws RangeError for an option or `MASKLET_*` variable that makes no sense, EngineError for an unusable model pack,
- * or the system's error when the port is taken.
+ * Starts a server; it accepts connections when this resolves.
+ * @throws RangeError for an invalid option or `MASKLET_*` variable, EngineError for an unusable model pack, or the
+ * system's error when it cannot listen.
  */
 export async function startServer(
   options: ServerOptions = {},
@@ -42,56 +42,52 @@ export async function startServer(
   let connectionsSoFar = 0;
 
   function onSocket(socket: WebSocket): void {
-    const ourLog = log.child({ connection: ++connectionsSoFar });
+    const connectionLog = log.child({ connection: ++connectionsSoFar });
     const open = (transport: Transport) => {
-      const connection = openConnection({ transport, predictor, maxPendingRequests, log: ourLog, metrics });
+      const connection = openConnection({
+        transport,
+        predictor,
+        maxPendingRequests,
+        log: connectionLog,
+        metrics,
+      });
       connections.set(socket, connection);
       return connection;
     };
-    serveWebSocket(socket, open, { maxBufferedBytes, heartbeatIntervalMs, log: ourLog });
+    serveWebSocket(socket, open, { maxBufferedBytes, heartbeatIntervalMs, log: connectionLog });
     socket.once("close", () => connections.delete(socket));
   }
 
-  const { allowedOrigins, maxMessageBytes } = config;
-  const upgrader = createUpgrader({ allowedOrigins, maxMessageBytes, onSocket });
   const http = createHttpServer({
+    config,
     predictor,
-    allowedOrigins,
-    connections: () => connections.size,
     metrics,
     log,
+    onSocket,
+    connections: () => connections.size,
   });
-  http.on("upgrade", upgrader.handle);
 
   async function close(): Promise<void> {
-    upgrader.stop();
-    const stopped = once(http, "close");
-    http.close();
+    const stopped = http.stop();
     const ended = predictor.close();
-    await within(shutdownGraceMs, Promise.all([...connections.values()].map((one) => one.answered())));
+    await within(shutdownGraceMs / 2, Promise.all([...connections.values()].map((one) => one.answered())));
     const { code, reason } = CLOSE_CODES.goingAway;
-    const goodbyes = [...connections.keys()].map((socket) => {
-      const closed = new Promise((resolve) => socket.once("close", resolve));
-      socket.close(code, reason);
-      return closed;
-    });
-    await within(shutdownGraceMs, Promise.all(goodbyes));
-    for (const socket of connections.keys()) socket.terminate();
-    await ended;
-    http.closeAllConnections();
+    for (const socket of connections.keys()) socket.close(code, reason);
+    await within(shutdownGraceMs / 2, stopped);
+    http.destroySockets();
     await stopped;
+    await ended;
     log.info("stopped");
   }
 
+  let port: number;
   try {
     await predictor.ready;
-    http.listen(config.port, host);
-    await once(http, "listening");
+    ({ port } = await http.listen());
   } catch (error) {
     await predictor.close();
     throw error;
   }
-  const { port } = http.address() as AddressInfo;
   const url = `ws://${host.includes(":") ? `[${host}]` : host}:${port}/v1`;
   log.info({ url }, "listening");
   let closing: Promise<void> | undefined;
@@ -106,7 +102,7 @@ export async function startServer(
   };
 }
 
-/** Waits for something, but no longer than the time it is given. */
+/** Waits for `done`, but not longer than `timeMs`. */
 async function within(timeMs: number, done: Promise<unknown>): Promise<void> {
   const timer = new AbortController();
   await Promise.race([done, delay(timeMs, undefined, { signal: timer.signal }).catch(() => {})]);

@@ -18,6 +18,7 @@ import {
   eventSchemas,
   frameSchema,
   outputsSchema,
+  uploadQuerySchema,
   uploadSchema,
 } from "../replies.js";
 import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
@@ -40,6 +41,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   outputs: fieldTable("reply", outputsSchema),
   "low-resolution-masks": fieldTable("reply", lowResMask),
   policy: fieldTable("request", policySchema),
+  "upload query": fieldTable("request", uploadQuerySchema),
   upload: fieldTable("reply", uploadSchema),
   errors: table(
     ["Code", "Ends", "Retryable", "Meaning"],

@@ -1,24 +1,40 @@
 /**
- * Which web pages may talk to the server. Browsers let any page open a WebSocket to localhost; only the Origin header
- * tells which page it is. Programs that are not browsers send none.
+ * Which web pages may use the server. A browser lets any page open a WebSocket to a local address; the Origin header
+ * identifies the page. Programs other than browsers send no Origin.
  */
 import { isIP } from "node:net";
+
+export interface OriginRules {
+  /** Origins that are always admitted; `*` admits all. */
+  allowedOrigins: readonly string[];
+  /** Admit pages that this machine serves on any port. For servers that listen on a loopback address only. */
+  admitLoopback: boolean;
+}
 
 /**
  * @param origin the Origin header
  * @param host the Host header
- * @param allowed origins of other hosts that may connect; `*` stands for all
  */
 export function isOriginAllowed(
   origin: string | undefined,
   host: string | undefined,
-  allowed: readonly string[],
+  { allowedOrigins, admitLoopback }: OriginRules,
 ): boolean {
-  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
-  if (host === undefined || !URL.canParse(origin)) return false;
+  if (origin === undefined || allowedOrigins.includes("*") || allowedOrigins.includes(origin)) return true;
+  if (!URL.canParse(origin)) return false;
   const page = new URL(origin);
-  if (page.host !== host) return false;
-  // A page may point a name of its own at this machine (DNS rebinding), so that a name alone proves nothing.
-  const name = page.hostname.replace(/^\[(.*)\]$/, "$1");
-  return name === "localhost" || isIP(name) !== 0;
+  if (page.protocol !== "http:" && page.protocol !== "https:") return false;
+  if (admitLoopback && isLoopbackHost(page.hostname)) return true;
+  // An attacker can resolve a name of his own to this machine (DNS rebinding): equal names prove nothing.
+  return page.host === host && (page.hostname === "localhost" || isIP(withoutBrackets(page.hostname)) !== 0);
+}
+
+/** True for `localhost`, 127.0.0.0/8 and ::1. Any other name can resolve to any address. */
+export function isLoopbackHost(host: string): boolean {
+  const name = withoutBrackets(host.toLowerCase());
+  return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }

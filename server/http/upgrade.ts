@@ -1,76 +1,72 @@
-import type { IncomingMessage } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { SUBPROTOCOL } from "../../protocol/index.js";
-import { isOriginAllowed } from "./origin.js";
-import { type HttpErrorBody, statusOf } from "./reply.js";
+import { FIXED_LIMITS, SOCKET_PATH, SUBPROTOCOL } from "../../protocol/index.js";
+import type { Logger } from "../log.js";
+import type { Admit } from "./admission.js";
+import { type HttpError, statusOf } from "./errors.js";
 
-export interface UpgradeOptions {
-  allowedOrigins: readonly string[];
+export interface UpgradeParts {
+  admit: Admit;
   maxMessageBytes: number;
-  /** Called with every socket that is let in. */
+  /** Receives every socket that completed the handshake. */
   onSocket(socket: WebSocket): void;
+  log: Logger;
 }
 
-export interface Upgrader {
-  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Refuses everybody from now on. */
-  stop(): void;
-}
-
-/** Turns requests for /v1 into WebSockets, or refuses them in HTTP's words. */
-export function createUpgrader(options: UpgradeOptions): Upgrader {
-  const sockets = new WebSocketServer({
+/** The listener for "upgrade": completes the handshake of WebSockets at `/v1`, and refuses all others. It never throws. */
+export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }: UpgradeParts) {
+  const webSockets = new WebSocketServer({
     noServer: true,
-    maxPayload: options.maxMessageBytes,
-    // Masks are compressed already, and zlib per socket costs memory.
+    maxPayload: maxMessageBytes,
+    // Masks are compressed already, and zlib takes memory per socket.
     perMessageDeflate: false,
-    // Answered in websocket.ts, where it is known whether the peer reads.
+    // websocket.ts answers pings, because it can tell whether the peer reads.
     autoPong: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
   });
-  let stopped = false;
 
-  function refusal(request: IncomingMessage): HttpErrorBody | undefined {
-    const { origin, host } = request.headers;
-    const error = (code: HttpErrorBody["code"], message: string) => ({ code, message, retryable: false });
-    if (stopped) return { ...error("shutting_down", "The server is shutting down."), retryable: true };
-    if (new URL(request.url ?? "", "http://localhost").pathname !== "/v1") {
-      return error("not_found", "The WebSocket is at /v1.");
+  return (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // Node removes its own listeners from an upgraded socket.
+    socket.on("error", () => socket.destroy());
+    try {
+      const error = admit(request) ?? handshakeError(request);
+      if (error) refuse(socket, error);
+      else webSockets.handleUpgrade(request, socket, head, onSocket);
+    } catch (error) {
+      log.error({ err: error }, "an upgrade failed");
+      socket.destroy();
     }
-    if (!isOriginAllowed(origin, host, options.allowedOrigins)) {
-      return error(
-        "origin_forbidden",
-        `Pages of ${origin} may not connect; the server's allowedOrigins decide.`,
-      );
-    }
-    const offered = request.headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim());
-    if (offered && !offered.includes(SUBPROTOCOL)) {
-      return error("bad_upgrade", `Subprotocol: expected ${SUBPROTOCOL} or none, got ${offered.join(", ")}.`);
-    }
-    return undefined;
-  }
-
-  return {
-    handle(request, socket, head) {
-      socket.on("error", () => socket.destroy());
-      const error = refusal(request);
-      if (error) return refuse(socket, error);
-      sockets.handleUpgrade(request, socket, head, options.onSocket);
-    },
-    stop() {
-      stopped = true;
-      sockets.close();
-    },
   };
 }
 
-function refuse(socket: Duplex, error: HttpErrorBody): void {
+function handshakeError({ url = "", headers }: IncomingMessage): HttpError | undefined {
+  if (pathOf(url) !== SOCKET_PATH) {
+    return { code: "not_found", message: `The WebSocket is at ${SOCKET_PATH}.`, retryable: false };
+  }
+  const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim());
+  if (offered && !offered.includes(SUBPROTOCOL)) {
+    const message = `Subprotocol: expected ${SUBPROTOCOL} or none, got ${offered.join(", ").slice(0, 200)}.`;
+    return { code: "bad_upgrade", message, retryable: false };
+  }
+  return undefined;
+}
+
+/** Path of a request target in origin form or absolute form. Any text is valid input. */
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+}
+
+/** Writes the answer, then destroys the socket, also when the peer neither reads nor closes. */
+function refuse(socket: Duplex, error: HttpError): void {
   const status = statusOf(error.code);
   const body = JSON.stringify({ error });
+  const timer = setTimeout(() => socket.destroy(), FIXED_LIMITS.refusalMs.value);
+  socket.once("close", () => clearTimeout(timer));
+  socket.once("finish", () => socket.destroy());
   socket.end(
     [
-      `HTTP/1.1 ${status} Refused`,
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       "content-type: application/json; charset=utf-8",
       `content-length: ${Buffer.byteLength(body)}`,
       "connection: close",

@@ -1,8 +1,9 @@
-/** What the server says over HTTP and during the handshake. */
+/** Answers over HTTP and during the handshake. */
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { connect } from "../helpers/client.js";
@@ -36,16 +37,37 @@ const stored = () =>
 const upload = (body: NonNullable<RequestInit["body"]>, headers = {}) =>
   fetch(`${server.http}/v1/uploads`, { method: "POST", body, headers });
 
-test("reports its health, its pack and its sessions", async () => {
-  const response = await fetch(`${server.http}/healthz`);
+test.each(["/readyz", "/healthz"])("reports readiness, pack and sessions at %s", async (path) => {
+  const response = await fetch(server.http + path);
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual({
     status: "ok",
+    state: "ready",
     pack: { id: "scripted", family: "scripted", version: "1" },
     provider: "none",
     sessions: 0,
   });
 });
+
+test.each(["starting", "restarting", "failed"])(
+  "is alive but not ready while the engine is %s",
+  async (state) => {
+    const engine = createScriptedEngine();
+    const stats = engine.stats.bind(engine);
+    engine.stats = () => ({ ...stats(), state, reason: "The pack is damaged." });
+    const other = await startTestServer({}, { engine });
+    const ready = await fetch(`${other.http}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({
+      status: "unavailable",
+      state,
+      reason: "The pack is damaged.",
+    });
+    const live = await fetch(`${other.http}/livez`);
+    expect([live.status, await live.json()]).toEqual([200, { status: "ok" }]);
+    await other.close();
+  },
+);
 
 test("counts requests, errors and frames for Prometheus", async () => {
   const client = await server.connect();
@@ -60,6 +82,7 @@ test("counts requests, errors and frames for Prometheus", async () => {
   expect(text).toContain("masklet_frames_total 5\n");
   expect(text).toContain("# TYPE masklet_sessions gauge\nmasklet_sessions 1\n");
   expect(text).toContain("masklet_connections 1\n");
+  expect(text).toMatch(/^process_uptime_seconds [0-9.]+$/m);
   expect(text).toContain(
     '# TYPE masklet_graph_memory_bytes gauge\nmasklet_graph_memory_bytes{graph="detect"} 4096\n',
   );
@@ -72,6 +95,7 @@ test.each([
   ["GET", "/v1", 404, "not_found"],
   ["POST", "/healthz", 405, "method_not_allowed"],
   ["GET", "/v1/uploads", 405, "method_not_allowed"],
+  ["PUT", "/v1/uploads/none", 405, "method_not_allowed"],
   ["DELETE", "/v1/uploads/none", 404, "upload_not_found"],
 ])("answers %s %s with %i %s", async (method, path, status, code) => {
   const response = await fetch(server.http + path, { method });
@@ -79,13 +103,14 @@ test.each([
   expect(await response.json()).toMatchObject({ error: { code, message: expect.any(String) } });
 });
 
-test("keeps an upload, says what it is, tracks in it by its id, and deletes it", async () => {
+test("stores an upload, reports what it is, opens it by its id, and deletes it", async () => {
   const bytes = await readFile(clip);
   const response = await upload(bytes);
   expect(response.status).toBe(201);
   const facts = (await response.json()) as { upload_id: string };
   expect(facts).toEqual({
     upload_id: expect.stringMatching(/./),
+    filename: null,
     kind: "video",
     width: 96,
     height: 64,
@@ -113,7 +138,31 @@ test("keeps an upload, says what it is, tracks in it by its id, and deletes it",
   await until(() => stored().length === 0);
 });
 
-test("takes a still as an upload", async () => {
+test("returns the name of an upload", async () => {
+  const body = await readFile(await makeStill("still.png", 3));
+  const response = await fetch(`${server.http}/v1/uploads?filename=my+d%C3%B6g.png`, {
+    method: "POST",
+    body,
+  });
+  expect(response.status).toBe(201);
+  expect(await response.json()).toMatchObject({ filename: "my dög.png", kind: "image" });
+});
+
+test.each([
+  ["filename=", "invalid_field", "filename"],
+  [`filename=${"a".repeat(256)}`, "invalid_field", "filename"],
+  ["filename=..%2Fdog.mp4", "invalid_field", "filename"],
+  ["filename=dog%00.mp4", "invalid_field", "filename"],
+  ["fielname=dog.mp4", "unknown_field", "fielname"],
+])("refuses an upload with the query %s", async (query, code, field) => {
+  const before = stored().length;
+  const response = await fetch(`${server.http}/v1/uploads?${query}`, { method: "POST", body: "x" });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: { code, field } });
+  expect(stored()).toHaveLength(before);
+});
+
+test("accepts a still as an upload", async () => {
   const response = await upload(await readFile(await makeStill("still.png", 3)));
   expect(await response.json()).toMatchObject({ kind: "image", num_frames: 1, fps: null, codec: "png" });
 });
@@ -133,7 +182,7 @@ test.each([
 test("refuses an upload of unknown length once it passes the limit", async () => {
   const before = stored().length;
   const outgoing = request(`${server.http}/v1/uploads`, { method: "POST" });
-  outgoing.on("error", () => {}); // the server hangs up on what it does not want
+  outgoing.on("error", () => {}); // The server closes the socket before the body ends.
   for (let sent = 0; sent <= 110_000; sent += 10_000) outgoing.write(Buffer.alloc(10_000));
   const [response] = await once(outgoing, "response");
   expect(response.statusCode).toBe(413);
@@ -141,7 +190,7 @@ test("refuses an upload of unknown length once it passes the limit", async () =>
   await until(() => stored().length === before);
 });
 
-test("leaves nothing of an upload whose sender vanishes", async () => {
+test("deletes an upload whose sender disconnects", async () => {
   const before = stored().length;
   const outgoing = request(`${server.http}/v1/uploads`, { method: "POST" });
   outgoing.on("error", () => {});
@@ -152,6 +201,20 @@ test("leaves nothing of an upload whose sender vanishes", async () => {
   await until(() => ffmpegChildren().length === 0);
 });
 
+test("logs a refused page with the setting that admits it", async () => {
+  const lines: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
+  const other = await startTestServer({}, { engine: createScriptedEngine(), log });
+  const headers = { origin: "https://evil.example" };
+  await expect(connect(other.url, ["masklet.v1"], headers)).rejects.toThrow("403");
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { level: 40, origin: headers.origin, setting: "allowedOrigins", variable: "MASKLET_ALLOWED_ORIGINS" },
+  ]);
+  // Any port of this machine is admitted, because the server listens on a loopback address.
+  await (await connect(other.url, ["masklet.v1"], { origin: "http://localhost:5173" })).close();
+  await other.close();
+});
+
 test("refuses pages of other hosts, over HTTP and as WebSocket", async () => {
   const headers = { origin: "https://evil.example" };
   const response = await upload(await readFile(clip), headers);
@@ -160,7 +223,7 @@ test("refuses pages of other hosts, over HTTP and as WebSocket", async () => {
   await (await connect(server.url, ["masklet.v1"], { origin: server.http })).close();
 });
 
-test("lets pages of a configured origin in, and answers their preflight", async () => {
+test("admits pages of a configured origin, and answers their preflight", async () => {
   const headers = { origin: "https://labels.example" };
   await (await connect(server.url, ["masklet.v1"], headers)).close();
   const preflight = await fetch(`${server.http}/v1/uploads`, { method: "OPTIONS", headers });
@@ -169,7 +232,7 @@ test("lets pages of a configured origin in, and answers their preflight", async 
   expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
 });
 
-test("speaks masklet.v1 to whoever asks for it or for nothing, and to nobody else", async () => {
+test("accepts handshakes that offer masklet.v1 or nothing, and refuses others", async () => {
   const named = await connect(server.url, ["other", "masklet.v1"]);
   expect(named.socket.protocol).toBe("masklet.v1");
   const unnamed = await connect(server.url, []);
@@ -180,7 +243,7 @@ test("speaks masklet.v1 to whoever asks for it or for nothing, and to nobody els
   await Promise.all([named.close(), unnamed.close()]);
 });
 
-test("closes the socket of a message beyond the limit with 1009, and serves on", async () => {
+test("closes the socket of a message beyond the limit with 1009, and serves others", async () => {
   const client = await server.connect();
   await client.expectResponse({ type: "start_session", resource_path: clip });
   client.send({ type: "get_session", session_id: "x".repeat(2000) });
@@ -188,7 +251,7 @@ test("closes the socket of a message beyond the limit with 1009, and serves on",
   await until(async () => (await server.health()).sessions === 0);
 });
 
-test("answers with nothing but its version to a peer that talks nonsense", async () => {
+test("closes the socket of a peer that sends an invalid frame with 1002", async () => {
   const socket = new WebSocket(server.url);
   await once(socket, "open");
   // A frame with reserved bits set.

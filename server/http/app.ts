@@ -1,0 +1,63 @@
+/** Every HTTP route. WebSockets are in upgrade.ts. */
+import { Hono, type MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import { SOCKET_PATH } from "../../protocol/index.js";
+import { toProtocolError } from "../failure.js";
+import type { Logger } from "../log.js";
+import type { Metrics } from "../metrics.js";
+import type { Predictor } from "../predictor.js";
+import type { Admit } from "./admission.js";
+import type { App } from "./context.js";
+import { sendError } from "./errors.js";
+import { addHealthRoutes, addLivenessRoute } from "./routes/health.js";
+import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
+import { addUploadRoutes } from "./routes/uploads.js";
+
+export interface AppParts {
+  predictor: Predictor;
+  admit: Admit;
+  counts: SocketCounts;
+  metrics: Metrics;
+  log: Logger;
+}
+
+export function createApp({ predictor, admit, counts, metrics, log }: AppParts): App {
+  const app: App = new Hono();
+
+  // Before the admission check: a server that is busy or stopping must not be restarted for it.
+  addLivenessRoute(app);
+  app.use(async (context, next) => {
+    const error = admit(context.env.incoming);
+    return error ? sendError(context, error) : next();
+  });
+  // The admission check has accepted the origin.
+  app.use(
+    cors({
+      origin: (origin) => origin,
+      allowMethods: ["GET", "POST", "DELETE"],
+      allowHeaders: ["content-type"],
+    }),
+  );
+  app.use(secureHeaders);
+  addHealthRoutes(app, predictor);
+  addMetricsRoute(app, predictor, metrics, counts);
+  addUploadRoutes(app, predictor.uploads);
+
+  app.notFound((context) => {
+    const message = `No such path; the WebSocket is at ${SOCKET_PATH}.`;
+    return sendError(context, { code: "not_found", message, retryable: false });
+  });
+  app.onError((cause, context) => {
+    const { incoming } = context.env;
+    // The sender disconnected; no answer can reach it.
+    if (incoming.destroyed && !incoming.complete) return context.body(null, 400);
+    return sendError(context, toProtocolError(cause, log).toBody());
+  });
+  return app;
+}
+
+const secureHeaders: MiddlewareHandler = async (context, next) => {
+  await next();
+  context.header("x-content-type-options", "nosniff");
+  context.header("cache-control", "no-store");
+};

@@ -1,0 +1,49 @@
+/** Errors over HTTP: the `error` object of the socket's error message, with an HTTP status. */
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { ErrorBody, ErrorCode } from "../../protocol/index.js";
+
+/** Codes of the protocol, and codes that exist over HTTP only. */
+export type HttpErrorCode =
+  | ErrorCode
+  | "malformed_request"
+  | "not_found"
+  | "method_not_allowed"
+  | "origin_forbidden"
+  | "connection_limit"
+  | "bad_upgrade";
+
+export type HttpError = Omit<ErrorBody, "code"> & { code: HttpErrorCode };
+
+const STATUSES: Partial<Record<HttpErrorCode, ContentfulStatusCode>> = {
+  malformed_request: 400,
+  invalid_field: 400,
+  unknown_field: 400,
+  bad_upgrade: 400,
+  origin_forbidden: 403,
+  not_found: 404,
+  upload_not_found: 404,
+  method_not_allowed: 405,
+  upload_too_large: 413,
+  media_unsupported: 415,
+  media_unreadable: 422,
+  connection_limit: 503,
+  shutting_down: 503,
+};
+
+/** 500 for every code without a status of its own: the server failed. */
+export function statusOf(code: HttpErrorCode): ContentfulStatusCode {
+  return STATUSES[code] ?? 500;
+}
+
+export function sendError(
+  context: Context,
+  error: HttpError,
+  headers: Record<string, string> = {},
+): Response {
+  return context.json({ error }, statusOf(error.code), {
+    ...headers,
+    // The server needs the socket for others, or is closing it.
+    ...(statusOf(error.code) === 503 && { connection: "close" }),
+  });
+}

@@ -1,0 +1,39 @@
+/** Health for process supervisors and load balancers. */
+import type { Context } from "hono";
+import type { Predictor } from "../../predictor.js";
+import type { App } from "../context.js";
+import { allowOnly } from "./method-not-allowed.js";
+
+/** `/livez` answers while the process runs, whatever the state of the engine. */
+export function addLivenessRoute(app: App): void {
+  app.get("/livez", (context) => context.json({ status: "ok" }));
+}
+
+/** `/readyz`, and `/healthz` as its alias: 200 while requests can be served, 503 otherwise. */
+export function addHealthRoutes(app: App, predictor: Predictor): void {
+  const readiness = (context: Context): Response => {
+    const { sessions, pack, engine } = predictor.stats();
+    const { state = "ready", reason } = (engine ?? { state: "starting" }) as EngineHealth;
+    const isReady = state === "ready";
+    return context.json(
+      {
+        status: isReady ? "ok" : "unavailable",
+        state,
+        ...(!isReady && { reason: reason ?? `The inference process is ${state}.` }),
+        ...(pack && {
+          pack: { id: pack.id, family: pack.family, version: pack.version },
+          provider: pack.provider,
+        }),
+        sessions,
+      },
+      isReady ? 200 : 503,
+    );
+  };
+  for (const path of ["/readyz", "/healthz"]) app.get(path, readiness).all(path, allowOnly("GET"));
+}
+
+interface EngineHealth {
+  state?: "starting" | "ready" | "restarting" | "failed";
+  /** Why the engine is not ready. */
+  reason?: string;
+}

@@ -1,0 +1,42 @@
+/** `POST /v1/uploads` and `DELETE /v1/uploads/ID`. */
+import {
+  ProtocolError,
+  parseFields,
+  UPLOADS_PATH,
+  type UploadFacts,
+  uploadQuerySchema,
+} from "../../../protocol/index.js";
+import type { UploadStore } from "../../uploads/store.js";
+import type { App } from "../context.js";
+import { allowOnly } from "./method-not-allowed.js";
+
+export function addUploadRoutes(app: App, uploads: UploadStore): void {
+  app.post(UPLOADS_PATH, async (context) => {
+    const { filename } = parseFields(uploadQuerySchema, context.req.query());
+    const { incoming } = context.env;
+    const { uploadId, bytes, facts, ...upload } = await uploads.receive(incoming, {
+      contentLength: Number(incoming.headers["content-length"] ?? 0),
+      ...(filename !== undefined && { filename }),
+    });
+    const answer: UploadFacts = {
+      upload_id: uploadId,
+      filename: upload.filename,
+      kind: facts.kind,
+      width: facts.width,
+      height: facts.height,
+      num_frames: facts.numFrames,
+      fps: facts.fps,
+      codec: facts.codec,
+      duration_s: facts.durationS,
+      bytes,
+    };
+    return context.json(answer, 201);
+  });
+  app.all(UPLOADS_PATH, allowOnly("POST"));
+
+  app.delete(`${UPLOADS_PATH}/:id`, async (context) => {
+    if (await uploads.remove(context.req.param("id"))) return context.body(null, 204);
+    throw new ProtocolError("upload_not_found", "No such upload.", "upload_id");
+  });
+  app.all(`${UPLOADS_PATH}/:id`, allowOnly("DELETE"));
+}

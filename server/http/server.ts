@@ -1,0 +1,99 @@
+/** The HTTP server: routes, WebSocket upgrades, the admission check of both, and the limit of connections. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { WebSocket } from "ws";
+import { FIXED_LIMITS } from "../../protocol/index.js";
+import type { ServerConfig } from "../config.js";
+import { toProtocolError } from "../failure.js";
+import type { Logger } from "../log.js";
+import type { Metrics } from "../metrics.js";
+import type { Predictor } from "../predictor.js";
+import { createAdmission } from "./admission.js";
+import { createApp } from "./app.js";
+import { connectionLimit, limitConnections, readDescriptorLimit } from "./connection-limit.js";
+import { type HttpError, statusOf } from "./errors.js";
+import { isLoopbackHost } from "./origin.js";
+import { UpgradableRequest } from "./upgradable-request.js";
+import { createUpgradeListener } from "./upgrade.js";
+
+export interface HttpServerParts {
+  config: Pick<ServerConfig, "host" | "port" | "allowedOrigins" | "maxConnections" | "maxMessageBytes">;
+  predictor: Predictor;
+  metrics: Metrics;
+  log: Logger;
+  /** Receives every WebSocket after its handshake. */
+  onSocket(socket: WebSocket): void;
+  /** WebSockets that are open. */
+  connections(): number;
+}
+
+export interface HttpServer {
+  /** Rejects with the system's error, such as EADDRINUSE. */
+  listen(): Promise<AddressInfo>;
+  /** Accepts no new socket and refuses new requests. Resolves when every socket is closed. */
+  stop(): Promise<void>;
+  /** Destroys the sockets that are still open. */
+  destroySockets(): void;
+}
+
+export function createHttpServer(parts: HttpServerParts): HttpServer {
+  const { config, predictor, metrics, log, onSocket, connections } = parts;
+  const { host, port, allowedOrigins, maxMessageBytes } = config;
+  let stopped: Promise<unknown> | undefined;
+
+  const server = createServer({ IncomingMessage: UpgradableRequest });
+  const maxConnections = connectionLimit(config.maxConnections, readDescriptorLimit());
+  if (maxConnections < config.maxConnections) {
+    log.info({ maxConnections, wanted: config.maxConnections }, "file descriptors limit the connections");
+  }
+  const sockets = limitConnections(server, maxConnections, log, metrics);
+  const admit = createAdmission(
+    {
+      allowedOrigins,
+      admitLoopback: isLoopbackHost(host),
+      exceedsLimit: sockets.exceedsLimit,
+      isStopping: () => stopped !== undefined,
+    },
+    log,
+    metrics,
+  );
+  const counts = { connections, sockets: () => sockets.count };
+  const app = createApp({ predictor, admit, counts, metrics, log });
+
+  // Reached by requests without a valid URL or Host header; the routes handle their own errors.
+  function onRequestError(cause: unknown): Response {
+    const error: HttpError =
+      cause instanceof Error && cause.name === "RequestError"
+        ? { code: "malformed_request", message: cause.message, retryable: false }
+        : toProtocolError(cause, log).toBody();
+    return Response.json({ error }, { status: statusOf(error.code) });
+  }
+  const answer = getRequestListener(app.fetch, {
+    // For requests of HTTP/1.0 without a Host header.
+    hostname: "localhost",
+    overrideGlobalObjects: false,
+    errorHandler: onRequestError,
+  });
+  server.on("request", answer);
+  server.on("upgrade", createUpgradeListener({ admit, maxMessageBytes, onSocket, log }));
+  // Large uploads on slow lines take long. The store limits their size, this timeout those that stop moving.
+  server.requestTimeout = 0;
+  server.timeout = FIXED_LIMITS.stalledSocketMs.value;
+
+  return {
+    async listen() {
+      server.listen(port, host);
+      await once(server, "listening");
+      // A failed accept(), for example. Without a listener it would end the process.
+      server.on("error", (error) => log.error({ err: error }, "the HTTP server failed"));
+      return server.address() as AddressInfo;
+    },
+    async stop() {
+      stopped ??= new Promise((resolve) => server.close(resolve));
+      await stopped;
+    },
+    destroySockets: () => sockets.destroyAll(),
+  };
+}
