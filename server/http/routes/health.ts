@@ -12,14 +12,13 @@ export function addLivenessRoute(app: App): void {
 /** `/readyz`, and `/healthz` as its alias: 200 while requests can be served, 503 otherwise. */
 export function addHealthRoutes(app: App, predictor: Predictor): void {
   const readiness = (context: Context): Response => {
-    const { sessions, pack, engine } = predictor.stats();
-    const { state = "ready", reason } = (engine ?? { state: "starting" }) as EngineHealth;
+    const { sessions, state, reason, pack } = predictor.stats();
     const isReady = state === "ready";
     return context.json(
       {
         status: isReady ? "ok" : "unavailable",
         state,
-        ...(!isReady && { reason: reason ?? `The inference process is ${state}.` }),
+        ...(!isReady && { reason }),
         ...(pack && {
           pack: { id: pack.id, family: pack.family, version: pack.version },
           provider: pack.provider,
@@ -30,10 +29,4 @@ export function addHealthRoutes(app: App, predictor: Predictor): void {
     );
   };
   for (const path of ["/readyz", "/healthz"]) app.get(path, readiness).all(path, allowOnly("GET"));
-}
-
-interface EngineHealth {
-  state?: "starting" | "ready" | "restarting" | "failed";
-  /** Why the engine is not ready. */
-  reason?: string;
 }
