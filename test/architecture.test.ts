@@ -139,6 +139,20 @@ describe("the source", () => {
     expect(circles(checked)).toEqual([]);
   });
 
+  it("keeps the tracker's two rule sets apart, and rules out of its mask arithmetic", () => {
+    const forbidden: Record<string, readonly string[]> = {
+      "tracker/sam3": ["tracker/motion"],
+      "tracker/motion": ["tracker/sam3"],
+      "tracker/masks": ["tracker/sam3", "tracker/motion", "tracker/rule-sets.ts", "tracker/step.ts"],
+    };
+    const wrong = imports.filter(({ from, to }) =>
+      Object.entries(forbidden).some(
+        ([room, others]) => lies(from, room) && others.some((other) => lies(to, other)),
+      ),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
   it("enters the engine through its front door", () => {
     const wrong = imports.filter(
       ({ from, to }) =>

@@ -5,6 +5,7 @@ import type { BankRules } from "../memory/select.js";
 import type { LastDetection } from "./detection-search.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
 import { createModel, type Geometry, type Model } from "./model.js";
+import { type Pass, startPass } from "./pass.js";
 import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
 import type { PresetName } from "./presets.js";
 import { createRegistry, type Registry } from "./registry.js";
@@ -53,6 +54,7 @@ export interface TrackerParts {
   concepts: ConceptList;
   registry: Registry;
   history: History;
+  pass: Pass;
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
@@ -79,5 +81,6 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),
     history: createHistory(),
+    pass: startPass(false),
   };
 }

@@ -1,7 +1,4 @@
 /** What a frame's work comes to, as the session is told. */
-import { isShown } from "./masklet.js";
-import { CERTAIN, isVisible, type Observation } from "./observation.js";
-import type { TrackerParts } from "./parts.js";
 
 export interface TrackedObject {
   objectId: number;
@@ -42,23 +39,4 @@ export interface Hiding {
   suppressed: readonly number[];
   /** Not confirmed as of this frame; see `life.maskletConfirmationEnable`. */
   unconfirmed: readonly number[];
-}
-
-export function report(
-  { registry, policy }: TrackerParts,
-  observations: readonly Observation[],
-  dropped: number,
-): StepResult {
-  const objects = observations
-    .filter(({ masklet }) => registry.get(masklet.id) === masklet)
-    .filter((observation) => isVisible(observation) && isShown(observation.masklet, policy.life))
-    .map(({ masklet, maskLogits, prediction }) => ({
-      objectId: masklet.id,
-      prob: masklet.prob,
-      maskLogits,
-      score: prediction?.score ?? CERTAIN,
-    }))
-    .sort((a, b) => a.objectId - b.objectId);
-  const tracked = registry.followed().filter(({ excluded }) => !excluded).length;
-  return { objects, stats: { tracked, dropped } };
 }

@@ -2,19 +2,12 @@
 import type { FrameFeatures } from "../detector/graph.js";
 import { type Selection, selectMemories } from "../memory/select.js";
 import type { Masklet } from "./masklet.js";
-import { fillHoles } from "./masks/fill-holes.js";
+import { cleanMask } from "./masks/clean.js";
+import { emptyMask } from "./masks/mask.js";
 import type { Geometry, Prediction } from "./model.js";
 import { CERTAIN, type Observation, setMask, storedObservation, trackedObservation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
-import type { TrackerPolicy } from "./policy.js";
-
-/** Pixels up to which holes and specks are cleaned on this mask grid. */
-export function speckArea(
-  { m }: Pick<Geometry, "m">,
-  { fillHoleArea, speckShare }: TrackerPolicy["mask"],
-): number {
-  return Math.max(fillHoleArea, Math.floor(speckShare * m * m));
-}
+import type { Registry } from "./registry.js";
 
 export function memoriesFor(
   { bank }: Masklet,
@@ -43,6 +36,20 @@ export function trackObjects(
     const isGiven = entry && entry.kind !== "recent" && isFinal;
     return isGiven ? entry : memoriesFor(masklet, frameIndex, reverse, parts);
   });
+}
+
+/**
+ * Objects of a bucket share a memory score and are tracked together.
+ * @param objectIds null: all objects
+ * @returns whether an object shares a bucket with one of these
+ */
+export function sharesBucket(
+  registry: Registry,
+  objectIds: ReadonlySet<number> | null,
+): (masklet: Masklet) => boolean {
+  if (objectIds === null) return () => true;
+  const buckets = new Set(registry.all().flatMap(({ id, bucket }) => (objectIds.has(id) ? [bucket] : [])));
+  return ({ bucket }) => buckets.has(bucket);
 }
 
 /** Everybody on any frame, without moving on to it: what is known of the frame counts, the rest is tracked. */
@@ -81,23 +88,21 @@ async function observeAll(
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));
   const predictions = await model.track(features, selections);
-  const area = speckArea(geometry, policy.mask);
   return sources.map(({ masklet, source }) => {
     if (source && "maskLogits" in source) {
       const observation = storedObservation(masklet, source);
-      setMask(observation, fillHoles(source.maskLogits, geometry.m, area));
+      setMask(observation, cleanMask(source.maskLogits, geometry.m, policy.mask));
       return observation;
     }
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
     // The graph says the same of an absent object, only more strongly, and memory is to hear it as the model was trained.
     const isHeard = prediction.score > 0 || policy.associate.identity === "overlap";
     const mask = isHeard ? prediction.maskLogits : absent(geometry).maskLogits;
-    return trackedObservation(masklet, prediction, fillHoles(mask, geometry.m, area));
+    return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
   });
 }
 
 /** An object of which nothing is to be seen. */
 function absent({ m, D }: Pick<Geometry, "m" | "D">): Prediction {
-  const maskLogits = new Float32Array(m * m).fill(-CERTAIN);
-  return { maskLogits, score: -CERTAIN, iou: 0, pointer: new Float32Array(D) };
+  return { maskLogits: emptyMask(m), score: -CERTAIN, iou: 0, pointer: new Float32Array(D) };
 }

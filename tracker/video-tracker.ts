@@ -4,30 +4,19 @@
  * The order on a frame is SAM 3's: encode once; follow every object from memory; detect; decide which detection is which
  * object; settle who owns which pixels; correct; remember the edited masks; make new objects of what is left.
  */
-import { maskExtent } from "../detector/mask-bits.js";
 import { promptConcept } from "./concept-prompt.js";
-import { detectionQueries, detectOnce, isConclusive, runsDetection } from "./detection-search.js";
-import { startPass, updateLifecycle } from "./masklet.js";
 import type { Frame } from "./model.js";
 import { clickGuided } from "./motion/click.js";
-import type { Crossing } from "./motion/crossings.js";
-import { createObjects, matchDetections } from "./motion/matching.js";
-import { framesUnseen, startMotion } from "./motion/motion-model.js";
-import { recondition } from "./motion/recondition.js";
-import { redraw } from "./motion/redraw.js";
-import { rememberFrame } from "./motion/remember.js";
-import { resolveOverlaps, separateLookAlikes, updateMotion } from "./motion/separation.js";
-import { isVisible } from "./observation.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
+import { startPass } from "./pass.js";
 import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
 import type { Prompt } from "./prompts.js";
-import { report, type StepResult } from "./report.js";
+import type { StepResult } from "./report.js";
+import { ruleSets, trackingStep } from "./rule-sets.js";
 import { clickSam3 } from "./sam3/click.js";
 import { clearHistory } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
-import { stepSam3 } from "./sam3/step.js";
-import { stepTrackingOnly } from "./sam3/tracking-step.js";
-import { trackObjects } from "./track-objects.js";
+import type { TrackerStep } from "./step.js";
 
 export type { Frame } from "./model.js";
 export type { VideoTrackerOptions } from "./parts.js";
@@ -83,84 +72,35 @@ export interface VideoTracker {
 
 export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
   const parts = createParts(options);
-  const { geometry, policy, model, features, concepts, registry, history } = parts;
-  let reverse = false;
-  let passStarts = true;
-  let crossings: Crossing[] = [];
+  const { policy, features, concepts, registry, history } = parts;
+  const { step: fullStep } = ruleSets[policy.associate.identity];
 
-  const isPlain = (objectIds: ReadonlySet<number> | null) =>
-    objectIds !== null || (policy.session.clicksAreTrackedPlainly && concepts.all.length === 0);
-
-  /** What is known of movement starts again at each object's nearest memory. */
-  function enterPass(frameIndex: number): void {
-    passStarts = false;
-    crossings = [];
-    for (const masklet of registry.all()) {
-      const nearest = masklet.bank.nearest(frameIndex);
-      const extent = nearest && maskExtent(nearest.maskLogits, geometry.m);
-      const motion = extent ? startMotion(extent, nearest.frameIndex) : null;
-      startPass(masklet, motion, motion !== null && framesUnseen(motion, frameIndex) <= 1, policy.life);
-    }
+  function stepFor(objectIds: ReadonlySet<number> | null): TrackerStep {
+    const tracksOnly =
+      objectIds !== null || (policy.session.clicksAreTrackedPlainly && concepts.all.length === 0);
+    return tracksOnly ? trackingStep : fullStep;
   }
 
   return {
     async prompt(frame, prompt) {
-      if (prompt.kind === "object") {
-        const answer = policy.edit.decoder === "plain" ? clickSam3 : clickGuided;
-        return answer(parts, frame, prompt);
-      }
-      return promptConcept(parts, frame, prompt);
+      if (prompt.kind === "concept") return promptConcept(parts, frame, prompt);
+      const click = policy.edit.decoder === "plain" ? clickSam3 : clickGuided;
+      return click(parts, frame, prompt);
     },
 
     predict: (frame, prompt) => predict(parts, frame, prompt),
 
-    beginPropagation(backwards) {
-      reverse = backwards;
-      passStarts = true;
+    beginPropagation(reverse) {
+      parts.pass = startPass(reverse);
       features.forgetPrepared();
       if (policy.life.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
     },
 
     prepare(frame, objectIds = null) {
-      features.prepare(frame, !isPlain(objectIds) && runsDetection(parts));
+      features.prepare(frame, stepFor(objectIds).searches(parts));
     },
 
-    async step(frame, objectIds = null) {
-      if (isPlain(objectIds)) return stepTrackingOnly(parts, frame, reverse, objectIds);
-      if (policy.associate.identity === "overlap") return stepSam3(parts, frame, reverse);
-      if (passStarts) enterPass(frame.index);
-      const searching = runsDetection(parts);
-      const levels = await features.get(frame, searching);
-      const observations = await trackObjects(parts, levels, frame.index, reverse);
-      const queries = searching ? detectionQueries(parts, frame.index, observations) : [];
-      const detections = await detectOnce(parts, levels, queries);
-
-      const leftover = matchDetections(parts, frame.index, observations, detections);
-      const { born, dropped } = createObjects(parts, frame.index, leftover, observations, false);
-      await redraw(parts, levels, [...observations.filter(({ replaced }) => replaced), ...born]);
-      const allObservations = [...observations, ...born];
-      resolveOverlaps(parts, allObservations);
-      crossings = separateLookAlikes(parts, crossings, frame.index, observations, queries.length > 0);
-      await redraw(parts, levels, recondition(parts, frame.index, observations));
-      await rememberFrame(model, levels, frame.index, allObservations, policy);
-
-      updateMotion(parts, frame.index, observations);
-      const conclusive = queries.filter((query) => isConclusive(query, frame.index));
-      const searched = new Set<number | null>(conclusive.map(({ concept }) => concept.key));
-      for (const observation of observations) {
-        const { masklet } = observation;
-        const witness = {
-          frameIndex: frame.index,
-          visible: isVisible(observation),
-          searched: searched.has(masklet.conceptKey),
-          detected: observation.detection !== null,
-          sure: (observation.detection?.score ?? 0) >= policy.detect.newDetThresh,
-        };
-        if (!updateLifecycle(masklet, witness, policy.life)) registry.delete(masklet.id);
-      }
-      registry.trim();
-      return report(parts, allObservations, dropped);
-    },
+    step: async (frame, objectIds = null) => stepFor(objectIds).run(parts, frame, objectIds),
 
     removeObject(id) {
       const masklet = registry.get(id);
@@ -177,8 +117,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
       features.clear();
       parts.lastDetection = null;
       clearHistory(parts.history);
-      reverse = false;
-      passStarts = true;
+      parts.pass = startPass(false);
     },
 
     objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),

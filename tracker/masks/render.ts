@@ -3,7 +3,7 @@ import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector
 import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
 import type { BoxXywh, FrameOutput, ObjectOutput } from "../frame-output.js";
 import type { TrackerPolicy } from "../policy.js";
-import type { PixelClaim, TrackedObject } from "../video-tracker.js";
+import type { PixelClaim, TrackedObject } from "../report.js";
 import { fillHoles } from "./fill-holes.js";
 import { resolveOwnership, type ShownMask } from "./ownership.js";
 

@@ -2,14 +2,15 @@
 import { maskExtent } from "../../detector/mask-bits.js";
 import { editObject, mergePrompts } from "../click-prompt.js";
 import type { Masklet } from "../masklet.js";
-import { fillHoles } from "../masks/fill-holes.js";
+import { cleanMask } from "../masks/clean.js";
 import type { Frame } from "../model.js";
 import { CERTAIN } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import { type ObjectPrompt, PromptError, unsupportedByPack } from "../prompts.js";
-import { report, type StepResult } from "../report.js";
-import { directionFor, memoriesFor, observeFrame, speckArea } from "../track-objects.js";
+import type { StepResult } from "../report.js";
+import { directionFor, memoriesFor, observeFrame } from "../track-objects.js";
 import { startMotion } from "./motion-model.js";
+import { report } from "./report.js";
 import { resolveOverlaps } from "./separation.js";
 
 export async function clickGuided(
@@ -39,7 +40,7 @@ export async function clickGuided(
     { prompt: mergedPrompt, before, known, selection, side: geometry.m },
     policy.edit,
   );
-  const maskLogits = fillHoles(edited.maskLogits, geometry.m, speckArea(geometry, policy.mask));
+  const maskLogits = cleanMask(edited.maskLogits, geometry.m, policy.mask);
   const extent = maskExtent(maskLogits, geometry.m);
   const [memory] = await model.remember(levels, [
     { maskLogits, score: extent ? CERTAIN : -CERTAIN, isInput: true },

@@ -1,10 +1,9 @@
 /** Detections are handed to the objects they belong to; what nobody owns may be a new object. */
 import type { Detection } from "../../detector/detect.js";
 import { maskIou } from "../../detector/mask-bits.js";
-import { fillHoles } from "../masks/fill-holes.js";
+import { cleanMask } from "../masks/clean.js";
 import { newObservation, type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { speckArea } from "../track-objects.js";
 import { associate } from "./association.js";
 import { startMotion } from "./motion-model.js";
 import { findNewObjects } from "./new-objects.js";
@@ -59,7 +58,7 @@ function handOut(
       masklet.prob = Math.max(masklet.prob, detection.score);
     }
     if (observation.stored === null && isWrong) {
-      setMask(observation, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
+      setMask(observation, cleanMask(detection.maskLogits, geometry.m, policy.mask));
     }
   }
   return unmatched.map((index) => detections[index] as Detection);
@@ -80,11 +79,11 @@ export function createObjects(
   detections: readonly Detection[],
   observations: readonly Observation[],
   prompted: boolean,
-): { born: Observation[]; dropped: number } {
+): { created: Observation[]; dropped: number } {
   const { detect, life } = policy;
   const minScore = prompted ? detect.scoreThresholdDetection : detect.newDetThresh;
   const rules = { minScore, associate: policy.associate, sameThingIou: detect.sameThingIou };
-  const born: Observation[] = [];
+  const created: Observation[] = [];
   let dropped = 0;
   for (const detection of findNewObjects(detections, observations, rules)) {
     if (registry.isFull()) {
@@ -99,8 +98,8 @@ export function createObjects(
       confirmed: prompted || life.confirmFrames <= 1,
     });
     const observation = newObservation(masklet, detection);
-    setMask(observation, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
-    born.push(observation);
+    setMask(observation, cleanMask(detection.maskLogits, geometry.m, policy.mask));
+    created.push(observation);
   }
-  return { born, dropped };
+  return { created, dropped };
 }

@@ -1,9 +1,8 @@
 /** When a detection corrects a track for good: its mask becomes a conditioning memory. */
-import { fillHoles } from "../masks/fill-holes.js";
+import { cleanMask } from "../masks/clean.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
-import { speckArea } from "../track-objects.js";
 import { touchesAnother } from "./separation.js";
 
 /** Frames between corrections of tracks that disagree with their detections. Higher: fewer corrections. Lower: quicker ones. */
@@ -59,7 +58,7 @@ export function recondition(
     };
     if (!shouldRecondition(facts, policy.recondition, policy.associate.trkAssocIouThresh)) continue;
     if (touchesAnother(frameIndex, observation, observations)) continue;
-    setMask(observation, fillHoles(detection.maskLogits, geometry.m, speckArea(geometry, policy.mask)));
+    setMask(observation, cleanMask(detection.maskLogits, geometry.m, policy.mask));
     observation.kind = "reconditioned";
     masklet.reconditionedFrame = frameIndex;
     corrected.push(observation);

@@ -2,10 +2,9 @@
 import type { FrameFeatures } from "../../detector/graph.js";
 import { maskBits, maskExtent, maskIou } from "../../detector/mask-bits.js";
 import { boxPrompt } from "../click-prompt.js";
-import { fillHoles } from "../masks/fill-holes.js";
+import { cleanMask } from "../masks/clean.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { speckArea } from "../track-objects.js";
 
 /** Has masks that came from the detector drawn again from the box around them and from themselves, unless another thing results. */
 export async function redraw(
@@ -20,6 +19,6 @@ export async function redraw(
     if (!extent) continue;
     const { maskLogits } = await model.segment(levels, boxPrompt(extent.box), observation.maskLogits);
     if (maskIou(maskBits(maskLogits), observation.bits) >= redrawnIou)
-      setMask(observation, fillHoles(maskLogits, geometry.m, speckArea(geometry, policy.mask)));
+      setMask(observation, cleanMask(maskLogits, geometry.m, policy.mask));
   }
 }

@@ -1,6 +1,7 @@
 /** Objects in each other's way: who owns which pixels, who is who after a crossing, and what was learnt about movement. */
 import { maskExtent } from "../../detector/mask-bits.js";
-import { CERTAIN, type Observation, setMask, swapObservations, toClaim } from "../observation.js";
+import { emptyMask } from "../masks/mask.js";
+import { type Observation, setMask, swapObservations, toClaim } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import { CONTEST_FRAMES } from "./association.js";
 import { type Crossing, resolveCrossings } from "./crossings.js";
@@ -11,9 +12,8 @@ import { findHidden, separate } from "./suppression.js";
 export function resolveOverlaps({ policy, geometry }: TrackerParts, all: readonly Observation[]): void {
   const observations = all.filter(({ masklet }) => !masklet.excluded);
   const hidden = findHidden(observations.map(toClaim), policy.overlap);
-  const nothing = new Float32Array(geometry.m ** 2).fill(-CERTAIN);
-  for (const observation of observations)
-    if (hidden.has(observation.masklet.id)) setMask(observation, nothing);
+  const empty = emptyMask(geometry.m);
+  for (const observation of observations) if (hidden.has(observation.masklet.id)) setMask(observation, empty);
   const masks = separate(observations.map(toClaim), policy.overlap);
   observations.forEach((observation, index) => {
     setMask(observation, masks[index] as Float32Array);

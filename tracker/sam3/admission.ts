@@ -1,11 +1,42 @@
-/** Which new detections a session has room for: SAM 3's boundary filter and its object limit. */
+/** Which new detections become objects: SAM 3's boundary filter and its object limit. */
+import type { Detection } from "../../detector/detect.js";
 import type { BoxXyxy } from "../../detector/geometry.js";
+import type { Masklet } from "../masklet.js";
+import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
+import type { OverlapFindings } from "./association.js";
 
 /** Width of the margin, as a share of the frame. Higher: more objects arrive later. Lower: more halves are admitted. */
 const BOUNDARY_MARGIN = 0.025;
 
-/** Without the detections whose box has its centre close to the edge of the frame: things that are only coming in. */
+/** The new detections for which there is room, in the order in which they get their ids. */
+export function admitDetections(
+  { policy, registry, numFrames }: TrackerParts,
+  findings: OverlapFindings,
+  detections: readonly Detection[],
+): { admitted: Detection[]; dropped: number } {
+  const candidates = findings.born.map((index) => {
+    const detection = detections[index] as Detection;
+    return { detection, score: detection.score, box: detection.box ?? detection.extent.box };
+  });
+  const inside = awayFromBoundary(candidates, policy.detect);
+  // The limit protects tracking. A still image is never tracked.
+  const room = numFrames === 1 ? Infinity : policy.life.maxNumObjects - registry.all().length;
+  const { kept, dropped } = bestThatFit(inside, room);
+  return { admitted: kept.map(({ detection }) => detection), dropped };
+}
+
+export function createObject({ registry }: TrackerParts, frameIndex: number, detection: Detection): Masklet {
+  return registry.create({
+    conceptKey: [...detection.concepts][0] as number,
+    prob: detection.score,
+    bornFrame: frameIndex,
+    motion: null,
+    confirmed: true,
+  });
+}
+
+/** Removes candidates whose box is centred close to the edge of the frame, where objects are only partly visible. */
 export function awayFromBoundary<T extends { box: BoxXyxy }>(
   candidates: readonly T[],
   { suppressDetCloseToBoundary }: Pick<TrackerPolicy["detect"], "suppressDetCloseToBoundary">,
@@ -17,8 +48,8 @@ export function awayFromBoundary<T extends { box: BoxXyxy }>(
 }
 
 /**
- * @param room objects that may still be made
- * @returns all of them in their order when there is room, otherwise the best, best first
+ * @param room number of objects that may still be created
+ * @returns all candidates in their order where there is room, otherwise the best ones, best first
  */
 export function bestThatFit<T extends { score: number }>(
   candidates: readonly T[],

@@ -6,6 +6,7 @@
  */
 import { type MaskBits, maskIou } from "../../detector/mask-bits.js";
 import { assignBest } from "../assignment.js";
+import type { Observation } from "../observation.js";
 import type { TrackerPolicy } from "../policy.js";
 
 /** An object on this frame, after tracking and cleaning. */
@@ -14,6 +15,10 @@ export interface OverlapTrack {
   /** Concept that found it; null for an object of the user's. */
   group: number | null;
   bits: MaskBits;
+}
+
+export function toTrack({ masklet, bits }: Observation): OverlapTrack {
+  return { id: masklet.id, group: masklet.conceptKey, bits };
 }
 
 export interface OverlapDetection {

@@ -7,6 +7,7 @@
 import type { FrameFeatures } from "../../detector/graph.js";
 import { mergePrompts, toPointPrompt } from "../click-prompt.js";
 import type { Masklet, PromptState } from "../masklet.js";
+import { hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Frame, Prediction } from "../model.js";
 import type { Observation } from "../observation.js";
@@ -15,8 +16,8 @@ import { type ObjectPrompt, PromptError } from "../prompts.js";
 import type { StepResult, TrackedObject } from "../report.js";
 import { memoriesFor, observeFrame, trackObjects } from "../track-objects.js";
 import { unflag } from "./hot-start.js";
-import { rememberTruly } from "./remember.js";
-import { showObservation } from "./tracking-step.js";
+import { showObservation } from "./output.js";
+import { rememberPredictions } from "./remember.js";
 
 export async function clickSam3(
   parts: TrackerParts,
@@ -61,7 +62,7 @@ export async function clickSam3(
 
   if (policy.memory.retrackOnBirth) {
     const others = await trackObjects(parts, levels, frame.index, false, ({ id }) => id !== masklet.id);
-    await rememberTruly(parts, levels, frame.index, others, true);
+    await rememberPredictions(parts, levels, frame.index, others, true);
   }
   const observations = await observeFrame(parts, levels, frame.index);
   const objects = observations.map((observation) =>
@@ -70,7 +71,10 @@ export async function clickSam3(
       : showObservation(parts, observation),
   );
   const stats = { tracked: registry.all().length, dropped: 0 };
-  return { result: { objects: objects.filter(hasPixels), stats }, objectId: masklet.id };
+  return {
+    result: { objects: objects.filter(({ maskLogits }) => hasPixels(maskLogits)), stats },
+    objectId: masklet.id,
+  };
 }
 
 /** What the user gets to see of the answer to a click: as it was drawn, and cleaned only at the size of the video. */
@@ -82,10 +86,6 @@ function showAnswer(
   const shown = showObservation(parts, observation);
   const claim = { group: shown.claim?.group ?? null, prob: 1 };
   return { ...shown, maskLogits, claim, cleanupMaxArea: parts.policy.mask.fillHoleArea };
-}
-
-function hasPixels({ maskLogits }: { maskLogits: Float32Array }): boolean {
-  return maskLogits.some((logit) => logit > 0);
 }
 
 function findOrCreate(

@@ -4,7 +4,10 @@
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (masklet confirmation).
  */
+import type { Masklet } from "../masklet.js";
+import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
+import type { OverlapFindings } from "./association.js";
 
 export interface Standing {
   /** Frames in a row with a detection. */
@@ -35,4 +38,15 @@ export function confirm(
 
 export function unconfirmedIds(standings: ReadonlyMap<number, Standing>): number[] {
   return [...standings].flatMap(([id, { confirmed }]) => (confirmed ? [] : [id]));
+}
+
+/** @param created the objects that start on this frame */
+export function updateStandings(
+  { history, registry, policy }: TrackerParts,
+  findings: OverlapFindings,
+  created: readonly Masklet[],
+): void {
+  const matched = new Set([...findings.matched.flat(), ...created.map(({ id }) => id)]);
+  const ids = registry.all().map(({ id }) => id);
+  history.standings = confirm(history.standings, ids, matched, policy.life);
 }

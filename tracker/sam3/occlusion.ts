@@ -5,7 +5,11 @@
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (suppression by most recent occlusion).
  */
 import { type MaskBits, maskIou } from "../../detector/mask-bits.js";
+import { emptyMask } from "../masks/mask.js";
+import { isVisible, type Observation, setMask } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
+import { groupOf } from "./groups.js";
 
 /** Frame of an object that was never hidden. */
 export const NEVER_HIDDEN = -1;
@@ -49,4 +53,29 @@ export function findOccluded(
 function losesTo(own: number, other: number, reverse: boolean, symmetric: boolean): boolean {
   if (other <= NEVER_HIDDEN || (symmetric && own <= NEVER_HIDDEN)) return false;
   return reverse ? own < other : own > other;
+}
+
+/** Empties the masks of occluded objects, and records for each object the frame on which it was hidden last. */
+export function hideOccluded(
+  { policy, geometry, history }: TrackerParts,
+  frameIndex: number,
+  reverse: boolean,
+  observations: readonly Observation[],
+  removed: ReadonlySet<number>,
+): void {
+  const objects = observations.map(({ masklet, bits }) => {
+    const never = removed.has(masklet.id) ? BEING_REMOVED : NEVER_HIDDEN;
+    const lastHidden = history.lastHidden.get(masklet.id) ?? never;
+    return { group: groupOf(masklet, policy.detect), bits, lastHidden };
+  });
+  const occluded = findOccluded(objects, reverse, policy.overlap);
+  const empty = emptyMask(geometry.m);
+  const lastHidden = new Map<number, number>();
+  observations.forEach((observation, index) => {
+    const isHidden = occluded[index] || !isVisible(observation);
+    const { id } = observation.masklet;
+    if (!removed.has(id)) lastHidden.set(id, isHidden ? frameIndex : (objects[index]?.lastHidden as number));
+    if (occluded[index]) setMask(observation, empty);
+  });
+  history.lastHidden = lastHidden;
 }

@@ -71,7 +71,7 @@ export async function rememberTracked(
  * Remembers what the tracker itself drew, at the size of the image, without a thought for the others.
  * @param isInput as if the masks were given: the port of SAM 3 remembers so on frames on which objects are born
  */
-export async function rememberTruly(
+export async function rememberPredictions(
   { model, geometry: { m, S } }: TrackerParts,
   features: FrameFeatures,
   frameIndex: number,

@@ -9,8 +9,8 @@ import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../../detector/graph.js";
 import { createParts, type TrackerParts } from "../../../tracker/parts.js";
 import type { PolicyOverrides } from "../../../tracker/policy.js";
+import { admitDetections } from "../../../tracker/sam3/admission.js";
 import { clickSam3 } from "../../../tracker/sam3/click.js";
-import { admit } from "../../../tracker/sam3/step.js";
 import {
   areaOf,
   bankSizes,
@@ -341,14 +341,14 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     fill(parts, 9_999);
     const none = { unmatched: [], empty: [], matched: [], confirmed: new Map() };
     const detections = [0.8, 0.9].map((score) => detectionOf(score));
-    const first = admit(parts, { ...none, born: [0, 1] }, detections);
+    const first = admitDetections(parts, { ...none, born: [0, 1] }, detections);
     expect([first.admitted.map(({ score }) => score), first.dropped]).toEqual([[0.9], 1]);
     parts.history.visited.add(0);
     const click = { kind: "object", points: [[0.3, 0.3]], labels: [1] } as const;
     const prompt = { ...click, clearOldPoints: true, clearOldBoxes: true };
     const { objectId } = await clickSam3(parts, frame(0), { ...prompt, objectId: 9_999 });
     expect(objectId).toBe(9_999);
-    expect(admit(parts, { ...none, born: [0, 1] }, detections).dropped).toBe(2);
+    expect(admitDetections(parts, { ...none, born: [0, 1] }, detections).dropped).toBe(2);
     const refused = clickSam3(parts, frame(0), { ...prompt, objectId: 10_000 });
     await expect(refused).rejects.toMatchObject({ code: "object_limit" });
   });

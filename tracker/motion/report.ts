@@ -1,0 +1,25 @@
+/** The result of a frame by the motion-based rules. */
+import { isShown } from "../masklet.js";
+import { CERTAIN, isVisible, type Observation } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+import type { StepResult } from "../report.js";
+
+/** @param observations of tracked and new objects; those of objects that have ended are left out */
+export function report(
+  { registry, policy }: TrackerParts,
+  observations: readonly Observation[],
+  dropped: number,
+): StepResult {
+  const objects = observations
+    .filter(({ masklet }) => registry.get(masklet.id) === masklet)
+    .filter((observation) => isVisible(observation) && isShown(observation.masklet, policy.life))
+    .map(({ masklet, maskLogits, prediction }) => ({
+      objectId: masklet.id,
+      prob: masklet.prob,
+      maskLogits,
+      score: prediction?.score ?? CERTAIN,
+    }))
+    .sort((a, b) => a.objectId - b.objectId);
+  const tracked = registry.followed().filter(({ excluded }) => !excluded).length;
+  return { objects, stats: { tracked, dropped } };
+}

@@ -1,0 +1,15 @@
+/** One pass over the video in one direction. */
+import type { Crossing } from "./motion/crossings.js";
+
+export interface Pass {
+  /** Frames are visited in descending order. */
+  readonly reverse: boolean;
+  /** The motion-based rules have not visited a frame yet. */
+  isFresh: boolean;
+  /** Look-alikes that touch and have not come apart yet; only the motion-based rules record them. */
+  crossings: readonly Crossing[];
+}
+
+export function startPass(reverse: boolean): Pass {
+  return { reverse, isFresh: true, crossings: [] };
+}

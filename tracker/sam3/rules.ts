@@ -1,0 +1,134 @@
+/**
+ * SAM 3's rules as stages of the tracker's step.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py, and for what the policy calls differences of the port
+ * huggingface/transformers:src/transformers/models/sam3_video/modeling_sam3_video.py.
+ */
+import type { Detection } from "../../detector/detect.js";
+import type { Masklet } from "../masklet.js";
+import { scoreOf } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
+import type { TrackedObject } from "../report.js";
+import type { StepFrame, StepRules } from "../step.js";
+import { admitDetections, createObject } from "./admission.js";
+import { associateSam3, type OverlapFindings, toTrack } from "./association.js";
+import { sigmoid } from "./bucket-score.js";
+import { unconfirmedIds, updateStandings } from "./confirmation.js";
+import { updateHotStart, type Verdict } from "./hot-start.js";
+import { startObjects } from "./new-objects.js";
+import { hideOccluded } from "./occlusion.js";
+import { showNewObject, showTracked } from "./output.js";
+import { type Correction, planCorrections } from "./recondition.js";
+import { rememberPredictions, rememberTracked } from "./remember.js";
+
+export interface Sam3Association {
+  findings: OverlapFindings;
+  /** The detections that become objects, and those objects, in the order of their ids. */
+  admitted: readonly Detection[];
+  created: readonly Masklet[];
+  /** Detections for which there was no room. */
+  dropped: number;
+  /** The decision of the hot start. Objects that it removes are tracked and remembered until the end of the frame. */
+  verdict: Verdict;
+}
+
+/** By object id. */
+type Corrections = ReadonlyMap<number, Correction>;
+
+export const sam3Rules: StepRules<Sam3Association, Corrections> = {
+  detects: true,
+
+  async associate(parts, frame) {
+    const { policy, history } = parts;
+    const { index, reverse, observations, detections } = frame;
+    history.visited.add(index);
+    const findings = associateSam3(observations.map(toTrack), detections, policy);
+    const { admitted, dropped } = admitDetections(parts, findings, detections);
+    const created = admitted.map((detection) => createObject(parts, index, detection));
+    const support = {
+      ...findings,
+      unmatched: countedAsUnmatched(parts, frame, findings),
+      frameIndex: index,
+      reverse,
+      born: created.map(({ id }) => id),
+    };
+    const verdict = updateHotStart(history.hotStart, support, policy.life);
+    history.hotStart = verdict.hotStart;
+    return { findings, admitted, created, dropped, verdict };
+  },
+
+  correct: (parts, { features, index, observations, detections }, { findings }) =>
+    planCorrections(parts, features, index, observations, detections, findings),
+
+  suppressOccluded(parts, { index, reverse, observations }, { verdict }) {
+    hideOccluded(parts, index, reverse, observations, verdict.removed);
+  },
+
+  remember: (parts, { features, index, observations }, _association, corrections) =>
+    rememberTracked(parts, features, index, observations, corrections),
+
+  async startObjects(parts, { features, index, observations }, { created, admitted }) {
+    if (created.length === 0) return;
+    const masks = admitted.map(({ maskLogits }) => maskLogits);
+    await startObjects(parts, features, index, created, masks);
+    if (parts.policy.memory.retrackOnBirth)
+      await rememberPredictions(parts, features, index, observations, true);
+  },
+
+  updateObjects(parts, _frame, { findings, created, verdict }) {
+    updateStandings(parts, findings, created);
+    for (const id of verdict.removed) parts.registry.delete(id);
+  },
+
+  report(parts, { observations }, association, corrections) {
+    const { dropped, verdict } = association;
+    const correctionOf = (id: number) => {
+      const correction = corrections.get(id);
+      return correction?.isShown ? correction.detection.maskLogits : undefined;
+    };
+    const objects = [
+      ...showTracked(parts, observations, verdict.removed, correctionOf),
+      ...showCreated(parts, observations, association),
+    ];
+    return {
+      objects: objects.sort((a, b) => a.objectId - b.objectId),
+      stats: { tracked: parts.registry.all().length, dropped },
+      hiding: {
+        removed: [...verdict.removed],
+        suppressed: [...verdict.suppressed],
+        unconfirmed: parts.policy.life.maskletConfirmationEnable
+          ? unconfirmedIds(parts.history.standings)
+          : [],
+      },
+    };
+  },
+};
+
+/** Ids of the objects that count as unsupported on this frame. */
+function countedAsUnmatched(
+  { policy, registry }: TrackerParts,
+  { queries }: StepFrame,
+  { unmatched }: OverlapFindings,
+): number[] {
+  if (policy.life.countUnsearchedFrames) return unmatched;
+  const searched = new Set<number | null>(queries.map(({ concept }) => concept.key));
+  return unmatched.filter((id) => searched.has(registry.get(id)?.conceptKey ?? null));
+}
+
+/**
+ * The objects that start on this frame. With `mask.slipsOnRemoval` the list of tracked scores is longer than the list of
+ * remaining objects; its last scores then serve as the new objects' probabilities in the claim to pixels.
+ */
+function showCreated(
+  parts: TrackerParts,
+  observations: StepFrame["observations"],
+  { created, admitted, verdict }: Sam3Association,
+): TrackedObject[] {
+  return created.map((masklet, place) => {
+    const object = showNewObject(parts, masklet, admitted[place] as Detection);
+    const slipped =
+      parts.policy.mask.slipsOnRemoval && observations[observations.length - verdict.removed.size + place];
+    if (!slipped) return object;
+    return { ...object, claim: { group: object.claim?.group ?? null, prob: sigmoid(scoreOf(slipped)) } };
+  });
+}
