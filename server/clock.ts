@@ -1,8 +1,8 @@
-/** Time as the sessions see it; tests pass a clock they move by hand. */
+/** The clock of the sessions. Tests pass one that they advance by hand. */
 export interface Clock {
-  /** Milliseconds from a fixed but arbitrary moment; never goes back. */
+  /** Milliseconds from a fixed but arbitrary moment; never decreases. */
   nowMs(): number;
-  /** Calls `fire` once after `delayMs`; the returned function calls it off. */
+  /** Calls `fire` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, fire: () => void): () => void;
 }
 
@@ -10,7 +10,7 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after(delayMs, fire) {
     const timer = setTimeout(fire, delayMs);
-    // A waiting expiry must not keep a program alive that is otherwise done with the predictor.
+    // A pending expiry must not keep the process of a library user running.
     timer.unref();
     return () => clearTimeout(timer);
   },

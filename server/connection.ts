@@ -1,5 +1,5 @@
 /**
- * One client on one transport: reads requests, answers each under its request_id, closes what the client leaves behind.
+ * One client on one transport: reads requests, answers each under its request_id, releases its sessions when the client disconnects.
  *
  * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels.
  */
@@ -119,13 +119,9 @@ export function openConnection(parts: ConnectionParts): Connection {
       const { requestId, request } = message;
       track(answer(requestId, request).catch((cause) => fail(requestId, cause)));
     },
-    onBinary() {
-      track(
-        fail(
-          null,
-          new ProtocolError("binary_not_expected", "Requests are JSON text; this was a binary message."),
-        ),
-      );
+    onBinary(bytes) {
+      const message = `Requests are JSON text; got a binary message of ${bytes.length} bytes.`;
+      track(fail(null, new ProtocolError("binary_not_expected", message)));
     },
     onClose() {
       client.release().catch((error) => log.error({ err: error }, "closing a client failed"));

@@ -6,28 +6,30 @@ export interface ExpiryOptions {
   timeoutMs: number;
   /** How long before that `onWarning` is called. */
   warningMs: number;
-  /** While true, time does not count. */
+  /** While true, the session counts as used. */
   isBusy: () => boolean;
   onWarning: (expiresInMs: number) => void;
   onExpire: () => void;
 }
 
 export interface Expiry {
-  /** Starts the wait anew. */
+  /** Marks a use: the timeout starts again. */
   touch(): void;
+  /** No callback is called after it. */
   stop(): void;
 }
 
-/** Watches one session for disuse: warns once, then expires, unless it is used in between. */
+/** Expires one session after a time without use, with one warning before. A use after the warning allows another. */
 export function watchExpiry(options: ExpiryOptions): Expiry {
   const { clock, timeoutMs } = options;
   const warningMs = Math.min(options.warningMs, timeoutMs);
   let lastUseMs = clock.nowMs();
   let warned = false;
-  let callOff = clock.after(timeoutMs - warningMs, look);
+  let stopped = false;
+  let cancel = clock.after(timeoutMs - warningMs, check);
 
-  // Use only notes the time; the timer finds out when it fires. So touching costs nothing per frame.
-  function look(): void {
+  // `touch` only stores the time, so that it is cheap enough for every frame; the timer reads it when it fires.
+  function check(): void {
     if (options.isBusy()) lastUseMs = clock.nowMs();
     const leftMs = lastUseMs + timeoutMs - clock.nowMs();
     if (leftMs <= 0) {
@@ -39,7 +41,7 @@ export function watchExpiry(options: ExpiryOptions): Expiry {
       warned = true;
       options.onWarning(Math.round(leftMs));
     }
-    callOff = clock.after(warned ? leftMs : leftMs - warningMs, look);
+    if (!stopped) cancel = clock.after(warned ? leftMs : leftMs - warningMs, check);
   }
 
   return {
@@ -47,6 +49,9 @@ export function watchExpiry(options: ExpiryOptions): Expiry {
       lastUseMs = clock.nowMs();
       warned = false;
     },
-    stop: () => callOff(),
+    stop() {
+      stopped = true;
+      cancel();
+    },
   };
 }

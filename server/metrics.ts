@@ -1,8 +1,8 @@
-/** The few numbers that matter, as Prometheus text. */
+/** Counters of the server and their Prometheus text. */
 export interface Metrics {
   /** Adds to a counter; label values must come from a fixed set. */
   count(name: string, labels?: Record<string, string>, by?: number): void;
-  /** The counters and the given samples in Prometheus' text format; samples of one name follow each other. */
+  /** The counters and the given samples in Prometheus' text format. Samples with the same name must be adjacent. */
   render(current: readonly Sample[]): string;
 }
 

@@ -1,18 +1,18 @@
-/** The seam between a connection and whatever carries its messages. */
+/** The seam between a connection and the socket that carries its messages. */
 export interface Transport {
   /**
-   * Resolves when it makes sense to send more: at once while the peer keeps up, later when it reads slowly, and when it
-   * is gone. Never rejects.
+   * Sends one message: text as a string, binary as bytes, which must not change afterwards. Resolves when the sender
+   * should continue: at once while the peer keeps up, later when it reads slowly, and when it disconnects. Never rejects.
    */
-  send(text: string): Promise<void>;
-  /** Stop and go on delivering messages; a few that are on their way may still come after a pause. */
+  send(data: string | Uint8Array): Promise<void>;
+  /** Stops the delivery of messages. A few that have arrived already may still follow. */
   pause(): void;
   resume(): void;
 }
 
-/** What a transport delivers to. */
+/** Receives what a transport delivers. */
 export interface TransportListener {
   onText(text: string): void;
-  onBinary(): void;
+  onBinary(bytes: Uint8Array): void;
   onClose(): void;
 }

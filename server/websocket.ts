@@ -4,13 +4,13 @@ import type { Logger } from "./log.js";
 import type { Transport, TransportListener } from "./transport.js";
 
 export interface WebSocketOptions {
-  /** Bytes waiting to leave from which on `send` waits. */
+  /** With this many unsent bytes, `send` waits. */
   maxBufferedBytes: number;
   heartbeatIntervalMs: number;
   log: Logger;
 }
 
-/** Carries a connection's messages over a WebSocket. */
+/** Carries the messages of a connection over a WebSocket. */
 export function serveWebSocket(
   socket: WebSocket,
   open: (transport: Transport) => TransportListener,
@@ -19,17 +19,17 @@ export function serveWebSocket(
   const waiting = new Set<() => void>();
   let paused = false;
 
-  /** Lets waiting senders go on once enough has left, or when there is nobody left to wait for. */
+  /** Resumes waiting senders once enough bytes are sent, or when the socket is not open. */
   function release(): void {
     if (socket.readyState === socket.OPEN && socket.bufferedAmount >= maxBufferedBytes) return;
-    for (const go of waiting) go();
+    for (const resolve of waiting) resolve();
     waiting.clear();
   }
 
   const listener = open({
-    send(text) {
+    send(data) {
       if (socket.readyState !== socket.OPEN) return Promise.resolve();
-      socket.send(text, release);
+      socket.send(data, release);
       if (socket.bufferedAmount < maxBufferedBytes) return Promise.resolve();
       return new Promise((resolve) => waiting.add(resolve));
     },
@@ -43,48 +43,52 @@ export function serveWebSocket(
     },
   });
 
-  // Pings and pongs are not messages: they tell whether the peer is alive.
-  let heard = true;
+  let received = true;
   let silentIntervals = 0;
-  let bufferedBefore = 0;
+  let previouslyBuffered = 0;
   const heartbeat = setInterval(() => {
     const buffered = socket.bufferedAmount;
-    // A peer that takes data is alive, however slowly; one we do not listen to cannot be heard.
-    const alive = heard || buffered < bufferedBefore || (paused && buffered === 0);
+    // A peer that reads is alive, however slowly. While paused we receive no pongs, so a paused idle peer counts as alive.
+    const alive = received || buffered < previouslyBuffered || (paused && buffered === 0);
     silentIntervals = alive ? 0 : silentIntervals + 1;
-    heard = false;
-    bufferedBefore = buffered;
+    received = false;
+    previouslyBuffered = buffered;
     if (silentIntervals < FIXED_LIMITS.maxSilentHeartbeats.value) return socket.ping();
-    log.info("dropping a socket without a sign of life");
+    log.info("closing a socket without a sign of life");
     socket.close(CLOSE_CODES.noHeartbeat.code, CLOSE_CODES.noHeartbeat.reason);
     socket.terminate();
   }, heartbeatIntervalMs);
 
-  const hear = () => {
-    heard = true;
-  };
-  socket.on("message", (data: RawData, isBinary) => {
-    hear();
+  /** An exception in a listener of the socket would end the process, and with it the sessions of all clients. */
+  function guarded(handle: () => void): void {
     try {
-      if (isBinary) listener.onBinary();
-      else listener.onText(data.toString());
+      handle();
     } catch (error) {
-      // Thrown on, it would end the process and everybody's sessions.
-      log.error({ err: error }, "a message was not handled");
+      log.error({ err: error }, "an event of a socket was not handled");
       socket.close(CLOSE_CODES.internal.code, CLOSE_CODES.internal.reason);
     }
+  }
+
+  socket.on("message", (data: RawData, isBinary) => {
+    received = true;
+    guarded(() => {
+      if (isBinary) listener.onBinary(data as Buffer);
+      else listener.onText(data.toString());
+    });
   });
   socket.on("ping", (data) => {
-    hear();
-    // Pongs are not waited for; a peer that pings without reading must not pile them up.
+    received = true;
+    // A peer that sends pings without reading must not fill the buffer with pongs.
     if (socket.bufferedAmount < maxBufferedBytes) socket.pong(data);
   });
-  socket.on("pong", hear);
-  // ws closes the socket itself, with the fitting code, after a broken or too large message.
+  socket.on("pong", () => {
+    received = true;
+  });
+  // After an invalid or too large message, ws closes the socket with the matching code.
   socket.on("error", (error) => log.info({ code: (error as NodeJS.ErrnoException).code }, error.message));
   socket.on("close", () => {
     clearInterval(heartbeat);
     release();
-    listener.onClose();
+    guarded(() => listener.onClose());
   });
 }

@@ -30,9 +30,12 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
     // Node removes its own listeners from an upgraded socket.
     socket.on("error", () => socket.destroy());
     try {
-      const error = admit(request) ?? handshakeError(request);
-      if (error) refuse(socket, error);
-      else webSockets.handleUpgrade(request, socket, head, onSocket);
+      const refused = admit(request);
+      if (refused) return refuse(socket, refused);
+      const error = handshakeError(request);
+      if (!error) return webSockets.handleUpgrade(request, socket, head, onSocket);
+      log.warn({ code: error.code, url: request.url?.slice(0, 200) }, error.message);
+      refuse(socket, error);
     } catch (error) {
       log.error({ err: error }, "an upgrade failed");
       socket.destroy();

@@ -6,12 +6,12 @@ import { mediaDirectory } from "./media.js";
 import { until } from "./settle.js";
 
 export interface TestServer extends RunningServer {
-  /** `http://…` without a slash at the end. */
+  /** `http://…` without a trailing slash. */
   http: string;
-  /** A new client; whatever is still open is closed with the server. */
+  /** A new client; it is closed with the server. */
   connect(): Promise<RawClient>;
   health(): Promise<{ sessions: number }>;
-  /** Resolves when the server has noticed that all its clients are gone. */
+  /** Resolves when the server has no connection. */
   deserted(): Promise<void>;
 }
 

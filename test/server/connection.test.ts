@@ -1,4 +1,4 @@
-/** One connection on a transport that does what the test says. */
+/** One connection on a scripted transport. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ServerMessage } from "../../protocol/index.js";
 import { type Connection, openConnection } from "../../server/connection.js";
@@ -9,7 +9,7 @@ import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { atRest, until } from "../helpers/settle.js";
 
-/** Keeps what is sent; takes one message per `take`, or all of them when `open`. */
+/** Records what is sent; completes one message per `take`, or all of them when `open`. */
 function createScriptedTransport() {
   const sent: ServerMessage[] = [];
   const waiting: (() => void)[] = [];
@@ -18,8 +18,8 @@ function createScriptedTransport() {
     open: true,
     paused: false,
     take: () => waiting.shift()?.(),
-    send(text: string) {
-      sent.push(JSON.parse(text));
+    send(data: string | Uint8Array) {
+      sent.push(JSON.parse(String(data)));
       return transport.open ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve));
     },
     pause() {
@@ -67,7 +67,7 @@ async function openClicked(): Promise<void> {
   await answerTo(ask({ type: "add_prompt", session_id: "s", frame_index: 0, ...click }));
 }
 
-test("stops reading at its limit of unanswered requests, and reads on below it", async () => {
+test("stops reading at the limit of unanswered requests, and resumes below it", async () => {
   await openClicked();
   const release = engine.hold("describe");
   const get = { type: "get_session", session_id: "s" };
@@ -85,17 +85,17 @@ test("stops reading at its limit of unanswered requests, and reads on below it",
   expect(transport.paused).toBe(false);
 });
 
-test("counts errors nobody takes as unanswered, so that nonsense does not pile up", async () => {
+test("counts errors that are not sent yet as unanswered, so that invalid messages do not accumulate", async () => {
   transport.open = false;
   connection.onText("nonsense");
-  connection.onBinary();
+  connection.onBinary(Buffer.from("nonsense"));
   connection.onText("{}");
   expect(transport.paused).toBe(true);
   transport.take();
   await until(() => !transport.paused);
 });
 
-test("makes the next frame only when the last one was taken", async () => {
+test("computes the next frame only when the last one is sent", async () => {
   await openClicked();
   transport.open = false;
   ask({ type: "propagate_in_video", session_id: "s" });
@@ -110,7 +110,7 @@ test("makes the next frame only when the last one was taken", async () => {
   expect(await answerTo(ask({ type: "get_session", session_id: "s" }))).toMatchObject({ propagating: true });
 });
 
-test("tells a fault of the server from a mistake of the client, without telling what it was", async () => {
+test("reports a fault of the server as internal, without its details", async () => {
   await openClicked();
   engine.describeSession = async () => {
     throw new TypeError("cannot read /etc/secret");

@@ -22,7 +22,7 @@ test("warns, then expires after the time without use", () => {
   expect(events).toEqual(["900: 100 left", "1000: expired"]);
 });
 
-test("starts the wait anew with every use, also after the warning", () => {
+test("restarts the timeout with every use, also after the warning", () => {
   const { clock, events, expiry } = watch();
   clock.advance(800);
   expiry.touch();
@@ -47,9 +47,27 @@ test("does not count time while the session is busy", () => {
   expect(events.at(-1)).toMatch(/expired$/);
 });
 
-test("stays silent once stopped", () => {
+test("calls nothing once stopped", () => {
   const { clock, events, expiry } = watch();
   expiry.stop();
   clock.advance(5000);
   expect(events).toEqual([]);
+});
+
+test("calls nothing once stopped by its own warning", () => {
+  const clock = createFakeClock();
+  const events: string[] = [];
+  const expiry = watchExpiry({
+    clock,
+    timeoutMs: 1000,
+    warningMs: 100,
+    isBusy: () => false,
+    onWarning: () => {
+      events.push("warned");
+      expiry.stop();
+    },
+    onExpire: () => events.push("expired"),
+  });
+  clock.advance(5000);
+  expect(events).toEqual(["warned"]);
 });

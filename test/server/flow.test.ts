@@ -1,4 +1,4 @@
-/** What happens in which order, with an engine that waits when told to, over real sockets and real clips. */
+/** The order of events, with a scripted engine that the test can hold, over real sockets and real clips. */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RawClient } from "../helpers/client.js";
@@ -33,7 +33,7 @@ const prompt = (frame_index: number, more = {}) => ({
 const propagate = { type: "propagate_in_video", session_id: "s" };
 const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
 
-test("takes requests that are sent without waiting in the order in which they were sent", async () => {
+test("answers pipelined requests in the order in which they were sent", async () => {
   client.send(start("s"));
   client.send(prompt(3));
   client.send(prompt(1));
@@ -63,14 +63,14 @@ test("applies a prompt between two frames of a running propagation", async () =>
   expect(frames.map((frame) => frame.outputs.out_obj_ids)).toEqual([[0], [0, 8], [0, 8], [0, 8]]);
 });
 
-test("gives the engine one frame ahead of the one it is at", async () => {
+test("gives the engine one frame ahead of the current one", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const release = engine.hold("step");
   const stream = client.send({ ...propagate, max_frame_num_to_track: 5 });
   await engine.called("step 0");
   await until(() => engine.given.length > 1);
-  // Time enough for more frames to be decoded, had anybody asked for them.
+  // Enough time to decode further frames, if the session requested them.
   await delay(200);
   expect(engine.given).toEqual([0, 1]);
   release();
@@ -78,7 +78,7 @@ test("gives the engine one frame ahead of the one it is at", async () => {
   expect(engine.given).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
-test("takes no further step once a cancel is answered", async () => {
+test("computes no further frame once a cancel is answered", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const release = engine.hold("step");
@@ -104,7 +104,7 @@ test("cancels a propagation that has not begun yet", async () => {
   expect(steps()).toBe(0);
 });
 
-test("ends the stream on reset, and starts afresh", async () => {
+test("ends the stream on reset, and starts again", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const stream = client.send(propagate);
@@ -116,10 +116,10 @@ test("ends the stream on reset, and starts afresh", async () => {
   expect((await client.expectError(propagate)).code).toBe("nothing_prompted");
 });
 
-test("leaves out objects below the asked probability", async () => {
+test("leaves out objects below the requested probability", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
-  const improbable = { obj_id: 99 }; // the scripted engine gives it 0.3
+  const improbable = { obj_id: 99 }; // The scripted engine gives it a probability of 0.3.
   const shown = async (more: object) => {
     const answer = await client.expectResponse(prompt(0, { ...improbable, ...more }));
     return (answer.outputs as { out_obj_ids: number[] }).out_obj_ids;
@@ -134,7 +134,7 @@ test("leaves out objects below the asked probability", async () => {
   expect(await ids({ output_prob_thresh: 0 })).toEqual([0, 99]);
 });
 
-test("limits sessions per client and of all clients together, and makes room again", async () => {
+test("limits sessions per client and of all clients together, and accepts new ones after a close", async () => {
   await client.expectResponse(start("a"));
   await client.expectResponse(start("b"));
   expect(await client.expectError(start("c"))).toMatchObject({ code: "session_limit", retryable: true });
@@ -145,7 +145,7 @@ test("limits sessions per client and of all clients together, and makes room aga
   await third.expectResponse(start("a"));
 });
 
-test("gives a place back when a start fails", async () => {
+test("does not count a session that failed to start", async () => {
   for (let i = 0; i < 5; i++) {
     const error = await client.expectError({
       type: "start_session",
@@ -157,7 +157,7 @@ test("gives a place back when a start fails", async () => {
   await client.expectResponse(start("s"));
 });
 
-test("leaves nothing of a client that vanishes while its session is being started", async () => {
+test("cleans up after a client that disconnects while its session starts", async () => {
   const release = engine.hold("open");
   client.send(start("s"));
   await engine.called("open");
@@ -169,7 +169,7 @@ test("leaves nothing of a client that vanishes while its session is being starte
   await until(() => ffmpegChildren().length === 0);
 });
 
-test("leaves nothing of a client that vanishes in the middle of a prompt", async () => {
+test("cleans up after a client that disconnects in the middle of a prompt", async () => {
   await client.expectResponse(start("s"));
   const release = engine.hold("prompt");
   client.send(prompt(40));
@@ -181,7 +181,7 @@ test("leaves nothing of a client that vanishes in the middle of a prompt", async
   expect((await server.health()).sessions).toBe(0);
 });
 
-test("tells the client when the inference process dies, and serves the next session", async () => {
+test("reports the death of the inference process to the client, and serves the next session", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   engine.hold("step");
@@ -198,7 +198,7 @@ test("tells the client when the inference process dies, and serves the next sess
   await client.expectResponse(start("s"));
 });
 
-test("takes no steps ahead of a client that stops reading, and sends it every frame later", async () => {
+test("computes no frames ahead of a client that stops reading, and sends every frame later", async () => {
   const heavy = createScriptedEngine({ maskBytes: 400_000 });
   const slow = await startTestServer({ maxBufferedBytes: 100_000 }, { engine: heavy });
   const reader = await slow.connect();
@@ -223,7 +223,7 @@ test("takes no steps ahead of a client that stops reading, and sends it every fr
   await slow.close();
 });
 
-test("lets go of a client that stops reading and then vanishes", async () => {
+test("cleans up after a client that stops reading and then disconnects", async () => {
   const heavy = createScriptedEngine({ maskBytes: 400_000 });
   const slow = await startTestServer({ maxBufferedBytes: 100_000 }, { engine: heavy });
   const reader = await slow.connect();
@@ -240,7 +240,7 @@ test("lets go of a client that stops reading and then vanishes", async () => {
   await slow.close();
 });
 
-test("drops a socket that gives no sign of life", async () => {
+test("closes a socket without a sign of life", async () => {
   const strict = await startTestServer({ heartbeatIntervalMs: 100 }, { engine: createScriptedEngine() });
   const [dead, alive] = [await strict.connect(), await strict.connect()];
   await dead.expectResponse(start("s"));

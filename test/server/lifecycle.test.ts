@@ -1,4 +1,4 @@
-/** Ends: of the inference process, of clients, of idle sessions, of the server. */
+/** How the inference process, clients, idle sessions and the server end. */
 import { expect, onTestFinished, test } from "vitest";
 import type { ServerOptions } from "../../server/config.js";
 import type { PredictorParts } from "../../server/predictor.js";
@@ -18,7 +18,7 @@ async function start(options: ServerOptions = {}, parts: PredictorParts = {}): P
   return server;
 }
 
-/** A session on the long clip with one click; the answer to its start. */
+/** Starts a session on the long clip with one click; returns its id. */
 async function openClicked(client: RawClient): Promise<string> {
   const resource_path = await makeLong();
   const { session_id } = await client.expectResponse({ type: "start_session", resource_path });
@@ -34,7 +34,7 @@ async function streaming(client: RawClient): Promise<{ session_id: string; strea
   return { session_id, stream };
 }
 
-test("survives the death of the inference process, and ends it with the server", async () => {
+test("replaces an inference process that dies, and ends it with the server", async () => {
   const server = await start();
   const client = await server.connect();
   const { session_id, stream } = await streaming(client);
@@ -53,14 +53,14 @@ test("survives the death of the inference process, and ends it with the server",
   expect(second).not.toBe(first);
   expect(server.predictor.stats().engine?.restarts).toBe(1);
 
-  // A client that vanishes in the middle of a stream leaves nothing behind.
+  // A client that disconnects in the middle of a stream leaves no session and no decoder.
   const vanishing = await server.connect();
   await streaming(vanishing);
   vanishing.vanish();
   await until(async () => (await server.health()).sessions === 1);
   await until(() => ffmpegChildren().length === 0);
-  // The engine serves one call after the other: a prompt waits for the frame that was being made when the client
-  // vanished, and after it nothing but prompts may add frames.
+  // The engine serves one call after the other: a prompt waits for the frame that was being computed at the disconnect,
+  // and after it only prompts may add frames.
   const made = () => server.predictor.stats().engine?.frames as number;
   await openClicked(client);
   const settled = made();
@@ -93,7 +93,7 @@ test("ends streams with shutting_down and sockets with 1001 when it stops", asyn
   await server.close();
 });
 
-test("stops although a client does not read and the model is stuck", async () => {
+test("stops although a client does not read and the model does not answer", async () => {
   const engine = createScriptedEngine({ maskBytes: 400_000 });
   const server = await start({ maxBufferedBytes: 1000, shutdownGraceMs: 50 }, { engine });
   const reader = await server.connect();
@@ -111,7 +111,7 @@ test("stops although a client does not read and the model is stuck", async () =>
   reader.vanish();
 });
 
-test("warns of an idle session, ends it, and keeps one that is used", async () => {
+test("warns of an idle session, expires it, and keeps one that is used", async () => {
   const clock = createFakeClock();
   const engine = createScriptedEngine();
   const server = await start({ idleTimeoutMs: 10_000, expiryWarningMs: 1000 }, { engine, clock });
@@ -148,7 +148,7 @@ test("does not expire a session in the middle of a stream", async () => {
   await client.expectResponse({ type: "get_session", session_id });
 });
 
-test("refuses to start on a port that is taken, and leaves nothing behind", async () => {
+test("fails to start on a port in use, and closes the engine", async () => {
   const server = await start({}, { engine: createScriptedEngine() });
   const engine = createScriptedEngine();
   await expect(start({ port: server.port }, { engine })).rejects.toThrow(/EADDRINUSE/);
