@@ -34,7 +34,35 @@ export function groupBySize<T>(items: readonly T[], selectionOf: (item: T) => Se
   return [...groups.values()];
 }
 
-/** A packed buffer and what lies in each of its slots. */
+/**
+ * The slot of each memory among those of its object. It follows from the selection alone, never from earlier calls: the
+ * graph sums over slots in order, so another order changes the last bits of its outputs.
+ *
+ * Conditioning memories come first, in their order. Tracked frames share the other slots as a ring, by frame index: while
+ * their window moves on, each memory keeps its slot.
+ */
+export function assignSlots(memories: Selection["memories"]): number[] {
+  const isTracked = ({ entry }: Selection["memories"][number]) => entry.kind === "recent";
+  const ringSize = memories.filter(isTracked).length;
+  const first = memories.length - ringSize;
+  const slots = new Array<number>(memories.length);
+  let next = 0;
+  memories.forEach((memory, index) => {
+    if (!isTracked(memory)) slots[index] = next++;
+  });
+  const frameOf = (index: number) => (memories[index] as Selection["memories"][number]).entry.frameIndex;
+  const tracked = [...memories.keys()].filter((index) => slots[index] === undefined);
+  const taken = new Set<number>();
+  for (const index of tracked.sort((a, b) => frameOf(a) - frameOf(b))) {
+    let place = frameOf(index) % ringSize;
+    while (taken.has(place)) place = (place + 1) % ringSize;
+    taken.add(place);
+    slots[index] = first + place;
+  }
+  return slots;
+}
+
+/** A packed buffer and the memory in each of its slots. */
 interface Arena {
   /** [B, M, T, Dm] */
   memory: Float32Array;
@@ -42,9 +70,9 @@ interface Arena {
 }
 
 /**
- * Memories are large and on each frame all but one per object are the same as before. Their order is free, so what is still
- * wanted stays where it lies in the buffer of the last call, and only what is new is copied, into the slots of what is not.
- * @returns a packer; what it returns is valid until it packs the same objects again
+ * Memories are large, and from one frame to the next all but one per object stay the same. The packer therefore keeps the
+ * buffer of the last call and copies only the memories that changed.
+ * @returns a packer; its result is valid until it packs the same objects again
  */
 export function createMemoryPacker({
   T,
@@ -76,20 +104,13 @@ export function createMemoryPacker({
     const pointers = new Float32Array(B * P * D);
     const dts = new Float32Array(B * P);
     group.forEach((selection, b) => {
-      const wanted = selection.memories.map(({ entry }) => entry.memory);
-      const free: number[] = [];
-      for (let slot = b * M; slot < (b + 1) * M; slot++) {
-        const held = arena.slots[slot];
-        if (held === undefined || !wanted.includes(held)) free.push(slot);
-      }
-      selection.memories.forEach(({ entry: { memory }, row }) => {
-        let slot = arena.slots.indexOf(memory, b * M);
-        if (slot < 0 || slot >= (b + 1) * M) {
-          slot = free.shift() as number;
-          arena.slots[slot] = memory;
-          arena.memory.set(memory, slot * tokens);
-        }
+      const slots = assignSlots(selection.memories);
+      selection.memories.forEach(({ entry: { memory }, row }, index) => {
+        const slot = b * M + (slots[index] as number);
         rows[slot] = row;
+        if (arena.slots[slot] === memory) return;
+        arena.slots[slot] = memory;
+        arena.memory.set(memory, slot * tokens);
       });
       selection.pointers.forEach(({ pointer, dt }, slot) => {
         pointers.set(pointer, (b * P + slot) * D);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MemoryEntry } from "../../memory/bank.js";
-import { createMemoryPacker, groupBySize } from "../../memory/pack-tensors.js";
+import { assignSlots, createMemoryPacker, groupBySize } from "../../memory/pack-tensors.js";
 import type { Selection } from "../../memory/select.js";
 
 const widths = { T: 2, Dm: 3, D: 2 };
@@ -12,7 +12,7 @@ function selection(
 ): Selection {
   return {
     memories: memories.map(([value, row]) => ({
-      entry: { memory: new Float32Array(6).fill(value) } as MemoryEntry,
+      entry: { memory: new Float32Array(6).fill(value), kind: "born", frameIndex: value } as MemoryEntry,
       row,
     })),
     pointers: pointers.map(([value, dt]) => ({ pointer: new Float32Array(2).fill(value), dt })),
@@ -73,8 +73,11 @@ describe("packing memories", () => {
     expect([pointers.dims, pointers.data.length]).toEqual([[1, 0, 2], 0]);
   });
 
-  it("copies only what is new, whatever slot it lands in", () => {
-    const entries = [1, 2, 3, 4].map((value) => ({ memory: new Float32Array(6).fill(value) }) as MemoryEntry);
+  const entry = (value: number, frameIndex: number, kind: MemoryEntry["kind"] = "recent") =>
+    ({ memory: new Float32Array(6).fill(value), frameIndex, kind }) as MemoryEntry;
+
+  it("copies only the memories that are new", () => {
+    const entries = [entry(1, 0, "prompted"), entry(2, 2), entry(3, 1), entry(4, 3)];
     const of = (...slots: [entry: number, row: number][]): Selection => ({
       memories: slots.map(([index, row]) => ({ entry: entries[index] as MemoryEntry, row })),
       pointers: [],
@@ -97,15 +100,52 @@ describe("packing memories", () => {
     ]);
   });
 
+  it("gives each memory a slot that follows from the selection alone", () => {
+    const conditioning = [entry(0, 9, "prompted"), entry(0, 4, "born")];
+    const slotsOf = (frames: number[]) =>
+      assignSlots(
+        [...conditioning, ...frames.map((index) => entry(0, index))].map((one) => ({ entry: one, row: 0 })),
+      );
+    const newestFirst = (last: number) => Array.from({ length: 6 }, (_, age) => last - age);
+    expect(slotsOf([])).toEqual([0, 1]);
+    for (const last of [20, 21, 22]) {
+      const slots = slotsOf(newestFirst(last));
+      expect(slots.slice(0, 2)).toEqual([0, 1]);
+      // A frame keeps its slot while the window moves.
+      expect(slots.slice(2)).toEqual(newestFirst(last).map((index) => 2 + (index % 6)));
+    }
+    // Frames that meet in the ring: the later one moves on.
+    expect(slotsOf([12, 6, 0])).toEqual([0, 1, 4, 3, 2]);
+  });
+
+  it("gives the same tensors whatever it packed before", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uniqueArray(fc.nat(30), { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 8 }),
+        (calls) => {
+          const pool = Array.from({ length: 31 }, (_, index) =>
+            entry(index, index, index < 3 ? "born" : "recent"),
+          );
+          const pack = createMemoryPacker(widths);
+          for (const frames of calls) {
+            const memories = frames.map((index) => ({ entry: pool[index] as MemoryEntry, row: index }));
+            const { memory, memory_t } = pack([{ memories, pointers: [] }]);
+            expect({ memory, memory_t }).toEqual({
+              memory: createMemoryPacker(widths)([{ memories, pointers: [] }]).memory,
+              memory_t: createMemoryPacker(widths)([{ memories, pointers: [] }]).memory_t,
+            });
+          }
+        },
+      ),
+    );
+  });
+
   it("gives each object its own memories however objects are put together", () => {
     const object = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 6 })), {
       minLength: 3,
       maxLength: 3,
     });
-    const pool = Array.from(
-      { length: 10 },
-      (_, value) => ({ memory: new Float32Array(6).fill(value) }) as MemoryEntry,
-    );
+    const pool = Array.from({ length: 10 }, (_, value) => entry(value, value));
     fc.assert(
       fc.property(
         fc.array(fc.array(object, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 }),
