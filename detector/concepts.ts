@@ -18,6 +18,7 @@ export interface Exemplar {
   label: ExemplarLabel;
 }
 
+/** Never changed in place: new exemplars make a new concept with the same key. */
 export interface Concept {
   /** Never reused within a session. */
   readonly key: number;
@@ -28,7 +29,7 @@ export interface Concept {
   /** int32 [L], 1 on tokens */
   readonly textMask: Int32Array;
   /** Boxes drawn by the user, by frame index. */
-  readonly exemplars: Map<number, readonly Exemplar[]>;
+  readonly exemplars: ReadonlyMap<number, readonly Exemplar[]>;
 }
 
 export interface ConceptSource {
@@ -48,6 +49,12 @@ export interface ConceptRequest {
   frameIndex: number;
 }
 
+/** The concepts of a session as plain data. */
+export interface ConceptsSnapshot {
+  concepts: readonly Concept[];
+  nextKey: number;
+}
+
 /** The concepts of one session. */
 export interface ConceptList {
   readonly all: readonly Concept[];
@@ -60,10 +67,14 @@ export interface ConceptList {
   /** The same, and all others are forgotten. */
   replaceAll(request: ConceptRequest): Promise<Concept>;
   clear(): void;
+  /** Shares concepts and their text features with the list, which changes neither in place. */
+  snapshot(): ConceptsSnapshot;
+  /** Replaces all concepts. */
+  restore(snapshot: ConceptsSnapshot): void;
 }
 
 export function createConceptList(source: ConceptSource): ConceptList {
-  let concepts: Concept[] = [];
+  let concepts: readonly Concept[] = [];
   let nextKey = 0;
 
   async function create(phrase: string | null): Promise<Concept> {
@@ -72,8 +83,8 @@ export function createConceptList(source: ConceptSource): ConceptList {
   }
 
   function show(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
-    if (exemplars.length > 0) concept.exemplars.set(frameIndex, exemplars);
-    return concept;
+    if (exemplars.length === 0) return concept;
+    return { ...concept, exemplars: new Map([...concept.exemplars, [frameIndex, exemplars]]) };
   }
 
   return {
@@ -83,7 +94,11 @@ export function createConceptList(source: ConceptSource): ConceptList {
     async add(request) {
       const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
       const known = concepts.find((concept) => phrase !== null && concept.phrase === phrase);
-      if (known) return show(known, request);
+      if (known) {
+        const shown = show(known, request);
+        concepts = concepts.map((concept) => (concept === known ? shown : concept));
+        return shown;
+      }
       const concept = show(await create(phrase), request);
       concepts = [...concepts, concept];
       return concept;
@@ -96,6 +111,10 @@ export function createConceptList(source: ConceptSource): ConceptList {
     },
     clear() {
       concepts = [];
+    },
+    snapshot: () => ({ concepts, nextKey }),
+    restore(snapshot) {
+      ({ concepts, nextKey } = snapshot);
     },
   };
 }

@@ -11,23 +11,31 @@
  */
 export type MemoryKind = "prompted" | "born" | "reconditioned" | "recent";
 
+/** Never changed in place: see {@link MemoryBank.amend}. */
 export interface MemoryEntry {
-  frameIndex: number;
-  kind: MemoryKind;
-  /** float32 [T, Dm], as `remember` gave it */
-  memory: Float32Array;
+  readonly frameIndex: number;
+  readonly kind: MemoryKind;
+  /** float32 [T, Dm]: the output of `remember`. */
+  readonly memory: Float32Array;
   /** float32 [D] */
-  pointer: Float32Array;
-  /** float32 [m, m]: the object's mask on that frame */
-  maskLogits: Float32Array;
-  /** Object score logit; above 0 the object is there. */
-  score: number;
-  /** Whether the object was seen on that frame. */
-  present: boolean;
-  /** How good a look at the object a tracked frame was, 0..1; frames that were given, or conditioned once, have none. */
-  trackScore?: number;
+  readonly pointer: Float32Array;
+  /** float32 [m, m]: the object's mask on that frame. */
+  readonly maskLogits: Float32Array;
+  /** Object score logit; above 0 the object is present. */
+  readonly score: number;
+  /** Whether the object is visible on that frame. */
+  readonly present: boolean;
+  /** Quality of a tracked frame as a memory, 0..1; absent for frames that are or were conditioning frames. */
+  readonly trackScore?: number;
   /** Later clicks on the frame no longer start from its mask. */
-  maskSpent?: true;
+  readonly maskSpent?: true;
+}
+
+/** The content of a bank as plain data. */
+export interface BankSnapshot {
+  conditioning: readonly MemoryEntry[];
+  recent: readonly MemoryEntry[];
+  pointers: readonly PointerEntry[];
 }
 
 export type PointerEntry = Pick<MemoryEntry, "frameIndex" | "pointer" | "trackScore">;
@@ -54,6 +62,12 @@ export interface MemoryBank {
   readonly pointers: readonly PointerEntry[];
   /** Adds a memory, replacing what was known of its frame and letting go of what the limits leave no room for. */
   add(entry: MemoryEntry): void;
+  /**
+   * Changes the memory of a frame. The old entry stays as it is: snapshots share entries with the bank.
+   * @returns the new entry
+   * @throws RangeError when the bank has no memory of the frame
+   */
+  amend(frameIndex: number, changes: Partial<Omit<MemoryEntry, "frameIndex">>): MemoryEntry;
   /** The memory of one frame. */
   at(frameIndex: number): MemoryEntry | undefined;
   /** The memory closest in time; the earlier one when two are equally close. */
@@ -74,12 +88,16 @@ export interface MemoryBank {
   spendMasksAround(frameIndex: number, distance: number): void;
   /** Keeps as little as the object can be found again with: its prompts, or else its first conditioning memory. */
   condense(): void;
+  /** Shares entries and tensors with the bank, which changes neither in place. */
+  snapshot(): BankSnapshot;
 }
 
-export function createMemoryBank(limits: BankLimits): MemoryBank {
-  let conditioning: MemoryEntry[] = [];
-  let recent: MemoryEntry[] = [];
-  let pointers: PointerEntry[] = [];
+/** @param content what the bank contains at first; empty when absent */
+export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): MemoryBank {
+  // The arrays are replaced on every change, never changed in place: snapshots share them.
+  let conditioning: readonly MemoryEntry[] = content?.conditioning ?? [];
+  let recent: readonly MemoryEntry[] = content?.recent ?? [];
+  let pointers: readonly PointerEntry[] = content?.pointers ?? [];
 
   const elsewhere = (frameIndex: number) => (entry: { frameIndex: number }) =>
     entry.frameIndex !== frameIndex;
@@ -131,6 +149,15 @@ export function createMemoryBank(limits: BankLimits): MemoryBank {
         conditioning = trimConditioning([...conditioning, entry], limits);
       }
     },
+    amend(frameIndex, changes) {
+      const known = this.at(frameIndex);
+      if (!known) throw new RangeError(`the bank has no memory of frame ${frameIndex}`);
+      const amended = { ...known, ...changes };
+      const amend = (entry: MemoryEntry) => (entry === known ? amended : entry);
+      conditioning = conditioning.map(amend);
+      recent = recent.map(amend);
+      return amended;
+    },
     at(frameIndex) {
       const same = (entry: MemoryEntry) => entry.frameIndex === frameIndex;
       return conditioning.find(same) ?? recent.find(same);
@@ -179,6 +206,7 @@ export function createMemoryBank(limits: BankLimits): MemoryBank {
       const prompted = conditioning.filter((entry) => entry.kind === "prompted");
       conditioning = prompted.length > 0 ? prompted : conditioning.slice(0, 1);
     },
+    snapshot: () => ({ conditioning, recent, pointers }),
   };
 }
 
@@ -200,7 +228,7 @@ function keepNearest<E extends { frameIndex: number }>(entries: E[], frameIndex:
  * Corrections by the detector go first, oldest first. Then the oldest of the rest, except that the first memory stays:
  * it is the one that says which thing this is.
  */
-function trimConditioning(entries: MemoryEntry[], limits: BankLimits): MemoryEntry[] {
+function trimConditioning(entries: readonly MemoryEntry[], limits: BankLimits): MemoryEntry[] {
   const kept = [...entries];
   const isCorrection = (entry: MemoryEntry) => entry.kind === "reconditioned";
   while (kept.filter(isCorrection).length > limits.reconditioned)

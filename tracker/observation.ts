@@ -12,7 +12,7 @@ export const CERTAIN = 10;
 export interface Observation {
   readonly masklet: Masklet;
   /** What the object is known to be on this frame from a prompt or its birth; null when it was tracked. */
-  readonly stored: MemoryEntry | null;
+  stored: MemoryEntry | null;
   /** The tracker's answer; null for a stored or a new object. */
   readonly prediction: Prediction | null;
   /** The detection that belongs to it. */

@@ -1,16 +1,23 @@
-/** The masks of visited frames, as runs: what a propagation shows that asks no model. */
+/** The masks of visited frames, as run lengths: a propagation in fetch mode shows them without running the model. */
 import type { RenderedObject } from "./masks/render.js";
 
 export interface OutputCache {
   set(frameIndex: number, objects: readonly RenderedObject[]): void;
   get(frameIndex: number): readonly RenderedObject[] | undefined;
   has(frameIndex: number): boolean;
-  /** Takes an object out of every frame. */
+  /** Removes an object from every frame. */
   removeObject(objectId: number): void;
   clear(): void;
+  /** Shares the objects of each frame, which are never changed in place. */
+  snapshot(): OutputCacheSnapshot;
+  /** Replaces all frames. */
+  restore(snapshot: OutputCacheSnapshot): void;
 }
 
-/** @param maxFrames beyond which the frame that was set longest ago is forgotten */
+/** The objects of each frame, by frame index; the frame that was set longest ago comes first. */
+export type OutputCacheSnapshot = ReadonlyMap<number, readonly RenderedObject[]>;
+
+/** @param maxFrames beyond which the frame that was set longest ago is dropped */
 export function createOutputCache(maxFrames: number): OutputCache {
   const frames = new Map<number, readonly RenderedObject[]>();
   return {
@@ -36,5 +43,10 @@ export function createOutputCache(maxFrames: number): OutputCache {
       }
     },
     clear: () => frames.clear(),
+    snapshot: () => new Map(frames),
+    restore(snapshot) {
+      frames.clear();
+      for (const [frameIndex, objects] of snapshot) frames.set(frameIndex, objects);
+    },
   };
 }

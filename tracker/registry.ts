@@ -1,10 +1,22 @@
 /** The objects of one session: who exists, under which id, and how many there may be. */
-import { createMemoryBank } from "../memory/bank.js";
+import { type BankSnapshot, createMemoryBank } from "../memory/bank.js";
 import type { BankRules } from "../memory/select.js";
-import { createMasklet, type Masklet } from "./masklet.js";
+import { createMasklet, type Masklet, type PromptState } from "./masklet.js";
 import type { TrackerPolicy } from "./policy.js";
 
 export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion" | "confirmed">;
+
+/** An object as plain data. */
+export interface MaskletSnapshot extends Omit<Masklet, "bank" | "prompts"> {
+  bank: BankSnapshot;
+  prompts: ReadonlyMap<number, PromptState>;
+}
+
+export interface RegistrySnapshot {
+  /** By ascending id. */
+  masklets: readonly MaskletSnapshot[];
+  nextId: number;
+}
 
 export interface Registry {
   /** By ascending id. */
@@ -23,8 +35,11 @@ export interface Registry {
   delete(id: number): void;
   /** Forgets the oldest given-up objects beyond the limit. */
   trim(): void;
-  /** Forgets everybody and starts ids again. */
+  /** Deletes all objects and starts ids again. */
   clear(): void;
+  snapshot(): RegistrySnapshot;
+  /** Replaces all objects. */
+  restore(snapshot: RegistrySnapshot): void;
 }
 
 /** Given-up objects whose ids are kept for another pass. Higher: more of them can return. Lower: less memory. */
@@ -76,6 +91,22 @@ export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry
     clear() {
       masklets.clear();
       nextId = 0;
+    },
+    snapshot: () => ({
+      masklets: all().map((masklet) => ({
+        ...masklet,
+        bank: masklet.bank.snapshot(),
+        prompts: new Map(masklet.prompts),
+      })),
+      nextId,
+    }),
+    restore(snapshot) {
+      masklets.clear();
+      for (const { bank: content, prompts, ...masklet } of snapshot.masklets) {
+        const own = { bank: createMemoryBank(limits, content), prompts: new Map(prompts) };
+        masklets.set(masklet.id, { ...masklet, ...own });
+      }
+      nextId = snapshot.nextId;
     },
   };
 }

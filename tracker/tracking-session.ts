@@ -1,6 +1,9 @@
 /**
- * One session in the inference process: a tracker, and what is known of every frame it has visited. Decides what a
- * propagation does, holds frames back for the hot start, and shows again what was shown before.
+ * One session in the inference process: a tracker, and the masks of the frames it has visited. It decides what a
+ * propagation computes, delays frames for the hot start, and shows visited frames again.
+ *
+ * A request that fails leaves the session as it was. The session's own state changes only after everything that can fail,
+ * and the tracker is restored from a snapshot.
  */
 import type { RunGraph } from "../detector/graph.js";
 import { type EmissionBuffer, emit, emptyBuffer } from "./emission.js";
@@ -11,6 +14,7 @@ import { createOutputCache } from "./output-cache.js";
 import type { TrackerPolicy } from "./policy.js";
 import { PromptError } from "./prompts.js";
 import { type Action, choosePropagation, type ModePlan } from "./propagation-mode.js";
+import type { SessionSnapshot } from "./snapshot.js";
 import type { Prompt, PromptResult, StepResult, VideoTracker } from "./video-tracker.js";
 
 export interface TrackingSessionParts {
@@ -33,73 +37,125 @@ export interface TrackingSession {
   ): Promise<{ output: FrameOutput } & Pick<PromptResult, "objectId" | "semanticLogits">>;
   predict: VideoTracker["predict"];
   beginPropagation(pass: PassRequest): Promise<PassStart>;
-  /** A frame that will be stepped to soon: what can be done ahead of its turn is begun. */
+  /** Starts to encode a frame that will be stepped to soon. */
   prepare(frame: Frame): void;
-  /** @returns the frames that may be shown now, in the order of travel: none, one, or at the end many */
+  /**
+   * After a failure the session is as before, so the same step can be tried again.
+   * @returns the frames that may be shown now, in the order of travel: none, one, or at the end many
+   */
   step(frame: Frame): Promise<FrameOutput[]>;
-  /** What is known of a frame; nothing is asked of the model. */
+  /** Shows a visited frame without running the model; a frame that was not visited has no objects. */
   fetch(frameIndex: number): FrameOutput;
   /** @returns false when there is no such object */
   removeObject(objectId: number): boolean;
   reset(): void;
   describe(): { concepts: string[]; objectIds: number[] };
-  /** What a propagation was made of so far, oldest first. */
+  /** What decides the mode of the next propagation, oldest first. */
   readonly history: readonly Action[];
+  /** Everything that decides the next frames; see `tracker/snapshot.ts`. Not while another call runs. */
+  snapshot(): SessionSnapshot;
 }
 
 const FULL: ModePlan = { mode: "full", objectIds: [] };
+const NO_PASS: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, startFrame: null };
 
-export function createTrackingSession(parts: TrackingSessionParts): TrackingSession {
+/** A frame at the size of the video. */
+interface Drawn {
+  frameIndex: number;
+  rendered: readonly RenderedObject[];
+  stats: FrameOutput["stats"];
+}
+
+/** @param snapshot where the session continues, its tracker included; it starts anew when absent */
+export function createTrackingSession(
+  parts: TrackingSessionParts,
+  snapshot?: SessionSnapshot,
+): TrackingSession {
   const { tracker, policy, run, m, video } = parts;
   const { propagationModes, cachedFrames } = policy.session;
   const cache = createOutputCache(cachedFrames || Number.POSITIVE_INFINITY);
-  let history: Action[] = [];
-  let buffer: EmissionBuffer<StepResult> = emptyBuffer();
-  let plan = FULL;
-  let pass: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, startFrame: null };
+  let history: readonly Action[] = snapshot?.actions ?? [];
+  let buffer: EmissionBuffer<StepResult> = snapshot?.buffer ?? emptyBuffer();
+  let plan = snapshot?.plan ?? FULL;
+  let pass = snapshot?.pass ?? NO_PASS;
+  if (snapshot) {
+    tracker.restore(snapshot.tracker);
+    cache.restore(snapshot.outputs);
+  }
 
   const note = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
     if (propagationModes) history = [...history, { kind, frameIndex, objectIds }];
   };
 
-  function assemble(frameIndex: number, rendered: readonly RenderedObject[], stats: FrameOutput["stats"]) {
+  function assemble({ frameIndex, rendered, stats }: Drawn) {
     const apart = policy.session.clicksAreTrackedPlainly && tracker.concepts().length === 0;
     const rules = apart ? { ...policy.mask, objectWiseNonOverlap: false } : policy.mask;
     return assembleFrame(rendered, video, frameIndex, stats, rules);
   }
 
-  /** Shows a frame as a step left it, and keeps it for later. */
-  async function show(frameIndex: number, result: StepResult, hidden: ReadonlySet<number>) {
-    const shown = result.objects.filter(({ objectId }) => !hidden.has(objectId));
-    const rendered = await renderObjects(run, m, video, shown);
-    if (propagationModes) cache.set(frameIndex, rendered);
-    return assemble(frameIndex, rendered, result.stats);
+  /** Renders the objects of a step, without those hidden. */
+  async function draw(
+    frameIndex: number,
+    { objects, stats }: StepResult,
+    hidden: ReadonlySet<number> = new Set(),
+  ): Promise<Drawn> {
+    const shown = objects.filter(({ objectId }) => !hidden.has(objectId));
+    return { frameIndex, rendered: await renderObjects(run, m, video, shown), stats };
   }
 
-  /** Shows a frame on which only some objects are new. */
-  async function showPartly(frameIndex: number, result: StepResult) {
-    const known = cache.get(frameIndex);
+  /** Keeps a frame for later propagations, and returns what is shown of it. */
+  function show(drawn: Drawn): FrameOutput {
+    if (propagationModes) cache.set(drawn.frameIndex, drawn.rendered);
+    return assemble(drawn);
+  }
+
+  /** A step of a partial propagation: the tracked objects are new on the frame, the others stay as they were. */
+  async function stepPartly(frame: Frame): Promise<FrameOutput> {
+    const known = cache.get(frame.index);
     if (!known && policy.session.clickNeedsVisitedFrame) {
       throw new PromptError(
         "nothing_prompted",
-        `Corrected objects are only tracked over frames that were visited, and frame ${frameIndex} was not.`,
+        `Corrected objects are only tracked over frames that were visited, and frame ${frame.index} was not.`,
       );
     }
-    const fresh = await renderObjects(run, m, video, result.objects);
     const redone = new Set(plan.objectIds);
+    const { rendered, stats } = await draw(frame.index, await tracker.step(frame, tracked()));
     const others = (known ?? []).filter(({ objectId }) => !redone.has(objectId));
-    const rendered = [...others, ...fresh].sort((a, b) => a.objectId - b.objectId);
-    cache.set(frameIndex, rendered);
-    return assemble(frameIndex, rendered, result.stats);
+    const all = [...others, ...rendered].sort((a, b) => a.objectId - b.objectId);
+    return show({ frameIndex: frame.index, rendered: all, stats });
   }
 
-  /** Which objects a step is about; null for all, and for new ones. */
+  async function stepFully(frame: Frame): Promise<FrameOutput[]> {
+    const result = await tracker.step(frame);
+    const hiding = result.hiding ?? { removed: [], suppressed: [], unconfirmed: [] };
+    const emission = emit(
+      buffer,
+      { frameIndex: frame.index, frame: result, hiding },
+      {
+        delay: policy.life.hotstartDelay,
+        reverse: pass.reverse,
+        lastFrame: pass.lastFrame,
+      },
+    );
+    const drawn: Drawn[] = [];
+    for (const { frameIndex, frame: shown, hidden } of emission.emitted)
+      drawn.push(await draw(frameIndex, shown, hidden));
+    buffer = emission.buffer;
+    return drawn.map(show);
+  }
+
+  /** Ids of the objects that a step tracks; null for all, and for new ones. */
   const tracked = () => (plan.mode === "partial" ? new Set(plan.objectIds) : null);
 
-  /** A propagation that nobody followed to its end: what it made of the frames still waiting is kept as it is. */
-  async function keepWaiting() {
-    for (const { frameIndex, frame } of buffer.waiting) await show(frameIndex, frame, new Set());
-    buffer = emptyBuffer();
+  /** Runs a request, and restores the tracker when it fails. */
+  async function orRestore<T>(request: () => Promise<T>): Promise<T> {
+    const before = tracker.snapshot();
+    try {
+      return await request();
+    } catch (error) {
+      tracker.restore(before);
+      throw error;
+    }
   }
 
   function isKnown({ firstFrame, lastFrame }: PassRequest): boolean {
@@ -115,27 +171,31 @@ export function createTrackingSession(parts: TrackingSessionParts): TrackingSess
       return history;
     },
 
-    async prompt(frame, prompt) {
-      const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
-      if (prompt.kind === "object" && prompt.objectId !== undefined && policy.session.clickNeedsVisitedFrame)
-        note(wasKnown ? "refine" : "add", frame.index, [prompt.objectId]);
-      const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
-      const output = await show(frame.index, result, new Set());
-      if (objectId === undefined) {
-        history = [];
-        // Also a propagation under way looks for it from now on.
-        plan = FULL;
-        return { output, ...(semanticLogits && { semanticLogits }) };
-      }
-      if (!policy.session.clickNeedsVisitedFrame || prompt.kind !== "object" || prompt.objectId === undefined)
+    prompt: (frame, prompt) =>
+      orRestore(async () => {
+        const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
+        const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
+        const output = show(await draw(frame.index, result));
+        if (objectId === undefined) {
+          history = [];
+          // A propagation under way looks for the concept from now on.
+          plan = FULL;
+          return { output, ...(semanticLogits && { semanticLogits }) };
+        }
         note(wasKnown ? "refine" : "add", frame.index, [objectId]);
-      // A propagation under way goes on with the object.
-      if (plan.mode === "partial") plan = { ...plan, objectIds: [...plan.objectIds, objectId] };
-      return { output, objectId };
-    },
+        // A propagation under way goes on with the object.
+        if (plan.mode === "partial")
+          plan = { ...plan, objectIds: [...new Set([...plan.objectIds, objectId])] };
+        return { output, objectId };
+      }),
 
     async beginPropagation(request) {
-      await keepWaiting();
+      // An earlier pass that did not reach its end: its waiting frames are kept as they are.
+      const waiting: Drawn[] = [];
+      if (propagationModes)
+        for (const { frameIndex, frame } of buffer.waiting) waiting.push(await draw(frameIndex, frame));
+      for (const { frameIndex, rendered } of waiting) cache.set(frameIndex, rendered);
+      buffer = emptyBuffer();
       pass = request;
       if (propagationModes) {
         const hasConcepts = tracker.concepts().length > 0;
@@ -150,35 +210,15 @@ export function createTrackingSession(parts: TrackingSessionParts): TrackingSess
 
     prepare: (frame) => tracker.prepare(frame, tracked()),
 
-    async step(frame) {
-      if (plan.mode === "partial") {
-        const result = await tracker.step(frame, tracked());
-        return [await showPartly(frame.index, result)];
-      }
-      const result = await tracker.step(frame);
-      const hiding = result.hiding ?? { removed: [], suppressed: [], unconfirmed: [] };
-      const emission = emit(
-        buffer,
-        { frameIndex: frame.index, frame: result, hiding },
-        {
-          delay: policy.life.hotstartDelay,
-          reverse: pass.reverse,
-          lastFrame: pass.lastFrame,
-        },
-      );
-      buffer = emission.buffer;
-      const outputs: FrameOutput[] = [];
-      for (const { frameIndex, frame: shown, hidden } of emission.emitted)
-        outputs.push(await show(frameIndex, shown, hidden));
-      return outputs;
-    },
+    step: (frame) =>
+      orRestore(async () => (plan.mode === "partial" ? [await stepPartly(frame)] : stepFully(frame))),
 
     fetch(frameIndex) {
-      const known = (cache.get(frameIndex) ?? []).map((object) => ({
+      const rendered = (cache.get(frameIndex) ?? []).map((object) => ({
         ...object,
         prob: tracker.probability(object.objectId) ?? object.prob,
       }));
-      return assemble(frameIndex, known, { tracked: tracker.objectIds().length, dropped: 0 });
+      return assemble({ frameIndex, rendered, stats: { tracked: tracker.objectIds().length, dropped: 0 } });
     },
 
     removeObject(objectId) {
@@ -194,8 +234,18 @@ export function createTrackingSession(parts: TrackingSessionParts): TrackingSess
       history = [];
       buffer = emptyBuffer();
       plan = FULL;
+      pass = NO_PASS;
     },
 
     describe: () => ({ concepts: tracker.concepts(), objectIds: tracker.objectIds() }),
+
+    snapshot: () => ({
+      tracker: tracker.snapshot(),
+      outputs: cache.snapshot(),
+      actions: history,
+      plan,
+      pass,
+      buffer,
+    }),
   };
 }

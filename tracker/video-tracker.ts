@@ -16,6 +16,7 @@ import { ruleSets, trackingStep } from "./rule-sets.js";
 import { clickSam3 } from "./sam3/click.js";
 import { clearHistory } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
+import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
 import type { TrackerStep } from "./step.js";
 
 export type { Frame } from "./model.js";
@@ -68,10 +69,16 @@ export interface VideoTracker {
   probability(id: number): number | undefined;
   /** Phrases; "visual" for a concept that was only shown. */
   concepts(): string[];
+  /** Everything that decides the next frames; see `tracker/snapshot.ts`. Not while another call runs. */
+  snapshot(): TrackerSnapshot;
+  /** Replaces everything that decides the next frames. Not while another call runs. */
+  restore(snapshot: TrackerSnapshot): void;
 }
 
-export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
+/** @param snapshot where the tracker continues; it starts anew when absent */
+export function createVideoTracker(options: VideoTrackerOptions, snapshot?: TrackerSnapshot): VideoTracker {
   const parts = createParts(options);
+  if (snapshot) restoreTracker(parts, snapshot);
   const { policy, features, concepts, registry, history } = parts;
   const { step: fullStep } = ruleSets[policy.associate.identity];
 
@@ -123,5 +130,7 @@ export function createVideoTracker(options: VideoTrackerOptions): VideoTracker {
     objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),
     probability: (id) => registry.get(id)?.prob,
     concepts: () => concepts.all.map(({ phrase }) => phrase ?? "visual"),
+    snapshot: () => snapshotTracker(parts),
+    restore: (earlier) => restoreTracker(parts, earlier),
   };
 }

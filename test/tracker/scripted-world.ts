@@ -9,7 +9,12 @@ import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../../server/packs/contract.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
-import { createVideoTracker, type StepResult, type VideoTracker } from "../../tracker/video-tracker.js";
+import {
+  createVideoTracker,
+  type StepResult,
+  type VideoTracker,
+  type VideoTrackerOptions,
+} from "../../tracker/video-tracker.js";
 
 /** Side of the masks, of the input image, and of the world. */
 export const SIDE = 40;
@@ -73,6 +78,7 @@ export interface Call {
 export interface Bench {
   world: World;
   tracker: VideoTracker;
+  options: VideoTrackerOptions;
   calls: Call[];
   frame(index: number): { index: number; rgb: Uint8Array };
   /** Starts a pass and visits the frames from `first` to `last`; returns what each showed. */
@@ -96,7 +102,7 @@ export function createBench(
     calls.push({ role, inputs, fetch });
     return scripted(role, inputs, fetch);
   };
-  const tracker = createVideoTracker({
+  const options: VideoTrackerOptions = {
     run,
     tokenize: (phrase) => ({
       ids: Int32Array.of(kinds[phrase] ?? 99, 0, 0, 0),
@@ -108,11 +114,13 @@ export function createBench(
     capabilities,
     preset,
     policy,
-  });
+  };
+  const tracker = createVideoTracker(options);
   const frame = (index: number) => draw(world, index);
   return {
     world,
     tracker,
+    options,
     calls,
     frame,
     async run(first, last) {
@@ -197,6 +205,7 @@ function createScriptedModel(world: World): RunGraph {
       };
     },
     track: (inputs) => track(world, inputs),
+    render: (inputs) => render(inputs),
     remember: ({ feat, mask, score }) => {
       const B = mask?.dims[0] as number;
       const memory = new Float32Array(B * geometry.T * geometry.Dm);
@@ -311,6 +320,27 @@ function segment({ feat, points, labels, mask_in, has_mask }: Record<string, Ten
     score: f32([1], Float32Array.of(inside.size > 0 ? 6 : -6)),
     pointer: f32([1, 4, geometry.D], pointer),
     best: { type: "int32" as const, dims: [1], data: Int32Array.of(best) },
+  };
+}
+
+/** A video of the world's own size: a mask is shown as it is. */
+function render({ mask }: Record<string, Tensor>) {
+  const B = mask?.dims[0] as number;
+  const bits = Uint8Array.from((mask as Tensor).data, (logit) => (logit > 0 ? 1 : 0));
+  const area = new Int32Array(B);
+  const bbox = new Int32Array(B * 4);
+  for (let b = 0; b < B; b++) {
+    const inside = pixelsWhere((i) => bits[b * PIXELS + i] === 1);
+    area[b] = inside.length;
+    if (inside.length === 0) continue;
+    const xs = inside.map((i) => i % SIDE);
+    const ys = inside.map((i) => Math.floor(i / SIDE));
+    bbox.set([Math.min(...xs), Math.min(...ys), Math.max(...xs) + 1, Math.max(...ys) + 1], b * 4);
+  }
+  return {
+    bits: { type: "uint8" as const, dims: [B, SIDE, SIDE], data: bits },
+    area: { type: "int32" as const, dims: [B], data: area },
+    bbox: { type: "int32" as const, dims: [B, 4], data: bbox },
   };
 }
 

@@ -4,19 +4,33 @@ import { emptyHotStart, type HotStart } from "./hot-start.js";
 
 export interface History {
   hotStart: HotStart;
-  /** The frame on which each object was hidden last, by id. */
+  /** The last frame on which each object was hidden, by id. */
   lastHidden: ReadonlyMap<number, number>;
   standings: ReadonlyMap<number, Standing>;
-  /** Frames that were ever detected or tracked on. */
+  /** Frames on which anything was detected or tracked. */
   readonly visited: Set<number>;
+}
+
+/** A history as plain data. */
+export interface HistorySnapshot extends Omit<History, "visited"> {
+  visited: ReadonlySet<number>;
 }
 
 export function createHistory(): History {
   return { hotStart: emptyHotStart, lastHidden: new Map(), standings: new Map(), visited: new Set() };
 }
 
-/** Forgets everything. */
 export function clearHistory(history: History): void {
-  Object.assign(history, { hotStart: emptyHotStart, lastHidden: new Map(), standings: new Map() });
+  restoreHistory(history, createHistory());
+}
+
+/** Shares what is never changed in place. */
+export function snapshotHistory({ visited, ...history }: History): HistorySnapshot {
+  return { ...history, visited: new Set(visited) };
+}
+
+export function restoreHistory(history: History, { visited, ...snapshot }: HistorySnapshot): void {
+  Object.assign(history, snapshot);
   history.visited.clear();
+  for (const frameIndex of visited) history.visited.add(frameIndex);
 }

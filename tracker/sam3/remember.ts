@@ -47,18 +47,21 @@ export async function rememberTracked(
   const promoted = new Set(
     observations.filter(({ masklet }) => corrections.has(masklet.id)).map(({ masklet }) => masklet.bucket),
   );
-  observations.forEach(({ masklet, stored, prediction }, index) => {
+  observations.forEach((observation, index) => {
+    const { masklet, stored, prediction } = observation;
     const memory = memories[index] as Float32Array;
     const start = corrections.get(masklet.id)?.start;
+    const restart = start ? asStart(start) : {};
     if (stored) {
-      Object.assign(stored, { memory }, start ? asStart(start) : {});
-      if (corrections.has(masklet.id)) forgetPrompt(masklet, stored);
+      const kind = corrections.has(masklet.id) ? forgetPrompt(masklet, stored) : stored.kind;
+      observation.stored = masklet.bank.amend(frameIndex, { memory, ...restart, kind });
     } else if (prediction) {
       const tracked = trackedEntry(frameIndex, prediction, memory, scores.get(masklet.bucket));
       masklet.bank.add(tracked);
       if (!promoted.has(masklet.bucket)) return;
+      if (start) masklet.bank.amend(frameIndex, restart);
+      // Beside many clicked frames the bank may have no room for it.
       masklet.bank.promote(frameIndex, "reconditioned");
-      if (start) Object.assign(masklet.bank.at(frameIndex) as MemoryEntry, asStart(start));
       const isAlone = observations.every(
         (other) => other.masklet === masklet || other.masklet.bucket !== masklet.bucket,
       );
@@ -107,10 +110,13 @@ function trackedEntry(
   return { frameIndex, kind: "recent", memory, pointer, maskLogits, score, present: score > 0, ...look };
 }
 
-/** What the user said of a frame is the detector's now, so that later clicks treat it as such. */
-function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): void {
+/**
+ * Deletes the clicks on a frame that a detection corrected: later clicks treat the frame as the detector's.
+ * @returns the kind of its memory from then on
+ */
+function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): MemoryEntry["kind"] {
   prompts.delete(stored.frameIndex);
-  if (stored.kind === "prompted") stored.kind = "reconditioned";
+  return stored.kind === "prompted" ? "reconditioned" : stored.kind;
 }
 
 function asStart({ pointer, maskLogits }: NonNullable<Correction["start"]>) {

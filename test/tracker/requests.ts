@@ -1,0 +1,136 @@
+/** Requests to a session as data, so that a test can send the same ones to several sessions. */
+import { isDeepStrictEqual } from "node:util";
+import type { FrameOutput } from "../../tracker/frame-output.js";
+import type { Frame } from "../../tracker/model.js";
+import type { SessionSnapshot } from "../../tracker/snapshot.js";
+import type { TrackingSession } from "../../tracker/tracking-session.js";
+
+type Xywh = readonly [x: number, y: number, width: number, height: number];
+
+export type Request =
+  | { do: "name"; frame: number; text: string; replace?: boolean }
+  | { do: "show"; frame: number; boxXywh: Xywh; text?: string }
+  | {
+      do: "click";
+      frame: number;
+      point: readonly [number, number];
+      label?: 0 | 1;
+      objectId?: number;
+      keep?: true;
+    }
+  | { do: "box"; frame: number; boxXywh: Xywh; objectId?: number }
+  | { do: "predict"; frame: number; point: readonly [number, number] }
+  | { do: "begin"; firstFrame: number; lastFrame: number; startFrame?: number | null }
+  | { do: "step"; frame: number }
+  | { do: "fetch"; frame: number }
+  | { do: "remove"; objectId: number }
+  | { do: "reset" };
+
+/** Sends a request; masks and boxes of the answer as a client gets them. */
+export async function send(
+  session: TrackingSession,
+  frameAt: (index: number) => Frame,
+  request: Request,
+): Promise<unknown> {
+  switch (request.do) {
+    case "name":
+      return session.prompt(frameAt(request.frame), {
+        kind: "concept",
+        text: request.text,
+        replace: request.replace ?? false,
+      });
+    case "show":
+      return session.prompt(frameAt(request.frame), {
+        kind: "concept",
+        ...(request.text === undefined ? {} : { text: request.text }),
+        replace: false,
+        exemplars: { boxesXywh: [[...request.boxXywh]], labels: [1] },
+      });
+    case "click":
+    case "box":
+      return session.prompt(frameAt(request.frame), {
+        kind: "object",
+        ...(request.objectId === undefined ? {} : { objectId: request.objectId }),
+        ...(request.do === "box"
+          ? { points: [], labels: [], boxXywh: [...request.boxXywh] }
+          : { points: [request.point], labels: [request.label ?? 1] }),
+        clearOldPoints: !(request.do === "click" && request.keep),
+        clearOldBoxes: true,
+      });
+    case "predict":
+      return session.predict(frameAt(request.frame), {
+        points: [[request.point]],
+        labels: [[1]],
+        multimask: true,
+      });
+    case "begin": {
+      const { firstFrame, lastFrame, startFrame = null } = request;
+      return session.beginPropagation({ reverse: firstFrame > lastFrame, firstFrame, lastFrame, startFrame });
+    }
+    case "step":
+      return session.step(frameAt(request.frame));
+    case "fetch":
+      return session.fetch(request.frame);
+    case "remove":
+      return session.removeObject(request.objectId);
+    case "reset":
+      return session.reset();
+  }
+}
+
+/** The same; an error is an answer too. */
+export async function answerTo(...[session, frameAt, request]: Parameters<typeof send>): Promise<unknown> {
+  try {
+    return await send(session, frameAt, request);
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+}
+
+/** A propagation: its beginning and its steps. */
+export function pass(firstFrame: number, lastFrame: number, startFrame: number | null = null): Request[] {
+  const step = firstFrame <= lastFrame ? 1 : -1;
+  const frames = Array.from(
+    { length: Math.abs(lastFrame - firstFrame) + 1 },
+    (_, at) => firstFrame + at * step,
+  );
+  return [
+    { do: "begin", firstFrame, lastFrame, startFrame },
+    ...frames.map((frame): Request => ({ do: "step", frame })),
+  ];
+}
+
+/** Ids that any of the answers shows. */
+export function idsShown(answers: readonly unknown[]): Set<number> {
+  const outputs = answers.flat().flatMap((answer) => {
+    const { output = answer } = (answer ?? {}) as { output?: unknown };
+    return ((output ?? {}) as Partial<FrameOutput>).objects ?? [];
+  });
+  return new Set(outputs.map(({ objectId }) => objectId));
+}
+
+/**
+ * Compares to the last bit, tensors included.
+ * @returns where the two differ; null when they do not
+ */
+export function firstDifference(a: unknown, b: unknown, path = "state"): string | null {
+  if (isDeepStrictEqual(a, b)) return null;
+  const isParent = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && !ArrayBuffer.isView(value);
+  if (!isParent(a) || !isParent(b)) return path;
+  const entries = (value: object) =>
+    new Map<unknown, unknown>(
+      value instanceof Map ? value : value instanceof Set ? [...value].entries() : Object.entries(value),
+    );
+  const [some, others] = [entries(a), entries(b)];
+  for (const key of new Set([...some.keys(), ...others.keys()])) {
+    const difference = firstDifference(some.get(key), others.get(key), `${path}.${String(key)}`);
+    if (difference) return difference;
+  }
+  return path;
+}
+
+/** A copy that shares nothing with the session. */
+export function detached(session: TrackingSession): SessionSnapshot {
+  return structuredClone(session.snapshot());
+}

@@ -1,0 +1,52 @@
+/**
+ * A session's state as plain data: everything that decides its next frames. `structuredClone` copies it, so it can be sent
+ * to another process. It shares tensors and other values with the live session, which changes none of them in place.
+ *
+ * Frame features and the last detection are not part of it. They are computed again from the same frame by the same
+ * graphs, with the same result.
+ */
+import type { ConceptsSnapshot } from "../detector/concepts.js";
+import type { EmissionBuffer } from "./emission.js";
+import type { PassRequest } from "./frame-output.js";
+import type { OutputCacheSnapshot } from "./output-cache.js";
+import type { TrackerParts } from "./parts.js";
+import type { Pass } from "./pass.js";
+import type { Action, ModePlan } from "./propagation-mode.js";
+import type { RegistrySnapshot } from "./registry.js";
+import type { StepResult } from "./report.js";
+import { type HistorySnapshot, restoreHistory, snapshotHistory } from "./sam3/history.js";
+
+export interface TrackerSnapshot {
+  registry: RegistrySnapshot;
+  concepts: ConceptsSnapshot;
+  history: HistorySnapshot;
+  pass: Readonly<Pass>;
+}
+
+export interface SessionSnapshot {
+  tracker: TrackerSnapshot;
+  outputs: OutputCacheSnapshot;
+  /** Propagation history, oldest first. */
+  actions: readonly Action[];
+  plan: ModePlan;
+  pass: PassRequest;
+  buffer: EmissionBuffer<StepResult>;
+}
+
+type StatefulParts = Pick<TrackerParts, "registry" | "concepts" | "history" | "pass">;
+
+export function snapshotTracker({ registry, concepts, history, pass }: StatefulParts): TrackerSnapshot {
+  return {
+    registry: registry.snapshot(),
+    concepts: concepts.snapshot(),
+    history: snapshotHistory(history),
+    pass: { ...pass },
+  };
+}
+
+export function restoreTracker(parts: StatefulParts, snapshot: TrackerSnapshot): void {
+  parts.registry.restore(snapshot.registry);
+  parts.concepts.restore(snapshot.concepts);
+  restoreHistory(parts.history, snapshot.history);
+  parts.pass = { ...snapshot.pass };
+}
