@@ -30,12 +30,9 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
     // Node removes its own listeners from an upgraded socket.
     socket.on("error", () => socket.destroy());
     try {
-      const refused = admit(request);
-      if (refused) return refuse(socket, refused);
-      const error = handshakeError(request);
-      if (!error) return webSockets.handleUpgrade(request, socket, head, onSocket);
-      log.warn({ code: error.code, url: request.url?.slice(0, 200) }, error.message);
-      refuse(socket, error);
+      const error = admit(request) ?? handshakeError(request, log);
+      if (error) refuse(socket, error);
+      else webSockets.handleUpgrade(request, socket, head, onSocket);
     } catch (error) {
       log.error({ err: error }, "an upgrade failed");
       socket.destroy();
@@ -43,16 +40,17 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
   };
 }
 
-function handshakeError({ url = "", headers }: IncomingMessage): HttpError | undefined {
-  if (pathOf(url) !== SOCKET_PATH) {
-    return { code: "not_found", message: `The WebSocket is at ${SOCKET_PATH}.`, retryable: false };
-  }
+/** Logs what it refuses, as the admission check does. */
+function handshakeError({ url = "", headers }: IncomingMessage, log: Logger): HttpError | undefined {
+  const refused = (code: HttpError["code"], message: string): HttpError => {
+    log.warn({ code, url: url.slice(0, 200) }, message);
+    return { code, message, retryable: false };
+  };
+  if (pathOf(url) !== SOCKET_PATH) return refused("not_found", `The WebSocket is at ${SOCKET_PATH}.`);
   const offered = headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim());
-  if (offered && !offered.includes(SUBPROTOCOL)) {
-    const message = `Subprotocol: expected ${SUBPROTOCOL} or none, got ${offered.join(", ").slice(0, 200)}.`;
-    return { code: "bad_upgrade", message, retryable: false };
-  }
-  return undefined;
+  if (!offered || offered.includes(SUBPROTOCOL)) return undefined;
+  const seen = offered.join(", ").slice(0, 200);
+  return refused("bad_upgrade", `Subprotocol: expected ${SUBPROTOCOL} or none, got ${seen}.`);
 }
 
 /** Path of a request target in origin form or absolute form. Any text is valid input. */
