@@ -1,1 +1,1 @@
-"""Packs from ONNX files that others have published: composed offline, without PyTorch and without exporting anew."""
+"""Composes packs from published ONNX files, offline, without PyTorch and without a new export."""

@@ -1,4 +1,4 @@
-"""Building a graph out of operators and of other people's graphs."""
+"""Builds a graph from operators and published graphs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from .published import AdaptError, Published
 
-# Sequences of objects or concepts are looped over by Scan, which has had this form since opset 11.
+# Scan loops over objects or concepts; its form has not changed since opset 11.
 LOWEST_OPSET = 17
 IR_VERSION = 9
 
@@ -18,7 +18,7 @@ Shape = tuple[int | str, ...]
 
 
 class Composer:
-    """Collects nodes; `finish` makes a model of those that its outputs need."""
+    """Collects nodes. `finish` creates a model from those that its outputs need."""
 
     def __init__(self, name: str, opset: int = LOWEST_OPSET, root: Composer | None = None) -> None:
         self.name, self.opset = name, opset
@@ -34,7 +34,7 @@ class Composer:
         return f"{stem}_{self.root.count}"
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """One operator with one output."""
+        """Adds one operator with one output."""
         return self.ops(kind, *inputs, outputs=1, **attributes)[0]
 
     def ops(self, kind: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
@@ -51,22 +51,27 @@ class Composer:
         return self.constant(list(values), np.int64)
 
     def reshape(self, value: str, *shape: int) -> str:
-        """0 keeps an axis, -1 takes the rest; not for values that may be empty."""
+        """Reshapes a value: 0 keeps an axis, -1 is inferred. Not for values that may be empty."""
         return self.op("Reshape", value, self.ints(*shape))
 
     def without(self, value: str, *axes: int) -> str:
-        """Drops axes of length 1.
+        """Removes axes of length 1.
 
-        A sum, because onnxruntime 1.30 cannot open inner graphs in which one change of shape follows another."""
+        Uses a sum, because onnxruntime 1.30 cannot open inner graphs with two consecutive shape changes.
+        """
         return self.op("ReduceSum", value, self.ints(*axes), keepdims=0) if axes else value
 
     def embed(self, published: Published, inputs: dict[str, str]) -> dict[str, str]:
-        """Their graph as part of this one. inputs: their names → ours. → their output names → ours."""
+        """Inserts a published graph into this one.
+
+        :param inputs: their input names → values here
+        :return: their output names → values here
+        """
         prefix = f"{self.fresh(published.path.stem)}/"
         model = onnx.ModelProto()
         model.CopyFrom(published.model)
         if published.opset != self.opset:
-            # The converter knows one direction for every operator: upwards.
+            # The converter supports only one direction for every operator: to newer versions.
             model = version_converter.convert_version(model, self.opset)
         for entry in model.opset_import:
             if entry.domain in ("", "ai.onnx"):
@@ -85,15 +90,18 @@ class Composer:
         return {name: prefix + name for name in names}
 
     def scan(self, rows: list[tuple[str, int, Shape]], body: Body, outputs: list[tuple[int, Shape]]) -> list[str]:
-        """Runs `body` for every row of the given values. rows and outputs: (name,) element type and shape of one row.
+        """Runs `body` for every row of the given values.
 
-        → the results, stacked along a new first axis. The body may read anything of this graph."""
+        :param rows: (name, element type, shape of one row); the body may also read any value of this graph
+        :param outputs: (element type, shape of one row)
+        :return: the results, stacked along a new first axis
+        """
         inner = Composer(self.fresh("row"), self.opset, self.root)
         taken = [self.fresh("taken") for _ in rows]
         results = body(inner, *taken)
         declared = []
         for result, (element, shape) in zip(results, outputs, strict=True):
-            # A graph's output must be a value of its own, of a known shape.
+            # A graph's output must be a separate value with a known shape.
             name = self.fresh("result")
             inner.nodes.append(helper.make_node("Identity", [result], [name]))
             declared.append(helper.make_tensor_value_info(name, element, shape))
@@ -106,7 +114,10 @@ class Composer:
         return self.ops("Scan", *(name for name, _, _ in rows), outputs=len(outputs), body=graph, num_scan_inputs=len(rows))
 
     def finish(self, inputs: dict[str, tuple[int, Shape]], outputs: dict[str, tuple[str, int, Shape]]) -> onnx.ModelProto:
-        """inputs: name → element type and shape; outputs: name → value here, element type and shape."""
+        """
+        :param inputs: name → element type and shape
+        :param outputs: name → value here, element type and shape
+        """
         for name, (value, _, _) in outputs.items():
             self.nodes.append(helper.make_node("Identity", [value], [name]))
         nodes = needed(self.nodes, set(outputs))
@@ -131,7 +142,7 @@ Body = Any  # (Composer, *row values) → list of result values
 
 
 def prefix_names(graph: onnx.GraphProto, prefix: str) -> None:
-    """Renames every value. `onnx.compose.add_prefix` forgets those that an inner graph reads from the outer one."""
+    """Renames every value. `onnx.compose.add_prefix` omits values that an inner graph reads from the outer one."""
     for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
         value.name = prefix + value.name
     for sparse in graph.sparse_initializer:
@@ -140,7 +151,7 @@ def prefix_names(graph: onnx.GraphProto, prefix: str) -> None:
         if node.name:
             node.name = prefix + node.name
         for names in (node.input, node.output):
-            # An empty name is an input or output that is left out.
+            # An empty name is an omitted input or output.
             names[:] = [prefix + name if name else name for name in names]
         for attribute in node.attribute:
             for inner in [attribute.g, *attribute.graphs]:
@@ -148,7 +159,7 @@ def prefix_names(graph: onnx.GraphProto, prefix: str) -> None:
 
 
 def needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
-    """Those that lead to the wanted values; outputs that nobody reads cost time all the same."""
+    """Nodes that the wanted values depend on. Unused outputs would still be computed."""
     wanted, kept = set(wanted), []
     for node in reversed(nodes):
         if wanted.intersection(node.output):
@@ -158,7 +169,7 @@ def needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto
 
 
 def read_by(nodes: list[onnx.NodeProto]) -> set[str]:
-    """Names that nodes read, those of the graphs inside them included."""
+    """Names that nodes read, including those inside their subgraphs"""
     names: set[str] = set()
     for node in nodes:
         names.update(node.input)

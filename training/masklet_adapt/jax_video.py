@@ -1,10 +1,12 @@
-"""The four graphs of `jax-image-tools/{sam3,sam21-tiny,edgetam}-video-onnx`, as graphs of the Model Pack contract.
+"""Converts the four graphs of `jax-image-tools/{sam3,sam21-tiny,edgetam}-video-onnx` to graphs of the Model Pack
+contract.
 
-Theirs take one object; ours take B, one after the other (Scan). Theirs leave to the host what the checkpoint's small
-arrays decide: the no-memory embedding, the temporal table and the pointers' time. Here they are inside.
+The published graphs process one object; the adapted ones process B objects in sequence (Scan). The published graphs
+expect small arrays of the checkpoint from their host: the no-memory embedding, the temporal table and the pointers'
+time. The adapted graphs contain them.
 
-What the files do not have stays missing: no earlier mask as a prompt, one mask per prompt instead of candidates, no single
-mask for boxes (their decoder always answers as for an ambiguous click), no score in the memory encoder.
+Not supported, because the files do not provide it: a previous mask as a prompt; several candidates per prompt; a
+single mask for boxes (the decoder treats every prompt as an ambiguous click); a score input of the memory encoder.
 """
 
 from __future__ import annotations
@@ -24,19 +26,19 @@ FLOAT, INT, BYTE, BOOL = TensorProto.FLOAT, TensorProto.INT32, TensorProto.UINT8
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 HALVES = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
-STABILITY_DELTA = 0.05  # of SAM 2's and SAM 3's decoders
+STABILITY_DELTA = 0.05  # value in SAM 2's and SAM 3's decoders
 
 
 @dataclass(frozen=True)
 class Family:
-    """What the files themselves do not say."""
+    """Properties that the files do not contain"""
 
     name: str
     license: str
     pixels: tuple[list[float], list[float]]  # mean and standard deviation, 0..1
-    max_conditioning: int  # prompted frames that condition a frame at once; -1 for all
+    max_conditioning: int  # conditioning frames used at once; -1 for all
     timed_pointers: bool
-    # The memory is a map of cells, to which an embedding for absent objects can still be added.
+    # The memory is a map of cells, so an embedding for absent objects can still be added.
     memory_is_map: bool
 
 
@@ -51,7 +53,7 @@ LEVELS = ("feat", "feat_s1", "feat_s0")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Named as in the manifest."""
+    """Sizes, named as in the manifest"""
 
     S: int
     g: int
@@ -63,7 +65,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """The four published graphs and what was learned by running them once."""
+    """The four published graphs and the results of one probing run"""
 
     family: Family
     vision: Published
@@ -75,11 +77,11 @@ class VideoFiles:
     opset: int
     image_position: np.ndarray  # [1,D,g,g]
     memory_position: np.ndarray  # [T,Dm]
-    unit_axes: dict[str, tuple[int, ...]]  # of their outputs, those of length 1 around what is wanted
+    unit_axes: dict[str, tuple[int, ...]]  # axes of length 1 to remove from their outputs
 
     @property
     def temporal_table(self) -> np.ndarray:
-        """[rows,Dm]: how long ago a memory is; the last row is for prompted frames."""
+        """[rows,Dm]: encoding of a memory's age; the last row is for conditioning frames"""
         table = self.constants.get("memory_temporal_positional_encoding")
         if table is None or table.size % self.sizes.Dm:
             table = self.constants.need("memory_temporal_positional_encoding", (7, self.sizes.Dm))
@@ -91,7 +93,7 @@ class VideoFiles:
 
 
 def open_video(folder: Path, family: Family, constants: Constants) -> VideoFiles:
-    """@raises AdaptError naming the file and tensor that do not fit the layout."""
+    """:raises AdaptError: with the file and tensor that do not match the layout"""
     feats = ("feats0", "feats1", "feats2")
     vision = open_published(folder, "vision_encoder.onnx", ("pixel_values",), (*feats, "pos2"))
     decoder = open_published(
@@ -118,7 +120,9 @@ def open_video(folder: Path, family: Family, constants: Constants) -> VideoFiles
 def probe(
     vision: Published, decoder: Published, attention: Published, encoder: Published
 ) -> tuple[Sizes, np.ndarray, np.ndarray, dict[str, tuple[int, ...]]]:
-    """Sizes, the positions that their graphs hand out with every frame although they never change, and unit axes."""
+    """Runs the graphs once. Returns sizes, the constant position encodings that the graphs return with every frame, and
+    axes of length 1.
+    """
     shape = [axis.dim_value for axis in vision.model.graph.input[0].type.tensor_type.shape.dim]
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or shape[2] == 0:
         raise AdaptError(f'vision_encoder.onnx: input "pixel_values" does not fit: expected [1, 3, S, S], found {shape}.')
@@ -130,7 +134,7 @@ def probe(
         vision.run(["pos2"], {"pixel_values": pictures[1]}),
     )
     if not np.array_equal(position, other):
-        raise AdaptError('vision_encoder.onnx: output "pos2" changes with the picture, expected a constant.')
+        raise AdaptError('vision_encoder.onnx: output "pos2" changes with the image, expected a constant.')
     feats0, feats1, feat = levels
     _, D, g, _ = feat.shape
     for name, level, wanted in (
@@ -174,9 +178,10 @@ def probe(
 
 
 def leading_units(file: str, name: str, found: np.ndarray, wanted: Shape) -> tuple[int, ...]:
-    """Axes of length 1 without which a result has the wanted shape.
+    """Axes of length 1 to remove so that a result has the wanted shape.
 
-    @raises AdaptError when it has another."""
+    :raises AdaptError: if no such axes exist
+    """
     units, rest = [], list(wanted)
     for axis, size in enumerate(found.shape):
         if rest and size == rest[0]:
@@ -201,7 +206,7 @@ def encode_graph(files: VideoFiles, composer: Composer) -> dict[str, tuple[str, 
 
 
 def normalise(composer: Composer, mean: list[float], deviation: list[float]) -> str:
-    """`image` → float [1,3,S,S]."""
+    """`image` → float [1,3,S,S]"""
     planes = composer.op("Cast", composer.op("Transpose", "image", perm=[0, 3, 1, 2]), to=FLOAT)
     shape = (1, 3, 1, 1)
     centred = composer.op("Sub", planes, composer.constant(np.reshape(mean, shape) * 255))
@@ -225,7 +230,9 @@ POINT_ROWS = [("points", FLOAT, ("N", 2)), ("labels", INT, ("N",))]
 
 
 def decode(files: VideoFiles, composer: Composer, image: str, points: str, labels: str) -> dict[str, str]:
-    """One object: image [1,D,g,g], points [N,2] of the frame, labels [N] → mask [m,m], iou [], score [], pointer [D]."""
+    """One object: image [1,D,g,g], points [N,2] relative to the frame, labels [N] → mask [m,m], iou [], score [],
+    pointer [D]
+    """
     z = files.sizes
     pixels = composer.op("Mul", points, composer.constant(z.S))
     axes = composer.ints(0, 1)
@@ -239,7 +246,7 @@ def decode(files: VideoFiles, composer: Composer, image: str, points: str, label
     )  # fmt: skip
     return {
         "mask": composer.without(out["pred_masks"], *files.unit_axes["pred_masks"]),
-        # Of the candidates they offer, they answer the one that promises most.
+        # The graphs return the candidate with the highest predicted IoU.
         "iou": composer.op("ReduceMax", out["iou_scores"], keepdims=0),
         "score": composer.op("ReduceMax", out["object_score_logits"], keepdims=0),
         "pointer": composer.without(out["object_pointer"], *files.unit_axes["object_pointer"]),
@@ -283,7 +290,7 @@ def stability(composer: Composer, mask: str) -> str:
 
     outer = area(-STABILITY_DELTA)
     ratio = composer.op("Div", area(STABILITY_DELTA), composer.op("Max", outer, composer.constant(1)))
-    # Of an empty mask nothing hangs on the threshold.
+    # An empty mask is stable.
     return composer.op("Where", composer.op("Greater", outer, composer.constant(0)), ratio, composer.constant(1))
 
 
@@ -354,7 +361,7 @@ def tokens(composer: Composer, feat: str, z: Sizes) -> str:
 
 
 def pointer_shape(row: Composer, pointers: str, z: Sizes) -> str:
-    """[P, D/Dm, Dm], also when there is no pointer, where a shape could not be inferred from the values."""
+    """[P, D/Dm, Dm], also without pointers, where the shape could not be inferred from the values"""
     count = row.op("Shape", pointers, start=0, end=1)
     return row.op("Concat", count, row.ints(z.D // z.Dm, z.Dm), axis=0)
 
@@ -366,7 +373,7 @@ def sequence(row: Composer, parts: str, z: Sizes) -> str:
 
 
 def pointer_age(files: VideoFiles, row: Composer, time: str) -> str:
-    """dt [P] → [P,1,Dm]: sines of it, projected (`get_1d_sine_pe` of transformers)."""
+    """dt [P] → [P,1,Dm]: projected sines (`get_1d_sine_pe` of transformers)"""
     z, half = files.sizes, files.sizes.D // 2
     weight = files.constants.need("temporal_positional_encoding_projection_layer.weight", (z.Dm, z.D))
     bias = files.constants.need("temporal_positional_encoding_projection_layer.bias", (z.Dm,))
@@ -419,9 +426,11 @@ def remember_graph(files: VideoFiles) -> onnx.ModelProto:
 
 
 def seed_graph(files: VideoFiles) -> onnx.ModelProto:
-    """A mask as an object, for packs that find things: their decoder takes no mask, so that it is shown the mask's box.
+    """Creates an object from a mask, for packs with a detector. The decoder accepts no mask, so its input is the mask's
+    box.
 
-    The mask stays as it is; only the pointer is that of what the decoder makes of the box."""
+    The mask is returned unchanged. Only the pointer comes from the decoder's output for the box.
+    """
     z = files.sizes
     composer = Composer("seed", files.opset)
     nobody = composer.constant(files.constants.need("no_object_pointer", (z.D,)))
@@ -431,7 +440,7 @@ def seed_graph(files: VideoFiles) -> onnx.ModelProto:
 
     def body(row: Composer, mask: str) -> list[str]:
         inside = row.op("Greater", mask, row.constant(0.5))
-        edges = [box_edges(row, inside, axis) for axis in (1, 0)]  # across, then down
+        edges = [box_edges(row, inside, axis) for axis in (1, 0)]  # horizontal, then vertical
         low, high = (row.op("Concat", *(edge[side] for edge in edges), axis=0) for side in (0, 1))
         points = row.op("Concat", row.op("Unsqueeze", low, row.ints(0)), row.op("Unsqueeze", high, row.ints(0)), axis=0)
         out = decode(files, row, image, points, corners)
@@ -457,8 +466,8 @@ def seed_graph(files: VideoFiles) -> onnx.ModelProto:
 
 
 def box_edges(row: Composer, inside: str, axis: int) -> tuple[str, str]:
-    """bool [h,w] → first and last place along an axis with something inside, 0..1 of it, [1] each."""
-    # A sum, not a maximum: that one takes its axes differently before and after opset 18.
+    """bool [h,w] → first and last non-empty position along an axis, relative to its length, [1] each"""
+    # ReduceSum instead of ReduceMax, whose axes are passed differently before and after opset 18.
     count = row.op("ReduceSum", row.op("Cast", inside, to=INT), row.ints(1 - axis), keepdims=0)
     along = row.op("Cast", row.op("Greater", count, row.constant(0, np.int32)), to=INT)
     size = row.op("Cast", row.op("Shape", inside, start=axis, end=axis + 1), to=FLOAT)

@@ -1,4 +1,4 @@
-"""Writes a pack out of published files: graphs, tokenizer and manifest."""
+"""Writes a pack from published files: graphs, tokenizer and manifest."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from .jax_video import (
 from .usls_detector import DetectorFiles, add_trunk, detect_graph, text_graph
 
 RENDER_OPSET = 18
-# A protobuf message holds 2 GB; graphs that come near keep their weights in a file beside them.
+# A protobuf message is limited to 2 GB; graphs close to that store their weights in a separate file.
 LARGEST_INLINE_BYTES = 1 << 30
 # Smaller tensors are shapes and axes, which the runtime reads while it opens a graph.
 SMALLEST_EXTERNAL_BYTES = 1024
 
 LIMITS = {
     "video": [
-        "objects are computed one after the other",
-        "one mask per prompt: the candidates of an ambiguous click are not in the files",
-        "a box is answered as an ambiguous click would be, its pointer included",
-        "clicks do not go on from an earlier mask",
+        "objects are computed in sequence",
+        "one mask per prompt: the files do not return the candidates of an ambiguous click",
+        "a box is processed like an ambiguous click, including its pointer",
+        "clicks do not refine a previous mask",
     ],
-    "map": ["the embedding for absent objects is added after the memory encoder, where the files had it missing"],
-    "perceived": ["memories of absent objects lack the embedding that says so"],
+    "map": ["the embedding for absent objects is added after the memory encoder, because the files lack it"],
+    "perceived": ["memories of absent objects lack the embedding that marks them"],
     "detector": [
         "two image encoders run on every frame, and the detector's features are 21 maps of the tracker's size",
-        "a detection becomes an object by way of its box, because the decoder takes no mask",
+        "a detection becomes an object through its box, because the decoder accepts no mask",
     ],
 }
 
@@ -56,7 +56,7 @@ def write_pack(
     version: str,
     source: dict[str, Any],
 ) -> dict[str, Any]:
-    """→ the manifest, which is written last: a run that breaks off leaves no pack."""
+    """:return: the manifest. It is written last, so that an interrupted run leaves no valid pack."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "manifest.json").unlink(missing_ok=True)
     files = []
@@ -71,7 +71,7 @@ def write_pack(
 
 
 def builders(video: VideoFiles, detector: DetectorFiles | None) -> dict[str, Any]:
-    """By role, what makes the graph: one after the other, because each may hold a whole model."""
+    """Builders of the graphs by role. They run in sequence, because each may hold a whole model in memory."""
     z = video.sizes
 
     def encode() -> onnx.ModelProto:
@@ -96,10 +96,10 @@ def builders(video: VideoFiles, detector: DetectorFiles | None) -> dict[str, Any
 
 
 def save(model: onnx.ModelProto, path: Path) -> list[dict[str, Any]]:
-    """→ the manifest's entries of the files it made"""
+    """:return: manifest entries of the written files"""
     weights = path.with_suffix(".data")
     weights.unlink(missing_ok=True)
-    # Counted here, because a message beyond 2 GB cannot tell its own size.
+    # Computed here, because a message beyond 2 GB cannot compute its own size.
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST_INLINE_BYTES:
         onnx.save(model, path, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_EXTERNAL_BYTES)
     else:

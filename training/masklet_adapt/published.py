@@ -1,4 +1,4 @@
-"""ONNX files as others publish them: opened, held against the layout they should have, and run for their constants."""
+"""Opens published ONNX files, checks them against the expected layout, and runs them for their constants."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import onnxruntime
 
 
 class AdaptError(Exception):
-    """Files that cannot become a pack; one sentence for whoever ran the command."""
+    """The files cannot become a pack. The message is one sentence for the user of the command."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """One graph of somebody else's."""
+    """One published graph"""
 
     path: Path
     model: onnx.ModelProto
@@ -26,7 +26,7 @@ class Published:
         return next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
 
     def element_type(self, name: str) -> int:
-        """`TensorProto.DataType` of an input."""
+        """`TensorProto.DataType` of an input"""
         return next(value for value in self.model.graph.input if value.name == name).type.tensor_type.elem_type
 
     def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -35,12 +35,13 @@ class Published:
 
 
 def open_published(folder: Path, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Published:
-    """→ the graph with the weights that lie beside it.
+    """Opens a graph with its external weights.
 
-    @raises AdaptError naming the file and the first tensor that it lacks."""
+    :raises AdaptError: with the file and the first missing tensor
+    """
     path = folder / name
     if not path.is_file():
-        raise AdaptError(f"{path}: the file is missing.")
+        raise AdaptError(f"{path}: file not found.")
     model = onnx.load(str(path))
     fixed = {tensor.name for tensor in model.graph.initializer}
     there = {
@@ -59,10 +60,10 @@ def open_published(folder: Path, name: str, inputs: tuple[str, ...], outputs: tu
 
 
 class Constants:
-    """Small arrays that the published graphs leave to their host, by the names that transformers gives them."""
+    """Small arrays that the published graphs expect from their host, by their transformers names"""
 
     def __init__(self, path: Path) -> None:
-        """An `.npz` file, or a checkpoint in `.safetensors`, of which only these arrays are read."""
+        """:param path: an `.npz` file, or a `.safetensors` checkpoint, of which only these arrays are read"""
         self.path = path
         if path.suffix == ".npz":
             with np.load(path) as archive:
@@ -77,17 +78,17 @@ class Constants:
                     self._arrays[name] = checkpoint.get_tensor(name)
 
     def get(self, name: str) -> np.ndarray | None:
-        """The array whose name ends so: checkpoints of whole systems put the part's name before it."""
+        """The array whose name ends with `name`: checkpoints of whole systems prefix the part's name."""
         for full, values in self._arrays.items():
             if full == name or full.endswith(f".{name}"):
                 return values.astype(np.float32)
         return None
 
     def need(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """@raises AdaptError when the array is missing or has another number of values."""
+        """:raises AdaptError: if the array is missing or has another number of values"""
         values = self.get(name)
         if values is None:
-            raise AdaptError(f'{self.path.name}: "{name}" is missing, which the graphs need and do not hold.')
+            raise AdaptError(f'{self.path.name}: "{name}" is missing; the graphs need it and do not contain it.')
         if values.size != np.prod(shape):
             raise AdaptError(f'{self.path.name}: "{name}" has the shape {list(values.shape)}, expected {list(shape)}.')
         return values.reshape(shape)

@@ -1,9 +1,10 @@
-"""The three graphs of SAM 3's detector as `jamjamjon/usls` publishes them (release `sam3`, version 2; also HF `rectlabel`).
+"""Converts the three graphs of SAM 3's detector published as `jamjamjon/usls` (release `sam3`, version 2; also HF
+`rectlabel`).
 
-Their image encoder hands out a pyramid, 21 times as large as the one map that our `trunk` is in packs of our own making.
-Packed into one tensor (space to depth) it crosses the boundary as it is: exact, but 111 MB a frame at SAM 3's size.
+Their image encoder returns a pyramid, 21 times as large as the single map in the `trunk` of exported packs. It is
+packed into one tensor without loss (space to depth): 111 MB per frame at SAM 3's size.
 
-A prompt without boxes has no geometry in it at all: labels of -10 hide every token, the summary token included.
+Without boxes a prompt contains no geometry: labels of -10 hide every token, including the summary token.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class DetectorFiles:
 
 
 def open_detector(folder: Path, sizes: Sizes) -> DetectorFiles:
-    """@raises AdaptError naming the file and tensor that do not fit the layout or the tracker's sizes."""
+    """:raises AdaptError: with the file and tensor that do not match the layout or the tracker's sizes"""
     pyramid = ("fpn_feat_0", "fpn_feat_1", "fpn_feat_2", "fpn_pos_2")
     vision = open_published(folder, "vision-encoder.onnx", ("images",), pyramid)
     text = open_published(folder, "text-encoder.onnx", ("input_ids", "attention_mask"), ("text_features", "text_mask"))
@@ -57,13 +58,13 @@ def open_detector(folder: Path, sizes: Sizes) -> DetectorFiles:
         if level.shape != wanted:
             raise AdaptError(f'vision-encoder.onnx: output "{name}" does not fit: expected {list(wanted)}, found {list(level.shape)}.')
     if width != sizes.D:
-        raise AdaptError(f"vision-encoder.onnx: features are {width} wide, expected {sizes.D}, as the tracker's are.")
+        raise AdaptError(f"vision-encoder.onnx: features are {width} wide, expected {sizes.D} (the tracker's width).")
     length = text.model.graph.input[0].type.tensor_type.shape.dim[1].dim_value
     if length == 0:
-        raise AdaptError('text-encoder.onnx: input "input_ids" leaves its length open, expected a number.')
+        raise AdaptError('text-encoder.onnx: input "input_ids" has a dynamic length, expected a fixed one.')
     queries, side = probe_decoder(decoder, levels, position, length)
     if side != sizes.m:
-        raise AdaptError(f"geo-encoder-mask-decoder.onnx: masks are {side} wide, expected {sizes.m}, as the tracker's are.")
+        raise AdaptError(f"geo-encoder-mask-decoder.onnx: masks are {side} wide, expected {sizes.m} (the tracker's size).")
     return DetectorFiles(
         vision, text, decoder,
         trunk_channels=width * (16 + 4 + 1), width=width, text_length=length, kept=min(MOST_KEPT, queries),
@@ -72,7 +73,7 @@ def open_detector(folder: Path, sizes: Sizes) -> DetectorFiles:
 
 
 def probe_decoder(decoder: Published, levels: list[np.ndarray], position: np.ndarray, length: int) -> tuple[int, int]:
-    """→ number of queries and side of the masks"""
+    """:return: number of queries and side of the masks"""
     mask = np.ones((1, length)).astype(numpy_type(decoder, "text_mask"))
     inputs = dict(zip(DECODER_INPUTS, (*levels, position, np.zeros((1, length, levels[-1].shape[1]), np.float32), mask)))
     inputs["input_boxes"] = np.full((1, 1, 4), 0.5, np.float32)

@@ -1,1 +1,1 @@
-"""Real checkpoints of `transformers` into packs that the server runs."""
+"""Exports checkpoints of `transformers` to packs for the server."""

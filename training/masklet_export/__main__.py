@@ -1,8 +1,8 @@
-"""A checkpoint of transformers → a pack.
+"""Exports a checkpoint of transformers to a pack.
 
-python -m masklet_export facebook/sam3 --out packs/sam3
-python -m masklet_export facebook/sam2.1-hiera-tiny --out packs/sam2.1-tiny --precision fp16
-python -m masklet_export path/to/checkpoint --out packs/mine --tokenizer path/to/tokenizer.json
+python -m masklet_export facebook/sam3 --out packs/sam3 python -m masklet_export facebook/sam2.1-hiera-tiny --out
+packs/sam2.1-tiny --precision fp16 python -m masklet_export path/to/checkpoint --out packs/mine --tokenizer
+path/to/tokenizer.json
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from .attention import use_attention
-from .checkpoint import TEXT_MODELS, open_checkpoint, reading_with
+from .checkpoint import TEXT_MODELS, open_checkpoint, with_text_encoder
 from .families import open_family
 from .family import ExportError
 from .pack import GraphCost, export_pack
@@ -24,17 +24,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m masklet_export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", help="a folder, or a repository of the Hugging Face hub (owner/name)")
+    parser.add_argument("checkpoint", help="a folder, or a Hugging Face hub repository (owner/name)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
     parser.add_argument("--revision", help="branch, tag or commit of the repository")
-    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, where the checkpoint has none")
+    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, for checkpoints without one")
     parser.add_argument("--text-encoder", help="a SAM 3 Lite checkpoint (folder or repository) whose text encoder replaces SAM 3's")
     parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="fp16 computes in half precision; for GPUs")
     parser.add_argument(
-        "--attention", choices=["fused", "standard"], default="fused", help="standard has no operators of ONNX Runtime's own"
+        "--attention", choices=["fused", "standard"], default="fused", help="standard uses no operators specific to ONNX Runtime"
     )
     parser.add_argument("--detections", type=int, default=64, help="detections kept per concept and frame (default 64)")
-    parser.add_argument("--preset", default="masklet", help="which rules of tracking the server follows (default masklet)")
+    parser.add_argument("--preset", default="masklet", help="tracking rules that the server applies (default masklet)")
     parser.add_argument("--version", default="1.0.0", help="version of the pack (default 1.0.0)")
     return parser.parse_args(arguments)
 
@@ -46,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{checkpoint.folder}: {checkpoint.model_type}, {checkpoint.license}", flush=True)
         lite = None
         if options.text_encoder:
-            words = open_checkpoint(options.text_encoder, None, None)
-            print(f"{words.folder}: {words.model_type}, {words.license}, its text encoder", flush=True)
-            lite, checkpoint = words.load(TEXT_MODELS), reading_with(checkpoint, words, options.tokenizer)
+            text_checkpoint = open_checkpoint(options.text_encoder, None, None)
+            print(f"{text_checkpoint.folder}: {text_checkpoint.model_type}, {text_checkpoint.license} (text encoder)", flush=True)
+            lite, checkpoint = text_checkpoint.load(TEXT_MODELS), with_text_encoder(checkpoint, text_checkpoint, options.tokenizer)
         model = checkpoint.load()
         use_attention(model, options.attention)
         family = open_family(model, options.attention, kept=options.detections, processor=checkpoint.processor, lite=lite)

@@ -1,7 +1,8 @@
-"""How attention is written into the graphs.
+"""Two forms of attention in the graphs.
 
-"standard" uses standard operators only and runs everywhere. "fused" uses ONNX Runtime's `MultiHeadAttention`, which on
-CPUs never writes out the matrix of all queries against all keys: at SAM 3's full size that matrix is gigabytes.
+"standard" uses only standard operators and runs on every runtime. "fused" uses ONNX Runtime's `MultiHeadAttention`,
+which on CPUs never stores the matrix of all queries against all keys. At SAM 3's full size, that matrix is several
+gigabytes.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ Form = Literal["fused", "standard"]
 
 
 class _MultiHeadAttention(torch.autograd.Function):
-    """q [B or 1,Q,H·d], k [B,K,H·d], v [B,K,H·e] → [B,Q,H·e]; shared: whether the queries are those of one image.
+    """q [B or 1,Q,H·d], k [B,K,H·d], v [B,K,H·e] → [B,Q,H·e]; shared: whether the queries belong to one image for B
+    objects.
 
-    PyTorch's exporter cannot infer shapes behind an operator that it does not know, and then takes the sizes of the
-    example for constants. So the graph first gets a stand-in of standard operators with the right shapes, which
-    `fuse_attention` replaces."""
+    PyTorch's exporter cannot infer shapes after an operator that it does not support; it then exports the example's
+    sizes as constants. The graph therefore first contains a placeholder of standard operators with the correct
+    shapes, which `fuse_attention` replaces.
+    """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float, shared: bool) -> Tensor:  # noqa: ARG004
@@ -34,7 +37,7 @@ class _MultiHeadAttention(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, q: Any, k: Any, v: Any, heads: int, scale: float, shared: bool) -> Any:
         weights = g.op("MatMul", q, g.op("Transpose", k, perm_i=[0, 2, 1]))
-        # Two operators that no model here uses carry the attributes.
+        # The attributes are stored in two operators that no model here uses.
         weights = g.op("ThresholdedRelu", g.op("Elu", weights, alpha_f=scale), alpha_f=float(-heads if shared else heads))
         return g.op("MatMul", weights, v)
 
@@ -57,19 +60,20 @@ class _RotaryEmbedding(torch.autograd.Function):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor, heads: int, *, halves: bool) -> Tensor:
-    """Turns pairs of numbers of each head by an angle for each token, as an operator of ONNX Runtime's own.
+    """Rotates pairs of each head by an angle per token, as ONNX Runtime's `RotaryEmbedding`.
 
     x [B,N,H·d], cos and sin [N,d/2] → [B,N,H·d]
 
-    halves: the pairs of a head are (0,d/2), (1,d/2+1), …; otherwise (0,1), (2,3), …"""
+    :param halves: whether the pairs of a head are (0,d/2), (1,d/2+1), …; otherwise (0,1), (2,3), …
+    """
     return _RotaryEmbedding.apply(x, cos, sin, heads, halves)
 
 
 def fuse_attention(model: onnx.ModelProto) -> None:
-    """Puts com.microsoft.MultiHeadAttention where the stand-ins are. Changes the model in place."""
+    """Replaces the placeholders with com.microsoft.MultiHeadAttention. Changes the model in place."""
     producer = {name: node for node in model.graph.node for name in node.output}
     consumer = {node.input[0]: node for node in model.graph.node if node.op_type == "MatMul"}
-    spent: set[str] = set()  # first outputs of what the stand-ins were made of
+    replaced: set[str] = set()  # first outputs of the placeholder's operators
     instead: dict[str, list[onnx.NodeProto]] = {}
     for marker in [node for node in model.graph.node if node.op_type == "ThresholdedRelu"]:
         scaled = producer[marker.input[0]]
@@ -84,23 +88,23 @@ def fuse_attention(model: onnx.ModelProto) -> None:
             name=last.name, domain="com.microsoft", num_heads=abs(int(heads)), scale=scale,
         )  # fmt: skip
         instead[last.output[0]] = [*before, attention]
-        spent |= {node.output[0] for node in (transposed, product, scaled, marker)}
+        replaced |= {node.output[0] for node in (transposed, product, scaled, marker)}
     if not instead:
         return
-    kept = [node for node in model.graph.node if node.output[0] not in spent]
+    kept = [node for node in model.graph.node if node.output[0] not in replaced]
     replace_nodes(model, [new for node in kept for new in instead.get(node.output[0], [node])])
     if all(entry.domain != "com.microsoft" for entry in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
 def replace_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
-    """Taking nodes out one by one would look through all of them each time."""
+    """Replaces all nodes at once. Removing nodes one by one would search the whole list each time."""
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
 def expanded(query: str, key: str, prefix: str) -> tuple[str, list[onnx.NodeProto]]:
-    """[1,Q,D] → [B,Q,D], with the B of `key`."""
+    """Expands [1,Q,D] to [B,Q,D], with the B of `key`."""
     ones = helper.make_tensor("", TensorProto.INT64, [2], [1, 1])
     return f"{prefix}/query", [
         helper.make_node("Shape", [key], [f"{prefix}/batch"], start=0, end=1),
@@ -113,7 +117,8 @@ def expanded(query: str, key: str, prefix: str) -> tuple[str, list[onnx.NodeProt
 def attend(form: Form, q: Tensor, k: Tensor, v: Tensor, heads: int, scale: float, *, shared: bool = False) -> Tensor:
     """q [B,Q,H·d], k [B,K,H·d], v [B,K,H·e] → [B,Q,H·e]
 
-    shared: q is [1,Q,H·d], of one image for B objects."""
+    :param shared: whether q is [1,Q,H·d], of one image for B objects
+    """
     if form == "fused":
         return _MultiHeadAttention.apply(q, k, v, heads, scale, shared)
     if heads == 1:
@@ -137,7 +142,7 @@ def _fused(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
     scaling: float, **_: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
-    # A mask takes the operator off its fast path, and masked attention here is over a few dozen tokens.
+    # The operator has no fast path with a mask, and masked attention here covers only a few dozen tokens.
     if attention_mask is not None:
         return _standard(module, query, key, value, attention_mask, scaling)
     heads, width = int(query.shape[1]), int(value.shape[3])
@@ -151,7 +156,7 @@ AttentionInterface.register("masklet_fused", _fused)
 
 
 def use_attention(model: nn.Module, form: Form) -> None:
-    """Makes every attention layer of a transformers model use this form. Layers read it from their configuration."""
+    """Sets the attention form of every layer of a transformers model. Layers read it from their configuration."""
     for module in model.modules():
         config = getattr(module, "config", None)
         if config is not None:
@@ -159,5 +164,5 @@ def use_attention(model: nn.Module, form: Form) -> None:
 
 
 def padding_bias(mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """[C,K], 1 on tokens that count → [C,1,1,K], to be added to attention weights."""
+    """[C,K], 1 on valid tokens → [C,1,1,K], to add to attention weights"""
     return ((1 - mask.to(dtype)) * torch.finfo(dtype).min)[:, None, None, :]

@@ -1,4 +1,4 @@
-"""Opening a checkpoint: a folder, or a repository of the Hugging Face hub."""
+"""Opens a checkpoint: a folder or a Hugging Face hub repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT_MODELS = {"sam3_lite_text": "Sam3LiteTextModel"}
 class Checkpoint:
     folder: Path
     config: dict[str, Any]
-    processor: dict[str, Any]  # how pictures are prepared; empty where the checkpoint does not say
+    processor: dict[str, Any]  # image preprocessing settings; empty if the checkpoint has none
     tokenizer: Path | None
     license: str
     source: dict[str, Any]
@@ -30,36 +30,39 @@ class Checkpoint:
     def model_type(self) -> str:
         return str(self.config.get("model_type"))
 
-    def load(self, known: dict[str, str] = VIDEO_MODELS) -> nn.Module:
-        """The model in float32, for inference. known: what is accepted, class names by `model_type`
+    def load(self, accepted: dict[str, str] = VIDEO_MODELS) -> nn.Module:
+        """Loads the model in float32, for inference.
 
-        @raises ExportError when it is none of them."""
+        :param accepted: class names by `model_type`
+        :raises ExportError: if the model type is not accepted
+        """
         import torch
         from transformers import AutoModel
 
-        if self.model_type not in known:
-            hint = " It has no tracker: give it as --text-encoder of SAM 3." if self.model_type in TEXT_MODELS else ""
+        if self.model_type not in accepted:
+            hint = " It has no tracker; use it as --text-encoder with SAM 3." if self.model_type in TEXT_MODELS else ""
             raise ExportError(
-                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(known)}.{hint}"
+                f"{self.folder}: config.json has the model_type {self.model_type!r}, expected one of {', '.join(accepted)}.{hint}"
             )
         return AutoModel.from_pretrained(self.folder, dtype=torch.float32, attn_implementation="eager").eval()
 
 
 def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> Checkpoint:
-    """Finds a checkpoint, downloading it where it is not a folder.
+    """Finds a checkpoint, and downloads it if it is not a folder.
 
-    @raises ExportError in one sentence that says what to do."""
+    :raises ExportError: with a message that describes how to fix the problem
+    """
     folder, source = Path(name), {"checkpoint": Path(name).name}
     if not folder.is_dir():
         if name.startswith((".", "/")) or name.count("/") != 1:
-            raise ExportError(f"{name}: neither a folder nor the name of a repository on the hub (owner/name).")
+            raise ExportError(f"{name}: neither a folder nor the name of a hub repository (owner/name).")
         folder, commit = download(name, revision)
         source = {"repository": name, "revision": commit}
     config = read_json(folder / "config.json")
     if config is None:
-        raise ExportError(f"{folder}: no config.json, so this is not a checkpoint of transformers.")
+        raise ExportError(f"{folder}: no config.json; expected a checkpoint of transformers.")
     if not any(folder.glob("*.safetensors")):
-        raise ExportError(f"{folder}: no *.safetensors, so this checkpoint has no weights that can be read.")
+        raise ExportError(f"{folder}: no *.safetensors; weights in other formats are not supported.")
     found = tokenizer or folder / "tokenizer.json"
     if tokenizer is not None and not tokenizer.is_file():
         raise ExportError(f"--tokenizer {tokenizer}: no such file.")
@@ -69,15 +72,15 @@ def open_checkpoint(name: str, revision: str | None, tokenizer: Path | None) -> 
     return Checkpoint(folder, config, processor_settings(folder), found if found.is_file() else None, license, source)
 
 
-def reading_with(checkpoint: Checkpoint, words: Checkpoint, tokenizer: Path | None) -> Checkpoint:
-    """The checkpoint with the words of another: its tokenizer, unless one was given, and its place in `source`."""
-    found = tokenizer or words.tokenizer or checkpoint.tokenizer
-    encoder = words.source | {"license": words.license}
+def with_text_encoder(checkpoint: Checkpoint, text_checkpoint: Checkpoint, tokenizer: Path | None) -> Checkpoint:
+    """Combines a checkpoint with another one's tokenizer (unless one is given) and records both in `source`."""
+    found = tokenizer or text_checkpoint.tokenizer or checkpoint.tokenizer
+    encoder = text_checkpoint.source | {"license": text_checkpoint.license}
     return replace(checkpoint, tokenizer=found, source=checkpoint.source | {"textEncoder": encoder})
 
 
 def processor_settings(folder: Path) -> dict[str, Any]:
-    """Settings of the picture processor; they lie at the top of some files and under a name in others."""
+    """Settings of the image processor. Some files contain them at the top level, others under a key."""
     for file in ("video_preprocessor_config.json", "preprocessor_config.json", "processor_config.json"):
         settings = read_json(folder / file) or {}
         for part in (settings, settings.get("video_processor"), settings.get("image_processor")):
@@ -87,7 +90,7 @@ def processor_settings(folder: Path) -> dict[str, Any]:
 
 
 def card_license(folder: Path) -> str | None:
-    """The licence that the front matter of the checkpoint's README names."""
+    """The licence in the front matter of the checkpoint's README"""
     readme = folder / "README.md"
     if not readme.is_file():
         return None
@@ -103,7 +106,7 @@ def card_license(folder: Path) -> str | None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """@raises ExportError when the file is there and is no JSON object."""
+    """:raises ExportError: if the file exists and is not a JSON object"""
     if not path.is_file():
         return None
     try:

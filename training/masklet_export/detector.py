@@ -1,8 +1,8 @@
 """SAM 3's detector as `detect`: C concepts at once over one image.
 
-The parts are transformers' `Sam3Model`; the order of work is that of its `forward`. Where that takes lists of boxes,
-empty geometry or prompts of one length, this takes padding: a slot labelled -10 counts for nothing, and a concept whose
-slots are all padding is asked for by its words alone, exactly as if no geometry had been given.
+The parts are those of transformers' `Sam3Model`, in the order of its `forward`. Where that method accepts lists of
+boxes, empty geometry or prompts of one length, this module accepts padding. A slot labelled -10 is ignored. A concept
+whose slots are all padding is queried by its text alone, exactly as if no geometry had been given.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Geometry(nn.Module):
         tokens = torch.cat([tokens, encoder.cls_embed.weight[None].expand(boxes.shape[0], -1, -1)], 1)
         tokens = encoder.prompt_layer_norm(encoder.final_proj(tokens))
         cells, cell_position = (x.flatten(2).transpose(1, 2).expand(boxes.shape[0], -1, -1) for x in (feat, position))
-        # Where nothing counts, the tokens are not read; a mask that hides everything would make them NaN.
+        # The tokens of padding are not read, but a mask that hides every cell would make them NaN.
         bias = padding_bias(torch.maximum(mask, (mask.amax(1, keepdim=True) == 0).to(mask.dtype)))
         for layer in encoder.layers:
             tokens = layer(prompt_feats=tokens, vision_feats=cells, vision_pos_encoding=cell_position, prompt_mask=bias)
@@ -74,7 +74,7 @@ class Geometry(nn.Module):
 
 
 class Queries(nn.Module):
-    """The decoder: queries look for instances and refine their boxes layer by layer."""
+    """The decoder: queries locate instances and refine their boxes layer by layer."""
 
     def __init__(self, decoder: nn.Module, side: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Queries(nn.Module):
             tokens = layer(
                 tokens, query_pos=decoder.ref_point_head(self.encode(boxes)), text_features=prompt,
                 vision_features=cells, vision_pos_encoding=position, text_cross_attn_mask=bias,
-                vision_cross_attn_mask=F.pad(self.nearness(boxes), (0, 0, 1, 0)),
+                vision_cross_attn_mask=F.pad(self.box_bias(boxes), (0, 0, 1, 0)),
             )  # fmt: skip
             found = decoder.output_layer_norm(tokens[:, 1:])
             boxes = (decoder.box_head(found) + inverse_sigmoid(boxes)).sigmoid()
@@ -103,14 +103,14 @@ class Queries(nn.Module):
         return found, boxes, presence.clamp(-limit, limit)
 
     def encode(self, boxes: Tensor) -> Tensor:
-        """[C,Q,4] → [C,Q,2D]: sines and cosines in turn, in the order y, x, width, height"""
+        """[C,Q,4] → [C,Q,2D]: sines and cosines interleaved, in the order y, x, width, height"""
         angles = boxes[..., None] * self.wave
         waves = torch.stack([angles[..., 0::2].sin(), angles[..., 1::2].cos()], -1).flatten(-2)
         x, y, w, h = waves.unbind(2)
         return torch.cat([y, x, w, h], -1)
 
-    def nearness(self, boxes: Tensor) -> Tensor:
-        """What a query adds to its attention on each cell, by where that lies from the box: [C,heads,Q,g²]."""
+    def box_bias(self, boxes: Tensor) -> Tensor:
+        """Attention bias of a query on each cell, by the cell's position relative to the box: [C,heads,Q,g²]."""
         centre, size = boxes[..., :2], boxes[..., 2:]
         low, high = centre - size / 2, centre + size / 2
         sides = []
@@ -126,7 +126,7 @@ def inverse_sigmoid(x: Tensor, eps: float = 1e-3) -> Tensor:
 
 
 class Masks(nn.Module):
-    """Mask logits of chosen queries."""
+    """Mask logits of selected queries"""
 
     def __init__(self, decoder: nn.Module, side: int) -> None:
         super().__init__()
@@ -136,8 +136,8 @@ class Masks(nn.Module):
         """queries [C,K,D], levels fine to coarse [1,D,·,·], cells [C,g²,D] → [C,K,m,m]"""
         decoder, pixels = self.decoder, self.decoder.pixel_decoder
         normed = decoder.prompt_cross_attn_norm(cells)
-        heard, _ = decoder.prompt_cross_attn(query=normed, key=prompt, value=prompt, attention_mask=bias)
-        x = (cells + heard).transpose(1, 2).reshape(-1, cells.shape[2], self.side, self.side)
+        attended, _ = decoder.prompt_cross_attn(query=normed, key=prompt, value=prompt, attention_mask=bias)
+        x = (cells + attended).transpose(1, 2).reshape(-1, cells.shape[2], self.side, self.side)
         for step, level in enumerate(reversed(levels[:-1])):
             x = F.interpolate(x, size=(self.side << (step + 1),) * 2, mode="nearest") + level
             x = F.relu(pixels.norms[step](pixels.conv_layers[step](x)))

@@ -1,4 +1,4 @@
-"""What every family of checkpoints tells the exporter."""
+"""Interface between a family of checkpoints and the exporter."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .spec import Geometry
 
 
 class ExportError(Exception):
-    """A checkpoint that cannot become a pack; one sentence for whoever ran the command."""
+    """A checkpoint cannot become a pack. The message is one sentence for the user of the command."""
 
 
-def expect(seen: Any, wanted: Any, what: str) -> None:
-    if seen != wanted:
-        raise ExportError(f"This checkpoint cannot be expressed as a pack: {what} is {seen}, expected {wanted}.")
+def expect(actual: Any, expected: Any, name: str) -> None:
+    if actual != expected:
+        raise ExportError(f"This checkpoint cannot be expressed as a pack: {name} is {actual}, expected {expected}.")
 
 
 class Family:
-    """One kind of checkpoint. `modules` gives the traced modules by role."""
+    """One kind of checkpoint. `modules` returns the modules to trace, by role."""
 
     name: str
     geometry: Geometry
@@ -42,7 +42,7 @@ class Family:
         raise NotImplementedError
 
     def positions(self) -> tuple[Tensor, Tensor]:
-        """Where the image's cells are, [1,D,g,g], and where a memory's tokens are, [T,Dm]."""
+        """Position encodings of the image's cells, [1,D,g,g], and of a memory's tokens, [T,Dm]."""
         raise NotImplementedError
 
     def detect_rules(self) -> dict[str, float] | None:
@@ -50,9 +50,10 @@ class Family:
 
 
 def tracker_geometry(tracker: nn.Module) -> Geometry:
-    """Sizes that every tracker has. `T` is that of memories with one token per cell.
+    """Sizes that every tracker has. `T` is the value for memories with one token per cell.
 
-    @raises ExportError with the first property that the contract cannot express."""
+    :raises ExportError: for the first property that the contract cannot express
+    """
     config, prompts = tracker.config, tracker.prompt_encoder
     S, D, Dm = tracker.image_size, tracker.hidden_dim, tracker.mem_dim
     if not isinstance(S, int):
@@ -85,5 +86,5 @@ def tracker_parts(tracker: nn.Module, neck: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def pixel_statistics(processor: dict[str, Any], mean: list[float], std: list[float]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of the pixels, 0..1, from the checkpoint's processor or as given."""
+    """Mean and standard deviation of the pixels, 0..1, from the checkpoint's processor or the given defaults."""
     return processor.get("image_mean", mean), processor.get("image_std", std)

@@ -1,7 +1,7 @@
-"""A graph that computes in float16. What crosses its boundary stays float32, so the server feeds it like any other.
+"""Converts a graph to float16. Its inputs and outputs stay float32, so the server feeds it like any other graph.
 
-Weights are rounded after everything that can be computed from them has been computed in float32. Operators that lose too
-much in float16, or that the runtime has in float32 only, keep float32 between two casts.
+Weights are rounded after constant expressions have been evaluated in float32. Operators that lose too much accuracy
+in float16, or that the runtime supports in float32 only, keep float32 between two casts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from .attention import replace_nodes
 
 LARGEST = float(np.finfo(np.float16).max)
-# Sums over many values, exponents, and coordinates.
+# Sums over many values, exponentials, and coordinates.
 FULL = frozenset(
     {
         "LayerNormalization", "InstanceNormalization", "GroupNormalization", "Softmax", "ReduceSum", "ReduceMean", "Sin",
@@ -75,7 +75,7 @@ def to_half(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> None:
 
 
 def float_tensors(graph: onnx.GraphProto, weights: dict[str, np.ndarray]) -> set[str]:
-    """Names of the tensors that are float32 in the graph as it was traced."""
+    """Names of the tensors that are float32 in the traced graph"""
     bare = onnx.ModelProto(ir_version=9)
     bare.graph.CopyFrom(graph)
     bare.opset_import.append(helper.make_opsetid("", 18))
@@ -85,7 +85,7 @@ def float_tensors(graph: onnx.GraphProto, weights: dict[str, np.ndarray]) -> set
         bare.graph.input.append(helper.make_tensor_value_info(name, kind, values.shape))
     inferred = onnx.shape_inference.infer_shapes(bare).graph
     types = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.input, *inferred.output)}
-    # Inference stops behind an operator of ONNX Runtime's own; from there on, types follow from the operators.
+    # Shape inference stops after an ONNX Runtime operator; from there on, types are derived from the operators.
     for node in graph.node:
         for name in node.output:
             if name not in types or types[name] == TensorProto.UNDEFINED:

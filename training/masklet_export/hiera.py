@@ -1,8 +1,8 @@
-"""Hiera, SAM 2.1's image encoder: as it is, and in a form that moves less memory and gives the same numbers.
+"""Hiera, SAM 2.1's image encoder: the original form, and a form that moves less memory and computes the same numbers.
 
-In the first stages windows tile the picture, and pooling makes them smaller without mixing them. So a group of windows goes
-through all of those layers before the next group does. Behind them the picture is whole, since windows reach beyond it there, or
-attention looks at all of it.
+In the first stages, windows tile the image, and pooling shrinks them without mixing them. A group of windows
+therefore passes all of those layers before the next group does. After these layers the windows are merged into the
+whole image, because later windows reach beyond it or attention covers all of it.
 
 Follows `Sam2HieraDetModel` (huggingface/transformers: src/transformers/models/sam2/modeling_sam2.py).
 """
@@ -14,14 +14,17 @@ from torch import Tensor, nn
 
 from .attention import Form
 from .hiera_layer import Layer, stride_of
-from .rows import stretches
+from .rows import chunk_sizes
 from .windows import from_windows, in_windows
 
-GROUP = 4096  # tokens that go through the first layers together
+GROUP = 4096  # tokens that pass the first layers together
 
 
 def hiera(backbone: nn.Module, side: int, form: Form) -> nn.Module:
-    """pixels [1,3,S,S] → maps [1,C,s,s], one where each stage ends. side: of the first of them"""
+    """pixels [1,3,S,S] → maps [1,C,s,s], one at the end of each stage
+
+    :param side: side of the first map
+    """
     return Windowed(backbone, side) if form == "fused" else Plain(backbone, side)
 
 
@@ -29,10 +32,10 @@ class Plain(nn.Module):
     def __init__(self, backbone: nn.Module, side: int) -> None:
         super().__init__()
         self.patches, self.blocks, self.ends = backbone.patch_embed, backbone.blocks, backbone.stage_ends
-        self.register_buffer("places", places(backbone, side), persistent=False)
+        self.register_buffer("position_embedding", position_embedding(backbone, side), persistent=False)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        x, maps = self.patches(pixels) + self.places, []
+        x, maps = self.patches(pixels) + self.position_embedding, []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in self.ends:
@@ -44,11 +47,11 @@ class Windowed(nn.Module):
     def __init__(self, backbone: nn.Module, side: int) -> None:
         super().__init__()
         self.projection, self.ends = backbone.patch_embed.projection, set(backbone.stage_ends)
-        self.apart = layers_apart(backbone.blocks, side)
+        self.apart = independent_layers(backbone.blocks, side)
         square = backbone.blocks[0].window_size if self.apart else side
-        self.groups = stretches((side // square) ** 2, max(1, GROUP // square**2))  # squares in each
-        self.register_buffer("places", in_windows(places(backbone, side), square), persistent=False)
-        self.shapes = [(side, square)]  # before each layer, and at last: sides of the picture and of its squares
+        self.groups = chunk_sizes((side // square) ** 2, max(1, GROUP // square**2))  # squares in each group
+        self.register_buffer("position_embedding", in_windows(position_embedding(backbone, side), square), persistent=False)
+        self.shapes = [(side, square)]  # sides of the image and of its squares, before each layer and after the last
         layers = []
         for index, layer in enumerate(backbone.blocks):
             if index == self.apart:
@@ -60,23 +63,23 @@ class Windowed(nn.Module):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         x, maps = self.projection(pixels).permute(0, 2, 3, 1), []
-        squares = list((in_windows(x, self.shapes[0][1]) + self.places).split(self.groups))
+        squares = list((in_windows(x, self.shapes[0][1]) + self.position_embedding).split(self.groups))
         for index, layer in enumerate(self.layers):
             if index == self.apart > 0:
-                squares = [whole(squares, *self.shapes[index]).flatten(1, 2)]
+                squares = [merge_squares(squares, *self.shapes[index]).flatten(1, 2)]
             squares = [layer(tokens) for tokens in squares]
             if index in self.ends:
-                maps.append(whole(squares, *self.shapes[index + 1]).permute(0, 3, 1, 2))
+                maps.append(merge_squares(squares, *self.shapes[index + 1]).permute(0, 3, 1, 2))
         return maps
 
 
-def places(backbone: nn.Module, side: int) -> Tensor:
-    """→ [1,s,s,C]"""
+def position_embedding(backbone: nn.Module, side: int) -> Tensor:
+    """:return: [1,s,s,C]"""
     return backbone._get_pos_embed((side, side)).detach().clone()
 
 
-def layers_apart(layers: nn.ModuleList, side: int) -> int:
-    """How many layers, from the first on, windows go through without looking at one another."""
+def independent_layers(layers: nn.ModuleList, side: int) -> int:
+    """Number of layers, from the first on, in which windows do not exchange information."""
     window = layers[0].window_size
     if window == 0 or side % window:
         return 0
@@ -88,6 +91,6 @@ def layers_apart(layers: nn.ModuleList, side: int) -> int:
     return len(layers)
 
 
-def whole(squares: list[Tensor], side: int, square: int) -> Tensor:
-    """Groups of squares [n,q²,C] → the picture, [1,s,s,C]"""
+def merge_squares(squares: list[Tensor], side: int, square: int) -> Tensor:
+    """Merges groups of squares [n,q²,C] into the image, [1,s,s,C]."""
     return from_windows(torch.cat(squares), side, square)

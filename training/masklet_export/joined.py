@@ -1,4 +1,4 @@
-"""Two convolutions with nothing between them, as one."""
+"""Merges two consecutive convolutions into one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from torch import nn
 
 
 def joined(first: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
-    """pointwise(first(x)) as one convolution: the tracker's finer levels are made hundreds of channels wide only to become a few
-    dozen at once. pointwise: 1 × 1, as it is in SAM 2's mask decoder; then what `first` pads with does not matter.
+    """pointwise(first(x)) as one convolution. The tracker's finer levels would otherwise be computed hundreds of
+    channels wide and then reduced to a few dozen.
 
-    @raises ValueError when the second looks beyond a pixel, or either keeps channels apart."""
+    :param pointwise: 1 × 1 convolution, as in SAM 2's mask decoder, so that the padding of `first` does not matter
+    :raises ValueError: if the second kernel is larger than 1 × 1, or either convolution is grouped
+    """
     if pointwise.kernel_size != (1, 1) or pointwise.padding != (0, 0) or {first.groups, pointwise.groups} != {1}:
         raise ValueError(f"expected plain convolutions, the second 1 x 1, got {first} and {pointwise}")
     w1, w2 = first.weight.data.double(), pointwise.weight.data.double().flatten(1)  # [m,n,k,k], [o,m]

@@ -1,4 +1,4 @@
-"""Writes a pack: graphs one after another, one weight file, tokenizer and manifest."""
+"""Writes a pack: graphs in sequence, one weight file, tokenizer and manifest."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .weights import WeightStore
 
 Precision = Literal["fp32", "fp16"]
 WEIGHTS_FILE = "weights.bin"
-# The memory encoder loses its object in float16 (EdgeTAM), and its output is what everything later is built on.
+# In float16, EdgeTAM's memory encoder loses its object, and every later frame depends on its output.
 FULL_PRECISION = frozenset({"remember"})
 
 
 @dataclass(frozen=True)
 class GraphCost:
     role: str
-    seconds: float  # to trace and write
-    graph_bytes: int  # the .onnx file
-    weight_bytes: int  # what it added to the weight file; shared weights count for the first graph
-    peak_bytes: int  # of the process so far
+    seconds: float  # time to trace and write
+    graph_bytes: int  # size of the .onnx file
+    weight_bytes: int  # bytes added to the weight file; shared weights count for the first graph
+    peak_bytes: int  # peak memory of the process so far
 
 
 def export_pack(
@@ -48,13 +48,14 @@ def export_pack(
     precision: Precision,
     progress: Callable[[GraphCost], None] = lambda cost: None,
 ) -> list[GraphCost]:
-    """→ what each graph cost.
-
-    @raises ExportError when the checkpoint lacks what the pack needs."""
+    """
+    :return: the cost of each graph
+    :raises ExportError: if the checkpoint lacks something that the pack needs
+    """
     if family.detects and checkpoint.tokenizer is None:
-        raise ExportError(f"{checkpoint.folder}: no tokenizer.json, which a pack that understands words needs; give one with --tokenizer.")
+        raise ExportError(f"{checkpoint.folder}: no tokenizer.json, which a pack with a text encoder needs; specify one with --tokenizer.")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "manifest.json").unlink(missing_ok=True)  # an export that breaks off leaves no pack
+    (out / "manifest.json").unlink(missing_ok=True)  # an interrupted export leaves no valid pack
     specs = graph_specs(detects=family.detects, pointer_time=family.pointer_time)
     rows = family.tracker.config.num_maskmem
     inputs = example_inputs(family.geometry, vocabulary=family.vocabulary, temporal_rows=rows)
@@ -93,7 +94,7 @@ def export_pack(
 def manifest(
     family: Family, checkpoint: Checkpoint, files: list[dict[str, Any]], version: str, preset: str, precision: Precision
 ) -> dict[str, Any]:
-    """What the server needs to know besides the graphs."""
+    """The metadata that the server reads besides the graphs"""
     config = family.tracker.config
     rules = family.detect_rules()
     decoder = family.tracker.mask_decoder

@@ -1,6 +1,7 @@
-"""Resizing masks as the models do it: bilinear, with antialiasing where the result is smaller.
+"""Resizes masks as the models do: bilinear, with antialiasing when shrinking.
 
-Antialiased Resize differs between providers, so shrinking by a constant factor is written as two matrix products.
+Antialiased Resize differs between execution providers, so shrinking by a constant factor is written as two matrix
+products.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Resize(nn.Module):
-    """[B,1,before,before] → [B,1,after,after]."""
+    """[B,1,before,before] → [B,1,after,after]"""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -29,5 +30,5 @@ class Resize(nn.Module):
 
 
 def enlarge(mask: Tensor, side: int) -> Tensor:
-    """[B,1,h,w], neither larger than `side` → [B,1,side,side]."""
+    """[B,1,h,w], neither larger than `side` → [B,1,side,side]"""
     return F.interpolate(mask, size=(side, side), mode="bilinear", align_corners=False)

@@ -1,8 +1,8 @@
-"""Matrix products as the processor's cache likes them; the numbers stay the same.
+"""Matrix products in a layout that suits the processor's cache. The numbers stay the same.
 
-Rows of 1024 numbers begin whole pages apart, and then compete for the same few lines of the cache: ONNX Runtime 1.30 takes
-a quarter longer over them (98 against 124 GFLOP/s on a Xeon with AVX-512). So such rows are made a little longer. And what
-goes on between two products over thousands of tokens does not fit the cache at all, unless few tokens do it at a time.
+Rows of 1024 numbers start whole pages apart and compete for the same few cache lines: ONNX Runtime 1.30 takes a
+quarter longer for them (98 against 124 GFLOP/s on a Xeon with AVX-512). Such rows are padded. The hidden values
+between two products over thousands of tokens do not fit in the cache, so they are computed in chunks of tokens.
 """
 
 from __future__ import annotations
@@ -14,80 +14,80 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PAGE = 1024  # numbers of 4 bytes
-EXTRA = 16  # numbers that a row is made longer by: one line of the cache
-HELD = 2**20  # numbers between two products that are held at a time
+PADDING = 16  # numbers added to each row: one cache line
+CHUNK_VALUES = 2**20  # largest number of hidden values between two products
 
 
-class Product(nn.Module):
-    """x [*,I] → [*,O], as the linear layer does. Takes its input lengthened by `lengthened`."""
+class PaddedLinear(nn.Module):
+    """x [*,I] → [*,O], equal to the linear layer. Expects an input from `padded`."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
         if linear.in_features % PAGE == 0:
-            # What is added is ones, so that the first of them carries the bias.
-            weight = torch.zeros(linear.out_features, linear.in_features + EXTRA, dtype=linear.weight.dtype)
+            # The padding of the input is ones, so that its first column carries the bias.
+            weight = torch.zeros(linear.out_features, linear.in_features + PADDING, dtype=linear.weight.dtype)
             weight[:, : linear.in_features] = linear.weight.data
             if linear.bias is not None:
                 weight[:, linear.in_features] = linear.bias.data
             self.weight, self.bias = nn.Parameter(weight, requires_grad=False), None
-            linear.weight.data = weight[:, : linear.in_features]  # gigabytes in all; kept once
+            linear.weight.data = weight[:, : linear.in_features]  # several gigabytes in total; stored once
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
 
 
-def lengthened(x: Tensor) -> Tensor:
-    """x [*,I] → [*,I + EXTRA] where rows of I begin whole pages apart, x as it is elsewhere."""
-    return x if x.shape[-1] % PAGE else _Lengthen.apply(x)
+def padded(x: Tensor) -> Tensor:
+    """x [*,I] → [*,I + PADDING] if rows of I start whole pages apart, otherwise x."""
+    return x if x.shape[-1] % PAGE else _Pad.apply(x)
 
 
-class _Lengthen(torch.autograd.Function):
-    """One operator in the graph; PyTorch's exporter writes a dozen for `F.pad`."""
+class _Pad(torch.autograd.Function):
+    """Becomes one operator in the graph; PyTorch's exporter writes a dozen for `F.pad`."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        return F.pad(x, (0, EXTRA), value=1.0)
+        return F.pad(x, (0, PADDING), value=1.0)
 
     @staticmethod
     def symbolic(g: Any, x: Any) -> Any:
-        pads, one, axis = (g.op("Constant", value_t=torch.tensor(value)) for value in ([0, EXTRA], 1.0, [-1]))
+        pads, one, axis = (g.op("Constant", value_t=torch.tensor(value)) for value in ([0, PADDING], 1.0, [-1]))
         return g.op("Pad", x, pads, one, axis)
 
 
-class Perceptron(nn.Module):
-    """x [B,N,I] → [B,N,O]: second(activation(first(x))), with hidden rows of a length and a number that the cache likes."""
+class Mlp(nn.Module):
+    """x [B,N,I] → [B,N,O]: second(activation(first(x))), with padded hidden rows and in chunks of tokens."""
 
     def __init__(self, first: nn.Linear, activation: nn.Module, second: nn.Linear, tokens: int | None = None) -> None:
-        """tokens: N, where they may go a stretch at a time."""
+        """:param tokens: N, to process tokens in chunks"""
         super().__init__()
         self.activation = activation
         hidden = first.out_features
-        self.stretches = [] if tokens is None else stretches(tokens, max(1, HELD // hidden))
+        self.chunk_sizes = [] if tokens is None else chunk_sizes(tokens, max(1, CHUNK_VALUES // hidden))
         if hidden % PAGE == 0:
-            wide = nn.Linear(first.in_features, hidden + EXTRA, bias=first.bias is not None)
-            narrow = nn.Linear(hidden + EXTRA, second.out_features, bias=second.bias is not None)
+            wide = nn.Linear(first.in_features, hidden + PADDING, bias=first.bias is not None)
+            narrow = nn.Linear(hidden + PADDING, second.out_features, bias=second.bias is not None)
             for new, old in ((wide, first), (narrow, second)):
                 for part in ("weight", "bias"):
                     if getattr(old, part) is not None:
-                        getattr(new, part).data = extended(getattr(old, part).data, getattr(new, part).shape)
+                        getattr(new, part).data = zero_padded(getattr(old, part).data, getattr(new, part).shape)
             first, second = wide, narrow
-        self.first, self.second = Product(first), second
+        self.first, self.second = PaddedLinear(first), second
 
     def forward(self, x: Tensor) -> Tensor:
-        if len(self.stretches) > 1:
-            return torch.cat([self.think(part) for part in x.split(self.stretches, 1)], 1)
-        return self.think(x)
+        if len(self.chunk_sizes) > 1:
+            return torch.cat([self.forward_chunk(part) for part in x.split(self.chunk_sizes, 1)], 1)
+        return self.forward_chunk(x)
 
-    def think(self, x: Tensor) -> Tensor:
-        return self.second(self.activation(self.first(lengthened(x))))
+    def forward_chunk(self, x: Tensor) -> Tensor:
+        return self.second(self.activation(self.first(padded(x))))
 
 
-def extended(x: Tensor, shape: torch.Size) -> Tensor:
-    """With zeros behind each axis."""
+def zero_padded(x: Tensor, shape: torch.Size) -> Tensor:
+    """Pads each axis with zeros at its end."""
     return F.pad(x, [count for axis in reversed(range(x.dim())) for count in (0, shape[axis] - x.shape[axis])])
 
 
-def stretches(count: int, most: int) -> list[int]:
-    """How many of `count` tokens go together, stretch by stretch."""
-    return [min(most, count - first) for first in range(0, count, most)]
+def chunk_sizes(count: int, largest: int) -> list[int]:
+    """Sizes of the chunks into which `count` tokens are split."""
+    return [min(largest, count - first) for first in range(0, count, largest)]

@@ -1,4 +1,4 @@
-"""Names, axes and example inputs of the graphs: the Model Pack contract as the exporter sees it."""
+"""Names, axes and example inputs of the graphs: the Model Pack contract for the exporter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes of a pack, named as in its manifest."""
+    """Sizes of a pack, named as in its manifest"""
 
     S: int  # side of the square input image, pixels
     g: int  # side of the feature map
@@ -25,13 +25,13 @@ class Geometry:
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """How one role is traced: tensor names, and which axes stay symbolic."""
+    """How one role is traced: tensor names and symbolic axes"""
 
     role: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     axes: dict[str, dict[int, str]] = field(default_factory=dict)
-    unread: tuple[str, ...] = ()  # contract inputs that this model does not need
+    unused: tuple[str, ...] = ()  # contract inputs that this model does not need
 
 
 LEVELS = ("feat", "feat_s1", "feat_s0")
@@ -44,7 +44,7 @@ def _batched(*names: str, axis: str = "B") -> dict[str, dict[int, str]]:
 
 
 def graph_specs(*, detects: bool, pointer_time: bool) -> dict[str, GraphSpec]:
-    """The graphs of a pack by role, without `render`, which is not traced."""
+    """The graphs of a pack by role, without `render`, which is not traced"""
     pointer_dt = ("pointer_dt",) if pointer_time else ()
     specs = [
         GraphSpec("encode", ("image",), (*LEVELS, *(("trunk",) if detects else ()))),
@@ -56,8 +56,8 @@ def graph_specs(*, detects: bool, pointer_time: bool) -> dict[str, GraphSpec]:
         GraphSpec(
             "seed", (*LEVELS, "mask"), ("pointer", "score", "mask_logits"),
             {"mask": {0: "B", 2: "h", 3: "w"}} | _batched("pointer", "score", "mask_logits"),
-            # A pointer comes from a token; the masks that the finer features serve are not read.
-            unread=("feat_s1", "feat_s0"),
+            # A pointer is computed from a token. The finer features serve only the masks, which are not used.
+            unused=("feat_s1", "feat_s0"),
         ),
         GraphSpec(
             "track", (*LEVELS, "memory", "memory_t", "pointers", *pointer_dt, "points", "labels"),
@@ -91,14 +91,14 @@ def example_inputs(
     geometry: Geometry, *, vocabulary: int = 8, temporal_rows: int = 7,
     b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2,
 ) -> dict[str, dict[str, Tensor]]:  # fmt: skip
-    """Random inputs for every role; what graphs are traced and compared on. Letters as in the contract."""
+    """Random inputs for every role, for tracing and comparison. Letters as in the contract."""
     z = geometry
     levels = {
         "feat": torch.randn(1, z.D, z.g, z.g),
         "feat_s1": torch.randn(1, z.D // 4, 2 * z.g, 2 * z.g),
         "feat_s0": torch.randn(1, z.D // 8, 4 * z.g, 4 * z.g),
     }
-    # With three points or more a box and clicks; below that a click.
+    # With three points or more, a box and clicks; below that, a click.
     kinds = [2, 3, 1, 0, 1] if n > 2 else [1, 0]
     points = {"points": torch.rand(b, n, 2), "labels": _rows([kinds[i % len(kinds)] for i in range(n)], b)}
     logits = torch.randn(b, 1, z.m, z.m) * 4
@@ -106,7 +106,7 @@ def example_inputs(
     inputs = {
         "encode": {"image": torch.randint(0, 256, (1, z.S, z.S, 3), dtype=torch.uint8)},
         "segment": levels | points | {"mask_in": logits, "has_mask": (torch.arange(b) % 2).float()},
-        "seed": levels | {"mask": _blobs(b, z.m, z.m)},
+        "seed": levels | {"mask": _masks(b, z.m, z.m)},
         "track": levels | points
         | {
             "memory": torch.randn(b, m, z.T, z.Dm),
@@ -130,7 +130,7 @@ def example_inputs(
                 "text": torch.randn(c, z.L, z.D),
                 "text_mask": mask,
                 "boxes": 0.2 + 0.5 * torch.rand(c, e, 4),
-                # One row has exemplars on both sides, the next none at all.
+                # One row has positive and negative exemplars, the next none.
                 "box_labels": torch.stack([_rows([1, 0, -10], 1)[0][torch.arange(e) % 3] if i % 2 == 0
                                            else torch.full((e,), -10, dtype=torch.int32) for i in range(c)]),
             },
@@ -142,8 +142,8 @@ def _rows(values: list[int], count: int) -> Tensor:
     return torch.tensor(values, dtype=torch.int32).repeat(count, 1)
 
 
-def _blobs(b: int, h: int, w: int) -> Tensor:
-    """Binary masks, all different; the last of several is empty."""
+def _masks(b: int, h: int, w: int) -> Tensor:
+    """Binary masks, all different; with several, the last one is empty."""
     y, x = torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(0, 1, w), indexing="ij")
     masks = [((x - 0.3 - 0.1 * i) ** 2 + (y - 0.6) ** 2 < 0.05).float() for i in range(b)]
     if b > 1:

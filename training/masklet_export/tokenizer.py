@@ -1,4 +1,4 @@
-"""The pack's tokenizer: the checkpoint's, told what it pads phrases with."""
+"""The pack's tokenizer: the checkpoint's tokenizer with its padding token included."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from .checkpoint import read_json
 
 
 def pack_tokenizer(file: Path) -> bytes:
-    """file: a `tokenizer.json`, beside which there may be a `tokenizer_config.json`. → what the pack holds
+    """Reads a `tokenizer.json` and, if present, the `tokenizer_config.json` next to it.
 
-    Checkpoints name the token that pads in the second file, which packs do not have.
+    Checkpoints specify the padding token in the second file, which packs do not contain.
 
-    @raises ExportError when one of them cannot be read."""
+    :return: content of the pack's tokenizer file
+    :raises ExportError: if a file cannot be read
+    """
     tokenizer = read_json(file) or {}
     named = (read_json(file.with_name("tokenizer_config.json")) or {}).get("pad_token")
     token = named.get("content") if isinstance(named, dict) else named

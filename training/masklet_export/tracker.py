@@ -1,9 +1,9 @@
 """The tracker's graphs: `segment`, `seed`, `track` and `remember`.
 
-SAM 2, SAM 3 and EdgeTAM have the same tracker classes under different names in transformers
-(`{Sam2Video,Sam3TrackerVideo,EdgeTamVideo}Model`), and these modules call their parts for B objects at once. What they
-compute is `_single_frame_forward`, `_use_mask_as_output`, `_prepare_memory_conditioned_features` and
-`_encode_new_memory` of those classes, save for the cast of memories to bfloat16.
+SAM 2, SAM 3 and EdgeTAM share their tracker classes under different names in transformers
+(`{Sam2Video,Sam3TrackerVideo,EdgeTamVideo}Model`). These modules call the classes' parts for B objects at once. They
+compute `_single_frame_forward`, `_use_mask_as_output`, `_prepare_memory_conditioned_features` and
+`_encode_new_memory`, except for the cast of memories to bfloat16.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from .memory_attention import MemoryAttention
 from .memory_fuser import Fuser
 from .resize import Resize, enlarge
 
-ABSENT_LOGIT = -1024.0  # mask logits of an object that is not there
-MASK_SCALE, MASK_BIAS = 20.0, -10.0  # a mask taken as truth, as logits
+ABSENT_LOGIT = -1024.0  # mask logits of an absent object
+MASK_SCALE, MASK_BIAS = 20.0, -10.0  # convert a given mask to logits
 
 
 class Prompts(nn.Module):
-    """points [B,N,2] relative to the frame, labels [B,N] → prompt tokens [B,1,N+1,D]."""
+    """points [B,N,2] relative to the frame, labels [B,N] → prompt tokens [B,1,N+1,D]"""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.side = encoder.input_image_size
         self.register_buffer("waves", 2 * math.pi * encoder.shared_embedding.positional_embedding.data, persistent=False)
-        self.kinds, self.nothing = encoder.point_embed, encoder.not_a_point_embed
+        self.kinds, self.padding = encoder.point_embed, encoder.not_a_point_embed
 
     def forward(self, points: Tensor, labels: Tensor) -> Tensor:
-        # Without a box, the models end every prompt with a point that is none.
+        # Without a box, the models append a padding point to every prompt.
         points = F.pad(points * self.side, (0, 0, 0, 1))
         labels = F.pad(labels, (0, 1), value=-1)[..., None]
         angles = (2 * ((points + 0.5) / self.side) - 1) @ self.waves
         place = torch.cat([angles.sin(), angles.cos()], -1)
-        place = torch.where(labels == -1, self.nothing.weight, place)
+        place = torch.where(labels == -1, self.padding.weight, place)
         place = torch.where(labels == -10, 0.0, place)
         kind = self.kinds(labels[..., 0].clamp(min=0).long()) * (labels >= 0).to(place.dtype)
         return (place + kind)[:, None]
 
 
 class Decoder(nn.Module):
-    """Prompted features → four masks per object, their quality, and whether the object is there."""
+    """Prompted features → four masks per object, their predicted IoU, and the object score"""
 
     def __init__(self, tracker: nn.Module) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Decoder(nn.Module):
         return tokens[:, 0], image[:, 0]
 
     def masks(self, tokens: Tensor, image: Tensor, side: int, feat_s1: Tensor, feat_s0: Tensor) -> Tensor:
-        """→ [B,4,m,m]"""
+        """:return: [B,4,m,m]"""
         image = image.transpose(1, 2).reshape(-1, image.shape[2], side, side)
         fine = self.activation(self.up_norm(self.up1(image) + feat_s1))
         fine = self.activation(self.up2(fine) + feat_s0)
@@ -79,27 +79,27 @@ class Decoder(nn.Module):
         return (kernels @ fine.flatten(2)).reshape(-1, 4, 4 * side, 4 * side)
 
     def iou(self, tokens: Tensor) -> Tensor:
-        """→ [B,4]"""
+        """:return: [B,4]"""
         return self.iou_head(tokens[:, 1])
 
     def score(self, tokens: Tensor) -> Tensor:
-        """→ [B,1]"""
+        """:return: [B,1]"""
         return self.score_head(tokens[:, 0])
 
     def pointers(self, tokens: Tensor, score: Tensor) -> Tensor:
-        """→ [B,4,D], each as if its mask were chosen; of an absent object all are the same."""
+        """:return: [B,4,D], the pointer for each selected mask; an absent object has the same pointer four times"""
         seen = (score > 0).to(tokens.dtype)[:, None]
         return seen * self.pointer_head(tokens[:, 2:6]) + (1 - seen) * self.no_pointer
 
     def stability(self, masks: Tensor) -> Tensor:
-        """[B,4,m,m] → [B], of the first mask"""
+        """[B,4,m,m] → [B], stability of the first mask"""
         first = masks[:, 0].flatten(1)
         inner = (first > self.delta).to(masks.dtype).sum(1)
         outer = (first > -self.delta).to(masks.dtype).sum(1)
         return torch.where(outer > 0, inner / outer.clamp(min=1), 1.0)
 
     def choose(self, iou: Tensor, stability: Tensor, several: Tensor) -> Tensor:
-        """Which mask the model would answer: [B] 0..3. several: [B] bool, whether the prompt is ambiguous."""
+        """Index of the mask that the model would return: [B] 0..3. several: [B] bool, whether the prompt is ambiguous."""
         candidate = iou[:, 1:].argmax(1) + 1
         unstable = stability < (self.threshold if self.falls_back else -1)
         return torch.where(several | unstable, candidate, 0)
@@ -112,7 +112,7 @@ def row(x: Tensor, index: Tensor) -> Tensor:
 
 
 class Ambiguity(nn.Module):
-    """labels [B,N] → [B] bool, whether the decoder offers several masks."""
+    """labels [B,N] → [B] bool, whether the decoder returns several masks"""
 
     def __init__(self, config: Any, *, tracking: bool) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Ambiguity(nn.Module):
 
 
 class Segment(nn.Module):
-    """A prompt on a frame of which nothing is remembered."""
+    """A prompt on a frame without memories"""
 
     def __init__(self, tracker: nn.Module) -> None:
         super().__init__()
@@ -150,14 +150,14 @@ class Segment(nn.Module):
         several = self.ambiguity(labels)
         best = decoder.choose(iou, stability, several)
         pointers = decoder.pointers(tokens, score)
-        # A mask that replaces an unstable first one still comes with the first one's pointer.
+        # A mask that replaces an unstable first one keeps the first one's pointer.
         pointers = torch.where(several[:, None, None], pointers, pointers[:, :1])
         masks = torch.where(score[:, :, None, None] > 0, masks, ABSENT_LOGIT)
         return masks, iou, stability, score[:, 0], pointers, best.int()
 
 
 class Seed(nn.Module):
-    """A mask taken as truth: what points at the object, and the mask as logits."""
+    """A given mask: its pointer, and the mask as logits"""
 
     def __init__(self, tracker: nn.Module) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class Seed(nn.Module):
 
 
 class PointerTime(nn.Module):
-    """How long ago a pointer was seen: [B,P] → [B,P,Dm]."""
+    """Encoded age of pointers: [B,P] → [B,P,Dm]"""
 
     def __init__(self, tracker: nn.Module) -> None:
         super().__init__()
@@ -200,10 +200,13 @@ class PointerTime(nn.Module):
 
 
 class Track(nn.Module):
-    """A frame seen through what is remembered."""
+    """A frame conditioned on memories"""
 
     def __init__(self, tracker: nn.Module, image_position: Tensor, memory_position: Tensor, form: Form) -> None:
-        """image_position [1,D,g,g]; memory_position [T,Dm]"""
+        """
+        :param image_position: [1,D,g,g]
+        :param memory_position: [T,Dm]
+        """
         super().__init__()
         self.decoder = Decoder(tracker)
         self.attention = MemoryAttention(tracker.memory_attention, image_position, memory_position.shape[0], form)
@@ -234,14 +237,14 @@ class Track(nn.Module):
         several = self.ambiguity(labels)
         best = decoder.choose(iou, decoder.stability(masks), several)
         all_pointers = decoder.pointers(tokens, score)
-        # A mask that replaces an unstable first one still comes with the first one's pointer.
+        # A mask that replaces an unstable first one keeps the first one's pointer.
         pointer = torch.where(several[:, None], row(all_pointers, best), all_pointers[:, 0])
         mask = row(masks, best)[:, None]
         mask = torch.where(score[:, :, None, None] > 0, mask, ABSENT_LOGIT)
         return mask, score[:, 0], row(iou[..., None], best)[:, 0], pointer
 
     def split(self, pointers: Tensor) -> Tensor:
-        """[B,P,D] → as tokens of the memory's width, [B,P·D/Dm,Dm]"""
+        """[B,P,D] → tokens of the memory's width, [B,P·D/Dm,Dm]"""
         return pointers.reshape(pointers.shape[0], -1, self.width)
 
 
@@ -249,10 +252,12 @@ class Remember(nn.Module):
     """A frame and a mask on it → a memory. mask [B,1,h,w]: logits, at most as large as the image."""
 
     def __init__(self, tracker: nn.Module, memory_side: int, form: Form, *, direct: bool) -> None:
-        """memory_side: side of the mask that the memory encoder reads, pixels.
-
-        direct: tracked masks go to that size at once, as in `Sam3VideoModel._tracker_update_memories`; otherwise by way
-        of the image's size, as in the trackers alone. Given masks (`binarize`) always take the second way."""
+        """
+        :param memory_side: side of the memory encoder's mask input, pixels
+        :param direct: whether tracked masks are resized directly to that size, as in
+          `Sam3VideoModel._tracker_update_memories`;
+        otherwise via the image's size, as in the other trackers. Given masks (`binarize`) always use the second way.
+        """
         super().__init__()
         encoder = tracker.memory_encoder
         self.downsample, self.project_in = encoder.mask_downsampler, encoder.feature_projection
@@ -270,7 +275,7 @@ class Remember(nn.Module):
         return self.tokens(self.encode(feat, mask, score, binarize))
 
     def encode(self, feat: Tensor, mask: Tensor, score: Tensor, binarize: Tensor) -> Tensor:
-        """→ [B,Dm,g,g]"""
+        """:return: [B,Dm,g,g]"""
         given = self.fit(enlarge(mask, self.image_side))
         tracked = enlarge(mask, self.memory_side) if self.direct else given
         hard = (given > 0).to(mask.dtype)

@@ -1,4 +1,4 @@
-"""SAM 2.1 (`Sam2VideoModel`) and EdgeTAM (`EdgeTamVideoModel`): trackers alone, without words."""
+"""SAM 2.1 (`Sam2VideoModel`) and EdgeTAM (`EdgeTamVideoModel`): trackers without a detector."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
 class Encode(nn.Module):
-    """image → the tracker's three levels."""
+    """image → the tracker's three levels"""
 
     def __init__(self, model: nn.Module, backbone: nn.Module, pixels: Pixels) -> None:
         super().__init__()
         self.pixels, self.backbone = pixels, backbone
         neck, decoder = model.vision_encoder.neck, model.mask_decoder
         self.convs, self.top_down = neck.convs, neck.fpn_top_down_levels
-        # Where the two finer levels take up nothing from below, they are only a way to what the decoder makes of them.
+        # Where the two finer levels get no input from the coarser one, they are merged with the decoder's
+        # convolutions.
         self.apart = not {0, 1} & set(self.top_down)
         ends = (decoder.conv_s0, decoder.conv_s1)
         if self.apart:
@@ -49,7 +50,7 @@ class Encode(nn.Module):
 
 
 class RememberPerceived(Remember):
-    """EdgeTAM's memory: few tokens that have looked at the map, the first of them without a place in it."""
+    """EdgeTAM's memory: a few tokens that attend to the map, the first of them without a position"""
 
     def __init__(self, tracker: nn.Module, form: Form) -> None:
         super().__init__(tracker, tracker.image_size, form, direct=False)
@@ -116,19 +117,20 @@ class EdgeTam(Sam2):
         super().__init__(model, form, processor=processor)
         perceiver, g = model.spatial_perceiver, self.geometry.g
         windows = int(perceiver.num_latents_2d**0.5)
-        expect(windows**2, perceiver.num_latents_2d, "the square of perceiver_resampler_num_latents_2d's root")
+        expect(windows**2, perceiver.num_latents_2d, "the squared integer root of perceiver_resampler_num_latents_2d")
         if windows > 0:
             expect(g % windows, 0, f"the feature map's side {g} modulo the perceiver's {windows} windows")
         keys = list(model.config.memory_attention_rope_k_sizes)
         expect(keys, [windows, windows], "memory_attention_rope_k_sizes")
-        expect(4 * self.geometry.m, self.geometry.S, "the memory encoder's mask side, which is the image's")
+        expect(4 * self.geometry.m, self.geometry.S, "the memory encoder's mask side (the image's side)")
         self.geometry = replace(self.geometry, T=perceiver.num_latents_1d + perceiver.num_latents_2d)
 
     def backbone(self) -> nn.Module:
         backbone = self.model.vision_encoder.backbone
         if not hasattr(backbone, "timm_model"):
             return super().backbone()
-        # RepViT trains three branches where one convolution says the same. Summed up in double, they lose nothing.
+        # RepViT trains three branches that one convolution can replace. The sum is computed in double precision, so
+        # nothing is lost.
         return reparameterize_model(deepcopy(backbone.timm_model).double(), inplace=True).float()
 
     def remember(self) -> Remember:

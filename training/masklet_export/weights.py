@@ -1,7 +1,8 @@
 """One file for the weights of all graphs of a pack.
 
-A tensor that several graphs read (the mask decoder is in three of them) is written once: ONNX lets every graph point at
-the same bytes of an external file. Tensors are appended one at a time, so that memory holds one tensor and not a pack.
+A tensor that several graphs read (three graphs contain the mask decoder) is written once: ONNX lets every graph
+reference the same bytes of an external file. Tensors are appended one at a time, so that memory holds one tensor
+instead of a pack.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-ALIGNMENT = 64  # bytes, so that a mapped file can be read by vector instructions where it lies
+ALIGNMENT = 64  # bytes, so that vector instructions can read a mapped file in place
 SMALLEST = 1024  # bytes; the runtime reads smaller tensors (shapes, axes) while it opens a graph, so they stay inline
 
 
 class WeightStore:
-    """Appends tensors to `path` and remembers what it has written."""
+    """Appends tensors to `path` and records what it has written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,8 +29,8 @@ class WeightStore:
         self._places: dict[bytes, tuple[int, int]] = {}
 
     def place(self, name: str, values: np.ndarray) -> TensorProto:
-        """The initializer `name`: inline when it is small, otherwise a reference to its bytes in the file."""
-        values = np.asarray(values, order="C")  # ascontiguousarray would give scalars an axis
+        """The initializer `name`: inline if it is small, otherwise a reference to its bytes in the file"""
+        values = np.asarray(values, order="C")  # ascontiguousarray would add an axis to scalars
         if values.nbytes < SMALLEST:
             return numpy_helper.from_array(values, name)
         data = values.tobytes()
@@ -50,7 +51,10 @@ class WeightStore:
         return tensor
 
     def close(self) -> str:
-        """Ends the file. → sha256 of its content, hexadecimal."""
+        """Closes the file.
+
+        :return: hexadecimal sha256 of its content
+        """
         self._file.close()
         return self._hash.hexdigest()
 

@@ -90,7 +90,8 @@ class FeatureExtractor:
 def fit(
     tracker: Any, feature_extractor: FeatureExtractor, scripts: list[Script], seed: int, options: FitOptions = FitOptions(), stride: int = 2
 ) -> dict[str, float]:
-    """:param stride: step between sampled frames
+    """
+    :param stride: step between sampled frames
     :return: quality of the fit: mean IoU of tracked masks given true memories, share of correct object scores
     """
     _attend_to_same_place(tracker, seed, options)

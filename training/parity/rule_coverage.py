@@ -22,7 +22,8 @@ MEMORY_MASK_LOGIT = 0.5
 
 class RuleMonitor:
     def __init__(self, on_marginal: Callable[[str], None]) -> None:
-        """:param on_marginal: called for decisions about masks that depend on single pixels close to their threshold;
+        """
+        :param on_marginal: called for decisions about masks that depend on single pixels close to their threshold;
         may raise
         """
         self.on_marginal = on_marginal

@@ -48,7 +48,8 @@ def run(
     acts: list[Act],
     against: Iterator[FrameResult] | None = None,
 ) -> tuple[list[ActResult], dict[str, float]]:
-    """:param pixels: float32 [frames, 3, S, S], normalised
+    """
+    :param pixels: float32 [frames, 3, S, S], normalised
     :param against: results of an earlier run over the same clip
     :return: results of each act, and the smallest margin of object scores and of the choice between candidates
     """

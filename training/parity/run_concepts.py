@@ -61,7 +61,8 @@ def run(
     against: Iterator[FrameResult] | None = None,
     on_frame_result: Callable[[FrameResult], None] = lambda result: None,
 ) -> tuple[list[Pass], RuleMonitor]:
-    """:param pixels: float32 [frames, 3, S, S], normalised
+    """
+    :param pixels: float32 [frames, 3, S, S], normalised
     :param video_size: height and width of the output masks
     :param passes: start frame and direction of each propagation, in sequence on one session
     :param on_marginal: called for decisions that depend on single pixels; may raise to stop

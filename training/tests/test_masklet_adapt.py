@@ -128,8 +128,8 @@ def test_track(packs: Packs, b: int, m: int, p: int) -> None:
 
 def test_track_does_not_mind_the_order_of_memories(packs: Packs) -> None:
     inputs = packs.inputs(b=1, m=3, p=2, n=1)["track"]
-    turned = inputs | {name: inputs[name][:, ::-1].copy() for name in ("memory", "memory_t")}
-    expected, got = run(packs.adapted, "track", inputs), run(packs.adapted, "track", turned)
+    rotated = inputs | {name: inputs[name][:, ::-1].copy() for name in ("memory", "memory_t")}
+    expected, got = run(packs.adapted, "track", inputs), run(packs.adapted, "track", rotated)
     assert_same(expected["mask"], got["mask"], "mask")
 
 
@@ -186,7 +186,7 @@ def test_a_file_that_is_missing_or_another_is_named(packs: Packs, tmp_path: Path
     constants = str(packs.published / "constants.npz")
     arguments = ["--family", packs.family, "--constants", constants, "--out", str(tmp_path / "out")]
     assert adapt(["--video", str(tmp_path), *arguments]) == 1
-    assert "vision_encoder.onnx: the file is missing." in capsys.readouterr().err
+    assert "vision_encoder.onnx: file not found." in capsys.readouterr().err
     for name in ("vision_encoder", "mask_decoder", "memory_attention", "memory_encoder"):
         (tmp_path / f"{name}.onnx").write_bytes((packs.published / f"{name}.onnx").read_bytes())
     (tmp_path / "mask_decoder.onnx").write_bytes((packs.published / "memory_encoder.onnx").read_bytes())

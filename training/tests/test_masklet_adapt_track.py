@@ -18,7 +18,7 @@ from parity.families import drawn
 from parity.make_models import Sizes
 from parity.run_concepts import FrameResult
 from parity.sizes import SAM3_SIZES
-from parity.words import PHRASES
+from parity.text_prompts import PHRASES
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)

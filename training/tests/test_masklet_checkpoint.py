@@ -19,7 +19,7 @@ def checkpoint(folder: Path, config: dict[str, object]) -> Path:
 
 
 def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="no config.json, so this is not a checkpoint of transformers"):
+    with pytest.raises(ExportError, match="no config.json; expected a checkpoint of transformers"):
         open_checkpoint(str(tmp_path), None, None)
 
 
@@ -30,7 +30,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_no_folder_is_not_looked_up_on_the_hub() -> None:
-    with pytest.raises(ExportError, match="neither a folder nor the name of a repository"):
+    with pytest.raises(ExportError, match="neither a folder nor the name of a hub repository"):
         open_checkpoint("./missing", None, None)
 
 

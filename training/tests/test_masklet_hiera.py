@@ -13,7 +13,7 @@ from transformers.models.sam2.modeling_sam2 import Sam2HieraDetModel
 
 from masklet_export import hiera, rows
 from masklet_export.families import open_family
-from masklet_export.hiera import Plain, Windowed, layers_apart
+from masklet_export.hiera import Plain, Windowed, independent_layers
 from masklet_export.spec import GraphSpec
 from masklet_export.trace import trace
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, scramble_parameters
@@ -31,7 +31,7 @@ def model_of(windows: list[int], everywhere: list[int], blocks: list[int], side:
     return scramble_parameters(Sam2HieraDetModel(config), 3).eval()
 
 
-@pytest.mark.parametrize(("held", "group"), [(rows.HELD, hiera.GROUP), (1000, 300)])
+@pytest.mark.parametrize(("chunk_values", "group"), [(rows.CHUNK_VALUES, hiera.GROUP), (1000, 300)])
 @pytest.mark.parametrize(
     ("windows", "everywhere", "blocks", "apart"),
     [
@@ -44,14 +44,14 @@ def model_of(windows: list[int], everywhere: list[int], blocks: list[int], side:
     ],
 )
 def test_maps_equal_those_of_transformers(
-    windows: list[int], everywhere: list[int], blocks: list[int], apart: int, held: int, group: int, monkeypatch: pytest.MonkeyPatch
+    windows: list[int], everywhere: list[int], blocks: list[int], apart: int, chunk_values: int, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "HELD", held)
+    monkeypatch.setattr(rows, "CHUNK_VALUES", chunk_values)
     monkeypatch.setattr(hiera, "GROUP", group)
     model, pixels = model_of(windows, everywhere, blocks), torch.randn(1, 3, 256, 256)
     expected = model(pixels).intermediate_hidden_states
     plain = Plain(model, 64)(pixels)
-    assert layers_apart(model.blocks, 64) == apart
+    assert independent_layers(model.blocks, 64) == apart
     Windowed(model, 64)  # leaves the model as it was
     windowed = Windowed(model, 64)(pixels)
     for wanted, one, other in zip(expected, plain, windowed, strict=True):

@@ -95,14 +95,14 @@ def test_a_download_that_was_cut_goes_on_where_it_stopped(checkpoint: Path, tmp_
     size, kept = (checkpoint / "model.safetensors").stat().st_size, constants.DOWNLOAD_CHUNK_SIZE
     asked = [tmp_path / "home", "someone/small-tracker", "--out", str(tmp_path / "pack")]
     with LocalHub(checkpoint, cut_at=kept + 1000) as hub:
-        assert "the download broke off and goes on where it stopped with the same command" in export(hub.url, *asked).sentence
+        assert "the download was interrupted; run the same command to resume it" in export(hub.url, *asked).sentence
         assert {first for _, first, _ in hub.sent[1:]} == {kept}, "the client tries again by itself, from there on"
         assert not (tmp_path / "pack").exists()
         hub.cut_at = None
         hub.sent.clear()
         said = export(hub.url, *asked)
         assert said.status == 0, said.error
-        assert f"{kept / 1e6:.1f} MB of them already here" in said.out
+        assert f"{kept / 1e6:.1f} MB already downloaded" in said.out
         assert hub.sent == [("model.safetensors", kept, size - kept)]
     assert (tmp_path / "pack/manifest.json").is_file()
 
@@ -115,7 +115,7 @@ def test_weights_that_are_not_what_was_announced_are_not_used(checkpoint: Path, 
     begun.write_bytes(bytes(len(weights) // 2))
     with LocalHub(checkpoint) as hub:
         said = export(hub.url, tmp_path / "home", hub.name, "--out", str(tmp_path / "pack"))
-    assert "model.safetensors did not arrive as the hub has it (its hash differs); run the command again." in said.sentence
+    assert "the hash of model.safetensors differs from the hub's; run the command again." in said.sentence
     assert not begun.exists()
 
 
@@ -124,7 +124,7 @@ def test_a_licence_that_was_not_accepted_is_named_before_anything_is_fetched(che
         said = export(hub.url, tmp_path / "home", hub.name, "--out", str(tmp_path / "pack"))
         assert hub.sent == []
     assert said.sentence == (
-        f"{hub.name}: its licence has not been accepted for this account. Accept it on {hub.url}/{hub.name}, "
+        f"{hub.name}: this account has not accepted its licence. Accept it on {hub.url}/{hub.name}, "
         "log in with `hf auth login` (or set HF_TOKEN), and run the command again."
     )
 
@@ -151,7 +151,7 @@ def test_a_refusal_is_no_download_that_broke_off(checkpoint: Path, monkeypatch: 
     with LocalHub(checkpoint, unauthorized=True) as hub, pytest.raises(ExportError) as caught:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         download(hub.name, None)
-    assert str(caught.value) == f"{hub.name}: the hub refuses (401): Invalid credentials in Authorization header"
+    assert str(caught.value) == f"{hub.name}: the hub refused the request (401): Invalid credentials in Authorization header"
 
 
 def test_without_a_hub_and_without_a_cache_nothing_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,10 +100,10 @@ def test_checkpoints_in_the_wrong_place_are_named(sam3: Path, tmp_path: Path, ca
     for asked, sentence in (
         (
             [str(lite)],
-            "'sam3_lite_text', expected one of sam3_video, sam2_video, edgetam_video. It has no tracker: give it as --text-encoder of SAM 3.",
+            "'sam3_lite_text', expected one of sam3_video, sam2_video, edgetam_video. It has no tracker; use it as --text-encoder with SAM 3.",
         ),
         ([str(sam3), "--text-encoder", str(sam3)], "has the model_type 'sam3_video', expected one of sam3_lite_text."),
-        ([str(tracker), "--text-encoder", str(lite)], "--text-encoder is for SAM 3: the model type 'edgetam_video' reads no words."),
+        ([str(tracker), "--text-encoder", str(lite)], "--text-encoder is for SAM 3: the model type 'edgetam_video' has no text encoder."),
     ):
         assert main([*asked, *out]) == 1
         assert sentence in capsys.readouterr().err

@@ -16,10 +16,10 @@ torch.set_grad_enabled(False)
 torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("held", [rows.HELD, 5000])
+@pytest.mark.parametrize("chunk_values", [rows.CHUNK_VALUES, 5000])
 @pytest.mark.parametrize("hidden", [1024, 96])
-def test_layers_equal_those_of_transformers(hidden: int, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "HELD", held)
+def test_layers_equal_those_of_transformers(hidden: int, chunk_values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "CHUNK_VALUES", chunk_values)
     config = Sam2VideoConfig(memory_fuser_embed_dim=32, memory_fuser_intermediate_dim=hidden, memory_fuser_num_layers=2)
     model = scramble_parameters(Sam2VideoMemoryFuser(config), 3).eval()
     x = torch.randn(2, 32, 12, 12)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from masklet_export.rows import EXTRA, HELD, PAGE, Perceptron, Product, lengthened, stretches
+from masklet_export.rows import CHUNK_VALUES, PADDING, PAGE, Mlp, PaddedLinear, chunk_sizes, padded
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
@@ -14,16 +14,16 @@ torch.set_num_threads(1)
 def test_a_longer_row_carries_the_bias(bias: bool) -> None:
     linear, x = nn.Linear(PAGE, 5, bias=bias), torch.randn(2, 3, PAGE)
     expected = linear(x)
-    product = Product(linear)
-    assert product.weight.shape == (5, PAGE + EXTRA)
-    torch.testing.assert_close(product(lengthened(x)), expected, atol=1e-5, rtol=1e-5)
+    product = PaddedLinear(linear)
+    assert product.weight.shape == (5, PAGE + PADDING)
+    torch.testing.assert_close(product(padded(x)), expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(linear(x), expected)  # the layer itself still works
 
 
 def test_other_rows_stay_as_long_as_they_are() -> None:
     linear, x = nn.Linear(PAGE + 8, 5), torch.randn(2, PAGE + 8)
-    assert lengthened(x) is x
-    assert Product(linear).weight is linear.weight
+    assert padded(x) is x
+    assert PaddedLinear(linear).weight is linear.weight
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -32,19 +32,19 @@ def test_other_rows_stay_as_long_as_they_are() -> None:
 def test_two_layers_with_wider_hidden_rows(width: int, hidden: int, activation: nn.Module, bias: bool) -> None:
     first, second, x = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, 5, bias=bias), torch.randn(2, 3, width)
     expected = second(activation(first(x)))
-    made = Perceptron(first, activation, second)
-    assert made.first.weight.shape[0] == hidden + (EXTRA if hidden % PAGE == 0 else 0)
+    made = Mlp(first, activation, second)
+    assert made.first.weight.shape[0] == hidden + (PADDING if hidden % PAGE == 0 else 0)
     torch.testing.assert_close(made(x), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_tokens_that_go_a_stretch_at_a_time() -> None:
-    first, second, count = nn.Linear(3, 2 * PAGE), nn.Linear(2 * PAGE, 5), HELD // (2 * PAGE) + 7
+    first, second, count = nn.Linear(3, 2 * PAGE), nn.Linear(2 * PAGE, 5), CHUNK_VALUES // (2 * PAGE) + 7
     x = torch.randn(2, count, 3)
-    made = Perceptron(first, nn.ReLU(), second, tokens=count)
-    assert made.stretches == [count - 7, 7]
+    made = Mlp(first, nn.ReLU(), second, tokens=count)
+    assert made.chunk_sizes == [count - 7, 7]
     torch.testing.assert_close(made(x), second(first(x).relu()), atol=1e-5, rtol=1e-5)
 
 
 def test_stretches_cover_all_tokens() -> None:
-    assert stretches(10, 4) == [4, 4, 2]
-    assert stretches(3, 4) == [3]
+    assert chunk_sizes(10, 4) == [4, 4, 2]
+    assert chunk_sizes(3, 4) == [3]
