@@ -1,4 +1,4 @@
-"""Articulated things: parts of different looks, joined, moving against each other as one object."""
+"""Articulated objects: joined parts with different surfaces that move against each other."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Rng = np.random.Generator
 class Bone:
     """One part of a skeleton, in actor units (pixels of a 128-pixel picture, centred on 0).
 
-    The part hangs from ``joint`` (in its parent's frame; the parent's pivot is its origin) and extends
-    ``length`` along its own x axis, ``width`` across.  ``angle`` is its resting direction in radians,
-    ``swing`` how far it sways, ``phase`` when.  ``centred``: the pivot is its middle, not its end.
+    The part is attached at ``joint``, in its parent's frame, whose origin is the parent's pivot. It extends
+    ``length`` along its own x axis and ``width`` across. ``angle`` is its resting direction in radians, ``swing`` the
+    amplitude of its motion, ``phase`` the phase. ``centred``: the pivot is its middle instead of its end.
     """
 
     parent: int
@@ -36,7 +36,7 @@ class Bone:
     angle: float
     swing: float
     phase: float
-    look: int = 0
+    texture: int = 0
     form: str = "capsule"
     centred: bool = False
     spin: float = 0.0
@@ -80,8 +80,8 @@ def walker(rng: Rng) -> list[Bone]:
     leg_l, leg_w = rng.uniform(26, 50), rng.uniform(4, 11)
     swing, phase = rng.uniform(0.2, 0.7), rng.uniform(0, 6.3)
     legs = [
-        Bone(-1, (x, body_w * 0.3), leg_l, leg_w, np.pi / 2, swing, phase + p, look)
-        for x, p, look in (
+        Bone(-1, (x, body_w * 0.3), leg_l, leg_w, np.pi / 2, swing, phase + p, texture)
+        for x, p, texture in (
             (-body_l * 0.36, 0.0, 1),
             (body_l * 0.34, 2.6, 1),
             (-body_l * 0.28, 3.1, int(rng.integers(1, 3))),
@@ -197,7 +197,7 @@ def build_parts(rng: Rng, library: SpriteLibrary, times: NDArray[np.float64], pa
     rate = rng.uniform(0.2, 1.0) + 8 * pace.step * rng.uniform(0.2, 1.2)
     if rng.random() < 0.15:
         rate = 0.0
-    looks = [_look(rng, library, photo) for _ in range(1 + max(b.look for b in bones))]
+    surfaces = [_surface(rng, library, photo) for _ in range(1 + max(b.texture for b in bones))]
     flip = np.diag([pick(rng, (-1.0, 1.0)), 1.0, 1.0])
     frames: dict[int, NDArray[np.float64]] = {-1: np.tile(flip, (len(times), 1, 1))}
     for index in _parents_first(bones):
@@ -207,7 +207,7 @@ def build_parts(rng: Rng, library: SpriteLibrary, times: NDArray[np.float64], pa
     for index, bone in enumerate(bones):
         mask = _part_mask(rng, bone)
         height, width = mask.shape
-        picture = with_alpha(np.ascontiguousarray(looks[bone.look][:height, :width]), mask)
+        picture = with_alpha(np.ascontiguousarray(surfaces[bone.texture][:height, :width]), mask)
         scale = bone.length / width
         offset = width / 2 if bone.centred else min(width * 0.5, height * 0.5)
         pivot = np.array([[scale, 0, -offset * scale], [0, scale, -height / 2 * scale], [0, 0, 1]])
@@ -215,7 +215,7 @@ def build_parts(rng: Rng, library: SpriteLibrary, times: NDArray[np.float64], pa
     return parts
 
 
-def _look(rng: Rng, library: SpriteLibrary, photo: Photo | None) -> Array:
+def _surface(rng: Rng, library: SpriteLibrary, photo: Photo | None) -> Array:
     if rng.random() < 0.3:
         return shade(rng, plain(any_colour(rng), SIZE), 0.5)
     return shade(rng, surface(rng, library, SIZE, photo), float(rng.uniform(0, 0.8)))
@@ -234,8 +234,8 @@ def extent(parts: list[Part]) -> tuple[float, float]:
     zoom = np.array([[0.45, 0, 48], [0, 0.45, 48], [0, 0, 1]])
     for part in parts:
         matrix = (zoom @ part.place[0])[:2]
-        drawn = cv2.warpAffine(part.picture[..., 3], matrix, (96, 96))
-        cv2.max(canvas, drawn, dst=canvas)
+        warped = cv2.warpAffine(part.picture[..., 3], matrix, (96, 96))
+        cv2.max(canvas, warped, dst=canvas)
     mask = cv2.inRange(canvas, 128, 255)
     _, _, width, height = cv2.boundingRect(mask)
     return cv2.countNonZero(mask) / 0.45**2, max(width, height, 20) / 0.45

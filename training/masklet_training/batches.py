@@ -1,4 +1,4 @@
-"""Generated clips → fixed-shape training arrays, made in a background process."""
+"""Converts generated clips to fixed-shape training arrays, in a background process."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from .vocabulary import ALL_PHRASES
 PHRASE_WORDS = 6  # tokens; no phrase of the vocabulary has more
 POINTS = 4  # prompt slots per object; unused ones carry label -10
 PADDING = -10
-CLEAR = 0.0025  # share of the frame from which an object can be told by its looks
+MIN_NAMED_SHARE = 0.0025  # smallest share of the frame at which an object can be recognised
 
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How much one process sees in one training step."""
+    """Size and composition of one process's training step"""
 
     size: int = 192
     frames: int = 3
     track_clips: int = 2
     named_clips: int = 1
-    stills: int = 8  # single named frames: phrases need variety more than motion
+    stills: int = 8  # single named frames: variety of phrases matters more than motion
     objects: int = 6  # tracked objects in the whole batch
     outlined: int = 6  # objects on stills that are segmented from a prompt
     rows: int = 20  # (frame, concept) pairs for the detector
     instances: int = 6  # per row
     text_length: int = 16
-    shapes: bool = False  # frames of the shapes that videos have
-    pictures: float = PICTURES  # their share among named things
+    shapes: bool = False  # whether frames have the aspect ratios of videos
+    pictures: float = PICTURES  # share of pictures among named objects
 
 
-# Long clips for tracking alone: as many frames as a full memory has.
+# Long clips for tracking only: as many frames as a full memory bank holds.
 LONG = dict(frames=8, track_clips=2, named_clips=0, stills=0, objects=5)
-# Named stills alone, for the detector.
+# Named stills only, for the detector.
 STILLS = dict(track_clips=0, named_clips=0, stills=14, rows=42)
-# The same for the namer alone, which asks for little of the detector.
+# Named stills only, for the namer, with few rows for the detector.
 LOOKS = dict(track_clips=0, named_clips=0, stills=14, rows=28)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A frame on which the detector is asked: its place among the step's frames, ids uint8 [H,W], and what they are."""
+class LabelledFrame:
+    """A frame with labels: its index in the step's frames, ids uint8 [H,W], and its objects"""
 
     frame: int
     ids: np.ndarray
@@ -80,7 +80,7 @@ def box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def inner_point(rng: np.random.Generator, mask: np.ndarray) -> tuple[float, float]:
-    """A pixel well inside a bool mask, as a person would click: weighted by distance to the outline. 0..1 (x, y)."""
+    """A pixel well inside a bool mask, like a user's click: weighted by distance to the outline. 0..1 (x, y)."""
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).ravel()
     cumulative = np.cumsum(depth)
     index = int(np.searchsorted(cumulative, rng.random() * cumulative[-1]))
@@ -95,7 +95,7 @@ def prompt_for(rng: np.random.Generator, mask: np.ndarray) -> tuple[np.ndarray, 
     labels = np.full(POINTS, PADDING, np.int32)
     used = 0
     kind = rng.random()
-    if kind < 0.65:  # a box, drawn with an unsteady hand
+    if kind < 0.65:  # a box with random error
         x0, y0, x1, y1 = box_of(mask)
         w, h = x1 - x0, y1 - y0
         shake = rng.normal(0, 0.03, 4) * (w, h, w, h)
@@ -127,7 +127,7 @@ def tracked_objects(rng: np.random.Generator, clips: list[Clip], shape: BatchSha
         visible = [k for k in np.flatnonzero(counts > 0.004 * clip.ids[0].size)]
         rng.shuffle(visible)
         choices += [(rank, index, int(k)) for rank, k in enumerate(visible)]
-    # One object of every clip first, then second ones; repeat when there are too few.
+    # First one object of every clip, then second ones; repeat if there are too few.
     choices.sort(key=lambda c: (c[0], rng.random()))
     while 0 < len(choices) < shape.objects:
         choices += choices
@@ -157,19 +157,19 @@ def tracked_objects(rng: np.random.Generator, clips: list[Clip], shape: BatchSha
     return out
 
 
-def outlined_objects(rng: np.random.Generator, frames: list[Shown], shape: BatchShape) -> dict[str, np.ndarray]:
-    """Objects on single frames with a prompt each: `segment` without what follows."""
+def outlined_objects(rng: np.random.Generator, frames: list[LabelledFrame], shape: BatchShape) -> dict[str, np.ndarray]:
+    """Objects on single frames, one prompt each, to train `segment` alone."""
     found = []
-    for shown in frames:
-        counts = np.bincount(shown.ids.ravel(), minlength=len(shown.objects) + 1)[1:]
-        found += [(shown, int(k)) for k in np.flatnonzero(counts > 0.004 * shown.ids.size)]
+    for labelled in frames:
+        counts = np.bincount(labelled.ids.ravel(), minlength=len(labelled.objects) + 1)[1:]
+        found += [(labelled, int(k)) for k in np.flatnonzero(counts > 0.004 * labelled.ids.size)]
     rng.shuffle(found)
     found = (found * shape.outlined)[: shape.outlined]
     side = shape.size // 4
-    prompts = [prompt_for(rng, shown.ids == k + 1) for shown, k in found]
+    prompts = [prompt_for(rng, labelled.ids == k + 1) for labelled, k in found]
     return {
-        "frame": np.array([shown.frame for shown, _ in found], np.int64),
-        "mask": np.stack([soft_mask(shown.ids, k + 1, side) for shown, k in found]),
+        "frame": np.array([labelled.frame for labelled, _ in found], np.int64),
+        "mask": np.stack([soft_mask(labelled.ids, k + 1, side) for labelled, k in found]),
         "points": np.stack([points for points, _, _ in prompts]),
         "labels": np.stack([labels for _, labels, _ in prompts]),
         "single": np.array([single for _, _, single in prompts], np.float32),
@@ -177,7 +177,7 @@ def outlined_objects(rng: np.random.Generator, frames: list[Shown], shape: Batch
 
 
 class ConceptSampler:
-    """Chooses phrases (present and absent) or exemplar boxes for one frame and says which objects they mean."""
+    """Chooses phrases (present and absent) or exemplar boxes for a frame, and determines the matching objects."""
 
     def __init__(self, shape: BatchShape) -> None:
         self.shape = shape
@@ -192,8 +192,9 @@ class ConceptSampler:
         return padded, mask
 
     def absent_phrase(self, rng: np.random.Generator, present: set[str]) -> str:
-        """Two times of three a near miss: a present phrase with one word changed, most often for one of another present
-        phrase (a red square and a blue circle: "red circle")."""
+        """In two of three cases a near miss: a present phrase with one word changed, most often to a word of another
+        present phrase (for a red square and a blue circle: "red circle").
+        """
         for _ in range(20):
             phrase = str(rng.choice(ALL_PHRASES))
             roll = rng.random()
@@ -209,7 +210,7 @@ class ConceptSampler:
 
     known = frozenset(ALL_PHRASES)
 
-    def rows(self, rng: np.random.Generator, frames: list[Shown]) -> dict[str, np.ndarray]:
+    def rows(self, rng: np.random.Generator, frames: list[LabelledFrame]) -> dict[str, np.ndarray]:
         s = self.shape
         side = s.size // 4
         out: dict[str, np.ndarray] = {
@@ -233,12 +234,12 @@ class ConceptSampler:
             doubtful = {p for o in clip.objects for p in o.maybe}
             every = {p for o in clip.objects for p in o.phrases}
             out["frame"][row] = clip.frame
-            wanted: list[int] = []
+            instances: list[int] = []
             if named and rng.random() < 0.62:
                 anchor = named[int(rng.integers(len(named)))]
                 phrases = clip.objects[anchor].phrases
                 phrase = phrases[int(rng.integers(len(phrases)))]
-                if rng.random() < 0.22:  # shown by example instead of named
+                if rng.random() < 0.22:  # exemplar instead of a phrase
                     phrase = max(phrases, key=lambda p: len(p.split()))
                     out["exemplars"][row, 0] = self.exemplar(rng, ids == anchor + 1)
                     out["exemplar_labels"][row, 0] = 1
@@ -250,46 +251,47 @@ class ConceptSampler:
                         out["ids"][row], out["text_mask"][row] = self.tokens(phrase, rng)
                 else:
                     out["ids"][row], out["text_mask"][row] = self.tokens(phrase, rng)
-                wanted = [k for k in range(len(clip.objects)) if phrase in clip.objects[k].phrases]
-                unsure = [k for k in seen if phrase in clip.objects[k].maybe]
-                # Slivers of a wanted object, and look-alikes some people would accept, teach nothing.
-                for k in unsure + [k for k in wanted if k not in seen and counts[k] > 0]:
+                instances = [k for k in range(len(clip.objects)) if phrase in clip.objects[k].phrases]
+                debatable = [k for k in seen if phrase in clip.objects[k].maybe]
+                # Slivers of an instance and debatable objects are ignored.
+                for k in debatable + [k for k in instances if k not in seen and counts[k] > 0]:
                     out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
-                wanted = [k for k in wanted if k in seen]
+                instances = [k for k in instances if k in seen]
             else:
                 phrase = self.absent_phrase(rng, present | doubtful | every)
                 out["ids"][row], out["text_mask"][row] = self.tokens(phrase, rng)
-            for slot, k in enumerate(wanted[: s.instances]):
+            for slot, k in enumerate(instances[: s.instances]):
                 mask = ids == k + 1
                 out["boxes"][row, slot] = box_of(mask)
                 out["masks"][row, slot] = soft_mask(ids, k + 1, side)
                 out["valid"][row, slot] = 1.0
-            for k in wanted[s.instances :]:
+            for k in instances[s.instances :]:
                 out["ignore"][row] = np.maximum(out["ignore"][row], soft_mask(ids, k + 1, side))
         return out
 
-    def regions(self, frames: list[Shown]) -> dict[str, np.ndarray]:
-        """All objects with what may be said of them: frame [Q], mask [Q,m,m], positive and doubtful [Q,phrases] (nothing
-        is true of an object without a name), and whether it is large enough to tell [Q]."""
+    def regions(self, frames: list[LabelledFrame]) -> dict[str, np.ndarray]:
+        """All objects with their labels: frame [Q], mask [Q,m,m], positive and doubtful [Q,phrases] (both empty for an
+        object without a name), and whether the object is large enough to be recognised [Q].
+        """
         side = self.shape.size // 4
-        found = [(shown, k) for shown in frames for k in range(len(shown.objects)) if (shown.ids == k + 1).any()]
+        found = [(labelled, k) for labelled in frames for k in range(len(labelled.objects)) if (labelled.ids == k + 1).any()]
         out = {
-            "frame": np.array([shown.frame for shown, _ in found], np.int64),
+            "frame": np.array([labelled.frame for labelled, _ in found], np.int64),
             "mask": np.zeros((len(found), side, side), np.float32),
             "positive": np.zeros((len(found), len(ALL_PHRASES)), bool),
             "doubtful": np.zeros((len(found), len(ALL_PHRASES)), bool),
-            "clear": np.array([(shown.ids == k + 1).mean() >= CLEAR for shown, k in found], bool),
+            "clear": np.array([(labelled.ids == k + 1).mean() >= MIN_NAMED_SHARE for labelled, k in found], bool),
         }
-        for row, (shown, k) in enumerate(found):
-            out["mask"][row] = soft_mask(shown.ids, k + 1, side)
-            thing = shown.objects[k]
-            out["positive"][row, [self.column[phrase] for phrase in thing.phrases]] = True
-            out["doubtful"][row, [self.column[phrase] for phrase in thing.maybe if phrase in self.column]] = True
+        for row, (labelled, k) in enumerate(found):
+            out["mask"][row] = soft_mask(labelled.ids, k + 1, side)
+            each = labelled.objects[k]
+            out["positive"][row, [self.column[phrase] for phrase in each.phrases]] = True
+            out["doubtful"][row, [self.column[phrase] for phrase in each.maybe if phrase in self.column]] = True
         return out
 
     @staticmethod
     def exemplar(rng: np.random.Generator, mask: np.ndarray) -> tuple[float, float, float, float]:
-        """cxcywh box around a mask, slightly unsteady."""
+        """cxcywh box around a mask, with small random error."""
         x0, y0, x1, y1 = box_of(mask)
         w, h = x1 - x0, y1 - y0
         dx, dy, dw, dh = rng.normal(0, 0.03, 4)
@@ -302,23 +304,23 @@ def make_batch(rng: np.random.Generator, generator: ClipGenerator, sampler: Conc
     clips = [generator.clip(s.frames, "track") for _ in range(s.track_clips)]
     clips += [generator.clip(s.frames, "named") for _ in range(s.named_clips)]
     stills = [generator.clip(1, "named") for _ in range(s.stills)]
-    shown = [Shown(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))]
-    shown += [Shown(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
+    labelled = [LabelledFrame(index * s.frames, clips[index].ids[0], clips[index].objects) for index in range(s.track_clips, len(clips))]
+    labelled += [LabelledFrame(len(clips) * s.frames + i, still.ids[0], still.objects) for i, still in enumerate(stills)]
     images = np.concatenate([clip.frames for clip in clips + stills])  # uint8 [frames,S,S,3]
     objects = tracked_objects(rng, clips, s) if clips else {}
-    if not shown:
+    if not labelled:
         return {"images": images, "objects": objects}
     return {
         "images": images,
         "objects": objects,
-        "outlined": outlined_objects(rng, shown, s),
-        "concepts": sampler.rows(rng, shown),
-        "regions": sampler.regions(shown),
+        "outlined": outlined_objects(rng, labelled, s),
+        "concepts": sampler.rows(rng, labelled),
+        "regions": sampler.regions(labelled),
     }
 
 
 def make_batches(sprites: str, shape: BatchShape, seed: int) -> Iterator[dict[str, Any]]:
-    """Training steps' arrays without end."""
+    """Yields the training arrays of one step after another, without end."""
     rng = np.random.default_rng(seed)
     generator = ClipGenerator(sprites, size=shape.size, seed=seed, split="train", shapes=shape.shapes, pictures=shape.pictures)
     sampler = ConceptSampler(shape)
@@ -333,7 +335,7 @@ def _produce(make: Callable[..., Iterator[dict[str, Any]]], arguments: dict[str,
 
 
 class BatchStream:
-    """Batches from one background process, a few ahead of the trainer; ``make`` yields them there."""
+    """Batches from one background process, which runs ``make`` a few batches ahead of the trainer."""
 
     def __init__(self, make: Callable[..., Iterator[dict[str, Any]]], ahead: int = 4, **arguments: Any) -> None:
         context = mp.get_context("spawn")
@@ -347,7 +349,7 @@ class BatchStream:
                 return self.queue.get(timeout=60)
             except queue.Empty:
                 if not self.process.is_alive():
-                    raise RuntimeError("the clip generator's process ended") from None
+                    raise RuntimeError("the clip generator's process exited") from None
 
     def close(self) -> None:
         self.process.terminate()

@@ -1,11 +1,11 @@
-"""Fits the score that the detector gives to its candidates.
+"""Fits the score of the detector's candidates.
 
     python -m masklet_training.calibrate --checkpoint .cache/run/checkpoint.pt --sprites .cache/sprites.npz
 
-A centre map trained with focal loss is sure of itself far too seldom, and it does not know how good the mask came out. On
-freshly generated frames every candidate is labelled by whether its mask overlaps an instance of the concept; a small
-network learns how likely that is from heat, match, presence, mask certainty, and how the match compares with that of the
-names that exclude it.
+A centre map trained with focal loss is underconfident and does not predict the quality of a mask. On newly generated
+frames, every candidate is labelled by whether its mask overlaps an instance of the concept. A small network learns
+this probability from heat, match, presence, mask certainty, and the lead of the match over names that exclude the
+concept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .vocabulary import rival_phrases
 Exemplar = tuple[float, float, float, float]
 
 CANDIDATES = 12  # per phrase and frame
-RIGHT = 0.5  # mask IoU from which a detection is right
+CORRECT_IOU = 0.5  # mask IoU from which a detection counts as correct
 STEPS = 8000
 BATCH = 1024
 
@@ -39,7 +39,7 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 def candidates_of(
     model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray], exemplar: Exemplar | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The candidates of a phrase, or of an exemplar box cxcywh, on one frame: evidence [k,EVIDENCE], bool masks [k,m,m]."""
+    """Candidates of a phrase, or of an exemplar box cxcywh, on one frame: evidence [k,EVIDENCE], bool masks [k,m,m]."""
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
     boxes = torch.tensor([[exemplar or (0.0, 0.0, 0.0, 0.0)]], dtype=torch.float32)
@@ -52,8 +52,8 @@ def candidates_of(
 
 
 @torch.no_grad()
-def learn_names(model: CompactModel) -> None:
-    """Writes down what the vocabulary's names mean to this model, and which of them exclude each other."""
+def store_vocabulary(model: CompactModel) -> None:
+    """Stores the model's vectors of the vocabulary's names, and which names exclude each other."""
     ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
     concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
     model.detector.evidence_names.copy_(model.detector.namer.name(concept))
@@ -61,7 +61,7 @@ def learn_names(model: CompactModel) -> None:
 
 
 def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Trains the judge on evidence [n,EVIDENCE] and labels [n]; returns the scores of the same rows."""
+    """Trains the calibration network on evidence [n,EVIDENCE] and labels [n]; returns the scores of the same rows."""
     detector = model.detector
     x, y = torch.from_numpy(rows).float(), torch.from_numpy(labels).float()
     detector.evidence_mean.copy_(x.mean(0))
@@ -79,11 +79,11 @@ def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def label(mask: np.ndarray, phrase: str, objects: list[ClipObject], truths: list[np.ndarray]) -> float | None:
-    """1 when the mask is an instance of the phrase, 0 when it is not, None when that is debatable."""
+    """1 if the mask is an instance of the phrase, 0 if it is not, None if that is debatable."""
     overlaps = [mask_iou(mask, truth) for truth in truths]
-    wanted = max((o for o, thing in zip(overlaps, objects) if phrase in thing.phrases), default=0.0)
-    maybe = max((o for o, thing in zip(overlaps, objects) if phrase in thing.maybe), default=0.0)
-    if wanted >= RIGHT:
+    wanted = max((o for o, each in zip(overlaps, objects) if phrase in each.phrases), default=0.0)
+    maybe = max((o for o, each in zip(overlaps, objects) if phrase in each.maybe), default=0.0)
+    if wanted >= CORRECT_IOU:
         return 1.0
     return None if maybe >= 0.3 or wanted >= 0.3 else 0.0
 
@@ -98,15 +98,15 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
         with torch.no_grad():
             trunk = model.trunk(image, model.encode(image))
         truths = [soft_mask(clip.ids[0], k + 1, side // 4) > 0.5 for k in range(len(clip.objects))]
-        known = {p for thing in clip.objects for p in (*thing.phrases, *thing.maybe)}
-        present = sorted({p for thing in clip.objects for p in thing.phrases})
-        asked: list[tuple[str, Exemplar | None]] = [(str(p), None) for p in rng.permutation(present)[:5]]
-        asked += [(sampler.absent_phrase(rng, known), None) for _ in range(7)]
-        shown = [k for k, thing in enumerate(clip.objects) if thing.phrases and truths[k].any()]
+        known = {p for each in clip.objects for p in (*each.phrases, *each.maybe)}
+        present = sorted({p for each in clip.objects for p in each.phrases})
+        queries: list[tuple[str, Exemplar | None]] = [(str(p), None) for p in rng.permutation(present)[:5]]
+        queries += [(sampler.absent_phrase(rng, known), None) for _ in range(7)]
+        shown = [k for k, each in enumerate(clip.objects) if each.phrases and truths[k].any()]
         for k in rng.permutation(shown)[:2]:
             phrase = max(clip.objects[k].phrases, key=lambda p: len(p.split()))
-            asked.append((phrase, sampler.exemplar(rng, clip.ids[0] == k + 1)))
-        for phrase, exemplar in asked:
+            queries.append((phrase, sampler.exemplar(rng, clip.ids[0] == k + 1)))
+        for phrase, exemplar in queries:
             tokens = sampler.tokens("" if exemplar else phrase, rng)
             evidence, masks = candidates_of(model, trunk, tokens, exemplar)
             for row, mask in zip(evidence, masks):
@@ -121,13 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--sprites", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the checkpoint with the fitted weights")
+    parser.add_argument("--out", type=Path, required=True, help="output checkpoint with the fitted weights")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--scenes", type=int, default=600)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, saved = load_average(options.checkpoint)
-    learn_names(model)
+    store_vocabulary(model)
     rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23, shapes=True), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)

@@ -1,7 +1,7 @@
 """The clip generator: short synthetic videos with exact masks, identities and phrases.
 
-``named`` clips show drawn shapes and pictures that phrases describe; ``track`` clips show objects of
-any kind moving over natural backgrounds.
+``named`` clips show drawn shapes and pictures that phrases describe. ``track`` clips show arbitrary objects that move
+over natural backgrounds.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ cv2.setNumThreads(1)
 
 @dataclass
 class ClipObject:
-    """What is known of one object.
+    """Labels of one object.
 
-    ``phrases``: every vocabulary phrase that truly describes it; empty when it has no name.
-    ``maybe``: phrases that are debatable for it; use them neither as right nor as wrong answers.
+    ``phrases``: every vocabulary phrase that describes it correctly; empty for an object without a name. ``maybe``:
+    phrases that are debatable; use them neither as correct nor as wrong answers.
     """
 
     phrases: list[str]
@@ -57,8 +57,10 @@ ASPECTS = (16 / 9, 4 / 3, 1.0, 9 / 16)  # width over height
 ASPECT_SHARES = (0.45, 0.2, 0.25, 0.1)
 
 
-def squeezed(clip: Clip, aspect: float, size: int) -> Clip:
-    """Cut the middle of that aspect out of a square clip and make it square again, as videos are for the model."""
+def crop_to_aspect(clip: Clip, aspect: float, size: int) -> Clip:
+    """Cut the middle of the given aspect ratio out of a square clip and resize it to a square, as the server does with
+    videos.
+    """
     side = clip.ids.shape[1]
     h, w = round(side / max(aspect, 1.0)), round(side * min(aspect, 1.0))
     rows, columns = slice((side - h) // 2, (side + h) // 2), slice((side - w) // 2, (side + w) // 2)
@@ -82,8 +84,9 @@ class ClipGenerator:
         shapes: bool = False,
         pictures: float = PICTURES,
     ) -> None:
-        """``shapes``: frames have the shapes that videos have, wide ones mostly, before they are made square, as at run
-        time; otherwise they are square from the start. ``pictures``: their share among named things."""
+        """``shapes``: frames have the aspect ratios of videos, mostly wide ones, before they are resized to squares as
+        at run time; otherwise they are generated square. ``pictures``: share of pictures among named objects.
+        """
         if split not in ("train", "val"):
             raise ValueError(f"split must be 'train' or 'val', not {split!r}")
         self.size = size
@@ -100,9 +103,9 @@ class ClipGenerator:
         times = motion.timeline(self.rng, frames)
         if not self.shapes:
             return self._render(make(self.rng, self.library, self.size, times), times, self.size)
-        drawn = round(self.size * 1.25)
-        clip = self._render(make(self.rng, self.library, drawn, times), times, drawn)
-        return squeezed(clip, pick(self.rng, ASPECTS, ASPECT_SHARES), self.size)
+        render_size = round(self.size * 1.25)
+        clip = self._render(make(self.rng, self.library, render_size, times), times, render_size)
+        return crop_to_aspect(clip, pick(self.rng, ASPECTS, ASPECT_SHARES), self.size)
 
     def _render(self, scene: Scene, times: NDArray[np.float64], size: int) -> Clip:
         images = np.empty((len(times), size, size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Photographs as raw material: backgrounds, and irregular cut-outs found by segmentation."""
+"""Photographs as raw material: backgrounds, and irregular cut-outs from segmentation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIN_TEXTURE = 0.035
 
 
 def photo_files(folder: Path) -> list[Path]:
-    """Return the image files under ``folder``, largest variant only when a file comes in many sizes."""
+    """Return the image files under ``folder``; only the largest variant of a file with many sizes."""
     best: dict[Path, Path] = {}
     for path in sorted(p for place in PHOTO_FOLDERS for p in (folder / place).rglob("*")):
         if path.suffix.lower() not in PHOTO_SUFFIXES or not path.is_file() or path.stat().st_size < 50_000:
@@ -65,7 +65,7 @@ def sample_photos() -> Iterator[Array]:
     for name in SKIMAGE_SAMPLES:
         try:
             image = np.asarray(getattr(skimage_data, name)())
-        except Exception:  # not bundled with this wheel: scikit-image would have to download it
+        except Exception:  # not included in this wheel: scikit-image would have to download it
             continue
         yield np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image[..., :3]
 

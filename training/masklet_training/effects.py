@@ -1,4 +1,4 @@
-"""What a camera and a codec do to a finished frame: light, blur, noise, compression."""
+"""Effects of camera and codec on a rendered frame: light, blur, noise, compression."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Effects:
     noise: int
     blur: float
     jpeg: int
-    shade: Array | None  # uint8 [h, w], light passing over the scene: 100 leaves a pixel as it is
-    drift: NDArray[np.float64]  # [T, 2], where the window on ``shade`` is at each frame
+    shade: Array | None  # uint8 [h, w], light passing over the scene: 100 leaves a pixel unchanged
+    drift: NDArray[np.float64]  # [T, 2], position of the window on ``shade`` in each frame
 
     @staticmethod
     def sample(rng: Rng, times: NDArray[np.float64], strength: float) -> Effects:
-        """Draw effects; ``strength`` 0 leaves frames untouched, 1 is rough video."""
+        """Draw effects; ``strength`` 0 leaves frames unchanged, 1 is rough video."""
         gains = np.ones((len(times), 3))
         if rng.random() < 0.5 * strength:
             flicker = strength * rng.uniform(0.02, 0.25) * np.sin(rng.uniform(0, 6.3) + rng.uniform(0.05, 0.8) * times)

@@ -1,10 +1,10 @@
-"""Mean IoU on real sequences with ground truth, prompted on the first frame only.
+"""Measures the mean IoU on real sequences with ground truth, prompted on the first frame only.
 
     python -m masklet_training.evaluate --checkpoint .cache/run/checkpoint.pt --sequences FOLDER --side 320
 
-FOLDER holds one folder per sequence with frames/NNNNN.jpg and masks/NNNNN.png (0 and 255), as DAVIS 2016 does. The
-figure to beat is that of copying the first mask to every frame. This is the plain memory policy (first frame, recent
-frames, pointers) without any of the server's clean-up, to choose between checkpoints and sizes.
+FOLDER contains one folder per sequence with frames/NNNNN.jpg and masks/NNNNN.png (0 and 255), as in DAVIS 2016. The
+baseline is copying the first mask to every frame. The memory policy is simple (first frame, recent frames, pointers),
+without any of the server's mask clean-up. Use it to choose between checkpoints and sizes.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=320)
     parser.add_argument("--recent", type=int, default=6)
     parser.add_argument("--prompt", choices=("box", "mask"), default="box")
-    parser.add_argument("--limit", type=int, help="only the first frames of each sequence")
+    parser.add_argument("--limit", type=int, help="number of frames to use per sequence")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -1,10 +1,10 @@
-"""How well a pack finds what phrases name, measured through the server on drawn clips with ground truth.
+"""Measures how well a pack detects phrases, through the server, on generated clips with ground truth.
 
     python -m masklet_training.evaluate_phrases --sprites .cache/sprites.npz --clips 8
 
-Every clip shows plain shapes and emoji that cross each other. It is drawn without any of the training generator's code but
-for the pictures themselves, encoded, and tracked by `masklet track --text` once per phrase: phrases that are there, near misses
-(a colour of one thing with the shape of another) and phrases that have nothing to do with it.
+Every clip shows plain shapes and emoji that cross each other. Apart from the pictures, it shares no code with the
+training generator. The clip is encoded and tracked by `masklet track --text` once per phrase: phrases of objects in
+the clip, near misses (the colour of one object with the shape of another), and unrelated phrases.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .vocabulary import COLOURS, PHRASE_SET, SHAPE_MAYBE, SHAPE_NAMES
 FFMPEG = next(Path(__file__).parents[2].glob("node_modules/@ffmpeg-installer/*/ffmpeg"), "ffmpeg")
 SIZES = ((640, 360), (480, 360), (360, 480), (400, 400))  # width, height
 FRAMES = 30
-VISIBLE = 0.5  # share of a thing that must be in sight for its mask to count
-FOUND = 0.5  # mask IoU from which an instance is found
+VISIBLE = 0.5  # share of an object that must be visible for its mask to count
+FOUND_IOU = 0.5  # mask IoU from which an instance counts as found
 RGB = {
     "red": (220, 40, 40), "orange": (245, 140, 20), "yellow": (245, 220, 40), "green": (40, 160, 60),
     "blue": (40, 80, 220), "purple": (130, 50, 170), "pink": (250, 140, 190), "brown": (120, 75, 40),
@@ -41,8 +41,8 @@ PLAIN_SHAPES = (*OUTLINES, "rectangle", "star", "diamond", "ring", "cross", "hea
 
 
 @dataclass
-class Thing:
-    """One moving thing: its picture and coverage at full size, and what may and might be said of it."""
+class MovingObject:
+    """One moving object: its picture and alpha at full size, its phrases and its debatable phrases"""
 
     picture: np.ndarray
     """uint8 [h,w,3] RGB"""
@@ -55,7 +55,7 @@ class Thing:
 
 
 def outline(shape: str, radius: float) -> list[np.ndarray]:
-    """Polygons of a shape around 0,0, the second one a hole."""
+    """Polygons of a shape around 0,0; the second one is a hole."""
 
     def regular(corners: int, size: float, turn: float) -> np.ndarray:
         angles = np.arange(corners) * 2 * np.pi / corners + turn
@@ -84,8 +84,8 @@ def outline(shape: str, radius: float) -> list[np.ndarray]:
     return [heart / 17 * radius]
 
 
-def drawn(shape: str, colour: str, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Picture and coverage of a shape, drawn four times as large and shrunk."""
+def draw_shape(shape: str, colour: str, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Picture and alpha of a shape, drawn at four times the size and shrunk."""
     side = int(radius * 2.6)
     canvas = np.zeros((side * 4, side * 4), np.uint8)
     for index, polygon in enumerate(outline(shape, radius)):
@@ -94,35 +94,35 @@ def drawn(shape: str, colour: str, radius: float) -> tuple[np.ndarray, np.ndarra
     return np.broadcast_to(np.array(RGB[colour], np.uint8), (side, side, 3)), alpha
 
 
-def shape_thing(shape: str, colour: str, radius: float, path: tuple) -> Thing:
+def shape_object(shape: str, colour: str, radius: float, path: tuple) -> MovingObject:
     names = SHAPE_NAMES[shape]
     maybe = SHAPE_MAYBE.get(shape, ())
-    picture, alpha = drawn(shape, colour, radius)
+    picture, alpha = draw_shape(shape, colour, radius)
     both = lambda words: {*words, *(f"{colour} {word}" for word in words)}  # noqa: E731
-    return Thing(picture, alpha, both(names), both(maybe), *path)
+    return MovingObject(picture, alpha, both(names), both(maybe), *path)
 
 
-def emoji_thing(rng: np.random.Generator, library: SpriteLibrary, radius: float, path: tuple) -> Thing:
+def emoji_object(rng: np.random.Generator, library: SpriteLibrary, radius: float, path: tuple) -> MovingObject:
     sprite, phrases, maybe = library.picture(rng, int(rng.choice(library.concepts)))
     side = int(radius * 2.2)
     sprite = cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
     alpha = sprite[..., 3] / 255
     colour = sprite[..., :3] / np.maximum(alpha[..., None], 1e-3)  # sprites are premultiplied
-    return Thing(colour.clip(0, 255).astype(np.uint8), alpha, set(phrases), set(maybe), *path)
+    return MovingObject(colour.clip(0, 255).astype(np.uint8), alpha, set(phrases), set(maybe), *path)
 
 
-def scene(rng: np.random.Generator, library: SpriteLibrary, width: int, height: int) -> tuple[np.ndarray, list[Thing]]:
-    """A background uint8 [h,w,3] and four or five things; two of one look cross, two share a colour, two a shape."""
+def scene(rng: np.random.Generator, library: SpriteLibrary, width: int, height: int) -> tuple[np.ndarray, list[MovingObject]]:
+    """A background uint8 [h,w,3] and six objects: two equal ones cross, two share a colour, two a shape."""
     ground = np.array(BACKGROUNDS[int(rng.integers(len(BACKGROUNDS)))], np.float32)
     shade = np.linspace(-25, 25, width)[None, :, None] * float(rng.random() < 0.5)
     background = np.broadcast_to((ground + shade).clip(0, 255), (height, width, 3)).astype(np.uint8)
     seen = [c for c in COLOURS if np.abs(np.array(RGB[c]) - ground).sum() > 150]
     one, two, three = (str(c) for c in rng.choice(seen, 3, replace=False))
     first, second, third = (str(s) for s in rng.choice(PLAIN_SHAPES, 3, replace=False))
-    looks = [(first, one), (first, one), (second, one), (first, two), (third, three)]
+    appearances = [(first, one), (first, one), (second, one), (first, two), (third, three)]
     order = rng.permutation(5)
-    rows = [order[0], *order]  # the first two share one
-    things = []
+    rows = [order[0], *order]  # the first two objects share a row
+    objects = []
     for index, row in enumerate(rows):
         radius = float(rng.uniform(0.07, 0.11)) * min(width, height) * (1.0 if width >= height else 1.1)
         near, far = radius * 1.5, width - radius * 1.5
@@ -130,92 +130,94 @@ def scene(rng: np.random.Generator, library: SpriteLibrary, width: int, height: 
         there = x + (1 if x < width / 2 else -1) * float(rng.uniform(0.25, 0.45)) * width
         y = (row + 0.5) / 5 * (height - 2.4 * radius) + 1.2 * radius
         path = ((x, y), (there, y + float(rng.normal(0, 0.03 * height))))
-        if index < 2:  # these two, of one look, meet in the middle
+        if index < 2:  # these two equal objects meet in the middle
             path = ((near, y), (far, y + radius)) if index else ((far, y), (near, y))
-        things.append(shape_thing(*looks[index], radius, path) if index < 5 else emoji_thing(rng, library, radius * 1.25, path))
-    return background, things
+        objects.append(shape_object(*appearances[index], radius, path) if index < 5 else emoji_object(rng, library, radius * 1.25, path))
+    return background, objects
 
 
-def render(background: np.ndarray, things: list[Thing], at: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Frame uint8 [h,w,3], and per thing its visible and its whole mask bool [h,w]; later things lie on top."""
+def render(background: np.ndarray, objects: list[MovingObject], at: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Frame uint8 [h,w,3], and the visible and the whole mask of each object, bool [h,w]; later objects are in front."""
     frame = background.astype(np.float32)
-    whole, shown = [], []
-    for thing in things:
-        x, y = (a + (b - a) * at for a, b in zip(thing.start, thing.end))
-        h, w = thing.alpha.shape
+    whole, visible = [], []
+    for each in objects:
+        x, y = (a + (b - a) * at for a, b in zip(each.start, each.end))
+        h, w = each.alpha.shape
         shift = np.float32([[1, 0, x - w / 2], [0, 1, y - h / 2]])
         size = (frame.shape[1], frame.shape[0])
-        alpha = cv2.warpAffine(thing.alpha, shift, size)
-        picture = cv2.warpAffine(np.ascontiguousarray(thing.picture), shift, size, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.warpAffine(each.alpha, shift, size)
+        picture = cv2.warpAffine(np.ascontiguousarray(each.picture), shift, size, borderMode=cv2.BORDER_REPLICATE)
         frame = frame * (1 - alpha[..., None]) + picture * alpha[..., None]
         mask = alpha > 0.5
-        shown = [other & ~mask for other in shown] + [mask]
+        visible = [other & ~mask for other in visible] + [mask]
         whole.append(mask)
-    return frame.clip(0, 255).astype(np.uint8), shown, whole
+    return frame.clip(0, 255).astype(np.uint8), visible, whole
 
 
 def track(command: list[str], video: Path, phrase: str) -> list[dict]:
-    """The `outputs` of every frame."""
-    told = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True, check=True)
-    return [json.loads(line)["outputs"] for line in told.stdout.splitlines()]
+    """The `outputs` of every frame"""
+    completed = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True, check=True)
+    return [json.loads(line)["outputs"] for line in completed.stdout.splitlines()]
 
 
 @dataclass
 class Tally:
-    """Per instance of a phrase: share of its visible frames on which it was found, mean IoU there, whether its id stayed."""
+    """Per instance of a phrase: share of its visible frames on which it was found, mean IoU on these, whether its id was
+    stable
+    """
 
     instances: list[tuple[str, float, float, bool]]
     extras: list[float]
-    """Objects a frame that are no instance, per phrase that is there"""
+    """False objects per frame, for each present phrase"""
     absent: dict[str, float]
-    """Objects a frame, per phrase that is not there"""
+    """Objects per frame, for each absent phrase"""
 
 
-def compare(frames: list[dict], masks: list[tuple[list, list]], things: list[Thing], phrase: str, tally: Tally) -> None:
-    wanted = [k for k, thing in enumerate(things) if phrase in thing.phrases]
-    doubtful = [k for k, thing in enumerate(things) if phrase in thing.maybe]
-    overlaps: dict[int, list[float]] = {k: [] for k in wanted}
-    ids: dict[int, list[int]] = {k: [] for k in wanted}
+def compare(frames: list[dict], masks: list[tuple[list, list]], objects: list[MovingObject], phrase: str, tally: Tally) -> None:
+    instances = [k for k, each in enumerate(objects) if phrase in each.phrases]
+    doubtful = [k for k, each in enumerate(objects) if phrase in each.maybe]
+    overlaps: dict[int, list[float]] = {k: [] for k in instances}
+    ids: dict[int, list[int]] = {k: [] for k in instances}
     extras = 0
-    for outputs, (shown, whole) in zip(frames, masks, strict=True):
+    for outputs, (visible, whole) in zip(frames, masks, strict=True):
         found = [decode(mask) for mask in outputs["out_binary_masks"]]
-        for k in wanted:
-            if shown[k].sum() < VISIBLE * whole[k].sum():
+        for k in instances:
+            if visible[k].sum() < VISIBLE * whole[k].sum():
                 continue
-            scores = [mask_iou(mask, shown[k]) for mask in found]
+            scores = [mask_iou(mask, visible[k]) for mask in found]
             best = int(np.argmax(scores)) if scores else -1
             overlaps[k].append(scores[best] if scores else 0.0)
-            apart = not any((near(whole[k]) & whole[other]).any() for other in wanted if other != k)
-            if apart and scores and scores[best] >= FOUND:  # while two lie on each other, either id is right for their mask
+            apart = not any((near(whole[k]) & whole[other]).any() for other in instances if other != k)
+            if apart and scores and scores[best] >= FOUND_IOU:  # while two instances overlap, either id is correct for their mask
                 ids[k].append(outputs["out_obj_ids"][best])
-        asked_for = [whole[k] for k in wanted + doubtful]
+        asked_for = [whole[k] for k in instances + doubtful]
         extras += sum(max((mask_iou(mask, other) for other in asked_for), default=0.0) < 0.3 for mask in found)
-    for k in wanted:
+    for k in instances:
         each = np.array(overlaps[k])
-        right = each >= FOUND
+        right = each >= FOUND_IOU
         kept = len(set(ids[k])) <= 1
         tally.instances.append((phrase, float(right.mean()), float(each[right].mean()) if right.any() else 0.0, kept))
-    if wanted:
+    if instances:
         tally.extras.append(extras / len(frames))
     elif not doubtful:
         tally.absent[phrase] = extras / len(frames)
 
 
 def near(mask: np.ndarray) -> np.ndarray:
-    """A mask and what lies within some pixels of it."""
+    """A mask and its surroundings of a few pixels"""
     return cv2.dilate(mask.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
 
 
-def questions(rng: np.random.Generator, things: list[Thing]) -> list[str]:
-    """Phrases that are there, near misses, and two from afar."""
-    present = {p for thing in things for p in thing.phrases}
-    doubtful = {p for thing in things for p in thing.maybe}
+def phrases_for(rng: np.random.Generator, objects: list[MovingObject]) -> list[str]:
+    """Present phrases, near misses, and two unrelated phrases."""
+    present = {p for each in objects for p in each.phrases}
+    doubtful = {p for each in objects for p in each.maybe}
     nouns = sorted(p for p in present if " " not in p)
     named = sorted(p for p in present if " " in p and p.split()[0] in COLOURS)
     crossed = {f"{a.split()[0]} {b.split()[1]}" for a in named for b in named} - present - doubtful
     misses = [str(p) for p in rng.permutation(sorted(crossed & PHRASE_SET))[:4]]
     far = [str(p) for p in rng.permutation(sorted(PHRASE_SET - present - doubtful))[:2]]
-    emoji = sorted(things[-1].phrases)[:1]
+    emoji = sorted(objects[-1].phrases)[:1]
     return [*(str(p) for p in rng.permutation(named)[:4]), *(str(p) for p in rng.permutation(nouns)[:2]), *emoji, *misses, *far]
 
 
@@ -224,9 +226,9 @@ def main() -> None:
     parser.add_argument("--sprites", required=True)
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--masklet", default="node ../clients/command/masklet.mjs track", help="the tracking command")
+    parser.add_argument("--masklet", default="node ../clients/command/masklet.mjs track", help="tracking command")
     parser.add_argument("--ffmpeg", default=str(FFMPEG))
-    parser.add_argument("--keep", type=Path, help="folder for the clips")
+    parser.add_argument("--keep", type=Path, help="folder to keep the clips in")
     options = parser.parse_args()
     rng, library = np.random.default_rng(options.seed), SpriteLibrary(options.sprites, "val")
     folder = options.keep or Path(tempfile.mkdtemp(prefix="masklet-phrases-"))
@@ -234,14 +236,14 @@ def main() -> None:
     all_instances, all_extras, all_absent = [], [], []
     for number in range(options.clips):
         width, height = SIZES[number % len(SIZES)]
-        background, things = scene(rng, library, width, height)
-        frames = [render(background, things, t / (FRAMES - 1)) for t in range(FRAMES)]
+        background, objects = scene(rng, library, width, height)
+        frames = [render(background, objects, t / (FRAMES - 1)) for t in range(FRAMES)]
         video = folder / f"clip{number}.mp4"
         encode(options.ffmpeg, video, [frame for frame, _, _ in frames])
         tally = Tally([], [], {})
-        for phrase in questions(rng, things):
+        for phrase in phrases_for(rng, objects):
             outputs = track(options.masklet.split(), video, phrase)
-            compare(outputs, [(shown, whole) for _, shown, whole in frames], things, phrase, tally)
+            compare(outputs, [(visible, whole) for _, visible, whole in frames], objects, phrase, tally)
         for phrase, share, overlap, kept in tally.instances:
             if share < 0.9 or not kept:
                 print(f"  {video.name}: {phrase}: found on {share:.0%} of frames, IoU {overlap:.2f}, id {'kept' if kept else 'changed'}")

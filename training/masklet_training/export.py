@@ -1,4 +1,4 @@
-"""Checkpoint → Model Pack.
+"""Exports a checkpoint to a Model Pack.
 
 python -m masklet_training.export --checkpoint .cache/run/checkpoint.pt --out ../packs/compact
 """
@@ -42,19 +42,19 @@ def export_graph(model: CompactModel, spec: GraphSpec, side: int, path: Path, ha
             dynamo=False,
         )
     graph = onnx.load(path)
-    keep_unread_inputs(graph, spec, inputs)
+    keep_unused_inputs(graph, spec, inputs)
     if half:
         store_half(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 
 
-def keep_unread_inputs(graph: onnx.ModelProto, spec: GraphSpec, inputs: dict[str, torch.Tensor]) -> None:
-    """The exporter drops inputs that no node reads; the contract names them, so they are declared again."""
+def keep_unused_inputs(graph: onnx.ModelProto, spec: GraphSpec, inputs: dict[str, torch.Tensor]) -> None:
+    """Declares the contract's inputs that no node reads, which the exporter drops."""
     present = {value.name for value in graph.graph.input}
     for name in spec.inputs:
         if name not in present:
-            if name not in spec.unread:
+            if name not in spec.unused:
                 raise RuntimeError(f"{spec.role}: the traced graph lost its input {name}")
             shape = list(inputs[name].shape)
             graph.graph.input.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
@@ -66,7 +66,7 @@ def file_entry(path: Path) -> dict[str, Any]:
 
 
 def manifest(model: CompactModel, side: int, version: str, files: list[Path], source: dict[str, Any]) -> dict[str, Any]:
-    """What the server needs to know besides the graphs."""
+    """The metadata that the server reads besides the graphs"""
     cfg, g = model.cfg, side // 16
     return {
         "schema": 1,
@@ -108,7 +108,8 @@ def export_pack(
 ) -> None:
     """Writes all graphs, the tokenizer and the manifest of a pack for square images of `side` pixels.
 
-    half: store large weights as float16, which halves the pack and rounds them."""
+    :param half: whether to store large weights as float16, which rounds them and halves the size of the pack
+    """
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     files = []
@@ -127,7 +128,7 @@ def export_pack(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="without one, random weights are exported")
+    parser.add_argument("--checkpoint", type=Path, help="checkpoint to export (default: random weights)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--side", type=int, default=320, help="image side in pixels, a multiple of 32")
     parser.add_argument("--version", default="0.1.0")

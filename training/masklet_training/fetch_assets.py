@@ -1,14 +1,12 @@
-"""Download the artwork and photographs the sprite library is built from.
+"""Download the artwork and photographs for the sprite library.
 
-``python -m masklet_training.fetch_assets --cache DIR`` uses only the ordinary clients of two package
-registries (``npm pack`` and ``apt-get download``), into this layout:
+``python -m masklet_training.fetch_assets --cache DIR`` uses only the standard clients of two package registries
+(``npm pack`` and ``apt-get download``) and creates this layout:
 
-* ``DIR/npm/<name>-<version>/package``: emoji artwork and keyword data
-* ``DIR/fonts``: the unpacked Noto Color Emoji font package
-* ``DIR/photos``: unpacked wallpaper packages
-* ``DIR/stamps``: the unpacked Tux Paint stamps
+* ``DIR/npm/<name>-<version>/package``: emoji artwork and keyword data * ``DIR/fonts``: the unpacked Noto Color Emoji
+font package * ``DIR/photos``: unpacked wallpaper packages * ``DIR/stamps``: the unpacked Tux Paint stamps
 
-What is already there is kept.  See ``PROVENANCE.md`` for licences.
+Existing files are kept.  See ``PROVENANCE.md`` for licences.
 """
 
 from __future__ import annotations

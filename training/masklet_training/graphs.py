@@ -1,4 +1,4 @@
-"""One traced module per graph of the Model Pack contract, with the contract's tensor names and types."""
+"""One module to trace per graph of the Model Pack contract, with the contract's tensor names and types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .model.compact import ABSENT_LOGIT, BOX_CONFIDENCE, MEMORY_CAUTION, Compact
 
 
 class Graph(nn.Module):
-    """A role of the contract over the shared model."""
+    """A role of the contract on the shared model"""
 
     def __init__(self, model: CompactModel) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Segment(Graph):
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.model.pointers.create(feat, masks, score)
-        # A lone click is ambiguous: a candidate is offered where it promises more. Anything clearer takes the first mask.
+        # A single click is ambiguous, so the best of the candidates is selected. Other prompts select the first mask.
         clicks = ((labels == 0) | (labels == 1)).int().sum(1)
         clear = (clicks > 1) | boxed | (has_mask > 0)
         best = torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
@@ -88,14 +88,14 @@ class Remember(Graph):
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """How one role is traced: example inputs, names, and which axes stay symbolic."""
+    """How one role is traced: example inputs, names, and symbolic axes"""
 
     role: str
     module: type[Graph]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     axes: dict[str, dict[int, str]] = field(default_factory=dict)
-    unread: tuple[str, ...] = ()  # contract inputs that this model does not need
+    unused: tuple[str, ...] = ()  # contract inputs that this model does not need
 
 
 BATCH = {0: "B"}
@@ -148,7 +148,7 @@ SPECS: tuple[GraphSpec, ...] = (
         ("feat", "feat_s1", "feat_s0", "mask"),
         ("pointer", "score", "mask_logits"),
         {"mask": {0: "B", 2: "h", 3: "w"}, "pointer": BATCH, "score": BATCH, "mask_logits": BATCH},
-        unread=("feat_s1", "feat_s0"),
+        unused=("feat_s1", "feat_s0"),
     ),
     GraphSpec(
         "track",
@@ -181,7 +181,7 @@ SPECS: tuple[GraphSpec, ...] = (
 def example_inputs(
     model: CompactModel, side: int, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2
 ) -> dict[str, dict[str, Tensor]]:
-    """Random inputs for every role at image side `side`; also what the parity test compares on."""
+    """Random inputs for every role at image side `side`, for tracing and for the parity test."""
     cfg, g = model.cfg, side // 16
     feats = {
         "feat": torch.randn(1, cfg.hidden, g, g),

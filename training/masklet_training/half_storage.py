@@ -1,7 +1,7 @@
-"""Stores large weights as float16; they are cast back to float32 when a session loads the graph.
+"""Stores large weights as float16. Casts restore float32 when a session loads the graph.
 
-Arithmetic stays in float32. ONNX Runtime folds the casts at load time, so this costs nothing per frame and halves the
-pack on disk.
+Arithmetic stays in float32. ONNX Runtime folds the casts at load time, so they cost nothing per frame and halve the
+size of the pack on disk.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SMALLEST = 2048  # elements; smaller tensors are not worth a node
+SMALLEST = 2048  # elements; smaller tensors are not converted
 
 
 def store_half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Replaces every large float32 initializer by a float16 one and a cast. Changes the model in place."""
+    """Replaces every large float32 initializer with a float16 one and a cast. Changes the model in place."""
     graph = model.graph
     casts = []
     for tensor in graph.initializer:

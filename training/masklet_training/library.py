@@ -1,4 +1,4 @@
-"""Access to the sprite library file; works (empty) when the file does not exist."""
+"""Access to the sprite library file; empty if the file does not exist."""
 
 from __future__ import annotations
 

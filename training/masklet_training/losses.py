@@ -8,7 +8,9 @@ from torch import Tensor
 
 
 def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy plus dice per mask. logits and target [B,k,m,m] → [B,k]. Edges between cells stay soft."""
+    """Cross-entropy plus dice per mask. logits and target [B,k,m,m] → [B,k]. Target values between 0 and 1 are kept at
+    edges.
+    """
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((-2, -1))
     prob = torch.sigmoid(logits)
     dice = 1.0 - (2 * (prob * target).sum((-2, -1)) + 1.0) / (prob.sum((-2, -1)) + target.sum((-2, -1)) + 1.0)
@@ -22,9 +24,9 @@ def hard_iou(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def four_mask_loss(logits: Tensor, target: Tensor, single: Tensor) -> Tensor:
-    """First mask always; of the three candidates only the best one, and only for an ambiguous click (SAM, section 3).
-
-    logits [B,4,m,m], target [B,1,m,m], single f32 [B] → [B]."""
+    """The first mask always; of the three candidates only the best one, and only for an ambiguous click (SAM, section
+    3).
+    """
     each = mask_loss(logits, target.expand_as(logits))
     return each[:, 0] + single * (0.7 * each[:, 1:].amin(1) + 0.1 * each[:, 1:].mean(1))
 

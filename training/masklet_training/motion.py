@@ -45,7 +45,7 @@ def timeline(rng: Rng, frames: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Pace:
-    """How lively a clip is: ``step`` is the distance per frame as a share of the frame size."""
+    """Speed of a clip: ``step`` is the distance per frame as a share of the frame size."""
 
     step: float
     turn: float
@@ -60,7 +60,7 @@ class Pace:
 
 
 def free_spot(rng: Rng, size: int, taken: list[tuple[float, float]], tries: int) -> tuple[float, float]:
-    """Return a position in pixels: of some random ones, the one farthest from all that are taken."""
+    """Return a position in pixels: of several random ones, the farthest from all taken ones."""
     spots = [(x * size, y * size) for x, y in rng.uniform(0.12, 0.88, (tries, 2)).tolist()]
     best = max(spots, key=lambda s: min((math.dist(s, t) for t in taken), default=0.0))
     taken.append(best)
@@ -174,12 +174,12 @@ class Elastic:
 
     @staticmethod
     def sample(rng: Rng, pace: Pace) -> Elastic:
-        """Draw a deformation; livelier clips deform faster."""
+        """Draw a deformation; faster clips deform faster."""
         waves = np.concatenate([rng.normal(0, 0.9, (3, 2)), rng.uniform(0, 6.3, (3, 2))], axis=1)
         return Elastic(float(rng.uniform(1.5, 9.0)), float(rng.uniform(1, 5)) * pace.step + 0.05, waves)
 
     def apply(self, picture: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:
-        """Deform a picture [h,w,4] at a moment."""
+        """Deform a picture [h,w,4] at a given time."""
         height, width = picture.shape[:2]
         field = np.zeros((9, 9, 2), np.float32)
         for kx, ky, px, py in self.waves.tolist():

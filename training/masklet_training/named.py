@@ -1,4 +1,4 @@
-"""Clips for phrases: several named shapes and pictures, with repeats and look-alikes."""
+"""Clips for phrases: several named shapes and pictures, with repeats and near misses."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Rng = np.random.Generator
 
 
 @dataclass
-class Cast:
-    """A named look: the picture, its phrases, and how far it may turn (None: freely)."""
+class NamedSprite:
+    """A sprite with a name: the picture, its phrases, and its largest rotation (None: unlimited)."""
 
     picture: Array
     names: Names
@@ -39,27 +39,27 @@ class Cast:
     swing: float | None
 
 
-def cast_shape(rng: Rng, spec: tuple[str, str, str | None], style: str) -> Cast:
+def shape_sprite(rng: Rng, spec: tuple[str, str, str | None], style: str) -> NamedSprite:
     shape, colour, pattern = spec
     picture, phrases, maybe = shapes.named_shape(rng, shape, colour, pattern, style)
     limit = shapes.MAX_TILT.get(shape)
     swing = None if limit is None or limit >= 180 else 0.1
     if chance(rng, 0.4):
         swing = 0.0 if swing is None else swing
-    return Cast(picture, (phrases, maybe), float(np.deg2rad(shapes.tilt(rng, shape))), swing)
+    return NamedSprite(picture, (phrases, maybe), float(np.deg2rad(shapes.tilt(rng, shape))), swing)
 
 
-def cast_picture(rng: Rng, library: SpriteLibrary, concept: int) -> Cast:
+def picture_sprite(rng: Rng, library: SpriteLibrary, concept: int) -> NamedSprite:
     picture, phrases, maybe = library.picture(rng, concept)
     if chance(rng, 0.4):
         picture = cv2.flip(picture, 1)
     if chance(rng, 0.3):
         picture = tinted(rng, picture, 0.05)
-    return Cast(picture, (phrases, maybe), float(rng.normal(0, 0.25)), float(rng.uniform(0, 0.5)))
+    return NamedSprite(picture, (phrases, maybe), float(rng.normal(0, 0.25)), float(rng.uniform(0, 0.5)))
 
 
 def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, str | None]:
-    """Return a look-alike: one of shape, colour and pattern differs."""
+    """Return a near miss: shape, colour or pattern differs."""
     shape, colour, pattern = spec
     other = shapes.random_named(rng)
     roll = rng.random()
@@ -70,13 +70,13 @@ def _near_shape(rng: Rng, spec: tuple[str, str, str | None]) -> tuple[str, str, 
     return shape, colour, other[2] if shape != "ball" else None
 
 
-def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> list[Cast]:
-    """Choose what a named clip shows: fresh looks, repeats of a phrase, and look-alikes."""
+def _choose_sprites(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> list[NamedSprite]:
+    """Choose the sprites of a named clip: new ones, repeats of a phrase, and near misses."""
     shape_share = 1.0 if not library.concepts else pick(rng, (0.0, 0.5, 1.0), (pictures - 0.15, 0.3, 0.85 - pictures))
     style = pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2))
     specs: list[tuple[str, str, str | None]] = []
     concepts: list[int] = []
-    casts: list[Cast] = []
+    sprites: list[NamedSprite] = []
     for _ in range(count):
         if chance(rng, shape_share):
             spec = shapes.random_named(rng)
@@ -85,14 +85,14 @@ def _casting(rng: Rng, library: SpriteLibrary, count: int, pictures: float) -> l
                 base = pick(rng, specs)
                 spec = base if roll < 0.25 else _near_shape(rng, base) if roll < 0.65 else spec
             specs.append(spec)
-            casts.append(cast_shape(rng, spec, style))
+            sprites.append(shape_sprite(rng, spec, style))
         else:
             concept = pick(rng, library.concepts)
             if concepts and chance(rng, 0.35):
                 concept = pick(rng, concepts)
             concepts.append(concept)
-            casts.append(cast_picture(rng, library, concept))
-    return casts
+            sprites.append(picture_sprite(rng, library, concept))
+    return sprites
 
 
 def _thumbnail(scene: Scene, size: int) -> Array:
@@ -102,7 +102,7 @@ def _thumbnail(scene: Scene, size: int) -> Array:
 
 
 def _stands_out(picture: Array, thumbnail: Array, spot: tuple[float, float], size: int) -> bool:
-    """Tell whether a picture's mean colour differs enough from the background around its first place."""
+    """Return whether a picture's mean colour differs enough from the background at its first position."""
     x, y = (int(v * 12 / size) for v in spot)
     around = cv2.mean(thumbnail[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2])
     own = mean_colour(picture)
@@ -113,7 +113,7 @@ PICTURES = 0.45
 
 
 def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64], pictures: float = PICTURES) -> Scene:
-    """Compose a clip of three to seven named shapes and pictures; ``pictures`` is the share of these, 0.15 to 0.85."""
+    """Compose a clip of three to seven named shapes and pictures; ``pictures`` is the share of pictures, 0.15 to 0.85."""
     frames = len(times)
     pace = Pace.sample(rng, 0.008, 0.15)
     moving_camera = chance(rng, 0.3)
@@ -133,18 +133,20 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
     taken: list[tuple[float, float]] = []
     tries = pick(rng, (1, 3, 6))
     top = min(0.25, 0.55 / count)
-    for cast in _casting(rng, library, count, pictures):
+    for sprite in _choose_sprites(rng, library, count, pictures):
         spot = motion.free_spot(rng, size, taken, tries)
-        if not _stands_out(cast.picture, thumbnail, spot, size):
+        if not _stands_out(sprite.picture, thumbnail, spot, size):
             continue
-        scale = scale_for(log_uniform(rng, 0.015, top), size, opaque(cast.picture), 124.0)
+        scale = scale_for(log_uniform(rng, 0.015, top), size, opaque(sprite.picture), 124.0)
         local = Pace.sample(rng, 0.008, 0.15) if chance(rng, 0.3) else pace
         if chance(rng, 0.1):
             local = Pace(0.0, 0.0, 0.0)
-        path = motion.object_motion(rng, times, size, scale, cast.angle, local, spot, chance(rng, 0.12), max_swing=cast.swing, rigid=True)
+        path = motion.object_motion(
+            rng, times, size, scale, sprite.angle, local, spot, chance(rng, 0.12), max_swing=sprite.swing, rigid=True
+        )
         elastic = Elastic.sample(rng, pace) if wobble else None
-        scene.names.append(cast.names)
-        actor = Actor([sprite_part(cast.picture, elastic)], path, len(scene.names), blur, feather, shadow)
+        scene.names.append(sprite.names)
+        actor = Actor([sprite_part(sprite.picture, elastic)], path, len(scene.names), blur, feather, shadow)
         if chance(rng, 0.08):
             actor.hidden = _blink(rng, frames)
         scene.actors.append(actor)
@@ -152,7 +154,7 @@ def named_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
 
 
 def _blink(rng: Rng, frames: int) -> NDArray[np.bool_]:
-    """Return when an object is gone ([T]): it appears late, leaves early, or disappears for a while."""
+    """Return in which frames an object is hidden ([T]): it appears late, leaves early, or disappears for a while."""
     hidden = np.zeros(frames, bool)
     start, stop = sorted(int(v) for v in rng.integers(0, frames + 1, 2))
     hidden[start:stop] = True

@@ -1,10 +1,10 @@
-"""Concrete nouns with pictures: the table of artwork, names and broader words."""
+"""Concrete nouns with pictures: a table of artwork, names and broader terms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# emoji (any of them shows the concept; -: none) | names and synonyms [| broader words, true as well]
+# emoji (each shows the concept; -: none) | names and synonyms [| broader terms that also apply]
 PICTURE_TABLE = """
 🐶 🐕 | dog, puppy | animal
 🐩 | poodle, dog | animal
@@ -281,7 +281,7 @@ class Picture:
 
     emoji: tuple[str, ...]
     names: tuple[str, ...]
-    phrases: tuple[str, ...]  # the names, then broader words
+    phrases: tuple[str, ...]  # the names, then broader terms
 
     @property
     def codes(self) -> tuple[tuple[str, ...], ...]:
@@ -302,13 +302,13 @@ def _parse_pictures(table: str) -> tuple[Picture, ...]:
     pictures = []
     for line in table.strip().splitlines():
         emoji, names, broader = (*(cell.strip() for cell in line.split("|")), "")[:3]
-        called = _split(names)
-        phrases = tuple(dict.fromkeys(called + _split(broader)))
-        pictures.append(Picture(tuple(emoji.replace("-", "").split()), called, phrases))
+        own_names = _split(names)
+        phrases = tuple(dict.fromkeys(own_names + _split(broader)))
+        pictures.append(Picture(tuple(emoji.replace("-", "").split()), own_names, phrases))
     return tuple(pictures)
 
 
-# Phrase of a picture -> shape phrases that some people would also accept of it.
+# Phrase of a picture -> shape phrases that some people would also accept for it.
 PICTURE_MAYBE: dict[str, tuple[str, ...]] = {
     "ball": ("circle", "sphere"),
     "billiard ball": ("black ball", "black circle"),
@@ -333,7 +333,7 @@ PICTURE_MAYBE: dict[str, tuple[str, ...]] = {
 
 
 def picture_maybe(phrases: tuple[str, ...]) -> list[str]:
-    """Return phrases that are neither clearly true nor clearly false of a picture."""
+    """Return phrases that are debatable for a picture."""
     doubtful = dict.fromkeys(m for p in phrases for m in PICTURE_MAYBE.get(p, ()))
     return [m for m in doubtful if m not in phrases]
 

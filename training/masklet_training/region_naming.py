@@ -1,4 +1,6 @@
-"""Regions as the detector outlines them, and as they are, must be called by their own names among all of the vocabulary."""
+"""Trains the namer: regions, as labelled and as the detector outlines them, have to match their names among the whole
+vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .model.compact import CompactModel
-from .model.detector import NO_PEAK, ConceptDetector, likeness
-from .model.naming import Caller, RegionNamer, RegionViews, region_views
+from .model.detector import NO_PEAK, ConceptDetector, dot_product
+from .model.naming import NamingBranch, RegionNamer, RegionViews, region_views
 
-EACH = 20  # most regions looked at on one frame
-SAME, OTHER = 0.5, 0.15  # mask IoU from which an outline is of an object, and up to which it is of none
-NOTHING, FILLING = -1, -2  # in the place of an object: an outline of none, and no outline at all
-SMALL = 6  # cells of a mask, fewer of which are not looked at
+MAX_REGIONS = 20  # largest number of regions per frame
+SAME_IOU, OTHER_IOU = 0.5, 0.15  # mask IoU from which an outline belongs to an object, and up to which it belongs to none
+NO_OBJECT, PADDING = -1, -2  # markers in place of an object index: an outline of no object, and an unused slot
+MIN_CELLS = 6  # regions with fewer mask cells are ignored
 
 
 class Regions(NamedTuple):
-    """R regions: what the namer sees of them, and which phrases are true of each, and which are debatable, bool [R,phrases]."""
+    """R regions: the namer's inputs, and which phrases are true and which are debatable for each, bool [R,phrases]"""
 
     views: RegionViews
     truth: tuple[Tensor, Tensor]
@@ -27,19 +29,23 @@ class Regions(NamedTuple):
 
 def naming_loss(
     model: CompactModel,
-    caller: Caller | RegionNamer,
-    looks: Tensor,
+    branch: NamingBranch | RegionNamer,
+    descriptors: Tensor,
     truth: tuple[Tensor, Tensor],
     phrases: tuple[Tensor, Tensor],
 ) -> dict[str, Tensor]:
-    """How wrong a caller is about R regions; looks [R,·]: what it makes of them, truth: see `Regions`.
+    """Losses of a branch on R regions.
 
-    Each true phrase competes with all that are neither true nor doubtful, and with having no name; an outline of nothing
-    in particular competes with all names."""
+    Each true phrase competes with all phrases that are neither true nor debatable, and with "no name". An outline of
+    no object competes with all names.
+
+    :param descriptors: [R,·], the branch's vectors
+    :param truth: see `Regions`
+    """
     ids, mask = phrases
-    names = caller.name(model.detector.name_concept(model.text_encoder(ids, mask), mask))
-    logits = looks @ names.T
-    nothing = likeness(looks, caller.nothing).unsqueeze(1)
+    names = branch.name(model.detector.name_concept(model.text_encoder(ids, mask), mask))
+    logits = descriptors @ names.T
+    nothing = dot_product(descriptors, branch.nothing).unsqueeze(1)
     positive, doubtful = truth
     others = logits.masked_fill(positive | doubtful, -1e4)
     named = positive.any(1)
@@ -57,15 +63,19 @@ def naming_loss(
 
 
 def regions_of(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor]) -> Regions | None:
-    """Up to EACH regions of every frame with an object. batch: see `ConceptSampler.regions`; rows: the questions whose
-    answers are looked at, see `ConceptSampler.rows`. None when there is nothing to look at."""
+    """Up to MAX_REGIONS regions of every frame with an object.
+
+    :param batch: see `ConceptSampler.regions`
+    :param rows: detector queries whose results are used as regions, see `ConceptSampler.rows`
+    :return: None if there are no regions
+    """
     detector = model.detector
     frames = torch.unique(batch["frame"])
     if len(frames) == 0:
         return None
     p8, p4, picture = detector.pyramid(trunk[frames])
     outlines, objects = outlines_of(model, frames, p8.detach(), p4.detach(), batch, rows)
-    real = objects != FILLING
+    real = objects != PADDING
     if not real.any():
         return None
     views = RegionViews(*(view[real.flatten()] for view in region_views(p8, p4, picture, outlines)))
@@ -78,10 +88,11 @@ def regions_of(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor], row
 def outlines_of(
     model: CompactModel, frames: Tensor, p8: Tensor, p4: Tensor, batch: dict[str, Tensor], rows: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """The regions of every frame: mask probabilities [frames,EACH,m,m], and which object each is, NOTHING or FILLING
-    [frames,EACH].
+    """The regions of every frame: mask probabilities [frames,MAX_REGIONS,m,m], and the object index of each, NO_OBJECT
+    or PADDING [frames,MAX_REGIONS].
 
-    Objects come as they are, and as the detector outlined them when asked for `rows`."""
+    Objects are included as labelled, and as the detector outlined them for `rows`.
+    """
     detector: ConceptDetector = model.detector
     kept = torch.isin(rows["frame"], frames)
     rows = {name: value[kept] for name, value in rows.items() if name in ("frame", "ids", "text_mask", "exemplars", "exemplar_labels")}
@@ -96,20 +107,20 @@ def outlines_of(
         truths = batch["mask"][own]
         asked = place == number
         found, strength = prob[asked].flatten(0, 1), heat[asked].flatten()
-        solid = (strength > NO_PEAK / 2) & ((found > 0.5).flatten(1).sum(1) >= SMALL)
+        solid = (strength > NO_PEAK / 2) & ((found > 0.5).flatten(1).sum(1) >= MIN_CELLS)
         found, strength = found[solid], strength[solid]
         a, b = (found > 0.5).flatten(1).float(), (truths > 0.5).flatten(1).float()
         both = a @ b.T
         overlap = both / (a.sum(1, keepdim=True) + b.sum(1) - both + 1e-3)
         most, which = overlap.max(1)
-        right = torch.nonzero((most >= SAME) & batch["clear"][own][which])[:, 0]
-        wrong = torch.nonzero(most <= OTHER)[:, 0]
-        wrong = wrong[strength[wrong].argsort(descending=True)][:4]  # those that come nearest to being shown
+        right = torch.nonzero((most >= SAME_IOU) & batch["clear"][own][which])[:, 0]
+        wrong = torch.nonzero(most <= OTHER_IOU)[:, 0]
+        wrong = wrong[strength[wrong].argsort(descending=True)][:4]  # those with the highest scores
         clear = torch.nonzero(batch["clear"][own])[:, 0]
-        right = right[torch.randperm(len(right))[: max(0, EACH - len(clear) - len(wrong))]]
-        every = torch.cat([truths[clear], found[right], found[wrong]])[:EACH]
-        of = torch.cat([own[clear], own[which[right]], torch.full((len(wrong),), NOTHING)])[:EACH]
-        short = EACH - len(every)
+        right = right[torch.randperm(len(right))[: max(0, MAX_REGIONS - len(clear) - len(wrong))]]
+        every = torch.cat([truths[clear], found[right], found[wrong]])[:MAX_REGIONS]
+        of = torch.cat([own[clear], own[which[right]], torch.full((len(wrong),), NO_OBJECT)])[:MAX_REGIONS]
+        short = MAX_REGIONS - len(every)
         outlines.append(F.pad(every, (0, 0, 0, 0, 0, short)))
-        objects.append(F.pad(of, (0, short), value=FILLING))
+        objects.append(F.pad(of, (0, short), value=PADDING))
     return torch.stack(outlines), torch.stack(objects)

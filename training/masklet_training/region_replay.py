@@ -1,5 +1,4 @@
-"""Drawing frames and finding regions on them takes longer than learning from a region, so regions are learnt from again
-before they are forgotten."""
+"""Replays earlier regions, because drawing frames and finding regions on them takes longer than learning from a region."""
 
 from __future__ import annotations
 
@@ -13,15 +12,15 @@ CAPACITY = 40_000  # regions, 24 kB each
 
 
 class RegionReplay:
-    """The most recent regions, views as float16."""
+    """The most recent regions, with views stored as float16"""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self.kept: list[Tensor] = []
-        self.count = 0  # regions ever added
+        self.count = 0  # total number of regions added
 
     def add(self, regions: Regions) -> None:
-        """Writes over the oldest when there is no room."""
+        """Adds regions and overwrites the oldest if the buffer is full."""
         fields = [*(view.half() for view in regions.views), *regions.truth]
         if not self.kept:
             self.kept = [field.new_empty((self.capacity, *field.shape[1:])) for field in fields]
@@ -31,7 +30,7 @@ class RegionReplay:
         self.count += len(places)
 
     def draw(self, number: int) -> Regions:
-        """Any `number` of what is kept, some perhaps twice; all or none of them seen in a mirror, which changes no name."""
+        """Draws `number` regions with replacement. All or none of them are mirrored, which changes no name."""
         places = torch.randint(min(self.count, self.capacity), (number,))
         *views, positive, doubtful = (kept[places] for kept in self.kept)
         views = [view.float() for view in views]

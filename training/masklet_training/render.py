@@ -1,6 +1,6 @@
-"""Layered rendering: actors made of moving parts, composited over a background with id masks.
+"""Layered rendering: actors with moving parts, composited over a background with id masks.
 
-Frames are handled as RGBA while compositing (four channels are faster in OpenCV); their alpha is unused.
+Frames are RGBA while compositing (four channels are faster in OpenCV); their alpha is unused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Part:
     _levels: list[Array] = field(default_factory=list)
 
     def at_scale(self, scale: float) -> tuple[Array, float]:
-        """Return the picture shrunk for a drawing scale, and by how much it was shrunk."""
+        """Return the picture shrunk for a drawing scale, and the shrink factor."""
         if not self._levels:
             self._levels = [self.picture]
         level = 0
@@ -51,11 +51,11 @@ class Part:
 
 @dataclass
 class Actor:
-    """Something drawn in front of the background.
+    """An object drawn in front of the background.
 
-    ``motion``: [T,3,3], actor units to frame pixels.  ``label``: object index + 1, or 0 when the actor
-    is scenery.  ``blur``: shutter share of the motion between frames; ``feather``: edge blur in pixels;
-    ``shadow``: opacity of a drop shadow.  ``hidden``: [T], frames in which the actor is absent.
+    ``motion``: [T,3,3], actor units to frame pixels.  ``label``: object index + 1, or 0 for scenery.  ``blur``:
+    shutter share of the motion between frames; ``feather``: edge blur in pixels; ``shadow``: opacity of a drop
+    shadow.  ``hidden``: [T], frames in which the actor is absent.
     """
 
     parts: list[Part]
@@ -68,7 +68,7 @@ class Actor:
     _placed: list[list[tuple[Rows, Box]]] = field(default_factory=list)
 
     def placed(self, index: int) -> list[tuple[Rows, Box]]:
-        """Return, for each part at a frame, its matrix (picture to frame pixels) and the pixels it may touch."""
+        """Return, for each part in a frame, its matrix (picture to frame pixels) and its bounding box."""
         if not self._placed:
             matrices = np.stack([self.motion @ part.place for part in self.parts], axis=1)  # [T, P, 3, 3]
             boxes = _bounds(matrices, [part.picture.shape[:2] for part in self.parts])
@@ -103,7 +103,7 @@ def draw_actor(frame: Array, ids: Array, actor: Actor, index: int, time: float) 
 
 
 def _over(target: Array, layer: Array, alpha: Array) -> None:
-    """Put a premultiplied layer over a region of a frame, in place."""
+    """Composite a premultiplied layer over a region of a frame, in place."""
     cover = cv2.bitwise_not(alpha)
     kept = cv2.multiply(target, cv2.merge([cover, cover, cover, cover]), scale=1 / 255)
     cv2.add(kept, layer, dst=target)
@@ -173,7 +173,7 @@ def _bounds(matrices: NDArray[np.float64], sizes: list[tuple[int, int]]) -> NDAr
 
 
 def _motion_blur(layer: Array, dx: float, dy: float) -> Array:
-    """Average a layer along a vector (forwards from where it is) by repeated halving: up to 16 taps."""
+    """Average a layer along a vector, forwards from its position, by repeated halving: up to 16 taps."""
     for _ in range(4):
         dx, dy = dx / 2, dy / 2
         if round(dx) == 0 and round(dy) == 0:

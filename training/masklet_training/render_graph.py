@@ -1,4 +1,6 @@
-"""The `render` graph: mask logits → bits, area and box at any output size. Built node by node: it has no weights."""
+"""The `render` graph: mask logits → bits, area and box at any output size. Built node by node, because it has no
+weights.
+"""
 
 from __future__ import annotations
 

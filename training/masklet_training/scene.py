@@ -1,4 +1,4 @@
-"""Composition of clips: which background, which objects, where, how large and how they move."""
+"""Composition of clips: background, objects, and their positions, sizes and motion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Names = tuple[list[str], list[str]]
 
 @dataclass
 class Scene:
-    """Everything needed to render a clip; actors are in drawing order, labels index ``names`` plus 1."""
+    """All inputs for rendering a clip. Actors are in drawing order; labels are indices into ``names`` plus 1."""
 
     backdrop: Array
     backdrop_place: NDArray[np.float64]
@@ -129,7 +129,7 @@ def blob(rng: Rng, library: SpriteLibrary, photo: Photo | None) -> Array:
 
 
 def scenery(rng: Rng, library: SpriteLibrary, scene: Scene, size: int, safe: bool) -> Actor:
-    """Return an unlabelled thing that stands still in the scene; ``safe``: it must show nothing nameable."""
+    """Return an unlabelled, static object; ``safe``: it must not show a nameable object."""
     picture: Array | None = None
     if chance(rng, 0.6):
         source = library.cutout if safe else pick(rng, (library.cutout, library.stamp, library.emoji))

@@ -17,7 +17,7 @@ Rng = np.random.Generator
 
 SIZE = 128
 SHAPES = tuple(SHAPE_NAMES)
-# Shapes that turn into something else when rotated freely: largest allowed tilt in degrees.
+# Shapes that become another shape when rotated freely: largest allowed tilt in degrees.
 MAX_TILT = {"square": 18.0, "diamond": 18.0, "cross": 20.0, "rectangle": 180.0}
 
 
@@ -98,8 +98,8 @@ def with_alpha(surface: Array, mask: Array) -> Array:
 def named_shape(rng: Rng, shape: str, colour: str, pattern: str | None, style: str) -> tuple[Array, list[str], list[str]]:
     """Draw a named shape.
 
-    ``style`` is ``flat`` (one plain colour), ``lit`` (slight shading) or ``textured`` (noise inside the
-    named colour).  Returns premultiplied RGBA [128,128,4], the true phrases and the debatable ones.
+    ``style`` is ``flat`` (one plain colour), ``lit`` (slight shading) or ``textured`` (noise within the named
+    colour).  Returns premultiplied RGBA [128,128,4], the true phrases and the debatable ones.
     """
     rgb = textures.named_colour(rng, colour)
     if shape == "ball":

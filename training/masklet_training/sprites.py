@@ -1,6 +1,6 @@
-"""Build the sprite library: named and unnamed emoji and stamps, photo cut-outs and backgrounds.
+"""Build the sprite library of named and unnamed emoji and stamps, photo cut-outs and backgrounds.
 
-``python -m masklet_training.sprites --cache DIR`` reads what ``fetch_assets`` downloaded and writes
+``python -m masklet_training.sprites --cache DIR`` reads the downloads of ``fetch_assets`` and writes
 ``DIR/sprites.npz`` with these arrays:
 
 ==============  ================  ==================================================================
@@ -9,7 +9,7 @@
 ``concept``     int16 [N]         row of ``pictures.PICTURES`` (named sprites), else -1
 ``style``       uint8 [N]         index into ``STYLES``; 255 for cut-outs
 ``held_out``    bool [N]          True: validation only
-``bg_pixels``   uint8 [P]         all background photographs, flattened RGB, one after the other
+``bg_pixels``   uint8 [P]         all background photographs, flattened RGB, concatenated
 ``bg_shapes``   int32 [B,2]       height and width of each
 ``bg_held_out`` bool [B]          True: validation only
 ``bg_weight``   float32 [B]       how often to use it, relative to the others

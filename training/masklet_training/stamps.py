@@ -1,6 +1,6 @@
 """Photographs and drawings with transparent background from the Tux Paint stamp collection.
 
-``STAMP_TABLE`` gives some of them a name of the vocabulary; the others serve as unnamed objects.
+``STAMP_TABLE`` assigns vocabulary names to some of them; the others are used as unnamed objects.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ race car | vehicles/race/indycar vehicles/race/f1_car
 sailboat | vehicles/ship/sail_boat1 vehicles/ship/sail_boat2 vehicles/ship/chineseJunk
 """
 
-# Mirrored copies, letters, line drawings on nothing, and effects without a body.
+# Excluded: mirrored copies, letters, line drawings without a fill, and effects without a solid shape.
 SKIPPED_FOLDERS = ("symbols", "town/roadsigns", "naturalforces")
 SKIPPED_STEMS = ("explosion", "confetti", "fireworks", "fireworks2", "lamp", "inukshuk-outline", "clotheshanger")
 
@@ -221,7 +221,7 @@ def _row(wanted: tuple[str, ...]) -> int:
     exact = [i for i, row in enumerate(PICTURES) if row.names == wanted]
     starting = [i for i, row in enumerate(PICTURES) if row.names[: len(wanted)] == wanted]
     if not exact and not starting:
-        raise ValueError(f"no vocabulary row is called {wanted}")
+        raise ValueError(f"no vocabulary row has the names {wanted}")
     return (exact or starting)[0]
 
 

@@ -1,4 +1,4 @@
-"""One training step: what the network is asked on a batch of clips, and how wrong it was."""
+"""One training step: forward passes on a batch of clips, and the losses."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ Losses = dict[str, Tensor]
 def tracking_losses(
     model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor], own_start: bool = False
 ) -> Losses:
-    """First frame from a prompt, later frames from memory that holds the model's own masks.
+    """The first frame is prompted; later frames are tracked from memories of the model's own masks.
 
-    levels: features of all frames [clips,T,…]; batch: see `batches.tracked_objects`. own_start: half of the objects is
-    remembered from the first frame as the model outlined it, as at run time; otherwise only corrected ones are."""
+    :param levels: features of all frames [clips,T,…]
+    :param batch: see `batches.tracked_objects`
+    :param own_start: whether half of the objects are remembered from the model's own mask on the first frame, as at
+      run time;
+    otherwise only corrected ones are
+    """
     cfg = model.cfg
     target, visible = batch["mask"], batch["visible"]
     b, frames, side, _ = target.shape
@@ -35,7 +39,7 @@ def tracking_losses(
     iou_error = (iou - hard_iou(masks, prompted.expand_as(masks))).abs().mean()
     presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
     first_iou = hard_iou(masks[:, :1], prompted).mean().detach()
-    # Some of the answers are corrected by one more click, with the earlier answer as a hint.
+    # Some results are corrected by one more click, with the previous mask as a hint.
     few = max(1, b // 4)
     click, label = correction_click(masks[:few, 0], target[:few, 0])
     fixed, _, _ = model.segment(
@@ -46,7 +50,7 @@ def tracking_losses(
         torch.ones(few),
     )
     refine = four_mask_loss(fixed, prompted[:few], torch.zeros(few)).mean()
-    # The corrected ones are remembered as the model saw them, the others as they are or as they were first outlined.
+    # Corrected objects are remembered with the model's mask, others with the true mask or the model's first mask.
     truth = (prompted * 2 - 1) * 10.0
     half = max(few, b // 2) if own_start else few
     boxed = (labels == 2).any(1).float().view(-1, 1, 1, 1)
@@ -73,7 +77,7 @@ def tracking_losses(
         shown = visible[:, t]
         now = target[:, t : t + 1]
         loss = four_mask_loss(masks, now, torch.zeros(b))
-        # An absent object should also have no bright pixels, but that is the score's job first of all.
+        # An absent object should also have no positive pixels, but the score is responsible for absence.
         track = track + (loss * (0.1 + 0.9 * shown)).mean()
         actual = hard_iou(masks, now.expand_as(masks))
         iou_error = iou_error + ((iou - actual).abs().mean(1) * shown).mean()
@@ -105,8 +109,9 @@ def outline_loss(model: CompactModel, levels: tuple[Tensor, Tensor, Tensor], bat
 
 @torch.no_grad()
 def correction_click(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a person would click next: the middle of the largest error. logits, target [B,m,m] → points [B,2] in 0..1,
-    labels int32 [B]."""
+    """The next click of a user who corrects a mask: the middle of the largest error. logits, target [B,m,m] → points
+    [B,2] in 0..1, labels int32 [B].
+    """
     wrong = ((logits > 0).float() - (target > 0.5).float()).abs().unsqueeze(1)
     depth = sum(F.avg_pool2d(wrong, k, 1, k // 2) for k in (3, 7, 13))
     index = (depth * wrong).flatten(1).argmax(1)
@@ -145,7 +150,7 @@ def detection_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Tensor
     chosen = boxes[row, slot]
     x = torch.floor((chosen[:, 0] + chosen[:, 2]) / 2 * side).clamp(0, side - 1).long()
     y = torch.floor((chosen[:, 1] + chosen[:, 3]) / 2 * side).clamp(0, side - 1).long()
-    # Neighbouring cells learn the box and mask too: at run time the peak may fall one cell off.
+    # Neighbouring cells are trained on the box and mask too: at run time the peak may be one cell off.
     x = (x + torch.randint(-1, 2, x.shape)).clamp(0, side - 1)
     y = (y + torch.randint(-1, 2, y.shape)).clamp(0, side - 1)
     index = (y * side + x).unsqueeze(1)
@@ -166,9 +171,12 @@ MATCH_BIAS = -2.0  # most cells are not the concept
 
 
 def match_loss(match: Tensor, masks: Tensor, ignore: Tensor) -> Tensor:
-    """Every cell says whether it belongs to the concept: a dense teacher for text and features.
+    """Classifies every cell as concept or not: dense supervision for text and features.
 
-    match [R,1,2g,2g], masks [R,1,m,m], ignore [R,1,2g,2g]."""
+    :param match: [R,1,2g,2g]
+    :param masks: [R,1,m,m]
+    :param ignore: [R,1,2g,2g]
+    """
     target = F.avg_pool2d(masks, 2)
     each = F.binary_cross_entropy_with_logits(match + MATCH_BIAS, target, reduction="none") * (1 - ignore)
     prob = torch.sigmoid(match + MATCH_BIAS) * (1 - ignore)
@@ -187,13 +195,13 @@ WEIGHTS = {"seg": 1.5, "refine": 0.4, "outline": 0.7, "track": 1.5, "iou": 0.3, 
 
 
 def as_input(images: Tensor) -> Tensor:
-    """images uint8 [frames,S,S,3] → what the encoder takes."""
+    """images uint8 [frames,S,S,3] → encoder input"""
     return images.permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def fixed_trunk(model: CompactModel, images: Tensor) -> Tensor:
-    """What the detector reads, of an encoder that is not trained."""
+    """The detector's input from a frozen encoder"""
     pixels = as_input(images)
     return model.trunk(pixels, model.encode(pixels))
 
@@ -201,7 +209,7 @@ def fixed_trunk(model: CompactModel, images: Tensor) -> Tensor:
 def total_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """images uint8 [frames,S,S,3], the clips' frames first → weighted loss and the parts as plain numbers."""
+    """images uint8 [frames,S,S,3], the clips' frames first → weighted loss, and its parts as plain numbers"""
     pixels = as_input(images)
     levels = model.encode(pixels)
     frames = batch["objects"]["mask"].shape[1]
@@ -209,13 +217,13 @@ def total_loss(
     split = tuple(level[: clips * frames].reshape(clips, frames, *level.shape[1:]) for level in levels)
     losses = tracking_losses(model, split, batch["objects"])
     losses |= outline_loss(model, levels, batch["outlined"])
-    return weighted(losses | seeing_losses(model, model.trunk(pixels, levels), batch, phrases))
+    return weighted(losses | detection_and_naming_losses(model, model.trunk(pixels, levels), batch, phrases))
 
 
 def memory_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """Tracking alone over longer clips; the encoder is not trained. Arguments and results as for `total_loss`."""
+    """Tracking only, over longer clips; the encoder is frozen. Arguments and results as for `total_loss`."""
     objects = batch["objects"]
     frames = objects["mask"].shape[1]
     with torch.no_grad():
@@ -227,39 +235,44 @@ def memory_loss(
 def concept_loss(
     model: CompactModel, images: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """Detection alone; the encoder is not trained. Arguments and results as for `total_loss`."""
-    return weighted(seeing_losses(model, fixed_trunk(model, images), batch, phrases))
+    """Detection only; the encoder is frozen. Arguments and results as for `total_loss`."""
+    return weighted(detection_and_naming_losses(model, fixed_trunk(model, images), batch, phrases))
 
 
-def seeing_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]) -> Losses:
-    """All that is learnt of finding things and naming them."""
+def detection_and_naming_losses(model: CompactModel, trunk: Tensor, batch: dict[str, Any], phrases: tuple[Tensor, Tensor]) -> Losses:
+    """Losses of detection and naming"""
     losses = detection_losses(model, trunk, batch["concepts"])
     regions = regions_of(model, trunk, batch["regions"], batch["concepts"])
     return losses | namer_losses(model, regions, phrases) if regions else losses
 
 
 def namer_losses(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tensor]) -> Losses:
-    """Both callers together."""
+    """Losses of both branches"""
     namer = model.detector.namer
     return naming_loss(model, namer, namer.describe(regions.views), regions.truth, phrases)
 
 
 @torch.no_grad()
 def regions_to_name(model: CompactModel, images: Tensor, batch: dict[str, Any]) -> Regions | None:
-    """What naming is learnt from when nothing else is trained. Arguments as for `total_loss`."""
+    """Regions for training the namer alone. Arguments as for `total_loss`."""
     return regions_of(model, fixed_trunk(model, images), batch["regions"], batch["concepts"])
 
 
 def name_loss(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    """Naming of regions alone; only the namer is trained. Results as for `total_loss`."""
+    """Naming of regions; only the namer is trained. Results as for `total_loss`."""
     return weighted(namer_losses(model, regions, phrases))
 
 
 def sticker_loss(
     model: CompactModel, pictures: Tensor, outlines: Tensor, truth: tuple[Tensor, Tensor], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
-    """Naming by the picture alone: pictures uint8 [R,s,s,3], outlines 0..1 [R,s/2,s/2] with one thing each; truth: see
-    `Regions`. Results as for `total_loss`."""
+    """Naming by pixels only.
+
+    :param pictures: uint8 [R,s,s,3], one object each
+    :param outlines: 0..1 [R,s/2,s/2]
+    :param truth: see `Regions`
+    :return: as for `total_loss`
+    """
     boxes, extent = region_boxes(outlines.unsqueeze(1))
     sharp = outlined(model.encoder.normalise(as_input(pictures)), outlines.unsqueeze(1), boxes, 2 * PLACES)
     caller = model.detector.namer.by_picture
@@ -267,7 +280,7 @@ def sticker_loss(
 
 
 def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:
-    """Sum of the losses that have a weight, and all of them as plain numbers."""
+    """Sum of the losses that have a weight, and all losses as plain numbers."""
     total = sum(WEIGHTS[name] * value for name, value in losses.items() if name in WEIGHTS)
     assert isinstance(total, Tensor)
     return total, {name: float(value.detach()) for name, value in losses.items()}

@@ -1,5 +1,6 @@
-"""Single things on a small piece of some background: all that naming by the picture alone needs, without frames to be drawn,
-encoded and searched."""
+"""Stickers: single objects on a small piece of a background. They suffice for training the namer's pixel branch, without
+drawing, encoding and searching whole frames.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from . import shapes, textures
 from .clips import ASPECT_SHARES, ASPECTS
 from .effects import Effects
 from .library import SpriteLibrary
-from .named import Cast, cast_picture, cast_shape
+from .named import NamedSprite, picture_sprite, shape_sprite
 from .sampling import chance, log_uniform, pick
 from .scene import blob
 from .vocabulary import ALL_PHRASES
@@ -23,17 +24,17 @@ from .vocabulary import ALL_PHRASES
 Array = NDArray[np.uint8]
 Rng = np.random.Generator
 
-SIDE = 80  # pixels of a sticker; as large as those of the picture that the namer sees, at half the size of a frame
-CELLS = SIDE // 2  # a mask's cells are twice as large
-LENGTHS = (11.0, 62.0)  # of the longer side of a thing, in such pixels
-UNNAMED = 0.08  # share of things that have no name
-SEEN = 0.5  # least share of a thing that must be in sight
+SIDE = 80  # pixels of a sticker, at the scale of the namer's picture input (half the size of a frame)
+CELLS = SIDE // 2  # mask cells are twice as large as these pixels
+LENGTHS = (11.0, 62.0)  # length of an object's longer side, in these pixels
+UNNAMED = 0.08  # share of objects without a name
+MIN_VISIBLE = 0.5  # least visible share of an object
 COLUMN = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
 
 
 @dataclass
 class Sticker:
-    """One thing: pixels uint8 [SIDE,SIDE,3], outline as a detector might draw it, 0..1 [CELLS,CELLS], and its names."""
+    """One object: pixels uint8 [SIDE,SIDE,3], its outline as a detector might draw it, 0..1 [CELLS,CELLS], and its names"""
 
     pixels: Array
     outline: NDArray[np.float32]
@@ -42,45 +43,45 @@ class Sticker:
 
 
 def sticker(rng: Rng, library: SpriteLibrary, pictures: float) -> Sticker:
-    """``pictures``: their share among named things."""
+    """``pictures``: share of pictures among named objects."""
     while True:
-        cast = _cast(rng, library, pictures)
+        sprite = _random_sprite(rng, library, pictures)
         aspect = pick(rng, ASPECTS, ASPECT_SHARES)
         length = log_uniform(rng, *LENGTHS)
         middle = _middle(rng, length)
-        thing = _placed(cast.picture, _matrix(rng, length, aspect, cast.angle, middle))
-        alpha = thing[..., 3].astype(np.float32) / 255
+        placed = _placed(sprite.picture, _matrix(rng, length, aspect, sprite.angle, middle))
+        alpha = placed[..., 3].astype(np.float32) / 255
         pixels = _ground(rng, library)
         neighbour, in_front = None, chance(rng, 0.4)
         if chance(rng, 0.35):
             turn, away = rng.uniform(0, 2 * np.pi), length * rng.uniform(0.55, 1.1)
             beside = (middle[0] + away * np.cos(turn), middle[1] + away * np.sin(turn))
             place = _matrix(rng, length * rng.uniform(0.5, 1.6), aspect, float(rng.normal(0, 0.5)), beside)
-            neighbour = _placed(_cast(rng, library, pictures).picture, place)
-        for layer in (thing, neighbour) if in_front else (neighbour, thing):
+            neighbour = _placed(_random_sprite(rng, library, pictures).picture, place)
+        for layer in (placed, neighbour) if in_front else (neighbour, placed):
             if layer is not None:
                 pixels = _over(pixels, layer)
         whole = alpha.sum()
         if neighbour is not None and in_front:
             alpha *= 1 - neighbour[..., 3].astype(np.float32) / 255
         outline = _outline(rng, alpha)
-        if alpha.sum() >= SEEN * whole and (outline > 0.5).sum() >= 6:
+        if alpha.sum() >= MIN_VISIBLE * whole and (outline > 0.5).sum() >= 6:
             effects = Effects.sample(rng, np.zeros(1), pick(rng, (0.0, 0.4, 0.9), (0.4, 0.35, 0.25)))
-            return Sticker(effects.apply(rng, pixels, 0), outline, *cast.names)
+            return Sticker(effects.apply(rng, pixels, 0), outline, *sprite.names)
 
 
-def _cast(rng: Rng, library: SpriteLibrary, pictures: float) -> Cast:
+def _random_sprite(rng: Rng, library: SpriteLibrary, pictures: float) -> NamedSprite:
     if chance(rng, UNNAMED):
         found = pick(rng, (library.emoji, library.cutout))(rng) if chance(rng, 0.5) else None
         picture = blob(rng, library, library.photo(rng)) if found is None else found
-        return Cast(picture, ([], []), float(rng.normal(0, 0.4)), None)
+        return NamedSprite(picture, ([], []), float(rng.normal(0, 0.4)), None)
     if chance(rng, pictures) and library.concepts:
-        return cast_picture(rng, library, pick(rng, library.concepts))
-    return cast_shape(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
+        return picture_sprite(rng, library, pick(rng, library.concepts))
+    return shape_sprite(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
 
 
 def _middle(rng: Rng, length: float) -> tuple[float, float]:
-    """Where a thing's centre is: in the middle, or near an edge, which cuts off a part of it as the frame's does."""
+    """Centre of an object: in the middle, or near an edge that cuts off a part of it, as the edge of a frame does."""
     if not chance(rng, 0.25):
         return SIDE / 2, SIDE / 2
     edge, along = length * rng.uniform(0.0, 0.45), SIDE * rng.uniform(0.3, 0.7)
@@ -90,7 +91,7 @@ def _middle(rng: Rng, length: float) -> tuple[float, float]:
 
 
 def _matrix(rng: Rng, length: float, aspect: float, angle: float, middle: tuple[float, float]) -> NDArray[np.float64]:
-    """Where a 128 × 128 picture goes: as large as ``length``, turned, then squeezed as frames of ``aspect`` are."""
+    """Placement of a 128 × 128 picture: scaled to ``length``, rotated, then resized like frames of the given ``aspect``."""
     scale = length / 124 * np.exp(rng.normal(0, 0.04, 2)) * (min(1.0, 1 / aspect), min(1.0, aspect))
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.diag(scale) @ np.array([[cos, -sin], [sin, cos]])
@@ -113,7 +114,7 @@ def _placed(picture: Array, matrix: NDArray[np.float64]) -> Array:
 
 
 def _over(pixels: Array, layer: Array) -> Array:
-    """Lays a premultiplied RGBA picture over RGB pixels."""
+    """Composite a premultiplied RGBA picture over RGB pixels."""
     rest = 255 - layer[..., 3]
     return cv2.add(cv2.multiply(pixels, cv2.merge([rest, rest, rest]), scale=1 / 255), cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB))
 
@@ -130,7 +131,7 @@ def _ground(rng: Rng, library: SpriteLibrary) -> Array:
 
 
 def _outline(rng: Rng, alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What is in sight of a thing, exactly or as roughly as a detector draws it."""
+    """The visible outline of an object, either exact or with a detector's inaccuracy."""
     cells = cv2.resize(alpha, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
     if chance(rng, 0.4):
         return cells
@@ -141,7 +142,7 @@ def _outline(rng: Rng, alpha: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def make_stickers(sprites: str, pictures: float, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Batches without end, see `sticker_batch`."""
+    """Yield batches without end, see `sticker_batch`."""
     rng, library = np.random.default_rng(seed), SpriteLibrary(sprites, "train")
     while True:
         yield sticker_batch(rng, library, pictures, count)

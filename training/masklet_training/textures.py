@@ -1,4 +1,4 @@
-"""Colours, fills and backgrounds: everything that decides how a surface looks."""
+"""Colours, fills and backgrounds of surfaces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rng = np.random.Generator
 Colour = tuple[int, int, int]
 TURN = np.float32(2 * np.pi)
 
-# Named colour -> ranges of hue (degrees), saturation and value inside which people agree on the name.
+# Named colour -> ranges of hue (degrees), saturation and value for which the name is unambiguous.
 HSV_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "red": ((350, 366), (0.78, 1.0), (0.65, 1.0)),
     "orange": ((22, 38), (0.85, 1.0), (0.9, 1.0)),
@@ -32,7 +32,7 @@ HSV_RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[floa
     "gray": ((0, 360), (0.0, 0.06), (0.42, 0.66)),
     "cyan": ((178, 190), (0.6, 1.0), (0.85, 1.0)),
 }
-# The values a program would write for the same names.
+# Values that programs commonly use for the same names.
 PURE: dict[str, tuple[Colour, ...]] = {
     "red": ((255, 0, 0), (220, 20, 20)),
     "orange": ((255, 165, 0), (255, 128, 0)),
@@ -50,7 +50,7 @@ PURE: dict[str, tuple[Colour, ...]] = {
 
 
 def named_colour(rng: Rng, name: str) -> Colour:
-    """Sample an RGB colour that people would call ``name``."""
+    """Sample an RGB colour with the given name."""
     if rng.random() < 0.35:
         options = PURE[name]
         return pick(rng, options)
@@ -200,5 +200,5 @@ def shade(rng: Rng, image: Array, strength: float) -> Array:
     xs, ys = _ramps(image.shape[0])
     angle = rng.uniform(0, 2 * np.pi)
     field = np.float32(np.cos(angle)) * xs + np.float32(np.sin(angle)) * ys
-    gain = cv2.addWeighted(field, 100 * strength, field, 0, 100, dtype=cv2.CV_8U)  # 100 leaves a pixel as it is
+    gain = cv2.addWeighted(field, 100 * strength, field, 0, 100, dtype=cv2.CV_8U)  # 100 leaves a pixel unchanged
     return cv2.multiply(image, cv2.merge([gain, gain, gain]), scale=0.01)

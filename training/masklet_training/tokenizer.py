@@ -1,4 +1,4 @@
-"""The compact pack's tokenizer: lower-cased words, one id each, unknown words share one id."""
+"""The compact pack's tokenizer: lower-case words, one id each; unknown words share one id."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def words() -> list[str]:
 
 
 def build_tokenizer(known: list[str] | None = None) -> Tokenizer:
-    """Word-level tokenizer. Ids: 0 padding, 1 unknown, then `known`, by default today's vocabulary; a checkpoint brings
-    the words that it was trained with."""
+    """Word-level tokenizer. Ids: 0 padding, 1 unknown, then `known`, by default the present vocabulary. A checkpoint
+    contains the words it was trained with.
+    """
     vocabulary = {PAD: 0, UNKNOWN: 1}
     for word in words() if known is None else known:
         vocabulary[word] = len(vocabulary)

@@ -1,4 +1,4 @@
-"""Clips for tracking: a few objects of any kind moving over natural backgrounds."""
+"""Clips for tracking: a few arbitrary objects that move over natural backgrounds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Rng = np.random.Generator
 
 
 def _harmonised(picture: Array, photo: Photo, strength: float) -> Array:
-    """Shift a premultiplied picture's mean colour towards a photograph's, so that it belongs there."""
+    """Shift a premultiplied picture's mean colour towards a photograph's, so that they match."""
     alpha = picture[..., 3]
     shift = strength * (np.array(cv2.mean(photo[1])[:3]) - mean_colour(picture))
     solid = [cv2.convertScaleAbs(alpha, alpha=abs(float(c)) / 255) for c in shift]
@@ -41,7 +41,7 @@ def _harmonised(picture: Array, photo: Photo, strength: float) -> Array:
 def _track_parts(
     rng: Rng, library: SpriteLibrary, photo: Photo | None, times: NDArray[np.float64], pace: Pace
 ) -> tuple[list[Part], float, float]:
-    """Return the parts of an object of any kind, its opaque area and its longest side in actor units."""
+    """Return the parts of an arbitrary object, its opaque area and its longest side in actor units."""
     roll = rng.random()
     camouflage = photo if chance(rng, 0.4) else None
     if roll < 0.34:
@@ -69,7 +69,7 @@ def _track_parts(
 
 
 def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
-    """Compose a clip of one to four objects of any kind over a natural background."""
+    """Compose a clip of one to four arbitrary objects over a natural background."""
     pace = Pace.sample(rng)
     moving_camera = chance(rng, 0.7)
     camera = motion.camera_motion(rng, times, size, Pace.sample(rng)) if moving_camera else motion.still(len(times))

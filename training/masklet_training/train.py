@@ -1,9 +1,9 @@
-"""Trains the compact model on generated clips, within a given wall time, resumable at any checkpoint.
+"""Trains the compact model on generated clips, within a given wall time, resumable from any checkpoint.
 
     python -m masklet_training.train --sprites .cache/sprites.npz --out .cache/run --minutes 80
 
 Several single-threaded processes that average their gradients use small CPUs better than one process with several
-threads: convolutions this small spend much of their time waiting for each other.
+threads, because threads of convolutions this small spend much of their time waiting for each other.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from .tokenizer import words
 Phrases = tuple[torch.Tensor, torch.Tensor]
 Loss = tuple[torch.Tensor, dict[str, float]]
 
-# When naming is trained by frames, each step on new regions is followed by AGAIN steps on MANY earlier ones each. With five,
-# the earlier ones are learnt by heart.
-AGAIN, MANY = 2, 256
+# In the stage `names`, each step on new regions is followed by REPLAY_STEPS steps on REPLAY_REGIONS earlier ones
+# each. With five steps, the model overfits to the earlier regions.
+REPLAY_STEPS, REPLAY_REGIONS = 2, 256
 
 
 def to_tensors(value: Any) -> Any:
@@ -46,7 +46,7 @@ def to_tensors(value: Any) -> Any:
 
 
 class FrameSteps:
-    """Each step learns from frames of its own."""
+    """Every step uses new frames."""
 
     def __init__(self, stream: BatchStream, step_loss: Callable[..., Loss]) -> None:
         self.stream, self.step_loss = stream, step_loss
@@ -57,29 +57,29 @@ class FrameSteps:
 
 
 class RegionSteps:
-    """Some steps learn from new regions, the others from those of earlier frames."""
+    """Some steps use new regions, the others replay regions of earlier frames."""
 
     def __init__(self, stream: BatchStream) -> None:
         self.stream = stream
         self.replay = RegionReplay()
-        self.again = 0  # steps left until new regions are due
+        self.steps_left = 0  # replay steps left until new regions are due
 
     def loss(self, model: CompactModel, phrases: Phrases) -> Loss:
-        if self.again:
-            self.again -= 1
-            loss, parts = name_loss(model, self.replay.draw(MANY), phrases)
+        if self.steps_left:
+            self.steps_left -= 1
+            loss, parts = name_loss(model, self.replay.draw(REPLAY_REGIONS), phrases)
             return loss, {f"{name}_again": value for name, value in parts.items()}
         regions = None
         while regions is None:
             batch = to_tensors(self.stream.next())
             regions = regions_to_name(model, batch.pop("images"), batch)
         self.replay.add(regions)
-        self.again = AGAIN
+        self.steps_left = REPLAY_STEPS
         return name_loss(model, regions, phrases)
 
 
 class StickerSteps:
-    """Each sticker is learnt from as it is, and then in a mirror, which changes no name."""
+    """Every sticker is used twice: unchanged and mirrored, which changes no name."""
 
     def __init__(self, stream: BatchStream) -> None:
         self.stream = stream
@@ -98,7 +98,7 @@ STAGES = ("all", "memory", "concepts", "stickers", "names")
 
 
 def steps_of(options: argparse.Namespace, seed: int) -> Steps:
-    """What the steps of a stage learn from, and how."""
+    """The training data and the loss of a stage."""
 
     def frames(**mix: int) -> BatchStream:
         shape = BatchShape(size=options.size, shapes=options.shapes, pictures=options.pictures, **mix)
@@ -113,19 +113,20 @@ def steps_of(options: argparse.Namespace, seed: int) -> Steps:
             return FrameSteps(frames(**STILLS), concept_loss)
         case "names":
             return RegionSteps(frames(**LOOKS))
-    return StickerSteps(BatchStream(make_stickers, sprites=options.sprites, pictures=options.pictures, count=MANY, seed=seed))
+    return StickerSteps(BatchStream(make_stickers, sprites=options.sprites, pictures=options.pictures, count=REPLAY_REGIONS, seed=seed))
 
 
 def learning_rate(progress: float, peak: float) -> float:
-    """Short warm-up, then a cosine to nearly zero at the end of the time budget. progress in 0..1."""
+    """Short warm-up, then a cosine to nearly zero at the end of the time budget. progress is 0..1."""
     if progress < 0.02:
         return peak * max(progress / 0.02, 0.02)
     return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
 
 
 def freeze(model: CompactModel, stage: str) -> None:
-    """Leaves only what tracks, what detects, or what names, to be trained; batch norm works as at run time everywhere but
-    in the namer when it is trained alone."""
+    """Leaves only the stage's part (tracker, detector or namer) trainable. Batch norm uses its running statistics
+    everywhere except in the namer when it is trained alone.
+    """
     model.eval()
     if stage in ("names", "stickers"):
         namer = model.detector.namer
@@ -148,7 +149,7 @@ def update_average(average: CompactModel, model: CompactModel, decay: float) -> 
 
 
 def share(gradients: list[torch.Tensor], progress: float, workers: int) -> float:
-    """Averages gradients over all processes, in place, together with the progress, so that all stop at one step."""
+    """Averages gradients and progress over all processes, in place, so that all stop at the same step."""
     flat = torch.cat([g.flatten() for g in gradients] + [torch.tensor([progress])])
     if workers > 1:
         dist.all_reduce(flat)
@@ -161,7 +162,7 @@ def share(gradients: list[torch.Tensor], progress: float, workers: int) -> float
 
 
 def train(rank: int, options: argparse.Namespace) -> None:
-    """One process of the training run; rank 0 averages weights, logs and saves."""
+    """One process of the training run. Rank 0 averages weights, logs and saves."""
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -252,7 +253,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sprites", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=80.0, help="whole budget, earlier sessions included")
+    parser.add_argument("--minutes", type=float, default=80.0, help="total time budget, earlier sessions included")
     parser.add_argument("--peak", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--size", type=int, default=192, help="side of the training frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
@@ -260,15 +261,15 @@ def main() -> None:
         "--stage",
         choices=STAGES,
         default="all",
-        help="everything; or, with the encoder as it is, tracking over longer clips; or detection; or the namer of regions, by stickers or by frames",
+        help="all: everything; with a frozen encoder: memory (tracking over longer clips), concepts (detection), stickers or names (the namer, on stickers or on frames)",
     )
-    parser.add_argument("--shapes", action="store_true", help="frames of the shapes that videos have, made square as at run time")
-    parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named things, 0.15 to 0.85")
+    parser.add_argument("--shapes", action="store_true", help="frames with the aspect ratios of videos, resized to squares as at run time")
+    parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named objects, 0.15 to 0.85")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
-    parser.add_argument("--port", type=int, default=29511, help="local port on which the processes meet")
+    parser.add_argument("--port", type=int, default=29511, help="local port for the communication between the processes")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument(
-        "--init", type=Path, help="start from the averaged weights of another run's checkpoint; parts it lacks start afresh"
+        "--init", type=Path, help="start from the averaged weights of another run's checkpoint; missing parts are initialised anew"
     )
     options = parser.parse_args()
     if options.workers == 1:

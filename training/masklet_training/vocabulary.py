@@ -1,12 +1,12 @@
-"""The words the training clips are labelled with.
+"""The phrases of the training clips.
 
-Two families of named things exist:
+There are two groups of named objects:
 
-* drawn shapes: colour x shape (``red circle``), pattern x shape (``striped square``) and colour x
-  pattern x shape (``red striped square``);
+* drawn shapes: colour x shape (``red circle``), pattern x shape (``striped square``) and colour x pattern x shape
+  (``red striped square``);
 * pictures of concrete nouns (``dog``), rendered from emoji artwork in several styles.
 
-All phrases are lower case.  ``ALL_PHRASES`` holds every phrase an object may carry.
+All phrases are lower case.  ``ALL_PHRASES`` contains every phrase that an object can have.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLOURS: tuple[str, ...] = (
 )
 PATTERNS: tuple[str, ...] = ("striped", "dotted", "checkered")
 
-# Shape -> names that are all true of it.  The first one is the canonical name.
+# Shape -> names that are all correct for it.  The first one is the canonical name.
 SHAPE_NAMES: dict[str, tuple[str, ...]] = {
     "circle": ("circle",),
     "ball": ("ball", "sphere"),
@@ -54,7 +54,7 @@ SHAPE_NAMES: dict[str, tuple[str, ...]] = {
     "crescent": ("crescent",),
 }
 
-# Shape -> names that some people would also accept: neither a right nor a wrong answer.
+# Shape -> names that some people would also accept: neither correct nor wrong.
 SHAPE_MAYBE: dict[str, tuple[str, ...]] = {
     "circle": ("ball", "ellipse", "oval", "sphere"),
     "ball": ("circle", "ellipse", "oval"),
@@ -70,7 +70,7 @@ COLOUR_SPELLINGS: dict[str, tuple[str, ...]] = {"gray": ("gray", "grey")}
 
 
 def shape_phrases(shape: str, colour: str, pattern: str | None = None) -> list[str]:
-    """Return every vocabulary phrase that truly describes a drawn shape."""
+    """Return every vocabulary phrase that describes a drawn shape correctly."""
     phrases: list[str] = []
     for name in SHAPE_NAMES[shape]:
         phrases.append(name)
@@ -82,7 +82,7 @@ def shape_phrases(shape: str, colour: str, pattern: str | None = None) -> list[s
 
 
 def shape_maybe(shape: str, colour: str, pattern: str | None = None) -> list[str]:
-    """Return phrases that are neither clearly true nor clearly false of a drawn shape."""
+    """Return phrases that are debatable for a drawn shape."""
     colours = COLOUR_SPELLINGS.get(colour, (colour,))
     phrases: list[str] = []
     for name in SHAPE_MAYBE.get(shape, ()):
@@ -91,7 +91,7 @@ def shape_maybe(shape: str, colour: str, pattern: str | None = None) -> list[str
         if pattern:
             phrases.append(f"{pattern} {name}")
             phrases.extend(f"{c} {pattern} {name}" for c in colours)
-    if pattern:  # is a red-and-white striped square "a red square"?  Leave it open.
+    if pattern:  # whether a red-and-white striped square is "a red square" is debatable
         phrases.extend(f"{c} {name}" for name in SHAPE_NAMES[shape] for c in colours)
     return [p for p in phrases if p in PHRASE_SET]
 
@@ -118,14 +118,15 @@ PHRASE_SET: frozenset[str] = frozenset(ALL_PHRASES)
 
 
 def rival_phrases() -> NDArray[np.bool_]:
-    """Return which phrases exclude each other ([phrases, phrases], order of ``ALL_PHRASES``): no thing carries both, not
-    even debatably."""
+    """Return which phrases exclude each other ([phrases, phrases], order of ``ALL_PHRASES``): no object has both, not
+    even as debatable phrases.
+    """
     shapes = [(s, c, p) for s in SHAPE_NAMES for c in COLOURS for p in (None, *PATTERNS) if not (p and s == "ball")]
-    things = [shape_phrases(*spec) + shape_maybe(*spec) for spec in shapes]
-    things += [list(row.phrases) + picture_maybe(row.phrases) for row in PICTURES]
+    labels = [shape_phrases(*spec) + shape_maybe(*spec) for spec in shapes]
+    labels += [list(row.phrases) + picture_maybe(row.phrases) for row in PICTURES]
     column = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
     rivals = np.ones((len(column), len(column)), bool)
-    for phrases in things:
+    for phrases in labels:
         own = [column[phrase] for phrase in phrases if phrase in column]
         rivals[np.ix_(own, own)] = False
     return rivals

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from masklet_training import motion, shapes, textures
-from masklet_training.clips import Clip, ClipGenerator, squeezed
+from masklet_training.clips import Clip, ClipGenerator, crop_to_aspect
 from masklet_training.pictures import PICTURES
 from masklet_training.sampling import log_uniform, pick
 from masklet_training.sprites import DEFAULT_CACHE
@@ -228,7 +228,7 @@ def test_squeezed_clips_have_the_shape_of_a_video() -> None:
     ids[:, 30:50, 30:50] = 1
     clip = Clip(np.repeat(ids[..., None] * 255, 3, axis=-1), ids, [])
     for aspect, wide, tall in ((16 / 9, 16, 28), (1.0, 16, 16), (9 / 16, 28, 16)):
-        made = squeezed(clip, aspect, 64)
+        made = crop_to_aspect(clip, aspect, 64)
         assert made.frames.shape == (1, 64, 64, 3)
         assert np.abs(made.ids[0].any(0).sum() - wide) <= 1
         assert np.abs(made.ids[0].any(1).sum() - tall) <= 1

@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from masklet_training.batches import phrase_tokens
-from masklet_training.calibrate import learn_names
+from masklet_training.calibrate import store_vocabulary
 from masklet_training.export import export_pack
 from masklet_training.graphs import SPECS, GraphSpec, example_inputs
 from masklet_training.half_storage import store_half
@@ -36,7 +36,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.detector.namer.by_features.call[2].weight, std=0.05)
     for caller in (model.detector.namer.by_features, model.detector.namer.by_picture):
         torch.nn.init.normal_(caller.nothing, std=0.3)
-    learn_names(model)
+    store_vocabulary(model)
     out = tmp_path_factory.mktemp("pack")
     export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)
     return model, out

@@ -1,1 +1,1 @@
-"""The compact network: a small SAM 3 built for the Model Pack contract."""
+"""The compact network: a small SAM 3 for the Model Pack contract."""

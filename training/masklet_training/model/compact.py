@@ -1,4 +1,4 @@
-"""The whole compact model; each method is one graph of the Model Pack contract."""
+"""The whole compact model. Each method is one graph of the Model Pack contract."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .encoder import ImageEncoder
 from .memory import MemoryEncoder, MemoryReadout, PromptReadout
 from .prompts import AT16, PromptEncoder, prompt_maps
 
-SEED_LOGIT = 10.0  # confidence given to a mask that is taken as truth
-ABSENT_LOGIT = -16.0  # every pixel of an object that is not on the frame
-# Added to the logits wherever a box was given. IoU is best with pixels kept from half the expected IoU up (as a
-# probability), and outlines from a box are uncertain. Chosen on development sequences and generated clips alike.
+SEED_LOGIT = 10.0  # confidence of a given mask
+ABSENT_LOGIT = -16.0  # mask logits of an absent object
+# Added to the logits wherever a box was given. IoU is highest if pixels are kept from half the expected IoU up (as a
+# probability), and outlines from a box are uncertain. Chosen on development sequences and on generated clips.
 BOX_CONFIDENCE = 0.75
-# Taken off the logits of a tracked mask before it is remembered: what is doubtful would otherwise grow from frame to frame.
-# The mask that is shown keeps it. Chosen on development sequences.
+# Subtracted from the logits of a tracked mask before it is remembered; otherwise doubtful pixels would spread from
+# frame to frame. The reported mask is not changed. Chosen on development sequences.
 MEMORY_CAUTION = 0.7
 
 Levels = tuple[Tensor, Tensor, Tensor]
@@ -76,11 +76,11 @@ class CompactModel(nn.Module):
         return self.decoder(levels, readout, similarity, prompts)
 
     def remember(self, feat: Tensor, mask: Tensor, score: Tensor, binarize: Tensor) -> Tensor:
-        """What the object leaves behind → memory [B,T,Dm]."""
+        """Memory of an object on a frame → [B,T,Dm]"""
         return self.memory_encoder(feat.expand(mask.shape[0], -1, -1, -1), mask, score, binarize)
 
     def seed(self, feat: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A mask taken as truth, f32 0..1 [B,1,h,w] → pointer [B,D], score [B] (±10), mask logits [B,1,m,m]."""
+        """A given mask, f32 0..1 [B,1,h,w] → pointer [B,D], score [B] (±10), mask logits [B,1,m,m]"""
         side = feat.shape[-1] * 4
         resized = F.interpolate(mask, size=(side, side), mode="bilinear", align_corners=False)
         logits = (resized * 2.0 - 1.0) * SEED_LOGIT
@@ -88,5 +88,5 @@ class CompactModel(nn.Module):
         return self.pointers.create(feat, logits, score)[:, 0], score, logits
 
     def trunk(self, image: Tensor, levels: Levels) -> Tensor:
-        """What `detect` reads: the image as for `encode`, and its levels → [N,Ct,g,g]."""
+        """Input of `detect`: the image as for `encode`, and its levels → [N,Ct,g,g]"""
         return pack_trunk(*levels, F.avg_pool2d(self.encoder.normalise(image), 2))

@@ -1,4 +1,4 @@
-"""Sizes of the compact network. Everything that the pack's manifest states as geometry comes from here."""
+"""Sizes of the compact network. The geometry in the pack's manifest is derived from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CompactConfig:
-    """Widths of the network; spatial sizes follow from the image side, which is chosen at export."""
+    """Widths of the network. Spatial sizes follow from the image side, which is chosen at export."""
 
     stem: int = 16
     stage4: int = 32  # channels at stride 4

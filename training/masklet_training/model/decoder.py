@@ -1,4 +1,4 @@
-"""The mask decoder shared by `segment` (no memory) and `track` (memory), and the object pointers it gives."""
+"""The mask decoder shared by `segment` (without memory) and `track` (with memory), and the object pointers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, Residual, masked_mean, upsample2
 
-MASKS = 4  # index 0 answers clear prompts, 1..3 are candidates for an ambiguous click
+MASKS = 4  # index 0 is the result for clear prompts, 1..3 are candidates for an ambiguous click
 
 
 class MaskDecoder(nn.Module):
-    """Frame features, what memory says and what the user said → four masks with scores."""
+    """Frame features, memory readout and prompts → four masks with scores"""
 
     def __init__(self, cfg: CompactConfig, readout: int) -> None:
         super().__init__()
@@ -36,8 +36,9 @@ class MaskDecoder(nn.Module):
         similarity: Tensor,
         prompts: tuple[Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """feats as the encoder gives them (batch 1 or B), readout [B,R,g,g], similarity [B,1,g,g], prompts as
-        PromptEncoder gives them → mask logits [B,4,4g,4g], predicted IoU [B,4] in 0..1, object score logit [B]."""
+        """feats from the encoder (batch 1 or B), readout [B,R,g,g], similarity [B,1,g,g], prompts from PromptEncoder →
+        mask logits [B,4,4g,4g], predicted IoU [B,4] in 0..1, object score logit [B]
+        """
         b = readout.shape[0]
         feat, s1, s0 = (level.expand(b, -1, -1, -1) for level in feats)
         p16, p8, p4 = prompts
@@ -49,7 +50,7 @@ class MaskDecoder(nn.Module):
 
 
 class ObjectPointers(nn.Module):
-    """One vector per object and frame: what the object looked like, pooled under its mask."""
+    """One vector per object and frame: the object's appearance, pooled under its mask"""
 
     def __init__(self, cfg: CompactConfig) -> None:
         super().__init__()
@@ -69,8 +70,9 @@ class ObjectPointers(nn.Module):
         return pointer * seen + self.absent * (1.0 - seen)
 
     def similarity(self, feat: Tensor, pointers: Tensor, pointer_dt: Tensor) -> Tensor:
-        """How much each cell looks like the object: feat [B|1,D,g,g], pointers [B,P,D], pointer_dt [B,P] → [B,1,g,g].
-        P may be 0: the similarity is then 0 everywhere."""
+        """Similarity of each cell to the object: feat [B|1,D,g,g], pointers [B,P,D], pointer_dt [B,P] → [B,1,g,g]. P may
+        be 0: the similarity is then 0 everywhere.
+        """
         weight = torch.exp(-F.softplus(self.fade) * pointer_dt.abs())  # [B,P]
         mean = (pointers * weight.unsqueeze(-1)).sum(1) / (weight.sum(1, keepdim=True) + 1e-4)  # [B,D]
         cells = self.match(feat).flatten(2)  # [B|1,D,T]

@@ -1,7 +1,8 @@
 """The concept detector: a phrase or exemplar boxes → all instances on one frame.
 
-Dense centre points (CenterNet) with prototype masks (YOLACT), modulated by the concept. SAM 3 uses a DETR; its one-to-one
-matching needs far more training than the hour this pack gets, while centre points are found within minutes.
+Dense centre points (CenterNet) with prototype masks (YOLACT), modulated by the concept. SAM 3 uses a DETR. Its
+one-to-one matching needs far more than the hour of training that this pack gets, while centre points are learned
+within minutes.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
 from .naming import RegionNamer
 
 PROTOTYPES = 20
-SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: tells touching instances apart
+SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: separates touching instances
 WIDTH = 96
 FINE_WIDTH = 32  # channels of the features at stride 4
-# Heat and match at the centre, match of the region, presence, certainty of the mask, likeness of the region to the name by
-# its features and by its picture, its lead over rival names, whether the concept is a name of the vocabulary at all.
+# Heat and match at the centre, match of the region, presence, certainty of the mask, similarity of the region to the
+# name by features and by pixels, its lead over rival names, and whether the concept is a name of the vocabulary.
 EVIDENCE = 9
-KNOWN = 0.01  # share of its own length by which a concept vector may miss a name and still be that name
+KNOWN = 0.01  # relative distance up to which a concept vector is identified with a name
 NO_PEAK = -99.0  # heat of cells below a neighbour
-FAINT = -4.0  # heat of peaks that are hardly ever right, one of 300 right ones is fainter: they are not looked at any closer
+FAINT = -4.0  # heat of peaks that are ignored: only one of 300 correct peaks is fainter
 OUTSIDE = -12.0  # mask logit outside the detection's own box
 
 
 class TextEncoder(nn.Module):
-    """Token ids → one vector per token; one small transformer layer lets words of a phrase see each other."""
+    """Token ids → one vector per token; one small transformer layer lets the words of a phrase attend to each other"""
 
     def __init__(self, cfg: CompactConfig) -> None:
         super().__init__()
@@ -78,12 +79,12 @@ class ConceptDetector(nn.Module):
         self.coefficients = nn.Conv2d(64, PROTOTYPES + SHAPE_TERMS, 1)
         self.present = Mlp(2 * 64, 64, 1)
         nn.init.constant_(self.heat.bias, -3.0)
-        # Judges finished candidates; fitted after training (`calibrate.py`).
+        # Scores finished candidates; fitted after training (`calibrate.py`).
         self.judge = Mlp(EVIDENCE, 64, 1)
         self.register_buffer("evidence_mean", torch.zeros(EVIDENCE))
         self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
-        # What else a thing might be called, for the same purpose: concept vectors of the vocabulary, and for each name
-        # those that cannot be true of the same thing.
+        # For the same purpose, other names of an object: concept vectors of the vocabulary, and for each name those
+        # that exclude it.
         self.register_buffer("evidence_names", torch.zeros(cfg.names, 2 * cfg.hidden))
         self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
 
@@ -103,7 +104,7 @@ class ConceptDetector(nn.Module):
 
     def concepts(self, p8: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> Tensor:
         """p8 [C,WIDTH,2g,2g] (one row per concept), text [C,L,D], text_mask [C,L], boxes cxcywh 0..1 [C,E,4],
-        box_labels [C,E] (1 like this, 0 unlike this, −10 padding) → concept vectors [C,D]."""
+        box_labels [C,E] (1 positive, 0 negative, −10 padding) → concept vectors [C,D]."""
         phrase = self.phrase(text, text_mask)
         side = p8.shape[-1]
         axis = pixel_centres(side, p8.device).view(1, 1, side)
@@ -131,22 +132,23 @@ class ConceptDetector(nn.Module):
         return self.concept(self.phrase(text, text_mask))
 
     def match(self, p8: Tensor, concept: Tensor) -> Tensor:
-        """How much each cell looks like the concept: p8 [C,WIDTH,2g,2g], concept [C,D] → [C,1,2g,2g]."""
+        """Match of each cell with the concept: p8 [C,WIDTH,2g,2g], concept [C,D] → [C,1,2g,2g]"""
         dots = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True)
         return dots / math.sqrt(concept.shape[1])
 
-    def rival_share(self, looks: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether a region is rather the concept or something that excludes it: looks [C,K,2D], concept as the
-        namer calls it [C,2D] → logit of the concept against all its rivals and against having no name [C,K], and 1 where the
-        concept is a name that has rivals [C]."""
+    def rival_share(self, descriptors: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
+        """Compares a concept with the names that exclude it: descriptors [C,K,2D], the namer's vector of the concept
+        [C,2D] → logit of the concept against all its rivals and against "no name" [C,K], and 1 if the concept is a
+        name with rivals [C]
+        """
         names = self.evidence_names
-        own = likeness(looks, concept.unsqueeze(1))
-        distance = (names * names).sum(1) - 2.0 * concept @ names.T  # short of |concept|², which is the same for all
+        own = dot_product(descriptors, concept.unsqueeze(1))
+        distance = (names * names).sum(1) - 2.0 * concept @ names.T  # without |concept|², which is equal for all
         length = (concept * concept).sum(1)
         nearest = distance.argmin(1)
         known = (distance.amin(1) + length < KNOWN * length).float()
-        others = looks @ names.T - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
-        others = torch.cat([others, likeness(looks, self.namer.nothing).unsqueeze(2)], 2)
+        others = descriptors @ names.T - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
+        others = torch.cat([others, dot_product(descriptors, self.namer.nothing).unsqueeze(2)], 2)
         most = others.amax(2, keepdim=True)
         rest = most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
         return own - rest, known
@@ -207,8 +209,9 @@ class ConceptDetector(nn.Module):
 
     def peaks(self, p8: Tensor, p4: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The K strongest peaks of the centre map: p8 [C,WIDTH,2g,2g], p4 [C,FINE_WIDTH,m,m], concept [C,D] → heat
-        logits (NO_PEAK for cells that are no peak) [C,K], their cells [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m],
-        presence logit [C]."""
+        logits (NO_PEAK for cells that are not a peak) [C,K], their cells [C,K], boxes xyxy [C,K,4], mask logits
+        [C,K,m,m], presence logit [C]
+        """
         heat, sides, coefficients, present = self.dense(p8, concept)
         peak = heat >= F.max_pool2d(heat, 3, 1, 1)
         top, index = torch.where(peak, heat, torch.full_like(heat, NO_PEAK)).flatten(1).topk(self.cfg.queries, 1)
@@ -218,32 +221,33 @@ class ConceptDetector(nn.Module):
         return top, index, boxes, masks, present
 
     def candidates(self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The peaks with what speaks for each: arguments as for `peaks`, of one frame, picture [C,3,8g,8g] → evidence
-        [C,K,EVIDENCE], real (0 for cells that are no peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits [C,K,m,m],
-        presence logit [C]."""
+        """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,8g,8g] → evidence
+        [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits
+        [C,K,m,m], presence logit [C]
+        """
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         prob = torch.sigmoid(masks)
         inside = (prob > 0.5).float()
-        # A phrase's strongest peak counts as one in any case, so that there is always something to look at.
+        # A phrase's strongest peak always counts as one, so that there is at least one candidate.
         strong = torch.cat([top[:, :1] > NO_PEAK, top[:, 1:] > FAINT], 1)
         chosen = torch.nonzero(strong.flatten())[:, 0]
         regions = prob.flatten(0, 1)[chosen].unsqueeze(0)
-        looks = prob.new_zeros(strong.numel(), self.evidence_names.shape[1])
-        looks = looks.index_copy(0, chosen, self.namer(p8[:1], p4[:1], picture[:1], regions)[0]).view(*strong.shape, -1)
-        called = self.namer.name(concept)
-        lead, known = self.rival_share(looks, called)
-        likes = likeness(looks.unflatten(-1, (2, -1)), called.unflatten(-1, (2, -1)).unsqueeze(1)).unbind(-1)
+        descriptors = prob.new_zeros(strong.numel(), self.evidence_names.shape[1])
+        descriptors = descriptors.index_copy(0, chosen, self.namer(p8[:1], p4[:1], picture[:1], regions)[0]).view(*strong.shape, -1)
+        name_vectors = self.namer.name(concept)
+        lead, known = self.rival_share(descriptors, name_vectors)
+        similarities = dot_product(descriptors.unflatten(-1, (2, -1)), name_vectors.unflatten(-1, (2, -1)).unsqueeze(1)).unbind(-1)
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
         match = self.match(p8, concept)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
         share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
         everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, region, everywhere, certainty, *likes, lead * known, known], -1)
+        evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, lead * known, known], -1)
         return evidence, strong.float() * (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
-        """Logit that a candidate is right: evidence [...,EVIDENCE] → [...]."""
+        """Logit that a candidate is correct: evidence [...,EVIDENCE] → [...]"""
         return self.judge((evidence - self.evidence_mean) / self.evidence_scale).squeeze(-1)
 
     def forward(
@@ -261,12 +265,13 @@ class ConceptDetector(nn.Module):
         return scores, found, masks, torch.sigmoid(present)
 
 
-def likeness(looks: Tensor, names: Tensor) -> Tensor:
+def dot_product(descriptors: Tensor, names: Tensor) -> Tensor:
     """Dot product over the last axis."""
-    return (looks * names).sum(-1)
+    return (descriptors * names).sum(-1)
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor, picture: Tensor) -> Tensor:
-    """The encoder's three levels and the picture at half size [N,3,8g,8g] → one stride-16 tensor [N,Ct,g,g]; no information
-    is lost."""
+    """The encoder's three levels and the picture at half size [N,3,8g,8g] → one stride-16 tensor [N,Ct,g,g], without
+    loss
+    """
     return torch.cat([feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4), F.pixel_unshuffle(picture, 8)], 1)

@@ -16,7 +16,7 @@ STD = (0.229, 0.224, 0.225)
 class ImageEncoder(nn.Module):
     """RGB image → features at strides 16, 8 and 4.
 
-    Plain 3×3 residual blocks rather than depth-wise ones: on the CPUs this pack is for they train and run several
+    Plain 3×3 residual blocks instead of depth-wise ones: on CPUs, the target of this pack, they train and run several
     times faster at equal width.
     """
 

@@ -1,8 +1,8 @@
-"""What an object leaves behind on a frame (`remember`) and how a later frame reads it (`MemoryReadout`).
+"""Memory of an object on a frame (`remember`), and its readout on a later frame (`MemoryReadout`).
 
-As in SAM 2 a memory is one token per stride-16 cell, made from the raw frame features and the mask. Key and value live
-side by side in the token, as in STM and STCN: the key is matched by squared distance (STCN, section 3.2), the value is
-read out as it is, so no projection follows the softmax.
+As in SAM 2, a memory is one token per stride-16 cell, computed from the raw frame features and the mask. As in STM
+and STCN, key and value are side by side in the token. The key is matched by squared distance (STCN, section 3.2). The
+value is read out unchanged, so no projection follows the softmax.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class MemoryEncoder(nn.Module):
 
 
 class MemoryReadout(nn.Module):
-    """Attention of a frame over an object's memories, with two heads that differ only in how local they are.
+    """Attention of a frame over an object's memories, with two heads that differ only in their locality.
 
-    A learned function of the temporal row says how much nearer cells are preferred: an object seldom jumps between
-    neighbouring frames, while a conditioning frame may be long past. Squared distances are written as dot products of
-    a few extra key and query columns, so the whole match is one matrix product.
+    A learned function of the temporal row determines how much nearer cells are preferred: an object seldom jumps
+    between neighbouring frames, while a conditioning frame may be far in the past. Squared distances are written as
+    dot products of a few extra key and query columns, so the whole match is one matrix product.
     """
 
     HEADS = 2
@@ -92,10 +92,10 @@ class MemoryReadout(nn.Module):
 
 
 class PromptReadout(nn.Module):
-    """Lets a prompt speak for cells that look alike: `segment`'s stand-in for memory.
+    """Propagates a prompt to similar cells; replaces the memory readout in `segment`.
 
-    A box holds object and background. Cells inside it that resemble cells outside it are probably background; each cell
-    therefore reads, over the whole frame, what the prompt says of the cells whose keys match its own.
+    A box contains object and background. Cells inside it that resemble cells outside are probably background. Each
+    cell therefore reads, over the whole frame, the prompt features of the cells whose keys match its own.
     """
 
     def __init__(self, cfg: CompactConfig, prompt: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""What a region is called: its looks and its outline, place by place, become vectors that are compared with names."""
+"""Names regions: a region's appearance and outline become vectors that are compared with names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, pixel_centres
 
-PLACES = 12  # a region's own box is looked at in PLACES × PLACES places; in the picture itself, twice as closely
-COARSE = 64  # channels that are taken from stride 8
-MARGIN = 0.08  # of the box's sides, so that what lies just outside the outline is seen too
-CALLED = 512  # hidden width of what turns a concept into a name: hundreds of nouns are to be told apart
+PLACES = 12  # a region's box is sampled at PLACES × PLACES places; in the picture, at twice as many per side
+COARSE = 64  # channels from stride 8
+MARGIN = 0.08  # share of the box's sides, so that the surroundings of the outline are included
+NAME_HIDDEN = 512  # hidden width of the network that turns a concept into a name: it has to separate hundreds of nouns
 
 
 class RegionViews(NamedTuple):
-    """All that the namer sees of R regions; p is PLACES, and outlines are the last channel."""
+    """The namer's inputs for R regions; p is PLACES, and outlines are the last channel"""
 
     sharp: Tensor  # the picture [R,3+1,2p,2p]
     fine: Tensor  # features of stride 4 [R,·+1,p,p]
@@ -25,24 +25,25 @@ class RegionViews(NamedTuple):
     extent: Tensor  # logarithm of the box's width and height [R,2]
 
 
-class Caller(nn.Module):
-    """One way to name regions: describes them by vectors, scaled so that their dot product with a name is a logit."""
+class NamingBranch(nn.Module):
+    """One branch of the namer: describes regions by vectors, scaled so that their dot product with a name is a logit."""
 
     def __init__(self, cfg: CompactConfig) -> None:
         super().__init__()
         self.scale = cfg.hidden**-0.5
-        self.call = Mlp(cfg.hidden, CALLED, cfg.hidden)
-        # What a region that has no name is close to.
+        self.call = Mlp(cfg.hidden, NAME_HIDDEN, cfg.hidden)
+        # vector of regions without a name
         self.nothing = nn.Parameter(torch.zeros(cfg.hidden))
 
     def name(self, concept: Tensor) -> Tensor:
-        """Concept vectors [...,D] → what regions are compared with [...,D]."""
+        """Concept vectors [...,D] → vectors to compare with regions [...,D]"""
         return concept + self.call(concept)
 
 
-class FeatureCaller(Caller):
-    """Goes by the detector's features. What tells a hexagon from a pentagon is which of its parts is where; the mean over
-    the region, which finds it on the frame, does not know that."""
+class FeatureBranch(NamingBranch):
+    """Describes regions by the detector's features. The arrangement of a region's parts distinguishes a hexagon from a
+    pentagon; the mean over the region, which the detector uses, does not contain it.
+    """
 
     def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
         super().__init__(cfg)
@@ -61,9 +62,10 @@ class FeatureCaller(Caller):
         return self.describe(torch.cat([whole, extent], 1)) * self.scale
 
 
-class PictureCaller(Caller):
-    """Goes by the pixels. Features are made for finding things, and a face of a few pixels is lost in them; and what needs no
-    features can be learnt from pictures alone, of which far more can be drawn in the same time (`stickers.py`)."""
+class PixelBranch(NamingBranch):
+    """Describes regions by pixels. Features are trained for detection and lose a face of a few pixels. This branch needs
+    no features and can be trained on stickers alone, which are much faster to draw than frames (`stickers.py`).
+    """
 
     def __init__(self, cfg: CompactConfig) -> None:
         super().__init__(cfg)
@@ -72,31 +74,31 @@ class PictureCaller(Caller):
         self.describe = Mlp(128 * (PLACES // 4) ** 2 + 1, 256, cfg.hidden)
 
     def forward(self, sharp: Tensor, extent: Tensor) -> Tensor:
-        """See `RegionViews`; of the extent, only the aspect is looked at → [R,D]."""
+        """See `RegionViews`; only the aspect ratio of the extent is used → [R,D]"""
         whole = self.whole(self.parts(sharp)).flatten(1)
         aspect = extent[:, :1] - extent[:, 1:]
         return self.describe(torch.cat([whole, aspect], 1)) * self.scale
 
 
 class RegionNamer(nn.Module):
-    """A small network over each region alone, of two callers whose vectors stand side by side."""
+    """A small network for single regions, with two branches whose vectors are concatenated"""
 
     def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
         super().__init__()
-        self.by_features = FeatureCaller(cfg, width8, width4)
-        self.by_picture = PictureCaller(cfg)
+        self.by_features = FeatureBranch(cfg, width8, width4)
+        self.by_picture = PixelBranch(cfg)
 
     def name(self, concept: Tensor) -> Tensor:
-        """Concept vectors [...,D] → what regions are compared with [...,2D]."""
+        """Concept vectors [...,D] → vectors to compare with regions [...,2D]"""
         return torch.cat([self.by_features.name(concept), self.by_picture.name(concept)], -1)
 
     @property
     def nothing(self) -> Tensor:
-        """The same for having no name [2D]."""
+        """The vector of "no name" [2D]"""
         return torch.cat([self.by_features.nothing, self.by_picture.nothing])
 
     def describe(self, seen: RegionViews) -> Tensor:
-        """R views → what is compared with names [R,2D]."""
+        """R views → vectors to compare with names [R,2D]"""
         by_features = self.by_features(seen.fine, seen.coarse, seen.extent)
         return torch.cat([by_features, self.by_picture(seen.sharp, seen.extent)], 1)
 
@@ -122,14 +124,14 @@ def region_boxes(prob: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def outlined(level: Tensor, prob: Tensor, boxes: Tensor, places: int) -> Tensor:
-    """A level [N,C,·,·] and the outline itself at places × places of each region's box [N·K,C+1,places,places]."""
+    """A level [N,C,·,·] and the outline, sampled at places × places of each region's box [N·K,C+1,places,places]."""
     seen = pool_places(level, boxes, places).flatten(0, 1)
     outline = pool_places(prob.flatten(0, 1).unsqueeze(1), boxes.reshape(-1, 1, 4), places)[:, 0]
     return torch.cat([seen, outline], 1)
 
 
 def bounds(inside: Tensor) -> Tensor:
-    """Tight boxes xyxy 0..1 of masks of zeros and ones [N,K,m,m] → [N,K,4]; nonsense for empty ones."""
+    """Tight boxes xyxy 0..1 of masks of zeros and ones [N,K,m,m] → [N,K,4]; undefined for empty masks."""
     m = inside.shape[-1]
     axis = pixel_centres(m, inside.device)
     ends = []

@@ -1,7 +1,7 @@
-"""Clicks, boxes and earlier masks as dense maps.
+"""Clicks, boxes and previous masks as dense maps.
 
-SAM embeds prompts as tokens and lets a transformer spread them over the image. A network that is trained from scratch
-in an hour learns a spatial map of the same facts far sooner, so clicks become Gaussian bumps and a box its own area.
+SAM embeds prompts as tokens, and a transformer spreads them over the image. A network trained from scratch in an hour
+learns a spatial map of the same information far sooner, so a click becomes a Gaussian and a box its own area.
 """
 
 from __future__ import annotations
