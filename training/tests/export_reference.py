@@ -1,4 +1,4 @@
-"""What transformers itself computes for the inputs of each graph, one object at a time, by its own methods."""
+"""Reference outputs of each graph: computed by the methods of transformers, one object at a time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reference:
         for c in range(inputs["text"].shape[0]):
             valid = inputs["box_labels"][c] != -10
             boxes = {}
-            if valid.any():  # real padding is left out, as a caller of transformers would
+            if valid.any():  # padding is removed, as callers of transformers do
                 boxes = {
                     "input_boxes": inputs["boxes"][c][valid][None],
                     "input_boxes_labels": inputs["box_labels"][c][valid][None].long(),
@@ -69,7 +69,7 @@ class Reference:
         return {name: torch.stack(values) for name, values in zip(names, zip(*rows))}
 
     def segment(self, inputs: Inputs) -> Inputs:
-        """Of the answered mask: `mask`, `iou`, `pointer`; and `score`."""
+        """`mask`, `iou` and `pointer` of the selected mask; and `score`"""
         tracker, rows = self.tracker, []
         feat = inputs["feat"] + tracker.no_memory_embedding.transpose(1, 2)[..., None]
         for b in range(inputs["points"].shape[0]):
@@ -98,7 +98,7 @@ class Reference:
 
     def seed(self, inputs: Inputs) -> Inputs:
         masks = inputs["mask"]
-        if hasattr(self.tracker, "spatial_perceiver"):  # EdgeTAM's method takes masks of the image's size only
+        if hasattr(self.tracker, "spatial_perceiver"):  # EdgeTAM's method accepts only masks of the image's size
             masks = F.interpolate(masks, size=(self.z.S, self.z.S), mode="bilinear", align_corners=False)
         rows = [
             self.tracker._use_mask_as_output(inputs["feat"], [inputs["feat_s0"], inputs["feat_s1"]], masks[b : b + 1])
@@ -159,7 +159,7 @@ class Reference:
             mask, given = inputs["mask"][b : b + 1], bool(inputs["binarize"][b] > 0)
             if given or alone:
                 mask = F.interpolate(mask, size=(self.z.S, self.z.S), mode="bilinear", align_corners=False)
-            # Memories are stored in bfloat16 there, and as they are here.
+            # transformers stores memories in bfloat16; here they are not rounded.
             with patch.object(torch, "bfloat16", torch.float32):
                 memory, _ = tracker._encode_new_memory(feat, mask, inputs["score"][b].view(1, 1), given)
             edge = hasattr(tracker, "spatial_perceiver")

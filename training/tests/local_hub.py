@@ -1,4 +1,4 @@
-"""A hub for one repository, on this machine: the routes that a download uses, answered as huggingface.co answers them."""
+"""A local hub with one repository: the routes that a download uses, with the responses of huggingface.co."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-LARGE_BYTES = 100_000  # from here on a file lies elsewhere and is named by its SHA-256
+LARGE_BYTES = 100_000  # larger files are stored on another host and named by their SHA-256
 
 
 @dataclass
@@ -23,9 +23,9 @@ class LocalHub:
     gated: bool = False
     unauthorized: bool = False
     cut_at: int | None = None
-    """The byte of a large file at which every connection is cut."""
+    """Position in a large file at which every connection is cut"""
     sent: list[tuple[str, int, int]] = field(default_factory=list)
-    """Of large files: name, first byte asked for, bytes sent"""
+    """For large files: name, first requested byte, bytes sent"""
 
     def __enter__(self) -> LocalHub:
         hub = self
@@ -80,13 +80,13 @@ class LocalHub:
             self.refuse(request, 404, "Entry not found", code="EntryNotFound")
 
     def resolve(self, request: BaseHTTPRequestHandler, file: Path, with_body: bool) -> None:
-        """Small files lie here; large ones on a host of another name, as they do at huggingface.co."""
+        """Small files are served here; large ones from another host name, as at huggingface.co."""
         data = file.read_bytes()
         large = len(data) >= LARGE_BYTES
         headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{etag(data)}"', "Content-Length": str(0 if large else len(data))}
         if large:
-            there = f"http://localhost:{self.server.server_address[1]}/elsewhere/{file.name}"
-            headers |= {"X-Linked-Etag": f'"{etag(data)}"', "X-Linked-Size": str(len(data)), "Location": there}
+            location = f"http://localhost:{self.server.server_address[1]}/elsewhere/{file.name}"
+            headers |= {"X-Linked-Etag": f'"{etag(data)}"', "X-Linked-Size": str(len(data)), "Location": location}
         send(request, 302 if large else 200, headers, data if with_body and not large else b"")
 
     def send_file(self, request: BaseHTTPRequestHandler, file: Path) -> None:
@@ -123,7 +123,7 @@ class LocalHub:
 
 
 def etag(data: bytes) -> str:
-    """What the hub names a file by."""
+    """The hub's identifier of a file"""
     return (hashlib.sha256 if len(data) >= LARGE_BYTES else hashlib.sha1)(data).hexdigest()
 
 

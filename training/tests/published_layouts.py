@@ -1,7 +1,8 @@
-"""Files with the names, shapes and layouts in which others publish SAM 3, SAM 2.1 and EdgeTAM, from any checkpoint.
+"""Writes files with the names, shapes and layouts in which others publish SAM 3, SAM 2.1 and EdgeTAM, from any
+checkpoint.
 
-The published files cannot be had where this is tested. What is written here calls the methods of transformers that the
-publishers traced, one object at a time, so that an adapter that takes these files takes theirs.
+The published files cannot be downloaded where the tests run. These files are traced from the same methods of
+transformers, one object at a time, so an adapter that accepts them also accepts the published ones.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Encoder(nn.Module):
     def forward(self, feat: Tensor, mask: Tensor, is_mask_from_pts: Tensor) -> tuple[Tensor, Tensor]:
         flat, seen = feat.flatten(2).permute(2, 0, 1), torch.ones(1, 1)
 
-        # SAM 3 enlarges the mask, where antialiasing changes nothing but cannot be traced.
+        # SAM 3 enlarges the mask. Antialiasing has no effect then, but cannot be traced.
         def plain(*inputs: Any, antialias: bool = False, **more: Any) -> Tensor:  # noqa: ARG001
             return INTERPOLATE(*inputs, **more)
 
@@ -109,7 +110,7 @@ class Encoder(nn.Module):
 
 
 def write_jax_video(model: nn.Module, folder: Path) -> None:
-    """`jax-image-tools/*-video-onnx`, with the constants that their graphs leave to the host in `constants.npz`."""
+    """`jax-image-tools/*-video-onnx`, with the constants that the graphs expect from their host in `constants.npz`"""
     tracker = getattr(model, "tracker_model", model)
     S = tracker.image_size if isinstance(tracker.image_size, int) else tracker.image_size[0]
     g, D, Dm = tracker.prompt_encoder.image_embedding_size[0], tracker.hidden_dim, tracker.mem_dim
@@ -181,7 +182,7 @@ class Words(nn.Module):
 
 
 class PyramidDecoder(nn.Module):
-    """Geometry encoder and decoder over all queries, with the parts that the exporter has proved against transformers."""
+    """Geometry encoder and decoder over all queries, from the exporter's parts, which are tested against transformers"""
 
     def __init__(self, detector: nn.Module, side: int) -> None:
         super().__init__()

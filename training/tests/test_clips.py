@@ -1,6 +1,6 @@
 """Tests of the synthetic clip generator.
 
-What needs the sprite library is skipped when it has not been built; everything else runs without it.
+Tests that need the sprite library are skipped if it has not been built; all others run without it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def clips(source: object, kind: str, count: int, frames: int = 3, seed: int = 0,
 @pytest.mark.parametrize("source", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryClip:
-    """Promises that hold for both kinds, with and without the library."""
+    """Properties of both kinds of clip, with and without the library"""
 
     def test_form(self, source: object, kind: str) -> None:
-        """Arrays have the promised shapes and types; ids point at objects."""
+        """Arrays have the documented shapes and types; ids refer to objects."""
         for frames in (1, 3, 8):
             clip = clips(source, kind, 1, frames)[0]
             assert clip.frames.shape == (frames, SIZE, SIZE, 3)
@@ -54,7 +54,7 @@ class TestEveryClip:
         assert not np.array_equal(first[0].frames, other.frames)
 
     def test_objects_are_visible_and_move(self, source: object, kind: str) -> None:
-        """Most objects can be seen, most of the frame is not all object, and masks change over time."""
+        """Most objects are visible, most of the frame is background, and masks change over time."""
         made = clips(source, kind, 40)
         seen = sum(len(np.unique(c.ids)) - (0 in c.ids) for c in made)
         total = sum(len(c.objects) for c in made)
@@ -63,7 +63,7 @@ class TestEveryClip:
         assert np.mean([not np.array_equal(c.ids[0], c.ids[-1]) for c in made]) > 0.9
 
     def test_objects_leave_or_hide_and_overlap(self, source: object, kind: str) -> None:
-        """Some objects are absent in some frames, and objects get near enough to occlude each other."""
+        """Some objects are absent in some frames, and objects come close enough to occlude each other."""
         made = clips(source, kind, 60, frames=8)
         absences = touching = 0
         for clip in made:
@@ -76,7 +76,7 @@ class TestEveryClip:
         assert touching > 15
 
     def test_phrases_are_in_the_vocabulary(self, source: object, kind: str) -> None:
-        """Objects of named clips have phrases, those of track clips none; all are known."""
+        """Objects of named clips have phrases, those of track clips none; all phrases are in the vocabulary."""
         for clip in clips(source, kind, 30):
             for item in clip.objects:
                 assert bool(item.phrases) == (kind == "named")
@@ -99,7 +99,7 @@ def test_mask_matches_what_is_drawn() -> None:
 
 
 def test_same_phrase_occurs_several_times() -> None:
-    """Named clips often hold several instances of a phrase and near misses of it."""
+    """Named clips often contain several instances of a phrase and near misses of it."""
     repeats = 0
     for clip in clips(None, "named", 60):
         phrases = [p for item in clip.objects for p in set(item.phrases)]
@@ -108,7 +108,7 @@ def test_same_phrase_occurs_several_times() -> None:
 
 
 def test_flat_shapes_on_plain_backgrounds_are_common() -> None:
-    """A fair share of named clips looks as if drawn with a canvas: few distinct colours."""
+    """Many named clips look like drawings with few distinct colours."""
     plain = 0
     for clip in clips(None, "named", 80, frames=1):
         background = clip.frames[0][clip.ids[0] == 0].astype(int)
@@ -131,7 +131,7 @@ def test_speed_varies_from_still_to_fast() -> None:
 
 @pytest.mark.parametrize("colour", COLOURS)
 def test_jitter_stays_inside_the_named_colour(colour: str) -> None:
-    """Sampled colours are nearer to the heart of their own name than to another's."""
+    """Sampled colours are nearer to the middle of their own name's range than to another's."""
     rng = np.random.default_rng(0)
     anchors = {name: np.array(values, float) for name, values in textures.PURE.items()}
     nearest = []
@@ -143,7 +143,7 @@ def test_jitter_stays_inside_the_named_colour(colour: str) -> None:
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_shape_masks_are_filled(shape: str) -> None:
-    """Every shape draws a mask of sensible area that stays inside its picture."""
+    """Every shape has a mask of reasonable area inside its picture."""
     rng = np.random.default_rng(0)
     for _ in range(10):
         mask = shapes.shape_mask(rng, shape)
@@ -152,14 +152,14 @@ def test_shape_masks_are_filled(shape: str) -> None:
 
 
 def test_blobs_are_single_closed_shapes() -> None:
-    """Anonymous shapes have area."""
+    """Anonymous shapes have a non-empty mask."""
     rng = np.random.default_rng(0)
     for _ in range(20):
         assert (shapes.blob_mask(rng, 0.5) > 127).mean() > 0.05
 
 
 def test_shape_phrases() -> None:
-    """A drawn shape carries all names that are true of it, and the unclear ones are kept apart."""
+    """A drawn shape has all correct names; the debatable ones are separate."""
     assert {"circle", "red circle"} <= set(shape_phrases("circle", "red"))
     assert {"square", "striped square", "red striped square"} <= set(shape_phrases("square", "red", "striped"))
     assert "red square" in shape_maybe("square", "red", "striped")
@@ -174,8 +174,8 @@ def test_vocabulary_is_clean() -> None:
     assert all(row.names and set(row.phrases) <= PHRASE_SET for row in PICTURES)
 
 
-def test_phrases_exclude_each_other_unless_one_thing_can_be_both() -> None:
-    """A red square is no red triangle; but it is a square, and a poodle is a dog."""
+def test_phrases_exclude_each_other_unless_one_object_can_have_both() -> None:
+    """A red square is not a red triangle, but it is a square; and a poodle is a dog."""
     rivals, at = rival_phrases(), {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
     assert (rivals == rivals.T).all() and not rivals.diagonal().any()
     for one, other in (("red square", "red triangle"), ("red square", "blue square"), ("wolf", "dog")):
@@ -201,7 +201,7 @@ def test_camera_starts_near_the_scene() -> None:
     np.testing.assert_array_equal(matrices[:, 2], np.tile([0, 0, 1.0], (8, 1)))
 
 
-def test_bad_arguments_are_refused() -> None:
+def test_bad_arguments_are_rejected() -> None:
     """Unknown kinds and splits raise."""
     with pytest.raises(ValueError, match="split"):
         ClipGenerator(None, split="test")
@@ -223,7 +223,7 @@ def test_splits_share_no_sprite() -> None:
     assert len(train.photos) > 40 and val.photos
 
 
-def test_squeezed_clips_have_the_shape_of_a_video() -> None:
+def test_cropped_clips_have_the_aspect_ratio_of_a_video() -> None:
     ids = np.zeros((1, 80, 80), np.uint8)
     ids[:, 30:50, 30:50] = 1
     clip = Clip(np.repeat(ids[..., None] * 255, 3, axis=-1), ids, [])

@@ -1,4 +1,4 @@
-"""Every exported graph gives PyTorch's numbers, for batch sizes and memory lengths it was not traced with."""
+"""Every exported graph computes PyTorch's numbers, for batch sizes and memory lengths that it was not traced with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIDE = 128
 def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.manual_seed(3)
     model = CompactModel().eval()
-    for module in model.modules():  # norms and zero-initialised parts must not hide a mistake
+    for module in model.modules():  # norms and zero-initialised parts must not hide an error
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
@@ -58,7 +58,7 @@ def test_graph_equals_pytorch(pack: tuple[CompactModel, Path], spec: GraphSpec, 
     got = session.run(list(spec.outputs), {name: inputs[name].numpy() for name in spec.inputs})
     for name, a, b in zip(spec.outputs, expected, got):
         assert a.shape == b.shape, name
-        if spec.role == "detect" and name != "presence":  # cells that are no peak score zero, in any order
+        if spec.role == "detect" and name != "presence":  # cells that are not peaks have score zero, in any order
             found = expected[0].numpy() > 0
             assert found.any() and (got[0] > 0).sum() == found.sum()
             a, b = a[torch.from_numpy(found)], b[found]
@@ -67,7 +67,9 @@ def test_graph_equals_pytorch(pack: tuple[CompactModel, Path], spec: GraphSpec, 
 
 
 def test_names_of_the_vocabulary_are_known(pack: tuple[CompactModel, Path]) -> None:
-    """Named concepts take the comparison with their rivals into account, which random ones in the test above do not."""
+    """For names of the vocabulary, the comparison with rivals contributes to the score; random concepts in the test
+    above have none.
+    """
     model, folder = pack
     inputs = example_inputs(model, SIDE, c=2)["detect"]
     ids, mask = (torch.from_numpy(array[[3, 700]]) for array in phrase_tokens())

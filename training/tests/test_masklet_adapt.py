@@ -1,4 +1,6 @@
-"""Packs adapted from published layouts give what packs exported from the same checkpoint give, graph by graph."""
+"""Packs adapted from published layouts return the same values as packs exported from the same checkpoint, graph by
+graph.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass
 class Packs:
-    """The same checkpoint twice: exported, and adapted from files in the published layout."""
+    """One checkpoint in two packs: exported, and adapted from files in the published layout"""
 
     family: str
     published: Path
@@ -108,8 +110,8 @@ def test_segment_with_a_click(packs: Packs, b: int) -> None:
     assert ((got["stability"] >= 0) & (got["stability"] <= 1)).all()
 
 
-def test_segment_with_a_box_takes_the_best_candidate(packs: Packs) -> None:
-    """The limit that the manifest names: the exported pack has a mask for just that, the published files have not."""
+def test_segment_with_a_box_selects_the_best_candidate(packs: Packs) -> None:
+    """A limit that the manifest lists: the exported pack has a separate mask for boxes, the published files do not."""
     inputs = packs.inputs(b=2, n=3)["segment"]
     inputs["has_mask"] = np.zeros(2, np.float32)
     expected, got = run(packs.exported, "segment", inputs), run(packs.adapted, "segment", inputs)
@@ -126,7 +128,7 @@ def test_track(packs: Packs, b: int, m: int, p: int) -> None:
         assert_same(expected[name], got[name], name)
 
 
-def test_track_does_not_mind_the_order_of_memories(packs: Packs) -> None:
+def test_track_is_independent_of_the_order_of_memories(packs: Packs) -> None:
     inputs = packs.inputs(b=1, m=3, p=2, n=1)["track"]
     rotated = inputs | {name: inputs[name][:, ::-1].copy() for name in ("memory", "memory_t")}
     expected, got = run(packs.adapted, "track", inputs), run(packs.adapted, "track", rotated)
@@ -136,17 +138,17 @@ def test_track_does_not_mind_the_order_of_memories(packs: Packs) -> None:
 @pytest.mark.parametrize("b", [1, 3])
 def test_remember(packs: Packs, b: int) -> None:
     inputs = packs.inputs(b=b)["remember"]
-    # Without a place for the score, EdgeTAM's files remember every object as present.
+    # Without an input for the score, EdgeTAM's files encode every object as present.
     if packs.family == "edgetam":
         inputs["score"] = np.ones(b, np.float32)
-    # Masks as the tracker alone takes them: `Sam3VideoModel` takes a way of its own for those that are not given.
+    # Masks in the form of the tracker alone: `Sam3VideoModel` resizes tracked masks differently.
     if packs.family == "sam3":
         inputs["binarize"] = np.ones(b, np.float32)
     expected, got = run(packs.exported, "remember", inputs), run(packs.adapted, "remember", inputs)
     assert_same(expected["memory"], got["memory"], "memory")
 
 
-def test_remember_tells_absent_from_present(packs: Packs) -> None:
+def test_remember_distinguishes_absent_from_present(packs: Packs) -> None:
     inputs = packs.inputs(b=1)["remember"]
     seen, gone = (run(packs.adapted, "remember", inputs | {"score": np.array([s], np.float32)}) for s in (1, -1))
     assert np.array_equal(seen["memory"], gone["memory"]) == (packs.family == "edgetam")
@@ -166,8 +168,10 @@ def test_manifest_lists_files_and_limits(packs: Packs) -> None:
     assert any("one mask per prompt" in limit for limit in described["source"]["limits"])
 
 
-def test_unread_outputs_cost_nothing(packs: Packs) -> None:
-    """Their encoders hand out the positions of every level, 84 MB a frame at full size; here the nodes are gone."""
+def test_unused_outputs_are_removed(packs: Packs) -> None:
+    """The encoders return the position encodings of every level, 84 MB a frame at full size; the adapted graphs omit
+    these nodes.
+    """
     published = onnx.load(str(packs.published / "vision_encoder.onnx"))
     adapted = onnx.load(str(packs.adapted / "encode.onnx"))
     assert {value.name for value in adapted.graph.output} == {"feat", "feat_s1", "feat_s0"} | (
@@ -182,7 +186,7 @@ def detector_only(packs: Packs) -> None:
         pytest.skip("only SAM 3 has a detector layout: the published SAM 2.1 and EdgeTAM files have none to adapt")
 
 
-def test_a_file_that_is_missing_or_another_is_named(packs: Packs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_or_wrong_file_is_named(packs: Packs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     constants = str(packs.published / "constants.npz")
     arguments = ["--family", packs.family, "--constants", constants, "--out", str(tmp_path / "out")]
     assert adapt(["--video", str(tmp_path), *arguments]) == 1
@@ -214,7 +218,7 @@ def test_text(packs: Packs, c: int) -> None:
 
 @pytest.mark.parametrize(("c", "labels"), [(1, [-10]), (2, [1, 0]), (3, [1, -10])])
 def test_detect(packs: Packs, c: int, labels: list[int]) -> None:
-    """From the picture on, because the two packs' trunks differ."""
+    """Starts from the image, because the trunks of the two packs differ."""
     detector_only(packs)
     random = np.random.default_rng(c)
     picture = packs.inputs()["encode"]
@@ -235,7 +239,7 @@ def test_detect(packs: Packs, c: int, labels: list[int]) -> None:
         assert_same(expected[name][:, : z["K"]] if expected[name].ndim > 1 else expected[name], got[name], name, 5e-4)
 
 
-def test_seed_shows_the_decoder_the_box(packs: Packs) -> None:
+def test_seed_passes_the_box_to_the_decoder(packs: Packs) -> None:
     detector_only(packs)
     z = packs.manifest["geometry"]
     m = z["m"]
@@ -248,6 +252,6 @@ def test_seed_shows_the_decoder_the_box(packs: Packs) -> None:
     boxed = run(packs.adapted, "segment", levels | prompt)
     assert_same(boxed["pointer"][:, 0], got["pointer"][:1], "pointer")
     assert got["score"].tolist() == [10, -10]
-    nobody = np.load(packs.published / "constants.npz")["no_object_pointer"].reshape(-1)
-    assert_same(nobody, got["pointer"][1], "pointer of nothing")
+    no_pointer = np.load(packs.published / "constants.npz")["no_object_pointer"].reshape(-1)
+    assert_same(no_pointer, got["pointer"][1], "pointer of nothing")
     assert_same(20 * mask - 10, got["mask_logits"], "mask_logits")

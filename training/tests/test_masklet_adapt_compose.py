@@ -1,4 +1,4 @@
-"""Composing graphs, without any model of anybody's."""
+"""Composition of graphs, without any model"""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from masklet_adapt.published import AdaptError, Constants, open_published
 FLOAT = TensorProto.FLOAT
 
 
-def write_theirs(folder: Path) -> None:
-    """x [1,3] → y [1,1,3] = 2x, taken through a branch that reads a value from outside; and an output nobody needs."""
+def write_published(folder: Path) -> None:
+    """x [1,3] → y [1,1,3] = 2x, computed in a branch that reads an outer value; and an unused output."""
     inner = helper.make_graph(
         [helper.make_node("Mul", ["x", "two"], ["double"])], "then", [], [helper.make_tensor_value_info("double", FLOAT, [1, 3])]
     )
     nodes = [
         helper.make_node("If", ["yes"], ["branch"], then_branch=inner, else_branch=inner),
         helper.make_node("Unsqueeze", ["branch", "first"], ["y"]),
-        helper.make_node("Exp", ["branch"], ["waste"]),
+        helper.make_node("Exp", ["branch"], ["unused"]),
     ]
     graph = helper.make_graph(
-        nodes, "theirs", [helper.make_tensor_value_info("x", FLOAT, [1, 3])],
-        [helper.make_tensor_value_info("y", FLOAT, [1, 1, 3]), helper.make_tensor_value_info("waste", FLOAT, [1, 3])],
+        nodes, "published", [helper.make_tensor_value_info("x", FLOAT, [1, 3])],
+        [helper.make_tensor_value_info("y", FLOAT, [1, 1, 3]), helper.make_tensor_value_info("unused", FLOAT, [1, 3])],
         [
             helper.make_tensor("two", FLOAT, [1], [2.0]), helper.make_tensor("yes", TensorProto.BOOL, [], [True]),
             helper.make_tensor("first", TensorProto.INT64, [1], [0]),
         ],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, folder / "theirs.onnx")
+    onnx.save(model, folder / "published.onnx")
 
 
 def looped(folder: Path) -> onnx.ModelProto:
-    write_theirs(folder)
-    theirs = open_published(folder, "theirs.onnx", ("x",), ("y",))
-    composer = Composer("ours")
+    write_published(folder)
+    published = open_published(folder, "published.onnx", ("x",), ("y",))
+    composer = Composer("terminal_side")
     shift = composer.op("Mul", "shift", composer.constant(10))
 
     def body(row: Composer, x: str) -> list[str]:
-        out = row.embed(theirs, {"x": row.op("Unsqueeze", x, row.ints(0))})
+        out = row.embed(published, {"x": row.op("Unsqueeze", x, row.ints(0))})
         return [row.op("Add", row.without(out["y"], 0, 1), shift)]
 
     (y,) = composer.scan([("x", FLOAT, (3,))], body, [(FLOAT, (3,))])
@@ -63,20 +63,20 @@ def run(path: Path) -> np.ndarray:
 EXPECTED = 2 * np.arange(6).reshape(2, 3) + 10
 
 
-def test_a_graph_for_one_is_run_for_many_and_reads_from_outside(tmp_path: Path) -> None:
-    files = pack.save(looped(tmp_path), tmp_path / "ours.onnx")
-    assert [file["name"] for file in files] == ["ours.onnx"]
-    assert np.array_equal(run(tmp_path / "ours.onnx"), EXPECTED)
+def test_a_graph_for_one_row_is_scanned_and_reads_outer_values(tmp_path: Path) -> None:
+    files = pack.save(looped(tmp_path), tmp_path / "terminal_side.onnx")
+    assert [file["name"] for file in files] == ["terminal_side.onnx"]
+    assert np.array_equal(run(tmp_path / "terminal_side.onnx"), EXPECTED)
 
 
-def test_nodes_that_lead_nowhere_are_left_out(tmp_path: Path) -> None:
+def test_unused_nodes_are_removed(tmp_path: Path) -> None:
     model = looped(tmp_path)
     body = next(node for node in model.graph.node if node.op_type == "Scan").attribute
     kinds = {node.op_type for attribute in body for node in attribute.g.node}
     assert "If" in kinds and "Exp" not in kinds
 
 
-def test_large_weights_lie_beside_the_graph_and_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_weights_are_in_a_separate_file_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pack, "LARGEST_INLINE_BYTES", 1000)
     table = np.arange(600, dtype=np.float32)
     composer = Composer("large")
@@ -88,14 +88,14 @@ def test_large_weights_lie_beside_the_graph_and_are_listed(tmp_path: Path, monke
     assert np.array_equal(session.run(["y"], {"x": table})[0], 2 * table)
 
 
-def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
-    write_theirs(tmp_path)
-    with pytest.raises(AdaptError, match='theirs.onnx: output "z" is missing: expected y, z, found y, waste.'):
-        open_published(tmp_path, "theirs.onnx", ("x",), ("y", "z"))
-    with pytest.raises(AdaptError, match='theirs.onnx: input "a" is missing: expected a, x, found x.'):
-        open_published(tmp_path, "theirs.onnx", ("a", "x"), ("y",))
-    with pytest.raises(AdaptError, match='theirs.onnx: input "x" is unknown'):
-        open_published(tmp_path, "theirs.onnx", (), ("y",))
+def test_mismatches_are_named(tmp_path: Path) -> None:
+    write_published(tmp_path)
+    with pytest.raises(AdaptError, match='published.onnx: output "z" is missing: expected y, z, found y, unused.'):
+        open_published(tmp_path, "published.onnx", ("x",), ("y", "z"))
+    with pytest.raises(AdaptError, match='published.onnx: input "a" is missing: expected a, x, found x.'):
+        open_published(tmp_path, "published.onnx", ("a", "x"), ("y",))
+    with pytest.raises(AdaptError, match='published.onnx: input "x" is unknown'):
+        open_published(tmp_path, "published.onnx", (), ("y",))
     with pytest.raises(AdaptError, match="expected \\[4, 4\\] among axes of 1, found \\[1, 3, 4, 4\\]"):
         leading_units("mask_decoder.onnx", "pred_masks", np.zeros((1, 3, 4, 4)), (4, 4))
     assert leading_units("f", "n", np.zeros((1, 5, 1, 2)), (5, 2)) == (0, 2)

@@ -1,4 +1,4 @@
-"""Packs adapted from published layouts, opened and run by the server: `masklet track` on both kinds of pack of one checkpoint."""
+"""Packs adapted from published layouts, run by the server: `masklet track` on both kinds of pack of one checkpoint."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from parity.text_prompts import PHRASES
 
 torch.set_grad_enabled(False)
 torch.set_num_threads(1)
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is missing, and `masklet track` runs in it")
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is missing; `masklet track` requires it")
 SEED, FRAMES = 7, 5
 
 
 class Setting:
-    """In `folder`, two packs of one checkpoint, `exported` and `adapted`, and a clip that it was aimed at, `frames`.
+    """Two packs of one checkpoint in `folder`, `exported` and `adapted`, and the clip that the model is fitted to,
+    `frames`.
 
-    masks: bool [shapes, S, S], the drawn shapes on the first frame"""
+    masks: bool [shapes, S, S], the drawn shapes on the first frame
+    """
 
     def __init__(self, family: str, folder: Path) -> None:
         self.family, self.folder = family, folder
@@ -70,7 +72,7 @@ def show(what: str, expected: list[FrameResult], got: list[FrameResult]) -> list
     return found
 
 
-def test_a_click_is_followed_as_with_the_exported_pack(setting: Setting) -> None:
+def test_a_click_is_tracked_as_with_the_exported_pack(setting: Setting) -> None:
     x, y = np.argwhere(setting.masks[0]).mean(0).round().astype(int)[::-1].tolist()
     expected, got = (setting.track(pack, "--point", f"{x},{y}") for pack in ("exported", "adapted"))
     found = show(setting.family, expected, got)
@@ -78,11 +80,12 @@ def test_a_click_is_followed_as_with_the_exported_pack(setting: Setting) -> None
     assert all(each.holds() for each in found)
 
 
-def test_a_phrase_finds_what_it_finds_with_the_exported_pack(setting: Setting) -> None:
+def test_a_phrase_finds_the_same_objects_as_with_the_exported_pack(setting: Setting) -> None:
     if setting.family != "sam3":
-        pytest.skip("only SAM 3 has a detector layout: the published SAM 2.1 and EdgeTAM files find nothing by words")
+        pytest.skip("only SAM 3 has a detector layout: the published SAM 2.1 and EdgeTAM files have no text encoder")
     expected, got = (setting.track(pack, "--text", PHRASES[2]) for pack in ("exported", "adapted"))
     found = show("a phrase", expected, got)
     assert max(len(each.ids) for each in found) > 1
-    # Objects are not begun alike, by the box of a detection here and by its mask there: a few pixels of their rims differ at first.
+    # Objects start differently, from the box of a detection here and from its mask there: a few pixels at the edges
+    # differ at first.
     assert all(each.holds(iou=0.98 if each.frame == 0 else 0.99) for each in found)

@@ -1,4 +1,4 @@
-"""What the exporter says about checkpoints that it cannot use."""
+"""The exporter's errors for unusable checkpoints"""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def checkpoint(folder: Path, config: dict[str, object]) -> Path:
     return folder
 
 
-def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_config_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no config.json; expected a checkpoint of transformers"):
         open_checkpoint(str(tmp_path), None, None)
 
 
-def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ExportError, match=r"no \*\.safetensors"):
         open_checkpoint(str(tmp_path), None, None)
@@ -37,8 +37,8 @@ def test_a_path_that_is_no_folder_is_not_looked_up_on_the_hub() -> None:
 def test_another_kind_of_model_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint(tmp_path, {"model_type": "clip"})
     assert main([str(tmp_path), "--out", str(tmp_path / "pack")]) == 1
-    said = capsys.readouterr().err
-    assert "has the model_type 'clip', expected one of sam3_video, sam2_video, edgetam_video." in said
+    printed = capsys.readouterr().err
+    assert "has the model_type 'clip', expected one of sam3_video, sam2_video, edgetam_video." in printed
     assert not (tmp_path / "pack").exists()
 
 
@@ -48,7 +48,7 @@ def test_a_missing_tokenizer_file_is_named(tmp_path: Path) -> None:
         open_checkpoint(str(tmp_path), None, tmp_path / "nothing.json")
 
 
-def test_statistics_and_licence_are_read_where_checkpoints_keep_them(tmp_path: Path) -> None:
+def test_statistics_and_licence_are_read_from_the_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"image_mean": [0.1, 0.2, 0.3]}}))
     assert processor_settings(tmp_path) == {"image_mean": [0.1, 0.2, 0.3]}
     (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\nlicense: none of this\n")
@@ -57,6 +57,6 @@ def test_statistics_and_licence_are_read_where_checkpoints_keep_them(tmp_path: P
     assert card_license(tmp_path) is None
 
 
-def test_what_the_contract_cannot_express_is_said_with_both_values() -> None:
+def test_values_outside_the_contract_are_reported_with_the_expected_ones() -> None:
     with pytest.raises(ExportError, match=r"cannot be expressed as a pack: num_multimask_outputs is 4, expected 3\."):
         expect(4, 3, "num_multimask_outputs")

@@ -1,4 +1,4 @@
-"""Packs of transformers checkpoints give the numbers of transformers, for sizes that they were not traced with."""
+"""Packs of transformers checkpoints compute the numbers of transformers, for sizes that they were not traced with."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_encode(pack: Exported) -> None:
 @pytest.mark.parametrize("c", [1, 3])
 def test_text(pack: Exported, c: int) -> None:
     if not pack.family.detects:
-        pytest.skip("SAM 2.1 and EdgeTAM packs read no text: there is no graph to compare")
+        pytest.skip("SAM 2.1 and EdgeTAM packs have no text graph")
     inputs = pack.inputs(c=c)["text"]
     assert_same(pack.reference.text(inputs), pack.run("text", inputs))
 
@@ -84,7 +84,7 @@ def test_text(pack: Exported, c: int) -> None:
 @pytest.mark.parametrize(("c", "e"), [(1, 1), (1, 3), (3, 2)])
 def test_detect(pack: Exported, c: int, e: int) -> None:
     if not pack.family.detects:
-        pytest.skip("SAM 2.1 and EdgeTAM packs detect nothing: there is no graph to compare")
+        pytest.skip("SAM 2.1 and EdgeTAM packs have no detect graph")
     inputs = pack.inputs(c=c, e=e)["detect"]
     assert_same(pack.reference.detect(inputs), pack.run("detect", inputs))
 
@@ -94,7 +94,7 @@ def test_segment(pack: Exported, b: int, n: int) -> None:
     inputs = pack.inputs(b=b, n=n)["segment"]
     got = pack.run("segment", inputs)
     best, rows = got["best"].long(), torch.arange(b)
-    assert (best > 0).any() or n > 1  # an ambiguous prompt is answered with one of several
+    assert (best > 0).any() or n > 1  # for an ambiguous prompt, one of several masks is selected
     chosen = {"mask": got["masks"][rows, best][:, None], "pointer": got["pointer"][rows, best], "iou": got["iou"][rows, best]}
     assert_same(pack.reference.segment(inputs), got | chosen)
 
@@ -119,7 +119,7 @@ def test_seed(pack: Exported, b: int, side: str) -> None:
 @pytest.mark.parametrize("plain", [True, False])
 def test_track(pack: Exported, counts: dict[str, int], plain: bool) -> None:
     if plain and counts["n"] > 1:
-        pytest.skip("a frame without clicks is asked with exactly one point, labelled as none: more points are no such frame")
+        pytest.skip("a frame without clicks has exactly one padding point")
     inputs = pack.inputs(**counts)["track"]
     if plain:
         inputs["labels"] = torch.full_like(inputs["labels"], -1)
@@ -145,9 +145,9 @@ def test_remember(pack: Exported, b: int) -> None:
 def test_manifest_matches_the_files(pack: Exported) -> None:
     manifest = json.loads((pack.folder / "manifest.json").read_text())
     listed = {file["name"]: file["bytes"] for file in manifest["files"]}
-    there = {path.name: path.stat().st_size for path in pack.folder.iterdir() if path.name != "manifest.json"}
-    assert listed == there
-    assert {graph["file"] for graph in manifest["graphs"]} == {name for name in there if name.endswith(".onnx")}
+    existing = {path.name: path.stat().st_size for path in pack.folder.iterdir() if path.name != "manifest.json"}
+    assert listed == existing
+    assert {graph["file"] for graph in manifest["graphs"]} == {name for name in existing if name.endswith(".onnx")}
     decoder = pack.family.tracker.mask_decoder
     assert decoder.dynamic_multimask_via_stability
     assert manifest["decode"]["singleMaskStability"] == decoder.dynamic_multimask_stability_thresh == 0.98

@@ -1,4 +1,4 @@
-"""Packs in half precision: the same graphs, rounded."""
+"""Packs in half precision: the same graphs with rounded values"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, make_tokenizer
 
 
 class Small(nn.Module):
-    """One of each kind of operator that the models use."""
+    """One of each kind of operator that the models use"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def test_half_rounds_and_keeps_the_boundary(tmp_path: Path, inputs: dict[str, Te
 
 
 @pytest.mark.parametrize("family", list(MAKERS))
-def test_packs_in_half_precision_say_nearly_the_same(family: str, tmp_path: Path) -> None:
+def test_packs_in_half_precision_return_nearly_equal_values(family: str, tmp_path: Path) -> None:
     MAKERS[family](Sizes(side=DEFAULT_SIDES[family]), 5).save_pretrained(tmp_path / "checkpoint")
     make_tokenizer().save(str(tmp_path / "checkpoint/tokenizer.json"))
     full, half = tmp_path / "fp32", tmp_path / "fp16"
@@ -88,7 +88,7 @@ def test_packs_in_half_precision_say_nearly_the_same(family: str, tmp_path: Path
             cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
             print(f"{role}.{name}: 1 - cosine {1 - cosine:.1e}")
             assert cosine > 0.999, f"{role}.{name}"
-    assert sizes(half)["remember.onnx"] == sizes(full)["remember.onnx"], "it is kept as it was"
+    assert sizes(half)["remember.onnx"] == sizes(full)["remember.onnx"], "it stays float32"
     assert sizes(half)["weights.bin"] < 0.7 * sizes(full)["weights.bin"]
 
 

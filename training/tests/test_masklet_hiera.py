@@ -1,4 +1,4 @@
-"""Hiera in the exporter's form gives the maps that transformers' gives."""
+"""The exporter's form of Hiera computes the same maps as transformers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def model_of(windows: list[int], everywhere: list[int], blocks: list[int], side:
 @pytest.mark.parametrize(
     ("windows", "everywhere", "blocks", "apart"),
     [
-        ([8, 4, 14, 7], [4], [1, 2, 3, 1], 4),  # as published: the third stage's windows reach beyond the picture
+        ([8, 4, 14, 7], [4], [1, 2, 3, 1], 4),  # published configuration: windows of the third stage extend beyond the image
         ([4, 2, 8, 4], [4, 5], [1, 2, 3, 1], 4),
         ([8, 8, 8, 8], [], [2, 2, 1, 1], 3),
-        ([8, 6, 8, 4], [4], [1, 2, 3, 1], 2),  # windows reach beyond the picture from the second stage on
+        ([8, 6, 8, 4], [4], [1, 2, 3, 1], 2),  # windows extend beyond the image from the second stage on
         ([16, 8, 4, 2], [0, 1], [2, 1, 1, 1], 0),
         ([8, 4, 2, 1], [], [1, 2, 1, 2], 6),
     ],
@@ -52,14 +52,14 @@ def test_maps_equal_those_of_transformers(
     expected = model(pixels).intermediate_hidden_states
     plain = Plain(model, 64)(pixels)
     assert independent_layers(model.blocks, 64) == apart
-    Windowed(model, 64)  # leaves the model as it was
+    Windowed(model, 64)  # must not change the model
     windowed = Windowed(model, 64)(pixels)
     for wanted, one, other in zip(expected, plain, windowed, strict=True):
         torch.testing.assert_close(one, wanted.permute(0, 3, 1, 2))
         torch.testing.assert_close(other, one, atol=5e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("side", "group"), [(96, hiera.GROUP), (256, 300)])  # one group of fewer windows; many
+@pytest.mark.parametrize(("side", "group"), [(96, hiera.GROUP), (256, 300)])  # a single incomplete group of windows; several groups
 def test_the_graph_of_windows_gives_the_maps(side: int, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hiera, "GROUP", group)
     model, pixels = model_of([8, 4, 14, 7], [4], [1, 2, 3, 1], side), torch.randn(1, 3, side, side)
@@ -73,6 +73,6 @@ def test_the_graph_of_windows_gives_the_maps(side: int, group: int, monkeypatch:
 
 
 @pytest.mark.parametrize(("form", "kind"), [("fused", Windowed), ("standard", Plain)])
-def test_fused_packs_are_made_of_windows(form: str, kind: type) -> None:
+def test_fused_packs_use_windows(form: str, kind: type) -> None:
     model = MAKERS["sam2"](Sizes(side=DEFAULT_SIDES["sam2"]), 5)
     assert isinstance(open_family(model, form, kept=None, processor={}).modules()["encode"].backbone, kind)

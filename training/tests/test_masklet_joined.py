@@ -1,4 +1,4 @@
-"""Two convolutions joined into one give the same pictures, borders included."""
+"""Two convolutions merged into one compute the same values, borders included."""
 
 import pytest
 import torch
@@ -21,6 +21,6 @@ def test_joined_convolutions_equal_the_two(first: nn.Conv2d, bias: bool) -> None
         torch.testing.assert_close(joined(first, second)(x), second(first(x)), atol=1e-6, rtol=1e-5)
 
 
-def test_what_looks_beyond_a_pixel_is_not_joined() -> None:
+def test_a_second_kernel_larger_than_a_pixel_is_rejected() -> None:
     with pytest.raises(ValueError, match="1 x 1"):
         joined(nn.Conv2d(5, 7, 1), nn.Conv2d(7, 3, 3))

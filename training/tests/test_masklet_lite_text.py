@@ -1,4 +1,6 @@
-"""A pack of SAM 3 with SAM 3 Lite's text encoder reads phrases as `Sam3LiteTextModel` does, its processor's padding included."""
+"""A pack of SAM 3 with SAM 3 Lite's text encoder encodes phrases like `Sam3LiteTextModel`, including its processor's
+padding.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ LENGTH = SIZES.text_length
 
 
 def lite_model(places: int, repmixer: bool, seed: int) -> nn.Module:
-    """places: rows of its table of positions, which are stretched to the phrase's length"""
+    """:param places: rows of the model's position table, which is interpolated to the phrase's length"""
     detr = {"hidden_size": SIZES.width, "num_attention_heads": 4, "num_layers": 1, "intermediate_size": 20}
     backbone = {"model_type": "sam3_vit_model", "hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 1,
                 "num_attention_heads": 2, "image_size": 56, "window_size": 2, "pretrain_image_size": 28}  # fmt: skip
@@ -49,7 +51,7 @@ def sam3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save_lite(model: nn.Module, folder: Path) -> PreTrainedTokenizerFast:
-    """As the hub has them: the token that pads is named beside the tokenizer."""
+    """Saves the model in the hub's layout: the padding token is in the tokenizer's configuration file."""
     model.save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=make_tokenizer(), pad_token="<|endoftext|>")
     tokenizer.save_pretrained(folder)
@@ -66,9 +68,7 @@ def read(pack: Path, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
     [(LENGTH + 5, True, "fp32", 2e-5), (LENGTH - 2, True, "fp32", 2e-5), (LENGTH, False, "fp32", 2e-5), (LENGTH, True, "fp16", 1e-2)],
     ids=["more places", "fewer places", "no convolutions", "half precision"],
 )
-def test_phrases_are_read_as_the_model_reads_them(
-    sam3: Path, tmp_path: Path, places: int, repmixer: bool, precision: str, limit: float
-) -> None:
+def test_phrases_are_encoded_as_by_the_model(sam3: Path, tmp_path: Path, places: int, repmixer: bool, precision: str, limit: float) -> None:
     model = lite_model(places, repmixer, places)
     tokenizer = save_lite(model, tmp_path / "lite")
     pack = tmp_path / "pack"
@@ -88,12 +88,12 @@ def test_phrases_are_read_as_the_model_reads_them(
     assert stored["padding"]["pad_id"] == tokenizer.pad_token_id
     if repmixer:
         other = read(pack, np.where(valid, ids.numpy(), 0), mask.numpy())
-        assert np.abs(other - got)[valid].max() > 10 * limit, "what pads decides"
+        assert np.abs(other - got)[valid].max() > 10 * limit, "the padding token affects the result"
     source = json.loads((pack / "manifest.json").read_text())["source"]
     assert source["textEncoder"]["checkpoint"] == "lite"
 
 
-def test_checkpoints_in_the_wrong_place_are_named(sam3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checkpoints_of_the_wrong_kind_are_named(sam3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lite, tracker, out = tmp_path / "lite", tmp_path / "tracker", ["--out", str(tmp_path / "pack")]
     save_lite(lite_model(LENGTH, True, 1), lite)
     MAKERS["edgetam"](Sizes(side=DEFAULT_SIDES["edgetam"]), 5).save_pretrained(tracker)

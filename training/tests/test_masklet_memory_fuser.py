@@ -1,4 +1,4 @@
-"""The memory encoder's last layers in the exporter's form give the numbers that transformers' layers give."""
+"""The exporter's form of the memory encoder's last layers computes the numbers of transformers' layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_layers_equal_those_of_transformers(hidden: int, chunk_values: int, monk
 
 @pytest.mark.parametrize(("form", "laid_out"), [("fused", True), ("standard", False)])
 @pytest.mark.parametrize("family", ["sam2", "edgetam", "sam3"])
-def test_fused_packs_are_made_of_them(family: str, form: str, laid_out: bool) -> None:
+def test_fused_packs_use_them(family: str, form: str, laid_out: bool) -> None:
     model = MAKERS[family](Sizes(side=DEFAULT_SIDES[family]), 5)
     remember = open_family(model, form, kept=None, processor={}).modules()["remember"]
     assert isinstance(remember.fuse, Fuser) == laid_out

@@ -1,4 +1,4 @@
-"""EdgeTAM's backbone, of which the exporter sums up the branches, gives the maps that transformers' gives."""
+"""EdgeTAM's backbone with summed branches computes the same maps as transformers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ torch.set_grad_enabled(False)
 torch.set_num_threads(1)
 
 
-def test_summed_branches_give_the_same_maps_and_leave_the_model_as_it_was() -> None:
+def test_summed_branches_compute_the_same_maps_and_do_not_change_the_model() -> None:
     side = DEFAULT_SIDES["edgetam"]
     model = MAKERS["edgetam"](Sizes(side=side), 5).eval()
     trained = model.vision_encoder.backbone.timm_model

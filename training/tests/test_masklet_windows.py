@@ -1,4 +1,4 @@
-"""SAM 3's image encoder in blocks of windows gives the numbers that transformers' layers give."""
+"""SAM 3's image encoder in blocks of windows computes the numbers of transformers' layers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def through_layers(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     "model",
     [
         dict(grid=8, window=4),  # several windows in a block
-        dict(grid=60, window=20),  # a window is a block of its own
-        dict(grid=54, window=18),  # and the last block is like the others
+        dict(grid=60, window=20),  # each window is a block
+        dict(grid=54, window=18),  # the last block is as large as the others
         dict(grid=35, window=7),  # the last block is smaller than the others
         dict(grid=6, window=3, globals_=(0, 2)),
-        dict(grid=4, window=2, width=PAGE, hidden=PAGE, heads=16),  # rows that are made longer, the hidden ones too
+        dict(grid=4, window=2, width=PAGE, hidden=PAGE, heads=16),  # padded rows, including the hidden ones
     ],
     ids=str,
 )
@@ -74,13 +74,13 @@ def test_windows_and_back() -> None:
     assert torch.equal(from_windows(windows, 6, 3), x)
 
 
-def test_windows_that_do_not_tile_are_refused() -> None:
+def test_windows_that_do_not_tile_are_rejected() -> None:
     with pytest.raises(ValueError, match="tile 10 x 10"):
         WindowedLayers(vit(grid=10, window=4).layers, 10)
 
 
 @pytest.mark.parametrize(("form", "grid", "windowed"), [("fused", 8, True), ("fused", 10, False), ("standard", 8, False)])
-def test_fused_packs_are_made_so_where_windows_tile(form: str, grid: int, windowed: bool) -> None:
+def test_fused_packs_use_blocks_where_windows_tile(form: str, grid: int, windowed: bool) -> None:
     model = MAKERS["sam3"](Sizes(side=14 * grid), 5)  # windows of 4
     encode = open_family(model, form, kept=None, processor={}).modules()["encode"]
     assert isinstance(encode.layers, WindowedLayers) == windowed

@@ -1,4 +1,4 @@
-"""What the namer sees of a region, and what is kept of regions for learning."""
+"""The namer's inputs for a region, and the replay of regions for training"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def disc(side: int, x: float, y: float, radius: float) -> torch.Tensor:
     return torch.sigmoid((radius - distance) * side * 2)
 
 
-def seen(x: float, y: float, radius: float) -> RegionViews:
-    """Views of a disc that is brighter on its left half, everywhere alike in proportion to its size."""
+def views(x: float, y: float, radius: float) -> RegionViews:
+    """Views of a disc whose left half is brighter; they depend only on its proportions."""
 
     def level(side: int, channels: int) -> torch.Tensor:
         axis = (torch.arange(side) + 0.5) / side
@@ -29,17 +29,17 @@ def seen(x: float, y: float, radius: float) -> RegionViews:
     return region_views(level(32, 96), level(64, 32), level(128, 3), disc(64, x, y, radius)[None, None])
 
 
-def test_a_region_looks_alike_wherever_it_is_and_however_large() -> None:
-    here, there = seen(0.3, 0.35, 0.2), seen(0.62, 0.55, 0.3)
-    assert here.sharp.shape == (1, 4, 2 * PLACES, 2 * PLACES) and here.fine.shape[2:] == (PLACES, PLACES)
-    for a, b in ((here.sharp, there.sharp), (here.fine, there.fine)):
+def test_views_are_independent_of_position_and_size() -> None:
+    first, second = views(0.3, 0.35, 0.2), views(0.62, 0.55, 0.3)
+    assert first.sharp.shape == (1, 4, 2 * PLACES, 2 * PLACES) and first.fine.shape[2:] == (PLACES, PLACES)
+    for a, b in ((first.sharp, second.sharp), (first.fine, second.fine)):
         half = a.shape[-1] // 2
         assert (a - b).abs().mean() < 0.05
         assert a[:, 0, :, :half].mean() > 0.5 and a[:, 0, :, half:].mean() < 0.1
-    assert torch.allclose(there.extent - here.extent, torch.log(torch.tensor(1.5)), atol=0.15)
+    assert torch.allclose(second.extent - first.extent, torch.log(torch.tensor(1.5)), atol=0.15)
 
 
-def test_the_trunk_gives_back_the_picture() -> None:
+def test_the_trunk_contains_the_picture() -> None:
     cfg = CompactConfig()
     levels = torch.randn(1, cfg.hidden, 4, 4), torch.randn(1, cfg.feat_s1, 8, 8), torch.randn(1, cfg.feat_s0, 16, 16)
     picture = torch.randn(1, 3, 32, 32)
@@ -50,13 +50,13 @@ def test_the_trunk_gives_back_the_picture() -> None:
 
 
 def numbered(first: int, count: int) -> Regions:
-    """Regions whose every value is their number."""
+    """Regions whose values all equal their number"""
     number = torch.arange(first, first + count).float()
     views = RegionViews(*(number.view(-1, *[1] * len(shape)).expand(-1, *shape) for shape in ((4, 6, 6), (3, 3, 3), (2, 2, 2), (2,))))
     return Regions(views, tuple((number % k == 1).unsqueeze(1).expand(-1, 5) for k in (2, 3)))
 
 
-def test_the_oldest_regions_are_forgotten_and_the_others_stay_whole() -> None:
+def test_the_oldest_regions_are_overwritten_and_the_others_are_unchanged() -> None:
     replay = RegionReplay(capacity=10)
     replay.add(numbered(0, 7))
     assert set(replay.draw(400).views.extent[:, 0].tolist()) == set(range(7))
@@ -70,7 +70,7 @@ def test_the_oldest_regions_are_forgotten_and_the_others_stay_whole() -> None:
         assert torch.equal(truth[:, 4], number % k == 1)
 
 
-def test_a_mirror_image_is_as_wide_and_has_the_same_names() -> None:
+def test_a_mirror_image_has_the_same_width_and_names() -> None:
     replay = RegionReplay(capacity=4)
     ramp = torch.arange(6.0).expand(1, 1, 6, 6)
     replay.add(Regions(RegionViews(ramp, ramp, ramp, torch.tensor([[1.0, 2.0]])), (torch.ones(1, 5, dtype=torch.bool),) * 2))
@@ -82,8 +82,8 @@ def test_a_mirror_image_is_as_wide_and_has_the_same_names() -> None:
         assert regions.truth[0].all()
 
 
-def test_both_callers_are_heard() -> None:
-    """What is nearest to a name follows from the sum of what features and picture say."""
+def test_both_branches_contribute() -> None:
+    """The logits are the sum of those from features and from pixels."""
     torch.manual_seed(2)
     cfg = CompactConfig()
     namer = RegionNamer(cfg, 96, 32).eval()

@@ -1,4 +1,4 @@
-"""Stickers: what naming by the picture is learnt from."""
+"""Stickers, the training data of the namer's pixel branch"""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from masklet_training.library import SpriteLibrary
 from masklet_training.stickers import CELLS, SIDE, sticker, sticker_batch
 from masklet_training.vocabulary import ALL_PHRASES, PHRASE_SET
 
-LIBRARY = SpriteLibrary(None, "train")  # shapes and blobs only; nothing was downloaded
+LIBRARY = SpriteLibrary(None, "train")  # shapes and blobs only, without downloads
 
 
-def test_stickers_show_what_they_are_called() -> None:
-    """A thing of a plain colour has that colour under its outline, whatever lies around it."""
+def test_stickers_match_their_names() -> None:
+    """The pixels under the outline of a plain object have its colour, whatever the background."""
     rng = np.random.default_rng(4)
     checked = 0
     for _ in range(400):
