@@ -94,6 +94,9 @@ export interface EditContext {
   side: number;
 }
 
+export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
+  Pick<TrackerPolicy["transformersParity"], "maxPoints">;
+
 /**
  * Answers a prompt.
  * - The first clicks on a frame of an object that other frames remember: memory says which object, clicks say what is wrong.
@@ -105,7 +108,7 @@ export async function editObject(
   model: Model,
   features: FrameFeatures,
   { prompt, before, known, selection, side }: EditContext,
-  rules: TrackerPolicy["edit"],
+  rules: EditRules,
 ): Promise<Prediction> {
   const points = toPointPrompt(prompt, rules.maxPoints);
   const hasMemory = selection.memories.length > 0;

@@ -8,13 +8,6 @@ import { boxPrompt } from "./click-prompt.js";
 import { CERTAIN, type Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
 
-/** What was found when it was last asked for. */
-export interface LastDetection {
-  features: FrameFeatures;
-  queries: readonly ConceptQuery[];
-  detections: readonly Detection[];
-}
-
 /** What a step looks for. A propagation that begins on the frame that was prompted last does not look there again. */
 export async function detectOnce(
   parts: TrackerParts,

@@ -1,13 +1,17 @@
 /** What one session's tracker is made of; everything that happens on a frame is given this. */
-import { type ConceptList, createConceptList, type Tokenize } from "../detector/concepts.js";
-import type { RunGraph } from "../detector/graph.js";
+import {
+  type ConceptList,
+  type ConceptQuery,
+  createConceptList,
+  type Tokenize,
+} from "../detector/concepts.js";
+import type { Detection } from "../detector/detect.js";
+import type { FrameFeatures, RunGraph } from "../detector/graph.js";
 import type { BankRules } from "../memory/select.js";
-import type { LastDetection } from "./detection-search.js";
 import { createFeatureCache, type FeatureCache } from "./feature-cache.js";
 import { createModel, type Geometry, type Model } from "./model.js";
 import { type Pass, startPass } from "./pass.js";
-import { type ManifestDetect, type PolicyOverrides, resolvePolicy, type TrackerPolicy } from "./policy.js";
-import type { PresetName } from "./presets.js";
+import type { TrackerPolicy } from "./policy.js";
 import { createRegistry, type Registry } from "./registry.js";
 import { createHistory, type History } from "./sam3/history.js";
 
@@ -17,8 +21,6 @@ export interface VideoTrackerOptions {
   tokenize: Tokenize;
   geometry: Geometry;
   bank: BankRules;
-  /** `detect` of the manifest; packs that do not detect have none. */
-  detect?: ManifestDetect | undefined;
   capabilities: {
     text: boolean;
     exemplars: boolean;
@@ -28,14 +30,19 @@ export interface VideoTrackerOptions {
   };
   /** `decode` of the manifest. */
   decode?: { singleMaskStability?: number | undefined };
-  /** What the policy starts from; `masklet` when absent. */
-  preset?: PresetName | undefined;
-  /** In place of the preset's fields and the manifest's; a whole policy leaves nothing of them. */
-  policy?: PolicyOverrides;
+  /** See `resolve-policy.ts`. */
+  policy: TrackerPolicy;
   /** `detect` tells which of the model's queries each of its rows is. */
   hasQueryOutput?: boolean;
   /** Length of the video; absent or null while it is not known. */
   numFrames?: number | null | undefined;
+}
+
+/** The queries of the last prompt on a frame, and their detections. */
+export interface LastDetection {
+  features: FrameFeatures;
+  queries: readonly ConceptQuery[];
+  detections: readonly Detection[];
 }
 
 export interface TrackerParts {
@@ -58,9 +65,8 @@ export interface TrackerParts {
 }
 
 export function createParts(options: VideoTrackerOptions): TrackerParts {
-  const { run, tokenize, geometry, bank, capabilities, decode } = options;
+  const { run, tokenize, geometry, bank, capabilities, decode, policy } = options;
   const { L = 0, D } = geometry;
-  const policy = resolvePolicy(options.policy, options.detect, options.preset);
   const model = createModel(run, geometry, bank, {
     takesMasks: capabilities.maskInput,
     precision: policy.memory.precision,

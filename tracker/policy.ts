@@ -1,265 +1,255 @@
 /**
- * Every threshold of the detect-and-track loop in one place, with what raising and lowering it does. Which numbers hold is
- * said by a preset (`presets.ts`), then by the pack's manifest, then by the session.
+ * The settings of detection and tracking that differ between presets, or that a pack's manifest or a session may set, each
+ * with the effect of raising and lowering it. `presets.ts` holds the values; `resolve-policy.ts` combines the sources.
+ * Settings with one value everywhere are constants beside their use.
  *
- * Fields that the SAM 3 paper's code has carry its names. Where SAM 3 and this project do a thing by different rules, a
- * field chooses between the two, and the fields that only one of them reads say so: "motion" or "overlap" for the two
- * ways of telling who is who.
+ * Fields of SAM 3's configuration keep its names. "Overlap" marks fields that only SAM 3's association by mask overlap
+ * reads (`associate.identity`), "Motion" those that only the association by motion reads.
  */
-import { change, type PresetName, presets } from "./presets.js";
 
-export interface TrackerPolicy {
+interface PolicyFields {
   /** Which detections count. */
   detect: {
-    /** Score above which something is a detection. Higher: fewer false alarms. Lower: fewer misses. */
+    /** Minimum score of a detection. Higher: fewer false alarms. Lower: fewer misses. */
     scoreThresholdDetection: number;
-    /** Score a detection needs to become a new object on a frame nobody prompted. Higher: later births, fewer ghosts. */
+    /** Score a detection needs to start an object on a frame without a prompt. Higher: later starts, fewer ghosts. */
     newDetThresh: number;
-    /** Mask IoU two detections of one concept may have; 0: no suppression. Higher: touching things survive. Lower: fewer doubles. */
+    /** Mask IoU that two detections of one concept may have. Higher: touching objects survive. Lower: fewer duplicates. 0: no suppression. */
     detNmsThresh: number;
-    /** Share of the smaller of two masks that may lie in the other. Higher: parts survive beside their whole. 1: off. */
+    /** Share of the smaller of two masks that may lie inside the other. Higher: parts survive beside their whole. 1: off. */
     nmsCovered: number;
-    /** Mask IoU from which detections (or objects) of different concepts are one thing. Higher: more doubles. 0: never. */
+    /** Mask IoU from which detections or objects of different concepts are the same object. Higher: more duplicates. 0: never. */
     sameThingIou: number;
-    /** Objects of different concepts are strangers: they neither match, hide nor cut each other. SAM 3 knows one concept. */
+    /** Objects of different concepts neither match, hide nor cut each other. SAM 3 has one concept per session. */
     conceptsApart: boolean;
-    /** Leave out new objects whose box has its centre within `boundaryMargin` of the edge: fewer halves, later arrivals. */
+    /** Ignore new objects whose box centre is near the edge of the frame. On: fewer halves, later arrivals. */
     suppressDetCloseToBoundary: boolean;
-    /** Count detections whose mask has no pixel; an object that starts invisible comes of it. */
+    /** Keep detections whose mask has no pixel. Such an object starts invisible. */
     keepEmpty: boolean;
-    /** Give ids in the order in which the detector lists things; false: best first. */
+    /** Assign ids in the order of the detector's rows. Off: best score first. */
     keepRowOrder: boolean;
-    /** What stands in for the words of a concept that was only shown; null for no words. */
+    /** The phrase of a concept that has example boxes only; null: no text. */
     exemplarPhrase: string | null;
-    /** Boxes of its own tracked objects that a shown concept is searched with on later frames. 0: prompted frame only. */
+    /** Boxes of its own tracked objects with which a concept without a phrase is detected on later frames. 0: prompted frame only. */
     selfExemplars: number;
-    /** Make an object of a positive exemplar box in which nothing was detected. */
+    /** Segment an object in a positive example box in which nothing was detected. */
     exemplarIsInstance: boolean;
-    /** A phrase makes its objects at once. False: it is noted, and they are made when a propagation visits the frame. */
-    promptCreates: boolean;
   };
   /** Which detection belongs to which object. */
   associate: {
     /**
-     * How objects are told apart. `overlap` is SAM 3's: masks that overlap are the same, with probation, occlusion order and
-     * the shrink rule. `motion` is ours: one to one by overlap and movement, with look-alikes resolution after crossings.
+     * `overlap`: SAM 3's rules. Masks that overlap match; hot start, occlusion order and the shrink rule apply. `motion`:
+     * one-to-one association by overlap and motion, with ids resolved after look-alikes cross.
      */
     identity: "overlap" | "motion";
-    /** Mask IoU that ties a detection to an object, so that it is no new one. Higher: more births. */
+    /** Mask IoU that associates a detection with an object, so that it starts no new one. Higher: more new objects. */
     assocIouThresh: number;
-    /** Mask IoU from which the tracked mask and the detection agree. Higher: tracks count as unsupported more often. */
+    /** Mask IoU from which a tracked mask and a detection agree. Higher: more frames count as unsupported. */
     trkAssocIouThresh: number;
-    /** One detection supports one object at most (overlap). On: of two objects on one thing, one is unsupported. */
+    /** Overlap: a detection supports at most one object. On: duplicates of one object become unsupported. */
     o2oMatchingMaskletsEnable: boolean;
   };
-  /** How objects are born, hidden and let go. */
+  /** How objects start, are hidden and end. */
   life: {
     /**
-     * Frames by which the stream lags behind the model, so that objects found out to be ghosts are never shown; and with
-     * it the length of the probation (overlap). Higher: fewer ghosts, later output. 0: frames are shown at once.
+     * Frames by which output lags behind the model, so that ghosts are never shown, and the length of hot start (overlap).
+     * Higher: fewer ghosts, later output. 0: every frame is shown at once.
      */
     hotstartDelay: number;
-    /** Overlap: unsupported frames that end an object on probation. Higher: more patience, more ghosts. At most the delay. */
+    /** Overlap: unsupported frames that end an object in hot start; at most the delay. Higher: more patience, more ghosts. */
     hotstartUnmatchThresh: number;
-    /** Overlap: frames of sharing a detection with an older object that end it on probation. Higher: doubles live longer. */
+    /** Overlap: frames of sharing a detection with an older object that end it in hot start. Higher: duplicates live longer. */
     hotstartDupThresh: number;
-    /** False: also after its probation an object is hidden while its keep-alive credit is used up. */
+    /** Off: an object is also hidden after hot start while its keep-alive credit is used up. */
     suppressUnmatchedOnlyWithinHotstart: boolean;
-    /** Credit of a new object; each unsupported frame costs one. Higher: unsupported tracks are shown longer. */
+    /** Keep-alive credit of a new object; each unsupported frame costs one. Higher: unsupported tracks are shown longer. */
     initTrkKeepAlive: number;
-    /** Most credit that supported frames can earn. Higher: what was seen long is trusted longer. */
+    /** Maximum credit that supported frames earn. Higher: long-supported tracks are shown longer. */
     maxTrkKeepAlive: number;
-    /** Least credit. Lower: what was unsupported long takes longer to come back. */
+    /** Minimum credit. Lower: long-unsupported tracks return later. */
     minTrkKeepAlive: number;
-    /** Frames without a mask cost credit too (overlap): things behind an obstacle are hidden sooner when they return. */
+    /** Overlap: frames without a mask cost credit too. On: occluded objects are hidden longer when they return. */
     decreaseTrkKeepAliveForEmptyMasklets: boolean;
-    /** Show an object only after it was detected on several frames in a row (overlap): fewer flashes, later arrivals. */
+    /** Overlap: show an object only after consecutive detections. On: fewer flashes, later arrivals. */
     maskletConfirmationEnable: boolean;
-    /** That number of frames. Higher: surer, later. */
+    /** Number of these detections. Higher: fewer flashes. Lower: earlier arrivals. */
     maskletConfirmationConsecutiveDetThresh: number;
-    /** A click confirms its object. SAM 3 writes the value that means "unconfirmed". */
-    clickConfirms: boolean;
-    /** An object counts as unsupported also on frames where nobody looked for it, which ends box-only sessions in SAM 3. */
-    countUnsearchedFrames: boolean;
-    /** HotStart counters start again with each pass. False: what was unsupported forward counts again backward. */
-    resetHotstartPerPass: boolean;
     /**
-     * Motion: frames on which an object born on an unprompted frame is detected as surely as a new object must be, its first
-     * included, before it is shown. Higher: fewer flashes, later arrival.
+     * Motion: frames with a detection of at least `newDetThresh`, the first included, before an object that started
+     * without a prompt is shown. Higher: fewer flashes, later arrivals.
      */
     confirmFrames: number;
     /**
-     * What is reported as a detected object's probability: its best detection so far (motion), or the one it was born with. A
-     * thing that comes into the picture bit by bit is born of a poor one.
+     * Reported probability of a detected object: the score of its first detection, or of its best one so far (motion). An
+     * object that enters the frame slowly starts with a poor score.
      */
     probability: "best" | "birth";
-    /** Objects at once, except in a single picture. Further detections are refused and counted. Higher: more is followed, each object costs time and room. */
+    /**
+     * Maximum number of objects, except in a single image. Detections beyond it are dropped and counted. Higher: more
+     * objects, each at a cost in time and memory.
+     */
     maxNumObjects: number;
-    /** A removed object keeps its place, so that the detector does not find it again as something new. */
+    /** A removed object keeps its place, so that detection does not start it again. */
     removedKeepsPlace: boolean;
   };
-  /** What happens when masks claim the same pixels. */
+  /** Masks that overlap. */
   overlap: {
-    /** Mask IoU from which two objects follow the same thing; 0: off. Lower: sooner declared hidden. */
+    /** Mask IoU from which one of two objects counts as occluded. Higher: more overlap is shown. Lower: hidden sooner. 0: off. */
     suppressOverlappingBasedOnRecentOcclusionThreshold: number;
-    /** Going backward, whoever was hidden on the nearest frame loses, as forward. False: never having been hidden loses. */
-    symmetricOcclusion: boolean;
-    /** Motion: the same among objects made by clicks and boxes; off lets "shirt" and "person" overlap. */
+    /** Motion: objects made by clicks and boxes share no pixel. Off: "shirt" and "person" may overlap. */
     exclusivePrompted: boolean;
-    /** Grid on which that share is measured: the masks' own, or the one that memory is made from, four times finer. */
+    /** Grid of the shrink rule: that of the masks, or that of the memory encoder, four times finer. */
     shrinkGrid: "mask" | "memory";
   };
-  /** What a shown mask is made of. */
+  /** The masks that are shown. */
   mask: {
     /**
-     * Motion: a mask that came from the detector is drawn again by the decoder that answers clicks, from its box and itself,
-     * and that is believed if the two have so much IoU. Higher: closer to what was detected. 0: never drawn again.
+     * Motion: IoU that a detector mask and its redrawing by the click decoder need for the redrawing to be used. Higher:
+     * closer to the detector. 0: masks are not redrawn.
      */
     redrawnIou: number;
     /**
-     * Holes, and specks of at most half the mask, up to so many pixels are cleaned: of the mask grid, and of the video in what
-     * the plain decoder answers a click. Higher: smoother. 0: off.
+     * Maximum area in pixels of holes that are filled; specks up to half the mask are removed likewise. The pixels are
+     * those of the mask grid, or of the video in the plain decoder's answer to a click. Higher: smoother. 0: off.
      */
     fillHoleArea: number;
-    /** The same as a share of the mask grid; the larger of the two holds. */
+    /** The same area as a share of the mask grid; the larger of the two applies. */
     speckShare: number;
-    /** Each pixel of the video is shown for one object, the one the tracker is surest of. */
+    /** Each pixel of the video belongs to one object, the one with the highest tracking probability. */
     objectWiseNonOverlap: boolean;
-    /** What the tracker's probability is taken to be where there is none. 0 lets such an object lose all its pixels. */
-    unknownTrackerProb: number;
-    /** On a frame that removes an object, those after it show the mask of the one before; a slip of SAM 3's port. */
-    slipsOnRemoval: boolean;
-    /** Boxes of what is shown, edges exclusive; or SAM 3's: of the mask before pixels went to others, last pixel as the edge. */
-    boxes: "shown" | "sam3";
   };
-  /** When a track is corrected with a detection and remembers that for good. */
+  /** When a detection corrects a track and becomes a conditioning memory. */
   recondition: {
-    /** Every n-th frame, if a confident detection agrees. 0: never. Higher: memory keeps up less with how things look. */
+    /** Frames between corrections by agreeing detections. Higher: memory follows appearance less. 0: never. */
     reconditionEveryNthFrame: number;
-    /** Detection score needed, and object score logit of the track (overlap). Higher: fewer corrections. */
+    /** Detection score and (overlap) object score logit that a correction needs. Higher: fewer corrections. */
     highConfThresh: number;
-    /** Mask IoU needed for the periodic rule. Higher: fewer corrections. */
+    /** Mask IoU that a periodic correction needs. Higher: fewer corrections. */
     highIouThresh: number;
-    /** Overlap: box IoU of track and detection below which the detection is taken; 0: off. Higher: more corrections. */
+    /** Overlap: box IoU of track and detection below which the detection's mask is used. Higher: more corrections. 0: off. */
     reconstructionBboxIouThresh: number;
-    /** Overlap: detection score needed for that. Higher: fewer corrections. */
+    /** Overlap: detection score that this needs. Higher: fewer corrections. */
     reconstructionBboxDetScore: number;
-    /**
-     * Overlap: what the frame is remembered by. `pointer`: the detection's pointer with the track's memory; `track`: as
-     * tracked, only promoted; `detection`: memory of the detection.
-     */
-    reconditionWith: "pointer" | "track" | "detection";
-    /** Overlap: the corrected frame shows the detection's mask, also when the periodic rule corrected it. */
-    showReconditioned: boolean;
-    /** Overlap: also what the user said of the frame is replaced, and its clicks are forgotten; false: it stands. */
-    overrulesUser: boolean;
   };
-  /** What an object remembers, and which of it conditions a frame. */
+  /** What an object keeps in memory, and which memories condition a frame. */
   memory: {
-    /**
-     * Memory selection by score: a tracked frame counts when its score is above this; null: off. Higher: only the best
-     * looks condition a frame.
-     */
+    /** Minimum score of a tracked frame that conditions others. Higher: only the best frames do. null: no selection by score. */
     mfThreshold: number | null;
-    /** Prefer frames on which the object was seen, looking back at most so many; null: the last frames as they are. */
+    /** Prefer frames on which the object was visible, up to this many frames back; null: the last frames. */
     seenWithin: number | null;
-    /** Objects found on one frame share a bucket: its memory score, and which of its frames are conditioning frames. */
+    /** Objects that were found on one frame share a memory score and their conditioning frames. */
     buckets: "first-frame" | "object";
-    /** What memories are rounded to when they are kept. */
+    /** Precision of stored memories. */
     precision: "float32" | "bfloat16";
-    /** Pointers of the selected conditioning frames, or of all past ones. */
-    conditioningPointers: "selected" | "past";
-    /** Of two conditioning frames equally far away, the one that was added first, or the earlier in the video. */
+    /** Of two conditioning frames at the same distance: the one added first, or the earlier in the video. */
     conditioningTies: "added" | "earlier";
-    /** The pointers' window shrinks with a video shorter than it. */
+    /** The pointer window shrinks to the length of a shorter video. */
     pointerWindowFitsVideo: boolean;
-    /** Detection logit above which a pixel belongs to the mask a new object starts from. Higher: tighter masks. */
-    newObjectLogit: number;
-    /** That mask is cut after the detection was enlarged to the image; false: before. */
+    /** The initial mask of an object is thresholded after upscaling to the image. Off: before. */
     newObjectFine: boolean;
-    /** Frames on which objects are born are tracked again for everybody, with the raw masks remembered. */
-    retrackOnBirth: boolean;
-    /** A conditioning frame is shown as it was; false: corrections by the detector are tracked again when revisited. */
+    /** A conditioning frame is shown as it was. Off: frames corrected by detections are tracked again when revisited. */
     conditioningIsFinal: boolean;
-    /** Conditioning memories kept per object; 0: all. */
+    /** Conditioning memories kept per object. 0: all. */
     conditioning: number;
-    /** Of those, corrections by the detector; 0: all. */
+    /** Those among them that detections made. 0: all. */
     reconditioned: number;
     /**
-     * Tracked frames kept: the window a next frame can use; also the windows around prompts and births, where a pass in the
-     * other direction starts; or all of them, which grows with the video.
+     * Tracked frames kept: the window that the next frame uses; also the windows around prompts and starts, where a pass in
+     * the other direction begins; or all, which grows with the video.
      */
     tracked: "window" | "windows" | "all";
   };
-  /** What clicks do to an object. */
+  /** The effect of clicks on an object. */
   edit: {
-    /** `plain`: the decoder answers them, as in SAM 3. `guided`: memory first, and the decoder where it ignores a click. */
+    /** `plain`: the decoder alone, as in SAM 3. `guided`: with memory first, then the decoder where that ignores a click. */
     decoder: "plain" | "guided";
     /** Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). */
     usePrevMemFrame: boolean;
-    /** Start from the mask that is known of the frame (plain). */
-    previousMask: boolean;
-    /** Removed and made again by its first correction: nothing of its past conditions it any longer. */
+    /** The first correction of a detected object replaces it: its earlier memories are dropped. */
     useStatelessRefinement: boolean;
-    /** A corrected frame conditions others for good; false: like a tracked one, until it is tracked again. */
-    correctionIsConditioning: boolean;
-    /** Tracked frames around a click that are forgotten, because they led to the mistake. */
+    /** Tracked frames around a click that are dropped from memory, because they led to the error. */
     clearFrames: number;
-    /** Frames around a click whose masks later clicks no longer start from. */
-    clearMasksWindow: number;
-    /** Detector-made conditioning memories within so many frames of a click are conditioning no longer. Higher: the click rules longer. */
+    /** Frames around a click within which detections no longer condition. Higher: the click dominates longer. */
     refinementDetectorCondFrameRemovalWindow: number;
-    /** Such memories are forgotten; false: they stay as tracked frames. */
+    /** Drop these memories. Off: keep them as tracked frames. */
     demotedAreForgotten: boolean;
-    /** Clicks per frame that the model is given: the first and the last half of these. 0: all. */
-    maxPoints: number;
   };
-  /** What a propagation does with what is known already. */
+  /** How a propagation uses earlier results. */
   session: {
-    /** A propagation after edits redoes the edited objects only, and one after none only shows what is known. */
+    /** After edits, a propagation tracks only the edited objects; without edits, it shows stored results. */
     propagationModes: boolean;
-    /** Without concepts, objects are only tracked: no rule between them applies. */
-    clicksAreTrackedPlainly: boolean;
-    /** Clicks, and tracking what was clicked, need frames that have been visited; what SAM 3 fails on. */
-    clickNeedsVisitedFrame: boolean;
-    /** Frames nobody has visited are shown empty by a propagation that only shows what is known; false: they are visited. */
-    showsUnknownFrames: boolean;
-    /** A propagation starts by default at the smallest frame that was visited; false: that was prompted. */
+    /** The default start of a propagation: the first visited frame. Off: the first prompted frame. */
     startsAtVisited: boolean;
-    /** Removing an object before the first propagation turns that propagation into showing what is known. */
-    removalEndsTracking: boolean;
-    /** Frames whose masks are kept for that; 0: all. */
+    /** Frames whose masks are stored for that. 0: all. */
     cachedFrames: number;
   };
+  /**
+   * Behaviour that exists only to reproduce SAM 3's results where its users reported a defect. `masklet` and `compact` set
+   * every field to the corrected value.
+   */
+  sam3Parity: {
+    /** Off: a click leaves its object unconfirmed, because SAM 3 writes the wrong value. */
+    clickConfirms: boolean;
+    /** Frames without detection count as unsupported, which ends objects in sessions without a phrase. */
+    countUnsearchedFrames: boolean;
+    /** Off: unsupported frames of the forward pass count again in the backward pass. */
+    resetHotstartPerPass: boolean;
+    /** Off: in the backward pass, an object that was never occluded loses to one that was. */
+    symmetricOcclusion: boolean;
+    /** Tracking probability of an object that has none. 0: such an object loses all contested pixels. */
+    unknownTrackerProb: number;
+    /**
+     * `shown`: boxes of the shown masks, right and bottom edges exclusive. `sam3`: boxes of the masks before pixels are
+     * assigned to one object, with the last pixel as the edge.
+     */
+    boxes: "shown" | "sam3";
+    /** A detection also replaces the mask of a frame that the user prompted. */
+    overrulesUser: boolean;
+    /** Frames around a click from whose masks later clicks no longer start. */
+    clearMasksWindow: number;
+    /** Clicks, and tracking of clicked objects, require visited frames. */
+    clickNeedsVisitedFrame: boolean;
+    /** A propagation that shows stored results shows unvisited frames empty. Off: it visits them. */
+    showsUnknownFrames: boolean;
+    /** After an object is removed, a first propagation only shows stored results. */
+    removalEndsTracking: boolean;
+  };
+  /** Behaviour that exists only to reproduce the results of Hugging Face `transformers`, and is SAM 3's in all other presets. */
+  transformersParity: {
+    /** A phrase starts objects at once. Off: when a propagation visits the frame. */
+    promptCreates: boolean;
+    /** On a frame that removes an object, each later object shows the mask of the one before it. */
+    slipsOnRemoval: boolean;
+    /** Memory of a corrected frame: the detection's pointer with the track's memory, or the track's own, only promoted. */
+    reconditionWith: "pointer" | "track";
+    /** Every corrected frame shows the detection's mask. Off: only frames whose box was wrong. */
+    showReconditioned: boolean;
+    /** Pointers of the selected conditioning frames, or of all past ones. */
+    conditioningPointers: "selected" | "past";
+    /** Detection logit above which a pixel belongs to the initial mask of an object. Higher: tighter masks. */
+    newObjectLogit: number;
+    /** Frames on which objects start are tracked again for all objects, with the raw masks in memory. */
+    retrackOnBirth: boolean;
+    /** A click starts from the stored mask of the frame. */
+    previousMask: boolean;
+    /** A corrected frame stays a conditioning frame. Off: it is a tracked frame until it is tracked again. */
+    correctionIsConditioning: boolean;
+    /** Clicks per frame that the model receives: the first and last half of this number. 0: all. */
+    maxPoints: number;
+    /** Without concepts, objects are tracked without any rule between them. */
+    clicksAreTrackedPlainly: boolean;
+  };
 }
 
-export type PolicyOverrides = { [Group in keyof TrackerPolicy]?: Partial<TrackerPolicy[Group]> };
+export type TrackerPolicy = { readonly [Group in keyof PolicyFields]: Readonly<PolicyFields[Group]> };
 
-/** What a manifest says about detections; field names as in the manifest. */
-export interface ManifestDetect {
-  scoreThreshold: number;
-  nmsIou: number;
-  newObjectScore: number;
-}
+export type PolicyOverrides = { readonly [Group in keyof PolicyFields]?: Partial<TrackerPolicy[Group]> };
 
-/**
- * A preset, then the pack's manifest, then the overrides. The manifest says how much overlap detections may have, the
- * preset whether that is looked at.
- */
-export function resolvePolicy(
-  overrides: PolicyOverrides = {},
-  manifest?: ManifestDetect,
-  preset: PresetName = "masklet",
-): TrackerPolicy {
-  const base = presets[preset];
-  const fromManifest: PolicyOverrides = manifest
-    ? {
-        detect: {
-          scoreThresholdDetection: manifest.scoreThreshold,
-          newDetThresh: manifest.newObjectScore,
-          ...(base.detect.detNmsThresh > 0 ? { detNmsThresh: manifest.nmsIou } : {}),
-        },
-      }
-    : {};
-  return change(change(base, fromManifest), overrides);
+/** @returns a frozen policy with some fields changed; the argument is not modified */
+export function changePolicy(policy: TrackerPolicy, overrides: PolicyOverrides): TrackerPolicy {
+  const changed = structuredClone(policy);
+  for (const [group, values] of Object.entries(overrides))
+    Object.assign(changed[group as keyof TrackerPolicy], values);
+  for (const group of Object.values(changed)) Object.freeze(group);
+  return Object.freeze(changed);
 }

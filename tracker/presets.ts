@@ -1,12 +1,12 @@
 /**
  * Policies by name. `sam3` is the production build of SAM 3, `sam3-ablation` the same without its heuristics over time,
- * `transformers` what Hugging Face's port does, `masklet` SAM 3 without what its users hit as bugs, and `compact` what
- * makes a small model usable.
+ * `transformers` the Hugging Face port, `masklet` SAM 3 without the defects its users reported, and `compact` the rules for
+ * small models.
  *
  * Sources: facebookresearch/sam3:sam3/model_builder.py, sam3_video_base.py and sam3_tracker_base.py; for `transformers`
  * huggingface/transformers:src/transformers/models/sam3_video and sam3_tracker_video.
  */
-import type { PolicyOverrides, TrackerPolicy } from "./policy.js";
+import { changePolicy, type TrackerPolicy } from "./policy.js";
 
 export type PresetName = "sam3" | "sam3-ablation" | "transformers" | "masklet" | "compact";
 
@@ -24,7 +24,6 @@ const sam3: TrackerPolicy = {
     exemplarPhrase: "visual",
     selfExemplars: 0,
     exemplarIsInstance: false,
-    promptCreates: true,
   },
   associate: {
     identity: "overlap",
@@ -43,9 +42,6 @@ const sam3: TrackerPolicy = {
     decreaseTrkKeepAliveForEmptyMasklets: false,
     maskletConfirmationEnable: false,
     maskletConfirmationConsecutiveDetThresh: 3,
-    clickConfirms: false,
-    countUnsearchedFrames: true,
-    resetHotstartPerPass: false,
     confirmFrames: 1,
     probability: "birth",
     maxNumObjects: 10_000,
@@ -53,7 +49,6 @@ const sam3: TrackerPolicy = {
   },
   overlap: {
     suppressOverlappingBasedOnRecentOcclusionThreshold: 0.7,
-    symmetricOcclusion: false,
     exclusivePrompted: true,
     shrinkGrid: "memory",
   },
@@ -62,9 +57,6 @@ const sam3: TrackerPolicy = {
     fillHoleArea: 16,
     speckShare: 0,
     objectWiseNonOverlap: true,
-    unknownTrackerProb: 0,
-    slipsOnRemoval: false,
-    boxes: "sam3",
   },
   recondition: {
     reconditionEveryNthFrame: 16,
@@ -72,21 +64,15 @@ const sam3: TrackerPolicy = {
     highIouThresh: 0.8,
     reconstructionBboxIouThresh: 0,
     reconstructionBboxDetScore: 0,
-    reconditionWith: "pointer",
-    showReconditioned: false,
-    overrulesUser: true,
   },
   memory: {
     mfThreshold: 0.01,
     seenWithin: null,
     buckets: "first-frame",
     precision: "bfloat16",
-    conditioningPointers: "selected",
     conditioningTies: "added",
     pointerWindowFitsVideo: true,
-    newObjectLogit: 0,
     newObjectFine: true,
-    retrackOnBirth: false,
     conditioningIsFinal: true,
     conditioning: 0,
     reconditioned: 0,
@@ -95,81 +81,100 @@ const sam3: TrackerPolicy = {
   edit: {
     decoder: "plain",
     usePrevMemFrame: false,
-    previousMask: true,
     useStatelessRefinement: false,
-    correctionIsConditioning: true,
     clearFrames: 0,
-    clearMasksWindow: 7,
     refinementDetectorCondFrameRemovalWindow: 16,
     demotedAreForgotten: false,
-    maxPoints: 16,
   },
   session: {
     propagationModes: true,
-    clicksAreTrackedPlainly: false,
+    startsAtVisited: true,
+    cachedFrames: 0,
+  },
+  sam3Parity: {
+    clickConfirms: false,
+    countUnsearchedFrames: true,
+    resetHotstartPerPass: false,
+    symmetricOcclusion: false,
+    unknownTrackerProb: 0,
+    boxes: "sam3",
+    overrulesUser: true,
+    clearMasksWindow: 7,
     clickNeedsVisitedFrame: true,
     showsUnknownFrames: true,
-    startsAtVisited: true,
     removalEndsTracking: true,
-    cachedFrames: 0,
+  },
+  transformersParity: {
+    promptCreates: true,
+    slipsOnRemoval: false,
+    reconditionWith: "pointer",
+    showReconditioned: false,
+    conditioningPointers: "selected",
+    newObjectLogit: 0,
+    retrackOnBirth: false,
+    previousMask: true,
+    correctionIsConditioning: true,
+    maxPoints: 16,
+    clicksAreTrackedPlainly: false,
   },
 };
 
-const sam3Ablation = change(sam3, {
+const sam3Ablation = changePolicy(sam3, {
   life: { hotstartDelay: 0, hotstartUnmatchThresh: 0, hotstartDupThresh: 0 },
   recondition: { reconditionEveryNthFrame: 0 },
   memory: { mfThreshold: null },
 });
 
-/** Mask suppression and cleaning need an optional package there, which is taken to be missing. */
-const transformers = change(sam3, {
-  detect: { detNmsThresh: 0, conceptsApart: true, promptCreates: false },
+/** As the port runs without the optional package that it needs for mask suppression and cleaning. */
+const transformers = changePolicy(sam3, {
+  detect: { detNmsThresh: 0, conceptsApart: true },
   overlap: { shrinkGrid: "mask" },
-  mask: { fillHoleArea: 0, slipsOnRemoval: true },
-  recondition: { reconditionWith: "track", showReconditioned: true, overrulesUser: false },
-  memory: {
-    mfThreshold: null,
-    buckets: "object",
-    conditioningPointers: "past",
-    newObjectLogit: 0.5,
-    newObjectFine: false,
-    retrackOnBirth: true,
-  },
-  edit: {
-    usePrevMemFrame: true,
-    previousMask: false,
-    correctionIsConditioning: false,
+  mask: { fillHoleArea: 0 },
+  memory: { mfThreshold: null, buckets: "object", newObjectFine: false },
+  edit: { usePrevMemFrame: true, refinementDetectorCondFrameRemovalWindow: 0 },
+  session: { propagationModes: false, startsAtVisited: false },
+  sam3Parity: {
+    overrulesUser: false,
     clearMasksWindow: 0,
-    refinementDetectorCondFrameRemovalWindow: 0,
-    maxPoints: 0,
-  },
-  session: {
-    propagationModes: false,
-    clicksAreTrackedPlainly: true,
-    startsAtVisited: false,
     clickNeedsVisitedFrame: false,
     removalEndsTracking: false,
   },
+  transformersParity: {
+    promptCreates: false,
+    slipsOnRemoval: true,
+    reconditionWith: "track",
+    showReconditioned: true,
+    conditioningPointers: "past",
+    newObjectLogit: 0.5,
+    retrackOnBirth: true,
+    previousMask: false,
+    correctionIsConditioning: false,
+    maxPoints: 0,
+    clicksAreTrackedPlainly: true,
+  },
 });
 
-/** What is changed here is what SAM 3's users reported, and a bound on what a long session keeps. */
-const masklet = change(sam3, {
+/** SAM 3 with several concepts, a bound on what a long session stores, and none of its reported defects. */
+const masklet = changePolicy(sam3, {
   detect: { sameThingIou: 0.6, conceptsApart: true },
-  life: { countUnsearchedFrames: false, resetHotstartPerPass: true, clickConfirms: true },
-  overlap: { symmetricOcclusion: true },
-  mask: { unknownTrackerProb: 1e-6, boxes: "shown" },
-  recondition: { overrulesUser: false },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
-  edit: { clearMasksWindow: 0 },
-  session: {
+  session: { cachedFrames: 4096 },
+  sam3Parity: {
+    clickConfirms: true,
+    countUnsearchedFrames: false,
+    resetHotstartPerPass: true,
+    symmetricOcclusion: true,
+    unknownTrackerProb: 1e-6,
+    boxes: "shown",
+    overrulesUser: false,
+    clearMasksWindow: 0,
     clickNeedsVisitedFrame: false,
     showsUnknownFrames: false,
     removalEndsTracking: false,
-    cachedFrames: 4096,
   },
 });
 
-const compact = change(masklet, {
+const compact = changePolicy(masklet, {
   detect: {
     nmsCovered: 0.8,
     conceptsApart: false,
@@ -210,17 +215,9 @@ const compact = change(masklet, {
 });
 
 export const presets: Readonly<Record<PresetName, TrackerPolicy>> = {
-  sam3,
+  sam3: changePolicy(sam3, {}),
   "sam3-ablation": sam3Ablation,
   transformers,
   masklet,
   compact,
 };
-
-/** A policy with some fields changed; neither is modified. */
-export function change(policy: TrackerPolicy, overrides: PolicyOverrides): TrackerPolicy {
-  const changed = structuredClone(policy);
-  for (const [group, values] of Object.entries(overrides))
-    Object.assign(changed[group as keyof TrackerPolicy], values);
-  return changed;
-}

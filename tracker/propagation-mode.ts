@@ -36,7 +36,7 @@ export interface ModeFacts {
 /** @param rules what SAM 3 does after removals, and whether frames that nobody has visited are only shown, empty */
 export function choosePropagation(
   facts: ModeFacts,
-  rules: Pick<TrackerPolicy["session"], "removalEndsTracking" | "showsUnknownFrames">,
+  rules: Pick<TrackerPolicy["sam3Parity"], "removalEndsTracking" | "showsUnknownFrames">,
 ): ModePlan {
   const plan = planByHistory(facts, rules);
   const isBlind = plan.mode !== "full" && facts.hasConcepts && !facts.isKnown;
@@ -50,7 +50,7 @@ const isPropagation = ({ kind }: Action) => kind === "full" || kind === "partial
 
 function planByHistory(
   { history, numFrames, hasConcepts }: ModeFacts,
-  { removalEndsTracking }: Pick<TrackerPolicy["session"], "removalEndsTracking">,
+  { removalEndsTracking }: Pick<TrackerPolicy["sam3Parity"], "removalEndsTracking">,
 ): ModePlan {
   const last = history.at(-1);
   if (!last) return FULL;

@@ -13,9 +13,12 @@ export function memoriesFor(
   { bank }: Masklet,
   frameIndex: number,
   reverse: boolean,
-  { bank: rules, policy: { memory }, numFrames }: Pick<TrackerParts, "bank" | "policy" | "numFrames">,
+  { bank: rules, policy, numFrames }: Pick<TrackerParts, "bank" | "policy" | "numFrames">,
 ): Selection {
-  const options = { ...memory, numFrames: memory.pointerWindowFitsVideo ? numFrames : null };
+  const { memory, transformersParity } = policy;
+  const { conditioningPointers } = transformersParity;
+  const window = memory.pointerWindowFitsVideo ? numFrames : null;
+  const options = { ...memory, conditioningPointers, numFrames: window };
   return selectMemories(bank, frameIndex, reverse, rules, options);
 }
 

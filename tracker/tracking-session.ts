@@ -88,8 +88,9 @@ export function createTrackingSession(
   };
 
   function assemble({ frameIndex, rendered, stats }: Drawn) {
-    const apart = policy.session.clicksAreTrackedPlainly && tracker.concepts().length === 0;
-    const rules = apart ? { ...policy.mask, objectWiseNonOverlap: false } : policy.mask;
+    const apart = policy.transformersParity.clicksAreTrackedPlainly && tracker.concepts().length === 0;
+    const objectWiseNonOverlap = policy.mask.objectWiseNonOverlap && !apart;
+    const rules = { ...policy.sam3Parity, objectWiseNonOverlap };
     return assembleFrame(rendered, video, frameIndex, stats, rules);
   }
 
@@ -112,7 +113,7 @@ export function createTrackingSession(
   /** A step of a partial propagation: the tracked objects are new on the frame, the others stay as they were. */
   async function stepPartly(frame: Frame): Promise<FrameOutput> {
     const known = cache.get(frame.index);
-    if (!known && policy.session.clickNeedsVisitedFrame) {
+    if (!known && policy.sam3Parity.clickNeedsVisitedFrame) {
       throw new PromptError(
         "nothing_prompted",
         `Corrected objects are only tracked over frames that were visited, and frame ${frame.index} was not.`,
@@ -201,7 +202,7 @@ export function createTrackingSession(
         const hasConcepts = tracker.concepts().length > 0;
         const numFrames = parts.numFrames ?? Number.POSITIVE_INFINITY;
         const facts = { history, numFrames, hasConcepts, isKnown: isKnown(request) };
-        plan = choosePropagation(facts, policy.session);
+        plan = choosePropagation(facts, policy.sam3Parity);
         note(plan.mode, request.startFrame, plan.objectIds);
       }
       tracker.beginPropagation(request.reverse);

@@ -84,7 +84,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
   function stepFor(objectIds: ReadonlySet<number> | null): TrackerStep {
     const tracksOnly =
-      objectIds !== null || (policy.session.clicksAreTrackedPlainly && concepts.all.length === 0);
+      objectIds !== null || (policy.transformersParity.clicksAreTrackedPlainly && concepts.all.length === 0);
     return tracksOnly ? trackingStep : fullStep;
   }
 
@@ -100,7 +100,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     beginPropagation(reverse) {
       parts.pass = startPass(reverse);
       features.forgetPrepared();
-      if (policy.life.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
+      if (policy.sam3Parity.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
     },
 
     prepare(frame, objectIds = null) {

@@ -59,6 +59,8 @@ const bankSchema = z
     conditioningRow: z.int().min(0),
     /** How `pointer_dt` is scaled; packs without a temporal pointer encoding say "none" and have no such input. */
     pointerTime: z.enum(["dt/(max-1)", "none"]),
+    /** Precision in which the model's own code stores memories; absent: that of the preset. */
+    memoryPrecision: z.enum(["float32", "bfloat16"]).exactOptional(),
   })
   .refine((bank) => bank.recent <= bank.temporalRows && bank.conditioningRow < bank.temporalRows, {
     error: "temporalRows must cover recent and conditioningRow",
@@ -144,6 +146,12 @@ const manifestSchema = manifestShape.superRefine((manifest, context) => {
   else if (!listed.has(manifest.tokenizer)) fail(["tokenizer"], `"${manifest.tokenizer}" is not among files`);
 });
 
+/** Completes manifests that were written before `bank.memoryPrecision` existed: EdgeTAM stores memories in float32. */
+function upgrade(manifest: Manifest): Manifest {
+  if (manifest.family !== "edgetam") return manifest;
+  return { ...manifest, bank: { memoryPrecision: "float32", ...manifest.bank } };
+}
+
 /**
  * Reads the text of a manifest.
  * @throws Error with one sentence that names the first field at fault.
@@ -156,7 +164,7 @@ export function parseManifest(text: string): Manifest {
     throw new Error(`manifest.json is not JSON: ${(error as Error).message}`);
   }
   const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return upgrade(parsed.data);
   const issue = parsed.error.issues[0];
   const path = issue?.path.join(".") ?? "";
   throw new Error(

@@ -109,7 +109,7 @@ describe("answering a prompt", () => {
         ...context,
       };
       const { maskLogits } = await editObject(model, {} as FrameFeatures, full, {
-        ...presets.compact.edit,
+        ...presets.compact.transformersParity,
         usePrevMemFrame: useMemory,
       });
       return [maskLogits, asked] as const;

@@ -1,11 +1,14 @@
 import { expect, it } from "vitest";
 import { shouldRecondition } from "../../tracker/motion/recondition.js";
-import { resolvePolicy } from "../../tracker/policy.js";
 import { presets } from "../../tracker/presets.js";
+import { resolvePolicy } from "../../tracker/resolve-policy.js";
 
 it("takes defaults, then the manifest, then overrides", () => {
-  const manifest = { scoreThreshold: 0.4, nmsIou: 0.3, newObjectScore: 0.6 };
-  const policy = resolvePolicy({ detect: { detNmsThresh: 0.2 }, life: { maxNumObjects: 3 } }, manifest);
+  const detect = { scoreThreshold: 0.4, nmsIou: 0.3, newObjectScore: 0.6 };
+  const policy = resolvePolicy({
+    detect,
+    overrides: { detect: { detNmsThresh: 0.2 }, life: { maxNumObjects: 3 } },
+  });
   expect(policy.detect).toMatchObject({
     scoreThresholdDetection: 0.4,
     detNmsThresh: 0.2,
@@ -13,6 +16,14 @@ it("takes defaults, then the manifest, then overrides", () => {
   });
   expect(policy.life).toEqual({ ...presets.masklet.life, maxNumObjects: 3 });
   expect(resolvePolicy()).toEqual(presets.masklet);
+  expect(resolvePolicy({ preset: "sam3", memoryPrecision: "float32" }).memory.precision).toBe("float32");
+  expect(resolvePolicy({ preset: "transformers", detect }).detect.detNmsThresh).toBe(0);
+});
+
+it("is frozen, so that no part of a session changes it for the others", () => {
+  const policy = resolvePolicy({ overrides: { life: { maxNumObjects: 3 } } });
+  expect(Object.isFrozen(policy) && Object.values(policy).every(Object.isFrozen)).toBe(true);
+  expect(Object.values(presets).every((preset) => Object.values(preset).every(Object.isFrozen))).toBe(true);
 });
 
 it("reconditions on every n-th frame when a confident detection agrees, and after a pause when it disagrees", () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { float32, type RunGraph, type Tensor } from "../../detector/graph.js";
 import { createParts, type VideoTrackerOptions } from "../../tracker/parts.js";
 import { type PredictionPrompt, predict } from "../../tracker/predict.js";
+import { resolvePolicy } from "../../tracker/resolve-policy.js";
 
 const m = 2;
 const frame = { index: 0, rgb: new Uint8Array(4 * 4 * 3) };
@@ -44,6 +45,7 @@ function setUp(options: Partial<VideoTrackerOptions> = {}, stability = 0.9) {
       pointerTime: "none",
     },
     capabilities: { text: false, exemplars: false, points: true },
+    policy: resolvePolicy(),
     ...options,
   });
   const ask = (prompt: Partial<PredictionPrompt>) =>

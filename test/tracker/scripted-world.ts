@@ -9,6 +9,7 @@ import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../../server/packs/contract.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
+import { resolvePolicy } from "../../tracker/resolve-policy.js";
 import {
   createVideoTracker,
   type StepResult,
@@ -92,7 +93,7 @@ const everything = { text: true, exemplars: true, points: true };
 /** Under the preset that is made for small models, unless another one is named. */
 export function createBench(
   world: World,
-  policy: PolicyOverrides = {},
+  overrides: PolicyOverrides = {},
   capabilities = everything,
   preset: PresetName = "compact",
 ): Bench {
@@ -110,10 +111,12 @@ export function createBench(
     }),
     geometry,
     bank,
-    detect: { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 },
     capabilities,
-    preset,
-    policy,
+    policy: resolvePolicy({
+      preset,
+      detect: { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 },
+      overrides,
+    }),
   };
   const tracker = createVideoTracker(options);
   const frame = (index: number) => draw(world, index);

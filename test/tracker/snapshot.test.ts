@@ -1,7 +1,6 @@
 /** A session that continues from a snapshot does what the session would have done, to the last bit. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { resolvePolicy } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
@@ -40,11 +39,11 @@ function opener(preset: PresetName): {
   frame(index: number): { index: number; rgb: Uint8Array };
 } {
   const { options, frame } = createBench(world, {}, undefined, preset);
-  const policy = resolvePolicy({}, options.detect, preset);
+  const { policy } = options;
   const open = (from?: SessionSnapshot) =>
     createTrackingSession(
       {
-        tracker: createVideoTracker({ ...options, policy, numFrames: FRAMES }),
+        tracker: createVideoTracker({ ...options, numFrames: FRAMES }),
         policy,
         run: options.run,
         m: SIDE,

@@ -9,6 +9,7 @@ import type { BoxXyxy } from "../../detector/geometry.js";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
+import { resolvePolicy } from "../../tracker/resolve-policy.js";
 import {
   createVideoTracker,
   type VideoTracker,
@@ -74,7 +75,7 @@ export const geometry = { S: SIDE, g: 5, D, Dm, T, m: SIDE, Ct: 4, L: 2, K: 6 };
 export function createTraceBench(
   script: Script,
   preset: PresetName,
-  policy: PolicyOverrides = {},
+  overrides: PolicyOverrides = {},
   numFrames = 60,
 ): TraceBench {
   const calls: Call[] = [];
@@ -91,8 +92,7 @@ export function createTraceBench(
       pointerTime: "dt/(max-1)",
     },
     capabilities: { text: true, exemplars: true, points: true },
-    preset,
-    policy,
+    policy: resolvePolicy({ preset, overrides }),
     numFrames,
   };
   const tracker = createVideoTracker(options);

@@ -1,6 +1,6 @@
 /** A session as the inference process keeps one, over a scripted detector and tracker: what a client would be shown. */
 import type { FrameOutput } from "../../server/engine/engine.js";
-import { type PolicyOverrides, resolvePolicy } from "../../tracker/policy.js";
+import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
 import { createTrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
@@ -22,8 +22,8 @@ export function openTraceSession(
   overrides: PolicyOverrides = {},
 ) {
   const bench = createTraceBench(script, preset, overrides, numFrames);
-  const policy = resolvePolicy(overrides, undefined, preset);
-  const tracker = createVideoTracker({ ...bench.options, policy });
+  const { policy } = bench.options;
+  const tracker = createVideoTracker(bench.options);
   const session = createTrackingSession({
     tracker,
     policy,

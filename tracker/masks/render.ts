@@ -32,7 +32,8 @@ export interface RenderedObject extends Omit<RenderedMask, "area"> {
 /** What is made into a mask of the video's size. */
 type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
 
-type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap" | "unknownTrackerProb" | "boxes">;
+type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
+  Pick<TrackerPolicy["sam3Parity"], "unknownTrackerProb" | "boxes">;
 
 /** The bits of a run come back as one copy, a byte per pixel and mask; more than this are rendered in several runs. */
 const MAX_BYTES_PER_RUN = 64 * 2 ** 20;

@@ -38,7 +38,7 @@ export async function clickGuided(
     model,
     levels,
     { prompt: mergedPrompt, before, known, selection, side: geometry.m },
-    policy.edit,
+    { ...policy.edit, ...policy.transformersParity },
   );
   const maskLogits = cleanMask(edited.maskLogits, geometry.m, policy.mask);
   const extent = maskExtent(maskLogits, geometry.m);

@@ -28,7 +28,7 @@ export async function clickSam3(
   if (!capabilities.points)
     throw new PromptError("unsupported_by_pack", "This pack takes no clicks and boxes.");
   const masklet = findOrCreate(parts, frame.index, prompt.objectId);
-  if (policy.session.clickNeedsVisitedFrame && !history.visited.has(frame.index)) {
+  if (policy.sam3Parity.clickNeedsVisitedFrame && !history.visited.has(frame.index)) {
     throw new PromptError(
       "nothing_prompted",
       `Clicks need a frame that was visited: name a phrase on frame ${frame.index}, or propagate to it first.`,
@@ -49,7 +49,7 @@ export async function clickSam3(
   Object.assign(masklet, { owned: true, prob: 1 });
   masklet.bank.add({
     frameIndex: frame.index,
-    kind: policy.edit.correctionIsConditioning || !wasTracked ? "prompted" : "recent",
+    kind: policy.transformersParity.correctionIsConditioning || !wasTracked ? "prompted" : "recent",
     memory: memory as Float32Array,
     pointer: edited.pointer,
     maskLogits: edited.maskLogits,
@@ -60,7 +60,7 @@ export async function clickSam3(
   confirmByUser(parts, masklet.id);
   history.visited.add(frame.index);
 
-  if (policy.memory.retrackOnBirth) {
+  if (policy.transformersParity.retrackOnBirth) {
     const others = await trackObjects(parts, levels, frame.index, false, ({ id }) => id !== masklet.id);
     await rememberPredictions(parts, levels, frame.index, others, true);
   }
@@ -122,13 +122,14 @@ async function decode(
   mergedPrompt: PromptState,
 ): Promise<Prediction> {
   const { model, policy } = parts;
-  const points = toPointPrompt(mergedPrompt, policy.edit.maxPoints || Number.POSITIVE_INFINITY);
+  const points = toPointPrompt(mergedPrompt, policy.transformersParity.maxPoints || Number.POSITIVE_INFINITY);
   if (policy.edit.usePrevMemFrame && isTracked(masklet, frameIndex)) {
     const selection = memoriesFor(masklet, frameIndex, false, parts);
     if (selection.memories.length > 0) return model.trackPrompted(levels, selection, points);
   }
   const known = masklet.bank.at(frameIndex);
-  const previous = policy.edit.previousMask && known && !known.maskSpent ? known.maskLogits : null;
+  const previous =
+    policy.transformersParity.previousMask && known && !known.maskSpent ? known.maskLogits : null;
   const answer = await model.segment(levels, points, previous);
   return answer.score > 0 ? answer : { ...answer, maskLogits: answer.maskLogits.map(() => ABSENT) };
 }
@@ -138,15 +139,16 @@ async function decode(
  * the bucket, while the clicked frame conditions all of them.
  */
 function updateNeighbours(
-  { registry, policy: { edit } }: TrackerParts,
+  { registry, policy: { edit, sam3Parity, transformersParity } }: TrackerParts,
   masklet: Masklet,
   frameIndex: number,
 ): void {
   const mates = registry.all().filter(({ id, bucket }) => id !== masklet.id && bucket === masklet.bucket);
   if (edit.clearFrames > 0) masklet.bank.clearAround(frameIndex, edit.clearFrames);
-  if (edit.clearMasksWindow > 0 && mates.length === 0)
-    masklet.bank.spendMasksAround(frameIndex, edit.clearMasksWindow);
-  if (edit.correctionIsConditioning) for (const { bank } of mates) bank.promote(frameIndex, "reconditioned");
+  if (sam3Parity.clearMasksWindow > 0 && mates.length === 0)
+    masklet.bank.spendMasksAround(frameIndex, sam3Parity.clearMasksWindow);
+  if (transformersParity.correctionIsConditioning)
+    for (const { bank } of mates) bank.promote(frameIndex, "reconditioned");
   const window = edit.refinementDetectorCondFrameRemovalWindow;
   for (const frame of masklet.bank.demoteAround(frameIndex, window, edit.demotedAreForgotten)) {
     for (const { bank } of mates) if (bank.conditioning.length > 1) bank.demote(frame);
@@ -155,7 +157,7 @@ function updateNeighbours(
 
 /** The user's word: the object is shown again, and where clicks confirm, nothing the detector says ends it. */
 function confirmByUser({ history, policy }: TrackerParts, id: number): void {
-  history.hotStart = unflag(history.hotStart, id, policy.life.clickConfirms);
-  const standing = { streak: 0, confirmed: policy.life.clickConfirms };
+  history.hotStart = unflag(history.hotStart, id, policy.sam3Parity.clickConfirms);
+  const standing = { streak: 0, confirmed: policy.sam3Parity.clickConfirms };
   history.standings = new Map([...history.standings, [id, standing]]);
 }

@@ -8,13 +8,7 @@ import type { Masklet } from "../masklet.js";
 import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { OverlapFindings } from "./association.js";
-
-export interface Standing {
-  /** Frames in a row with a detection. */
-  streak: number;
-  /** For ever, once it is. */
-  confirmed: boolean;
-}
+import type { Standing } from "./history.js";
 
 /**
  * @param ids everybody followed on this frame, the newborn included; the standings of others are dropped

@@ -1,6 +1,13 @@
 /** What SAM 3's rules remember of a session beside the objects themselves. */
-import type { Standing } from "./confirmation.js";
 import { emptyHotStart, type HotStart } from "./hot-start.js";
+
+/** The confirmation state of one object, see `confirmation.ts`. */
+export interface Standing {
+  /** Frames in a row with a detection. */
+  streak: number;
+  /** Never reset once it is true. */
+  confirmed: boolean;
+}
 
 export interface History {
   hotStart: HotStart;

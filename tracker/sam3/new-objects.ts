@@ -16,11 +16,12 @@ const BIAS = -10;
  */
 export function toInputMasks(
   masks: readonly Float32Array[],
-  { geometry: { m, S }, policy: { memory } }: Pick<TrackerParts, "geometry" | "policy">,
+  { geometry: { m, S }, policy }: Pick<TrackerParts, "geometry" | "policy">,
 ): { inside: Float32Array[]; side: number } {
-  const side = memory.newObjectFine ? S : m;
+  const side = policy.memory.newObjectFine ? S : m;
+  const { newObjectLogit } = policy.transformersParity;
   const inside = masks.map((logits) =>
-    enlarge(logits, m, side).map((logit) => (logit > memory.newObjectLogit ? 1 : 0)),
+    enlarge(logits, m, side).map((logit) => (logit > newObjectLogit ? 1 : 0)),
   );
   return { inside, side };
 }

@@ -24,23 +24,27 @@ export interface Occludable {
   lastHidden: number;
 }
 
+export interface OcclusionRules {
+  overlap: Pick<TrackerPolicy["overlap"], "suppressOverlappingBasedOnRecentOcclusionThreshold">;
+  sam3Parity: Pick<TrackerPolicy["sam3Parity"], "symmetricOcclusion">;
+}
+
 /** @returns for each object whether it is hidden on this frame; pairs are judged one by one, also those of hidden ones */
 export function findOccluded(
   objects: readonly Occludable[],
   reverse: boolean,
-  rules: Pick<
-    TrackerPolicy["overlap"],
-    "suppressOverlappingBasedOnRecentOcclusionThreshold" | "symmetricOcclusion"
-  >,
+  {
+    overlap: { suppressOverlappingBasedOnRecentOcclusionThreshold: minIou },
+    sam3Parity: { symmetricOcclusion },
+  }: OcclusionRules,
 ): boolean[] {
-  const minIou = rules.suppressOverlappingBasedOnRecentOcclusionThreshold;
   const hidden = objects.map(() => false);
   if (minIou <= 0) return hidden;
   objects.forEach((a, i) => {
     objects.forEach((b, j) => {
       if (j <= i || a.group !== b.group || maskIou(a.bits, b.bits) < minIou) return;
-      if (losesTo(a.lastHidden, b.lastHidden, reverse, rules.symmetricOcclusion)) hidden[i] = true;
-      if (losesTo(b.lastHidden, a.lastHidden, reverse, rules.symmetricOcclusion)) hidden[j] = true;
+      if (losesTo(a.lastHidden, b.lastHidden, reverse, symmetricOcclusion)) hidden[i] = true;
+      if (losesTo(b.lastHidden, a.lastHidden, reverse, symmetricOcclusion)) hidden[j] = true;
     });
   });
   return hidden;
@@ -68,7 +72,7 @@ export function hideOccluded(
     const lastHidden = history.lastHidden.get(masklet.id) ?? never;
     return { group: groupOf(masklet, policy.detect), bits, lastHidden };
   });
-  const occluded = findOccluded(objects, reverse, policy.overlap);
+  const occluded = findOccluded(objects, reverse, policy);
   const empty = emptyMask(geometry.m);
   const lastHidden = new Map<number, number>();
   observations.forEach((observation, index) => {

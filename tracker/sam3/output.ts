@@ -37,7 +37,9 @@ export function showTracked(
   const remaining = observations.filter(({ masklet }) => !removed.has(masklet.id));
   return remaining.map((observation, place) => {
     const { masklet } = observation;
-    const source = parts.policy.mask.slipsOnRemoval ? (observations[place] as Observation) : observation;
+    const source = parts.policy.transformersParity.slipsOnRemoval
+      ? (observations[place] as Observation)
+      : observation;
     const shown = showObservation(parts, { ...source, masklet });
     return { ...shown, maskLogits: correctionOf(masklet.id) ?? shown.maskLogits };
   });

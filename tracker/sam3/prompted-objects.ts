@@ -18,7 +18,7 @@ export async function createPromptedSam3(
   const { admitted, dropped } = admitDetections(parts, findings, detections);
   const tracked = observations.map((observation) => showObservation(parts, observation));
   const firstId = registry.nextId;
-  if (policy.detect.promptCreates) {
+  if (policy.transformersParity.promptCreates) {
     const created = admitted.map((detection) => createObject(parts, index, detection));
     const ids = created.map(({ id }) => id);
     history.hotStart = startHotStart(history.hotStart, ids, index, policy.life);

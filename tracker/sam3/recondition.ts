@@ -68,7 +68,7 @@ export async function planCorrections(
     const { id } = observation.masklet;
     const detection = detections[confirmed.get(id) ?? -1];
     const isUsers = observation.stored?.kind === "prompted";
-    if (!detection || (isUsers && !rules.overrulesUser)) return [];
+    if (!detection || (isUsers && !policy.sam3Parity.overrulesUser)) return [];
     const { score, extent, box = extent.box } = detection;
     const own = lastPixelBox(maskExtent(observation.maskLogits, geometry.m)?.box ?? null, geometry.m);
     return [{ id, score: scoreOf(observation), box: own, detection: { score, box } }];
@@ -76,12 +76,13 @@ export async function planCorrections(
   const chosen = chooseCorrections(candidates, frameIndex, rules);
   const ids = [...chosen.keys()];
   const taken = ids.map((id) => detections[confirmed.get(id) as number] as Detection);
-  const masks = rules.reconditionWith === "pointer" ? taken.map(({ maskLogits }) => maskLogits) : [];
+  const masks =
+    policy.transformersParity.reconditionWith === "pointer" ? taken.map(({ maskLogits }) => maskLogits) : [];
   const { inside, side } = toInputMasks(masks, parts);
   const starts = await model.start(features, inside, side);
   return new Map(
     ids.map((id, index) => {
-      const isShown = rules.showReconditioned || (chosen.get(id)?.isBoxWrong ?? false);
+      const isShown = policy.transformersParity.showReconditioned || (chosen.get(id)?.isBoxWrong ?? false);
       return [id, { detection: taken[index] as Detection, isShown, start: starts[index] ?? null }];
     }),
   );

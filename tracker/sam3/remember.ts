@@ -22,16 +22,8 @@ export async function rememberTracked(
   observations: readonly Observation[],
   corrections: ReadonlyMap<number, Correction>,
 ): Promise<void> {
-  const { reconditionWith } = policy.recondition;
-  const corrected = observations.map(({ masklet, maskLogits }) => {
-    const correction = reconditionWith === "detection" ? corrections.get(masklet.id) : undefined;
-    return correction ? correction.detection.maskLogits.map((logit) => (logit >= 0.5 ? 1 : 0)) : maskLogits;
-  });
   const edited = withoutShrunk(
-    observations.map(({ masklet }, index) => ({
-      group: groupOf(masklet, policy.detect),
-      maskLogits: corrected[index] as Float32Array,
-    })),
+    observations.map(({ masklet, maskLogits }) => ({ group: groupOf(masklet, policy.detect), maskLogits })),
     geometry.m,
     policy.overlap,
   );
@@ -65,7 +57,7 @@ export async function rememberTracked(
       const isAlone = observations.every(
         (other) => other.masklet === masklet || other.masklet.bucket !== masklet.bucket,
       );
-      if (isAlone) masklet.bank.spendMasksAround(frameIndex, policy.edit.clearMasksWindow);
+      if (isAlone) masklet.bank.spendMasksAround(frameIndex, policy.sam3Parity.clearMasksWindow);
     }
   });
 }

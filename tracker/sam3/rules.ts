@@ -71,7 +71,7 @@ export const sam3Rules: StepRules<Sam3Association, Corrections> = {
     if (created.length === 0) return;
     const masks = admitted.map(({ maskLogits }) => maskLogits);
     await startObjects(parts, features, index, created, masks);
-    if (parts.policy.memory.retrackOnBirth)
+    if (parts.policy.transformersParity.retrackOnBirth)
       await rememberPredictions(parts, features, index, observations, true);
   },
 
@@ -110,7 +110,7 @@ function countedAsUnmatched(
   { queries }: StepFrame,
   { unmatched }: OverlapFindings,
 ): number[] {
-  if (policy.life.countUnsearchedFrames) return unmatched;
+  if (policy.sam3Parity.countUnsearchedFrames) return unmatched;
   const searched = new Set<number | null>(queries.map(({ concept }) => concept.key));
   return unmatched.filter((id) => searched.has(registry.get(id)?.conceptKey ?? null));
 }
@@ -127,7 +127,8 @@ function showCreated(
   return created.map((masklet, place) => {
     const object = showNewObject(parts, masklet, admitted[place] as Detection);
     const slipped =
-      parts.policy.mask.slipsOnRemoval && observations[observations.length - verdict.removed.size + place];
+      parts.policy.transformersParity.slipsOnRemoval &&
+      observations[observations.length - verdict.removed.size + place];
     if (!slipped) return object;
     return { ...object, claim: { group: object.claim?.group ?? null, prob: sigmoid(scoreOf(slipped)) } };
   });

@@ -26,6 +26,7 @@ class Family:
     name: str
     geometry: Geometry
     vocabulary: int = 1
+    memory_precision: str | None = None  # of stored memories, where the server's preset must not choose it
 
     def __init__(self, tracker: nn.Module, form: Form, processor: dict[str, Any]) -> None:
         self.tracker, self.form, self.processor = tracker, form, processor

@@ -116,6 +116,7 @@ def manifest(
             "temporalRows": config.num_maskmem,
             "conditioningRow": config.num_maskmem - 1,
             "pointerTime": "dt/(max-1)" if family.pointer_time else "none",
+            **({"memoryPrecision": family.memory_precision} if family.memory_precision else {}),
         },
         "decode": {
             "multimaskMinPoints": config.multimask_min_pt_num,

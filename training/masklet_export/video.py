@@ -112,6 +112,7 @@ class Sam2(Family):
 
 class EdgeTam(Sam2):
     name = "edgetam"
+    memory_precision = "float32"
 
     def __init__(self, model: nn.Module, form: Form, *, processor: dict[str, Any]) -> None:
         super().__init__(model, form, processor=processor)

@@ -26,15 +26,15 @@ describe("what a session may say about rules", () => {
   });
 
   it("changes single rules over the pack's preset and manifest", () => {
-    const pack = { detect, preset: "sam3", family: "sam3" } as const;
+    const pack = { detect, preset: "sam3", bank: {} } as const;
     const policy = sessionPolicy(pack, { hotstart_delay: 0, new_det_thresh: 0.9 });
     expect(policy.life).toEqual({ ...presets.sam3.life, hotstartDelay: 0 });
     expect(policy.detect.newDetThresh).toBe(0.9);
-    expect(sessionPolicy({ detect: undefined, preset: undefined, family: "x" })).toEqual(presets.masklet);
+    expect(sessionPolicy({ bank: {} })).toEqual(presets.masklet);
   });
 
   it("refuses thresholds above the delay, naming the field", () => {
-    const pack = { detect, preset: "masklet", family: "x" } as const;
+    const pack = { detect, preset: "masklet", bank: {} } as const;
     expect(() => sessionPolicy(pack, { hotstart_unmatch_thresh: 16 })).toThrow(
       "policy.hotstart_unmatch_thresh: expected at most hotstart_delay, which is 15, got 16",
     );
@@ -42,13 +42,10 @@ describe("what a session may say about rules", () => {
     expect(sessionPolicy(pack, { hotstart_dup_thresh: 15 }).life.hotstartDupThresh).toBe(15);
   });
 
-  it("keeps memories of the port as the models' own code keeps them", () => {
-    expect(
-      sessionPolicy({ detect: undefined, preset: "transformers", family: "sam2" }).memory.precision,
-    ).toBe("bfloat16");
-    expect(
-      sessionPolicy({ detect: undefined, preset: "transformers", family: "edgetam" }).memory.precision,
-    ).toBe("float32");
+  it("takes the precision of memories from the manifest, and from the preset without it", () => {
+    const precision = (bank: { memoryPrecision?: "float32" }) =>
+      sessionPolicy({ preset: "transformers", bank }).memory.precision;
+    expect([precision({}), precision({ memoryPrecision: "float32" })]).toEqual(["bfloat16", "float32"]);
   });
 
   it("is checked on the wire", () => {

@@ -57,6 +57,19 @@ test("a sound manifest is read, and keys that a later version may add are let th
   expect(parseManifest(JSON.stringify({ ...sound(), created: "today" })).geometry.S).toBe(320);
 });
 
+test("memories of EdgeTAM are float32 in manifests without a precision, and others follow the preset", () => {
+  const precision = (family: string, bank: object = {}) => {
+    const manifest = sound();
+    const text = JSON.stringify({ ...manifest, family, bank: { ...manifest.bank, ...bank } });
+    return parseManifest(text).bank.memoryPrecision;
+  };
+  expect([precision("edgetam"), precision("sam2")]).toEqual(["float32", undefined]);
+  expect(precision("edgetam", { memoryPrecision: "bfloat16" })).toBe("bfloat16");
+  expect(failureOf((manifest) => Object.assign(manifest.bank, { memoryPrecision: "float16" }))).toMatch(
+    /^manifest\.json: bank\.memoryPrecision: /,
+  );
+});
+
 test("a tracker-only manifest needs neither words nor detections", () => {
   const tracker = failureOf((manifest) => {
     manifest.capabilities = { ...manifest.capabilities, text: false, exemplars: false, maskSeed: false };

@@ -9,7 +9,7 @@ const mask = (prob: number | null, group: string | null = "a", bits = [1, 1, 1, 
   box,
   bits: Uint8Array.from(bits),
 });
-const kept = (masks: ShownMask[], unknown = presets.sam3.mask.unknownTrackerProb) =>
+const kept = (masks: ShownMask[], unknown = presets.sam3.sam3Parity.unknownTrackerProb) =>
   resolveOwnership(masks, unknown).map((bits) => bits.join(""));
 
 it("gives a pixel to whom the tracker is surest of, the first of equals", () => {
@@ -23,7 +23,7 @@ it("lets an object nobody knows a probability of lose everything unless it is al
   expect(kept([mask(0.5), mask(null)])).toEqual(["1111", "0000"]);
   expect(kept([mask(0.5, "a", [1, 1, 0, 0]), mask(null)])).toEqual(["1100", "0000"]);
   expect(kept([mask(null)])).toEqual(["1111"]);
-  const { unknownTrackerProb } = presets.masklet.mask;
+  const { unknownTrackerProb } = presets.masklet.sam3Parity;
   expect(kept([mask(0.5, "a", [1, 1, 0, 0]), mask(null)], unknownTrackerProb)).toEqual(["1100", "0011"]);
 });
 

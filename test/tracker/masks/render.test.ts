@@ -31,6 +31,8 @@ function object(objectId: number, x0: number, y0: number, x1: number, y1: number
   return { objectId, prob: 0.5 + objectId / 100, score: 1, maskLogits };
 }
 
+const { mask, sam3Parity } = presets.compact;
+const rules = { ...mask, ...sam3Parity };
 const stats = { tracked: 2, dropped: 1 };
 
 /** Masks as they are: nobody takes pixels from anybody. */
@@ -43,7 +45,7 @@ async function renderFrame(
   maxBytesPerRun?: number,
 ) {
   const rendered = await renderObjects(runGraph, side, video, result.objects, maxBytesPerRun);
-  return assembleFrame(rendered, video, frameIndex, result.stats, presets.compact.mask);
+  return assembleFrame(rendered, video, frameIndex, result.stats, rules);
 }
 
 test("masks come out at the video's size with tight relative boxes, ordered by id", async () => {

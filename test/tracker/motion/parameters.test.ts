@@ -21,7 +21,8 @@ import { findHidden } from "../../../tracker/motion/suppression.js";
 import { trackedObservation } from "../../../tracker/observation.js";
 import type { TrackerParts } from "../../../tracker/parts.js";
 import type { PolicyOverrides, TrackerPolicy } from "../../../tracker/policy.js";
-import { change, presets } from "../../../tracker/presets.js";
+import { changePolicy } from "../../../tracker/policy.js";
+import { presets } from "../../../tracker/presets.js";
 import { createBench, createWorld, type Thing, SIDE as WORLD_SIDE, type World } from "../scripted-world.js";
 
 const { compact } = presets;
@@ -104,7 +105,7 @@ describe("assoc_iou_thresh", () => {
 it("trk_assoc_iou_thresh says which detections are the user's, so that nothing lost comes back as them", () => {
   const [mask, other] = [rows(0, 4), rows(3, 7)];
   const leftOver = (trkAssocIouThresh: number) => {
-    const policy = change(compact, { associate: { trkAssocIouThresh } });
+    const policy = changePolicy(compact, { associate: { trkAssocIouThresh } });
     const pointer = new Float32Array();
     const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
     const owned = trackedObservation(masklet(null), prediction, mask);
@@ -142,7 +143,7 @@ it("suppress_overlapping…_threshold says from when on two tracks follow one th
 describe("the keep-alive credit", () => {
   /** Whether an object is shown after each frame; "D" is a frame with a detection, "t" one without. */
   function shownAfter(frames: string, rules: PolicyOverrides["life"], isSecondPass = false): string {
-    const { life } = change(compact, { life: rules ?? {} });
+    const { life } = changePolicy(compact, { life: rules ?? {} });
     const subject = masklet(0, life);
     if (isSecondPass) startPass(subject, null, true, life);
     return [...frames]

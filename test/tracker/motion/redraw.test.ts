@@ -6,7 +6,8 @@ import type { PointPrompt } from "../../../tracker/model.js";
 import { redraw } from "../../../tracker/motion/redraw.js";
 import { trackedObservation } from "../../../tracker/observation.js";
 import type { TrackerParts } from "../../../tracker/parts.js";
-import { change, presets } from "../../../tracker/presets.js";
+import { changePolicy } from "../../../tracker/policy.js";
+import { presets } from "../../../tracker/presets.js";
 
 const SIDE = 20;
 const found = rows(4, 9);
@@ -28,7 +29,7 @@ async function redrawn(redrawnIou: number, mask = found, points = true) {
     asked.push({ prompt, previous });
     return { maskLogits: drawn, score: 5, iou: 0.9, pointer: new Float32Array() };
   };
-  const policy = change(presets.compact, { mask: { redrawnIou } });
+  const policy = changePolicy(presets.compact, { mask: { redrawnIou } });
   const parts = { policy, geometry: { m: SIDE }, capabilities: { points }, model: { segment } };
   const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer: new Float32Array() };
   const observation = trackedObservation({} as Masklet, prediction, mask);

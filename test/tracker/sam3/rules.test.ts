@@ -8,6 +8,7 @@ import { suppressOverlapping } from "../../../detector/nms.js";
 import { closestConditioning, framesByScore } from "../../../memory/select.js";
 import { fillHoles } from "../../../tracker/masks/fill-holes.js";
 import { enlarge } from "../../../tracker/masks/resize.js";
+import { changePolicy } from "../../../tracker/policy.js";
 import { presets } from "../../../tracker/presets.js";
 import { awayFromBoundary, bestThatFit } from "../../../tracker/sam3/admission.js";
 import { associateSam3 } from "../../../tracker/sam3/association.js";
@@ -226,9 +227,8 @@ describe("suppression by most recent occlusion", () => {
     { group: "a", bits: bits(0, 9), lastHidden: i },
     { group: "a", bits: bits(0, to), lastHidden: j },
   ];
-  const rules = sam3.overlap;
-  const hidden = (i: number, j: number, reverse: boolean, overlap = rules) =>
-    findOccluded(pair(i, j), reverse, overlap)
+  const hidden = (i: number, j: number, reverse: boolean, rules = sam3) =>
+    findOccluded(pair(i, j), reverse, rules)
       .flatMap((is, index) => (is ? ["ij"[index]] : []))
       .join("");
 
@@ -244,19 +244,19 @@ describe("suppression by most recent occlusion", () => {
   });
 
   it("asks of both to have been hidden before, where the rule is symmetric (quirk 9)", () => {
-    expect(hidden(-1, 3, true, masklet.overlap)).toBe("");
-    expect(hidden(5, 3, true, masklet.overlap)).toBe("j");
+    expect(hidden(-1, 3, true, masklet)).toBe("");
+    expect(hidden(5, 3, true, masklet)).toBe("j");
   });
 
   it("looks at pairs that overlap enough, within a group", () => {
     const seven = pair(5, 3, 6);
-    expect(findOccluded(seven, false, rules)).toEqual([true, false]);
-    const stricter = { ...rules, suppressOverlappingBasedOnRecentOcclusionThreshold: 0.71 };
-    expect(findOccluded(seven, false, stricter)).toEqual([false, false]);
-    const off = { ...rules, suppressOverlappingBasedOnRecentOcclusionThreshold: 0 };
-    expect(findOccluded(pair(5, 3), false, off)).toEqual([false, false]);
+    expect(findOccluded(seven, false, sam3)).toEqual([true, false]);
+    const from = (suppressOverlappingBasedOnRecentOcclusionThreshold: number) =>
+      changePolicy(sam3, { overlap: { suppressOverlappingBasedOnRecentOcclusionThreshold } });
+    expect(findOccluded(seven, false, from(0.71))).toEqual([false, false]);
+    expect(findOccluded(pair(5, 3), false, from(0))).toEqual([false, false]);
     const apart = pair(5, 3).map((one, index) => ({ ...one, group: String(index) }));
-    expect(findOccluded(apart, false, rules)).toEqual([false, false]);
+    expect(findOccluded(apart, false, sam3)).toEqual([false, false]);
   });
 });
 

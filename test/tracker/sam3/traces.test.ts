@@ -305,18 +305,24 @@ describe("clicks (trace 8)", () => {
   });
 
   it("move the limits when the policy does", async () => {
-    const conditioning = async (edit: PolicyOverrides["edit"] & object) => {
-      const bench = createTraceBench(script, "sam3", { edit });
+    const conditioning = async (overrides: PolicyOverrides) => {
+      const bench = createTraceBench(script, "sam3", overrides);
       await bench.name(0);
       await bench.visit(upTo(20));
       await bench.click(10, 0);
       await bench.visit([21]);
       return [conditioningOn(bench, 21), segments(bench)[0]?.[0]];
     };
-    expect(await conditioning({ refinementDetectorCondFrameRemovalWindow: 9 })).toEqual([[0, 10], 0]);
-    expect(await conditioning({ refinementDetectorCondFrameRemovalWindow: 5 })).toEqual([[0, 10, 16], 0]);
-    expect(await conditioning({ refinementDetectorCondFrameRemovalWindow: 10 })).toEqual([[10], 0]);
-    expect(await conditioning({ clearMasksWindow: 5 })).toEqual([[10], 1]);
+    expect(await conditioning({ edit: { refinementDetectorCondFrameRemovalWindow: 9 } })).toEqual([
+      [0, 10],
+      0,
+    ]);
+    expect(await conditioning({ edit: { refinementDetectorCondFrameRemovalWindow: 5 } })).toEqual([
+      [0, 10, 16],
+      0,
+    ]);
+    expect(await conditioning({ edit: { refinementDetectorCondFrameRemovalWindow: 10 } })).toEqual([[10], 0]);
+    expect(await conditioning({ sam3Parity: { clearMasksWindow: 5 } })).toEqual([[10], 1]);
   });
 
   it("spend the masks around a correction in SAM 3, which masklet does not (quirk 16)", async () => {
@@ -425,7 +431,7 @@ describe("the port's own ways", () => {
       return ((seed.inputs.mask as Tensor).data as Float32Array).filter((value) => value > 0).length;
     };
     expect([await seeds("sam3"), await seeds("transformers")]).toEqual([25, 25]);
-    expect(await seeds("transformers", { memory: { newObjectLogit: 8.5 } })).toBe(0);
+    expect(await seeds("transformers", { transformersParity: { newObjectLogit: 8.5 } })).toBe(0);
   });
 });
 
