@@ -1,19 +1,19 @@
-/** The best one-to-one pairing of rows and columns (the Hungarian method with potentials, O(n^2 m)). */
-
 /**
- * @param weights rows x columns, each row equally long; a pair with weight 0 or less is never made
- * @returns for each row its column, or -1; the sum of the weights of the pairs is the largest possible
+ * One-to-one assignment of rows to columns with the largest total weight: the Hungarian method with potentials, O(n²m).
+ *
+ * @param weights rows x columns, all rows of one length; pairs with a weight of 0 or less are never made
+ * @returns for each row its column, or -1
  */
 export function assignBest(weights: readonly (readonly number[])[]): number[] {
   const rows = weights.length;
   const columns = weights[0]?.length ?? 0;
   if (rows === 0 || columns === 0) return new Array(rows).fill(-1);
-  // One extra column per row, at no gain, lets every row stay alone.
+  // One extra column per row, with weight 0, allows every row to stay unassigned.
   const width = columns + rows;
   const cost = (row: number, column: number) =>
     column < columns ? -Math.max(0, weights[row]?.[column] ?? 0) : 0;
 
-  // Row and column 0 are sentinels: `owner[0]` is the row that is being placed.
+  // Row and column 0 are sentinels: `owner[0]` is the row being assigned.
   const rowPotential = new Float64Array(rows + 1);
   const columnPotential = new Float64Array(width + 1);
   const owner = new Int32Array(width + 1);

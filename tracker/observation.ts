@@ -1,39 +1,41 @@
-/** One object on one frame, from the tracker's first guess to what is shown and remembered. */
+/** One object on one frame: from the tracked mask to the mask that is shown and remembered. */
 import type { Detection } from "../detector/detect.js";
 import { type MaskBits, maskBits } from "../detector/mask-bits.js";
 import type { MemoryEntry } from "../memory/bank.js";
 import type { Masklet } from "./masklet.js";
 import type { Prediction } from "./model.js";
-import type { Claim } from "./motion/suppression.js";
 
-/** Object score logit of a mask that is taken as truth. */
+/** Object score logit of a mask from a prompt or a detection. */
 export const CERTAIN = 10;
 
 export interface Observation {
   readonly masklet: Masklet;
-  /** What the object is known to be on this frame from a prompt or its birth; null when it was tracked. */
+  /** The memory of this frame, from a prompt or from the object's first detection; null for tracked and new objects. */
   stored: MemoryEntry | null;
-  /** The tracker's answer; null for a stored or a new object. */
+  /** The model's prediction; null for stored and new objects. */
   readonly prediction: Prediction | null;
-  /** The detection that belongs to it. */
+  /** The detection associated with the object. Set by the motion-based rules, which associate one to one. */
   detection: Detection | null;
-  /** Overlap of tracked mask and detection. */
+  /** IoU of the tracked mask and that detection. */
   agreement: number;
-  /** The detection might as well be another object. */
+  /** The detection fits another object almost as well. */
   contested: boolean;
-  /** The mask is not the one that the tracker's pointer describes. */
+  /** The mask is no longer the one that the prediction's pointer describes. */
   replaced: boolean;
-  /** float32 [m, m]: the mask as it stands. */
+  /** float32 [m, m]: the mask after all edits so far */
   maskLogits: Float32Array;
+  /** The pixels above 0 of `maskLogits`. */
   bits: MaskBits;
-  /** How this frame is to be remembered. */
+  /** The kind of memory that this frame becomes. */
   kind: MemoryEntry["kind"];
 }
 
+/** An object whose mask on this frame is already known. */
 export function storedObservation(masklet: Masklet, entry: MemoryEntry): Observation {
   return { ...blankObservation(masklet, entry.maskLogits), stored: entry, kind: entry.kind };
 }
 
+/** @param maskLogits float32 [m, m]: the mask of the prediction after cleaning */
 export function trackedObservation(
   masklet: Masklet,
   prediction: Prediction,
@@ -42,6 +44,7 @@ export function trackedObservation(
   return { ...blankObservation(masklet, maskLogits), prediction };
 }
 
+/** An object that starts from a detection on this frame. */
 export function newObservation(masklet: Masklet, detection: Detection): Observation {
   return { ...blankObservation(masklet, detection.maskLogits), detection, agreement: 1, kind: "born" };
 }
@@ -67,42 +70,11 @@ export function setMask(observation: Observation, maskLogits: Float32Array): voi
   observation.bits = maskBits(maskLogits);
 }
 
-/** Gives each object in `swaps` what another one was taken for. */
-export function swapObservations(
-  observations: readonly Observation[],
-  swaps: ReadonlyMap<number, number>,
-): void {
-  const views = new Map(
-    observations.map(({ masklet, detection, maskLogits, bits }) => [
-      masklet.id,
-      { detection, maskLogits, bits },
-    ]),
-  );
-  for (const observation of observations) {
-    const source = swaps.get(observation.masklet.id);
-    if (source !== undefined) Object.assign(observation, views.get(source), { replaced: true });
-  }
-}
-
-/** Object score logit of this frame; 0 for a new object, which nobody has scored. */
+/** The object score logit on this frame; 0 for a new object, which the model has not scored. */
 export function scoreOf({ stored, prediction }: Observation): number {
   return stored?.score ?? prediction?.score ?? 0;
 }
 
 export function isVisible(observation: Observation): boolean {
   return observation.bits.area > 0;
-}
-
-export function toClaim({ masklet, stored, detection, maskLogits, bits }: Observation): Claim {
-  return {
-    objectId: masklet.id,
-    group: masklet.conceptKey,
-    maskLogits,
-    bits,
-    supported: stored !== null || detection !== null,
-    owned: masklet.owned,
-    seen: masklet.state === "seen",
-    hiddenFrame: masklet.hiddenFrame,
-    age: masklet.age,
-  };
 }

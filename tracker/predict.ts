@@ -1,34 +1,39 @@
 /**
- * Interactive segmentation of one picture: prompts in, candidate masks out, nothing remembered. This is the image
- * predictor of SAM and SAM 2 (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) on the pack's `segment` graph.
+ * Interactive segmentation of one image. Returns candidate masks and changes no state. This is the image predictor of SAM
+ * and SAM 2 (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) on the pack's `segment` graph.
  */
 import { withCorners } from "./click-prompt.js";
-import { type Candidates, type Frame, type PointPrompt, PREVIOUS_LOGIT } from "./model.js";
+import type { Candidates, Frame, PointPrompt } from "./model.js";
+import { clampLogit, NO_PROMPT } from "./model-tensors.js";
 import type { TrackerParts } from "./parts.js";
 import { PromptError, unsupportedByPack } from "./prompts.js";
 
-/** All coordinates relative to the frame. */
+/** A batch of prompts on one image. Coordinates are relative to the frame, 0..1. */
 export interface PredictionPrompt {
-  /** Clicks: one list per prompt of the batch, all of one length; none at all is a list of empty lists. */
+  /** Clicks: one list per prompt, all of the same length; empty lists for prompts without clicks. */
   points: readonly (readonly (readonly [x: number, y: number])[])[];
+  /** For each click: 1 inside, 0 outside. */
   labels: readonly (readonly (0 | 1)[])[];
-  /** x0, y0, x1, y1: one per prompt of the batch, or none at all. */
+  /** One box per prompt; absent: no boxes. */
   boxesXyxy?: readonly (readonly [x0: number, y0: number, x1: number, y1: number])[];
-  /** Logits to go on from, for every prompt of the batch. */
+  /** A mask to refine, the same for all prompts. */
   maskInput?: { logits: Float32Array; size: readonly [height: number, width: number] };
-  /** Three masks per prompt, or one. */
+  /** True: three masks per prompt. False: one. */
   multimask: boolean;
 }
 
 /** One proposed mask. */
 export interface Candidate {
-  /** float32 [m, m], within ±32 */
+  /** float32 [m, m], clamped to ±32 */
   maskLogits: Float32Array;
   /** Predicted quality of the mask, about 0..1. */
   iou: number;
 }
 
-/** @returns for each prompt of the batch its candidates, in the model's order. @throws PromptError */
+/**
+ * @returns the candidates of each prompt, in the model's order
+ * @throws PromptError when the pack does not support the prompt, or when `maskInput` has another size or contains NaN
+ */
 export async function predict(
   { capabilities, features, model, geometry, decode }: TrackerParts,
   frame: Frame,
@@ -40,13 +45,11 @@ export async function predict(
   const proposed = await model.propose(levels, pointPrompts(prompt), previous);
   return proposed.map((candidates) =>
     (prompt.multimask ? [1, 2, 3] : [singleMask(candidates, decode?.singleMaskStability)]).map((index) => ({
-      maskLogits: (candidates.masks[index] as Float32Array).map(clamp),
+      maskLogits: (candidates.masks[index] as Float32Array).map(clampLogit),
       iou: candidates.ious[index] as number,
     })),
   );
 }
-
-const clamp = (logit: number) => Math.max(-PREVIOUS_LOGIT, Math.min(PREVIOUS_LOGIT, logit));
 
 function previousLogits(
   given: PredictionPrompt["maskInput"],
@@ -55,7 +58,11 @@ function previousLogits(
 ): Float32Array | null {
   if (!given) return null;
   if (!isSupported) {
-    throw new PromptError("unsupported_by_pack", "This model pack cannot go on from a mask.", "mask_input");
+    throw new PromptError(
+      "unsupported_by_pack",
+      "This model pack does not support mask_input.",
+      "mask_input",
+    );
   }
   const { logits, size } = given;
   if (size[0] !== side || size[1] !== side) {
@@ -71,17 +78,18 @@ function previousLogits(
   return logits;
 }
 
-/** The corners of the box, then the clicks; one point that is none where nothing else is. */
+/** The corners of the box, then the clicks. A prompt with neither gets one point that the model ignores. */
 function pointPrompts({ points, labels, boxesXyxy }: PredictionPrompt): PointPrompt[] {
   return points.map((clicks, row) => {
     const all = withCorners(boxesXyxy?.[row], { points: clicks, labels: labels[row] ?? [] });
-    return all.points.length > 0 ? all : { points: [[0, 0]], labels: [-1] };
+    return all.points.length > 0 ? all : NO_PROMPT;
   });
 }
 
 /**
- * Which mask stands for a prompt when one is wanted: the one made for that, unless its edge is so unsure that the best of
- * the three is better (`_dynamic_multimask_via_stability` of `facebookresearch/sam2:sam2/modeling/sam/mask_decoder.py`).
+ * Selects the candidate when one mask is requested: the single-mask output, or, if that is not stable enough, the best of
+ * the multimask outputs (`_dynamic_multimask_via_stability` of `facebookresearch/sam2:sam2/modeling/sam/mask_decoder.py`).
+ * @param threshold lowest stability of the single-mask output; undefined: any
  */
 function singleMask({ ious, stability }: Candidates, threshold: number | undefined): number {
   if (threshold === undefined || stability >= threshold) return 0;

@@ -1,42 +1,45 @@
-/** What a frame's work comes to, as the session is told. */
+/** The result of one frame. */
 
 export interface TrackedObject {
   objectId: number;
-  /** A detection score, see `life.probability` of the policy; 1 for objects the user touched. */
+  /** A detection score, see `life.probability` of the policy; 1 for objects that the user clicked or drew a box around. */
   prob: number;
-  /** float32 [m, m], above 0 inside */
+  /** float32 [m, m]; above 0: inside */
   maskLogits: Float32Array;
   /** Object score logit on this frame. */
   score: number;
-  /** For `mask.objectWiseNonOverlap`. */
+  /** Absent: the object competes with no other for pixels. Used by `mask.objectWiseNonOverlap`. */
   claim?: PixelClaim;
-  /** The mask is cleaned when it has the video's size, of holes and specks up to so many pixels; absent: it is clean. */
+  /**
+   * Largest area, in pixels of the video, of the holes and specks that are still to be removed once the mask has the size
+   * of the video; absent: the mask is clean.
+   */
   cleanupMaxArea?: number;
 }
 
-/** What decides whose a pixel is that several objects cover. */
+/** Decides which object gets a pixel that several objects cover. */
 export interface PixelClaim {
-  /** Only objects of one group compete; null: with nobody. */
+  /** Objects of the same group compete; null: with no other. */
   group: string | null;
-  /** The tracker's probability on this frame; null where there is none. */
+  /** The tracker's probability on this frame; the highest one gets the pixel. null: not known. */
   prob: number | null;
 }
 
 export interface StepResult {
   /** Objects with at least one pixel, by ascending id. */
   objects: TrackedObject[];
-  /** Objects in the session after this frame, and detections refused because there were too many. */
+  /** Objects in the session after this frame, and new detections beyond the object limit. */
   stats: { tracked: number; dropped: number };
-  /** What is to be left out when the frame is shown, which may be some frames later. */
+  /** Objects to leave out of the output, which may be delayed by the hot start. */
   hiding?: Hiding;
 }
 
-/** Object ids. */
+/** Ids of objects to leave out. */
 export interface Hiding {
-  /** Ended on this frame: they are left out of every frame not yet shown. */
+  /** Objects that end on this frame. They are left out of every frame that has not been emitted. */
   removed: readonly number[];
-  /** Left out of this frame. */
+  /** Objects left out of this frame only. */
   suppressed: readonly number[];
-  /** Not confirmed as of this frame; see `life.maskletConfirmationEnable`. */
+  /** Objects not confirmed as of this frame; see `life.maskletConfirmationEnable`. */
   unconfirmed: readonly number[];
 }

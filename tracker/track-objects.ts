@@ -1,4 +1,4 @@
-/** The tracker's first guess: where every object is on a frame, from memory alone. */
+/** Observes the objects on a frame: tracks them from memory, or takes the mask that is already known. */
 import type { FrameFeatures } from "../detector/graph.js";
 import { type Selection, selectMemories } from "../memory/select.js";
 import type { Masklet } from "./masklet.js";
@@ -9,6 +9,7 @@ import { CERTAIN, type Observation, setMask, storedObservation, trackedObservati
 import type { TrackerParts } from "./parts.js";
 import type { Registry } from "./registry.js";
 
+/** The memories that condition an object on a frame. */
 export function memoriesFor(
   { bank }: Masklet,
   frameIndex: number,
@@ -23,8 +24,10 @@ export function memoriesFor(
 }
 
 /**
- * Everybody on the next frame of a pass. An object that was prompted or born on this frame is what it was said to be; the
- * others are tracked. All are cleaned, and nothing is remembered yet.
+ * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep that mask; the
+ * others are tracked. All masks are cleaned. Changes no memory.
+ * @param isFollowed selects the objects
+ * @returns by ascending id
  */
 export function trackObjects(
   parts: TrackerParts,
@@ -55,7 +58,10 @@ export function sharesBucket(
   return ({ bucket }) => buckets.has(bucket);
 }
 
-/** Everybody on any frame, without moving on to it: what is known of the frame counts, the rest is tracked. */
+/**
+ * Observes all objects on any frame, apart from a pass. Objects with a memory of the frame, also of tracking, keep that
+ * mask; the others are tracked from their nearest memory. Changes no memory.
+ */
 export function observeFrame(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -72,13 +78,13 @@ export function observeFrame(
   );
 }
 
-/** From its nearest memory towards the frame: true when that means going back. */
+/** The direction from an object's nearest memory to the frame; true: backward. */
 export function directionFor({ bank }: Masklet, frameIndex: number): boolean {
   const nearest = bank.nearest(frameIndex);
   return nearest !== undefined && nearest.frameIndex > frameIndex;
 }
 
-/** One sight for each object, by ascending id. */
+/** @param sourceOf the known mask of an object on this frame, or the memories to track it from */
 async function observeAll(
   { model, geometry, policy, registry }: TrackerParts,
   features: FrameFeatures,
@@ -98,14 +104,14 @@ async function observeAll(
       return observation;
     }
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
-    // The graph says the same of an absent object, only more strongly, and memory is to hear it as the model was trained.
-    const isHeard = prediction.score > 0 || policy.associate.identity === "overlap";
-    const mask = isHeard ? prediction.maskLogits : absent(geometry).maskLogits;
+    // The graph's logits for an absent object are far below -10, the value that memory is trained with. SAM 3 keeps them.
+    const keepsLogits = prediction.score > 0 || policy.associate.identity === "overlap";
+    const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
   });
 }
 
-/** An object of which nothing is to be seen. */
+/** The prediction for an object without memories. */
 function absent({ m, D }: Pick<Geometry, "m" | "D">): Prediction {
   return { maskLogits: emptyMask(m), score: -CERTAIN, iou: 0, pointer: new Float32Array(D) };
 }

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
+import { roundToBfloat16 } from "../../memory/bfloat16.js";
 import { openGraphs } from "../../server/engine/graphs.js";
 import { openPack } from "../../server/packs/pack.js";
-import { roundToBfloat16 } from "../../tracker/model.js";
 import { type GraphCase, goldenNames, openGolden } from "./golden.js";
 
 /** Largest error allowed, as a share of the largest value of the tensor. */

@@ -1,9 +1,9 @@
 /**
- * Which detection is which object on this frame.
+ * Associates detections with objects, one to one.
  *
- * First everyone is paired at once, by mask overlap and by motion together: overlap alone swaps look-alikes that cross,
- * because both tracked masks settle on whichever is in front. Then what is left over is offered to lost objects nearby,
- * so that something coming out from behind an obstacle gets its old id back. Only what remains can be new.
+ * The first round assigns all detections at once, by mask overlap and motion together: overlap alone swaps look-alikes
+ * that cross, because both tracked masks settle on the object in front. The second round relinks lost objects with nearby
+ * detections, so that an object that reappears keeps its id. Detections left after both rounds may be new objects.
  */
 import { type MaskBits, type MaskExtent, maskIou } from "../../detector/mask-bits.js";
 import { assignBest } from "../assignment.js";
@@ -18,23 +18,23 @@ import {
   shareKept,
 } from "./motion-model.js";
 
-/** An object, as far as association looks at it. */
+/** An object as association uses it. */
 export interface TrackView {
   conceptKey: number | null;
-  /** The mask that tracking gave on this frame; may be empty. */
+  /** The tracked mask on this frame; may be empty. */
   bits: MaskBits;
-  /** null while nothing is known of where it was. */
+  /** null: no position is known. */
   motion: Motion | null;
-  /** Not seen on the frame before. */
+  /** It had no mask on the previous frame. */
   lost: boolean;
 }
 
-/** A detection, as far as association looks at it. */
-export interface Sighting {
+/** A detection as association uses it. */
+export interface DetectionView {
   concepts: ReadonlySet<number>;
   bits: MaskBits;
   extent: MaskExtent;
-  /** It lies on an object of the user's: only an object that lies there too, and was in sight, may have it. */
+  /** It overlaps an object owned by the user. Only an object with a mask there as well can be associated with it. */
   claimed: boolean;
 }
 
@@ -43,15 +43,15 @@ export interface Match {
   track: number;
   /** Index into the detections. */
   detection: number;
-  /** Overlap of the tracked mask and the detection. */
+  /** IoU of the tracked mask and the detection. */
   maskIou: number;
-  /** Another object might as well be meant: believe the mask, but not the movement. */
+  /** The detection fits another, unassigned object almost as well. Its mask is used, but not to update the motion. */
   contested: boolean;
 }
 
 export interface Association {
   matches: Match[];
-  /** Indices of detections that are nobody's. */
+  /** Indices of the detections without an object. */
   unmatched: number[];
 }
 
@@ -98,14 +98,14 @@ const RELINK_SIZE_RATIO = 3;
 
 export function associate(
   tracks: readonly TrackView[],
-  detections: readonly Sighting[],
+  detections: readonly DetectionView[],
   frameIndex: number,
   rules: AssociationRules,
 ): Association {
   const pairs = tracks.map((track) =>
-    detections.map((detection) => compare(track, detection, frameIndex, rules)),
+    detections.map((detection) => affinityOf(track, detection, frameIndex, rules)),
   );
-  // Squared, so that one good pair outweighs two poor ones.
+  // Squared weights prefer one good pair to two poor ones.
   const first = assignBest(pairs.map((row) => row.map(({ affinity }) => affinity ** 2)));
   const matches: Match[] = [];
   const taken = new Set<number>();
@@ -128,7 +128,7 @@ export function associate(
   const second = assignBest(
     waiting.map((track) =>
       left.map((detection) =>
-        relinkWeight(tracks[track] as TrackView, detections[detection] as Sighting, frameIndex),
+        relinkWeight(tracks[track] as TrackView, detections[detection] as DetectionView, frameIndex),
       ),
     ),
   );
@@ -144,44 +144,45 @@ export function associate(
 
 interface Pair {
   maskIou: number;
-  /** 0 when nothing ties the two together. */
+  /** 0: the two cannot be associated. */
   affinity: number;
 }
 
-function compare(
+function affinityOf(
   track: TrackView,
-  detection: Sighting,
+  detection: DetectionView,
   frameIndex: number,
   { assocIouThresh, sameThingIou }: AssociationRules,
 ): Pair {
   const iou = maskIou(track.bits, detection.bits);
-  // Another concept's detection speaks for an object only when it is plainly the same thing.
-  if (!isOneOf(detection, track) && iou < sameThingIou) return { maskIou: iou, affinity: 0 };
+  // A detection of another concept supports an object only where the two masks are clearly the same object.
+  if (!isOfConcept(detection, track) && iou < sameThingIou) return { maskIou: iou, affinity: 0 };
   const expected = expectedMotion(track, frameIndex);
   const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex) : 0;
   const isTied = iou >= assocIouThresh || moved >= MIN_MOTION_AGREEMENT;
-  // What was just lost settles on look-alikes: only both together are an argument against the user's object.
+  // The track of a lost object often settles on a look-alike, so mask and motion must both agree before another object gets
+  // a detection that overlaps an object owned by the user.
   const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < MIN_MOTION_AGREEMENT);
   if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
   const affinity = expected ? (1 - MOTION_WEIGHT) * iou + MOTION_WEIGHT * moved : iou;
   return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? LOST_HANDICAP : 0)) };
 }
 
-function isOneOf({ concepts }: Sighting, { conceptKey }: TrackView): boolean {
+function isOfConcept({ concepts }: DetectionView, { conceptKey }: TrackView): boolean {
   return conceptKey !== null && concepts.has(conceptKey);
 }
 
-/** A lost object may also show a part of itself first. */
+/** Motion agreement; for a lost object also as a part of it that reappears first. */
 function agreementOf(motion: Motion, lost: boolean, extent: MaskExtent, frameIndex: number): number {
   const moved = motionAgreement(motion, extent, frameIndex);
   if (!lost) return moved;
   return Math.max(moved, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex));
 }
 
-/** A part says less than the whole. */
+/** A part is weaker evidence than the whole object. */
 const EMERGENCE_WEIGHT = 0.7;
 
-/** The motion while it still says something. */
+/** The motion of an object that was observed recently enough, otherwise null. */
 function expectedMotion({ motion }: TrackView, frameIndex: number): Motion | null {
   return motion && framesUnseen(motion, frameIndex) <= RELINK_FRAMES ? motion : null;
 }
@@ -194,15 +195,15 @@ function isRival(winner: Pair, rival: Pair): boolean {
   return rival.affinity > 0 && winner.affinity - rival.affinity < CLEAR_LEAD;
 }
 
-/** 0 when the detection cannot be the lost object come back, otherwise the closer the larger. */
-function relinkWeight(track: TrackView, detection: Sighting, frameIndex: number): number {
+/** 0: the detection cannot be the lost object. Otherwise larger for shorter distances from the predicted position. */
+function relinkWeight(track: TrackView, detection: DetectionView, frameIndex: number): number {
   const motion = expectedMotion(track, frameIndex);
-  if (!track.lost || !motion || detection.claimed || !isOneOf(detection, track)) return 0;
+  if (!track.lost || !motion || detection.claimed || !isOfConcept(detection, track)) return 0;
   const own = extentSize(detection.extent);
   if (shareKept(motion.size, own) < 1 / RELINK_SIZE_RATIO) return 0;
   const [cx, cy, width, height] = predict(motion, frameIndex);
   const [x, y] = detection.extent.centre;
-  // A sliver may be the edge of what comes out from behind something, but then it is close by.
+  // A small detection may be the edge of the object as it reappears, but then it is close to the predicted position.
   const share = 0.5 + 0.5 * shareKept(own, motion.size);
   const limit = RELINK_SIZES * share * Math.max(Math.hypot(width, height), Math.hypot(...own));
   return Math.max(0, 1 - Math.hypot(x - cx, y - cy) / limit);

@@ -11,7 +11,7 @@ import type { StepResult } from "../report.js";
 import { directionFor, memoriesFor, observeFrame } from "../track-objects.js";
 import { startMotion } from "./motion-model.js";
 import { report } from "./report.js";
-import { resolveOverlaps } from "./separation.js";
+import { resolveOverlaps } from "./suppression.js";
 
 export async function clickGuided(
   parts: TrackerParts,

@@ -1,7 +1,9 @@
 /**
- * Look-alikes that touch become a knot: while they cover each other nobody can say for sure which mask is whose, and a
- * single frame's decision is a guess. So each keeps an anchor, its motion from before they touched, and when they come
- * apart again the anchors decide who is who. That may swap them: what one was taken for is then the other.
+ * Crossings of look-alikes: objects of one concept that touch.
+ *
+ * While masks cut each other, a single frame cannot decide which mask belongs to which object. Each object of a crossing
+ * therefore keeps an anchor, its motion from before the contact. Once the objects have come apart, the anchors decide the
+ * identities, which may swap the masks of two objects.
  */
 import { type BoxCxcywh, xyxyToCxcywh } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
@@ -12,24 +14,24 @@ import { COAST_FRAMES, framesUnseen, inContact, type Motion, predict } from "./m
 export interface Crossing {
   /** By object id. */
   anchors: ReadonlyMap<number, Motion>;
-  /** The frame on which it was tied. */
+  /** The frame of the first contact. */
   since: number;
-  /** Someone was hidden, lost or contested since it was tied: only then is a swap possible. */
+  /** An object was hidden, lost or contested since the first contact. Only then are swaps considered. */
   uncertain: boolean;
 }
 
-/** An object on this frame, as far as knots look at it. */
+/** An object on this frame as crossings use it. */
 export interface Participant {
   id: number;
-  /** Frames it has been followed for. */
+  /** Frames since it was created. */
   age: number;
-  /** Only objects of one group look alike. */
+  /** Only objects of the same group are look-alikes. */
   group: number | null;
-  /** Before this frame. */
+  /** As of the previous frame. */
   motion: Motion | null;
-  /** Where its mask is now; null while it has none. */
+  /** The extent of its mask; null: the mask is empty. */
   extent: MaskExtent | null;
-  /** Its mask might be another object's. */
+  /** Its mask may belong to another object. */
   unsure: boolean;
 }
 
@@ -47,16 +49,17 @@ const APPEARANCE_WEIGHT = 1;
 
 export interface CrossingResolution {
   crossings: Crossing[];
-  /** For each object that is someone else after all: the object whose mask on this frame is really its own. */
+  /** For each object with a wrong mask on this frame: the object that has its mask. */
   swaps: Map<number, number>;
-  /** Anchors of the objects in `swaps`: their motion goes on from there. */
+  /** Anchors of the objects in `swaps`, from which their motion continues. */
   anchors: Map<number, Motion>;
-  /** Objects born within a knot that turned out to be somebody who was in it before. */
+  /** Objects created during a crossing that are duplicates of an object that was in it before. */
   ghosts: number[];
 }
 
 /**
- * @param looksLike how much the mask that object `seen` has now looks like object `id` used to, -1..1
+ * Adds this frame to the crossings and resolves those whose objects have come apart.
+ * @param looksLike similarity, -1..1, of the current appearance of object `seen` to the first appearance of object `id`
  */
 export function resolveCrossings(
   crossings: readonly Crossing[],
@@ -79,7 +82,7 @@ export function resolveCrossings(
     if (fresh.length < 2) continue;
     const inside = touching.filter(([a, b]) => crossing.anchors.has(a.id) && crossing.anchors.has(b.id));
     const current = { ...crossing, anchors: new Map(fresh), uncertain };
-    // Someone hidden may still be behind someone seen; that is no reason to wait, only to stay alert.
+    // A hidden object may still be behind a visible one. The crossing can be resolved, but it continues.
     const apart = inside.every(([a, b]) => a.extent === null || b.extent === null);
     const resolved =
       uncertain && apart ? resolve(current, byId, frameIndex, looksLike) : new Map<number, number>();
@@ -109,30 +112,30 @@ function touchingPairs(
   return pairs;
 }
 
-/** Where it is, or for a short while where it should be. */
+/** The box of the mask, or for a short time after the last observation the predicted box. */
 function placeOf({ extent, motion }: Participant, frameIndex: number): BoxCxcywh | null {
   if (extent) return xyxyToCxcywh(extent.box);
   if (!motion || framesUnseen(motion, frameIndex) > CONTEST_FRAMES) return null;
   return predict(motion, frameIndex);
 }
 
-/** The knots after everyone who touches has joined; whoever is new to one brings the motion it arrived with. */
+/** Adds touching pairs to the crossings and joins crossings that share objects. New members bring their current motion. */
 function joinCrossings(
   crossings: readonly Crossing[],
   touching: readonly [Participant, Participant][],
   byId: ReadonlyMap<number, Participant>,
   frameIndex: number,
 ): Crossing[] {
-  let tied = [...crossings];
+  let current = [...crossings];
   for (const pair of touching) {
-    const joined = tied.filter(({ anchors }) => pair.some(({ id }) => anchors.has(id)));
+    const joined = current.filter(({ anchors }) => pair.some(({ id }) => anchors.has(id)));
     const anchors = new Map(joined.flatMap((crossing) => [...crossing.anchors]));
     for (const { id } of pair) {
       const motion = byId.get(id)?.motion;
       if (!anchors.has(id) && motion) anchors.set(id, motion);
     }
-    tied = [
-      ...tied.filter((crossing) => !joined.includes(crossing)),
+    current = [
+      ...current.filter((crossing) => !joined.includes(crossing)),
       {
         anchors,
         since: joined[0]?.since ?? frameIndex,
@@ -140,10 +143,13 @@ function joinCrossings(
       },
     ];
   }
-  return tied;
+  return current;
 }
 
-/** Who is who, now that they are apart: the pairing that fits the anchors best, if it is clearly better than the present one. */
+/**
+ * The assignment of masks to objects that fits the anchors best, if it fits clearly better than the current one.
+ * @returns the object whose mask belongs to each swapped object
+ */
 function resolve(
   crossing: Crossing,
   byId: ReadonlyMap<number, Participant>,
@@ -152,7 +158,7 @@ function resolve(
 ): Map<number, number> {
   const ids = [...crossing.anchors.keys()];
   const seen = ids.filter((id) => byId.get(id)?.extent);
-  // A constant keeps every fit positive, so that everyone seen is given to somebody.
+  // FAR keeps every fit positive, so that every visible mask is assigned.
   const fit = ids.map((id) =>
     seen.map((other) => {
       const anchor = crossing.anchors.get(id) as Motion;
@@ -177,13 +183,13 @@ function resolve(
   return swaps;
 }
 
-/** Born after the knot was tied, perhaps because somebody in it was not recognised. */
+/** Whether an object was created after the first contact, perhaps as a duplicate of an object in the crossing. */
 function isNewcomer({ since }: Crossing, participant: Participant | undefined, frameIndex: number): boolean {
   return participant !== undefined && participant.age < Math.abs(frameIndex - since);
 }
 
-/** Handicap of such an object, in sizes. */
+/** Handicap of such an object, in object sizes. */
 const LATE = 1;
 
-/** More sizes than anything moves within a knot. */
+/** Larger than any distance within a crossing, in object sizes. */
 const FAR = 20;

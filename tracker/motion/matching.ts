@@ -1,4 +1,4 @@
-/** Detections are handed to the objects they belong to; what nobody owns may be a new object. */
+/** Associates the frame's detections with the observations, and creates objects for those that are new. */
 import type { Detection } from "../../detector/detect.js";
 import { maskIou } from "../../detector/mask-bits.js";
 import { cleanMask } from "../masks/clean.js";
@@ -9,8 +9,9 @@ import { startMotion } from "./motion-model.js";
 import { findNewObjects } from "./new-objects.js";
 
 /**
- * Gives the sights their detections, and with them their masks; returns the detections that are nobody's. Removed objects
- * only get what nobody else is, so that removing one of two ids on the same thing leaves the other one alone.
+ * Sets the detection of each observation, and its mask where tracking and detection disagree. Objects that the user
+ * removed come last: where two ids were on one object and one of them was removed, the other keeps the detection.
+ * @returns the detections without an object
  */
 export function matchDetections(
   parts: TrackerParts,
@@ -21,14 +22,14 @@ export function matchDetections(
   const open = observations.filter(({ masklet }) => !masklet.owned);
   const kept = open.filter(({ masklet }) => !masklet.excluded);
   const removed = open.filter(({ masklet }) => masklet.excluded);
-  const leftover = handOut(parts, frameIndex, kept, detections, observations);
-  return handOut(parts, frameIndex, removed, leftover, observations);
+  const unmatched = assignDetections(parts, frameIndex, kept, detections, observations);
+  return assignDetections(parts, frameIndex, removed, unmatched, observations);
 }
 
-function handOut(
+function assignDetections(
   { policy, geometry }: TrackerParts,
   frameIndex: number,
-  takers: readonly Observation[],
+  candidates: readonly Observation[],
   detections: readonly Detection[],
   observations: readonly Observation[],
 ): Detection[] {
@@ -38,7 +39,7 @@ function handOut(
       (observation) => observation.masklet.owned && maskIou(bits, observation.bits) >= trkAssocIouThresh,
     );
   const { matches, unmatched } = associate(
-    takers.map(({ masklet, bits }) => ({
+    candidates.map(({ masklet, bits }) => ({
       conceptKey: masklet.conceptKey,
       bits,
       motion: masklet.motion,
@@ -49,7 +50,7 @@ function handOut(
     { assocIouThresh: policy.associate.assocIouThresh, sameThingIou: policy.detect.sameThingIou },
   );
   for (const { track, detection: index, maskIou: agreement, contested } of matches) {
-    const observation = takers[track] as Observation;
+    const observation = candidates[track] as Observation;
     const detection = detections[index] as Detection;
     const isWrong = agreement < trkAssocIouThresh;
     Object.assign(observation, { detection, agreement, contested, replaced: isWrong });
@@ -69,9 +70,9 @@ function isInstance({ concepts }: Detection, conceptKey: number | null): boolean
 }
 
 /**
- * Makes objects of the detections that lie on nothing known.
- * @param prompted the user asked for them on this very frame: the bar is lower, and they are shown at once
- * @returns the new objects, and how many there was no room for
+ * Creates objects for the detections that do not lie on an object.
+ * @param prompted the concept was prompted on this frame: the score threshold is lower, and new objects are shown at once
+ * @returns the new objects, and the number of detections beyond the object limit
  */
 export function createObjects(
   { policy, geometry, registry }: TrackerParts,

@@ -1,21 +1,21 @@
 /**
- * Where an object should be on this frame, from where it was seen: a constant-velocity filter over centre and size.
+ * Predicts where an object is on a frame: a constant-velocity filter over centre and size.
  *
- * Its purpose is telling look-alikes apart while they cross. There masks cut each other, so what is measured then moves
- * wrongly; the filter is therefore fed only measurements that can be trusted, and extrapolates over the others.
+ * The filter separates look-alikes while they cross. Masks of crossing objects cut each other, which shifts their centres,
+ * so the filter is updated with reliable measurements only and extrapolates over the others.
  */
 import { type BoxCxcywh, boxArea, boxIntersection, cxcywhToXyxy } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
 
 export interface Motion {
-  /** Relative to the frame, as of `frameIndex`. */
+  /** Relative to the frame, 0..1, on `frameIndex`. */
   centre: readonly [x: number, y: number];
   size: readonly [width: number, height: number];
-  /** Per frame in the direction of travel. */
+  /** Per frame in the direction of the pass. */
   velocity: readonly [x: number, y: number];
-  /** The last frame that was believed. */
+  /** The frame of the last measurement that was used. */
   frameIndex: number;
-  /** Measurements taken so far: the first ones set the velocity faster. */
+  /** Number of measurements so far. The first ones change the velocity more. */
   measured: number;
 }
 
@@ -54,12 +54,12 @@ export function extentSize({ box: [x0, y0, x1, y1] }: MaskExtent): [width: numbe
   return [x1 - x0, y1 - y0];
 }
 
-/** Frames since the last belief. */
+/** Frames since the last measurement that was used. */
 export function framesUnseen(motion: Motion, frameIndex: number): number {
   return Math.abs(frameIndex - motion.frameIndex);
 }
 
-/** Where the object should be; after {@link COAST_FRAMES} of extrapolation it is taken to have stopped. */
+/** The predicted box. After {@link COAST_FRAMES} of extrapolation the object counts as stopped. */
 export function predict(motion: Motion, frameIndex: number): BoxCxcywh {
   const steps = Math.min(framesUnseen(motion, frameIndex), COAST_FRAMES);
   const [cx, cy] = motion.centre;
@@ -67,15 +67,15 @@ export function predict(motion: Motion, frameIndex: number): BoxCxcywh {
   return [cx + vx * steps, cy + vy * steps, ...motion.size];
 }
 
-/** The smaller of the two widths over the larger, times the same of the heights: 1 for equal sizes. */
+/** The smaller width divided by the larger one, times the same ratio of the heights; 1 for equal sizes. */
 export function sizeAgreement(a: readonly [number, number], b: readonly [number, number]): number {
   const ratio = (p: number, q: number) => Math.min(p, q) / Math.max(p, q, 1e-6);
   return ratio(a[0], b[0]) * ratio(a[1], b[1]);
 }
 
 /**
- * How well a mask fits where an object should be, 0..1: 1 on the spot, 0 from one size away. The search radius grows
- * with every unseen frame and is wider while the velocity is still unknown.
+ * Agreement of a mask with the predicted box, 0..1: 1 at the predicted position, 0 from a distance of one object size. The
+ * search radius grows with every unseen frame and is wider while the velocity is not settled.
  */
 export function motionAgreement(motion: Motion, extent: MaskExtent, frameIndex: number): number {
   const [cx, cy, width, height] = predict(motion, frameIndex);
@@ -89,8 +89,8 @@ export function motionAgreement(motion: Motion, extent: MaskExtent, frameIndex: 
 }
 
 /**
- * How well a mask fits as a part of an object that is coming out from behind something: the share of its box that lies
- * where the object should be. 0 for masks larger than the object.
+ * Agreement of a mask with a part of an object that reappears from behind an occluder, 0..1: the share of the mask's box
+ * inside the predicted box. 0 for masks larger than the object.
  */
 export function emergenceAgreement(motion: Motion, extent: MaskExtent, frameIndex: number): number {
   const [cx, cy, width, height] = predict(motion, frameIndex);
@@ -101,10 +101,10 @@ export function emergenceAgreement(motion: Motion, extent: MaskExtent, frameInde
   return boxIntersection(extent.box, expected) / Math.max(boxArea(extent.box), 1e-9);
 }
 
-/** How much a measurement says: `whole` masks, masks that may be `cut` by another object, masks that say `nothing`. */
+/** Quality of a measurement: `whole` masks, masks that another object may `cut`, and masks that count for `nothing`. */
 export type Evidence = "whole" | "cut" | "nothing";
 
-/** The motion after seeing the object on a frame. */
+/** Updates the motion with the extent of the object's mask on a frame. */
 export function observe(motion: Motion, extent: MaskExtent, frameIndex: number, evidence: Evidence): Motion {
   const steps = framesUnseen(motion, frameIndex);
   if (steps > COAST_FRAMES) return startMotion(extent, frameIndex);
@@ -116,12 +116,12 @@ export function observe(motion: Motion, extent: MaskExtent, frameIndex: number, 
   const [px, py] = predict(motion, frameIndex);
   const ex = extent.centre[0] - px;
   const ey = extent.centre[1] - py;
-  // A mask that grows beside another object is either coming out from behind it or spilling over it.
+  // A mask that grows beside another object either reappears from behind it or spills over it.
   const pull = evidence === "cut" && grown ? 0 : POSITION_GAIN;
   const settled = evidence === "cut" ? CONTACT_VELOCITY_GAIN : VELOCITY_GAIN;
-  // A mask that loses or gains a part moves its centre without moving: the velocity stays.
+  // The centre of a mask that loses or gains a part shifts without motion. The velocity does not change.
   const turn = shrunk || grown ? 0 : Math.max(settled, 1 / motion.measured) / steps;
-  // Being hidden only ever shrinks a mask, so growth is believed sooner, and shrinking not at all while touched.
+  // Occlusion only shrinks masks: growth applies faster, and shrinking does not apply during contact.
   const shrinkGain = evidence === "cut" ? 0 : SIZE_GAIN;
   const mix = (from: number, to: number) =>
     from + (to - from) * (to > from ? Math.sqrt(SIZE_GAIN) : shrinkGain);
@@ -134,12 +134,12 @@ export function observe(motion: Motion, extent: MaskExtent, frameIndex: number, 
   };
 }
 
-/** How much of the size `whole` is left in `part`: 1 when it is no smaller in either direction. */
+/** The share of the size `whole` that remains in `part`; 1 when neither side is smaller. */
 export function shareKept(part: readonly [number, number], whole: readonly [number, number]): number {
   return Math.min(1, part[0] / Math.max(whole[0], 1e-6)) * Math.min(1, part[1] / Math.max(whole[1], 1e-6));
 }
 
-/** Whether two objects' predicted boxes meet, grown by a tenth, so that their masks may cut each other. */
+/** Whether two boxes, grown by a tenth, overlap, so that the masks inside may cut each other. */
 export function inContact(a: BoxCxcywh, b: BoxCxcywh): boolean {
   const grown = ([cx, cy, w, h]: BoxCxcywh) => cxcywhToXyxy([cx, cy, w * 1.1, h * 1.1]);
   return boxIntersection(grown(a), grown(b)) > 0;

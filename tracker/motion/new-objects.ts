@@ -1,17 +1,17 @@
-/** Which of the detections that belong to nobody are new objects. */
+/** Selects the unassociated detections that are new objects. */
 import type { Detection } from "../../detector/detect.js";
 import { maskIou } from "../../detector/mask-bits.js";
 import { isVisible, type Observation } from "../observation.js";
 import type { TrackerPolicy } from "../policy.js";
 
 export interface BirthRules {
-  /** Score needed. */
+  /** Lowest score of a new object. */
   minScore: number;
   associate: Pick<TrackerPolicy["associate"], "assocIouThresh" | "trkAssocIouThresh">;
   sameThingIou: number;
 }
 
-/** Detections that do not lie on anything known; best first. */
+/** @returns the detections with enough score that do not lie on an object, in their order */
 export function findNewObjects(
   detections: readonly Detection[],
   observations: readonly Observation[],

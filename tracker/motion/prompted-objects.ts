@@ -6,7 +6,7 @@ import { createObjects } from "./matching.js";
 import { redraw } from "./redraw.js";
 import { rememberFrame } from "./remember.js";
 import { report } from "./report.js";
-import { resolveOverlaps } from "./separation.js";
+import { resolveOverlaps } from "./suppression.js";
 
 export async function createPromptedMotion(
   parts: TrackerParts,

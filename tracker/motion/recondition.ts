@@ -1,25 +1,25 @@
-/** When a detection corrects a track for good: its mask becomes a conditioning memory. */
+/** Corrects tracks with confident detections, whose masks become conditioning memories. */
 import { cleanMask } from "../masks/clean.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
-import { touchesAnother } from "./separation.js";
+import { touchesAnother } from "./update-motion.js";
 
 /** Frames between corrections of tracks that disagree with their detections. Higher: fewer corrections. Lower: quicker ones. */
 const PAUSE_FRAMES = 8;
 
 export interface Agreement {
   frameIndex: number;
-  /** The frame of the last correction, or of the birth. */
+  /** The frame of the last correction, or on which the object was created. */
   lastFrame: number;
   detectionScore: number;
-  /** Overlap of the tracked mask and the detection. */
+  /** IoU of the tracked mask and the detection. */
   maskIou: number;
 }
 
 /**
- * Periodically, when a confident detection confirms the track (SAM 3), so that memory keeps up with how the object looks;
- * and when it contradicts the track, so that the track does not go wrong the same way again.
+ * Whether a confident detection corrects a track: periodically where the two agree, as in SAM 3, so that memory follows
+ * changes of appearance; and where they disagree, so that the error does not persist.
  */
 export function shouldRecondition(
   { frameIndex, lastFrame, detectionScore, maskIou }: Agreement,
@@ -37,8 +37,9 @@ export function shouldRecondition(
 }
 
 /**
- * Gives sights that are to be remembered as corrections the detection's mask, and returns them. Beside another object a
- * detection may be cut: not then.
+ * Replaces the masks of the tracks to correct with those of their detections. Objects that touch another one are not
+ * corrected, because the other one may cut their detection.
+ * @returns the corrected observations
  */
 export function recondition(
   parts: TrackerParts,

@@ -1,4 +1,4 @@
-/** Outlines of what was detected: a detector's mask is coarse, the decoder that answers clicks follows edges. */
+/** Refines masks of the detector, which are coarse, with the mask decoder. */
 import type { FrameFeatures } from "../../detector/graph.js";
 import { maskBits, maskExtent, maskIou } from "../../detector/mask-bits.js";
 import { boxPrompt } from "../click-prompt.js";
@@ -6,7 +6,7 @@ import { cleanMask } from "../masks/clean.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 
-/** Has masks that came from the detector drawn again from the box around them and from themselves, unless another thing results. */
+/** Decodes each mask again, prompted with the mask and its box. Keeps the result where it overlaps the mask enough. */
 export async function redraw(
   { policy, model, capabilities, geometry }: TrackerParts,
   levels: FrameFeatures,

@@ -1,4 +1,4 @@
-/** The end of a frame: what was seen becomes memory. */
+/** Adds a frame to the memory of the observed objects. */
 import type { FrameFeatures } from "../../detector/graph.js";
 import type { MemoryEntry } from "../../memory/bank.js";
 import type { Model } from "../model.js";
@@ -6,8 +6,8 @@ import { CERTAIN, isVisible, type Observation } from "../observation.js";
 import type { TrackerPolicy } from "../policy.js";
 
 /**
- * Remembers a frame for every sight that deserves it, with one call of `seed` and one of `remember` for all of them.
- * Masks are remembered as they were edited, which is why this comes last.
+ * Stores the edited masks of all observations that are reliable enough, with one call of `seed` and one of `remember`.
+ * Observations with a stored memory keep it.
  */
 export async function rememberFrame(
   model: Pick<Model, "seed" | "remember">,
@@ -49,12 +49,12 @@ export async function rememberFrame(
 
 function isMemorable(observation: Observation, { memory }: Pick<TrackerPolicy, "memory">): boolean {
   if (observation.kind !== "recent") return true;
-  // Whose frame this was is unclear: better no memory than another object's.
+  // The mask may belong to another object.
   if (observation.contested) return false;
   return isVisible(observation) || memory.seenWithin === null;
 }
 
-/** A pointer of another mask would describe the wrong thing, and an absent object's pointer describes nothing. */
+/** Whether the prediction's pointer does not describe the mask: the mask was replaced, or the object was predicted absent. */
 function needsOwnPointer({ prediction, kind, detection, replaced }: Observation): boolean {
   if (prediction === null || kind !== "recent" || replaced) return true;
   return detection !== null && prediction.score <= 0;

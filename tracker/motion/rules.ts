@@ -9,12 +9,14 @@ import { isVisible, type Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { StepFrame, StepRules } from "../step.js";
 import { enterPass } from "./enter-pass.js";
+import { separateLookAlikes } from "./look-alikes.js";
 import { createObjects, matchDetections } from "./matching.js";
 import { recondition } from "./recondition.js";
 import { redraw } from "./redraw.js";
 import { rememberFrame } from "./remember.js";
 import { report } from "./report.js";
-import { resolveOverlaps, separateLookAlikes, updateMotion } from "./separation.js";
+import { resolveOverlaps } from "./suppression.js";
+import { updateMotion } from "./update-motion.js";
 
 export interface MotionAssociation {
   /** The tracked objects and the new ones. */

@@ -1,24 +1,27 @@
-/** What happens when several objects claim the same pixels. */
+/** Resolves masks that claim the same pixels. */
 import { coveredBy, type MaskBits, maskBits, maskIou } from "../../detector/mask-bits.js";
+import { emptyMask } from "../masks/mask.js";
+import { type Observation, setMask } from "../observation.js";
+import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 
-/** An object's claim on a frame. */
+/** The claim of one object to its pixels on a frame. */
 export interface Claim {
   objectId: number;
-  /** Objects compete within a group: a concept's objects, or those made by the user. */
+  /** Objects of the same group compete: those of one concept, or (null) those made by the user. */
   group: number | null;
   /** float32 [m, m]; not changed */
   maskLogits: Float32Array;
   bits: MaskBits;
-  /** A detection or the user stands behind this mask, not the tracker alone. */
+  /** A detection or a prompt supports this mask. */
   supported: boolean;
-  /** Made by the user. */
+  /** The user made or corrected the object. */
   owned: boolean;
-  /** It was in sight on the frame before. */
+  /** It had a mask on the previous frame. */
   seen: boolean;
   /** The frame on which it was hidden last; null if never. */
   hiddenFrame: number | null;
-  /** Frames it has been followed for. */
+  /** Frames since it was created. */
   age: number;
 }
 
@@ -34,34 +37,37 @@ const DUPLICATE_COVERED = 0.8;
 const MIN_KEPT = 0.3;
 
 /**
- * Objects that follow what another object already is: when something passes behind a look-alike, its track settles on the
- * one in front. The one with less behind it is taken to be hidden.
- * @returns ids of the hidden objects; never one of the user's, and never one that a detection stands behind
+ * Finds objects whose track has settled on another object: when an object passes behind a look-alike, its tracked mask
+ * moves to the one in front. Of two such objects the one with less support counts as hidden.
+ * @returns ids of the hidden objects; never owned or supported ones
  */
 export function findHidden(claims: readonly Claim[], rules: OverlapRules): Set<number> {
   const hidden = new Set<number>();
   for (const claim of claims) {
     if (claim.owned || claim.supported || claim.bits.area === 0) continue;
-    const doubled = claims.some(
+    const isDuplicate = claims.some(
       (other) =>
         other !== claim &&
         !hidden.has(other.objectId) &&
         (other.owned || other.group === claim.group) &&
-        follows(claim, other, rules) &&
+        coincides(claim, other, rules) &&
         outranks(other, claim),
     );
-    if (doubled) hidden.add(claim.objectId);
+    if (isDuplicate) hidden.add(claim.objectId);
   }
   return hidden;
 }
 
-function follows(claim: Claim, other: Claim, rules: OverlapRules): boolean {
+function coincides(claim: Claim, other: Claim, rules: OverlapRules): boolean {
   if (maskIou(claim.bits, other.bits) >= rules.suppressOverlappingBasedOnRecentOcclusionThreshold)
     return true;
   return (other.supported || other.owned) && coveredBy(claim.bits, other.bits) >= DUPLICATE_COVERED;
 }
 
-/** Whoever was just hidden stays so; SAM 3: of two, whoever was hidden more recently is hidden again; then the younger. */
+/**
+ * Whether `a` keeps its mask rather than `b`. An object without a mask on the previous frame loses. As in SAM 3, of two
+ * objects that were hidden before, the one hidden more recently loses. Otherwise the younger one loses.
+ */
 function outranks(a: Claim, b: Claim): boolean {
   if (a.owned !== b.owned) return a.owned;
   if (a.supported !== b.supported) return a.supported;
@@ -72,14 +78,13 @@ function outranks(a: Claim, b: Claim): boolean {
   return a.age === b.age ? a.objectId < b.objectId : a.age > b.age;
 }
 
-/** Below any threshold anyone uses, and SAM 3's own value. */
+/** Logit of pixels that another object owns; the value that SAM 3 uses. */
 const TAKEN = -10;
 
 /**
- * Gives every pixel to one object of its group: a mask with something behind it comes before one without, then the higher
- * logit wins.
- * @returns the masks in the order of the claims; untouched ones are the same arrays, and an unsupported mask that keeps
- * less than `minKept` of its pixels is emptied
+ * Assigns each pixel to one object of a group: to the supported one, and among equals to the one with the higher logit.
+ * Empties unsupported masks that keep less than {@link MIN_KEPT} of their pixels.
+ * @returns the masks in the order of the claims; unchanged masks are the same arrays
  */
 export function separate(
   claims: readonly Claim[],
@@ -115,14 +120,40 @@ function separatePair(claims: readonly Claim[], masks: Float32Array[], first: nu
   for (let word = 0; word < words.length; word++) {
     if (((words[word] as number) & (b.bits.words[word] as number)) === 0) continue;
     for (let pixel = word * 32; pixel < Math.min(word * 32 + 32, a.maskLogits.length); pixel++) {
-      const ours = (masks[first] as Float32Array)[pixel] as number;
-      const theirs = (masks[second] as Float32Array)[pixel] as number;
-      if (ours <= 0 || theirs <= 0) continue;
-      const firstWins = a.supported === b.supported ? ours >= theirs : a.supported;
+      const firstLogit = (masks[first] as Float32Array)[pixel] as number;
+      const secondLogit = (masks[second] as Float32Array)[pixel] as number;
+      if (firstLogit <= 0 || secondLogit <= 0) continue;
+      const firstWins = a.supported === b.supported ? firstLogit >= secondLogit : a.supported;
       const loser = firstWins ? second : first;
       if (masks[loser] === (claims[loser] as Claim).maskLogits)
         masks[loser] = (masks[loser] as Float32Array).slice();
       (masks[loser] as Float32Array)[pixel] = TAKEN;
     }
   }
+}
+
+/** Empties the masks of hidden objects, then assigns contested pixels. Objects that the user removed do not take part. */
+export function resolveOverlaps({ policy, geometry }: TrackerParts, all: readonly Observation[]): void {
+  const observations = all.filter(({ masklet }) => !masklet.excluded);
+  const hidden = findHidden(observations.map(toClaim), policy.overlap);
+  const empty = emptyMask(geometry.m);
+  for (const observation of observations) if (hidden.has(observation.masklet.id)) setMask(observation, empty);
+  const masks = separate(observations.map(toClaim), policy.overlap);
+  observations.forEach((observation, index) => {
+    setMask(observation, masks[index] as Float32Array);
+  });
+}
+
+function toClaim({ masklet, stored, detection, maskLogits, bits }: Observation): Claim {
+  return {
+    objectId: masklet.id,
+    group: masklet.conceptKey,
+    maskLogits,
+    bits,
+    supported: stored !== null || detection !== null,
+    owned: masklet.owned,
+    seen: masklet.state === "seen",
+    hiddenFrame: masklet.hiddenFrame,
+    age: masklet.age,
+  };
 }

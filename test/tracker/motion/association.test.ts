@@ -3,8 +3,8 @@ import { maskBits, maskExtent } from "../../../detector/mask-bits.js";
 import {
   associate,
   CONTEST_FRAMES,
+  type DetectionView,
   RELINK_FRAMES,
-  type Sighting,
   type TrackView,
 } from "../../../tracker/motion/association.js";
 import { observe, startMotion } from "../../../tracker/motion/motion-model.js";
@@ -47,11 +47,11 @@ function track(
   return { conceptKey: concept, bits: maskBits(mask), motion, lost: seen < FRAME - 1 };
 }
 
-function sighting(mask: Float32Array, concept = 0, claimed = false): Sighting {
+function sighting(mask: Float32Array, concept = 0, claimed = false): DetectionView {
   return { concepts: new Set([concept]), bits: maskBits(mask), extent: extentOf(mask), claimed };
 }
 
-function pairs(tracks: TrackView[], sightings: Sighting[]) {
+function pairs(tracks: TrackView[], sightings: DetectionView[]) {
   const { matches, unmatched } = associate(tracks, sightings, FRAME, rules);
   return { pairs: matches.map(({ track, detection }) => [track, detection]).sort(), unmatched };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type FrameFeatures, float32, int32, type RunGraph, type Tensor } from "../../detector/graph.js";
 import type { MemoryEntry } from "../../memory/bank.js";
 import type { BankRules } from "../../memory/select.js";
-import { createModel } from "../../tracker/model.js";
+import { createModel } from "../../tracker/graph-model.js";
 
 const geometry = { S: 4, D: 2, Dm: 3, T: 2, m: 2 };
 const bank: BankRules = {
