@@ -1,34 +1,37 @@
 /**
- * What an error ends. `request`: only the request that caused it. `session`: the session is gone, the socket goes on.
- * `connection`: the socket closes.
+ * What an error ends. `request`: only the request that caused it. `session`: the session; the connection stays open.
+ * `connection`: the connection.
  */
 export type ErrorScope = "request" | "session" | "connection";
 
 export interface ErrorFacts {
   scope: ErrorScope;
-  /** True when the same request may succeed later, unchanged (after starting the session anew when scope is session). */
+  /**
+   * True when the same request may succeed later, unchanged. With scope `session` the session has to be started again
+   * first.
+   */
   retryable: boolean;
   meaning: string;
 }
 
-/** Every error a client can meet. Codes never change their meaning; new ones may be added. */
+/** Every error code of the protocol. A code never changes its meaning; new codes may be added. */
 export const ERRORS = {
   malformed_json: {
     scope: "request",
     retryable: false,
-    meaning: "The message is not one JSON object. The answer's `request_id` is null.",
+    meaning: "The message is not a JSON object. `request_id` is null.",
   },
   binary_not_expected: {
     scope: "request",
     retryable: false,
-    meaning: "A binary message came; requests are text. The answer's `request_id` is null.",
+    meaning: "The message is binary; requests are text. `request_id` is null.",
   },
-  unknown_type: { scope: "request", retryable: false, meaning: "`type` names no request." },
+  unknown_type: { scope: "request", retryable: false, meaning: "`type` is not the name of a request." },
   missing_field: { scope: "request", retryable: false, meaning: "A required field is absent." },
   unknown_field: {
     scope: "request",
     retryable: false,
-    meaning: "A field that this request does not have; often a typing mistake.",
+    meaning: "The request has no such field; often a misspelt name.",
   },
   invalid_field: {
     scope: "request",
@@ -38,66 +41,84 @@ export const ERRORS = {
   session_not_found: {
     scope: "session",
     retryable: false,
-    meaning: "No such session: never started, closed, expired, or another connection's.",
+    meaning: "This connection has no such session: it was never started, was closed, or has expired.",
   },
   session_exists: {
     scope: "request",
     retryable: false,
-    meaning: "`start_session` chose an id that this connection uses already.",
+    meaning: "`start_session` has the id of an open session of this connection.",
   },
   session_limit: {
     scope: "request",
     retryable: true,
-    meaning: "This connection or the server has as many sessions as it may.",
+    meaning: "This connection or the server has reached its maximum number of sessions.",
   },
-  object_not_found: { scope: "request", retryable: false, meaning: "The session has no object of that id." },
-  object_limit: { scope: "request", retryable: false, meaning: "The session has as many objects as it may." },
+  object_not_found: {
+    scope: "request",
+    retryable: false,
+    meaning: "The session has no object with this id.",
+  },
+  object_limit: {
+    scope: "request",
+    retryable: false,
+    meaning: "The session has reached its maximum number of objects.",
+  },
   frame_out_of_range: {
     scope: "request",
     retryable: false,
-    meaning: "A frame index is not below the session's `num_frames`.",
+    meaning: "A frame index is not below `num_frames` of the session.",
   },
   nothing_prompted: {
     scope: "request",
     retryable: false,
-    meaning: "Propagation needs a prompt first.",
+    meaning:
+      "Nothing was prompted yet. Under presets with SAM 3's rule, also: this frame was not visited by a prompt or a propagation.",
   },
   propagation_in_progress: {
     scope: "request",
     retryable: true,
-    meaning: "One propagation at a time in a session; wait for `done` or cancel.",
+    meaning: "The session is propagating already; wait for `done` or cancel.",
   },
   unsupported_by_pack: {
     scope: "request",
     retryable: false,
-    meaning: "The model pack cannot do this, for example text with a tracker-only pack.",
+    meaning:
+      "The model pack does not support this kind of prompt, such as text with a pack that only tracks.",
   },
   resource_not_found: {
     scope: "request",
     retryable: false,
-    meaning: "`resource_path` names no file or folder.",
+    meaning: "No file or folder has this `resource_path`.",
   },
   resource_forbidden: {
     scope: "request",
     retryable: false,
-    meaning: "`resource_path` lies outside the media roots once links are resolved.",
+    meaning: "`resource_path` is outside the media roots after links are resolved.",
   },
   media_unreadable: {
     scope: "request",
     retryable: false,
-    meaning: "The file is empty, damaged, or holds no picture.",
+    meaning: "The file is empty or damaged, or contains no picture.",
   },
   media_unsupported: {
     scope: "request",
     retryable: false,
-    meaning: "The file is no video, image or folder of images that the server takes.",
+    meaning: "The server does not support this kind of file.",
   },
-  upload_not_found: { scope: "request", retryable: false, meaning: "No such upload, or it was deleted." },
-  upload_too_large: { scope: "request", retryable: false, meaning: "The upload exceeds the server's limit." },
+  upload_not_found: {
+    scope: "request",
+    retryable: false,
+    meaning: "There is no such upload; it may have expired or been deleted.",
+  },
+  upload_too_large: {
+    scope: "request",
+    retryable: false,
+    meaning: "The upload exceeds a limit on its size, or on the number or total size of uploads.",
+  },
   engine_restarted: {
     scope: "session",
     retryable: true,
-    meaning: "The inference process died and was replaced; what the session had in it is lost.",
+    meaning: "The inference process ended and was replaced; the state of the session is lost.",
   },
   engine_unavailable: {
     scope: "request",
@@ -108,7 +129,7 @@ export const ERRORS = {
   engine_failed: {
     scope: "request",
     retryable: false,
-    meaning: "Inference failed on this request; the server's log has the cause.",
+    meaning: "The model failed on this request, or could not be loaded; the server's log has the cause.",
   },
   internal: {
     scope: "request",
@@ -118,7 +139,8 @@ export const ERRORS = {
   message_too_large: {
     scope: "connection",
     retryable: false,
-    meaning: "A message exceeds the limit. No error message is sent: the socket closes with code 1009.",
+    meaning:
+      "A message exceeds `maxMessageBytes`. No error message is sent: the socket closes with code 1009.",
   },
   shutting_down: { scope: "connection", retryable: true, meaning: "The server is stopping." },
 } as const satisfies Record<string, ErrorFacts>;
@@ -128,14 +150,14 @@ export type ErrorCode = keyof typeof ERRORS;
 /** The `error` object of an error message. */
 export interface ErrorBody {
   code: ErrorCode;
-  /** What was seen and what was expected, for a person. */
+  /** What was expected and what was received, for people. */
   message: string;
   /** The request field at fault, such as `points[0][1]`. */
   field?: string;
   retryable: boolean;
 }
 
-/** A failure that is told to the client as it is. Anything else that is thrown becomes `internal`. */
+/** An error that the client receives as it is. Any other error becomes `internal`. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 

@@ -1,8 +1,8 @@
-/** Schemas of the values that several messages share. */
+/** Schemas of values that several messages share. */
 import { z } from "zod";
 import { FIELD_LIMITS } from "./limits.js";
 
-/** Text that survives a round trip through UTF-8; a lone surrogate does not. */
+/** Text that UTF-8 can encode: without lone surrogates. */
 function wellFormedText(maxLength: number) {
   return z
     .string()
@@ -12,11 +12,11 @@ function wellFormedText(maxLength: number) {
 
 export const requestId = wellFormedText(FIELD_LIMITS.requestIdLength.value)
   .min(1)
-  .describe("Chosen by the client, echoed on everything that answers this request");
+  .describe("Chosen by the client; every answer to the request repeats it");
 
 export const sessionId = wellFormedText(FIELD_LIMITS.sessionIdLength.value)
   .min(1)
-  .describe("As `start_session` named it");
+  .describe("The id from the answer to `start_session`");
 
 export const resourcePath = wellFormedText(FIELD_LIMITS.pathLength.value)
   .min(1)
@@ -33,7 +33,7 @@ export const frameIndex = z.int().min(0);
 
 export const objectId = z.int().min(0);
 
-/** A pixel or relative coordinate; `add_prompt` checks the range that its `rel_coordinates` asks for. */
+/** A pixel or relative coordinate; the rules of each request check its range. */
 export const coordinate = z.number();
 
 export const point = z.tuple([coordinate, coordinate]);
@@ -41,7 +41,7 @@ export const point = z.tuple([coordinate, coordinate]);
 /** x, y of the top left corner, width, height. */
 export const boxXywh = z.tuple([coordinate, coordinate, coordinate, coordinate]);
 
-/** 1 for "this belongs to it", 0 for "this does not". */
+/** 1 for positive, 0 for negative. */
 export const polarity = z.literal([0, 1]);
 
 export const probability = z.number().min(0).max(1);
@@ -62,4 +62,4 @@ export const cocoRle = z
     size: z.tuple([z.int().min(1), z.int().min(1)]).describe("Height, width of the source video"),
     counts: z.string().describe("COCO compressed runs, column by column"),
   })
-  .describe("A mask as pycocotools writes it");
+  .describe("A mask in the format of pycocotools");

@@ -1,6 +1,7 @@
 /**
- * Mask logits at the model's own size, compact enough for a JSON message: half-precision floats, little-endian, row by
- * row, as base64. Half precision keeps three digits, which moves a mask's edge by less than a thousandth of a pixel of it.
+ * Mask logits at the model's resolution in a form that fits a JSON message: base64 of half-precision floats, little-endian,
+ * row by row. Half precision keeps three decimal digits; the rounding moves the edge of a mask by less than a thousandth
+ * of a pixel.
  */
 
 export interface LowResMask {
@@ -11,7 +12,7 @@ export interface LowResMask {
   data: string;
 }
 
-/** Encodes `[height, width]` logits; what half precision cannot hold becomes infinite. */
+/** Encodes `[height, width]` logits; values beyond the range of half precision become infinite. */
 export function encodeLowResMask(logits: Float32Array, size: [height: number, width: number]): LowResMask {
   if (logits.length !== size[0] * size[1]) {
     throw new RangeError(`expected ${size[0] * size[1]} logits for ${size.join("x")}, got ${logits.length}`);
@@ -22,13 +23,13 @@ export function encodeLowResMask(logits: Float32Array, size: [height: number, wi
   });
   const bytes = new Uint8Array(halves.buffer);
   let text = "";
-  // As arguments of one call, many bytes would exceed the stack.
+  // In chunks, because each byte is an argument on the stack.
   for (let at = 0; at < bytes.length; at += 8192)
     text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return { size, dtype: "float16", data: btoa(text) };
 }
 
-/** @throws RangeError when the text is not base64 of that many numbers. */
+/** @throws RangeError when the text is not base64 of `height * width` numbers. */
 export function decodeLowResMask({ size: [height, width], data }: LowResMask): Float32Array {
   let text: string;
   try {
@@ -48,17 +49,17 @@ export function decodeLowResMask({ size: [height, width], data }: LowResMask): F
 const float = new Float32Array(1);
 const bitsOfFloat = new Uint32Array(float.buffer);
 
-/** Bits of the half nearest to a number, ties to even, as IEEE 754 has it. */
+/** Bits of the nearest half-precision number, ties to even (IEEE 754). */
 function toHalf(value: number): number {
   float[0] = value;
   const bits = bitsOfFloat[0] as number;
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // From 65520 on, the nearest half is infinite.
+  // The nearest half of 65520 and above is infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude < 0x38800000) {
-    // Below 2^-14 halves are spaced evenly, 2^-24 apart. Scaling by a power of two is exact, and so is the tie.
+    // Below 2^-14 halves are 2^-24 apart. Scaling by a power of two is exact, so ties are exact as well.
     const steps = Math.abs(value) * 2 ** 24;
     const floor = Math.floor(steps);
     const rest = steps - floor;

@@ -1,4 +1,4 @@
-/** Every message of the wire, both ways. */
+/** Every message of the protocol, in both directions. */
 export * from "./replies.js";
 export * from "./requests.js";
 export * from "./validation.js";

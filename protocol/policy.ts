@@ -1,10 +1,10 @@
 /**
- * How detections and tracks are put together: presets that packs name, and the single fields that a session may change.
- * Names are those of SAM 3's configuration.
+ * The tracking policy: the presets that packs name, and the fields that a session may override. Field names are those of
+ * SAM 3's configuration.
  */
 import { z } from "zod";
 
-/** Sets of rules that a pack's manifest can name; what each is for is said in PROTOCOL.md. */
+/** The presets that a pack's manifest can name; docs/policy.md describes them. */
 export const PRESET_NAMES = ["sam3", "sam3-ablation", "transformers", "masklet", "compact"] as const;
 
 const share = z.number().min(0).max(1);
@@ -13,110 +13,118 @@ const credit = z.int().min(-1000).max(1000);
 
 const fields = {
   score_threshold_detection: share.describe(
-    "Score above which something is a detection. Higher: fewer false alarms. Lower: fewer misses",
+    "Minimum score of a detection. Higher: fewer false positives. Lower: fewer misses",
   ),
   new_det_thresh: share.describe(
-    "Score a detection needs to become an object on a frame nobody prompted. Higher: fewer ghosts. Lower: earlier births",
+    "Minimum score of a detection that starts a new object on a frame without a prompt. Higher: fewer false objects. Lower: objects start earlier",
   ),
   det_nms_thresh: share.describe(
-    "Mask IoU two detections of one phrase may have; 0 is off. Higher: touching things survive. Lower: fewer doubles",
+    "Maximum mask IoU of two detections of the same phrase (non-maximum suppression); 0 turns it off. Higher: touching objects survive. Lower: fewer duplicates",
   ),
   suppress_det_close_to_boundary: z
     .boolean()
-    .describe("Leave out new objects at the very edge of the frame. On: fewer halves. Off: earlier arrivals"),
+    .describe(
+      "Start no object at the very edge of the frame. On: fewer partial objects. Off: objects that enter the frame start earlier",
+    ),
   assoc_iou_thresh: share.describe(
-    "Mask IoU that ties a detection to an object. Higher: more new objects. Lower: more is taken for what is known",
+    "Minimum mask IoU that associates a detection with a track. Higher: more new objects. Lower: more detections join existing tracks",
   ),
   trk_assoc_iou_thresh: share.describe(
-    "Mask IoU from which a track counts as supported. Higher: more ghosts end, and real things with them. Lower: more patience",
+    "Minimum mask IoU at which a detection supports a track. Higher: more false tracks end, and some true ones. Lower: tracks survive longer without a good detection",
   ),
   o2o_matching_masklets_enable: z
     .boolean()
     .describe(
-      "One detection supports one object at most. On: doubles end sooner. Off: crossings are survived better",
+      "One detection supports at most one track. On: duplicate tracks end sooner. Off: tracks survive crossings better",
     ),
   hotstart_delay: frames.describe(
-    "Frames by which the stream lags, and length of an object's probation. Higher: fewer ghosts. Lower: earlier output",
+    "Frames by which the output lags, and length of the hot start of a new object. Higher: fewer false objects. Lower: earlier output",
   ),
   hotstart_unmatch_thresh: frames.describe(
-    "Unsupported frames that end a young object; at most the delay. Higher: more patience. Lower: fewer ghosts",
+    "Unmatched frames that end an object during its hot start; at most `hotstart_delay`. Higher: more tolerance. Lower: fewer false objects",
   ),
   hotstart_dup_thresh: frames.describe(
-    "Frames of sharing a detection that end the younger object; at most the delay. Higher: doubles live longer. Lower: they go sooner",
+    "Frames of sharing a detection that end the younger of two objects during its hot start; at most `hotstart_delay`. Higher: duplicates live longer. Lower: duplicates end sooner",
   ),
   suppress_unmatched_only_within_hotstart: z
     .boolean()
-    .describe("Off: also later, an object whose keep-alive credit is used up is hidden. On: it stays shown"),
+    .describe(
+      "On: after its hot start an unmatched object stays visible. Off: it is hidden when its keep-alive count is used up",
+    ),
   init_trk_keep_alive: credit.describe(
-    "Credit of a new object. Higher: unsupported tracks are shown longer. Lower: they are hidden sooner",
+    "Keep-alive count of a new object. Higher: unmatched tracks stay visible longer. Lower: they are hidden sooner",
   ),
   max_trk_keep_alive: credit.describe(
-    "Most credit to be earned. Higher: what was seen long is trusted longer. Lower: everybody is hidden alike",
+    "Maximum keep-alive count. Higher: long-matched objects stay visible longer without a match. Lower: all objects are hidden about equally soon",
   ),
   min_trk_keep_alive: credit.describe(
-    "Least credit. Higher: hidden objects return at once. Lower: they must be seen for longer first",
+    "Minimum keep-alive count. Higher: hidden objects return sooner after a match. Lower: they need more matches first",
   ),
   decrease_trk_keep_alive_for_empty_masklets: z
     .boolean()
     .describe(
-      "Frames without a mask cost credit too. On: what was away is hidden longer. Off: it returns at once",
+      "Frames with an empty mask also reduce the keep-alive count. On: an object that was out of sight stays hidden longer. Off: it returns at once",
     ),
   masklet_confirmation_enable: z
     .boolean()
-    .describe("Show objects only after detections in a row. On: fewer flashes. Off: earlier arrivals"),
+    .describe(
+      "Show an object only after several consecutive detections. On: fewer short false objects. Off: objects appear earlier",
+    ),
   masklet_confirmation_consecutive_det_thresh: frames.describe(
-    "That number of detections. Higher: surer. Lower: sooner",
+    "Number of these detections. Higher: more certain. Lower: sooner",
   ),
   max_num_objects: z
     .int()
     .min(1)
     .max(10_000)
     .describe(
-      "Objects at once. Higher: more is followed, at more cost. Lower: the best of new detections are taken",
+      "Maximum number of objects at a time. Higher: more objects at more cost. Lower: only the best new detections start objects",
     ),
   suppress_overlapping_based_on_recent_occlusion_threshold: share.describe(
-    "Mask IoU from which one of two objects is hidden; 0 is off. Higher: more overlap is shown. Lower: sooner hidden",
+    "Mask IoU above which one of two overlapping objects is hidden; 0 turns it off. Higher: more overlap stays visible. Lower: objects are hidden sooner",
   ),
   fill_hole_area: z
     .int()
     .min(0)
     .max(10_000)
     .describe(
-      "Holes and specks up to so many pixels are cleaned, of the mask grid, or in SAM 3's answer to a click of the video; 0 is off. Higher: smoother. Lower: finer",
+      "Maximum area of holes and specks that are cleaned, in pixels of the mask grid (in SAM 3's answer to a click: of the video); 0 turns it off. Higher: smoother masks. Lower: finer masks",
     ),
   recondition_every_nth_frame: frames.describe(
-    "How often a confident detection renews an object's memory; 0 is never. Higher: steadier. Lower: changes are followed",
+    "Interval in frames at which a confident detection refreshes an object's memory; 0 turns it off. Smaller: follows changes of appearance sooner. Larger: steadier",
   ),
-  high_conf_thresh: share.describe("Detection score needed for that. Higher: fewer renewals. Lower: more"),
-  high_iou_thresh: share.describe("Mask IoU needed for that. Higher: fewer renewals. Lower: more"),
+  high_conf_thresh: share.describe(
+    "Minimum detection score for that refresh. Higher: fewer refreshes. Lower: more",
+  ),
+  high_iou_thresh: share.describe("Minimum mask IoU for that refresh. Higher: fewer refreshes. Lower: more"),
   reconstruction_bbox_iou_thresh: share.describe(
-    "Box IoU below which an object takes the detection's mask; 0 is off. Higher: more corrections. Lower: fewer",
+    "Box IoU below which an object takes over the detection's mask; 0 turns it off. Higher: more corrections. Lower: fewer",
   ),
   reconstruction_bbox_det_score: share.describe(
-    "Detection score needed for that. Higher: fewer corrections. Lower: more",
+    "Minimum detection score for that correction. Higher: fewer corrections. Lower: more",
   ),
   mf_threshold: share.describe(
-    "Score above which a tracked frame is remembered by. Higher: only the best looks. Lower: poor ones too",
+    "Minimum score of a tracked frame in the memory bank. Higher: only the best observations are remembered. Lower: poor ones too",
   ),
   use_prev_mem_frame: z
     .boolean()
     .describe(
-      "Decode clicks on tracked frames with memory. On: the object is known. Off: only the clicks count",
+      "Decode clicks on tracked frames with the memory of earlier frames. On: the mask follows the object's appearance. Off: only the clicks count",
     ),
   use_stateless_refinement: z
     .boolean()
     .describe(
-      "The first click on a detected object makes it anew. On: its past is forgotten. Off: it goes on",
+      "The first click on a detected object discards its memory. On: the object starts again at the click. Off: its memory is kept",
     ),
   refinement_detector_cond_frame_removal_window: frames.describe(
-    "Frames around a click on which the detector's word counts no more. Higher: the click rules longer. Lower: shorter",
+    "Distance in frames from a click within which conditioning frames of detections are removed. Higher: the click dominates longer. Lower: detections dominate again sooner",
   ),
 } as const;
 
-/** Each field may be left out: what the pack's preset says then holds. */
+/** Every field is optional; the value of the pack's preset applies to an absent one. */
 export const policySchema = z
   .strictObject(mapFields(fields))
-  .describe("Single rules of this session in place of the pack's, see [policy](#policy)")
+  .describe("Overrides of the pack's preset for this session, see [policy](docs/policy.md)")
   .meta({ title: "policy" });
 
 export type PolicyOverride = z.output<typeof policySchema>;

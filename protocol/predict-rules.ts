@@ -1,4 +1,4 @@
-/** The rules of `predict` that concern several fields at once. */
+/** Rules of `predict` that involve several fields. */
 import { missing, type PromptProblem, wrong } from "./prompt-rules.js";
 
 export interface PredictFields {
@@ -9,7 +9,7 @@ export interface PredictFields {
   rel_coordinates: boolean;
 }
 
-/** The first contradiction. Pixel ranges need the picture, the size of `mask_input` the model: both are the server's. */
+/** The first contradiction between fields. The server checks pixel ranges and the size of `mask_input`. */
 export function predictProblem(fields: PredictFields): PromptProblem | undefined {
   return countProblem(fields) ?? coordinateProblem(fields);
 }
@@ -21,13 +21,13 @@ function countProblem({
   mask_input,
 }: PredictFields): PromptProblem | undefined {
   if (point_coords === undefined) {
-    if (point_labels !== undefined) return missing("point_coords", "point_labels came without point_coords");
+    if (point_labels !== undefined) return missing("point_coords", "got point_labels without point_coords");
     if (boxes === undefined && mask_input === undefined) {
-      return missing("point_coords", "a prediction needs point_coords, boxes or mask_input");
+      return missing("point_coords", "expected point_coords, boxes or mask_input");
     }
     return undefined;
   }
-  if (point_labels === undefined) return missing("point_labels", "one label each, 1 or 0");
+  if (point_labels === undefined) return missing("point_labels", "expected one label per point, 1 or 0");
   if (point_labels.length !== point_coords.length) {
     return wrong(
       ["point_labels"],
@@ -75,9 +75,9 @@ function coordinateProblem({
     if (at >= 0) return wrong(["boxes", row, at], `${expected}, got ${box[at]}`);
     const [x0, y0, x1, y1] = box;
     if (x1 <= x0)
-      return wrong(["boxes", row, 2], `expected a right edge beyond the left one at ${x0}, got ${x1}`);
+      return wrong(["boxes", row, 2], `expected a right edge greater than the left edge ${x0}, got ${x1}`);
     if (y1 <= y0)
-      return wrong(["boxes", row, 3], `expected a lower edge beyond the upper one at ${y0}, got ${y1}`);
+      return wrong(["boxes", row, 3], `expected a bottom edge greater than the top edge ${y0}, got ${y1}`);
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** The rules of `add_prompt` that concern several fields at once. */
+/** Rules of `add_prompt` that involve several fields. */
 
 export interface PromptFields {
   text?: string;
@@ -15,16 +15,16 @@ export interface PromptFields {
 export interface PromptProblem {
   path: (string | number)[];
   message: string;
-  /** The field is absent, not wrong. */
+  /** True when the field is absent. */
   missing: boolean;
 }
 
 type LabelField = "point_labels" | "bounding_box_labels";
 
-/** Relative boxes computed in 32-bit floats may end a hair outside the frame. */
+/** Rounding to 32-bit floats may place the edge of a relative box slightly outside the frame. */
 const EDGE_TOLERANCE = 1e-4;
 
-/** The first contradiction between the fields of one prompt. Pixel ranges need the video and are the server's to check. */
+/** The first contradiction between the fields of a prompt. The server checks pixel ranges. */
 export function promptProblem(prompt: PromptFields): PromptProblem | undefined {
   return combinationProblem(prompt) ?? coordinateProblem(prompt);
 }
@@ -33,22 +33,25 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
   const { text, points, point_labels, bounding_boxes, bounding_box_labels, obj_id } = prompt;
 
   if (text === undefined && points === undefined && bounding_boxes === undefined) {
-    return missing("text", "a prompt needs text, points or bounding_boxes");
+    return missing("text", "expected text, points or bounding_boxes");
   }
   if (text !== undefined && points !== undefined) {
     return wrong(
       ["points"],
-      "expected text or points, got both: text finds objects, points make or correct one",
+      "expected text or points, got both: text finds every instance, points mark one object",
     );
   }
   if (text !== undefined && obj_id !== undefined) {
-    return wrong(["obj_id"], "expected no obj_id with text: each object it finds gets its own id");
+    return wrong(
+      ["obj_id"],
+      "expected no obj_id with text: each object that the phrase finds gets an id of its own",
+    );
   }
   if (points === undefined && point_labels !== undefined) {
-    return missing("points", "point_labels came without points");
+    return missing("points", "got point_labels without points");
   }
   if (bounding_boxes === undefined && bounding_box_labels !== undefined) {
-    return missing("bounding_boxes", "bounding_box_labels came without bounding_boxes");
+    return missing("bounding_boxes", "got bounding_box_labels without bounding_boxes");
   }
   if (obj_id !== undefined || points !== undefined) return objectProblem(prompt);
   return labelProblem("bounding_box_labels", bounding_boxes, bounding_box_labels);
@@ -56,15 +59,17 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
 
 function objectProblem(prompt: PromptFields): PromptProblem | undefined {
   const { points, point_labels, bounding_boxes, bounding_box_labels, obj_id, replace, semantic_map } = prompt;
-  if (replace) return wrong(["replace"], "expected false: only a concept can replace concepts");
-  if (semantic_map) return wrong(["semantic_map"], "expected false: only a concept has a semantic map");
+  if (replace) return wrong(["replace"], "expected false: only a concept prompt can replace concepts");
+  if (semantic_map)
+    return wrong(["semantic_map"], "expected false: only a concept prompt has a semantic map");
   if (bounding_boxes !== undefined) {
-    if (obj_id === undefined) return missing("obj_id", "points with a box are about one object; name it");
+    if (obj_id === undefined)
+      return missing("obj_id", "expected the object that the points and the box belong to");
     if (bounding_boxes.length !== 1) {
       return wrong(["bounding_boxes"], `expected one box for object ${obj_id}, got ${bounding_boxes.length}`);
     }
     if (bounding_box_labels?.some((label) => label !== 1)) {
-      return wrong(["bounding_box_labels"], "expected no label 0: a box with obj_id is the object itself");
+      return wrong(["bounding_box_labels"], "expected no label 0: a box with obj_id marks the object itself");
     }
   }
   return labelProblem("point_labels", points, point_labels);
@@ -72,7 +77,7 @@ function objectProblem(prompt: PromptFields): PromptProblem | undefined {
 
 function labelProblem(field: LabelField, labelled: unknown[] | undefined, labels: unknown[] | undefined) {
   if (labelled === undefined) return undefined;
-  if (labels === undefined) return missing(field, "one label each, 1 or 0");
+  if (labels === undefined) return missing(field, "expected one label each, 1 or 0");
   if (labels.length === labelled.length) return undefined;
   return wrong([field], `expected ${labelled.length} labels, got ${labels.length}`);
 }

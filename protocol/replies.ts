@@ -1,4 +1,4 @@
-/** What a server sends. Clients must ignore fields they do not know: new ones may be added within `masklet.v1`. */
+/** The messages of a server. Clients must ignore unknown fields: new ones may be added within `masklet.v1`. */
 import { z } from "zod";
 import { ERRORS, type ErrorBody, type ErrorCode } from "./errors.js";
 import {
@@ -14,19 +14,22 @@ import {
 } from "./fields.js";
 import type { RequestType } from "./requests.js";
 
-/** Masks of one frame; the arrays run in parallel, one entry per object, ids ascending, empty masks left out. */
+/** Masks of one frame: parallel arrays with one entry per object, ids ascending, without empty masks. */
 export const outputsSchema = z
   .strictObject({
     out_obj_ids: z.array(objectId),
     out_probs: z.array(probability),
     out_boxes_xywh: z
       .array(boxXywh)
-      .describe("Tight box of the mask, 0..1 of the frame; right and bottom edges exclusive"),
+      .describe("Tight box of the mask, 0 to 1 of the frame; right and bottom edges exclusive"),
     out_binary_masks: z.array(cocoRle).describe("At the size of the source video"),
     frame_stats: z
       .strictObject({
         num_obj_tracked: z.int().min(0),
-        num_obj_dropped: z.int().min(0).describe("Refused because of the object limit"),
+        num_obj_dropped: z
+          .int()
+          .min(0)
+          .describe("Detections that started no object because of the object limit"),
       })
       .nullable(),
   })
@@ -34,7 +37,7 @@ export const outputsSchema = z
 
 const videoFacts = {
   session_id: sessionId,
-  kind: z.enum(["video", "frames", "image"]).describe("`frames` is a folder of images"),
+  kind: z.enum(["video", "frames", "image"]).describe("`frames`: a folder of images"),
   width: z.int().min(1).describe("Pixels, as displayed (rotation applied)"),
   height: z.int().min(1),
   num_frames: z.int().min(1),
@@ -44,33 +47,33 @@ const videoFacts = {
 
 const success = { is_success: z.literal(true) };
 
-/** Fields of each answer besides `type` and `request_id`: what SAM 3's `handle_request` returns, and more. */
+/** Fields of each answer without `type` and `request_id`: those that SAM 3's `handle_request` returns, and more. */
 export const ANSWER_FIELDS = {
   start_session: videoFacts,
   add_prompt: {
-    frame_index: frameIndex.describe("As asked"),
-    obj_id: objectId.exactOptional().describe("The prompted object; absent for concepts"),
+    frame_index: frameIndex.describe("The requested frame"),
+    obj_id: objectId.exactOptional().describe("The prompted object; absent for concept prompts"),
     outputs: outputsSchema,
     semantic_map: z
       .strictObject({
         logits: lowResMask,
-        mask: cocoRle.describe("Where the logits are above 0, at the size of the source"),
+        mask: cocoRle.describe("The pixels with logits above 0, at the size of the source"),
       })
       .exactOptional()
-      .describe("With `semantic_map: true`"),
+      .describe("Present with `semantic_map: true`"),
   },
   predict: {
-    frame_index: frameIndex.describe("As asked"),
+    frame_index: frameIndex.describe("The requested frame"),
     masks: z
       .array(z.array(cocoRle))
-      .describe("For each prompt three masks, or one without `multimask_output`; at the size of the source"),
+      .describe("Per prompt three masks, or one without `multimask_output`, at the size of the source"),
     iou_predictions: z
       .array(z.array(z.number()))
-      .describe("What the model makes of each mask: its overlap with what was meant, about 0 to 1"),
+      .describe("The model's estimate of the IoU of each mask with the intended one, about 0 to 1"),
     low_res_masks: z
       .array(z.array(lowResMask))
       .exactOptional()
-      .describe("The logits of each mask; `mask_input` takes one of them"),
+      .describe("The logits of each mask; each is a valid `mask_input`"),
   },
   cancel_propagation: success,
   remove_object: success,
@@ -78,8 +81,10 @@ export const ANSWER_FIELDS = {
   close_session: success,
   get_session: {
     ...videoFacts,
-    concepts: z.array(z.string()).describe("Phrases said so far; `visual` stands for exemplars without one"),
-    obj_ids: z.array(objectId).describe("Objects known now, ascending"),
+    concepts: z
+      .array(z.string())
+      .describe("Prompted phrases; `visual` stands for exemplars without a phrase"),
+    obj_ids: z.array(objectId).describe("Current objects, ascending"),
     propagating: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
   },
@@ -111,7 +116,7 @@ export const frameSchema = z.strictObject({
     .int()
     .min(0)
     .nullable()
-    .describe("When a player shows the frame, in microseconds; null for images"),
+    .describe("Presentation time in microseconds from the start of the file; null for images"),
   outputs: outputsSchema,
 });
 
@@ -134,7 +139,7 @@ const errorBody = z.strictObject({
 
 export const errorSchema = z.strictObject({
   type: z.literal("error"),
-  request_id: requestId.nullable().describe("Null when the request's could not be read"),
+  request_id: requestId.nullable().describe("Null when the message had no readable one, and for `ack`"),
   error: errorBody,
 });
 
@@ -143,7 +148,7 @@ export const eventSchemas = {
     type: z.literal("event"),
     event: z.literal("session_expiring"),
     session_id: sessionId,
-    expires_in_ms: z.int().min(0).describe("Unless a request names the session before"),
+    expires_in_ms: z.int().min(0).describe("Time left, unless a request names the session before"),
   }),
   session_expired: z.strictObject({
     type: z.literal("event"),
@@ -165,7 +170,7 @@ export const uploadQuerySchema = z.strictObject({
     .describe("Name for display, returned in the answer; the content determines the format"),
 });
 
-/** The body that answers `POST /v1/uploads`. */
+/** The body of the answer to `POST /v1/uploads`. */
 export const uploadSchema = z.strictObject({
   upload_id: z.string().describe("For `start_session`"),
   filename: filename.nullable().describe("As the upload named it; null when it had no name"),
@@ -179,7 +184,7 @@ export const uploadSchema = z.strictObject({
   bytes: z.int().min(0),
 });
 
-/** Any message of a server, exactly; for tests and for development, not for clients. */
+/** Any message of a server, without unknown fields. For tests: clients must accept unknown fields. */
 export const serverMessageSchema = z.union([
   frameSchema,
   doneSchema,

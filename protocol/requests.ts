@@ -1,10 +1,10 @@
 /**
- * What a client may ask. Field names and defaults are those of SAM 3's `handle_request` (with the later additions of
- * 3.1); `upload_id`, `replace`, `semantic_map`, `get_session` and `cancel_propagation` as a request on the same socket are
- * ours. `predict` has the fields of `predict_torch`, the image predictor's batched method
- * (`facebookresearch/segment-anything:segment_anything/predictor.py`).
+ * The messages of a client. Field names and defaults of requests are those of SAM 3's `handle_request`, with the additions
+ * of SAM 3.1. `upload_id`, `replace`, `semantic_map`, `window`, `get_session`, `ack`, and `cancel_propagation` as a request
+ * on the same socket exist only here. `predict` has the fields of `predict_torch`, the batched method of SAM's image
+ * predictor (`facebookresearch/segment-anything:segment_anything/predictor.py`).
  *
- * These are bodies: on the wire each also carries `request_id`.
+ * The schemas of requests describe bodies: on the wire each also has a `request_id`.
  */
 import { z } from "zod";
 import {
@@ -38,10 +38,16 @@ const startSession = z
       .max(FIELD_LIMITS.uploadIdLength.value)
       .exactOptional()
       .describe("From `POST /v1/uploads`, instead of a path"),
-    session_id: sessionId.exactOptional().describe("Chosen by the client; otherwise the server makes one"),
+    session_id: sessionId.exactOptional().describe("Chosen by the client; default: chosen by the server"),
     policy: policySchema.exactOptional(),
-    offload_video_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
-    offload_state_to_cpu: z.boolean().default(false).describe("Accepted for SAM 3.1's sake; no effect"),
+    offload_video_to_cpu: z
+      .boolean()
+      .default(false)
+      .describe("Accepted for compatibility with SAM 3.1; no effect"),
+    offload_state_to_cpu: z
+      .boolean()
+      .default(false)
+      .describe("Accepted for compatibility with SAM 3.1; no effect"),
   })
   .superRefine((request, context) => {
     if (request.resource_path === undefined && request.upload_id === undefined) {
@@ -49,7 +55,7 @@ const startSession = z
         code: "custom",
         path: ["resource_path"],
         params: { missing: true },
-        message: "missing: name a resource_path or an upload_id",
+        message: "missing: expected a resource_path or an upload_id",
       });
     } else if (request.resource_path !== undefined && request.upload_id !== undefined) {
       context.addIssue({
@@ -64,8 +70,8 @@ const addPrompt = z
   .strictObject({
     type: z.literal("add_prompt"),
     session_id: sessionId,
-    frame_index: frameIndex.describe("The frame that the prompt is about"),
-    text: phrase.exactOptional().describe("A short noun phrase: every instance of it becomes an object"),
+    frame_index: frameIndex.describe("The frame of the prompt"),
+    text: phrase.exactOptional().describe("A short noun phrase; every instance of it becomes an object"),
     points: z
       .array(point)
       .min(1)
@@ -84,30 +90,30 @@ const addPrompt = z
     bounding_box_labels: z
       .array(polarity)
       .exactOptional()
-      .describe("One per exemplar: 1 like this, 0 not like this"),
+      .describe("One per exemplar: 1 positive, 0 negative"),
     obj_id: objectId
       .exactOptional()
       .describe(
-        "The object that points or a box are about; a new id makes a new object, none lets the server choose",
+        "The object of the points or the box; an id that does not exist yet creates an object. Default: a new object whose id the server chooses",
       ),
     rel_coordinates: z
       .boolean()
       .default(true)
-      .describe("True: 0..1 of the frame. False: pixels of the source"),
-    clear_old_points: z.boolean().default(true).describe("Forget the object's earlier points on this frame"),
+      .describe("True: coordinates are 0 to 1 of the frame. False: pixels of the source"),
+    clear_old_points: z.boolean().default(true).describe("Discard the object's earlier points on this frame"),
     clear_old_boxes: z
       .boolean()
       .default(true)
-      .describe("Forget the object's earlier box on this frame, unless its earlier points stay"),
-    output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
+      .describe("Discard the object's earlier box on this frame, unless its earlier points are kept"),
+    output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
     replace: z
       .boolean()
       .default(false)
-      .describe("Forget earlier concepts and their objects first, as SAM 3 does"),
+      .describe("Discard earlier concepts and their objects first, as SAM 3 does"),
     semantic_map: z
       .boolean()
       .default(false)
-      .describe("Also answer with where on this frame the concept is, all its instances in one map"),
+      .describe("Also return a map of this frame that combines all instances of the concept"),
   })
   .superRefine((prompt, context) => {
     const problem = promptProblem(prompt);
@@ -121,42 +127,41 @@ const predict = z
   .strictObject({
     type: z.literal("predict"),
     session_id: sessionId,
-    frame_index: frameIndex.default(0).describe("The picture that the prompts are about"),
+    frame_index: frameIndex.default(0).describe("The frame of the prompts"),
     point_coords: z
       .array(z.array(point).min(1).max(FIELD_LIMITS.pointsPerPrompt.value))
       .min(1)
       .max(FIELD_LIMITS.promptsPerPrediction.value)
       .exactOptional()
-      .describe("Clicks, `[x, y]` each: one list per prompt, all of one length"),
+      .describe("Clicks, `[x, y]` each: one list per prompt, all of the same length"),
     point_labels: z
       .array(z.array(polarity))
       .exactOptional()
-      .describe("One per click: 1 on the thing, 0 off it"),
+      .describe("One per click: 1 on the object, 0 off it"),
     boxes: z
       .array(boxXyxy)
       .min(1)
       .max(FIELD_LIMITS.promptsPerPrediction.value)
       .exactOptional()
       .describe(
-        "One per prompt, `[x0, y0, x1, y1]` as in SAM's predictor: corners, not a width and a height",
+        "One per prompt: the corners `[x0, y0, x1, y1]`, as in SAM's predictor, not width and height",
       ),
     mask_input: lowResMask
       .exactOptional()
       .describe(
-        "A mask of an earlier answer's `low_res_masks`, to go on from; for every prompt of this request",
+        "An entry of an earlier answer's `low_res_masks` to refine; applies to every prompt of the request",
       ),
     multimask_output: z
       .boolean()
       .default(true)
-      .describe("Three masks for each prompt, because one click may mean a part or the whole; otherwise one"),
-    return_low_res_masks: z
-      .boolean()
-      .default(true)
-      .describe("False leaves `low_res_masks` out of the answer"),
+      .describe(
+        "True: three masks per prompt, because a click is ambiguous between part and whole. False: one",
+      ),
+    return_low_res_masks: z.boolean().default(true).describe("False: omit `low_res_masks` from the answer"),
     rel_coordinates: z
       .boolean()
       .default(true)
-      .describe("True: 0..1 of the frame. False: pixels of the source"),
+      .describe("True: coordinates are 0 to 1 of the frame. False: pixels of the source"),
   })
   .superRefine((fields, context) => {
     const problem = predictProblem(fields);
@@ -172,14 +177,14 @@ const propagateInVideo = z.strictObject({
   propagation_direction: z
     .enum(["both", "forward", "backward"])
     .default("both")
-    .describe("`both`: forward first, then backward"),
-  start_frame_index: frameIndex.exactOptional().describe("Default: the smallest prompted frame"),
+    .describe("`both`: forward, then backward"),
+  start_frame_index: frameIndex.exactOptional().describe("Default: see [below](#default-start-frame)"),
   max_frame_num_to_track: z
     .int()
     .min(0)
     .exactOptional()
-    .describe("How far from the start frame; default: to the end of the video"),
-  output_prob_thresh: probability.default(0.5).describe("Leave out objects below this probability"),
+    .describe("Distance in frames from the start frame; default: to the end of the video"),
+  output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
   window: z
     .int()
     .min(1)
@@ -198,11 +203,11 @@ const cancelPropagation = z.strictObject({
 const removeObject = z.strictObject({
   type: z.literal("remove_object"),
   session_id: sessionId,
-  obj_id: objectId.describe("Its id is not given to another object"),
-  is_user_action: z.boolean().default(true).describe("Accepted for SAM 3's sake; no effect"),
+  obj_id: objectId.describe("The id is not used again before `reset_session`"),
+  is_user_action: z.boolean().default(true).describe("Accepted for compatibility with SAM 3; no effect"),
   frame_index: frameIndex
     .default(0)
-    .describe("Accepted for SAM 3.1's sake; the object goes from every frame"),
+    .describe("Accepted for compatibility with SAM 3.1; no effect: the object is removed from every frame"),
 });
 
 const resetSession = z.strictObject({ type: z.literal("reset_session"), session_id: sessionId });
@@ -210,8 +215,11 @@ const resetSession = z.strictObject({ type: z.literal("reset_session"), session_
 const closeSession = z.strictObject({
   type: z.literal("close_session"),
   session_id: sessionId,
-  run_gc_collect: z.boolean().default(true).describe("Accepted for SAM 3.1's sake; no effect"),
-  clear_cache_threshold: z.number().default(80).describe("Accepted for SAM 3.1's sake; no effect"),
+  run_gc_collect: z.boolean().default(true).describe("Accepted for compatibility with SAM 3.1; no effect"),
+  clear_cache_threshold: z
+    .number()
+    .default(80)
+    .describe("Accepted for compatibility with SAM 3.1; no effect"),
 });
 
 const getSession = z.strictObject({ type: z.literal("get_session"), session_id: sessionId });
@@ -229,16 +237,16 @@ export const REQUEST_SCHEMAS = {
 } as const;
 
 /**
- * A one-way message: flow control of a stream with a `window`. It has no answer; a wrong one is answered by an `error`
- * whose `request_id` is null, because that of the stream would end the stream.
+ * A one-way message for the flow control of a stream with a `window`. It has no answer. An invalid `ack` gets an `error` with
+ * `request_id` null, because an error with the stream's id would end the stream.
  */
 export const ackSchema = z.strictObject({
   type: z.literal("ack"),
-  request_id: requestId.describe("That of the `propagate_in_video` request whose stream this is about"),
+  request_id: requestId.describe("The `request_id` of the stream's `propagate_in_video`"),
   num_frames: z
     .int()
     .min(0)
-    .describe("Frames of this stream that the client has taken since its start; a total, not a difference"),
+    .describe("Frames of the stream that the client has received since its start: a total, not a difference"),
 });
 
 export type AckMessage = z.output<typeof ackSchema>;
@@ -249,18 +257,18 @@ export type RequestType = keyof typeof REQUEST_SCHEMAS;
 export type RequestOf<T extends RequestType> = z.output<(typeof REQUEST_SCHEMAS)[T]>;
 export type Request = { [T in RequestType]: RequestOf<T> }[RequestType];
 
-/** A request as a caller writes it: fields with defaults may be left out. */
+/** A request as a caller writes it: fields with a default are optional. */
 export type RequestInputOf<T extends RequestType> = z.input<(typeof REQUEST_SCHEMAS)[T]>;
 export type RequestInput = { [T in RequestType]: RequestInputOf<T> }[RequestType];
 
-/** What `propagate_in_video` is not: a request with exactly one answer. */
+/** A request with exactly one answer: every one but `propagate_in_video`. */
 export type SingleRequest = Exclude<Request, { type: "propagate_in_video" }>;
 export type StreamRequest = RequestOf<"propagate_in_video">;
 
 export type AddPromptRequest = RequestOf<"add_prompt">;
 export type PredictRequest = RequestOf<"predict">;
 
-/** True when the prompt is about one object (points, or a box with `obj_id`); false for a concept. */
+/** True for a prompt on one object (points, or a box with `obj_id`); false for a concept prompt. */
 export function isObjectPrompt(request: AddPromptRequest): boolean {
   return request.points !== undefined || request.obj_id !== undefined;
 }

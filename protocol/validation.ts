@@ -1,4 +1,4 @@
-/** From untrusted text or values to requests, or to an error that names the field. */
+/** Parses untrusted text or values into requests, or into an error that names the field. */
 import type { z } from "zod";
 import { type ErrorCode, ProtocolError } from "./errors.js";
 import { requestId as requestIdSchema } from "./fields.js";
@@ -9,7 +9,7 @@ export type ParsedMessage =
   | { requestId?: never; ack: AckMessage; request?: never; error?: never }
   | { requestId: string | null; request?: never; ack?: never; error: ProtocolError };
 
-/** Reads one text message. Never throws: the error comes with the `request_id` it is to be answered with, if readable. */
+/** Parses one text message. Never throws: an error is returned with the `request_id` of its answer. */
 export function parseMessage(text: string): ParsedMessage {
   let message: unknown;
   try {
@@ -19,7 +19,7 @@ export function parseMessage(text: string): ParsedMessage {
     return { requestId: null, error };
   }
   if (!isRecord(message)) {
-    const error = new ProtocolError("malformed_json", `expected one JSON object, got ${describe(message)}`);
+    const error = new ProtocolError("malformed_json", `expected a JSON object, got ${describe(message)}`);
     return { requestId: null, error };
   }
   if (message.type === "ack") return parseAck(message);
@@ -41,7 +41,7 @@ function parseAck(message: Record<string, unknown>): ParsedMessage {
 }
 
 /**
- * Checks one request without its `request_id`. A field that is null counts as absent, as Python's None does.
+ * Validates a request without its `request_id`. A field that is null counts as absent, like Python's None.
  * @throws ProtocolError unknown_type, missing_field, unknown_field, invalid_field.
  */
 export function parseRequest(body: unknown): Request {
@@ -96,7 +96,7 @@ interface Explanation {
 }
 
 function explain(issues: readonly z.core.$ZodIssue[], input: unknown): Explanation {
-  // A misspelt name causes "missing" as well; the misspelling is what the client needs to hear.
+  // A misspelt name also causes a "missing" issue; report the misspelling.
   const misspelt = issues.find((issue) => issue.code === "unrecognized_keys");
   if (misspelt) {
     const path = [...misspelt.path, misspelt.keys[0] ?? ""];
@@ -151,7 +151,7 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** A short, harmless description of a value of unknown size and origin. */
+/** A short description of an untrusted value of any size. */
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "number") return String(value);

@@ -1,4 +1,4 @@
-/** WebSocket subprotocol. A change that breaks clients gets a new name. */
+/** WebSocket subprotocol. A change that breaks clients changes the name. */
 export const SUBPROTOCOL = "masklet.v1";
 
 /** Where the server accepts WebSockets. */

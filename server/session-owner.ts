@@ -153,6 +153,8 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
       const session = await entry.ready.catch(() => {
         throw sessionNotFound(sessionId);
       });
+      // A close_session that was sent before may have ended it meanwhile.
+      if (mine.get(sessionId) !== entry) throw sessionNotFound(sessionId);
       entry.expiry?.touch();
       return session;
     },

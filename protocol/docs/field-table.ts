@@ -1,7 +1,7 @@
-/** From a message schema to the Markdown table of its fields. */
+/** Writes a message schema as a Markdown table of its fields. */
 import { z } from "zod";
 
-/** The part of JSON Schema that zod writes for our messages. */
+/** The part of JSON Schema that zod generates for the messages. */
 interface JsonSchema {
   type?: string;
   const?: unknown;
@@ -23,17 +23,17 @@ interface JsonSchema {
   maxItems?: number;
 }
 
-/** What a client writes has required fields and defaults; what a server writes is there or not. */
+/** Fields of requests are required, optional or have a default; fields of replies are always or sometimes present. */
 const PRESENCE = {
   request: { head: "Required or default", required: "required", optional: "optional" },
   reply: { head: "Present", required: "always", optional: "sometimes" },
 } as const;
 
-/** Fields of `schema`, one row each, except those named in `leaveOut`. */
+/** One row per field of `schema`, without the fields in `omit`. */
 export function fieldTable(
   kind: keyof typeof PRESENCE,
   schema: z.ZodType,
-  leaveOut: readonly string[] = [],
+  omit: readonly string[] = [],
 ): string {
   const presence = PRESENCE[kind];
   const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
@@ -42,7 +42,7 @@ export function fieldTable(
     return field.default === undefined ? presence.optional : `\`${JSON.stringify(field.default)}\``;
   };
   const rows = Object.entries(properties)
-    .filter(([name]) => !leaveOut.includes(name))
+    .filter(([name]) => !omit.includes(name))
     .map(([name, field]) => [
       `\`${name}\``,
       typeName(field),
@@ -52,14 +52,14 @@ export function fieldTable(
   return table(["Field", "Type", presence.head, "Meaning"], rows);
 }
 
-/** A Markdown table; cells may hold Markdown, except that "|" needs no escaping. */
+/** A Markdown table. Cells are Markdown; this function escapes "|". */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** A type in words a reader of JSON understands, with its bounds. */
+/** The type of a field with its bounds, in the terms of JSON. */
 function typeName(schema: JsonSchema): string {
   if (schema.title !== undefined) return `[${schema.title}](#${schema.title})`;
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;

@@ -1,6 +1,6 @@
-/** The generated parts of PROTOCOL.md: whatever the code knows is written by the code. */
+/** The parts of the documents that are generated from the code. */
 import { CLOSE_CODES } from "../close-codes.js";
-import { ERRORS } from "../errors.js";
+import { ERRORS, type ErrorCode } from "../errors.js";
 import { lowResMask } from "../fields.js";
 import {
   FIELD_LIMITS,
@@ -21,18 +21,37 @@ import {
   uploadQuerySchema,
   uploadSchema,
 } from "../replies.js";
+import {
+  COMMON_ERRORS,
+  MESSAGE_ERRORS,
+  REQUEST_ERRORS,
+  SESSION_ERRORS,
+  UPLOAD_ERRORS,
+} from "../request-errors.js";
 import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
 import { fieldTable, table } from "./field-table.js";
 
 const envelope = ["type", "request_id"];
 
-/** Every part by the name that its marker in PROTOCOL.md has. */
+/** The documents with generated parts, relative to the root of the repository. */
+export const DOCUMENTS = ["PROTOCOL.md", "docs/policy.md"] as const;
+
+/** Every part under the name of its marker. */
 export const PARTS: Readonly<Record<string, string>> = {
   ...mapEntries(REQUEST_SCHEMAS, (type, schema) => [
     `request ${type}`,
     fieldTable("request", schema, envelope),
   ]),
   ...mapEntries(ANSWER_SCHEMAS, (type, schema) => [`answer ${type}`, fieldTable("reply", schema, envelope)]),
+  ...mapEntries(REQUEST_ERRORS, (type, codes) => [`errors of ${type}`, `Errors: ${codeList(codes)}.`]),
+  "errors of every request": [
+    `Errors of every request: ${codeList(COMMON_ERRORS)}.`,
+    `Errors of every request about a session: ${codeList(SESSION_ERRORS)}.`,
+    `Errors of messages that are not a request: ${codeList(MESSAGE_ERRORS)}.`,
+  ].join("\n\n"),
+  "errors of uploads": Object.entries(UPLOAD_ERRORS)
+    .map(([method, codes]) => `Errors of \`${method}\`: ${codeList(codes)}.`)
+    .join("\n\n"),
   ...mapEntries(eventSchemas, (event, schema) => [`event ${event}`, fieldTable("reply", schema, ["type"])]),
   ack: fieldTable("request", ackSchema, ["type"]),
   frame: fieldTable("reply", frameSchema, envelope),
@@ -71,7 +90,7 @@ export function fillIn(document: string): string {
     /(<!-- generated: (.+?) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, start: string, name: string, end: string) => {
       const part = PARTS[name];
-      if (part === undefined) throw new RangeError(`PROTOCOL.md asks for "${name}", which nothing generates`);
+      if (part === undefined) throw new RangeError(`no generated part has the name "${name}"`);
       return `${start}\n${part}\n\n${end}`;
     },
   );
@@ -86,6 +105,10 @@ function limitTable(limits: Record<string, Limit>, variableOf?: (name: string) =
     reason,
   ]);
   return table(["Limit", "Value", ...(variableOf ? ["Variable"] : []), "Why"], rows);
+}
+
+function codeList(codes: readonly ErrorCode[]): string {
+  return codes.map((code) => `\`${code}\``).join(", ");
 }
 
 function mapEntries<T>(

@@ -1,16 +1,16 @@
-/** `npm run docs` fills in the generated parts of PROTOCOL.md; with `--check` it only says whether they are current. */
+/** `npm run docs` writes the generated parts of the documents; with `--check` it only compares them. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { fillIn } from "./generate.js";
+import { DOCUMENTS, fillIn } from "./generate.js";
 
-const path = new URL("../../PROTOCOL.md", import.meta.url);
-const before = readFileSync(path, "utf8");
-const after = fillIn(before);
+const isCheck = process.argv.includes("--check");
 
-if (process.argv.includes("--check")) {
-  if (after !== before) {
-    console.error("PROTOCOL.md differs from the schemas: run `npm run docs` and commit the result.");
+for (const document of DOCUMENTS) {
+  const path = new URL(`../../${document}`, import.meta.url);
+  const before = readFileSync(path, "utf8");
+  const after = fillIn(before);
+  if (after === before) continue;
+  if (isCheck) {
+    console.error(`${document} differs from the schemas: run \`npm run docs\` and commit the result.`);
     process.exitCode = 1;
-  }
-} else if (after !== before) {
-  writeFileSync(path, after);
+  } else writeFileSync(path, after);
 }

@@ -1,10 +1,16 @@
-/** A raw client: speaks JSON over `ws`, knows nothing of our own client, checks every message against the schema. */
+/**
+ * A raw client: sends JSON over `ws` without the TypeScript client. It checks every message against its schema, and every error
+ * against the list of errors of its request.
+ */
 import { once } from "node:events";
 import { WebSocket } from "ws";
 import {
   type DoneMessage,
   type ErrorMessage,
   type FrameMessage,
+  mayFailWith,
+  REQUEST_SCHEMAS,
+  type RequestType,
   type ServerMessage,
   serverMessageSchema,
 } from "../../protocol/index.js";
@@ -47,6 +53,7 @@ export interface RawClient {
 export async function connect(url: string, protocols = ["masklet.v1"], headers = {}): Promise<RawClient> {
   const socket = new WebSocket(url, protocols, { headers });
   const received: ServerMessage[] = [];
+  const requestTypes = new Map<string, RequestType>();
   const waiting = new Set<() => void>();
   let failure: Error | undefined;
   let nextId = 1;
@@ -59,8 +66,18 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
     if (parsed.success) received.push(parsed.data);
     else
       failure ??= new Error(`not a message of the protocol: ${data.toString().slice(0, 500)}`, parsed.error);
+    if (parsed.data?.type === "error") checkError(parsed.data);
     wake();
   });
+
+  function checkError({ request_id, error }: ErrorMessage): void {
+    const type = requestTypes.get(request_id ?? "");
+    if (type === undefined || mayFailWith(type, error.code)) return;
+    failure ??= new Error(
+      `PROTOCOL.md does not list ${error.code} among the errors of ${type}: ${error.message}`,
+    );
+  }
+
   const closed = new Promise<number>((resolve) => {
     socket.on("close", (code) => {
       failure ??= new Error(`the socket closed with ${code}`);
@@ -88,7 +105,12 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
     const requestId = String(nextId++);
     if (typeof message === "string" || Buffer.isBuffer(message)) {
       socket.send(message, { binary: Buffer.isBuffer(message) });
-    } else socket.send(JSON.stringify({ request_id: requestId, ...message }));
+    } else {
+      const { type } = message;
+      if (typeof type === "string" && type in REQUEST_SCHEMAS)
+        requestTypes.set(requestId, type as RequestType);
+      socket.send(JSON.stringify({ request_id: requestId, ...message }));
+    }
     return requestId;
   }
 

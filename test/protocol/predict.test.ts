@@ -24,9 +24,9 @@ describe("predict", () => {
   });
 
   test.each([
-    [{}, "point_coords: missing: a prediction needs point_coords, boxes or mask_input"],
-    [{ point_labels: [[1]] }, "point_coords: missing: point_labels came without point_coords"],
-    [{ point_coords: [[[0, 0]]] }, "point_labels: missing: one label each, 1 or 0"],
+    [{}, "point_coords: missing: expected point_coords, boxes or mask_input"],
+    [{ point_labels: [[1]] }, "point_coords: missing: got point_labels without point_coords"],
+    [{ point_coords: [[[0, 0]]] }, "point_labels: missing: expected one label per point, 1 or 0"],
     [
       { point_coords: [[[0, 0]], [[1, 1]]], point_labels: [[1]] },
       "point_labels: expected 2 lists of labels, got 1",
@@ -67,11 +67,11 @@ describe("predict", () => {
           [0.6, 0, 0.4, 0.2],
         ],
       },
-      "boxes[1][2]: expected a right edge beyond the left one at 0.6, got 0.4",
+      "boxes[1][2]: expected a right edge greater than the left edge 0.6, got 0.4",
     ],
     [
       { boxes: [[0, 0.5, 1, 0.5]] },
-      "boxes[0][3]: expected a lower edge beyond the upper one at 0.5, got 0.5",
+      "boxes[0][3]: expected a bottom edge greater than the top edge 0.5, got 0.5",
     ],
     [
       { mask_input: { ...mask_input, dtype: "float32" } },
@@ -91,7 +91,7 @@ describe("predict", () => {
       point_labels: [1],
     };
     expect(() => parseRequest({ ...click, semantic_map: true })).toThrow(
-      "semantic_map: expected false: only a concept has a semantic map",
+      "semantic_map: expected false: only a concept prompt has a semantic map",
     );
   });
 });

@@ -1,0 +1,86 @@
+/** Which errors answer which request. PROTOCOL.md lists them from here; the tests' client rejects any other. */
+import type { ErrorCode } from "./errors.js";
+import type { RequestType } from "./requests.js";
+
+/** Errors of every request. */
+export const COMMON_ERRORS = [
+  "missing_field",
+  "unknown_field",
+  "invalid_field",
+  "internal",
+  "shutting_down",
+] as const satisfies readonly ErrorCode[];
+
+/** Errors of every request with a `session_id`, except `start_session`, which chooses one. */
+export const SESSION_ERRORS = [
+  "session_not_found",
+  "engine_restarted",
+  "engine_failed",
+  "engine_unavailable",
+] as const satisfies readonly ErrorCode[];
+
+/** The further errors of each request. */
+export const REQUEST_ERRORS = {
+  start_session: [
+    "resource_not_found",
+    "resource_forbidden",
+    "upload_not_found",
+    "media_unreadable",
+    "media_unsupported",
+    "session_exists",
+    "session_limit",
+    "engine_restarted",
+    "engine_failed",
+    "engine_unavailable",
+  ],
+  add_prompt: [
+    "frame_out_of_range",
+    "unsupported_by_pack",
+    "object_limit",
+    "nothing_prompted",
+    "media_unreadable",
+  ],
+  predict: ["frame_out_of_range", "unsupported_by_pack", "media_unreadable"],
+  propagate_in_video: [
+    "nothing_prompted",
+    "propagation_in_progress",
+    "frame_out_of_range",
+    "media_unreadable",
+  ],
+  cancel_propagation: [],
+  remove_object: ["object_not_found"],
+  reset_session: [],
+  close_session: [],
+  get_session: [],
+} as const satisfies Record<RequestType, readonly ErrorCode[]>;
+
+/** Errors of messages that are not a request. Their `request_id` is null, except that of `unknown_type`. */
+export const MESSAGE_ERRORS = [
+  "malformed_json",
+  "binary_not_expected",
+  "unknown_type",
+] as const satisfies readonly ErrorCode[];
+
+/** Errors of uploads over HTTP. */
+export const UPLOAD_ERRORS = {
+  POST: [
+    "unknown_field",
+    "invalid_field",
+    "upload_too_large",
+    "media_unreadable",
+    "media_unsupported",
+    "shutting_down",
+    "internal",
+  ],
+  DELETE: ["upload_not_found", "internal"],
+} as const satisfies Record<string, readonly ErrorCode[]>;
+
+/** True when a request of this type may be answered with this error. */
+export function mayFailWith(type: RequestType, code: ErrorCode): boolean {
+  const lists: readonly (readonly ErrorCode[])[] = [
+    COMMON_ERRORS,
+    REQUEST_ERRORS[type],
+    type === "start_session" ? [] : SESSION_ERRORS,
+  ];
+  return lists.some((list) => list.includes(code));
+}
