@@ -48,9 +48,8 @@ export function createApp({ predictor, admit, counts, metrics, log }: AppParts):
     return sendError(context, { code: "not_found", message, retryable: false });
   });
   app.onError((cause, context) => {
-    const { incoming } = context.env;
-    // The sender disconnected; no answer can reach it.
-    if (incoming.destroyed && !incoming.complete) return context.body(null, 400);
+    // The sender disconnected before the server had read the body; no answer can reach it.
+    if (context.env.incoming.readableAborted) return context.body(null, 400);
     return sendError(context, toProtocolError(cause, log).toBody());
   });
   return app;

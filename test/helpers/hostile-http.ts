@@ -122,7 +122,11 @@ export function hostileRequests(count: number, seed = 1): Buffer[] {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const requests = [["GET // HTTP/1.1", "Host: localhost", ...UPGRADE, KEY, "", ""].join("\r\n"), ...RAW];
   while (requests.length < count) {
-    const line = `${pick(METHODS)} ${pick(TARGETS)} ${pick(VERSIONS)}`;
+    // Half of the request lines pass the HTTP parser, and so reach the routes and the upgrade listener.
+    const line =
+      random() < 0.5
+        ? `${pick(["GET", "GET", "POST", "DELETE"])} ${pick(TARGETS)} HTTP/1.1`
+        : `${pick(METHODS)} ${pick(TARGETS)} ${pick(VERSIONS)}`;
     const text = [line, ...pick(HEADERS), "", pick(BODIES)].join(random() < 0.95 ? "\r\n" : "\n");
     requests.push(random() < 0.9 ? text : text.slice(0, Math.floor(random() * text.length)));
   }

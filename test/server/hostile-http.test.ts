@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
+import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import type { ServerOptions } from "../../server/config.js";
 import { createUpgradeListener } from "../../server/http/upgrade.js";
-import { createLog } from "../../server/log.js";
+import { createLog, type Logger } from "../../server/log.js";
 import { attack, hostileRequests, sendRaw } from "../helpers/hostile-http.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
@@ -16,8 +17,8 @@ import { until } from "../helpers/settle.js";
 /** More in a long run: `MASKLET_TEST_HOSTILE_REQUESTS=10000`. */
 const COUNT = Number(process.env.MASKLET_TEST_HOSTILE_REQUESTS ?? 200);
 
-async function start(options: ServerOptions = {}): Promise<TestServer> {
-  const server = await startTestServer(options, { engine: createScriptedEngine() });
+async function start(options: ServerOptions = {}, log?: Logger): Promise<TestServer> {
+  const server = await startTestServer(options, { engine: createScriptedEngine(), ...(log && { log }) });
   onTestFinished(() => server.close());
   return server;
 }
@@ -47,15 +48,30 @@ const rawRequest = (line: string, headers: string[], body = "") =>
   Buffer.from([line, "Host: localhost", "Connection: close", ...headers, "", body].join("\r\n"), "latin1");
 
 test(`answers or closes ${COUNT} malformed requests and upgrades, and serves the next client`, async () => {
-  const server = await start();
+  const faults: string[] = [];
+  const server = await start(
+    {},
+    pino({ level: "error" }, { write: (line: string) => void faults.push(line) }),
+  );
   const answers = await attack(server.port, hostileRequests(COUNT));
   expect(answers).toHaveLength(COUNT);
   const statuses = answers.map((answer) => (answer === "" ? "closed" : answer.slice(0, 12)));
   expect(new Set(statuses)).toContain("HTTP/1.1 400");
   // Nothing a peer sends is a fault of the server.
   expect(statuses).not.toContain("HTTP/1.1 500");
+  expect(faults).toEqual([]);
   await runSession(server);
 }, 600_000);
+
+test("logs no fault of the server when senders disconnect right after the body of an upload", async () => {
+  const faults: string[] = [];
+  const log = pino({ level: "error" }, { write: (line: string) => void faults.push(line) });
+  const server = await start({}, log);
+  const upload = rawRequest("POST /v1/uploads HTTP/1.1", ["Content-Length: 3"], "abc");
+  for (let sent = 0; sent < 20; sent++) await sendRaw(server.port, upload, { halfClose: true });
+  await server.close();
+  expect(faults).toEqual([]);
+});
 
 test("refuses an upgrade of the path // with 404", async () => {
   const server = await start();
