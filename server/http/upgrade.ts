@@ -32,7 +32,13 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
     try {
       const error = admit(request) ?? handshakeError(request, log);
       if (error) refuse(socket, error);
-      else webSockets.handleUpgrade(request, socket, head, onSocket);
+      else {
+        webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+          // Before `onSocket`, which could throw: without a listener, an error of the socket would end the process.
+          webSocket.on("error", () => {});
+          onSocket(webSocket);
+        });
+      }
     } catch (error) {
       log.error({ err: error }, "an upgrade failed");
       socket.destroy();
