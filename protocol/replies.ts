@@ -155,6 +155,11 @@ export const eventSchemas = {
     event: z.literal("session_expired"),
     session_id: sessionId,
   }),
+  session_recovered: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_recovered"),
+    session_id: sessionId,
+  }),
   session_lost: z.strictObject({
     type: z.literal("event"),
     event: z.literal("session_lost"),

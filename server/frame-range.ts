@@ -36,3 +36,9 @@ export function planLegs({ direction, startFrame, maxFrames, numFrames }: RangeR
   }
   return legs;
 }
+
+/** The frames of a leg in the order of travel. */
+export function* indicesOf({ reverse, first, last }: Leg): Generator<number, void, undefined> {
+  const count = Math.abs(last - first) + 1;
+  for (let place = 0; place < count; place++) yield reverse ? first - place : first + place;
+}

@@ -1,21 +1,28 @@
 /**
- * Passes a sequence on while asking for up to `depth` items ahead, so that decoding and inference overlap. Leaving the
- * loop ends the source; so does the signal, at once, even when the consumer never comes back for the next item.
+ * Passes on a sequence while requesting up to `depth` items ahead, so that its source and its consumer overlap. A failure
+ * of the source is thrown in its turn, after the items before it.
+ *
+ * @param open creates the sequence. Its signal is aborted when the consumer leaves the loop, or with `signal`, at once, even
+ * if the consumer never requests another item.
  */
 export async function* prefetch<T>(
-  source: AsyncIterable<T>,
+  open: (signal: AbortSignal) => AsyncIterable<T>,
   depth: number,
   signal: AbortSignal,
 ): AsyncGenerator<T, void, undefined> {
-  const iterator = source[Symbol.asyncIterator]();
+  const left = new AbortController();
+  const iterator = open(AbortSignal.any([signal, left.signal]))[Symbol.asyncIterator]();
   const ahead: Promise<IteratorResult<T>>[] = [];
   const ask = () => {
     const next = iterator.next();
-    // A failure is met when its turn comes; until then nobody listens.
+    // It is awaited in its turn; until then a rejection has no handler.
     next.catch(() => {});
     ahead.push(next);
   };
-  const end = () => iterator.return?.().catch(() => {});
+  const end = () => {
+    left.abort();
+    return iterator.return?.().catch(() => {});
+  };
   signal.addEventListener("abort", end, { once: true });
   try {
     for (let asked = 0; asked < depth; asked++) ask();

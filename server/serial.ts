@@ -1,4 +1,4 @@
-/** Runs tasks one at a time, in the order in which they were handed over; a task that fails does not stop the next. */
+/** Runs tasks one at a time, in the order in which they were submitted; a task that fails does not stop the next. */
 export interface Serial {
   run<T>(task: () => Promise<T>): Promise<T>;
 }

@@ -9,41 +9,44 @@ import type { Session } from "./session.js";
 
 export type StartRequest = RequestOf<"start_session">;
 
-/** What happens to a client's session without its asking. */
+/** What happens to a client's session without a request of that client. */
 export type SessionEvent =
   | { event: "session_expiring"; session_id: string; expires_in_ms: number }
   | { event: "session_expired"; session_id: string }
+  | { event: "session_recovered"; session_id: string }
   | { event: "session_lost"; session_id: string; error: ProtocolError };
 
 export interface SessionOwner {
   /** @throws ProtocolError session_exists, session_limit, shutting_down, or what is wrong with the video. */
   start(request: StartRequest): Promise<Session>;
-  /** Counts as use. Waits for a session that is still being started. @throws ProtocolError session_not_found. */
+  /** Counts as use of the session. Waits while it is being started. @throws ProtocolError session_not_found. */
   get(sessionId: string): Promise<Session>;
   /** Counts as use; does nothing for a session that is not there. */
   touch(sessionId: string): void;
-  /** Earlier requests are answered first. A session that is not there counts as closed. */
+  /** Answers earlier requests first. An unknown session counts as closed. */
   close(sessionId: string): Promise<void>;
-  /** Ends everything this client has, also what is being started; it can start nothing more. */
+  /** Ends all sessions of this client, also those being started, and refuses new ones. */
   release(reason?: ProtocolError): Promise<void>;
 }
 
 /** A session that is being started or runs. */
 export interface Entry {
   sessionId: string;
-  /** The name the engine knows it by: clients choose theirs, and may choose the same. */
-  engineSessionId: string;
   ready: Promise<Session>;
   session?: Session;
   expiry?: Expiry;
-  /** Ends it with engine_restarted and tells the client. */
-  lose(): void;
+  /** The engine has rebuilt the session: informs the client. */
+  recovered(): void;
+  /** The engine has lost the session: ends it with `error` and informs the client. */
+  lose(error: ProtocolError): void;
+  /** Set when the session was lost. */
+  failure?: ProtocolError;
 }
 
 export interface SessionOwnerParts {
   open(request: StartRequest, entry: Entry, signal: AbortSignal): Promise<Session>;
   /** The sessions of all clients. */
-  everybodys: Set<Entry>;
+  allSessions: Set<Entry>;
   onEvent(event: SessionEvent): void;
   clock: Clock;
   log: Logger;
@@ -58,14 +61,14 @@ export interface SessionLimits {
 }
 
 export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
-  const { everybodys, clock, log, limits, onEvent } = parts;
+  const { allSessions, clock, log, limits, onEvent } = parts;
   const mine = new Map<string, Entry>();
   const leaving = new AbortController();
   const closings = new Set<Promise<void>>();
 
   function forget(entry: Entry): void {
     entry.expiry?.stop();
-    everybodys.delete(entry);
+    allSessions.delete(entry);
     if (mine.get(entry.sessionId) === entry) mine.delete(entry.sessionId);
   }
 
@@ -81,21 +84,21 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
   function end(entry: Entry, reason: ProtocolError, event: SessionEvent): void {
     const { session } = entry;
     forget(entry);
-    // Of one that was still being started, its start_session tells.
+    // A session that is still being started is reported by the answer to its start_session.
     if (!session) return;
     void closeInBackground(() => session.close(reason));
     log.info({ session: entry.sessionId, event: event.event }, "session ended");
     onEvent(event);
   }
 
-  /** Afterwards the session is complete, or nothing of it is left. */
+  /** Afterwards the session is complete, or all of it is released. */
   async function begin(entry: Entry, request: StartRequest): Promise<Session> {
     try {
       const session = await parts.open(request, entry, leaving.signal);
-      if (leaving.signal.aborted || !everybodys.has(entry)) {
+      if (leaving.signal.aborted || !allSessions.has(entry)) {
         await closeInBackground(() => session.close());
         leaving.signal.throwIfAborted();
-        throw engineRestarted();
+        throw entry.failure ?? sessionNotFound(entry.sessionId);
       }
       entry.session = session;
       entry.expiry = watchExpiry({
@@ -124,7 +127,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
     if (mine.size >= limits.maxSessionsPerConnection) {
       throw refuse("This client has", limits.maxSessionsPerConnection);
     }
-    if (everybodys.size >= limits.maxSessions) throw refuse("The server has", limits.maxSessions);
+    if (allSessions.size >= limits.maxSessions) throw refuse("The server has", limits.maxSessions);
   }
 
   return {
@@ -135,14 +138,18 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
         throw new ProtocolError("session_exists", `The session "${sessionId}" is open.`, "session_id");
       }
       checkRoom();
-      const lose = () => {
-        const error = engineRestarted();
+      const recovered = () => {
+        log.info({ session: sessionId }, "session recovered");
+        onEvent({ event: "session_recovered", session_id: sessionId });
+      };
+      const lose = (error: ProtocolError) => {
+        entry.failure = error;
         end(entry, error, { event: "session_lost", session_id: sessionId, error });
       };
-      const entry = { sessionId, engineSessionId: uuid(), lose } as Entry;
-      // Taken before anything is awaited, so that two starts cannot share a name or the last free place.
+      const entry = { sessionId, recovered, lose } as Entry;
+      // Before the first await, so that two starts cannot share a name or the last free place.
       mine.set(sessionId, entry);
-      everybodys.add(entry);
+      allSessions.add(entry);
       entry.ready = begin(entry, request);
       return entry.ready;
     },
@@ -175,7 +182,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
     },
 
     async release(reason) {
-      leaving.abort(reason ?? new ProtocolError("session_not_found", "The client is gone."));
+      leaving.abort(reason ?? new ProtocolError("session_not_found", "The client has disconnected."));
       const starting = [...mine.values()].map((entry) => entry.ready.catch(() => {}));
       for (const entry of mine.values()) {
         const { session } = entry;
@@ -187,11 +194,4 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
       await Promise.all(closings);
     },
   };
-}
-
-function engineRestarted(): ProtocolError {
-  return new ProtocolError(
-    "engine_restarted",
-    "The inference process ended and was replaced; start the session again.",
-  );
 }

@@ -1,8 +1,8 @@
 /**
- * One video and everything said about it: a small state machine that joins the decoder and the engine.
+ * One video with its prompts: a small state machine that connects the decoder and the engine.
  *
- * Requests take effect in the order in which they arrive. A propagation runs beside them: it and they share the engine
- * by turns, so that a prompt or a removal takes effect between two frames.
+ * Requests take effect in the order in which they arrive. A propagation runs beside them: both share the engine session by
+ * turns, so that a prompt or a removal takes effect between two frames.
  */
 import {
   type AddPromptRequest,
@@ -15,10 +15,10 @@ import {
   type VideoFacts,
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
-import type { Engine, PackSummary, PassStart, SessionRules } from "./engine/index.js";
+import type { EngineSession } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
-import { type Leg, planLegs } from "./frame-range.js";
-import type { MediaFrame, MediaSource } from "./media/source.js";
+import { planLegs } from "./frame-range.js";
+import type { MediaSource } from "./media/source.js";
 import { toOutputs } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { createPromptLog } from "./prompt-log.js";
@@ -34,7 +34,7 @@ export interface PropagatedFrame {
 }
 
 export interface PropagationEnd {
-  /** Frames handed over. */
+  /** Frames yielded. */
   num_frames: number;
   cancelled: boolean;
 }
@@ -44,27 +44,27 @@ export interface Session {
   /** True while a request or a propagation is under way, except while the propagation waits for an `ack`. */
   readonly busy: boolean;
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
-  /** Masks for prompts on one picture; the session remembers nothing of it. */
+  /** Masks for prompts on one picture, without any effect on the session. */
   predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
   removeObject(objectId: number): Promise<void>;
-  /** Ends a running propagation and forgets everything that was said. */
+  /** Ends a running propagation and removes all prompts, objects and memory. */
   reset(): Promise<void>;
   describe(): Promise<SessionFacts>;
   /**
-   * Nothing happens before the first frame is asked for; asking for no more ends the propagation. A full `window` holds
+   * Starts when the first frame is requested; leaving the loop ends the propagation. A full `window` holds
    * back the frame that was just computed, and with it the computation of further frames.
    */
   propagate(
     request: StreamRequest,
     window?: AckWindow,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
-  /** The running propagation ends after the frame it is at. */
+  /** Ends the running propagation after the current frame. */
   cancel(): void;
   /** Resolves when the requests made so far are answered. */
   settled(): Promise<void>;
   /**
-   * Ends whatever runs and gives everything back; closing twice is fine. With a reason, a running propagation fails
-   * with it, otherwise it counts as cancelled.
+   * Ends what runs and releases all resources; may be called again. With a reason, a running propagation fails with it;
+   * without one it counts as cancelled.
    */
   close(reason?: ProtocolError): Promise<void>;
 }
@@ -72,22 +72,13 @@ export interface Session {
 export interface SessionParts {
   facts: VideoFacts;
   media: MediaSource;
-  engine: Engine;
-  /** What this session runs on; the engine's own may change. */
-  pack: PackSummary;
-  /** The name the engine knows this session by. */
-  engineSessionId: string;
-  /** What the engine said when it opened the session. */
-  rules: SessionRules;
+  engine: EngineSession;
 }
 
-/** Pixels that nobody looks at: frames that are known already are decoded for their times. */
-const THUMBNAIL = { width: 16, height: 16 };
-
-export function createSession({ facts, media, engine, pack, engineSessionId, rules }: SessionParts): Session {
+export function createSession({ facts, media, engine }: SessionParts): Session {
+  const { pack, defaultStart } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
-  const engineTurns = createSerial();
   const prompts = createPromptLog();
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
@@ -96,7 +87,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
   let waiting = 0;
   let firstVisited = Number.POSITIVE_INFINITY;
 
-  /** Runs a request when those before it are done, unless the session is closed by then. */
+  /** Runs a request once those before it are answered, unless the session is closed by then. */
   async function inOrder<T>(task: () => Promise<T>): Promise<T> {
     waiting++;
     try {
@@ -109,13 +100,6 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
     }
   }
 
-  function withEngine<T>(task: () => Promise<T>): Promise<T> {
-    return engineTurns.run(async () => {
-      closing.signal.throwIfAborted();
-      return task();
-    });
-  }
-
   function checkFrame(frameIndex: number | undefined, field: string): void {
     if (frameIndex === undefined || frameIndex < facts.num_frames) return;
     throw new ProtocolError(
@@ -125,27 +109,11 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
     );
   }
 
-  /** Frees the place at once: what still runs of an ended propagation takes no more turns. */
+  /** The next propagation may start at once: an ended one steps no further frame. */
   function endRunning(reason?: ProtocolError): void {
     running?.abort(reason);
     running = undefined;
     runningWindow = undefined;
-  }
-
-  function decode(
-    { reverse, first, last }: Leg,
-    mode: PassStart["mode"],
-    signal: AbortSignal,
-  ): AsyncIterable<MediaFrame> {
-    const size = mode === "fetch" ? THUMBNAIL : inputSize;
-    const direction = reverse ? "backward" : "forward";
-    return media.frames({
-      startFrame: first,
-      count: Math.abs(last - first) + 1,
-      direction,
-      ...size,
-      signal,
-    });
   }
 
   async function* propagate(
@@ -178,26 +146,27 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
         });
       };
       const frames = runPropagation({
+        engine,
         legs: planned,
-        decode: (leg, mode) => decode(leg, mode, mine.signal),
-        begin: ({ reverse, first, last }) => {
-          const startFrame = request.start_frame_index ?? null;
-          const pass = { reverse, firstFrame: first, lastFrame: last, startFrame };
-          return withEngine(() => engine.beginPropagation(engineSessionId, pass));
-        },
-        prepare: (frame) => engine.prepare(engineSessionId, frame),
-        step: (frameIndex) => withEngine(() => engine.step(engineSessionId, frameIndex)),
-        fetch: (frameIndex) => withEngine(() => engine.fetch(engineSessionId, frameIndex)),
+        startFrame: request.start_frame_index ?? null,
+        decode: ({ reverse, first, last }, signal) =>
+          media.frames({
+            startFrame: first,
+            count: Math.abs(last - first) + 1,
+            direction: reverse ? "backward" : "forward",
+            ...inputSize,
+            signal,
+          }),
         signal: mine.signal,
       });
-      for await (const { timestampUs, output, mode } of frames) {
-        if (mode === "full" && rules.defaultStart === "visited")
-          firstVisited = Math.min(firstVisited, output.frameIndex);
+      for await (const { output, mode } of frames) {
+        const { frameIndex } = output;
+        if (mode === "full" && defaultStart === "visited") firstVisited = Math.min(firstVisited, frameIndex);
         const outputs = toOutputs(output, request.output_prob_thresh);
         if (window && !(await window.room(mine.signal))) break;
         window?.sent();
         sent++;
-        yield { frame_index: output.frameIndex, timestamp_us: timestampUs, outputs };
+        yield { frame_index: frameIndex, timestamp_us: media.timeOf(frameIndex), outputs };
       }
       const { aborted, reason } = mine.signal;
       if (aborted && reason instanceof ProtocolError) throw reason;
@@ -223,9 +192,7 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
       return inOrder(async () => {
         const { signal } = closing;
         const { index, rgb } = await media.frame(request.frame_index, { ...inputSize, signal });
-        const { output, objectId, semantic } = await withEngine(() =>
-          engine.prompt(engineSessionId, { index, rgb }, prompt),
-        );
+        const { output, objectId, semantic } = await engine.prompt({ frame: { index, rgb }, prompt });
         if (objectId === undefined) prompts.addConcept(request.frame_index, request.replace);
         else prompts.addObject(request.frame_index, objectId);
         return {
@@ -244,28 +211,28 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
       return inOrder(async () => {
         const { signal } = closing;
         const { index, rgb } = await media.frame(frame_index, { ...inputSize, signal });
-        const predicted = await withEngine(() => engine.predict(engineSessionId, { index, rgb }, prompt));
+        const predicted = await engine.predict({ frame: { index, rgb }, prompt });
         return { frame_index, ...toPredictions(predicted, request.return_low_res_masks) };
       });
     },
 
     removeObject: (objectId) =>
       inOrder(async () => {
-        await withEngine(() => engine.removeObject(engineSessionId, objectId));
+        await engine.removeObject({ objectId });
         prompts.removeObject(objectId);
       }),
 
     reset: () =>
       inOrder(async () => {
         endRunning();
-        await withEngine(() => engine.resetSession(engineSessionId));
+        await engine.reset();
         prompts.clear();
         firstVisited = Number.POSITIVE_INFINITY;
       }),
 
     describe: () =>
       inOrder(async () => {
-        const { concepts, objectIds } = await withEngine(() => engine.describeSession(engineSessionId));
+        const { concepts, objectIds } = await engine.describe();
         const { id, family, version } = pack;
         const propagating = running !== undefined;
         return { ...facts, concepts, obj_ids: objectIds, propagating, pack: { id, family, version } };
@@ -278,9 +245,9 @@ export function createSession({ facts, media, engine, pack, engineSessionId, rul
     close(reason) {
       closed ??= (async () => {
         endRunning(reason);
-        closing.abort(reason ?? sessionNotFound(facts.session_id));
-        await media.close();
-        await engineTurns.run(() => engine.closeSession(engineSessionId));
+        const refusal = reason ?? sessionNotFound(facts.session_id);
+        closing.abort(refusal);
+        await Promise.all([media.close(), engine.close(refusal)]);
       })();
       return closed;
     },

@@ -1,13 +1,13 @@
 /**
- * The sessions of everybody. A session belongs to the client that started it: to all others it looks as if it were not
- * there. It ends when it is closed, when its client goes, after a time without use, with the inference process, or with
- * the server.
+ * The sessions of all clients. A session belongs to the client that started it; for all others it does not exist. It ends
+ * when it is closed, when its client disconnects, after a time without use, when the engine loses it, or with the server.
  */
 import type { Clock } from "./clock.js";
-import type { Engine } from "./engine/index.js";
+import type { Engine, EngineSession } from "./engine/index.js";
 import { shuttingDown } from "./failure.js";
 import type { Logger } from "./log.js";
 import type { MediaSource } from "./media/source.js";
+import { replayFrames } from "./replay-frames.js";
 import { createSession, type Session } from "./session.js";
 import {
   createSessionOwner,
@@ -34,20 +34,9 @@ export interface SessionRegistryParts {
 }
 
 export function createSessionRegistry(parts: SessionRegistryParts): SessionRegistry {
-  const everybodys = new Set<Entry>();
+  const allSessions = new Set<Entry>();
   const owners = new Set<SessionOwner>();
   let stopping = false;
-
-  parts.engine.then(
-    (engine) =>
-      engine.onRestart((lostIds) => {
-        const lost = new Set(lostIds);
-        for (const entry of [...everybodys]) if (lost.has(entry.engineSessionId)) entry.lose();
-      }),
-    () => {
-      // Whoever starts a session is told.
-    },
-  );
 
   async function open(request: StartRequest, entry: Entry, signal: AbortSignal): Promise<Session> {
     const engine = await parts.engine;
@@ -55,16 +44,18 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     try {
       signal.throwIfAborted();
       const { kind, width, height, numFrames, fps, durationS } = media.facts;
-      const rules = await engine.openSession(entry.engineSessionId, {
-        width,
-        height,
-        numFrames,
-        ...(request.policy && { policy: request.policy }),
+      const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
+      const opened: EngineSession = await engine.open(video, {
+        replayFrames(indices) {
+          const { inputSize } = opened.rules.pack;
+          return replayFrames(media, { width: inputSize, height: inputSize }, indices);
+        },
+        onRecovered: () => entry.recovered(),
+        onLost: (error) => entry.lose(error),
       });
-      const { pack } = rules;
       const rate = { num_frames: numFrames, fps, duration_s: durationS };
       const facts = { session_id: entry.sessionId, kind, width, height, ...rate };
-      return createSession({ facts, media, engine, pack, engineSessionId: entry.engineSessionId, rules });
+      return createSession({ facts, media, engine: opened });
     } catch (error) {
       await media.close();
       throw error;
@@ -74,7 +65,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
   return {
     addOwner(onEvent) {
       const { clock, log, limits } = parts;
-      const owner = createSessionOwner({ open, everybodys, onEvent, clock, log, limits });
+      const owner = createSessionOwner({ open, allSessions, onEvent, clock, log, limits });
       owners.add(owner);
       if (stopping) void owner.release(shuttingDown());
       return {
@@ -86,7 +77,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
       };
     },
     get count() {
-      return everybodys.size;
+      return allSessions.size;
     },
     async shutDown() {
       stopping = true;

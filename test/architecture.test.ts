@@ -13,7 +13,7 @@ const ARROWS: Record<string, readonly string[]> = {
   memory: [],
   tracker: ["detector", "memory", "protocol/rle.ts"],
   server: ["protocol"],
-  "server/engine": ["detector", "memory", "tracker", "protocol", "server/packs"],
+  "server/engine": ["detector", "memory", "tracker", "protocol", "server/packs", "server/serial.ts"],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript"],
   // The command may start a server of its own; media.ts reads pictures as the server does, to number them alike.

@@ -1,14 +1,15 @@
 /**
- * What a session needs from inference. Pixels go in, small results come out; features, memory and tracks never cross.
+ * The interface between the server and inference. Pixels go in, small results come out; features, memory and tracks stay in
+ * the inference process.
  *
- * One Engine serves many sessions. Calls for different sessions are answered in the order in which they arrive. A session
- * should have at most one call in flight: that is what makes the arrival order fair. Every rejection is an {@link EngineError}.
+ * One engine serves many sessions. Each session has one call in progress at a time; calls of different sessions are
+ * carried out in the order in which they arrive, so that sessions share the model fairly. Every rejection is an
+ * {@link EngineError}.
  */
 import { ProtocolError } from "../../protocol/errors.js";
 import type { PolicyOverride } from "../../protocol/policy.js";
-import type { CocoRle } from "../../protocol/rle.js";
-import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
-import type { GraphCosts } from "./graph-costs.js";
+import type { GraphCosts, GraphThread } from "./graph-costs.js";
+import type { EngineFrame, VerbMethods } from "./verbs.js";
 
 export type {
   BoxXywh,
@@ -18,7 +19,6 @@ export type {
   PassStart,
 } from "../../tracker/frame-output.js";
 
-/** What a session is about. */
 export interface EngineVideo {
   /** Pixels. */
   width: number;
@@ -30,79 +30,18 @@ export interface EngineVideo {
 }
 
 export interface SessionRules {
-  /** What the session runs on. */
+  /** The pack that the session was opened with. */
   pack: PackSummary;
-  /** Where a propagation starts that names no frame: the smallest one prompted, or visited by a full propagation. */
+  /** Default start of a propagation: the smallest frame prompted, or also the smallest visited by a full propagation. */
   defaultStart: "prompted" | "visited";
-}
-
-/** One decoded frame, stretched to the pack's square input. */
-export interface EngineFrame {
-  /** Position in the video, from 0. */
-  index: number;
-  /** `[S, S, 3]` uint8, row by row, red green blue; S is `PackSummary.inputSize`. */
-  rgb: Uint8Array;
-}
-
-/** All coordinates are relative to the frame, 0..1. */
-export type EnginePrompt =
-  | {
-      kind: "concept";
-      text?: string;
-      exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
-      /** Forget the concepts given before, and their objects. */
-      replace: boolean;
-      /** Whether to tell where on the frame the concept is. */
-      semanticMap?: boolean;
-    }
-  | {
-      kind: "object";
-      /** A known id corrects that object, an unknown one makes it, none lets the engine choose. */
-      objectId?: number;
-      points: [number, number][];
-      labels: (0 | 1)[];
-      boxXywh?: BoxXywh;
-      clearOldPoints: boolean;
-      clearOldBoxes: boolean;
-    };
-
-/** Logits `[height, width]`, row by row. */
-export interface LogitMap {
-  logits: Float32Array;
-  size: [height: number, width: number];
-}
-
-export interface PromptAnswer {
-  output: FrameOutput;
-  /** Set for object prompts. */
-  objectId?: number;
-  /** Where the concept is, when that was asked for; the mask is where the logits are above 0. */
-  semantic?: LogitMap & { mask: CocoRle };
-}
-
-/** What an image predictor is asked. All coordinates are relative to the frame, 0..1. */
-export interface PredictionPrompt {
-  /** One list per prompt of the batch, all of one length. */
-  points: [number, number][][];
-  labels: (0 | 1)[][];
-  /** x0, y0, x1, y1; one per prompt of the batch, or none at all. */
-  boxesXyxy?: [number, number, number, number][];
-  /** Goes with every prompt of the batch. */
-  maskInput?: LogitMap;
-  multimask: boolean;
-}
-
-/** A proposed mask at the size of the video, and the logits it comes from. */
-export interface PredictedMask extends LogitMap {
-  mask: CocoRle;
-  /** What the model makes of it, about 0..1. */
-  iou: number;
 }
 
 export interface PackSummary {
   id: string;
   family: string;
   version: string;
+  /** SHA-256 of the manifest, which lists the hashes of all files; hexadecimal. */
+  hash: string;
   /** S: the side of the square input in pixels. */
   inputSize: number;
   capabilities: { text: boolean; exemplars: boolean; points: boolean; maskSeed: boolean };
@@ -111,75 +50,72 @@ export interface PackSummary {
 }
 
 /**
+ * One video with its prompts, objects and memory. The methods are the rows of `SessionVerbs`. They reject with
+ * engine_restarted once the session is lost, with engine_unavailable while no inference process is ready.
+ */
+export interface EngineSession extends VerbMethods {
+  readonly rules: SessionRules;
+  /**
+   * Ends the session after the call in progress; calls that wait are rejected with `reason`. May be called again. Never
+   * rejects.
+   */
+  close(reason?: ProtocolError): Promise<void>;
+}
+
+/** What a session's owner provides and is informed of. */
+export interface SessionHooks {
+  /**
+   * Decodes frames again, in the order of `indices`, to rebuild the session in another inference process. Without it, a
+   * session that has seen a frame is lost when the inference process ends.
+   */
+  replayFrames?(indices: readonly number[]): AsyncIterable<EngineFrame>;
+  /** Called each time when the session was rebuilt in another inference process. */
+  onRecovered?(): void;
+  /** Called once when the session is gone for good; its calls reject with the same error. */
+  onLost?(error: EngineError): void;
+}
+
+/**
  * `starting`: the first inference process loads its pack. `ready`: it answers. `restarting`: it ended, and calls wait for
  * the next one. `failed`: several starts in a row failed; calls are refused at once, and the starts go on.
  */
 export type EngineState = "starting" | "ready" | "restarting" | "failed";
 
-/** Counts since the engine was made; they survive a restart of the inference process. */
+/** Counts since the engine was created; they survive a restart of the inference process. */
 export interface EngineStats {
   state: EngineState;
   /** Why the state is not `ready`, as one sentence; null when it is. */
   reason: string | null;
   /** Prompts and steps answered. */
   frames: number;
-  /** Time inside ONNX Runtime. */
-  ortTimeMs: number;
+  /**
+   * Time inside ONNX Runtime, in seconds, by thread of the inference process. The threads overlap; within one inference
+   * process none exceeds one second per second.
+   */
+  runSecondsByThread: Record<GraphThread, number>;
   /** How often the inference process was replaced. */
   restarts: number;
   /** Process id of the inference process; null between two processes. */
   workerPid: number | null;
-  /** What each graph has cost, by role. */
+  /** Time and memory of each graph, by role. */
   graphs: GraphCosts;
 }
 
 export interface Engine {
   /** What new sessions run on. A session keeps the pack that it was opened with. */
   readonly pack: PackSummary;
-  /** @throws EngineError session_exists; session_limit. */
-  openSession(sessionId: string, video: EngineVideo): Promise<SessionRules>;
+  /** @throws EngineError invalid_field for a policy that contradicts itself, engine_unavailable, shutting_down. */
+  open(video: EngineVideo, hooks?: SessionHooks): Promise<EngineSession>;
   /**
-   * Adds a prompt on a frame and answers what that frame shows now.
-   * @throws EngineError unsupported_by_pack, invalid_field, object_limit, session_not_found.
-   */
-  prompt(sessionId: string, frame: EngineFrame, prompt: EnginePrompt): Promise<PromptAnswer>;
-  /**
-   * Masks for prompts on one picture, which the session does not remember: for each prompt of the batch, its candidates.
-   * @throws EngineError unsupported_by_pack, invalid_field, session_not_found.
-   */
-  predict(sessionId: string, frame: EngineFrame, prompt: PredictionPrompt): Promise<PredictedMask[][]>;
-  beginPropagation(sessionId: string, pass: PassRequest): Promise<PassStart>;
-  /**
-   * Gives a frame that will be stepped to. Its features are computed while other frames are worked on; at most two frames
-   * wait for their step. What goes wrong with it is told by the step.
-   */
-  prepare(sessionId: string, frame: EngineFrame): void;
-  /**
-   * One frame of the running propagation, which has been given by {@link Engine.prepare}; in the order of travel.
-   * @returns the frames that may be shown now: the output may lag behind, and then comes all at once with the last frame
-   */
-  step(sessionId: string, frameIndex: number): Promise<FrameOutput[]>;
-  /** What is known of a frame. */
-  fetch(sessionId: string, frameIndex: number): Promise<FrameOutput>;
-  /** @throws EngineError object_not_found. */
-  removeObject(sessionId: string, objectId: number): Promise<void>;
-  describeSession(sessionId: string): Promise<{ concepts: string[]; objectIds: number[] }>;
-  /** Forgets prompts, objects and memory; the session stays open. */
-  resetSession(sessionId: string): Promise<void>;
-  /** Closing an unknown session succeeds. */
-  closeSession(sessionId: string): Promise<void>;
-  /**
-   * Reads the pack's folder again. New sessions run on what is there now; those that are open keep what they have until
-   * they are closed.
-   * @throws EngineError engine_failed when it cannot be used: nothing has changed then.
+   * Reads the pack's folder again. New sessions run on its current content; open sessions keep theirs until they are
+   * closed.
+   * @throws EngineError engine_failed when the pack cannot be used: nothing has changed then.
    */
   reload(): Promise<PackSummary>;
-  /** Called when the inference process died, with the sessions that died with it. */
-  onRestart(listener: (lostSessionIds: string[]) => void): void;
   stats(): EngineStats;
-  /** Ends the inference process for sure. Pending calls reject with shutting_down. */
+  /** Ends the inference process. Pending calls reject with shutting_down. */
   close(): Promise<void>;
 }
 
-/** A failure of the engine that the client is told as it is. */
+/** A failure of the engine that is reported to the client with its code and message. */
 export class EngineError extends ProtocolError {}

@@ -1,6 +1,6 @@
 /**
- * How the engine's processes and threads begin. Built code is started as it is; sources need the loader that this program
- * runs with, which is resolved here, because whoever is started would look for it from the user's working directory.
+ * Starts the engine's processes and threads. Compiled code needs no options. Sources need the TypeScript loader, which is
+ * resolved here: the started process would search for it from the user's working directory.
  */
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,16 +9,18 @@ import { Worker } from "node:worker_threads";
 const fromSource = import.meta.url.endsWith(".ts");
 const locate = (name: string) => new URL(`./${name}.${fromSource ? "ts" : "js"}`, import.meta.url);
 
-export function startProcess(name: "worker-main", options: Omit<ForkOptions, "execArgv">): ChildProcess {
+export function startProcess(name: "inference-main", options: Omit<ForkOptions, "execArgv">): ChildProcess {
   return fork(fileURLToPath(locate(name)), [], {
     ...options,
+    // Native code of ONNX Runtime reads it, and a worker thread of the process cannot set it.
+    env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
     execArgv: fromSource ? ["--import", import.meta.resolve("tsx")] : [],
   });
 }
 
-/** @param start what the thread finds as `workerData` */
+/** @param start the thread's `workerData` */
 export function startThread(name: "graph-thread-main", start: unknown): Worker {
-  // Threads do not take `--import` of a loader, nor need the options of this process.
+  // `--import` of a loader has no effect in threads, and they need no other option of this process.
   const options = { workerData: start, execArgv: [] };
   if (!fromSource) return new Worker(locate(name), options);
   const program = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {

@@ -1,4 +1,4 @@
-/** What is fed to a graph, held against what the graph says it takes. */
+/** Checks the inputs of a run against the inputs that the graph declares. */
 import type { Tensor } from "../../detector/graph.js";
 import type { TensorInfo } from "../packs/validate.js";
 

@@ -1,19 +1,24 @@
-/** What the graphs of a pack have cost their process in time and memory, by role. */
+/** Time and memory that the graphs of a pack have cost their process, by role. */
 export type GraphCosts = Record<string, GraphCost>;
 
+/** A thread of the inference process that runs graphs. */
+export type GraphThread = "encode" | "main";
+
 export interface GraphCost {
+  thread: GraphThread;
   runs: number;
   /** Time inside ONNX Runtime. */
   ms: number;
-  /** By how much the process's resident memory grew while the graph was opened and while it ran: weights and arenas. */
+  /** Growth of the process's resident memory while the graph was opened and while it ran: weights and arenas. */
   memoryBytes: number;
 }
 
 export function sumOfCosts(a: GraphCosts, b: GraphCosts): GraphCosts {
   const sum = { ...a };
-  for (const [role, { runs, ms, memoryBytes }] of Object.entries(b)) {
+  for (const [role, { thread, runs, ms, memoryBytes }] of Object.entries(b)) {
     const before = sum[role] ?? { runs: 0, ms: 0, memoryBytes: 0 };
     sum[role] = {
+      thread,
       runs: before.runs + runs,
       ms: before.ms + ms,
       memoryBytes: before.memoryBytes + memoryBytes,
@@ -22,7 +27,14 @@ export function sumOfCosts(a: GraphCosts, b: GraphCosts): GraphCosts {
   return sum;
 }
 
-/** What remains to be told of a process that has ended. */
+/** The graphs of one thread run one after the other, so that their times add up. */
+export function secondsByThread(costs: GraphCosts): Record<GraphThread, number> {
+  const seconds = { encode: 0, main: 0 };
+  for (const { thread, ms } of Object.values(costs)) seconds[thread] += ms / 1000;
+  return seconds;
+}
+
+/** The costs of a process that has ended: its memory is free again. */
 export function costsWithoutMemory(costs: GraphCosts): GraphCosts {
   return Object.fromEntries(Object.entries(costs).map(([role, cost]) => [role, { ...cost, memoryBytes: 0 }]));
 }

@@ -1,4 +1,4 @@
-/** Entry of a thread that opens one graph and runs it whenever it is asked. */
+/** Entry of a thread that opens one graph and runs it on request. */
 import { parentPort, workerData } from "node:worker_threads";
 import type { ThreadCall, ThreadMessage, ThreadStart } from "./graph-thread.js";
 import { type OpenGraph, openGraph } from "./onnx.js";

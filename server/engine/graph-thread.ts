@@ -1,11 +1,11 @@
-/** A graph that runs in a thread of its own, one call after the other, while this thread goes on. */
+/** A graph in its own thread: runs one call after the other without blocking this thread. */
 import type { Tensor } from "../../detector/graph.js";
 import type { PackGraph } from "../packs/pack.js";
 import type { GraphInfo } from "../packs/validate.js";
 import { startThread } from "./entry-point.js";
 import type { GraphOptions, GraphRun, OpenGraph, ProvidersTried } from "./onnx.js";
 
-/** What the thread is started with. */
+/** The thread's `workerData`. */
 export interface ThreadStart {
   graph: PackGraph;
   providers: readonly string[];
@@ -19,7 +19,7 @@ export interface ThreadCall {
   fetch: readonly string[];
 }
 
-/** First any number of warnings, then `opened` or `failed`, then an answer to each call. */
+/** First any number of warnings, then `opened` or `failed`, then one `answer` or `failure` for each call. */
 export type ThreadMessage =
   | { kind: "warning"; message: string }
   | { kind: "opened"; info: GraphInfo; provider: string; tried: ProvidersTried }
@@ -32,7 +32,7 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** As `openGraph`, and `run` returns to its caller at once. Inputs are copied over; outputs are handed over whole. */
+/** As `openGraph`, but `run` does not block. Inputs are copied to the thread; outputs are transferred back. */
 export function openGraphInThread(
   graph: PackGraph,
   { providers, threads, warn }: GraphOptions,
@@ -51,10 +51,10 @@ export function openGraphInThread(
       worker.postMessage({ id, inputs, fetch } satisfies ThreadCall);
     });
 
-  function rememberFrame(id: number): Waiting | undefined {
+  function takeWaiting(id: number): Waiting | undefined {
     const found = waiting.get(id);
     waiting.delete(id);
-    // A thread that has nothing to do keeps no process alive.
+    // An idle thread keeps no process alive.
     if (waiting.size === 0) worker.unref();
     return found;
   }
@@ -73,14 +73,14 @@ export function openGraphInThread(
           void worker.terminate();
           return reject(new Error(message.message));
         case "answer":
-          return rememberFrame(message.id)?.resolve(message.run);
+          return takeWaiting(message.id)?.resolve(message.run);
         case "failure":
-          return rememberFrame(message.id)?.reject(new Error(message.message));
+          return takeWaiting(message.id)?.reject(new Error(message.message));
       }
     });
     worker.on("error", (error) => {
       if (!isOpen) return reject(error);
-      // Nobody could be answered any more. Without the thread the process is no use; it ends here, and is replaced.
+      // No call can be answered without the thread: the process ends here, and the supervisor replaces it.
       throw error;
     });
   });

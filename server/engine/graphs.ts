@@ -1,6 +1,6 @@
 /**
- * A pack's graphs, open and held against the contract. `encode` runs in a thread of its own: it needs nothing but a
- * picture, so the next frame can be encoded while the other graphs, which take turns in this thread, work on the last one.
+ * A pack's graphs, opened and checked against the contract. `encode` runs in its own thread: it needs only a picture, so the
+ * next frame is encoded while the other graphs, which take turns in this thread, process the current one.
  */
 import { memoryUsage } from "node:process";
 import type { GraphRole, RunGraph } from "../../detector/graph.js";
@@ -9,7 +9,7 @@ import type { Pack } from "../packs/pack.js";
 import { firstMismatch } from "../packs/validate.js";
 import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
-import type { GraphCost, GraphCosts } from "./graph-costs.js";
+import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
 import { openGraphInThread } from "./graph-thread.js";
 import { type GraphOptions, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
 
@@ -24,7 +24,7 @@ export interface OpenGraphs {
 }
 
 /**
- * Opens all graphs of a pack and holds each against the contract.
+ * Opens all graphs of a pack and checks each against the contract.
  * @throws Error with one sentence that names the graph and what is wrong with it.
  */
 export async function openGraphs(pack: Pack, options: GraphOptions): Promise<OpenGraphs> {
@@ -34,8 +34,9 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   const resident = createResidentMeter();
   for (const graph of pack.graphs) {
     resident.begin();
-    const opened = await (graph.role === "encode" ? openGraphInThread : openGraph)(graph, options, tried);
-    const spent = { runs: 0, ms: 0, memoryBytes: resident.end() };
+    const thread: GraphThread = graph.role === "encode" ? "encode" : "main";
+    const opened = await (thread === "encode" ? openGraphInThread : openGraph)(graph, options, tried);
+    const spent = { thread, runs: 0, ms: 0, memoryBytes: resident.end() };
     const mismatch = firstMismatch(graph.name, contract[graph.role], opened);
     if (mismatch) throw new Error(mismatch);
     open.set(graph.role, { ...opened, spent });
@@ -72,8 +73,8 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
 }
 
 /**
- * By how much the process grew between `begin` and `end`. Of two graphs that run at once, the first to end is given what
- * both took until then: every byte is counted once.
+ * Measures the growth of the process between `begin` and `end`. Of two graphs that run at once, the first to end is charged
+ * for the growth of both until then, so that every byte is counted once.
  */
 function createResidentMeter() {
   let running = 0;

@@ -1,4 +1,12 @@
 export * from "./engine.js";
-export { createEngine } from "./generations.js";
 export type { GraphCosts } from "./graph-costs.js";
-export type { EngineLog, EngineOptions } from "./process.js";
+export { createEngine } from "./pack-reload.js";
+export type { EngineLog, EngineOptions } from "./supervisor.js";
+export type {
+  EngineFrame,
+  EnginePrompt,
+  LogitMap,
+  PredictedMask,
+  PredictionPrompt,
+  PromptAnswer,
+} from "./verbs.js";

@@ -1,21 +1,23 @@
 /**
  * The only import of ONNX Runtime: opens one graph and runs it.
  *
- * `run()` of onnxruntime-node holds its thread until the graph is done, so this belongs in a process that serves no
+ * `run()` of onnxruntime-node blocks its thread until the graph is done, so it must not run in a process that serves
  * sockets. Inputs are read in place; every fetched output is copied, so callers fetch only what they use.
  */
 import { availableParallelism } from "node:os";
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { GraphRole, Tensor } from "../../detector/graph.js";
 import type { PackGraph } from "../packs/pack.js";
 import type { GraphInfo } from "../packs/validate.js";
+
+type Runtime = typeof import("onnxruntime-node");
 
 export interface GraphOptions {
   /** Execution providers in order of preference, such as "cuda" or "cpu". */
   providers: readonly string[];
   /** Threads of each large graph, two of which may run at once; 0 chooses by the machine. */
   threads: number;
-  /** Told about each provider that could not start. */
+  /** Called for each provider that could not start. */
   warn: (message: string) => void;
 }
 
@@ -32,27 +34,48 @@ export interface OpenGraph extends GraphInfo {
   provider: string;
   /**
    * @param fetch the outputs wanted
-   * @throws Error in the runtime's words, on one line
+   * @throws Error with the runtime's message, on one line
    */
   run(inputs: Record<string, Tensor>, fetch: readonly string[]): Promise<GraphRun>;
 }
 
+let loading: Promise<Runtime> | undefined;
+
+/**
+ * Loads the runtime when it is first needed, with its telemetry off.
+ * @throws Error that names what is missing and how to install it
+ */
+export function loadRuntime(): Promise<Runtime> {
+  // Version 1.30 reads the variable when its first session is created. Processes are started with it as well, because a
+  // worker thread cannot set it for native code.
+  process.env.ORT_DISABLE_TELEMETRY = "1";
+  loading ??= import("onnxruntime-node").catch((error) => {
+    throw new Error(
+      `ONNX Runtime cannot be loaded for ${process.platform}-${process.arch}: ${oneLine(error)}. ` +
+        'Reinstall it with "npm install onnxruntime-node"; set ONNXRUNTIME_NODE_INSTALL=skip where its install script ' +
+        "cannot download the CUDA libraries.",
+    );
+  });
+  return loading;
+}
+
 /**
  * A provider that cannot start throws even when another follows in its list, so they are tried one by one.
- * @throws Error with one sentence that names the graph and what each provider said
+ * @throws Error with one sentence that names the graph and the failure of each provider
  */
 export async function openGraph(
   graph: PackGraph,
   options: GraphOptions,
   tried: ProvidersTried,
 ): Promise<OpenGraph> {
-  // Rendering masks is tiny and its result is wanted in main memory, so it stays on the CPU.
+  const runtime = await loadRuntime();
+  // Rendering is cheap and its result is needed in main memory, so it stays on the CPU.
   const candidates = graph.role === "render" ? ["cpu"] : options.providers;
   const reasons: string[] = [];
   for (const provider of candidates) {
     if (tried.get(provider) === false) continue;
     try {
-      const session = await InferenceSession.create(graph.path, {
+      const session = await runtime.InferenceSession.create(graph.path, {
         ...sessionOptions(graph.role, options.threads),
         executionProviders: [provider],
       });
@@ -61,7 +84,7 @@ export async function openGraph(
         provider,
         inputs: describe(session.inputMetadata),
         outputs: describe(session.outputMetadata),
-        run: (inputs, fetch) => runSession(session, inputs, fetch),
+        run: (inputs, fetch) => runSession(runtime, session, inputs, fetch),
       };
     } catch (error) {
       if (!tried.has(provider)) tried.set(provider, false);
@@ -77,15 +100,15 @@ const smallRoles: ReadonlySet<GraphRole> = new Set<GraphRole>(["text", "render"]
 
 function sessionOptions(role: GraphRole, threads: number): InferenceSession.SessionOptions {
   const cores = availableParallelism();
-  // Beyond four, every second logical core is usually the other half of a physical one.
+  // With more than four, two logical cores usually share a physical one.
   const large = threads || (cores > 4 ? Math.ceil(cores / 2) : cores);
   return {
     graphOptimizationLevel: "all",
     intraOpNumThreads: smallRoles.has(role) ? Math.min(2, large) : large,
     interOpNumThreads: 1,
-    // Only the image has one size for ever; a pattern is kept for each combination of the sizes that vary.
+    // The runtime keeps a pattern for each combination of input sizes; only the image has a single size.
     enableMemPattern: role === "encode",
-    // Several graphs take turns, and their idle threads should not turn in place of those that work.
+    // Several graphs take turns: idle threads of one must not spin while another runs.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
     logSeverityLevel: 3,
   };
@@ -100,15 +123,16 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): GraphInf
 }
 
 async function runSession(
+  { Tensor }: Runtime,
   session: InferenceSession,
   inputs: Record<string, Tensor>,
   fetch: readonly string[],
 ): Promise<GraphRun> {
   const feeds: Record<string, OrtTensor> = {};
   for (const [name, { type, data, dims }] of Object.entries(inputs))
-    feeds[name] = new OrtTensor(type, data, dims);
+    feeds[name] = new Tensor(type, data, dims);
   let start = performance.now();
-  // The runtime starts in its own immediate, behind this one; what runs before them is not its doing.
+  // The runtime starts in its own immediate, right behind this one. Whatever runs before them is not counted.
   setImmediate(() => {
     start = performance.now();
   });

@@ -1,4 +1,5 @@
 /** A model pack on disk: manifest, graphs and tokenizer, checked before anything is run. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { checkExternalData } from "./external-data.js";
@@ -16,6 +17,8 @@ export interface PackGraph {
 
 export interface Pack {
   manifest: Manifest;
+  /** SHA-256 of the manifest, which lists the hashes of all files; hexadecimal. */
+  hash: string;
   graphs: readonly PackGraph[];
   /** Only packs with text or exemplars read words. */
   tokenize?: Tokenize;
@@ -30,6 +33,7 @@ export async function openPack(directory: string): Promise<Pack> {
     throw new Error(`manifest.json cannot be read: ${error.message}`);
   });
   const manifest = parseManifest(text);
+  const hash = createHash("sha256").update(text).digest("hex");
   await checkFiles(directory, manifest.files);
   for (const { file } of manifest.graphs) checkExternalData(directory, file, manifest.files);
   const graphs = manifest.graphs.map(({ role, file }) => ({
@@ -38,9 +42,10 @@ export async function openPack(directory: string): Promise<Pack> {
     path: path.join(directory, file),
   }));
   const { tokenizer, geometry } = manifest;
-  if (tokenizer === undefined || geometry.L === undefined) return { manifest, graphs };
+  if (tokenizer === undefined || geometry.L === undefined) return { manifest, hash, graphs };
   return {
     manifest,
+    hash,
     graphs,
     tokenize: await openTokenizer(path.join(directory, tokenizer), tokenizer, geometry.L),
   };

@@ -1,13 +1,45 @@
-/** An engine on a real pack, as the tests of its inference process use one. */
-import type { Engine, EngineFrame, EnginePrompt } from "../../server/engine/index.js";
+/** An engine on a real pack, as the tests of the inference process use one. */
+import type { Engine, EngineFrame, EnginePrompt, SessionHooks } from "../../server/engine/index.js";
 
 export const video = { width: 64, height: 48 };
 
 export const phrase: EnginePrompt = { kind: "concept", text: "red circle", replace: false };
 
+export const click: EnginePrompt = {
+  kind: "object",
+  points: [[0.5, 0.5]],
+  labels: [1],
+  clearOldPoints: true,
+  clearOldBoxes: true,
+};
+
 /** A grey frame of the size that the engine's pack takes. */
-export function greyFrame({ pack }: Engine, index = 0): EngineFrame {
+export function greyFrame({ pack }: Pick<Engine, "pack">, index = 0): EngineFrame {
   return { index, rgb: new Uint8Array(pack.inputSize ** 2 * 3).fill(90) };
+}
+
+/** A red square on grey ground, four pixels of the model's input further right on each frame. */
+export function squareFrame({ pack }: Pick<Engine, "pack">, index = 0): EngineFrame {
+  const side = pack.inputSize;
+  const rgb = new Uint8Array(side * side * 3).fill(110);
+  const left = side / 8 + 4 * index;
+  for (let y = side / 4; y < (side * 3) / 4; y++) {
+    for (let x = left; x < Math.min(left + side / 2, side); x++) rgb.set([220, 30, 30], (y * side + x) * 3);
+  }
+  return { index, rgb };
+}
+
+/** Hooks that paint frames again, and the events they saw. */
+export function recordingHooks(frameAt: (index: number) => EngineFrame) {
+  const events: string[] = [];
+  const hooks: SessionHooks = {
+    async *replayFrames(indices) {
+      for (const index of indices) yield frameAt(index);
+    },
+    onRecovered: () => void events.push("recovered"),
+    onLost: ({ code }) => void events.push(`lost: ${code}`),
+  };
+  return { hooks, events };
 }
 
 /** @throws Error between two processes */

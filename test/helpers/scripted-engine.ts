@@ -1,17 +1,34 @@
-/** An engine without a model: every object is a moving square, and tests decide when a step may finish. */
-import { encodeMask } from "../../protocol/index.js";
-import { type Engine, EngineError, type FrameOutput, type PackSummary } from "../../server/engine/index.js";
+/** An engine without a model: every object is a moving square, and tests decide when a call may finish. */
+import { encodeMask, type ProtocolError } from "../../protocol/index.js";
+import {
+  type Engine,
+  EngineError,
+  type EngineFrame,
+  type FrameOutput,
+  type PackSummary,
+  type SessionHooks,
+} from "../../server/engine/index.js";
+import { orderCalls } from "../../server/engine/session-calls.js";
+import {
+  type CallVerb,
+  type SessionVerb,
+  type VerbParams,
+  type VerbResult,
+  verbMethods,
+} from "../../server/engine/verbs.js";
 
 export interface ScriptedEngine extends Engine {
   /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `step 4`, `remove 1`, `reset`, `close`. */
   readonly calls: readonly string[];
-  /** The frames given ahead of their step, oldest first. */
+  /** Indices of the frames that were pushed, oldest first. */
   readonly given: readonly number[];
   /** From now on calls of this kind wait until the returned function is called. */
   hold(kind: string): () => void;
-  /** Resolves when a call such as `step 4` has come in. */
+  /** From now on calls of this verb reject with the error. */
+  failWith(verb: SessionVerb, error: Error): void;
+  /** Resolves when a call such as `step 4` has started. */
   called(call: string): Promise<void>;
-  /** As if the inference process had died. */
+  /** As if the inference process had ended and no session could be rebuilt. */
   crash(): void;
 }
 
@@ -20,39 +37,37 @@ export interface ScriptedEngineOptions {
   maskBytes?: number;
 }
 
+interface ScriptedSession {
+  objects: Set<number>;
+  concepts: string[];
+  pushed: EngineFrame[];
+}
+
+interface Handler<V extends SessionVerb> {
+  /** The call as tests name it; absent for calls that are not listed. */
+  name?: (params: VerbParams<V>, session: ScriptedSession) => string;
+  answer: (session: ScriptedSession, params: VerbParams<V>) => VerbResult<V>;
+}
+
+const PACK: PackSummary = {
+  id: "scripted",
+  family: "scripted",
+  version: "1",
+  hash: "0".repeat(64),
+  inputSize: 16,
+  capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
+  provider: "none",
+};
+
 export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = {}): ScriptedEngine {
-  const sessions = new Map<string, { objects: Set<number>; concepts: string[] }>();
+  const open = new Set<{ lose(error: EngineError): void }>();
   const calls: string[] = [];
   const given: number[] = [];
   const held = new Map<string, Promise<void>>();
   const watchers: { call: string; seen: () => void }[] = [];
-  const listeners: ((lost: string[]) => void)[] = [];
-  let die: (error: EngineError) => void = () => {};
-  let death = newLife();
+  const failures = new Map<SessionVerb, Error>();
   let frames = 0;
   let restarts = 0;
-
-  /** Rejects when the process that the calls of now would be in ends. */
-  function newLife(): Promise<never> {
-    const life = new Promise<never>((_, reject) => {
-      die = reject;
-    });
-    life.catch(() => {});
-    return life;
-  }
-
-  async function enter(sessionId: string, kind: string, detail = "") {
-    const call = detail === "" ? kind : `${kind} ${detail}`;
-    calls.push(call);
-    const life = death;
-    for (const watcher of watchers) if (watcher.call === call) watcher.seen();
-    // A call to a process takes a while, whatever it is about.
-    await new Promise((resolve) => setImmediate(resolve));
-    await Promise.race([held.get(kind), life]);
-    const session = sessions.get(sessionId);
-    if (!session) throw new EngineError("session_not_found", `no session ${sessionId}`);
-    return session;
-  }
 
   function show(frameIndex: number, objects: Set<number>): FrameOutput {
     frames++;
@@ -70,17 +85,135 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     };
   }
 
-  const pack: PackSummary = {
-    id: "scripted",
-    family: "scripted",
-    version: "1",
-    inputSize: 16,
-    capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
-    provider: "none",
+  const handlers: { [V in SessionVerb]: Handler<V> } = {
+    prompt: {
+      name: ({ frame }) => `prompt ${frame.index}`,
+      answer({ objects, concepts }, { frame, prompt }) {
+        if (prompt.kind === "concept") {
+          concepts.push(prompt.text ?? "");
+          objects.add(objects.size);
+          return { output: show(frame.index, objects) };
+        }
+        const objectId = prompt.objectId ?? objects.size;
+        objects.add(objectId);
+        return { output: show(frame.index, objects), objectId };
+      },
+    },
+    predict: {
+      name: ({ frame }) => `predict ${frame.index}`,
+      answer(_, { prompt: { points, multimask } }) {
+        const candidate = {
+          mask: encodeMask(new Uint8Array(16).fill(1, 0, 4), 4, 4),
+          iou: 0.5,
+          logits: Float32Array.of(1, -1, 1, -1),
+          size: [2, 2] as [number, number],
+        };
+        return points.map(() => Array(multimask ? 3 : 1).fill(candidate));
+      },
+    },
+    begin: {
+      name: ({ reverse }) => `begin ${reverse ? "backward" : "forward"}`,
+      answer(session) {
+        session.pushed = [];
+        return { mode: "full" };
+      },
+    },
+    push: {
+      answer({ pushed }, { frame }) {
+        given.push(frame.index);
+        pushed.push(frame);
+        return undefined;
+      },
+    },
+    next: {
+      name: (_, { pushed }) => `step ${pushed[0]?.index}`,
+      answer({ pushed, objects }) {
+        const frame = pushed.shift();
+        if (!frame) throw new EngineError("internal", "No pushed frame waits for its step.");
+        return [show(frame.index, objects)];
+      },
+    },
+    fetch: {
+      name: ({ frameIndex }) => `fetch ${frameIndex}`,
+      answer: ({ objects }, { frameIndex }) => show(frameIndex, objects),
+    },
+    removeObject: {
+      name: ({ objectId }) => `remove ${objectId}`,
+      answer({ objects }, { objectId }) {
+        if (objects.delete(objectId)) return undefined;
+        throw new EngineError("object_not_found", `There is no object ${objectId}.`, "obj_id");
+      },
+    },
+    describe: {
+      name: () => "describe",
+      answer: ({ objects, concepts }) => ({ concepts: [...concepts], objectIds: [...objects] }),
+    },
+    reset: {
+      name: () => "reset",
+      answer(session) {
+        session.objects.clear();
+        session.concepts = [];
+        session.pushed = [];
+        return undefined;
+      },
+    },
   };
 
+  /** Lists a call and holds it back as the test asks. Rejects when the session ends meanwhile. */
+  async function enter(call: string, over: Promise<never>): Promise<void> {
+    calls.push(call);
+    for (const watcher of watchers) if (watcher.call === call) watcher.seen();
+    // A call to another process takes at least this long.
+    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.race([held.get(call.split(" ")[0] as string), over]);
+  }
+
+  async function openSession(hooks: SessionHooks) {
+    const session: ScriptedSession = { objects: new Set(), concepts: [], pushed: [] };
+    let endWith: (error: ProtocolError) => void = () => {};
+    const over = new Promise<never>((_, reject) => {
+      endWith = reject;
+    });
+    over.catch(() => {});
+    let isClosed = false;
+    const entry = {
+      lose(error: EngineError) {
+        open.delete(entry);
+        endWith(error);
+        ordered.refuse(error);
+        if (!isClosed && error.code !== "shutting_down") hooks.onLost?.(error);
+      },
+    };
+    const ordered = orderCalls((async (verb: SessionVerb, params: never) => {
+      const { name, answer } = handlers[verb] as Handler<SessionVerb>;
+      if (name) await enter(name(params, session), over);
+      const failure = failures.get(verb);
+      if (failure) throw failure;
+      return answer(session, params);
+    }) as CallVerb);
+    open.add(entry);
+    await enter("open", over);
+    return {
+      ...verbMethods(ordered.call),
+      rules: { pack: PACK, defaultStart: "prompted" as const },
+      async close(reason?: ProtocolError) {
+        if (isClosed || !open.has(entry)) return;
+        isClosed = true;
+        const inProgress = ordered.inTurn(async () => {}).catch(() => {});
+        ordered.refuse(reason ?? new EngineError("session_not_found", "The session is closed."));
+        await inProgress;
+        open.delete(entry);
+        calls.push("close");
+      },
+    };
+  }
+
+  function endAll(error: EngineError): void {
+    for (const entry of [...open]) entry.lose(error);
+  }
+
   return {
-    pack,
+    pack: PACK,
     calls,
     given,
     hold(kind) {
@@ -96,91 +229,29 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       );
       return release;
     },
+    failWith: (verb, error) => void failures.set(verb, error),
     called: (call) =>
       new Promise((seen) => {
         if (calls.includes(call)) seen();
         else watchers.push({ call, seen });
       }),
     crash() {
-      const lost = [...sessions.keys()];
-      sessions.clear();
       restarts++;
-      die(new EngineError("engine_restarted", "the process died"));
-      death = newLife();
-      for (const listener of listeners) listener(lost);
+      endAll(new EngineError("engine_restarted", "The inference process ended."));
     },
-    async openSession(sessionId) {
-      sessions.set(sessionId, { objects: new Set(), concepts: [] });
-      await enter(sessionId, "open");
-      return { pack, defaultStart: "prompted" };
-    },
-    async prompt(sessionId, frame, prompt) {
-      const { objects, concepts } = await enter(sessionId, "prompt", String(frame.index));
-      if (prompt.kind === "concept") {
-        concepts.push(prompt.text ?? "");
-        objects.add(objects.size);
-        return { output: show(frame.index, objects) };
-      }
-      const objectId = prompt.objectId ?? objects.size;
-      objects.add(objectId);
-      return { output: show(frame.index, objects), objectId };
-    },
-    async predict(sessionId, frame, { points, multimask }) {
-      await enter(sessionId, "predict", String(frame.index));
-      const mask = encodeMask(new Uint8Array(16).fill(1, 0, 4), 4, 4);
-      const candidate = {
-        mask,
-        iou: 0.5,
-        logits: Float32Array.of(1, -1, 1, -1),
-        size: [2, 2] as [number, number],
-      };
-      return points.map(() => Array(multimask ? 3 : 1).fill(candidate));
-    },
-    async beginPropagation(sessionId, { reverse }) {
-      await enter(sessionId, "begin", reverse ? "backward" : "forward");
-      return { mode: "full" };
-    },
-    prepare: (_, frame) => void given.push(frame.index),
-    async step(sessionId, frameIndex) {
-      const { objects } = await enter(sessionId, "step", String(frameIndex));
-      if (!given.includes(frameIndex)) throw new EngineError("internal", `frame ${frameIndex} was not given`);
-      return [show(frameIndex, objects)];
-    },
-    async fetch(sessionId, frameIndex) {
-      const { objects } = await enter(sessionId, "fetch", String(frameIndex));
-      return show(frameIndex, objects);
-    },
-    async removeObject(sessionId, objectId) {
-      const { objects } = await enter(sessionId, "remove", String(objectId));
-      if (!objects.delete(objectId))
-        throw new EngineError("object_not_found", `no object ${objectId}`, "obj_id");
-    },
-    async describeSession(sessionId) {
-      const { objects, concepts } = await enter(sessionId, "describe");
-      return { concepts, objectIds: [...objects] };
-    },
-    async resetSession(sessionId) {
-      const session = await enter(sessionId, "reset");
-      session.objects.clear();
-      session.concepts = [];
-    },
-    async closeSession(sessionId) {
-      if (sessions.delete(sessionId)) calls.push("close");
-    },
-    reload: async () => pack,
-    onRestart: (listener) => void listeners.push(listener),
+    open: (_, hooks = {}) => openSession(hooks),
+    reload: async () => PACK,
     stats: () => ({
       state: "ready",
       reason: null,
       frames,
-      ortTimeMs: 0,
+      runSecondsByThread: { encode: 0, main: 0.5 },
       restarts,
       workerPid: null,
-      graphs: { detect: { runs: frames, ms: 500, memoryBytes: 4096 } },
+      graphs: { detect: { thread: "main", runs: frames, ms: 500, memoryBytes: 4096 } },
     }),
     async close() {
-      die(new EngineError("shutting_down", "the engine was closed"));
-      sessions.clear();
+      endAll(new EngineError("shutting_down", "The engine was closed."));
       calls.push("engine closed");
     },
   };

@@ -8,7 +8,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { decodeMask } from "../../protocol/rle.js";
 import type { FrameOutput } from "../../server/engine/engine.js";
-import { createService, type EngineService } from "../../server/engine/service.js";
+import { createSessionHost, type SessionHost } from "../../server/engine/session-host.js";
 import { type ClickRun, type ConceptRun, type GoldenFrame, goldenNames, openGolden } from "./golden.js";
 
 const SCORE_ERROR = 1e-4;
@@ -45,7 +45,7 @@ const RULES = [
 describe.each(goldenNames())("videos through %s", (name) => {
   const golden = openGolden(name);
   let directory: string;
-  let service: EngineService;
+  let host: SessionHost;
   let sessions = 0;
   let agreement: Agreement = { iou: 1, score: 0, box: 0, compared: 0 };
 
@@ -59,8 +59,8 @@ describe.each(goldenNames())("videos through %s", (name) => {
   beforeAll(async () => {
     directory = await mkdtemp(path.join(tmpdir(), "masklet-parity-"));
     await golden.unpack(directory);
-    service = createService(() => {});
-    await service.load({ packDir: directory, providers: ["cpu"], threads: 1 });
+    host = createSessionHost(() => {});
+    await host.processHandlers.load({ packDir: directory, providers: ["cpu"], threads: 1 });
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -69,40 +69,36 @@ describe.each(goldenNames())("videos through %s", (name) => {
     if (!clip) throw new Error(`there is no clip ${run.clip}`);
     const { dims, data } = golden.tensor(clip);
     const [numFrames = 0, side = 0] = dims;
-    const sessionId = `${name}-${sessions++}`;
+    const session = sessions++;
     const [height, width] = run.size;
     const policy = run.kind === "concepts" ? run.policy : {};
-    await service.openSession({ sessionId, width, height, numFrames, policy });
+    await host.processHandlers.open({ session, video: { width, height, numFrames, policy } });
     const frame = (index: number) => ({
       index,
       rgb: (data as Uint8Array).subarray(index * side * side * 3, (index + 1) * side * side * 3),
     });
-    return { sessionId, frame, numFrames };
+    return { session, frame, numFrames };
   }
 
-  async function propagate(sessionId: string, frames: readonly number[], reverse: boolean, frame: FrameAt) {
+  async function propagate(session: number, frames: readonly number[], reverse: boolean, frame: FrameAt) {
     const [firstFrame, lastFrame] = [frames[0], frames.at(-1)];
     if (firstFrame === undefined || lastFrame === undefined) return [];
-    await service.beginPropagation({
-      sessionId,
-      pass: { reverse, firstFrame, lastFrame, startFrame: firstFrame },
-    });
+    await host.call(session, "begin", { reverse, firstFrame, lastFrame, startFrame: firstFrame });
     const outputs: FrameOutput[] = [];
     for (const frameIndex of frames) {
-      await service.prepare({ sessionId, frame: frame(frameIndex) });
-      outputs.push(...(await service.step({ sessionId, frameIndex })));
+      await host.call(session, "push", { frame: frame(frameIndex) });
+      outputs.push(...(await host.call(session, "next", undefined)));
     }
     return outputs;
   }
 
   const concepts = golden.runs.filter((run) => run.kind === "concepts");
   test.each(concepts.map((run) => [run.name, run] as const))("phrases: %s", async (_, run) => {
-    const { sessionId, frame } = await openSession(run);
+    const { session, frame } = await openSession(run);
     const first = run.passes[0]?.start ?? 0;
     for (const [index, text] of run.phrases.entries()) {
       const shown = run.exemplars?.phrase === index ? run.exemplars : null;
-      await service.prompt({
-        sessionId,
+      await host.call(session, "prompt", {
         frame: frame(shown?.frame ?? first),
         prompt: {
           kind: "concept",
@@ -115,7 +111,7 @@ describe.each(goldenNames())("videos through %s", (name) => {
     for (const [index, { reverse }] of run.passes.entries()) {
       const wanted = run.answers[index] ?? [];
       const frames = wanted.map((each) => each.frame);
-      const outputs = await propagate(sessionId, frames, reverse, frame);
+      const outputs = await propagate(session, frames, reverse, frame);
       expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual(frames);
       for (const [at, expected] of wanted.entries()) compareFrame(outputs[at] as FrameOutput, expected, true);
     }
@@ -128,12 +124,11 @@ describe.each(goldenNames())("videos through %s", (name) => {
 
   const clicks = golden.runs.filter((run) => run.kind === "clicks");
   test.each(clicks.map((run) => [run.name, run] as const))("clicks: %s", async (_, run) => {
-    const { sessionId, frame } = await openSession(run);
+    const { session, frame } = await openSession(run);
     for (const [index, act] of run.acts.entries()) {
       const wanted = run.answers[index] ?? [];
       if (act.act === "click") {
-        const { output } = await service.prompt({
-          sessionId,
+        const { output } = await host.call(session, "prompt", {
           frame: frame(act.frame),
           prompt: {
             kind: "object",
@@ -149,7 +144,7 @@ describe.each(goldenNames())("videos through %s", (name) => {
         continue;
       }
       const frames = wanted.map((each) => each.frame);
-      const outputs = await propagate(sessionId, frames, act.reverse, frame);
+      const outputs = await propagate(session, frames, act.reverse, frame);
       expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual(frames);
       for (const [at, expected] of wanted.entries())
         compareFrame(outputs[at] as FrameOutput, expected, false);

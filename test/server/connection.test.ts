@@ -112,9 +112,7 @@ test("computes the next frame only when the last one is sent", async () => {
 
 test("reports a fault of the server as internal, without its details", async () => {
   await openClicked();
-  engine.describeSession = async () => {
-    throw new TypeError("cannot read /etc/secret");
-  };
+  engine.failWith("describe", new TypeError("cannot read /etc/secret"));
   const answer = await answerTo(ask({ type: "get_session", session_id: "s" }));
   expect(answer).toMatchObject({ type: "error", error: { code: "internal", retryable: false } });
   expect(JSON.stringify(answer)).not.toContain("secret");

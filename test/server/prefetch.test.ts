@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { prefetch } from "../../server/prefetch.js";
 
+const never = new AbortController().signal;
+
 function source(count: number, failAt = Number.POSITIVE_INFINITY) {
-  const state = { made: 0, ended: false };
+  const state = { made: 0, ended: false, signal: never };
   async function* make() {
     try {
       for (let i = 0; i < count; i++) {
@@ -14,22 +16,25 @@ function source(count: number, failAt = Number.POSITIVE_INFINITY) {
       state.ended = true;
     }
   }
-  return { state, items: make() };
+  const open = (signal: AbortSignal) => {
+    state.signal = signal;
+    return make();
+  };
+  return { state, open };
 }
 
 /** Lets everything that can run without a timer run. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
-const never = new AbortController().signal;
 
 test("passes everything on in order", async () => {
   const seen: number[] = [];
-  for await (const item of prefetch(source(7).items, 2, never)) seen.push(item);
+  for await (const item of prefetch(source(7).open, 2, never)) seen.push(item);
   expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
 
 test("asks for no more than its depth ahead of a slow consumer", async () => {
-  const { state, items } = source(100);
-  const ahead = prefetch(items, 2, never);
+  const { state, open } = source(100);
+  const ahead = prefetch(open, 2, never);
   await ahead.next();
   await settle();
   expect(state.made).toBe(3);
@@ -39,7 +44,7 @@ test("asks for no more than its depth ahead of a slow consumer", async () => {
 });
 
 test("meets a failure in its turn, after the items before it", async () => {
-  const ahead = prefetch(source(9, 2).items, 2, never);
+  const ahead = prefetch(source(9, 2).open, 2, never);
   expect((await ahead.next()).value).toBe(0);
   await settle();
   expect((await ahead.next()).value).toBe(1);
@@ -47,15 +52,23 @@ test("meets a failure in its turn, after the items before it", async () => {
 });
 
 test("ends the source when the loop is left", async () => {
-  const { state, items } = source(100);
-  for await (const _ of prefetch(items, 2, never)) break;
+  const { state, open } = source(100);
+  for await (const _ of prefetch(open, 2, never)) break;
   expect(state.ended).toBe(true);
 });
 
-test("ends the source on the signal though nobody asks for the next item", async () => {
-  const { state, items } = source(100);
+test("aborts the source's signal when the loop is left, so that a source that waits for it ends", async () => {
+  async function* waiting(signal: AbortSignal) {
+    yield 1;
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  }
+  for await (const _ of prefetch(waiting, 2, never)) break;
+});
+
+test("ends the source on the signal although no further item is requested", async () => {
+  const { state, open } = source(100);
   const stop = new AbortController();
-  await prefetch(items, 2, stop.signal).next();
+  await prefetch(open, 2, stop.signal).next();
   stop.abort();
   await settle();
   expect(state.ended).toBe(true);

@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from "vitest";
 import type { AddPromptRequest, StreamRequest, VideoFacts } from "../../protocol/index.js";
-import type { Engine } from "../../server/engine/index.js";
+import type { EngineSession } from "../../server/engine/index.js";
+import { verbMethods } from "../../server/engine/verbs.js";
 import type { MediaSource } from "../../server/media/source.js";
 import { createSession } from "../../server/session.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
@@ -24,18 +25,27 @@ interface Request {
 function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "sam3") {
   const traced = openTraceSession(script, preset, numFrames);
   const { session: inner } = traced;
-  const pack = { ...createScriptedEngine().pack, inputSize: SIDE };
-  const engine: Engine = {
-    ...createScriptedEngine(),
-    prompt: async (_, asked, prompt) => {
+  const pushed: number[] = [];
+  const engine: EngineSession = {
+    ...verbMethods(() => Promise.reject(new Error("not used here"))),
+    rules: { pack: { ...createScriptedEngine().pack, inputSize: SIDE }, defaultStart: "visited" },
+    prompt: async ({ frame: asked, prompt }) => {
       const { output, objectId } = await inner.prompt(asked, prompt);
       return { output, ...(objectId !== undefined && { objectId }) };
     },
-    beginPropagation: async (_, pass) => inner.beginPropagation(pass),
-    prepare: (_, coming) => inner.prepare(coming),
-    step: async (_, index) => inner.step(frame(index)),
-    fetch: async (_, index) => inner.fetch(index),
-    removeObject: async (_, id) => void inner.removeObject(id),
+    begin: (pass) => inner.beginPropagation(pass),
+    push: async ({ frame: coming }) => {
+      pushed.push(coming.index);
+      inner.prepare(coming);
+      return undefined;
+    },
+    next: () => inner.step(frame(pushed.shift() as number)),
+    fetch: async ({ frameIndex }) => inner.fetch(frameIndex),
+    removeObject: async ({ objectId }) => {
+      inner.removeObject(objectId);
+      return undefined;
+    },
+    close: async () => {},
   };
   const shown = (index: number) => ({ ...frame(index), timestampUs: null });
   const media: MediaSource = {
@@ -49,8 +59,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     close: async () => {},
   };
   const facts = { session_id: "s", num_frames: numFrames, ...video } as VideoFacts;
-  const rules = { pack, defaultStart: "visited" } as const;
-  const session = createSession({ facts, media, engine, pack, engineSessionId: "s", rules });
+  const session = createSession({ facts, media, engine });
   const common = { session_id: "s", output_prob_thresh: 0, rel_coordinates: true } as const;
   const fresh = { replace: false, clear_old_points: true, clear_old_boxes: true };
   const prompt = (fields: object) =>

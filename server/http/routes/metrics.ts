@@ -25,7 +25,9 @@ export function addMetricsRoute(
       { name: "masklet_connections", type: "gauge", value: connections() },
       { name: "masklet_sockets", type: "gauge", value: sockets() },
       { name: "masklet_engine_frames_total", type: "counter", value: engine?.frames ?? 0 },
-      { name: "masklet_engine_run_seconds_total", type: "counter", value: (engine?.ortTimeMs ?? 0) / 1000 },
+      ...Object.entries(engine?.runSecondsByThread ?? {}).map(([thread, seconds]) =>
+        counter("masklet_engine_run_seconds_total", { thread }, seconds),
+      ),
       { name: "masklet_engine_restarts_total", type: "counter", value: engine?.restarts ?? 0 },
       { name: "process_uptime_seconds", type: "gauge", value: process.uptime() },
       { name: "process_resident_memory_bytes", type: "gauge", value: process.memoryUsage.rss() },

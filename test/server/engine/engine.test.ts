@@ -1,10 +1,7 @@
+/** The real engine: its pack, its process, its threads and its numbers. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  createEngine,
-  type Engine,
-  type EngineFrame,
-  type EnginePrompt,
-} from "../../../server/engine/index.js";
+import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
+import { squareFrame } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
 
@@ -13,35 +10,24 @@ const box: EnginePrompt = {
   kind: "object",
   points: [],
   labels: [],
-  boxXywh: [0.25, 0.25, 0.5, 0.5],
+  boxXywh: [0.125, 0.25, 0.5, 0.5],
   clearOldPoints: true,
   clearOldBoxes: true,
 };
+const pass = { reverse: false, firstFrame: 0, lastFrame: 2, startFrame: null };
 let engine: Engine;
 beforeAll(async () => {
   engine = await createEngine({ packDir: compactPackDir, threads: 1 });
 });
 afterAll(() => engine.close());
 
-/** A red square on a grey ground, at `shift` pixels of the model's input. */
-function frame(index: number, shift = 0): EngineFrame {
-  const side = engine.pack.inputSize;
-  const rgb = new Uint8Array(side * side * 3).fill(110);
-  for (let y = side / 4; y < (side * 3) / 4; y++) {
-    for (let x = side / 4 + shift; x < (side * 3) / 4 + shift; x++)
-      rgb.set([220, 30, 30], (y * side + x) * 3);
-  }
-  return { index, rgb };
-}
+const frame = (index: number) => squareFrame(engine, index);
+const encodings = () => engine.stats().graphs.encode?.runs ?? 0;
 
-async function openSession(id: string): Promise<string> {
-  await engine.openSession(id, video);
-  return id;
-}
-
-test("the pack is summarised with its provider", () => {
+test("the pack is summarised with its provider and the hash of its manifest", () => {
   expect(engine.pack).toMatchObject({
     id: "compact",
+    hash: expect.stringMatching(/^[0-9a-f]{64}$/),
     capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
     provider: "cpu",
   });
@@ -54,20 +40,19 @@ test("the runtime is loaded in another process than this one", () => {
   expect(sharedObjects.filter((name) => /onnxruntime/i.test(name))).toEqual([]);
 });
 
-test("an object prompt makes an object, and the frames that follow carry its mask at the video's size", async () => {
-  const id = await openSession("one object");
-  const { output, objectId } = await engine.prompt(id, frame(0), box);
-  expect(output.frameIndex).toBe(0);
-  expect((await engine.describeSession(id)).objectIds).toEqual([objectId]);
-
-  await engine.beginPropagation(id, { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null });
-  engine.prepare(id, frame(0));
-  const first = engine.step(id, 0);
-  engine.prepare(id, frame(1, 4));
-  const outputs = [output, ...(await first), ...(await engine.step(id, 1))];
-  expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual([0, 0, 1]);
+test("masks have the size of the video, and boxes lie inside it", async () => {
+  const session = await engine.open(video);
+  const { output } = await session.prompt({ frame: frame(0), prompt: box });
+  await session.begin(pass);
+  await session.push({ frame: frame(0) });
+  await session.push({ frame: frame(1) });
+  const outputs = [output, ...(await session.next()), ...(await session.next())];
+  expect(outputs.map(({ frameIndex, objects }) => [frameIndex, objects.length])).toEqual([
+    [0, 1],
+    [0, 1],
+    [1, 1],
+  ]);
   for (const object of outputs.flatMap(({ objects }) => objects)) {
-    expect(object.objectId).toBe(objectId);
     expect(object.mask.size).toEqual([video.height, video.width]);
     const [x, y, width, height] = object.boxXywh;
     for (const edge of [x, y, x + width, y + height]) expect(edge).toBeGreaterThanOrEqual(0);
@@ -75,132 +60,96 @@ test("an object prompt makes an object, and the frames that follow carry its mas
   }
 });
 
-test("a removed object is gone, and removing it again is an error", async () => {
-  const id = await openSession("removal");
-  const { objectId } = await engine.prompt(id, frame(0), { ...box, objectId: 7 });
-  expect(objectId).toBe(7);
-  await engine.removeObject(id, 7);
-  expect((await engine.describeSession(id)).objectIds).toEqual([]);
-  await expect(engine.removeObject(id, 7)).rejects.toMatchObject({
-    code: "object_not_found",
-    field: "obj_id",
-  });
-});
-
-test("phrases are remembered until the session is reset", async () => {
-  const id = await openSession("phrases");
-  await engine.prompt(id, frame(0), { kind: "concept", text: "red square", replace: false });
-  await engine.prompt(id, frame(0), { kind: "concept", text: "circle", replace: false });
-  expect((await engine.describeSession(id)).concepts).toEqual(["red square", "circle"]);
-  await engine.resetSession(id);
-  expect(await engine.describeSession(id)).toEqual({ concepts: [], objectIds: [] });
-});
-
-test("a phrase that is too long is the client's error, and the session lives on", async () => {
-  const id = await openSession("long phrase");
-  const text = "red ".repeat(200);
-  await expect(engine.prompt(id, frame(0), { kind: "concept", text, replace: false })).rejects.toMatchObject({
+test("a phrase that is too long is the client's error, and the session goes on", async () => {
+  const session = await engine.open(video);
+  const prompt: EnginePrompt = { kind: "concept", text: "red ".repeat(200), replace: false };
+  await expect(session.prompt({ frame: frame(0), prompt })).rejects.toMatchObject({
     code: "invalid_field",
     field: "text",
     message: /^The phrase is too long: it has 200 /,
   });
-  expect(await engine.describeSession(id)).toEqual({ concepts: [], objectIds: [] });
+  expect(await session.describe()).toEqual({ concepts: [], objectIds: [] });
 });
 
-test("a session that was never opened is not found, one that is open cannot be opened again", async () => {
-  await expect(engine.step("nobody", 0)).rejects.toMatchObject({ code: "session_not_found" });
-  const id = await openSession("twice");
-  await expect(engine.openSession(id, video)).rejects.toMatchObject({ code: "session_exists" });
-  await engine.closeSession(id);
-  await engine.closeSession(id);
-  await expect(engine.describeSession(id)).rejects.toMatchObject({ code: "session_not_found" });
+test("a policy that contradicts itself is refused, and no session stays behind", async () => {
+  await expect(engine.open({ ...video, policy: { hotstart_delay: 7 } })).rejects.toMatchObject({
+    code: "invalid_field",
+    field: "policy.hotstart_unmatch_thresh",
+  });
 });
 
 test("a frame of another size is refused before it reaches the model", async () => {
-  const id = await openSession("small frame");
-  await expect(engine.prompt(id, { index: 0, rgb: new Uint8Array(12) }, box)).rejects.toMatchObject({
-    code: "internal",
-    message: expect.stringContaining("this one has 12"),
-  });
+  const session = await engine.open(video);
+  const small = { index: 0, rgb: new Uint8Array(12) };
+  const refusal = { code: "internal", message: expect.stringContaining("this one has 12") };
+  await expect(session.prompt({ frame: small, prompt: box })).rejects.toMatchObject(refusal);
+  await expect(session.push({ frame: small })).rejects.toMatchObject(refusal);
 });
 
-test("requests of different sessions are answered in the order in which they came", async () => {
-  const a = await openSession("a");
-  const b = await openSession("b");
-  const order: string[] = [];
-  await Promise.all([
-    engine.prompt(a, frame(0), box).then(() => order.push("a's prompt")),
-    engine.describeSession(b).then(() => order.push("b's question")),
-    engine.prompt(b, frame(0), box).then(() => order.push("b's prompt")),
-    engine.describeSession(a).then(() => order.push("a's question")),
-  ]);
-  expect(order).toEqual(["a's prompt", "b's question", "b's prompt", "a's question"]);
-});
-
-test("a frame given ahead is encoded once, and shows what it would have shown", async () => {
-  const begin = { reverse: false, firstFrame: 0, lastFrame: 2, startFrame: null };
-  async function propagate(name: string, ahead: number) {
-    const id = await openSession(name);
-    await engine.prompt(id, frame(0), box);
-    await engine.beginPropagation(id, begin);
+test("a frame pushed ahead is encoded once, and the outputs are the same", async () => {
+  async function propagate(ahead: number) {
+    const session = await engine.open(video);
+    await session.prompt({ frame: frame(0), prompt: box });
+    await session.begin(pass);
     const outputs = [];
-    for (let index = 0, given = 0; index < 3; index++) {
-      for (; given <= Math.min(2, index + ahead); given++) engine.prepare(id, frame(given, 4 * given));
-      outputs.push(...(await engine.step(id, index)));
+    for (let index = 0, pushed = 0; index < 3; index++) {
+      for (; pushed <= Math.min(2, index + ahead); pushed++) await session.push({ frame: frame(pushed) });
+      outputs.push(...(await session.next()));
     }
     return outputs;
   }
-  const before = engine.stats().graphs.encode?.runs ?? 0;
-  const inTurn = await propagate("in turn", 0);
-  const between = engine.stats().graphs.encode?.runs ?? 0;
-  expect(await propagate("ahead", 1)).toEqual(inTurn);
-  // The first frame is known from its prompt.
-  expect([between - before, (engine.stats().graphs.encode?.runs ?? 0) - between]).toEqual([3, 3]);
+  const before = encodings();
+  const inTurn = await propagate(0);
+  const between = encodings();
+  expect(await propagate(1)).toEqual(inTurn);
+  // The first frame was encoded for its prompt.
+  expect([between - before, encodings() - between]).toEqual([3, 3]);
   expect(inTurn.map(({ objects }) => objects.length)).toEqual([1, 1, 1]);
 });
 
-test("a frame to come is taken out of turn, and encoded before anybody steps to it", async () => {
-  const id = await openSession("out of turn");
+test("a pushed frame is accepted out of turn, and encoded before its step is requested", async () => {
+  const session = await engine.open(video);
   const encoded = async () => {
-    await engine.describeSession(id);
-    return engine.stats().graphs.encode?.runs ?? 0;
+    await session.describe();
+    return encodings();
   };
+  await session.prompt({ frame: frame(0), prompt: box });
+  await session.begin(pass);
   const before = await encoded();
-  const prompted = engine.prompt(id, frame(0), box);
-  // In turn, the step would come too early.
-  const stepped = engine.step(id, 1);
-  engine.prepare(id, frame(1, 4));
-  await prompted;
-  expect(await stepped).toHaveLength(1);
+  const order: string[] = [];
+  const prompted = session.prompt({ frame: frame(2), prompt: box }).then(() => order.push("prompt"));
+  const pushed = session.push({ frame: frame(1) }).then(() => order.push("push"));
+  await Promise.all([prompted, pushed]);
+  expect(order).toEqual(["push", "prompt"]);
+  await until(async () => (await encoded()) === before + 2);
+  expect(await session.next()).toHaveLength(1);
   expect(await encoded()).toBe(before + 2);
-  engine.prepare(id, frame(2, 8));
-  await until(async () => (await encoded()) === before + 3);
-  expect(await engine.step(id, 2)).toHaveLength(1);
-  expect(await encoded()).toBe(before + 3);
 });
 
-test("a step to a frame that was not given says which are", async () => {
-  const id = await openSession("not given");
-  await engine.prompt(id, frame(0), box);
-  for (const index of [3, 4, 5]) engine.prepare(id, frame(index));
-  await expect(engine.step(id, 3)).rejects.toMatchObject({
-    code: "internal",
-    message: "Frame 3 has to be given before its step; given: 4, 5.",
-  });
-  for (const index of [4, 5]) expect(await engine.step(id, index)).toHaveLength(1);
-});
-
-test("frames and the time inside the runtime are counted", async () => {
+test("the time inside the runtime is counted by graph and by thread, each at most the time that passed", async () => {
   const before = engine.stats();
-  const id = await openSession("counted");
-  await engine.prompt(id, frame(0), box);
+  const start = performance.now();
+  const session = await engine.open(video);
+  await session.prompt({ frame: frame(0), prompt: box });
+  await session.begin(pass);
+  for (const index of [0, 1]) await session.push({ frame: frame(index) });
+  await session.next();
+  await session.push({ frame: frame(2) });
+  await session.next();
+  await session.next();
+  const elapsed = (performance.now() - start) / 1000;
   const after = engine.stats();
-  expect(after.frames).toBe(before.frames + 1);
-  expect(after.graphs.encode?.runs).toBe((before.graphs.encode?.runs ?? 0) + 1);
-  expect(after.ortTimeMs).toBeGreaterThan(before.ortTimeMs);
+  for (const thread of ["encode", "main"] as const) {
+    const spent = after.runSecondsByThread[thread] - before.runSecondsByThread[thread];
+    expect(spent).toBeGreaterThan(0);
+    expect(spent).toBeLessThanOrEqual(elapsed);
+  }
+  const sum = Object.values(after.graphs).reduce((seconds, { ms }) => seconds + ms / 1000, 0);
+  const { encode, main } = after.runSecondsByThread;
+  expect(encode + main).toBeCloseTo(sum, 6);
 });
 
-test("what each graph takes of the inference process's memory is told", () => {
+test("each graph reports its share of the inference process's memory", () => {
   const { encode } = engine.stats().graphs;
   // Its weights alone are some megabytes.
   expect(encode?.memoryBytes).toBeGreaterThan(4e6);
@@ -220,7 +169,7 @@ test("a pack that cannot be used is refused with its folder and the reason, and 
   });
 });
 
-test("a provider that is not there is logged with the reason, and the next one is used and reported", async () => {
+test("a provider that is not available is logged with the reason; the next one is used and reported", async () => {
   const warnings: string[] = [];
   const log = { info() {}, warn: (_: object, message: string) => void warnings.push(message), error() {} };
   const other = await createEngine({

@@ -10,7 +10,7 @@ import { compactPackDir } from "../../helpers/tiny-pack.js";
 const engineModule = new URL("../../../server/engine/index.ts", import.meta.url).href;
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Another program that makes an engine, says which process it got, and then does `next`. */
+/** Another program that creates an engine, prints its process id, and then runs `next`. */
 async function startHost(next: string): Promise<{ host: ChildProcess; workerPid: number }> {
   const program = `
     import { createEngine } from ${JSON.stringify(engineModule)};
@@ -32,13 +32,13 @@ test("closing ends the inference process, rejects what waits, and may be repeate
   const engine = await createEngine({ packDir: compactPackDir, threads: 1 });
   const pid = engine.stats().workerPid as number;
   expect(isRunning(pid)).toBe(true);
-  const waiting = engine.openSession("waiting", { width: 8, height: 8 });
+  const waiting = engine.open({ width: 8, height: 8 });
   const rejected = expect(waiting).rejects.toMatchObject({ code: "shutting_down" });
   await engine.close();
   await rejected;
   await ended(pid);
   await engine.close();
-  await expect(engine.openSession("late", { width: 8, height: 8 })).rejects.toMatchObject({
+  await expect(engine.open({ width: 8, height: 8 })).rejects.toMatchObject({
     code: "shutting_down",
   });
 });
@@ -60,7 +60,7 @@ test("the inference process ends with a program that is killed", async () => {
 test("a terminal's interrupt is left to the main process", async () => {
   const engine = await createEngine({ packDir: compactPackDir, threads: 1 });
   process.kill(engine.stats().workerPid as number, "SIGINT");
-  await engine.openSession("after", { width: 8, height: 8 });
+  await engine.open({ width: 8, height: 8 });
   expect(engine.stats().restarts).toBe(0);
   await engine.close();
 });

@@ -1,19 +1,12 @@
 /** Another pack under a running engine: loaded beside the old one, and the old one kept when it is no good. */
 import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
+import { createEngine, type Engine } from "../../../server/engine/index.js";
 import { ended } from "../../helpers/processes.js";
-import { greyFrame, phrase, video, workerPid } from "../../helpers/real-engine.js";
+import { click, greyFrame, phrase, recordingHooks, video, workerPid } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
-import { compactPackDir, copyCompactPack, makeTrackerOnly } from "../../helpers/tiny-pack.js";
+import { copyCompactPack, makeTrackerOnly } from "../../helpers/tiny-pack.js";
 
-const click: EnginePrompt = {
-  kind: "object",
-  points: [[0.5, 0.5]],
-  labels: [1],
-  clearOldPoints: true,
-  clearOldBoxes: true,
-};
 let engine: Engine;
 const errors: string[] = [];
 
@@ -30,26 +23,27 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
     const first = workerPid(engine);
-    expect(await engine.openSession("old", video)).toMatchObject({ pack: { id: "compact" } });
+    const old = await engine.open(video);
+    expect(old.rules).toMatchObject({ pack: { id: "compact" } });
     await makeTrackerOnly(pack);
     expect(await engine.reload()).toMatchObject({ id: "tracker-only", capabilities: { text: false } });
     expect(engine.pack.id).toBe("tracker-only");
-    expect(await engine.openSession("new", video)).toMatchObject({ pack: { id: "tracker-only" } });
-    await expect(engine.openSession("old", video)).rejects.toMatchObject({ code: "session_exists" });
+    const fresh = await engine.open(video);
+    expect(fresh.rules).toMatchObject({ pack: { id: "tracker-only" } });
 
-    await engine.prompt("old", greyFrame(engine), phrase);
-    await expect(engine.prompt("new", greyFrame(engine), phrase)).rejects.toMatchObject({
+    await old.prompt({ frame: greyFrame(engine), prompt: phrase });
+    await expect(fresh.prompt({ frame: greyFrame(engine), prompt: phrase })).rejects.toMatchObject({
       code: "unsupported_by_pack",
       field: "text",
       message:
         "This model pack does not take a phrase (text); " +
         "it takes clicks or a box on one object (points, bounding_boxes with obj_id).",
     });
-    expect(await engine.prompt("new", greyFrame(engine), click)).toMatchObject({ objectId: 0 });
+    expect(await fresh.prompt({ frame: greyFrame(engine), prompt: click })).toMatchObject({ objectId: 0 });
     const before = engine.stats();
     expect(workerPid(engine)).not.toBe(first);
 
-    await engine.closeSession("old");
+    await old.close();
     await ended(first);
     const { runs, ms } = before.graphs.detect ?? {};
     // What the first process did still counts; the memory it took is free again.
@@ -57,14 +51,14 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
       frames: before.frames,
       graphs: { detect: { runs, ms, memoryBytes: 0 } },
     });
-    expect(await engine.describeSession("new")).toMatchObject({ objectIds: [0] });
+    expect(await fresh.describe()).toMatchObject({ objectIds: [0] });
   });
 
   test("keeps the old pack when the new one is no good, and says why", async () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
     const pid = workerPid(engine);
-    await engine.openSession("early", video);
+    const early = await engine.open(video);
     await pack.editFile("track.onnx", (bytes) => bytes.subarray(0, 1000));
     const reason = /track\.onnx: the length differs: expected \d+ bytes, found 1000\.$/;
     await expect(engine.reload()).rejects.toMatchObject({
@@ -76,24 +70,35 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
 
     expect(workerPid(engine)).toBe(pid);
     expect(engine.pack.id).toBe("compact");
-    await engine.prompt("early", greyFrame(engine), phrase);
-    expect(await engine.openSession("late", video)).toMatchObject({ pack: { id: "compact" } });
+    await early.prompt({ frame: greyFrame(engine), prompt: phrase });
+    expect((await engine.open(video)).rules).toMatchObject({ pack: { id: "compact" } });
   });
 
-  test("loses the sessions of an old process that dies, starts no other in its place, and goes on", async () => {
-    await start(compactPackDir);
-    const lost: string[][] = [];
-    engine.onRestart((ids) => lost.push(ids));
-    await engine.openSession("old", video);
+  test("loses the sessions of a retired process that ends, unless the folder still holds their pack", async () => {
+    const pack = await copyCompactPack();
+    await start(pack.directory);
+    const [kept, lost] = [1, 2].map(() => recordingHooks((index) => greyFrame(engine, index)));
+    if (!kept || !lost) throw new Error("two recordings expected");
+    const old = await engine.open(video, kept.hooks);
     const first = workerPid(engine);
     await engine.reload();
-    await engine.openSession("new", video);
     process.kill(first, "SIGKILL");
-    await until(async () => lost.length > 0);
-    expect(lost).toEqual([["old"]]);
-    await engine.closeSession("old");
-    expect(await engine.describeSession("new")).toEqual({ concepts: [], objectIds: [] });
-    expect(engine.stats().restarts).toBe(1);
+    await until(() => kept.events.length > 0);
+    expect(kept.events).toEqual(["recovered"]);
+    await old.close();
+
+    const other = await engine.open(video, lost.hooks);
+    const second = workerPid(engine);
+    await makeTrackerOnly(pack);
+    await engine.reload();
+    process.kill(second, "SIGKILL");
+    await until(() => lost.events.length > 0);
+    expect(lost.events).toEqual(["lost: engine_restarted"]);
+    await expect(other.describe()).rejects.toMatchObject({
+      message: "The inference process was restarted with another model pack. Start the session again.",
+    });
+    expect(await (await engine.open(video)).describe()).toEqual({ concepts: [], objectIds: [] });
+    expect(engine.stats().restarts).toBe(2);
   });
 
   test("runs on the pack that the folder holds when its process has to be replaced", async () => {
@@ -107,7 +112,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     const pid = workerPid(engine);
     process.kill(pid, "SIGKILL");
     await until(() => engine.stats().restarts === 1);
-    expect(await engine.openSession("next", video)).toMatchObject({ pack: { id: "tracker-only" } });
+    expect((await engine.open(video)).rules).toMatchObject({ pack: { id: "tracker-only" } });
     expect(engine.pack.id).toBe("tracker-only");
   });
 });

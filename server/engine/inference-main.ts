@@ -1,0 +1,50 @@
+/**
+ * Entry of the inference process. Calls are carried out one after the other in the order in which they arrive. A graph
+ * blocks this thread while it runs; the main process stays responsive. Pushed frames are accepted out of turn, so that they
+ * are encoded while earlier calls are carried out.
+ */
+import { ProtocolError } from "../../protocol/errors.js";
+import { PromptError } from "../../tracker/prompts.js";
+import { PhraseError } from "../packs/tokenizer.js";
+import type { IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
+import { createSessionHost } from "./session-host.js";
+import { SESSION_VERBS } from "./verbs.js";
+
+const send = (reply: IpcReply) => void process.send?.(reply, undefined, undefined, () => {});
+
+// The main process is gone. Nothing here outlives it, and a clean-up could hang.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
+// A terminal's Ctrl-C reaches every process of the group; the main process decides when this one ends.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+
+const host = createSessionHost((level, message) => send({ log: { level, message } }));
+let queue = Promise.resolve();
+process.on("message", (request: IpcRequest) => {
+  const isPush = request.session !== null && SESSION_VERBS[request.verb].pushedFrames === "add";
+  if (isPush) void answer(request);
+  else queue = queue.then(() => answer(request));
+});
+
+async function answer({ id, session, verb, params }: IpcRequest): Promise<void> {
+  try {
+    const result = await (session === null
+      ? host.processHandlers[verb](params as never)
+      : host.call(session, verb, params as never));
+    send({ id, result, costs: host.costs() });
+  } catch (error) {
+    const failure = describeFailure(error);
+    // The caller of `load` reports its failure with more context. The stack of other faults exists only here.
+    if (verb !== "load" && (failure.code === "internal" || failure.code === "engine_failed")) {
+      send({ log: { level: "warn", message: `${verb} failed: ${(error as Error).stack ?? error}` } });
+    }
+    send({ id, error: failure, costs: host.costs() });
+  }
+}
+
+function describeFailure(error: unknown): IpcFailure {
+  const { message } = error as Error;
+  if (error instanceof PhraseError) return { code: "invalid_field", message, field: "text" };
+  if (!(error instanceof ProtocolError || error instanceof PromptError)) return { code: "internal", message };
+  const { code, field } = error;
+  return field === undefined ? { code, message } : { code, message, field };
+}

@@ -1,0 +1,131 @@
+/** One inference process: its start, its calls, its end. The supervisor decides what happens when it ends. */
+import { createInterface } from "node:readline";
+import { EngineError } from "./engine.js";
+import { startProcess } from "./entry-point.js";
+import type { GraphCosts } from "./graph-costs.js";
+import type { IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
+
+export interface InferenceProcess {
+  readonly pid: number;
+  /** Rejects with the failure that the process reports, or with ProcessEnded when it ends first. */
+  call<V extends SessionVerb>(session: number, verb: V, params: VerbParams<V>): Promise<VerbResult<V>>;
+  /** As `call`, for the process itself. */
+  control<V extends ProcessVerb>(
+    verb: V,
+    params: ProcessVerbs[V]["params"],
+  ): Promise<ProcessVerbs[V]["result"]>;
+  /** As of the last answer. */
+  costs(): GraphCosts;
+  /** Asks the process to end and kills it after a grace period. Resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+export interface ProcessEvents {
+  log: (level: "info" | "warn", message: string) => void;
+  /** Called once, when the process is gone, after its pending calls were rejected. */
+  exit: (reason: string) => void;
+}
+
+/** The inference process ended before it answered. */
+export class ProcessEnded extends Error {
+  override readonly name = "ProcessEnded";
+
+  /**
+   * @param reason the signal or the exit status
+   * @param wasExecuting whether the process was carrying out this call, the first of those pending
+   */
+  constructor(
+    readonly reason: string,
+    readonly wasExecuting: boolean,
+  ) {
+    super(`The inference process ended (${reason}).`);
+  }
+}
+
+const CLOSE_GRACE_MS = 2_000;
+/** Kills each process that still runs. One exit listener serves all engines. */
+const running = new Set<() => void>();
+process.on("exit", () => {
+  for (const kill of running) kill();
+});
+
+interface PendingCall {
+  takesTurn: boolean;
+  resolve: (value: never) => void;
+  reject: (error: Error) => void;
+}
+
+/** Forks the process; it loads nothing before its `load` call. */
+export function startInferenceProcess(events: ProcessEvents): InferenceProcess {
+  const child = startProcess("inference-main", {
+    serialization: "advanced",
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const pending = new Map<number, PendingCall>();
+  let nextId = 1;
+  let costs: GraphCosts = {};
+  let endReason: string | undefined;
+  const kill = () => void child.kill("SIGKILL");
+  running.add(kill);
+
+  // Native code prints to standard output, which belongs to the program that uses the engine.
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream) createInterface({ input: stream }).on("line", (line) => events.log("warn", line));
+  }
+
+  child.on("message", (reply: IpcReply) => {
+    if ("log" in reply) return events.log(reply.log.level, reply.log.message);
+    costs = reply.costs;
+    const call = pending.get(reply.id);
+    pending.delete(reply.id);
+    if ("error" in reply) {
+      const { code, message, field } = reply.error;
+      call?.reject(new EngineError(code, message, field));
+    } else call?.resolve(reply.result as never);
+  });
+
+  const ended = new Promise<void>((resolve) => {
+    const end = (reason: string) => {
+      if (endReason !== undefined) return;
+      endReason = reason;
+      running.delete(kill);
+      const calls = [...pending.values()];
+      const executing = calls.find(({ takesTurn }) => takesTurn) ?? calls[0];
+      for (const call of calls) call.reject(new ProcessEnded(reason, call === executing));
+      pending.clear();
+      events.exit(reason);
+      resolve();
+    };
+    child.once("exit", (code, signal) => end(signal ?? `exit status ${code}`));
+    child.on("error", (error) => {
+      kill();
+      end(error.message);
+    });
+  });
+
+  function send(request: Omit<IpcRequest, "id">, takesTurn: boolean): Promise<never> {
+    if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
+    return new Promise((resolve, reject) => {
+      const id = nextId++;
+      pending.set(id, { takesTurn, resolve, reject });
+      // A failed send means that the process is ending: its exit rejects this call.
+      child.send({ ...request, id }, () => {});
+    });
+  }
+
+  return {
+    pid: child.pid ?? -1,
+    costs: () => costs,
+    call: (session, verb, params) =>
+      send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add"),
+    control: (verb, params) => send({ session: null, verb, params } as IpcRequest, true),
+    async close() {
+      if (endReason !== undefined) return;
+      if (child.connected) child.disconnect();
+      const timer = setTimeout(kill, CLOSE_GRACE_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * Messages between the main process and the inference process, over Node's IPC with `serialization: "advanced"`: pixels
+ * cross once, as raw bytes.
+ */
+import type { ErrorCode } from "../../protocol/errors.js";
+import type { EngineVideo, PackSummary, SessionRules } from "./engine.js";
+import type { GraphCosts } from "./graph-costs.js";
+import type { SessionVerb, VerbParams, VerbResult } from "./verbs.js";
+
+/** Calls to the process itself: parameters and result. Sessions are numbered by the caller. */
+export interface ProcessVerbs {
+  load: { params: LoadParams; result: PackSummary };
+  open: { params: { session: number; video: EngineVideo }; result: SessionRules };
+  close: { params: { session: number }; result: undefined };
+}
+
+export type ProcessVerb = keyof ProcessVerbs;
+
+export interface LoadParams {
+  packDir: string;
+  providers: string[];
+  /** 0 chooses by the machine. */
+  threads: number;
+}
+
+/** `session` is null for calls to the process itself. */
+export type IpcRequest =
+  | { [V in SessionVerb]: { id: number; session: number; verb: V; params: VerbParams<V> } }[SessionVerb]
+  | {
+      [V in ProcessVerb]: { id: number; session: null; verb: V; params: ProcessVerbs[V]["params"] };
+    }[ProcessVerb];
+
+export interface IpcFailure {
+  code: ErrorCode;
+  message: string;
+  field?: string;
+}
+
+export type IpcReply =
+  | { id: number; result: VerbResult<SessionVerb> | ProcessVerbs[ProcessVerb]["result"]; costs: GraphCosts }
+  | { id: number; error: IpcFailure; costs: GraphCosts }
+  | { log: { level: "info" | "warn"; message: string } };

@@ -1,0 +1,212 @@
+/** The inference process's side of the engine: one pack, many sessions, and the handler of every verb. */
+import type { CocoRle } from "../../protocol/rle.js";
+import { renderMasks, type VideoSize } from "../../tracker/masks/render.js";
+import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
+import { createVideoTracker } from "../../tracker/video-tracker.js";
+import { openPack, type Pack } from "../packs/pack.js";
+import { EngineError, type EngineVideo, type PackSummary, type SessionRules } from "./engine.js";
+import type { GraphCosts } from "./graph-costs.js";
+import { type OpenGraphs, openGraphs } from "./graphs.js";
+import type { LoadParams, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import { sessionPolicy } from "./session-policy.js";
+import {
+  type EngineFrame,
+  MAX_PUSHED_FRAMES,
+  type SessionVerb,
+  type VerbParams,
+  type VerbResult,
+} from "./verbs.js";
+
+export interface SessionHost {
+  readonly processHandlers: {
+    [V in ProcessVerb]: (params: ProcessVerbs[V]["params"]) => Promise<ProcessVerbs[V]["result"]>;
+  };
+  call<V extends SessionVerb>(session: number, verb: V, params: VerbParams<V>): Promise<VerbResult<V>>;
+  costs(): GraphCosts;
+}
+
+interface Hosted {
+  tracking: TrackingSession;
+  /** Frames pushed and not yet stepped, oldest first: their pixels cross from the main process once. */
+  pushed: EngineFrame[];
+}
+
+interface Model {
+  pack: Pack;
+  graphs: OpenGraphs;
+}
+
+type Handlers = {
+  [V in SessionVerb]: (hosted: Hosted, params: VerbParams<V>, model: Model) => Promise<VerbResult<V>>;
+};
+
+const HANDLERS: Handlers = {
+  async prompt({ tracking }, { frame, prompt }, model) {
+    checkFrame(frame, model.pack);
+    // Before the tracker removes the concepts that a replacing phrase replaces: an unreadable phrase changes nothing.
+    if (prompt.kind === "concept" && prompt.text !== undefined) model.pack.tokenize?.(prompt.text);
+    const { semanticLogits, ...answer } = await tracking.prompt(frame, prompt);
+    const [semantic] = semanticLogits ? await renderMaps(model, tracking.video, [semanticLogits]) : [];
+    return { ...answer, ...(semantic && { semantic }) };
+  },
+  async predict({ tracking }, { frame, prompt }, model) {
+    checkFrame(frame, model.pack);
+    const proposed = await tracking.predict(frame, prompt);
+    const logits = proposed.flat().map(({ maskLogits }) => maskLogits);
+    const maps = await renderMaps(model, tracking.video, logits);
+    return proposed.map((candidates) =>
+      candidates.map(({ iou }) => ({ iou, ...(maps.shift() as (typeof maps)[0]) })),
+    );
+  },
+  async begin(hosted, pass) {
+    const start = await hosted.tracking.beginPropagation(pass);
+    hosted.pushed = [];
+    return start;
+  },
+  async push({ tracking, pushed }, { frame }, { pack }) {
+    checkFrame(frame, pack);
+    if (pushed.length >= MAX_PUSHED_FRAMES) {
+      const waiting = pushed.map(({ index }) => index).join(", ");
+      throw new EngineError("internal", `Frame ${frame.index} was pushed while frames ${waiting} wait.`);
+    }
+    pushed.push(frame);
+    tracking.prepare(frame);
+  },
+  async next({ tracking, pushed }) {
+    const [frame] = pushed;
+    if (!frame) throw new EngineError("internal", "No pushed frame waits for its step.");
+    const outputs = await tracking.step(frame);
+    pushed.shift();
+    return outputs;
+  },
+  fetch: async ({ tracking }, { frameIndex }) => tracking.fetch(frameIndex),
+  async removeObject({ tracking }, { objectId }) {
+    if (tracking.removeObject(objectId)) return;
+    throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
+  },
+  describe: async ({ tracking }) => tracking.describe(),
+  async reset(hosted) {
+    hosted.tracking.reset();
+    hosted.pushed = [];
+  },
+};
+
+export function createSessionHost(log: (level: "info" | "warn", message: string) => void): SessionHost {
+  const sessions = new Map<number, Hosted>();
+  let loaded: Model | undefined;
+
+  function model(): Model {
+    if (!loaded) throw new EngineError("internal", "No model pack is loaded.");
+    return loaded;
+  }
+
+  return {
+    costs: () => loaded?.graphs.costs ?? {},
+    processHandlers: {
+      async load(params) {
+        loaded = await loadModel(params, log);
+        return summarize(loaded);
+      },
+      async open({ session, video }) {
+        const { tracking, rules } = openSession(model(), video);
+        sessions.set(session, { tracking, pushed: [] });
+        return rules;
+      },
+      async close({ session }) {
+        sessions.delete(session);
+      },
+    },
+    async call(session, verb, params) {
+      const hosted = sessions.get(session);
+      if (!hosted) throw new EngineError("session_not_found", `The engine has no session ${session}.`);
+      return HANDLERS[verb](hosted, params, model());
+    },
+  };
+}
+
+async function loadModel(
+  params: LoadParams,
+  log: (level: "info" | "warn", message: string) => void,
+): Promise<Model> {
+  try {
+    const pack = await openPack(params.packDir);
+    const graphs = await openGraphs(pack, { ...params, warn: (message) => log("warn", message) });
+    const placed = Object.entries(graphs.providers).map(([role, provider]) => {
+      const megabytes = Math.round((graphs.costs[role]?.memoryBytes ?? 0) / 2 ** 20);
+      return `${role} on ${provider} (${megabytes} MB of memory)`;
+    });
+    log("info", `graphs opened: ${placed.join(", ")}`);
+    return { pack, graphs };
+  } catch (error) {
+    throw new EngineError(
+      "engine_failed",
+      `The model pack in ${params.packDir} cannot be used: ${(error as Error).message}`,
+    );
+  }
+}
+
+function summarize({ pack, graphs }: Model): PackSummary {
+  const { id, family, version, geometry, capabilities } = pack.manifest;
+  const { text, exemplars, points, maskSeed } = capabilities;
+  // Masks are always rendered on the CPU, whatever the model runs on.
+  const used = Object.entries(graphs.providers).filter(([role]) => role !== "render");
+  const provider = [...new Set(used.map(([, name]) => name))].join("+");
+  return {
+    id,
+    family,
+    version,
+    hash: pack.hash,
+    inputSize: geometry.S,
+    capabilities: { text, exemplars, points, maskSeed },
+    provider,
+  };
+}
+
+function openSession(
+  model: Model,
+  { width, height, numFrames, policy: override }: EngineVideo,
+): { tracking: TrackingSession; rules: SessionRules } {
+  const { pack, graphs } = model;
+  const { geometry, bank, decode, capabilities } = pack.manifest;
+  const tokenize = (phrase: string) => {
+    if (!pack.tokenize)
+      throw new EngineError("unsupported_by_pack", "This model pack does not read text.", "text");
+    return pack.tokenize(phrase);
+  };
+  const policy = sessionPolicy(pack.manifest, override);
+  const tracker = createVideoTracker({
+    run: graphs.run,
+    tokenize,
+    geometry,
+    bank,
+    decode,
+    capabilities,
+    policy,
+    numFrames,
+    hasQueryOutput: graphs.outputs.detect?.includes("query") ?? false,
+  });
+  const video = { width, height };
+  return {
+    tracking: createTrackingSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames }),
+    rules: {
+      pack: summarize(model),
+      defaultStart: policy.session.startsAtVisited ? "visited" : "prompted",
+    },
+  };
+}
+
+function checkFrame(frame: EngineFrame, { manifest }: Pack): void {
+  const { S } = manifest.geometry;
+  if (frame.rgb.length === S * S * 3) return;
+  throw new EngineError("internal", `A frame must have ${S}x${S}x3 bytes; this one has ${frame.rgb.length}.`);
+}
+
+/** Masks at the size of the video, one per map of logits. */
+async function renderMaps({ graphs, pack }: Model, video: VideoSize, maps: readonly Float32Array[]) {
+  const { m } = pack.manifest.geometry;
+  const masks = await renderMasks(graphs.run, m, video, maps);
+  return maps.map((logits, index) => {
+    const size: [number, number] = [m, m];
+    return { logits, size, mask: masks[index] as CocoRle };
+  });
+}

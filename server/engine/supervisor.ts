@@ -1,0 +1,221 @@
+/**
+ * One inference process with one pack, replaced whenever it ends. Starts go on for ever with a capped back-off, so that a
+ * repaired pack is found. Sessions are rebuilt in the next process, see `supervised-session.ts`.
+ */
+import { EventEmitter, once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  EngineError,
+  type EngineSession,
+  type EngineState,
+  type EngineStats,
+  type EngineVideo,
+  type PackSummary,
+  type SessionHooks,
+} from "./engine.js";
+import { costsWithoutMemory, type GraphCosts, secondsByThread, sumOfCosts } from "./graph-costs.js";
+import { type InferenceProcess, ProcessEnded, startInferenceProcess } from "./inference-process.js";
+import { createSupervisedSession, type SupervisedSession } from "./supervised-session.js";
+import { SESSION_VERBS } from "./verbs.js";
+
+export interface EngineLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface EngineOptions {
+  /** Folder with the pack's manifest.json. */
+  packDir: string;
+  /** Execution providers in order of preference; default: cpu. */
+  providers?: readonly string[];
+  /** Threads of each large graph, two of which may run at once; 0 or absent chooses by the machine. */
+  threads?: number;
+  log?: EngineLog;
+}
+
+/** An engine whose pack does not change. */
+export interface Supervisor {
+  readonly pack: PackSummary;
+  /** Open sessions. */
+  readonly sessionCount: number;
+  open(video: EngineVideo, hooks: SessionHooks): Promise<EngineSession>;
+  stats(): EngineStats;
+  close(): Promise<void>;
+}
+
+/** This many failed starts in a row, after the first start succeeded, make the state `failed`. */
+const FAILED_AFTER_STARTS = 3;
+const FIRST_DELAY_MS = 100;
+/** Each start reads the whole pack, which may be gigabytes. */
+const LONGEST_DELAY_MS = 30_000;
+/** How long a call waits for a restart: a large pack loads in some tens of seconds. */
+const RESTART_WAIT_MS = 60_000;
+
+const silent: EngineLog = { info() {}, warn() {}, error() {} };
+
+/**
+ * Starts the inference process and loads a pack.
+ * @param onSessionEnd called after each session that was closed or lost
+ * @throws EngineError engine_failed with one sentence about what is wrong with the pack.
+ */
+export async function superviseProcess(
+  options: EngineOptions,
+  onSessionEnd: () => void = () => {},
+): Promise<Supervisor> {
+  const log = options.log ?? silent;
+  const load = {
+    packDir: options.packDir,
+    providers: [...(options.providers ?? ["cpu"])],
+    threads: options.threads ?? 0,
+  };
+  const sessions = new Set<SupervisedSession>();
+  const closing = new AbortController();
+  /** Emits `failed` when the state becomes `failed`. One listener for each waiting call. */
+  const failures = new EventEmitter().setMaxListeners(0);
+  const past = { frames: 0, restarts: 0, graphs: {} as GraphCosts };
+  let current: InferenceProcess | undefined;
+  let state: EngineState = "starting";
+  let reason: string | null = "The inference process loads its model pack.";
+  let crashesInARow = 0;
+  let nextSession = 1;
+  /** Read again by each process: the folder may have changed in between. */
+  let pack: PackSummary;
+
+  const shuttingDown = () => new EngineError("shutting_down", "The server is shutting down.");
+
+  /** Resolves when the pack is loaded; a process that cannot load it is ended before this rejects. */
+  async function start(): Promise<InferenceProcess> {
+    let loaded = false;
+    const process = startInferenceProcess({
+      log: (level, message) => log[level]({ pid: process.pid }, message),
+      exit: (cause) => {
+        past.graphs = sumOfCosts(past.graphs, costsWithoutMemory(process.costs()));
+        if (current === process) current = undefined;
+        if (loaded && !closing.signal.aborted) replace(cause);
+      },
+    });
+    current = process;
+    try {
+      pack = await process.control("load", load);
+    } catch (error) {
+      await process.close();
+      if (!(error instanceof ProcessEnded)) throw error;
+      if (closing.signal.aborted) throw shuttingDown();
+      throw new EngineError(
+        "engine_failed",
+        `The inference process ended while it loaded the model pack (${error.reason}).`,
+      );
+    }
+    loaded = true;
+    state = "ready";
+    reason = null;
+    const { id, version, provider } = pack;
+    log.info({ pid: process.pid, pack: id, version, provider }, "model pack loaded");
+    return process;
+  }
+
+  function replace(cause: string): void {
+    past.restarts += 1;
+    state = "restarting";
+    reason = `The inference process ended (${cause}) and is being restarted.`;
+    log.error({ reason: cause, sessions: sessions.size }, "the inference process ended; starting another");
+    ready = restart();
+    // It rejects only when the engine closes.
+    ready.catch(() => {});
+    for (const session of [...sessions]) session.processEnded(cause);
+  }
+
+  /** Tries until a process has loaded the pack or the engine closes. */
+  async function restart(): Promise<InferenceProcess> {
+    for (let failedStarts = 0; ; ) {
+      const waitMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (crashesInARow + failedStarts));
+      await delay(waitMs, undefined, { signal: closing.signal }).catch(() => {});
+      if (closing.signal.aborted) throw shuttingDown();
+      try {
+        const process = await start();
+        crashesInARow += 1;
+        for (const session of [...sessions]) session.recover();
+        return process;
+      } catch (error) {
+        if (closing.signal.aborted) throw error;
+        failedStarts += 1;
+        const { message } = error as Error;
+        log.error({ failedStarts }, `the inference process could not start: ${message}`);
+        if (failedStarts < FAILED_AFTER_STARTS) continue;
+        state = "failed";
+        reason = `The inference process could not be restarted ${failedStarts} times in a row: ${message}`;
+        failures.emit("failed");
+      }
+    }
+  }
+
+  /**
+   * The process that answers calls.
+   * @throws EngineError engine_unavailable while the state is `failed`, or after waiting too long for a restart;
+   * shutting_down.
+   */
+  async function running(): Promise<InferenceProcess> {
+    if (closing.signal.aborted) throw shuttingDown();
+    if (state === "ready") return ready;
+    const unavailable = () => new EngineError("engine_unavailable", reason ?? "The engine is restarting.");
+    if (state === "failed") throw unavailable();
+    const over = new AbortController();
+    const { signal } = over;
+    try {
+      return await Promise.race([
+        ready,
+        once(failures, "failed", { signal }).then(() => Promise.reject(unavailable())),
+        delay(RESTART_WAIT_MS, undefined, { signal, ref: false }).then(() => Promise.reject(unavailable())),
+      ]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  let ready = Promise.resolve(await start());
+
+  return {
+    get pack() {
+      return pack;
+    },
+    get sessionCount() {
+      return sessions.size;
+    },
+    open(video, hooks) {
+      const session = createSupervisedSession({
+        id: nextSession++,
+        video,
+        hooks,
+        current: () => (state === "ready" ? current : undefined),
+        running,
+        onAnswer: (verb) => {
+          crashesInARow = 0;
+          if (SESSION_VERBS[verb].countsAsFrame) past.frames += 1;
+        },
+        onEnd: () => {
+          sessions.delete(session);
+          onSessionEnd();
+        },
+      });
+      sessions.add(session);
+      return session.open();
+    },
+    stats() {
+      const graphs = sumOfCosts(past.graphs, current?.costs() ?? {});
+      return {
+        state,
+        reason,
+        frames: past.frames,
+        runSecondsByThread: secondsByThread(graphs),
+        restarts: past.restarts,
+        workerPid: current?.pid ?? null,
+        graphs,
+      };
+    },
+    async close() {
+      closing.abort();
+      await current?.close();
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/**
+ * The verbs of an engine session. Only this table lists them: every layer between an `EngineSession` and the tracker
+ * forwards `(verb, params)` without naming a verb.
+ *
+ * To add a verb:
+ * 1. Add its row to `SessionVerbs` (parameters, result) and to `SESSION_VERBS` (what the layers need to know).
+ * 2. Add its handler to `session-host.ts` and to `test/helpers/scripted-engine.ts`; the compiler asks for both.
+ * 3. Test it in `test/server/engine/contract.test.ts`, which runs on the real and on the scripted engine.
+ */
+import type { CocoRle } from "../../protocol/rle.js";
+import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
+
+/** One decoded frame, stretched to the pack's square input. */
+export interface EngineFrame {
+  /** Position in the video, from 0. */
+  index: number;
+  /** `[S, S, 3]` uint8, row by row, red green blue; S is `PackSummary.inputSize`. */
+  rgb: Uint8Array;
+}
+
+/** All coordinates are relative to the frame, 0..1. */
+export type EnginePrompt =
+  | {
+      kind: "concept";
+      text?: string;
+      exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
+      /** Remove the earlier concepts and their objects. */
+      replace: boolean;
+      /** Whether to return where on the frame the concept is. */
+      semanticMap?: boolean;
+    }
+  | {
+      kind: "object";
+      /** A known id corrects that object, an unknown id creates it; without an id the engine chooses one. */
+      objectId?: number;
+      points: [number, number][];
+      labels: (0 | 1)[];
+      boxXywh?: BoxXywh;
+      clearOldPoints: boolean;
+      clearOldBoxes: boolean;
+    };
+
+/** Logits `[height, width]`, row by row. */
+export interface LogitMap {
+  logits: Float32Array;
+  size: [height: number, width: number];
+}
+
+export interface PromptAnswer {
+  output: FrameOutput;
+  /** Set for object prompts. */
+  objectId?: number;
+  /** Where the concept is, with `semanticMap`; the mask covers the pixels whose logits are above 0. */
+  semantic?: LogitMap & { mask: CocoRle };
+}
+
+/** Prompts of an image predictor. All coordinates are relative to the frame, 0..1. */
+export interface PredictionPrompt {
+  /** One list per prompt of the batch, all of the same length. */
+  points: [number, number][][];
+  labels: (0 | 1)[][];
+  /** x0, y0, x1, y1; one per prompt of the batch, or none at all. */
+  boxesXyxy?: [number, number, number, number][];
+  /** Applies to every prompt of the batch. */
+  maskInput?: LogitMap;
+  multimask: boolean;
+}
+
+/** A proposed mask at the size of the video, and the logits it is rendered from. */
+export interface PredictedMask extends LogitMap {
+  mask: CocoRle;
+  /** The model's estimate of the mask's quality, about 0..1. */
+  iou: number;
+}
+
+/**
+ * Verb: parameters and result. Pixels are always in `params.frame`. A verb that is rejected leaves the session as it was.
+ */
+export interface SessionVerbs {
+  /**
+   * Adds a prompt on a frame and returns the frame's objects. Applies between two frames of a running propagation.
+   * Rejects with unsupported_by_pack, invalid_field, object_limit.
+   */
+  prompt: { params: { frame: EngineFrame; prompt: EnginePrompt }; result: PromptAnswer };
+  /**
+   * Masks for prompts on one picture, without any effect on the session: for each prompt of the batch, its candidates.
+   * Rejects with unsupported_by_pack, invalid_field.
+   */
+  predict: { params: { frame: EngineFrame; prompt: PredictionPrompt }; result: PredictedMask[][] };
+  /** Starts a pass over the video. Discards frames that were pushed and not stepped. */
+  begin: { params: PassRequest; result: PassStart };
+  /**
+   * Adds the next frame of the pass, in the order of travel. Its encoding starts at once, while other frames are tracked.
+   * Resolves when the inference process has the pixels; waits while {@link MAX_PUSHED_FRAMES} frames are pushed and not
+   * stepped. Rejects when a new pass begins before the frame is sent. A failed encoding rejects the frame's `next`.
+   */
+  push: { params: { frame: EngineFrame }; result: undefined };
+  /**
+   * Steps the oldest pushed frame. Resolves to the frames that may be shown now: none, one, or several, because the output
+   * may lag behind and then comes all at once with the last frame of the pass.
+   */
+  next: { params: undefined; result: FrameOutput[] };
+  /** The stored result of a frame that was visited before. */
+  fetch: { params: { frameIndex: number }; result: FrameOutput };
+  /** Rejects with object_not_found. */
+  removeObject: { params: { objectId: number }; result: undefined };
+  describe: { params: undefined; result: { concepts: string[]; objectIds: number[] } };
+  /** Removes prompts, objects and memory; the session stays open. */
+  reset: { params: undefined; result: undefined };
+}
+
+export type SessionVerb = keyof SessionVerbs;
+export type VerbParams<V extends SessionVerb> = SessionVerbs[V]["params"];
+export type VerbResult<V extends SessionVerb> = SessionVerbs[V]["result"];
+
+/** What the layers need to know about a verb. */
+export interface VerbFacts {
+  /** Counted in `EngineStats.frames`. */
+  countsAsFrame: boolean;
+  /** Repeating all of these calls in their order rebuilds a session. */
+  changesState: boolean;
+  /**
+   * Effect on the frames that are pushed and not stepped. A verb that adds a frame is carried out at once; all others take
+   * turns.
+   */
+  pushedFrames: "add" | "take" | "clear" | "keep";
+}
+
+export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
+  prompt: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
+  predict: { countsAsFrame: true, changesState: false, pushedFrames: "keep" },
+  begin: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
+  push: { countsAsFrame: false, changesState: true, pushedFrames: "add" },
+  next: { countsAsFrame: true, changesState: true, pushedFrames: "take" },
+  fetch: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
+  removeObject: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
+  describe: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
+  reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
+};
+
+/** Frames pushed and not yet stepped: the one that `next` works on, and one that is encoded meanwhile. */
+export const MAX_PUSHED_FRAMES = 2;
+
+export type CallVerb = <V extends SessionVerb>(verb: V, params: VerbParams<V>) => Promise<VerbResult<V>>;
+
+/** One method per verb. */
+export type VerbMethods = {
+  [V in SessionVerb]: (
+    ...params: VerbParams<V> extends undefined ? [] : [params: VerbParams<V>]
+  ) => Promise<VerbResult<V>>;
+};
+
+/** The methods of a session whose calls all go to one function. */
+export function verbMethods(call: CallVerb): VerbMethods {
+  const verbs = Object.keys(SESSION_VERBS) as SessionVerb[];
+  const methods = verbs.map((verb) => [verb, (params: never) => call(verb, params)] as const);
+  // The compiler does not relate each name to its own parameters and result.
+  return Object.fromEntries(methods) as unknown as VerbMethods;
+}

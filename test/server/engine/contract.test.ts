@@ -1,0 +1,168 @@
+/** What every engine session does, run on the real engine with the compact pack and on the scripted one. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
+import { SESSION_VERBS } from "../../../server/engine/verbs.js";
+import { greyFrame, squareFrame, video } from "../../helpers/real-engine.js";
+import { createScriptedEngine } from "../../helpers/scripted-engine.js";
+import { compactPackDir } from "../../helpers/tiny-pack.js";
+
+const box: EnginePrompt = {
+  kind: "object",
+  points: [],
+  labels: [],
+  boxXywh: [0.125, 0.25, 0.5, 0.5],
+  clearOldPoints: true,
+  clearOldBoxes: true,
+};
+const concept = (text: string): EnginePrompt => ({ kind: "concept", text, replace: false });
+const pass = { reverse: false, firstFrame: 0, lastFrame: 3, startFrame: null };
+
+describe.each([
+  ["real", () => createEngine({ packDir: compactPackDir, threads: 1 })],
+  ["scripted", async () => createScriptedEngine()],
+] as const)("a session of the %s engine", (_, create) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await create();
+  });
+  afterAll(() => engine.close());
+
+  const frame = (index: number) => squareFrame(engine, index);
+
+  test("has a method for every verb, and the rules of its pack", async () => {
+    const session = await engine.open(video);
+    for (const verb of Object.keys(SESSION_VERBS)) expect(session).toHaveProperty(verb);
+    expect(session.rules).toMatchObject({ pack: engine.pack, defaultStart: "prompted" });
+  });
+
+  test("tracks a prompted object over the frames that are pushed, one output per frame", async () => {
+    const session = await engine.open(video);
+    const { output, objectId } = await session.prompt({ frame: frame(0), prompt: box });
+    expect(output.frameIndex).toBe(0);
+    expect(await session.describe()).toEqual({ concepts: [], objectIds: [objectId] });
+    expect(await session.begin(pass)).toEqual({ mode: "full" });
+    const outputs = [];
+    for (let index = 0; index < 4; index++) {
+      await session.push({ frame: frame(index) });
+      outputs.push(...(await session.next()));
+    }
+    expect(outputs.map(({ frameIndex }) => frameIndex)).toEqual([0, 1, 2, 3]);
+    for (const { objects } of outputs) expect(objects.map((object) => object.objectId)).toEqual([objectId]);
+  });
+
+  test("holds back a push while two frames are pushed and not stepped", async () => {
+    const session = await engine.open(video);
+    await session.prompt({ frame: frame(0), prompt: box });
+    await session.begin(pass);
+    await session.push({ frame: frame(0) });
+    await session.push({ frame: frame(1) });
+    let isPushed = false;
+    const third = session.push({ frame: frame(2) }).then(() => {
+      isPushed = true;
+    });
+    await session.describe();
+    await session.describe();
+    expect(isPushed).toBe(false);
+    expect((await session.next()).map(({ frameIndex }) => frameIndex)).toEqual([0]);
+    await third;
+    expect((await session.next()).map(({ frameIndex }) => frameIndex)).toEqual([1]);
+    expect((await session.next()).map(({ frameIndex }) => frameIndex)).toEqual([2]);
+  });
+
+  test("drops what was pushed when a new pass begins, and refuses what waited for room", async () => {
+    const session = await engine.open(video);
+    await session.prompt({ frame: frame(0), prompt: box });
+    await session.begin(pass);
+    for (const index of [0, 1]) await session.push({ frame: frame(index) });
+    const refused = expect(session.push({ frame: frame(2) })).rejects.toThrow(
+      "Frame 2 is of a pass that has ended.",
+    );
+    await session.begin({ reverse: true, firstFrame: 3, lastFrame: 0, startFrame: null });
+    await refused;
+    await session.push({ frame: frame(3) });
+    expect((await session.next()).map(({ frameIndex }) => frameIndex)).toEqual([3]);
+    await expect(session.next()).rejects.toMatchObject({
+      code: "internal",
+      message: "No pushed frame waits for its step.",
+    });
+  });
+
+  test("applies a prompt between two frames of a pass", async () => {
+    const session = await engine.open(video);
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 4 } });
+    await session.begin(pass);
+    await session.push({ frame: frame(0) });
+    await session.push({ frame: frame(1) });
+    const results = await Promise.all([
+      session.next(),
+      session.prompt({ frame: frame(0), prompt: { ...box, boxXywh: [0, 0, 0.2, 0.2], objectId: 8 } }),
+      session.describe(),
+    ]);
+    expect(results[2].objectIds).toEqual([4, 8]);
+  });
+
+  test("forgets a removed object, and rejects removing it again", async () => {
+    const session = await engine.open(video);
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 7 } });
+    await session.removeObject({ objectId: 7 });
+    expect((await session.describe()).objectIds).toEqual([]);
+    await expect(session.removeObject({ objectId: 7 })).rejects.toMatchObject({
+      code: "object_not_found",
+      field: "obj_id",
+    });
+  });
+
+  test("keeps concepts until it is reset", async () => {
+    const session = await engine.open(video);
+    for (const text of ["red square", "circle"])
+      await session.prompt({ frame: greyFrame(engine), prompt: concept(text) });
+    expect((await session.describe()).concepts).toEqual(["red square", "circle"]);
+    await session.reset();
+    expect(await session.describe()).toEqual({ concepts: [], objectIds: [] });
+  });
+
+  test("returns candidates for each prompt of a batch, and keeps nothing of them", async () => {
+    const session = await engine.open(video);
+    const points: [number, number][][] = [[[0.3, 0.5]], [[0.4, 0.5]]];
+    const prompt = { points, labels: [[1], [1]] as (0 | 1)[][], multimask: true };
+    const predicted = await session.predict({ frame: frame(0), prompt });
+    expect(predicted.map((candidates) => candidates.length)).toEqual([3, 3]);
+    expect(await session.describe()).toEqual({ concepts: [], objectIds: [] });
+  });
+
+  test("counts prompts, predictions and steps as frames, and nothing else", async () => {
+    const session = await engine.open(video);
+    const before = engine.stats().frames;
+    await session.prompt({ frame: frame(0), prompt: box });
+    await session.begin(pass);
+    await session.push({ frame: frame(0) });
+    expect(engine.stats().frames).toBe(before + 1);
+    await session.next();
+    await session.describe();
+    expect(engine.stats().frames).toBe(before + 2);
+  });
+
+  test("carries out calls of different sessions in the order in which they arrive", async () => {
+    const [a, b] = [await engine.open(video), await engine.open(video)];
+    const order: string[] = [];
+    await Promise.all([
+      a.prompt({ frame: frame(0), prompt: box }).then(() => order.push("prompt of a")),
+      b.prompt({ frame: frame(0), prompt: box }).then(() => order.push("prompt of b")),
+      a.describe().then(() => order.push("describe of a")),
+    ]);
+    expect(order).toEqual(["prompt of a", "prompt of b", "describe of a"]);
+  });
+
+  test("rejects calls with the reason of its close, also those that waited; closing again is harmless", async () => {
+    const session = await engine.open(video);
+    const inProgress = session.prompt({ frame: frame(0), prompt: box });
+    // The first call has its turn at once; the second waits behind it.
+    await Promise.resolve();
+    const waiting = expect(session.describe()).rejects.toMatchObject({ code: "session_not_found" });
+    await session.close();
+    await inProgress;
+    await waiting;
+    await session.close();
+    await expect(session.next()).rejects.toMatchObject({ code: "session_not_found" });
+  });
+});
