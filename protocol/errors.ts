@@ -131,6 +131,11 @@ export const ERRORS = {
     retryable: false,
     meaning: "The model failed on this request, or could not be loaded; the server's log has the cause.",
   },
+  server_overloaded: {
+    scope: "request",
+    retryable: true,
+    meaning: "The server is out of file descriptors, processes or memory.",
+  },
   internal: {
     scope: "request",
     retryable: false,

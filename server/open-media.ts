@@ -8,8 +8,8 @@ import type { StartRequest } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
 /**
- * Finds what a `start_session` names: an upload, or a path under a media root. Without media roots any path will do,
- * relative ones from the working directory.
+ * Opens the media that a `start_session` names: an upload, or a path under a media root. Without media roots every path
+ * is allowed, and relative ones start from the working directory.
  */
 export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
   return async (request: StartRequest, signal: AbortSignal): Promise<MediaSource> => {
@@ -17,18 +17,18 @@ export function createMediaOpener(mediaRoots: readonly string[] | undefined, upl
     if (upload_id !== undefined) {
       return uploads.openMedia(upload_id, { signal }).catch(blame("upload_id"));
     }
-    const path = mediaRoots ? resource_path : resolve(resource_path);
-    const roots = mediaRoots ?? [parse(path).root];
+    const resource = await resolveResource(resource_path, mediaRoots);
+    const roots = mediaRoots ?? [parse(resource).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    const resource = await resolveResource(path, roots);
     return openMedia(resource, { mediaRoots: realRoots, signal }).catch(blame("resource_path"));
   };
 }
 
-/** What is wrong with a file is the fault of the field that named it. */
+/** Adds the field that names the file to an error about the file. */
 function blame(field: "upload_id" | "resource_path") {
   return (error: unknown): never => {
-    if (!(error instanceof ProtocolError) || error.field !== undefined) throw error;
+    const isAboutTheFile = error instanceof ProtocolError && error.code !== "server_overloaded";
+    if (!isAboutTheFile || error.field !== undefined) throw error;
     throw new ProtocolError(error.code, error.message, field, { cause: error.cause });
   };
 }

@@ -1,24 +1,27 @@
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
+import { isExhaustion, serverOverloaded } from "./errors.js";
+import { cannotStart } from "./tool-process.js";
 
 const require = createRequire(import.meta.url);
 
-/** `FFMPEG_PATH`, else the binary that came with the package. */
+/** `FFMPEG_PATH`, or else the binary of the installed package. */
 export function ffmpegPath(): string {
   return process.env.FFMPEG_PATH || installed("@ffmpeg-installer/ffmpeg", "FFMPEG_PATH");
 }
 
-/** `FFPROBE_PATH`, else the binary that came with the package. */
+/** `FFPROBE_PATH`, or else the binary of the installed package. */
 export function ffprobePath(): string {
   return process.env.FFPROBE_PATH || installed("@ffprobe-installer/ffprobe", "FFPROBE_PATH");
 }
 
-// Required only when needed: the installers throw on platforms they have no binary for, where the variable still works.
+// Required only when needed: the installers throw on platforms for which they have no binary, where the variable works.
 function installed(packageName: string, variable: string): string {
   try {
     return (require(packageName) as { path: string }).path;
   } catch (cause) {
+    if (isExhaustion(cause)) throw serverOverloaded(`${packageName} cannot be loaded`, cause);
     throw new Error(`${packageName} has no binary for this platform; set ${variable}`, { cause });
   }
 }
@@ -26,18 +29,27 @@ function installed(packageName: string, variable: string): string {
 const passthrough = new Map<string, Promise<string[]>>();
 
 /**
- * The options that make ffmpeg write every decoded frame exactly once. Old builds know only `-vsync`, new ones are
- * dropping it for `-fps_mode`; libavutil 58 is the first major version in which the new name is certain.
+ * The options that make ffmpeg write every decoded frame exactly once. Old builds have only `-vsync`, which new ones
+ * replace by `-fps_mode`; libavutil 58 is the first major version that certainly has the new name.
+ *
+ * Throws `server_overloaded` or a plain error when the binary cannot be run.
  */
-export function passthroughOptions(binary: string): Promise<string[]> {
+export async function passthroughOptions(binary: string): Promise<string[]> {
   let options = passthrough.get(binary);
   if (!options) {
-    options = promisify(execFile)(binary, ["-version"], { timeout: 20_000 }).then(({ stdout }) => {
-      const major = Number(/libavutil\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
-      return major >= 58 ? ["-fps_mode", "passthrough"] : ["-vsync", "0"];
-    });
+    options = readPassthroughOptions(binary);
     options.catch(() => passthrough.delete(binary));
     passthrough.set(binary, options);
   }
   return options;
+}
+
+async function readPassthroughOptions(binary: string): Promise<string[]> {
+  try {
+    const { stdout } = await promisify(execFile)(binary, ["-version"], { timeout: 20_000 });
+    const major = Number(/libavutil\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
+    return major >= 58 ? ["-fps_mode", "passthrough"] : ["-vsync", "0"];
+  } catch (cause) {
+    throw cannotStart("ffmpeg", binary, cause);
+  }
 }

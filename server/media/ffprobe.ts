@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { ffprobePath } from "./binaries.js";
-import { mediaUnreadable } from "./errors.js";
+import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { inputOptions, inputUrl } from "./ffmpeg.js";
+import { createLineSplitter, MAX_LINE_CHARS } from "./lines.js";
 import type { Demuxer } from "./sniff.js";
+import { checkRan, startTool } from "./tool-process.js";
 
 export interface ProbeRequest {
   /** Absolute path of the file. */
@@ -13,63 +13,87 @@ export interface ProbeRequest {
   signal?: AbortSignal;
 }
 
+export interface ProbeQuery {
+  /** Options of ffprobe. Queries name the entries they need: text from the file, such as its tags, has no limit. */
+  options: string[];
+  /** Bytes of output after which the file is refused. */
+  maxBytes: number;
+  /** Receives each line. What it throws ends the run and is thrown. */
+  onLine: (line: string) => void;
+}
+
 /**
- * Runs ffprobe and hands over its output line by line, so that a million packets never exist as one string.
+ * Runs ffprobe and passes on its output line by line, so that a million packets never exist as one string.
  *
- * Throws `media_unreadable` when ffprobe rejects the file or takes too long; whatever `onLine` throws ends the run.
+ * Throws `media_unreadable` when ffprobe rejects the file or takes too long, `media_unsupported` when its output exceeds
+ * `maxBytes` or contains a line of more than `MAX_LINE_CHARS`, and the errors of {@link startTool}.
  */
-export async function ffprobeLines(
-  request: ProbeRequest,
-  options: string[],
-  onLine: (line: string) => void,
-): Promise<void> {
-  request.signal?.throwIfAborted();
-  const args = [
-    "-hide_banner",
-    "-v",
-    "error",
-    ...inputOptions(request.demuxer),
-    ...options,
-    inputUrl(request.path),
-  ];
-  const child = spawn(ffprobePath(), args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
-  const exited = new Promise<number | null>((resolve, reject) => {
-    child.once("error", (cause) => reject(new Error("ffprobe could not be started", { cause })));
-    child.once("exit", resolve);
-  });
-  exited.catch(() => {});
-  let log = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    log = (log + text).slice(-2000);
+export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Promise<void> {
+  const { signal } = request;
+  signal?.throwIfAborted();
+  const binary = ffprobePath();
+  const run = await startTool({
+    name: "ffprobe",
+    binary,
+    args: [
+      ...["-hide_banner", "-v", "error"],
+      ...inputOptions(request.demuxer),
+      ...query.options,
+      inputUrl(request.path),
+    ],
   });
 
   let timedOut = false;
-  const kill = () => child.kill("SIGKILL");
+  let killed = false;
+  const kill = () => {
+    killed = true;
+    void run.kill();
+  };
   const timer = setTimeout(() => {
     timedOut = true;
     kill();
   }, request.timeoutMs);
-  request.signal?.addEventListener("abort", kill, { once: true });
+  signal?.addEventListener("abort", kill, { once: true });
+  if (signal?.aborted) kill();
+
+  let bytes = 0;
+  const splitter = createLineSplitter((line, isCut) => {
+    if (isCut) throw headerTooLarge(`a line of more than ${MAX_LINE_CHARS} characters`);
+    query.onLine(line);
+  });
   try {
-    for await (const line of createInterface({ input: child.stdout })) onLine(line);
-    const code = await exited;
-    request.signal?.throwIfAborted();
+    try {
+      for await (const chunk of run.stdout as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > query.maxBytes) throw headerTooLarge(`more than ${query.maxBytes} bytes`);
+        splitter.push(chunk);
+      }
+      splitter.end();
+    } catch (error) {
+      // Killing ffprobe breaks its pipe. The reason for the kill is thrown below.
+      if (!killed) throw error;
+    }
+    const exit = await run.exited;
+    signal?.throwIfAborted();
     if (timedOut) {
       throw mediaUnreadable(`Reading the video's index took more than ${request.timeoutMs} ms.`);
     }
-    if (code !== 0) {
-      throw mediaUnreadable(`The video cannot be read${reasonIn(log)}.`, new Error(log));
+    checkRan("ffprobe", binary, exit);
+    if (exit.code !== 0) {
+      throw mediaUnreadable(`The video cannot be read${reasonIn(exit.logTail)}.`, new Error(exit.logTail));
     }
   } finally {
     clearTimeout(timer);
-    request.signal?.removeEventListener("abort", kill);
-    kill();
-    child.stdout.destroy();
-    await exited.catch(() => {});
+    signal?.removeEventListener("abort", kill);
+    await run.kill();
   }
 }
 
-/** Turns the few complaints a user can act on into words; the rest stays in the log. */
+function headerTooLarge(what: string): Error {
+  return mediaUnsupported(`The video's header or index is too large: ffprobe reports it in ${what}.`);
+}
+
+/** The errors of ffprobe that a user can act on, in words. Others are only in the log. */
 function reasonIn(log: string): string {
   if (log.includes("moov atom not found"))
     return ": its index (the moov atom) is missing, as in a file that was cut short";

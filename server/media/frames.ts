@@ -11,7 +11,7 @@ import { probeStill, readStill } from "./stills.js";
 
 const EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp"]);
 
-/** Headers read at a time while a folder is opened. */
+/** Headers that are read at the same time while a folder is opened. */
 const PROBES_AT_ONCE = 8;
 
 /** A single picture as a video of one frame. */
@@ -29,11 +29,11 @@ export async function openImage(path: string, limits: MediaLimits): Promise<Medi
 }
 
 /**
- * A folder of JPEG, PNG or WebP files as a video: its files in natural order (`2.jpg` before `10.jpg`), frame index =
- * rank, gaps in the numbering do not matter. Hidden files, other files and sub-folders are ignored.
+ * A folder of JPEG, PNG or WebP files as a video. Files are sorted in natural order (`2.jpg` before `10.jpg`), and the
+ * frame index is the rank; the numbering may have gaps. Hidden files, other files and sub-folders are ignored.
  *
- * Every picture must have the size of the first one: masks and coordinates belong to one size, and a stray picture of
- * another is nearly always a mistake. All headers are checked here, so that the mistake shows before any work is done.
+ * Every picture must have the size of the first one, because masks and coordinates refer to one size. All headers are
+ * checked here, so that a picture of another size is reported before any work is done.
  */
 export async function openFrameFolder(
   folder: string,
@@ -42,9 +42,9 @@ export async function openFrameFolder(
 ): Promise<MediaSource> {
   const stills = await listStills(folder, options.mediaRoots ?? []);
   const [firstStill] = stills;
-  if (!firstStill) throw mediaUnsupported("The folder holds no JPEG, PNG or WebP pictures.");
+  if (!firstStill) throw mediaUnsupported("The folder contains no JPEG, PNG or WebP pictures.");
   if (stills.length > limits.maxFrames)
-    throw mediaUnsupported(`The folder holds more than ${limits.maxFrames} pictures.`);
+    throw mediaUnsupported(`The folder contains more than ${limits.maxFrames} pictures.`);
 
   const { format, ...size } = await probeStill(firstStill.path, firstStill.name, limits);
   for (let i = 1; i < stills.length; i += PROBES_AT_ONCE) {
@@ -69,7 +69,7 @@ export async function openFrameFolder(
 
 interface Still {
   path: string;
-  /** What error messages call it. */
+  /** Its name in error messages. */
   name: string;
 }
 
@@ -86,14 +86,14 @@ async function listStills(folder: string, mediaRoots: readonly string[]): Promis
   return stills.sort((a, b) => naturalOrder(a.name, b.name));
 }
 
-/** Where a link leads, if that is a file under a media root. Leading outside and leading nowhere look the same. */
+/** The target of a link, which must be a file under a media root. The error is the same whether a target exists. */
 async function followLink(path: string, mediaRoots: readonly string[]): Promise<string> {
   const real = await realpath(path).catch(() => null);
   if (real !== null && mediaRoots.some((root) => isUnder(real, root)) && (await stat(real)).isFile())
     return real;
   throw new ProtocolError(
     "resource_forbidden",
-    `${basename(path)} is a link that leads out of the media roots.`,
+    `${basename(path)} is a link to something that is not a file under a media root.`,
   );
 }
 
@@ -121,7 +121,7 @@ function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): M
       const frame = await (ahead ?? read(at(step)));
       either.throwIfAborted();
       ahead = step + 1 < count ? read(at(step + 1)) : undefined;
-      ahead?.catch(() => {}); // told when its turn comes, or not at all
+      ahead?.catch(() => {}); // thrown when the frame is requested
       yield frame;
     }
   }

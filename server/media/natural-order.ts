@@ -1,6 +1,6 @@
 /**
- * Compares names as people number them: runs of digits by value, all else character by character, so that `2.jpg`
- * comes before `10.jpg`. Names that differ only in leading zeros are ordered by their characters.
+ * Compares names in natural order: runs of digits by value, other characters one by one. `2.jpg` comes before `10.jpg`.
+ * Names that differ only in leading zeros are ordered by their characters.
  */
 export function naturalOrder(a: string, b: string): number {
   const left = a.match(/\d+|\D+/g) ?? [];
@@ -14,7 +14,7 @@ export function naturalOrder(a: string, b: string): number {
 
 function compareParts(a: string, b: string): number {
   if (!/^\d/.test(a) || !/^\d/.test(b)) return compareText(a, b);
-  // As text, because numbers in file names may be longer than a double is exact.
+  // Compared as text: numbers in file names can exceed the exact range of a double.
   const x = a.replace(/^0+(?=.)/, "");
   const y = b.replace(/^0+(?=.)/, "");
   return x.length - y.length || compareText(x, y);

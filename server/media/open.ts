@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { mediaUnreadable, mediaUnsupported, systemErrorCode } from "./errors.js";
+import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
 import { openFrameFolder, openImage } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS } from "./limits.js";
 import { readHead, sniffBytes } from "./sniff.js";
@@ -7,8 +7,8 @@ import type { MediaSource, OpenMediaOptions } from "./source.js";
 import { openVideo } from "./video.js";
 
 /**
- * Opens a file or folder for reading. What a file is, its first bytes decide. Throws `media_unreadable`,
- * `media_unsupported`, or, for links in a folder that lead outside, `resource_forbidden`.
+ * Opens a file or folder for reading. The first bytes of a file determine its kind. Throws `media_unreadable`,
+ * `media_unsupported`, `server_overloaded`, or, for links in a folder that lead outside, `resource_forbidden`.
  *
  * @param path absolute, as `resolveResource` or the upload store gives it
  */
@@ -17,7 +17,7 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
   try {
     const facts = await stat(path);
     if (facts.isDirectory()) return await openFrameFolder(path, limits, options);
-    if (!facts.isFile()) throw mediaUnsupported("Neither a file nor a folder.");
+    if (!facts.isFile()) throw mediaUnsupported("The path names neither a file nor a folder.");
     if (facts.size === 0) throw mediaUnreadable("The file is empty.");
     const kind = sniffBytes(await readHead(path, 64));
     if (kind.kind === "video") return await openVideo(path, kind.demuxer, limits, options.signal);
@@ -26,10 +26,6 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
       `The file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported.`,
     );
   } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === "ENOENT") throw mediaUnreadable("The file is gone.", error);
-    if (code === "EACCES" || code === "EPERM")
-      throw mediaUnreadable("The server may not read the file.", error);
-    throw error;
+    throw readFailure(error, "The file");
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How stored pixels become the upright picture: transposed (x and y exchanged) first if `transpose`, then mirrored.
- * All eight orientations that a camera can ask for are such a combination.
+ * The steps from stored pixels to the upright picture: exchange x and y if `transpose`, then mirror. All eight
+ * orientations of a camera are such a combination.
  */
 export interface Orientation {
   transpose: boolean;
@@ -12,8 +12,8 @@ export const UPRIGHT: Orientation = { transpose: false, flipX: false, flipY: fal
 
 /**
  * Reads a display matrix as ffprobe prints it: three numbered rows of three integers. The upper left 2×2 part
- * `[a b; c d]` sends stored (x, y) to (a·x + c·y, b·x + d·y). Angles between the quarter turns are not rotations that
- * a camera writes; the nearest orientation is taken.
+ * `[a b; c d]` sends stored (x, y) to (a·x + c·y, b·x + d·y). Cameras write
+ * quarter turns only; for other angles the nearest orientation is returned.
  */
 export function parseDisplayMatrix(text: string): Orientation | null {
   const rows = [...text.matchAll(/^[0-9a-f]{8}:\s*(-?\d+)\s+(-?\d+)/gm)];
@@ -25,13 +25,13 @@ export function parseDisplayMatrix(text: string): Orientation | null {
   return { transpose: false, flipX: a < 0, flipY: d < 0 };
 }
 
-/** Clockwise quarter turns in degrees; a mirrored picture reports the turn that is left when the mirroring is undone. */
+/** Clockwise rotation in degrees. Of a mirrored picture, the rotation that remains when the mirroring is undone. */
 export function rotationDegrees({ transpose, flipX, flipY }: Orientation): 0 | 90 | 180 | 270 {
   if (transpose) return flipX ? 90 : 270;
   return flipX && flipY ? 180 : 0;
 }
 
-/** ffmpeg filters that turn a stored picture upright. Transpose "cclock_flip" is the exchange of x and y. */
+/** ffmpeg filters that rotate a stored picture upright. `transpose=cclock_flip` exchanges x and y. */
 export function orientationFilters({ transpose, flipX, flipY }: Orientation): string[] {
   return [transpose && "transpose=cclock_flip", flipX && "hflip", flipY && "vflip"].filter(
     (filter): filter is string => filter !== false,

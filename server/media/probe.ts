@@ -48,7 +48,20 @@ const Header = z.object({
   format: z.object({ start_time: z.string().optional(), duration: z.string().optional() }).default({}),
 });
 
-/** Decoders are the largest attack surface of all: those for formats that nobody films or edits in stay shut. */
+/** What {@link Header} contains, for `-show_entries`. No tags: their size has no limit. */
+const HEADER_ENTRIES = [
+  "stream=index,codec_type,codec_name,width,height,has_b_frames,field_order,time_base,avg_frame_rate,r_frame_rate," +
+    "duration,nb_frames",
+  "stream_disposition=attached_pic",
+  // The whole list: ffprobe versions differ in how they name the entries of one item.
+  "stream_side_data_list",
+  "format=start_time,duration",
+].join(":");
+
+/** ffprobe prints about 600 bytes for each stream and accepts at most 1000 streams. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+
+/** Decoders are the largest attack surface: those for formats that cameras and editors do not write are not used. */
 const CODECS = new Set(
   (
     "h264 hevc av1 vp8 vp9 mpeg4 mpeg1video mpeg2video h263 msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 mjpeg prores " +
@@ -57,8 +70,8 @@ const CODECS = new Set(
 );
 
 /**
- * Reads what a video holds. Throws `media_unreadable` when it is damaged, `media_unsupported` when it is no video or
- * beyond the limits.
+ * Reads the header and the index of a video. Throws `media_unreadable` when it is damaged, `media_unsupported` when it is
+ * not a video or exceeds the limits.
  */
 export async function probeVideo(
   path: string,
@@ -71,12 +84,12 @@ export async function probeVideo(
   const stream = header.streams.find((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
   if (!stream) {
     const audio = header.streams.some((s) => s.codec_type === "audio");
-    throw mediaUnsupported(`The file holds no video${audio ? ", only sound" : ""}.`);
+    throw mediaUnsupported(`The file contains no video${audio ? ", only sound" : ""}.`);
   }
   const codec = stream.codec_name ?? "unknown";
-  if (!CODECS.has(codec)) throw mediaUnsupported(`Videos coded as "${codec}" are not supported.`);
+  if (!CODECS.has(codec)) throw mediaUnsupported(`The codec "${codec}" is not supported.`);
   const { width: storedWidth = 0, height: storedHeight = 0 } = stream;
-  if (storedWidth < 1 || storedHeight < 1) throw mediaUnreadable("The video does not say how large it is.");
+  if (storedWidth < 1 || storedHeight < 1) throw mediaUnreadable("The video has no frame size.");
   if (storedWidth * storedHeight > limits.maxPixels) {
     throw mediaUnsupported(
       `The video is ${storedWidth}×${storedHeight}; the limit is ${limits.maxPixels} pixels per frame.`,
@@ -99,7 +112,7 @@ export async function probeVideo(
       numFrames,
       fps,
       codec,
-      durationS: seconds(stream.duration) ?? seconds(header.format.duration) ?? lastsFor(index, fps),
+      durationS: seconds(stream.duration) ?? seconds(header.format.duration) ?? durationOf(index, fps),
       rotationDeg: rotationDegrees(orientation),
     },
   };
@@ -107,7 +120,11 @@ export async function probeVideo(
 
 async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> {
   const lines: string[] = [];
-  await ffprobeLines(probe, ["-show_streams", "-show_format", "-of", "json"], (line) => lines.push(line));
+  await ffprobeLines(probe, {
+    options: ["-show_entries", HEADER_ENTRIES, "-of", "json"],
+    maxBytes: MAX_HEADER_BYTES,
+    onLine: (line) => void lines.push(line),
+  });
   let json: unknown;
   try {
     json = JSON.parse(lines.join("\n"));
@@ -115,13 +132,13 @@ async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> 
     throw mediaUnreadable("The video cannot be read.", cause);
   }
   const header = Header.safeParse(json);
-  if (!header.success) throw mediaUnreadable("The video's header makes no sense.", header.error);
+  if (!header.success) throw mediaUnreadable("The video's header is invalid.", header.error);
   return header.data;
 }
 
 /**
- * Packets tell the frames without decoding, except where they are known to lie: AVI stores no presentation times, VP8
- * hides reference frames in packets of their own, interlaced video may use a packet per field.
+ * Indexes a video by its packets, without decoding, except where packets and frames are known to differ: AVI stores no
+ * presentation times, VP8 stores hidden reference frames as packets, interlaced video may use a packet for each field.
  */
 async function indexVideo(
   probe: ProbeRequest,
@@ -130,11 +147,11 @@ async function indexVideo(
   limits: MediaLimits,
 ): Promise<{ index: VideoIndex; numFrames: number; fps: number }> {
   const timeBaseS = rational(stream.time_base);
-  const doubtful =
+  const mustDecode =
     probe.demuxer === "avi" ||
     stream.codec_name === "vp8" ||
     ["tt", "bb", "tb", "bt"].includes(stream.field_order ?? "");
-  const packets = doubtful ? null : await indexPackets(probe, stream.index, limits.maxFrames);
+  const packets = mustDecode ? null : await indexPackets(probe, stream.index, limits.maxFrames);
   const ticks = packets?.ticks ?? (await indexFrames(probe, stream.index, limits.maxFrames));
   const found = ticks.pts.length;
   const spanS = ((ticks.pts[found - 1] as number) - (ticks.pts[0] as number)) * timeBaseS;
@@ -147,7 +164,7 @@ async function indexVideo(
   // No frame is before the start, whatever the header has.
   const firstS = (ticks.pts[0] as number) * timeBaseS;
   const startS = Math.min(seconds(header.format.start_time) ?? 0, firstS);
-  // Without presentation times in the file, those of reordered frames are guesses that change with every seek.
+  // AVI has no presentation times: those of reordered frames are estimates of ffmpeg that change with every seek.
   const byCount = !ticks.unique || (probe.demuxer === "avi" && (stream.has_b_frames ?? 0) > 0);
   const index: VideoIndex = ticks.unique
     ? { pts: ticks.pts, timeBaseS, startS, keyframes: keyframePositions(ticks.pts, ticks.keyPts), byCount }
@@ -159,18 +176,21 @@ async function indexVideo(
         byCount,
       };
 
-  // A file cut short opens with every frame it promises, so that reaching the missing ones is an error, not an end.
-  const promised = Number(stream.nb_frames ?? 0);
+  // A truncated file counts every frame that its header announces: reaching a missing one is an error, not the end.
+  const announced = Number(stream.nb_frames ?? 0);
   const missing =
-    packets && promised > packets.packets && (await isCutShort(probe.path)) ? promised - packets.packets : 0;
+    packets && announced > packets.packets && (await isCutShort(probe.path))
+      ? announced - packets.packets
+      : 0;
   return { index, numFrames: found + missing, fps };
 }
 
-function lastsFor(index: VideoIndex, fps: number): number {
+/** Duration in seconds, from the last frame's time. */
+function durationOf(index: VideoIndex, fps: number): number {
   return timestampUs(index, index.pts.length - 1) / 1e6 + 1 / fps;
 }
 
-/** "30000/1001" as a number; 0 for "0/0" and for nothing. */
+/** "30000/1001" as a number; 0 for "0/0" and for a missing value. */
 function rational(text: string | undefined): number {
   const [numerator, denominator] = (text ?? "").split("/").map(Number);
   return numerator && denominator ? numerator / denominator : 0;

@@ -10,11 +10,11 @@ export function checkedIndex({ numFrames }: { numFrames: number }, index: number
   );
 }
 
-/** The frames `first` … `end - 1` that a range asks for, whichever way it goes through them. */
+/** The frames `first` … `end - 1` of a range, in ascending order for both directions. */
 export function checkedRange(facts: { numFrames: number }, range: FrameRange) {
   const { startFrame, count, direction, width, height } = range;
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    throw new RangeError(`frames of ${width}×${height} pixels cannot be made`);
+    throw new RangeError(`expected a size of at least 1×1 in whole pixels, got ${width}×${height}`);
   }
   checkedIndex(facts, startFrame);
   return direction === "forward"
@@ -22,7 +22,7 @@ export function checkedRange(facts: { numFrames: number }, range: FrameRange) {
     : { width, height, direction, first: Math.max(0, startFrame + 1 - count), end: startFrame + 1 };
 }
 
-/** `MediaSource.frame` in terms of its `frames`. */
+/** Implements `MediaSource.frame` by its `frames`. */
 export function rememberLastFrame(frames: MediaSource["frames"]): MediaSource["frame"] {
   let last: { frame: MediaFrame; width: number; height: number } | undefined;
   return async (index, { width, height, signal }) => {
@@ -40,6 +40,6 @@ export function rememberLastFrame(frames: MediaSource["frames"]): MediaSource["f
       last = { frame, width, height };
       return frame;
     }
-    throw new Error(`no frame came for index ${index}`);
+    throw new Error(`no frame was decoded for index ${index}`);
   };
 }

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 
-/** ffmpeg demuxers we let near a file. Playlists and scripts are not among them, whatever a file is called. */
+/** The ffmpeg demuxers in use. None of them reads playlists or scripts. */
 export type Demuxer = "mov" | "matroska" | "avi";
 
 export type MediaKind =
@@ -24,7 +24,7 @@ const OTHERS: [prefix: string, looksLike: string][] = [
   ["ffconcat", "a playlist"],
 ];
 
-/** What the content says a file is; its name is not looked at. `head` needs at least the first 12 bytes. */
+/** The kind of a file by its content; its name has no influence. `head` contains at least the first 12 bytes. */
 export function sniffBytes(head: Uint8Array): MediaKind {
   const text = (from: number, to: number) => String.fromCharCode(...head.subarray(from, to));
   if (MOV_BOXES.has(text(4, 8))) return { kind: "video", demuxer: "mov" };
@@ -36,10 +36,10 @@ export function sniffBytes(head: Uint8Array): MediaKind {
   const known = OTHERS.find(([prefix]) => text(0, prefix.length) === prefix);
   if (known) return { kind: "unknown", looksLike: known[1] };
   const printable = head.length > 0 && head.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d));
-  return { kind: "unknown", looksLike: printable ? "text" : "something else" };
+  return { kind: "unknown", looksLike: printable ? "text" : "of an unknown format" };
 }
 
-/** The first bytes of a file, fewer if it is shorter. */
+/** The first `bytes` of a file, or all of a shorter file. */
 export async function readHead(path: string, bytes: number): Promise<Uint8Array> {
   const file = await open(path, "r");
   try {

@@ -4,8 +4,8 @@ import type { MediaLimits } from "./limits.js";
 export interface VideoFacts {
   kind: "video";
   /**
-   * Size of the picture in stored pixels, turned upright. Pixels that are not square stay as they are: an anamorphic
-   * 720×576 video is 720×576 here, on the wire and in its masks, as in OpenCV and ffmpeg.
+   * Size of the upright picture in stored pixels. Pixels that are not square are not resampled: an anamorphic 720×576
+   * video is 720×576 here, in the protocol and in its masks, as in OpenCV and ffmpeg.
    */
   width: number;
   height: number;
@@ -16,7 +16,7 @@ export interface VideoFacts {
   /** ffmpeg's name, such as "h264". */
   codec: string;
   durationS: number;
-  /** Clockwise turn that the file asks for, already applied to `width` and `height`. */
+  /** Clockwise rotation in the file's display matrix, already applied to `width` and `height`. */
   rotationDeg: 0 | 90 | 180 | 270;
 }
 
@@ -49,15 +49,15 @@ export interface MediaFrame {
 }
 
 export interface FrameRange {
-  /** The first frame to come: the lowest when going forward, the highest when going backward. */
+  /** The first frame delivered: the lowest when going forward, the highest when going backward. */
   startFrame: number;
-  /** How many at most; the media's end cuts it short. */
+  /** How many frames at most; there are fewer where the media ends. */
   count: number;
   direction: "forward" | "backward";
   /** Size of the pictures wanted; the aspect ratio is not kept. */
   width: number;
   height: number;
-  /** Ends the stream at once, also while a frame is being waited for: `next()` rejects with the signal's reason. */
+  /** Ends the stream at once, also while a frame is being decoded: `next()` rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
@@ -65,13 +65,14 @@ export interface FrameRange {
 export interface MediaSource {
   readonly facts: MediaFacts;
   /**
-   * Frames in order, decoded as they are asked for. Memory stays bounded whatever the length and however slow the
-   * consumer. Several streams may run at once. Leaving the loop early releases everything.
+   * Frames in order, decoded on demand. Memory is bounded for any length of the video and any speed of the consumer.
+   * Several streams may run at once. Leaving the loop early releases everything.
    *
-   * Throws `frame_out_of_range` for a start outside the media, `media_unreadable` naming the frame that fails.
+   * Throws `frame_out_of_range` for a start outside the media, `media_unreadable` with the number of the frame that
+   * fails, `server_overloaded` when ffmpeg cannot be started or a file cannot be opened for lack of resources.
    */
   frames(range: FrameRange): AsyncIterableIterator<MediaFrame>;
-  /** One frame. The last one read is remembered, because clicks tend to stay on a frame. */
+  /** One frame. The last one read is kept, because clicks often follow each other on one frame. */
   frame(index: number, size: { width: number; height: number; signal?: AbortSignal }): Promise<MediaFrame>;
   /**
    * Presentation time of a frame in whole microseconds, without decoding it. Null for images and folders, which have no
@@ -92,8 +93,8 @@ export interface OpenMediaOptions {
   limits?: Partial<MediaLimits>;
   signal?: AbortSignal;
   /**
-   * Real paths of the folders from which frames may be read. Links in a frame folder that lead elsewhere are refused;
-   * without this, links are not followed at all.
+   * Real paths of the folders from which frames may be read. Links in a frame folder are followed only to files below
+   * them; without this option, to no file.
    */
   mediaRoots?: readonly string[];
 }

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
-import { mediaUnreadable, mediaUnsupported } from "./errors.js";
+import { ProtocolError } from "../../protocol/errors.js";
+import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import { readHead, sniffBytes } from "./sniff.js";
 
-// Pictures are read once and in order: a cache would keep the last hundred of them in memory.
+// Pictures are read once and in order. A cache would only keep the last hundred of them in memory.
 sharp.cache(false);
 
 export interface StillFacts {
@@ -12,23 +13,26 @@ export interface StillFacts {
   width: number;
   height: number;
   format: "jpeg" | "png" | "webp";
-  /** Clockwise turn that the EXIF orientation asks for, already applied. */
+  /** Clockwise rotation of the EXIF orientation, already applied to the size. */
   rotationDeg: 0 | 90 | 180 | 270;
 }
 
-/** Most headers end within this; only pictures with large embedded thumbnails or profiles are read whole to be probed. */
+/** Most headers end within this. Pictures with larger embedded thumbnails or profiles are read whole to be probed. */
 const HEADER_BYTES = 64 * 1024;
 
-/** By EXIF orientation; mirrored pictures report the turn that is left when the mirroring is undone. */
+/** By EXIF orientation. Of a mirrored picture, the rotation that remains when the mirroring is undone. */
 const EXIF_ROTATION = { 3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270 } as const;
 
-/** Reads the header of a picture. `name` is what error messages call it. */
+/** Reads the header of a picture. Error messages call it `name`. */
 export async function probeStill(path: string, name: string, limits: MediaLimits): Promise<StillFacts> {
-  const head = await readHead(path, HEADER_BYTES);
+  const head = await readHead(path, HEADER_BYTES).catch(failReading(name));
   const format = formatOf(head, name);
   const metadata = await sharp(head, sharpOptions(limits))
     .metadata()
-    .catch(async () => sharp(await readFile(path), sharpOptions(limits)).metadata())
+    .catch(async () => {
+      const bytes = await readFile(path).catch(failReading(name));
+      return sharp(bytes, sharpOptions(limits)).metadata();
+    })
     .catch((error) => {
       throw cannotRead(name, limits, error);
     });
@@ -48,8 +52,8 @@ export async function readStill(
   size: { width: number; height: number },
   limits: MediaLimits,
 ): Promise<Uint8Array> {
-  const bytes = await readFile(path);
-  // sharp would read an SVG, or a TIFF, under any name.
+  const bytes = await readFile(path).catch(failReading(name));
+  // Without this check sharp also reads SVG, TIFF and others.
   formatOf(bytes.subarray(0, HEADER_BYTES), name);
   try {
     const { data, info } = await sharp(bytes, sharpOptions(limits))
@@ -68,8 +72,7 @@ export async function readStill(
 function formatOf(head: Uint8Array, name: string): StillFacts["format"] {
   if (head.length === 0) throw mediaUnreadable(`${name} is empty.`);
   const kind = sniffBytes(head);
-  if (kind.kind !== "image")
-    throw mediaUnsupported(`${name} is not a JPEG, PNG or WebP picture, whatever its name says.`);
+  if (kind.kind !== "image") throw mediaUnsupported(`${name} does not contain a JPEG, PNG or WebP picture.`);
   return kind.format;
 }
 
@@ -77,7 +80,14 @@ function sharpOptions(limits: MediaLimits) {
   return { limitInputPixels: limits.maxPixels, failOn: "error", sequentialRead: true } as const;
 }
 
+function failReading(name: string) {
+  return (error: unknown): never => {
+    throw readFailure(error, name);
+  };
+}
+
 function cannotRead(name: string, limits: MediaLimits, error: unknown): Error {
+  if (error instanceof ProtocolError) return error;
   if (error instanceof Error && /pixel limit/i.test(error.message)) return tooLarge(name, limits);
   return mediaUnreadable(`${name} cannot be read: the picture is damaged.`, error);
 }

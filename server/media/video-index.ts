@@ -2,41 +2,50 @@ import { open, stat } from "node:fs/promises";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 
-/** Which frames a video has, in the order they are shown, and where decoding can start. */
+/** The frames of a video in presentation order, and where decoding can start. */
 export interface VideoIndex {
   /** Presentation time of each frame in ticks of `timeBaseS`, strictly ascending, unless `byCount`. */
   pts: Float64Array;
   timeBaseS: number;
-  /** Time of the container's start: what `pts` are counted from on the wire. */
+  /** Start of the container on the clock of `pts`; the origin of {@link timestampUs}. */
   startS: number;
-  /** Positions in `pts` from which decoding can start, ascending. May be empty: then only from the file's start. */
+  /** Positions in `pts` from which decoding can start, ascending. If empty, only from the file's start. */
   keyframes: Int32Array;
-  /** True when the times do not identify the frames: the n-th decoded picture is frame n, and nothing is skipped to. */
+  /**
+   * True when times do not identify frames. Decoding then always begins at the file's start, and the n-th decoded picture
+   * is frame n.
+   */
   byCount: boolean;
 }
 
 interface TickList {
   pts: Float64Array;
   keyPts: Float64Array;
-  /** False when some time is missing or given twice. */
+  /** False when a time is missing or occurs twice. */
   unique: boolean;
 }
 
 /**
- * Index from the container's packets, without decoding: one packet, one frame. Null when the packets cannot be
- * trusted to say so.
+ * Bytes of ffprobe's output for one frame or packet, on average: about 50, more where a version adds side data.
+ * Together with `maxFrames` this bounds the whole output, including packets that are not counted as frames.
+ */
+const MAX_INDEX_BYTES_PER_FRAME = 256;
+
+/**
+ * Indexes the container's packets without decoding: one packet is one frame. `ticks` is null when their times do not
+ * allow that.
  *
- * Left out are packets that the container's edit list cuts away, and those shown before the first keyframe (a clip cut
- * out of a longer one may begin with them): they decode to nothing.
+ * Two kinds of packets are left out because they decode to no picture: those that the container's edit list discards, and
+ * those shown before the first keyframe, with which a clip cut out of a longer one may begin.
  */
 export async function indexPackets(probe: ProbeRequest, stream: number, maxFrames: number) {
   const ticks = new TickCollector(maxFrames);
   let firstKey = Number.POSITIVE_INFINITY;
   let packets = 0;
-  await ffprobeLines(
-    probe,
-    ["-select_streams", String(stream), "-show_entries", "packet=pts,flags", "-of", "compact=p=0"],
-    (line) => {
+  await ffprobeLines(probe, {
+    options: ["-select_streams", String(stream), "-show_entries", "packet=pts,flags", "-of", "compact=p=0"],
+    maxBytes: maxIndexBytes(maxFrames),
+    onLine: (line) => {
       const match = /pts=(-?\d+|N\/A)\|flags=(\S+)/.exec(line);
       if (!match) return;
       packets++;
@@ -45,33 +54,32 @@ export async function indexPackets(probe: ProbeRequest, stream: number, maxFrame
       if (isKey && firstKey === Number.POSITIVE_INFINITY) firstKey = Number(pts);
       if (!flags.includes("D")) ticks.add(pts, isKey);
     },
-  );
+  });
   const { pts, keyPts, unique } = ticks.finish();
   const from = pts.findIndex((tick) => tick >= firstKey);
-  const trusted = unique && from >= 0;
-  return { packets, ticks: trusted ? { pts: pts.subarray(from), keyPts, unique } : null };
+  const identifiesFrames = unique && from >= 0;
+  return { packets, ticks: identifiesFrames ? { pts: pts.subarray(from), keyPts, unique } : null };
 }
 
-/** Index by decoding the whole video once: slow, and right where packets and frames differ. */
+/** Indexes by decoding the whole video once: slow, but correct where packets and frames differ. */
 export async function indexFrames(probe: ProbeRequest, stream: number, maxFrames: number): Promise<TickList> {
   const ticks = new TickCollector(maxFrames);
-  await ffprobeLines(
-    probe,
-    [
-      "-select_streams",
-      String(stream),
-      "-show_entries",
-      "frame=key_frame,best_effort_timestamp",
-      "-of",
-      "compact=p=0",
+  await ffprobeLines(probe, {
+    options: [
+      ...["-select_streams", String(stream)],
+      ...["-show_entries", "frame=key_frame,best_effort_timestamp", "-of", "compact=p=0"],
     ],
-    (line) => {
+    maxBytes: maxIndexBytes(maxFrames),
+    onLine: (line) => {
       const isKey = /key_frame=([01])/.exec(line)?.[1];
       if (isKey) ticks.add(/best_effort_timestamp=(-?\d+)/.exec(line)?.[1] ?? "N/A", isKey === "1");
     },
-  );
+  });
   return ticks.finish();
 }
+
+/** At least a megabyte, so that a low `maxFrames` is reported as such. */
+const maxIndexBytes = (maxFrames: number) => Math.max(2 ** 20, maxFrames * MAX_INDEX_BYTES_PER_FRAME);
 
 /** Positions of `keyPts` in `pts`; both ascend. */
 export function keyframePositions(pts: Float64Array, keyPts: Float64Array): Int32Array {
@@ -84,7 +92,7 @@ export function keyframePositions(pts: Float64Array, keyPts: Float64Array): Int3
   return Int32Array.from(positions);
 }
 
-/** Time of frame `index` in whole microseconds since the container's start. */
+/** Time of frame `index` in whole microseconds since the start of the container. NaN for a missing frame. */
 export function timestampUs(video: VideoIndex, index: number): number {
   return Math.round(((video.pts[index] ?? Number.NaN) * video.timeBaseS - video.startS) * 1e6);
 }
@@ -95,7 +103,7 @@ export function frameAt(video: VideoIndex, ticks: number): number {
   return position >= 0 && video.pts[position] === ticks ? position : -1;
 }
 
-/** The last keyframe shown at or before frame `index`; -1 when only the file's start will do. */
+/** The last keyframe shown at or before frame `index`; -1 when there is none: decode from the file's start. */
 export function keyframeBefore(video: VideoIndex, index: number): number {
   return video.keyframes[firstAbove(video.keyframes, index) - 1] ?? -1;
 }
@@ -118,8 +126,8 @@ function firstAbove(values: Float64Array | Int32Array, value: number): number {
 }
 
 /**
- * Whether an MP4 or QuickTime file ends before the data that its boxes announce: a download or a copy that was cut
- * short, with the index at its front still promising every frame.
+ * True when an MP4 or QuickTime file ends before the data that its boxes announce: an interrupted download or copy whose
+ * index, at the front, still lists every frame.
  */
 export async function isCutShort(path: string): Promise<boolean> {
   const { size } = await stat(path);
@@ -130,7 +138,7 @@ export async function isCutShort(path: string): Promise<boolean> {
     while (offset + 8 <= size) {
       await file.read(header, 0, 16, offset);
       const length = header.readUInt32BE(0);
-      if (length === 0) return false; // the last box reaches to the end, wherever that is
+      if (length === 0) return false; // the last box extends to the end of the file
       const bytes = length === 1 ? Number(header.readBigUInt64BE(8)) : length;
       if (bytes < 8) return false;
       offset += bytes;

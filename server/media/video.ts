@@ -13,8 +13,8 @@ import type { FrameRange, MediaSource } from "./source.js";
 import { keyframeFrom, timestampUs } from "./video-index.js";
 
 /**
- * Pictures held while going backward, which has to decode forward, a stretch at a time: more means fewer pictures
- * decoded twice, at most this much memory per stream.
+ * Memory for pictures while going backward, for each stream. Decoding runs forward, one stretch at a time, and a stretch
+ * is held whole; a larger value decodes fewer pictures twice.
  */
 const REVERSE_BYTES = 32 * 1024 * 1024;
 
@@ -66,7 +66,7 @@ export async function openVideo(
     const stretch = Math.max(1, Math.floor(REVERSE_BYTES / (width * height * 3)));
     for (let upTo = end; upTo > first; ) {
       const lowest = Math.max(first, upTo - stretch);
-      // Stretches that begin at a keyframe decode nothing in vain.
+      // A stretch that begins at a keyframe decodes no picture that it does not deliver.
       const keyframe = keyframeFrom(index, lowest);
       const from = keyframe >= 0 && keyframe < upTo ? keyframe : lowest;
       const pictures: DecodedFrame[] = [];

@@ -220,6 +220,27 @@ async function writeDisplayMatrix(
   await writeFile(path, file);
 }
 
+/** A copy of an MP4 whose index comes last, with a comment tag of these bytes. */
+export async function withTag(path: string, name: string, comment: Buffer): Promise<string> {
+  const bytes = await readFile(path);
+  const moov = bytes.indexOf("moov") - 4;
+  if (moov + bytes.readUInt32BE(moov) !== bytes.length)
+    throw new Error(`${path} does not end with its index`);
+  const box = (type: string, ...content: Buffer[]): Buffer => {
+    const header = Buffer.alloc(8);
+    header.writeUInt32BE(content.reduce((sum, { length }) => sum + length, 8));
+    header.write(type, 4, "latin1");
+    return Buffer.concat([header, ...content]);
+  };
+  const handler = box("hdlr", Buffer.alloc(8), Buffer.from("mdirappl"), Buffer.alloc(9));
+  const data = box("data", Buffer.from([0, 0, 0, 1, 0, 0, 0, 0]), comment);
+  const tags = box("udta", box("meta", Buffer.alloc(4), handler, box("ilst", box("\xa9cmt", data))));
+  const copy = mediaPath(name);
+  const index = box("moov", bytes.subarray(moov + 8), tags);
+  await writeFile(copy, Buffer.concat([bytes.subarray(0, moov), index]));
+  return copy;
+}
+
 /** A copy of a file that ends after `fraction` of its bytes. */
 export async function cutShort(path: string, name: string, fraction: number): Promise<string> {
   const bytes = await readFile(path);

@@ -38,13 +38,13 @@ describe("the tools", () => {
   it("that cannot be started are reported as such, not as bad media", async () => {
     const path = await clip();
     vi.stubEnv("FFPROBE_PATH", "/no/such/ffprobe");
-    await expect(openMedia(path)).rejects.toThrow("ffprobe could not be started");
+    await expect(openMedia(path)).rejects.toThrow(/^ffprobe \(.*\) could not be started: .*ENOENT/);
     vi.unstubAllEnvs();
     const version = `echo "libavutil      56. 24.101 / 56. 24.101"`;
     vi.stubEnv("FFMPEG_PATH", script("not-executable", version));
     await passthroughOptions(ffmpegPath());
     chmodSync(ffmpegPath(), 0o644);
-    await expect(openMedia(path)).rejects.toThrow("ffmpeg could not be started");
+    await expect(openMedia(path)).rejects.toThrow(/^ffmpeg \(.*\) could not be started: .*EACCES/);
   });
 
   it("are asked to pass frames through in the words of their version", async () => {

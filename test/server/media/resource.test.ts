@@ -25,7 +25,7 @@ beforeAll(() => {
 
 const resolveIn = (path: string, ...roots: string[]) => resolveResource(path, roots.length ? roots : [root]);
 
-/** Code and words of a refusal; two refusals that must not be told apart have equal ones. */
+/** Code, field and message of a rejection, or the resolved path. */
 async function refusal(path: string, ...roots: string[]) {
   try {
     return { resolved: await resolveIn(path, ...roots) };
@@ -33,6 +33,14 @@ async function refusal(path: string, ...roots: string[]) {
     const { code, field, message } = error as { code: string; field: string; message: string };
     return { code, field, message };
   }
+}
+
+/** A rejection with the path as given replaced, so that rejections of different paths can be compared. */
+async function refusalOfAny(path: string) {
+  const { message, ...rest } = await refusal(path);
+  const start = JSON.stringify(path.slice(0, 300)).slice(0, -1);
+  const end = message?.indexOf('" is not', start.length - 1) ?? -1;
+  return { ...rest, path: message?.slice(0, start.length) === start, message: message?.slice(end + 1) };
 }
 
 describe("a resource path", () => {
@@ -44,7 +52,7 @@ describe("a resource path", () => {
     expect(await resolveIn(".")).toBe(root);
   });
 
-  it("is looked for in every root, the first that has it wins", async () => {
+  it("is searched in every root, and the first that contains it is used", async () => {
     const others = join(base, "root-of-others");
     expect(await resolveIn("clip.mp4", others, root)).toBe(join(others, "clip.mp4"));
     expect(await resolveIn("sub/clip.mp4", others, root)).toBe(join(root, "sub/clip.mp4"));
@@ -70,17 +78,45 @@ describe("a resource path", () => {
     expect(await refusal("")).toMatchObject({ code: "resource_not_found", field: "resource_path" });
   });
 
-  it("that leads outside is forbidden, in the same words whether it exists or not", async () => {
+  it("that is not found is named as given, with the roots as configured", async () => {
+    expect(await refusal("sub/no.mp4")).toMatchObject({
+      message: `There is no file or folder "sub/no.mp4" under the media root "${root}".`,
+    });
+    const [alias, absent] = [join(base, "alias"), join(base, "absent")];
+    expect(await refusal("no.mp4", alias, absent)).toMatchObject({
+      message: `There is no file or folder "no.mp4" under any of the 2 media roots "${alias}", "${absent}".`,
+    });
+    expect(await refusal("line\nbreak")).toMatchObject({
+      message: expect.stringContaining('"line\\nbreak"'),
+    });
+  });
+
+  it("may be anywhere when there are no roots", async () => {
+    expect(await resolveResource(join(root, "clip.mp4"), undefined)).toBe(join(root, "clip.mp4"));
+    expect(await resolveResource("package.json", undefined)).toBe(join(process.cwd(), "package.json"));
+    await expect(resolveResource("no-such-file.mp4", undefined)).rejects.toMatchObject({
+      code: "resource_not_found",
+      message: `There is no file or folder "no-such-file.mp4" relative to the working directory "${process.cwd()}".`,
+    });
+    await expect(resolveResource("/no/such-file.mp4", undefined)).rejects.toMatchObject({
+      code: "resource_not_found",
+      message: 'There is no file or folder "/no/such-file.mp4" on the server.',
+    });
+  });
+
+  it("that leads outside is forbidden, with the same message whether it exists or not", async () => {
     const [expected, ...rest] = await Promise.all(
       [
         ...["../secret.mp4", "../not-there.mp4", "sub/../../secret.mp4", "/etc/passwd", "/no/such/file"],
         ...[join(base, "root-of-others/clip.mp4"), "../root-of-others/clip.mp4", base],
         ...["leak.mp4", "dangling.mp4", "out/secret.mp4", "out/not-there.mp4", "out", "dangling.mp4/x"],
         ...["clip.mp4\0.jpg", "x".repeat(5000)],
-      ].map((path) => refusal(path)),
+      ].map(refusalOfAny),
     );
-    expect(expected).toMatchObject({ code: "resource_forbidden", field: "resource_path" });
-    expect(expected?.message).not.toContain(base);
+    expect(expected).toEqual({
+      ...{ code: "resource_forbidden", field: "resource_path", path: true },
+      message: ` is not a file or folder under the media root "${root}" once links are resolved.`,
+    });
     for (const other of rest) expect(other).toEqual(expected);
   });
 
@@ -95,7 +131,7 @@ describe("a resource path", () => {
     }
   });
 
-  it("cannot be a pipe, which would be waited for for ever", async () => {
+  it("cannot be a pipe, which could block for ever", async () => {
     const pipe = join(root, "pipe.mp4");
     execFileSync("mkfifo", [pipe]);
     expect(await refusal("pipe.mp4")).toMatchObject({ code: "resource_forbidden" });

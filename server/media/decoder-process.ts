@@ -1,0 +1,192 @@
+/** One run of ffmpeg that decodes pictures of a video. */
+import { ffmpegPath, passthroughOptions } from "./binaries.js";
+import { mediaUnreadable } from "./errors.js";
+import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
+import { orientationFilters } from "./orientation.js";
+import type { ProbedVideo } from "./probe.js";
+import { createQueue } from "./queue.js";
+import { checkRan, startTool, type ToolExit } from "./tool-process.js";
+
+export interface DecoderRequest {
+  video: ProbedVideo;
+  /** Size of the pictures wanted; the aspect ratio is not kept. */
+  width: number;
+  height: number;
+  /** How long ffmpeg may take for one picture. */
+  stallTimeoutMs: number;
+  signal?: AbortSignal;
+  /** Called for every process started, with a promise that settles when it has ended. */
+  onProcess?: (ended: Promise<unknown>) => void;
+}
+
+export interface DecoderRun {
+  /** Input options that seek; empty to decode from the file's start. */
+  seek: string[];
+  /** The ffmpeg filter that selects the pictures. */
+  filter: string;
+  /** How many pictures ffmpeg decodes at most, those that the filter removes included. */
+  pictures: number;
+}
+
+export interface DecodedPicture {
+  /** Presentation time on the clock of the index; NaN when ffmpeg reports none. */
+  ticks: number;
+  /** `[height, width, 3]` uint8, upright; a buffer of its own. */
+  rgb: Uint8Array;
+}
+
+/** Threads of one ffmpeg. Two decode faster than any model here consumes; the other cores are for the model. */
+const DECODER_THREADS = 2;
+
+/**
+ * Bilinear over the area that a pixel covers, as `readStill` does with sharp: the resampling that models are trained
+ * with. The other two flags keep the colours of small pictures within a level or two of the full-size ones.
+ */
+const SCALER = "bilinear+accurate_rnd+full_chroma_int";
+
+/**
+ * Bytes of ffmpeg's log after which a run is ended: a fixed part, and a part for each picture. showinfo prints about 500
+ * bytes for a picture, damage can add a few lines. The log also contains the file's tags, where a line break of one byte
+ * becomes a line of 46 bytes.
+ */
+const MAX_LOG_BYTES = 4 * 1024 * 1024;
+const MAX_LOG_BYTES_PER_PICTURE = 16 * 1024;
+
+/** The time in a line of showinfo. Tags are logged with an indent, so that none can match. */
+const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:/;
+
+/**
+ * Every picture that passes the filter, with its presentation time, in presentation order. The times are read from the
+ * log of the showinfo filter, which prints a line before the picture is written to the pipe.
+ *
+ * Throws `media_unreadable` when ffmpeg fails or makes no progress, and the errors of {@link startTool}.
+ */
+export async function* runDecoder(request: DecoderRequest, run: DecoderRun): AsyncGenerator<DecodedPicture> {
+  const { width, height, stallTimeoutMs, signal } = request;
+  const binary = ffmpegPath();
+  const args = decoderArguments(request, run, await passthroughOptions(binary));
+  signal?.throwIfAborted();
+  const times = createQueue<number>();
+  const starting = startTool({
+    name: "ffmpeg",
+    binary,
+    args,
+    onLogLine(line) {
+      const pts = SHOWN.exec(line)?.[1];
+      if (pts !== undefined) times.push(Number(pts));
+    },
+    maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
+  });
+  const ended = starting.then((tool) => tool.exited);
+  ended.then(times.end, times.end);
+  request.onProcess?.(ended);
+  const tool = await starting;
+
+  let stalled = false;
+  const kill = () => void tool.kill();
+  const stallTimer = createStallTimer(stallTimeoutMs, () => {
+    stalled = true;
+    kill();
+  });
+  signal?.addEventListener("abort", kill, { once: true });
+  if (signal?.aborted) kill();
+  try {
+    const frameBytes = width * height * 3;
+    let rgb = new Uint8Array(frameBytes);
+    let filled = 0;
+    const chunks = tool.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    for (;;) {
+      stallTimer.start();
+      const chunk = await nextOrEnd(chunks);
+      stallTimer.stop();
+      if (!chunk) break;
+      for (let offset = 0; offset < chunk.length; ) {
+        const part = chunk.subarray(offset, offset + frameBytes - filled);
+        rgb.set(part, filled);
+        offset += part.length;
+        filled += part.length;
+        if (filled < frameBytes) continue;
+        stallTimer.start();
+        const ticks = (await times.next()) ?? Number.NaN;
+        stallTimer.stop();
+        if (stalled) break;
+        yield { ticks, rgb };
+        signal?.throwIfAborted();
+        rgb = new Uint8Array(frameBytes);
+        filled = 0;
+      }
+    }
+    stallTimer.start();
+    const exit = await tool.exited;
+    stallTimer.stop();
+    signal?.throwIfAborted();
+    if (stalled) throw mediaUnreadable(`Decoding made no progress for ${stallTimeoutMs} ms.`);
+    checkRan("ffmpeg", binary, exit);
+    if (exit.code !== 0) throw decoderFailed(exit);
+  } finally {
+    stallTimer.stop();
+    signal?.removeEventListener("abort", kill);
+    await tool.kill();
+  }
+}
+
+function decoderArguments(
+  { video, width, height }: DecoderRequest,
+  { seek, filter }: DecoderRun,
+  passthrough: string[],
+): string[] {
+  const [storedWidth, storedHeight] = video.orientation.transpose ? [height, width] : [width, height];
+  const filters = [
+    filter,
+    `scale=${storedWidth}:${storedHeight}:flags=${SCALER}`,
+    "format=rgb24",
+    ...orientationFilters(video.orientation),
+    "showinfo",
+  ];
+  return ffmpegArguments({
+    path: video.path,
+    // ffmpeg's own rotation differs between versions, and its times must stay those of the index.
+    input: [
+      ...["-threads", String(DECODER_THREADS), "-noautorotate", "-copyts"],
+      ...seek,
+      ...inputOptions(video.demuxer),
+    ],
+    output: [
+      ...["-map", `0:${video.stream}`, "-filter:v", filters.join(",")],
+      ...passthrough,
+      ...["-c:v", "rawvideo", "-f", "rawvideo"],
+    ],
+  });
+}
+
+/** Null at the end, and when the pipe breaks because the process was killed. */
+async function nextOrEnd(chunks: AsyncIterator<Buffer>): Promise<Buffer | null> {
+  try {
+    const { value, done } = await chunks.next();
+    return done ? null : value;
+  } catch {
+    return null;
+  }
+}
+
+function decoderFailed({ code, logTail, logExceeded }: ToolExit): Error {
+  const cause = new Error(logTail);
+  if (logExceeded) {
+    const reason = "ffmpeg logs too much about it, as with very long tags or heavy damage";
+    return mediaUnreadable(`The video cannot be decoded: ${reason}.`, cause);
+  }
+  const reason = code === null ? "ffmpeg was killed" : `ffmpeg failed with exit code ${code}`;
+  return mediaUnreadable(`The video cannot be decoded: ${reason}.`, cause);
+}
+
+function createStallTimer(timeoutMs: number, onStall: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start() {
+      timer = setTimeout(onStall, timeoutMs);
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}

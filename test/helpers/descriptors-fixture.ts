@@ -1,0 +1,43 @@
+/**
+ * Uses media with few file descriptors left. Run as a process of its own with a low limit, as in
+ * `ulimit -n 100; node --import tsx descriptors-fixture.ts clip.mp4 still.png`. Prints one JSON object.
+ */
+import { closeSync, openSync } from "node:fs";
+import { openMedia } from "../../server/media/open.js";
+
+const [clip = "", still = ""] = process.argv.slice(2);
+const size = { width: 96, height: 64 };
+
+const open = async (path: string) => (await openMedia(path)).close();
+const attempt = (task: () => Promise<unknown>) =>
+  task().then(
+    () => "done",
+    (error) => error.code ?? `${error.name}: ${error.message}`,
+  );
+
+// Everything that is loaded on demand is loaded, and the video that is read below is open.
+const media = await openMedia(clip);
+await media.frame(0, size);
+await open(still);
+
+const outcomes: Record<string, string>[] = [];
+for (let free = 0; free <= 8; free++) {
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync("/dev/null", "r"));
+  } catch {
+    for (const descriptor of taken.splice(0, free)) closeSync(descriptor);
+  }
+  outcomes.push({
+    video: await attempt(() => open(clip)),
+    frame: await attempt(() => media.frame(free + 1, size)),
+    still: await attempt(() => open(still)),
+  });
+  for (const descriptor of taken) closeSync(descriptor);
+}
+const afterwards = {
+  video: await attempt(() => open(clip)),
+  frame: await attempt(() => media.frame(20, size)),
+};
+await media.close();
+console.log(JSON.stringify({ outcomes, afterwards }));
