@@ -5,7 +5,8 @@ import type { Logger } from "./log.js";
 /** An error without a protocol code is a fault of the server: the log has it in full, the client gets `internal`. */
 export function toProtocolError(error: unknown, log: Logger): ProtocolError {
   if (error instanceof ProtocolError) {
-    if (error.cause !== undefined) log.debug({ err: error }, "a request failed");
+    const level = error.code === "server_overloaded" ? "warn" : "debug";
+    if (error.cause !== undefined) log[level]({ err: error }, "a request failed");
     return error;
   }
   log.error({ err: error }, "a request failed because of a fault of the server");

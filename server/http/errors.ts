@@ -28,6 +28,7 @@ const STATUSES: Partial<Record<HttpErrorCode, ContentfulStatusCode>> = {
   media_unsupported: 415,
   media_unreadable: 422,
   connection_limit: 503,
+  server_overloaded: 503,
   shutting_down: 503,
 };
 
