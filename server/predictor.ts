@@ -135,6 +135,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const uploads = createUploadStore({
     limits: config,
     clock,
+    log,
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads);

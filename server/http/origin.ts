@@ -25,7 +25,7 @@ export function isOriginAllowed(
   const page = new URL(origin);
   if (page.protocol !== "http:" && page.protocol !== "https:") return false;
   if (admitLoopback && isLoopbackHost(page.hostname)) return true;
-  // An attacker can resolve a name of his own to this machine (DNS rebinding): equal names prove nothing.
+  // An attacker can resolve any name to this machine (DNS rebinding), so equal names prove nothing.
   return page.host === host && (page.hostname === "localhost" || isIP(withoutBrackets(page.hostname)) !== 0);
 }
 

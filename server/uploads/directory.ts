@@ -3,7 +3,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Upload folders of this process. They are in use although another store created them. */
-const ours = new Set<string>();
+const ownFolders = new Set<string>();
 
 /**
  * Creates a folder that only this user can read, and removes folders of servers on this host that were killed. The folder's
@@ -13,15 +13,15 @@ export async function makeUploadDirectory(parent: string = tmpdir()): Promise<st
   const prefix = `masklet-uploads-${hostname().replace(/[^\w.]/g, "_")}-`;
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefix) || ours.has(join(parent, name))) continue;
+    if (!name.startsWith(prefix) || ownFolders.has(join(parent, name))) continue;
     const pid = /^(\d+)-[A-Za-z0-9]+$/.exec(name.slice(prefix.length))?.[1];
     if (pid === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
     // A folder of another user cannot be removed and stays.
     await rm(join(parent, name), { recursive: true, force: true }).catch(() => {});
   }
-  const made = await mkdtemp(join(parent, `${prefix}${process.pid}-`));
-  ours.add(made);
-  return made;
+  const created = await mkdtemp(join(parent, `${prefix}${process.pid}-`));
+  ownFolders.add(created);
+  return created;
 }
 
 function isAlive(pid: number): boolean {

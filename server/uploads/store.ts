@@ -5,6 +5,7 @@ import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
+import type { Logger } from "../log.js";
 import { systemErrorCode } from "../media/errors.js";
 import { openMedia } from "../media/open.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
@@ -66,6 +67,7 @@ export function createUploadStore(options: {
   parent?: string;
   media?: Pick<OpenMediaOptions, "limits">;
   clock?: Clock;
+  log?: Logger;
 }): UploadStore {
   const { limits } = options;
   const clock = options.clock ?? systemClock;
@@ -92,7 +94,10 @@ export function createUploadStore(options: {
 
   async function deleteFile(path: string, bytes: number): Promise<void> {
     totalBytes -= bytes;
-    await rm(path, { force: true });
+    // The file remains until `close` deletes its folder. A rejection would end the process when an upload expires.
+    await rm(path, { force: true }).catch((error) =>
+      options.log?.error({ err: error }, "an upload stays on disk"),
+    );
   }
 
   async function remove(uploadId: string): Promise<boolean> {

@@ -94,6 +94,7 @@ test.each([
   ["GET", "/", 404, "not_found"],
   ["GET", "/v1", 404, "not_found"],
   ["POST", "/healthz", 405, "method_not_allowed"],
+  ["POST", "/livez", 405, "method_not_allowed"],
   ["GET", "/v1/uploads", 405, "method_not_allowed"],
   ["PUT", "/v1/uploads/none", 405, "method_not_allowed"],
   ["DELETE", "/v1/uploads/none", 404, "upload_not_found"],
@@ -131,7 +132,7 @@ test("stores an upload, reports what it is, opens it by its id, and deletes it",
   expect((await deletion()).status).toBe(404);
   expect((await client.expectError({ type: "start_session", upload_id })).code).toBe("upload_not_found");
 
-  // The session that was reading it goes on, and takes the file with it.
+  // The session that reads the upload continues; the file is deleted when the session ends.
   const prompt = { type: "add_prompt", session_id: started.session_id, frame_index: 4 };
   await client.expectResponse({ ...prompt, points: [[0.5, 0.5]], point_labels: [1] });
   await client.close();

@@ -6,7 +6,7 @@ import { allowOnly } from "./method-not-allowed.js";
 
 /** `/livez` answers while the process runs, whatever the state of the engine. */
 export function addLivenessRoute(app: App): void {
-  app.get("/livez", (context) => context.json({ status: "ok" }));
+  app.get("/livez", (context) => context.json({ status: "ok" })).all("/livez", allowOnly("GET"));
 }
 
 /** `/readyz`, and `/healthz` as its alias: 200 while requests can be served, 503 otherwise. */

@@ -4,11 +4,13 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Clock } from "../../../server/clock.js";
 import { readConfig } from "../../../server/config.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
 import { makeClip, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
+import { until } from "../../helpers/settle.js";
 
 const size = { width: 96, height: 64 };
 let parent: string;
@@ -45,7 +47,7 @@ async function* inPieces(bytes: Uint8Array, chunkBytes = 1000, then = () => {}):
   then();
 }
 
-/** A clock that stands still until told otherwise. */
+/** A clock that the test advances. */
 function standingClock() {
   const timers = new Set<{ atMs: number; fire: () => void }>();
   let nowMs = 0;
@@ -82,7 +84,7 @@ describe("an upload", () => {
     await media.close();
   });
 
-  it("lies where only this user can read it", async () => {
+  it("is readable by this user only", async () => {
     const store = newStore();
     await store.receive(inPieces(await clip()));
     const [folder] = readdirSync(parent);
@@ -91,7 +93,7 @@ describe("an upload", () => {
     expect(statSync(join(parent, folder as string, file as string)).mode & 0o077).toBe(0);
   });
 
-  it("that is no media leaves nothing behind", async () => {
+  it("that is no media leaves no file", async () => {
     const store = newStore();
     await expect(store.receive(inPieces(Buffer.from("hello, world")))).rejects.toMatchObject({
       code: "media_unsupported",
@@ -102,7 +104,7 @@ describe("an upload", () => {
     expect(filesOnDisk()).toEqual([]);
   });
 
-  it("of an unknown id is not found, whatever the id looks like", async () => {
+  it("with an unknown id is not found, whatever the form of the id", async () => {
     const store = newStore();
     await store.receive(inPieces(await clip()));
     for (const id of ["", "../x", "7b0f1c1e-3c7e-4a53-9d1a-2f6a2f2f9b10", "__proto__"]) {
@@ -116,7 +118,7 @@ describe("an upload", () => {
 });
 
 describe("the limits of an upload store", () => {
-  it("end an upload that grows beyond its own, at the first byte too many", async () => {
+  it("end an upload at the first byte over its limit", async () => {
     const bytes = await clip();
     const exact = newStore({ maxUploadBytes: bytes.length });
     expect((await exact.receive(inPieces(bytes))).bytes).toBe(bytes.length);
@@ -135,7 +137,7 @@ describe("the limits of an upload store", () => {
     expect(filesOnDisk()).toHaveLength(1);
   });
 
-  it("count all uploads together and give room back", async () => {
+  it("count the bytes of all uploads, and release those of deleted ones", async () => {
     const bytes = await clip();
     const store = newStore({ maxTotalUploadBytes: 2 * bytes.length });
     const first = await store.receive(inPieces(bytes));
@@ -146,7 +148,7 @@ describe("the limits of an upload store", () => {
     expect(filesOnDisk()).toHaveLength(2);
   });
 
-  it("hold for the number of uploads, those coming in included", async () => {
+  it("count uploads, including unfinished ones", async () => {
     const bytes = await clip();
     const store = newStore({ maxUploads: 2 });
     const three = await Promise.allSettled([1, 2, 3].map(() => store.receive(inPieces(bytes))));
@@ -156,7 +158,7 @@ describe("the limits of an upload store", () => {
 });
 
 describe("an upload's end", () => {
-  it("comes when nobody has used it for its time, and use prolongs it", async () => {
+  it("comes after its lifetime without use, and each use restarts the lifetime", async () => {
     const { clock, advance } = standingClock();
     const store = newStore({ uploadLifetimeMs: 1000 }, clock);
     const { uploadId } = await store.receive(inPieces(await clip()));
@@ -175,7 +177,27 @@ describe("an upload's end", () => {
     await expect.poll(filesOnDisk).toEqual([]);
   });
 
-  it("waits for the sessions that use it when it is deleted", async () => {
+  it("is logged when the file cannot be deleted", async () => {
+    const { clock, advance } = standingClock();
+    const lines: string[] = [];
+    const log = pino({ level: "error" }, { write: (line: string) => void lines.push(line) });
+    const store = createUploadStore({
+      parent,
+      limits: readConfig({ uploadLifetimeMs: 1000 }, {}),
+      clock,
+      log,
+    });
+    stores.push(store);
+    const { uploadId } = await store.receive(inPieces(await clip()));
+    const path = join(parent, readdirSync(parent)[0] as string, uploadId);
+    rmSync(path);
+    mkdirSync(path);
+    advance(1000);
+    await until(() => lines.length > 0);
+    expect(lines[0]).toContain("an upload stays on disk");
+  });
+
+  it("waits for the sessions that use a deleted upload", async () => {
     const store = newStore();
     const { uploadId } = await store.receive(inPieces(await clip()));
     const media = await store.openMedia(uploadId);
@@ -186,7 +208,7 @@ describe("an upload's end", () => {
     expect(filesOnDisk()).toEqual([]);
   });
 
-  it("comes with the store's, also for one that is still coming in", async () => {
+  it("comes with the end of the store, also for an unfinished upload", async () => {
     const store = newStore();
     await store.receive(inPieces(await clip()));
     async function* endless() {
@@ -232,7 +254,7 @@ describe("over HTTP", () => {
     return { outcome, port, close: () => server.close() };
   }
 
-  it("a sender that goes away in the middle leaves nothing behind", async () => {
+  it("a sender that disconnects in the middle leaves no file", async () => {
     const store = newStore();
     const { outcome, port, close } = await serve(store);
     const sender = request({ port, method: "POST", headers: { "content-length": 1_000_000 } });
@@ -245,7 +267,7 @@ describe("over HTTP", () => {
     close();
   });
 
-  it("the sender of too much is told so", async () => {
+  it("the sender of a too large upload receives the error", async () => {
     const store = newStore({ maxUploadBytes: 100_000 });
     const { port, close } = await serve(store);
     const answer = await new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
@@ -263,8 +285,8 @@ describe("over HTTP", () => {
   });
 });
 
-describe("what a killed server left behind", () => {
-  it("is removed with the first upload; the folders of living servers and other hosts stay", async () => {
+describe("the folder of a killed server", () => {
+  it("is removed with the first upload; folders of running servers and other hosts stay", async () => {
     const folder = (host: string, pid: number) =>
       `masklet-uploads-${host.replace(/[^\w.]/g, "_")}-${pid}-Abc123`;
     const dead = folder(hostname(), 2 ** 22 + 1); // above Linux's highest process id
@@ -286,7 +308,7 @@ describe("what a killed server left behind", () => {
     }
   });
 
-  it("does not include what this server keeps", async () => {
+  it("is not one of this process", async () => {
     const [one, two] = [newStore(), newStore()];
     const { uploadId } = await one.receive(inPieces(await clip()));
     await two.receive(inPieces(await clip()));
