@@ -77,7 +77,8 @@ class Composer:
             if entry.domain in ("", "ai.onnx"):
                 continue
             if self.root.domains.setdefault(entry.domain, entry.version) != entry.version:
-                raise AdaptError(f"{published.path.name}: needs {entry.domain} {entry.version}, other graphs another.")
+                found, other = f"{entry.domain} {entry.version}", self.root.domains[entry.domain]
+                raise AdaptError(f"{published.path.name}: requires {found}, but another graph requires version {other}.")
         names = {value.name for value in model.graph.output}
         prefix_names(model.graph, prefix)
         given = {tensor.name for tensor in model.graph.initializer}

@@ -24,7 +24,7 @@ OBJECTS = (1, 3)
 MEMORIES_AND_POINTERS = ((1, 0), (1, 1), (4, 3), (7, 10))
 MAX_DRAWS = 400
 PERTURBATIONS = 12
-"""Runs on perturbed features. With four, seed 21 accepted a case whose output differed by 2e-4 on another machine."""
+"""Runs on perturbed features. With four, seed 21 accepted a case on which the server's output differed by 2e-4."""
 STABLE_ERROR = 5e-5
 """Largest accepted error, relative to the largest value of the output"""
 SCORE_LEAD = 1e-5
