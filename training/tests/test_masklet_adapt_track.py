@@ -14,7 +14,7 @@ from masklet_adapt.__main__ import main as adapt
 from masklet_export.__main__ import main as export
 from parity import agreement, click_model, concept_model
 from parity.compare import track, write_frames
-from parity.families import drawn
+from parity.families import draw_script
 from parity.make_models import Sizes
 from parity.run_concepts import FrameResult
 from parity.sizes import SAM3_SIZES
@@ -38,12 +38,12 @@ class Setting:
         checkpoint = folder / "checkpoint"
         if family == "sam3":
             sizes = SAM3_SIZES[0]
-            clip = drawn("apart", sizes.patch * sizes.grid, SEED)
+            clip = draw_script("apart", sizes.patch * sizes.grid, SEED)
             model, _ = concept_model.make(checkpoint, sizes, SEED, lambda _: [clip], print)
             more = ["--detector", str(folder / "detector"), "--tokenizer", str(checkpoint / "tokenizer.json")]
             write_usls_detector(model.detector_model, folder / "detector")
         else:
-            clip, more = drawn("clicks", 192, SEED), []
+            clip, more = draw_script("clicks", 192, SEED), []
             model = click_model.make(checkpoint, family, Sizes(side=192), SEED, clip, print)
         write_jax_video(model, folder / "published")
         constants = str(folder / "published/constants.npz")
