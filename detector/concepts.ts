@@ -58,6 +58,8 @@ export interface ConceptsSnapshot {
 /** The concepts of one session. */
 export interface ConceptList {
   readonly all: readonly Concept[];
+  /** Whether a phrase is one of the concepts, however it is spaced and capitalised. */
+  has(phrase: string): boolean;
   /**
    * Adds a concept. The same phrase again is the same concept: its exemplars of that frame are replaced when new ones
    * are given. Boxes without a phrase are a concept of their own each time.
@@ -90,6 +92,10 @@ export function createConceptList(source: ConceptSource): ConceptList {
   return {
     get all() {
       return concepts;
+    },
+    has(phrase) {
+      const wanted = normalisePhrase(phrase);
+      return concepts.some((concept) => concept.phrase === wanted);
     },
     async add(request) {
       const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);

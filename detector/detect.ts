@@ -1,4 +1,4 @@
-/** One frame and all concepts in, one list of detections out. */
+/** Detects the concepts of a session on one frame. */
 import { type ConceptQuery, packQueries } from "./concepts.js";
 import type { BoxXyxy } from "./geometry.js";
 import { floats, ints, type RunGraph, type Tensor } from "./graph.js";
@@ -7,7 +7,7 @@ import { mergeAcrossConcepts, suppressOverlapping } from "./nms.js";
 
 /** An instance found on one frame. */
 export interface Detection {
-  /** Keys of the concepts that found it; more than one when concepts mean the same thing. */
+  /** Keys of the concepts that detected it; several when they describe the same object. */
   concepts: ReadonlySet<number>;
   /** 0..1, class and presence together. */
   score: number;
@@ -16,12 +16,12 @@ export interface Detection {
   bits: MaskBits;
   /** All zero when the mask has no pixel. */
   extent: MaskExtent;
-  /** The detector's own box, where it was asked for. */
+  /** The detector's own box, if requested. */
   box?: BoxXyxy;
 }
 
 export interface DetectRules {
-  /** Detections above this score count; see `tracker/policy.ts`, which documents all of these. */
+  /** Minimum score, exclusive. `tracker/policy.ts` documents these fields. */
   scoreThresholdDetection: number;
   /** 0: none. */
   detNmsThresh: number;
@@ -30,7 +30,7 @@ export interface DetectRules {
   sameThingIou: number;
   /** Whether a mask without a single pixel is a detection. */
   keepEmpty: boolean;
-  /** In the order of the concepts and of the model's queries, in which SAM 3 gives ids; otherwise best first. */
+  /** Order by concept and model query, in which SAM 3 assigns ids. Off: best first. */
   keepRowOrder: boolean;
 }
 
@@ -38,22 +38,30 @@ export interface DetectSizes {
   L: number;
   D: number;
   m: number;
-  /** Whether the detector's boxes are wanted as well. */
+  /** Also read the detector's boxes. */
   boxes?: boolean;
-  /** Whether the graph tells which of the model's queries each row is: rows come best first, ids in query order. */
+  /** The graph has the output `query`, the model query of each row. Rows are ordered by score. */
   queries?: boolean;
 }
 
 export interface Findings {
-  /** Best first, or as the rules say. */
+  /** Best first, or in the order of rows; see `keepRowOrder`. */
   detections: Detection[];
-  /** Everything that the graph said, weak instances included. */
+  /** Outputs of the call, which include instances below the threshold. Empty when the concepts took several calls. */
   outputs: Record<string, Tensor>;
 }
 
 /**
+ * Concepts per call of the `detect` graph. Higher: slightly less time per concept. Lower: less memory, because the
+ * activations of a call grow with its concepts.
+ */
+export const CONCEPTS_PER_CALL = 4;
+
+/**
+ * Detects all concepts on one frame, in as many calls as they need, one after the other. A detection does not depend on
+ * the other concepts of its call.
  * @param trunk float32 [1, Ct, g, g] of the frame
- * @param queries at least one concept with the exemplars that hold for this frame
+ * @param queries at least one concept, with the exemplars of this frame
  */
 export async function detect(
   run: RunGraph,
@@ -64,17 +72,44 @@ export async function detect(
 ): Promise<Findings> {
   const inOrder = sizes.queries && rules.keepRowOrder;
   const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : []), ...(inOrder ? ["query"] : [])];
-  const outputs = await run("detect", { trunk, ...packQueries(queries, sizes.L, sizes.D) }, wanted);
+  const found: Candidate[] = [];
+  let outputs: Record<string, Tensor> = {};
+  for (let first = 0; first < queries.length; first += CONCEPTS_PER_CALL) {
+    const batch = queries.slice(first, first + CONCEPTS_PER_CALL);
+    const answer = await run("detect", { trunk, ...packQueries(batch, sizes.L, sizes.D) }, wanted);
+    found.push(...readCandidates(answer, batch, first, sizes, rules));
+    // The masks of several calls would take more memory than any of them.
+    if (queries.length <= CONCEPTS_PER_CALL) outputs = answer;
+  }
+  const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
+  const detections = rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
+  return { detections, outputs };
+}
+
+/** A detection and its place: concept after concept, each in the order of the model's queries. */
+type Candidate = Detection & { row: number };
+
+/**
+ * Reads the detections of one call, without those that others of the same concept suppress.
+ * @param first index of the call's first concept among all
+ */
+function readCandidates(
+  outputs: Record<string, Tensor>,
+  queries: readonly ConceptQuery[],
+  first: number,
+  sizes: DetectSizes,
+  rules: DetectRules,
+): Candidate[] {
   const scores = floats(outputs, "scores"); // [C, K]
   const masks = floats(outputs, "masks"); // [C, K, m, m]
   const boxes = sizes.boxes ? floats(outputs, "boxes_out") : null; // [C, K, 4]
-  const queryOf = inOrder ? ints(outputs, "query") : null; // [C, K]
+  const queryOf = sizes.queries && rules.keepRowOrder ? ints(outputs, "query") : null; // [C, K]
   const kept = scores.length / queries.length;
-  const found = queries.flatMap(({ concept }, row) => {
-    const candidates: (Detection & { row: number })[] = [];
-    for (let k = row * kept; k < (row + 1) * kept; k++) {
+  return queries.flatMap(({ concept }, index) => {
+    const candidates: Candidate[] = [];
+    for (let k = index * kept; k < (index + 1) * kept; k++) {
       const score = scores[k] as number;
-      // As 32-bit floats, in which the score was made.
+      // Compared as 32-bit floats, the precision of the scores.
       if (!(score > Math.fround(rules.scoreThresholdDetection))) continue;
       const maskLogits = masks.slice(k * sizes.m ** 2, (k + 1) * sizes.m ** 2);
       const extent = maskExtent(maskLogits, sizes.m);
@@ -86,20 +121,16 @@ export async function detect(
         bits: maskBits(maskLogits),
         extent: extent ?? NOWHERE,
         ...(boxes ? { box: boxAt(boxes, k) } : {}),
-        // Concept after concept, each in the order of its queries.
-        row: row * QUERIES + (queryOf?.[k] ?? k - row * kept),
+        row: (first + index) * MAX_QUERIES + (queryOf?.[k] ?? k - index * kept),
       });
     }
     if (rules.detNmsThresh === 0) return candidates;
     return suppressOverlapping(candidates, rules.detNmsThresh, rules.nmsCovered);
   });
-  const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
-  const detections = rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
-  return { detections, outputs };
 }
 
-/** More than any detector has. */
-const QUERIES = 1e6;
+/** More than the queries of any model. */
+const MAX_QUERIES = 1e6;
 
 const NOWHERE: MaskExtent = { box: [0, 0, 0, 0], centre: [0, 0] };
 

@@ -63,6 +63,11 @@ export const ERRORS = {
     retryable: false,
     meaning: "The session has reached its maximum number of objects.",
   },
+  concept_limit: {
+    scope: "request",
+    retryable: false,
+    meaning: "The session has reached its maximum number of concepts, `policy.max_num_concepts`.",
+  },
   frame_out_of_range: {
     scope: "request",
     retryable: false,

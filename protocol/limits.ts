@@ -40,6 +40,11 @@ export const FIELD_LIMITS = {
     unit: "boxes",
     reason: "More exemplars add work but do not improve the result.",
   },
+  conceptsPerSession: {
+    value: 256,
+    unit: "concepts",
+    reason: "The largest `policy.max_num_concepts`: every concept adds time to every frame.",
+  },
   framesPerWindow: {
     value: 1024,
     unit: "frames",

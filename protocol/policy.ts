@@ -3,6 +3,7 @@
  * SAM 3's configuration.
  */
 import { z } from "zod";
+import { FIELD_LIMITS } from "./limits.js";
 
 /** The presets that a pack's manifest can name; docs/policy.md describes them. */
 export const PRESET_NAMES = ["sam3", "sam3-ablation", "transformers", "masklet", "compact"] as const;
@@ -80,6 +81,13 @@ const fields = {
     .describe(
       "Maximum number of objects at a time. Higher: more objects at more cost. Lower: only the best new detections start objects",
     ),
+  max_num_concepts: z
+    .int()
+    .min(1)
+    .max(FIELD_LIMITS.conceptsPerSession.value)
+    .describe(
+      "Maximum number of concepts; one more fails with `concept_limit`. Higher: more phrases, each of which adds time to every frame. Lower: less time per frame",
+    ),
   suppress_overlapping_based_on_recent_occlusion_threshold: share.describe(
     "Mask IoU above which one of two overlapping objects is hidden; 0 turns it off. Higher: more overlap stays visible. Lower: objects are hidden sooner",
   ),
@@ -91,7 +99,7 @@ const fields = {
       "Maximum area of holes and specks that are cleaned, in pixels of the mask grid (in SAM 3's answer to a click: of the video); 0 turns it off. Higher: smoother masks. Lower: finer masks",
     ),
   recondition_every_nth_frame: frames.describe(
-    "Interval in frames at which a confident detection refreshes an object's memory; 0 turns it off. Smaller: follows changes of appearance sooner. Larger: steadier",
+    "Interval in frames at which a confident detection refreshes an object's memory; 0 turns it off. Higher: steadier. Lower: follows changes of appearance sooner",
   ),
   high_conf_thresh: share.describe(
     "Minimum detection score for that refresh. Higher: fewer refreshes. Lower: more",

@@ -38,6 +38,7 @@ export const REQUEST_ERRORS = {
     "frame_out_of_range",
     "unsupported_by_pack",
     "object_limit",
+    "concept_limit",
     "nothing_prompted",
     "media_unreadable",
     "server_overloaded",

@@ -5,7 +5,7 @@ import { semanticLogits } from "../detector/semantic.js";
 import { runDetection, segmentExemplars } from "./detection-search.js";
 import type { Frame } from "./model.js";
 import type { TrackerParts } from "./parts.js";
-import { type ConceptPrompt, unsupportedByPack } from "./prompts.js";
+import { type ConceptPrompt, PromptError, unsupportedByPack } from "./prompts.js";
 import type { StepResult } from "./report.js";
 import { ruleSets } from "./rule-sets.js";
 import { observeFrame } from "./track-objects.js";
@@ -23,6 +23,7 @@ export async function promptConcept(
   if (exemplars.length > 0 && !capabilities.exemplars) {
     throw unsupportedByPack("exemplars", capabilities);
   }
+  checkRoom(parts, prompt);
   const request = { phrase: prompt.text ?? null, exemplars, frameIndex: frame.index };
   const concept = prompt.replace ? await concepts.replaceAll(request) : await concepts.add(request);
   if (prompt.replace) {
@@ -47,6 +48,19 @@ export async function promptConcept(
   return prompt.semanticMap
     ? { result, semanticLogits: semanticLogits(outputs, parts.geometry.m) }
     : { result };
+}
+
+/** @throws PromptError concept_limit when the prompt would add a concept to a session that has as many as it may */
+function checkRoom({ concepts, policy }: TrackerParts, { text, replace }: ConceptPrompt): void {
+  const { length: count } = concepts.all;
+  const limit = policy.detect.maxNumConcepts;
+  if (replace || count < limit || (text !== undefined && concepts.has(text))) return;
+  throw new PromptError(
+    "concept_limit",
+    `The session has ${count} concepts, and its limit is ${limit}. Set replace to true to replace them, send ` +
+      "reset_session, or start a session with a higher policy.max_num_concepts.",
+    text === undefined ? "bounding_boxes" : "text",
+  );
 }
 
 function readExemplars({ exemplars }: ConceptPrompt): Exemplar[] {

@@ -22,6 +22,8 @@ interface PolicyFields {
     sameThingIou: number;
     /** Objects of different concepts neither match, hide nor cut each other. SAM 3 has one concept per session. */
     conceptsApart: boolean;
+    /** Concepts of a session. Higher: each adds time to every frame. Lower: less time and memory. */
+    maxNumConcepts: number;
     /** Ignore new objects whose box centre is near the edge of the frame. On: fewer halves, later arrivals. */
     suppressDetCloseToBoundary: boolean;
     /** Keep detections whose mask has no pixel. Such an object starts invisible. */

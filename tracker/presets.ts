@@ -18,6 +18,7 @@ const sam3: TrackerPolicy = {
     nmsCovered: 1,
     sameThingIou: 0,
     conceptsApart: false,
+    maxNumConcepts: 64,
     suppressDetCloseToBoundary: false,
     keepEmpty: true,
     keepRowOrder: true,

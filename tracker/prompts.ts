@@ -33,7 +33,12 @@ export type Prompt = ConceptPrompt | ObjectPrompt;
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
-    readonly code: "unsupported_by_pack" | "object_limit" | "invalid_field" | "nothing_prompted",
+    readonly code:
+      | "unsupported_by_pack"
+      | "object_limit"
+      | "concept_limit"
+      | "invalid_field"
+      | "nothing_prompted",
     message: string,
     /** The request field at fault. */
     readonly field?: string,

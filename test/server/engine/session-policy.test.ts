@@ -6,26 +6,26 @@ import { presets } from "../../../tracker/presets.js";
 const fields = Object.keys(policySchema.shape);
 const detect = { scoreThreshold: 0.5, nmsIou: 0.1, newObjectScore: 0.7 };
 
-describe("what a session may say about rules", () => {
-  it.each(fields)("%s is a rule of the tracker, of the same type", (name) => {
+describe("the policy fields of a session", () => {
+  it.each(fields)("%s is a field of the policy, of the same type", (name) => {
     const { group, field } = placeOf(name);
     const value = (presets.sam3[group] as Record<string, unknown>)[field];
     expect(policySchema.safeParse({ [name]: value }).error).toBeUndefined();
     expect(toOverrides({ [name]: value })).toEqual({ [group]: { [field]: value } });
   });
 
-  it.each(fields)("%s says what raising and lowering it does", (name) => {
+  it.each(fields)("%s documents the effect of both directions", (name) => {
     const schema = policySchema.shape[name as keyof typeof policySchema.shape];
     expect(schema.description ?? schema.unwrap().description).toMatch(
       /Higher: .+Lower: |On: .+Off: |Off: .+On: /s,
     );
   });
 
-  it("knows the presets that packs may name", () => {
+  it("contains every preset that packs may name", () => {
     expect(Object.keys(presets).sort()).toEqual([...PRESET_NAMES].sort());
   });
 
-  it("changes single rules over the pack's preset and manifest", () => {
+  it("takes precedence over the pack's preset and manifest", () => {
     const pack = { detect, preset: "sam3", bank: {} } as const;
     const policy = sessionPolicy(pack, { hotstart_delay: 0, new_det_thresh: 0.9 });
     expect(policy.life).toEqual({ ...presets.sam3.life, hotstartDelay: 0 });
