@@ -1,27 +1,31 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import ffmpeg from "fluent-ffmpeg";
+import { startTool } from "../../server/media/tool-process.js";
 
 export interface VideoFormat {
   width: number;
   height: number;
   fps: number;
-  /** ffmpeg to run. */
+  /** Path of the ffmpeg binary. */
   ffmpegPath: string;
 }
 
 export interface VideoEncoder {
-  /** `[height, width, 3]` uint8 RGB; resolves when the encoder can take more. The buffer must not be reused. */
+  /**
+   * Adds a frame, `[height, width, 3]` uint8 RGB. Resolves when the encoder can take the next one; rejects when ffmpeg
+   * has failed. The buffer must not be reused.
+   */
   write(rgb: Uint8Array): Promise<void>;
-  /** Resolves when the file is complete. */
+  /** Resolves when the file is complete; rejects when ffmpeg has failed. */
   finish(): Promise<void>;
-  /** Ends the encoder; an unfinished file stays as it is. Harmless after `finish`. */
+  /** Ends the encoder and keeps an unfinished file as it is. May be called after `finish`. */
   abort(): Promise<void>;
 }
 
 /**
- * Writes H.264 as every player takes it: yuv420p, which needs even sizes. An odd width or height grows by one pixel that
- * repeats the edge. The container follows the name of the file.
+ * Writes H.264 in the pixel format that every player supports: yuv420p, which needs even sizes. An odd width or height
+ * grows by one pixel that repeats the edge. The extension of the file selects the container.
  */
 export function openEncoder(path: string, { width, height, fps, ffmpegPath }: VideoFormat): VideoEncoder {
   const input = new PassThrough({ highWaterMark: width * height * 3 });
@@ -37,9 +41,8 @@ export function openEncoder(path: string, { width, height, fps, ffmpegPath }: Vi
       `fillborders=right=${evenWidth - width}:bottom=${evenHeight - height}:mode=smear`,
     );
   }
-  const command = ffmpeg({ stdoutLines: 20 })
-    .setFfmpegPath(ffmpegPath)
-    .input(input)
+  const args = ffmpeg()
+    .input("pipe:0")
     .inputOptions([
       ...["-hide_banner", "-nostats", "-f", "rawvideo", "-pix_fmt", "rgb24"],
       ...["-s", `${width}x${height}`, "-r", String(fps)],
@@ -49,19 +52,22 @@ export function openEncoder(path: string, { width, height, fps, ffmpegPath }: Vi
       ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"],
       ...["-movflags", "+faststart"],
     ])
-    .output(path);
+    .output(path)
+    ._getArguments();
 
-  const ended = new Promise<void>((resolve, reject) => {
-    command.on("end", () => resolve());
-    command.on("error", (error: Error, _stdout: string | null, stderr: string | null) => {
-      const reason = stderr?.trim().split("\n").at(-1) || error.message;
-      reject(new Error(`${path} cannot be written: ${reason}`, { cause: error }));
-    });
-  });
+  const starting = startTool({ name: "ffmpeg", binary: ffmpegPath, args, input: true });
+  const ended = (async () => {
+    const tool = await starting;
+    // When ffmpeg ends early, its pipe breaks; the exit has the reason.
+    if (tool.stdin) input.pipe(tool.stdin);
+    tool.stdout.resume();
+    const { code, logTail } = await tool.exited;
+    if (code === 0) return;
+    const reason = logTail.trim().split("\n").at(-1) || `ffmpeg ended with ${code ?? "a signal"}`;
+    throw new Error(`${path} cannot be written: ${reason}`);
+  })();
   ended.catch(() => {});
-  // When ffmpeg is gone, its pipe breaks; `ended` says why.
   input.on("error", () => {});
-  command.run();
 
   return {
     async write(rgb) {
@@ -78,9 +84,11 @@ export function openEncoder(path: string, { width, height, fps, ffmpegPath }: Vi
       await ended;
     },
     async abort() {
-      command.kill("SIGKILL");
       input.destroy();
-      await ended.catch(() => {});
+      await starting.then(
+        (tool) => tool.kill(),
+        () => {},
+      );
     },
   };
 }

@@ -221,6 +221,22 @@ describe("the rendered video", () => {
     await media.close();
   });
 
+  it("reports an ffmpeg that cannot be started, or that ends early, where frames are written", async () => {
+    const [width, height] = [64, 64];
+    for (const [binary, message] of [
+      ["/no/such/ffmpeg", /^ffmpeg \(\/no\/such\/ffmpeg\) could not be started/],
+      ["/bin/false", /early\.mp4 cannot be written: ffmpeg ended with 1/],
+    ] as const) {
+      const encoder = openEncoder(mediaPath("early.mp4"), { width, height, fps: 25, ffmpegPath: binary });
+      const writing = async () => {
+        for (let frame = 0; frame < 1000; frame++) await encoder.write(new Uint8Array(width * height * 3));
+      };
+      await expect(writing()).rejects.toThrow(message);
+      await expect(encoder.finish()).rejects.toThrow(message);
+      await encoder.abort();
+    }
+  });
+
   it("leaves nothing behind when it cannot be finished", async () => {
     const video = await openMedia(await makeClip({ name: "broken-off.mp4", frames: 6 }));
     const path = mediaPath("broken-off-overlay.mp4");
