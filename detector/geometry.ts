@@ -1,4 +1,4 @@
-/** Boxes relative to the frame (0..1), in the three forms that the wire, the masks and the detector use. */
+/** Boxes relative to the frame, 0..1, in three forms: of the protocol, of the masks, and of the detector. */
 
 /** Left, top, width, height. */
 export type BoxXywh = readonly [x: number, y: number, width: number, height: number];

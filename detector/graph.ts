@@ -1,11 +1,11 @@
 /**
- * How this side of the program speaks to a model: plain tensors in, plain tensors out, one named graph at a time.
- * Whoever implements {@link RunGraph} owns the runtime; nothing here or in `tracker/` imports it.
+ * The interface to the graphs of a model pack: plain tensors in, plain tensors out. The implementation of {@link RunGraph}
+ * owns the runtime; `detector/` and `tracker/` do not import it.
  */
 
 export type TensorData = Float32Array | Int32Array | Uint8Array;
 
-/** Row-major; `data` holds exactly the product of `dims` values. A dimension may be 0. */
+/** Row-major. `data` contains exactly the product of `dims` values. A dimension may be 0. */
 export interface Tensor {
   type: "float32" | "int32" | "uint8";
   dims: readonly number[];
@@ -16,7 +16,7 @@ export type GraphRole = "encode" | "text" | "detect" | "segment" | "seed" | "tra
 
 /**
  * Runs one graph of the pack.
- * @param fetch the outputs wanted; every other output is neither copied nor returned
+ * @param fetch names of the outputs to return; other outputs are neither copied nor returned
  */
 export type RunGraph = (
   role: GraphRole,
@@ -24,7 +24,7 @@ export type RunGraph = (
   fetch: readonly string[],
 ) => Promise<Record<string, Tensor>>;
 
-/** Raw features of one frame, as `encode` gives them. */
+/** Features of one frame, as returned by `encode`. */
 export interface FrameFeatures {
   /** float32 [1, D, g, g] */
   feat: Tensor;
@@ -32,7 +32,7 @@ export interface FrameFeatures {
   feat_s1: Tensor;
   /** float32 [1, D/8, 4g, 4g] */
   feat_s0: Tensor;
-  /** float32 [1, Ct, g, g]; present only when something is going to be detected on the frame. */
+  /** float32 [1, Ct, g, g]; only on frames that are encoded for detection. */
   trunk?: Tensor;
 }
 
@@ -45,7 +45,7 @@ export function int32(dims: readonly number[], data: Int32Array): Tensor {
 }
 
 /**
- * The values of an output that the contract promises.
+ * The values of a float32 output.
  * @throws Error when the graph did not return it
  */
 export function floats(outputs: Record<string, Tensor>, name: string): Float32Array {
@@ -61,7 +61,7 @@ export function ints(outputs: Record<string, Tensor>, name: string): Int32Array 
   return data;
 }
 
-/** The tensor itself, for outputs that are fed to another graph untouched. */
+/** An output as a tensor, to feed it to another graph. @throws Error when the graph did not return it */
 export function tensor(outputs: Record<string, Tensor>, name: string): Tensor {
   const found = outputs[name];
   if (!found) throw new Error(`the graph returned no tensor "${name}"`);

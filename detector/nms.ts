@@ -1,4 +1,4 @@
-/** One thing, one detection: within a concept, and between concepts that mean the same thing here. */
+/** Removes duplicate detections within a concept, and merges those of different concepts. */
 import { coveredBy, type MaskBits, maskIou } from "./mask-bits.js";
 
 export interface Scored {
@@ -7,9 +7,9 @@ export interface Scored {
 }
 
 /**
- * Mask non-maximum suppression: keeps a candidate when no better one that is kept overlaps it too much.
- * @param maxIou overlaps up to and including this value are allowed
- * @param maxCovered how much of the smaller of two masks may lie in the other; 1 allows everything
+ * Mask non-maximum suppression: keeps a candidate unless a better candidate that is kept overlaps it too much.
+ * @param maxIou largest IoU that is kept
+ * @param maxCovered largest share of the smaller mask inside the larger one that is kept; 1: any
  * @returns the kept candidates, best first
  */
 export function suppressOverlapping<T extends Scored>(
@@ -31,9 +31,9 @@ export function suppressOverlapping<T extends Scored>(
 }
 
 /**
- * Merges detections of different concepts that are the same thing ("dog" and "puppy"). The best score keeps its mask and
- * learns every concept that saw it.
- * @param minIou overlaps from this value on are one thing
+ * Merges detections of different concepts that are the same object ("dog" and "puppy"). The detection with the best score
+ * keeps its mask and gets all the concepts.
+ * @param minIou IoU from which detections are the same object
  * @returns best first
  */
 export function mergeAcrossConcepts<T extends Scored & { concepts: ReadonlySet<number> }>(

@@ -1,12 +1,12 @@
-/** Where a concept is on a frame, whichever of its instances a pixel belongs to. */
+/** The semantic map of a concept on a frame: the pixels of all its instances. */
 import { floats, type Tensor } from "./graph.js";
 
 /**
- * One map from everything that `detect` said about one concept. A pixel's probability is that of the instance that claims
- * it best: the smaller of the instance's score and of its mask there, at most over all instances, weak ones included. So
- * cutting the map at any probability gives the union of the masks, cut there, of the instances with at least that score.
+ * Combines all instances of one concept, including those below the detection threshold. The probability of a pixel is the
+ * largest, over all instances, of the smaller of the instance's score and its mask probability at that pixel. Cutting the
+ * map at a probability p therefore gives the union of the masks, cut at p, of the instances with a score of at least p.
  *
- * This is not the output of a segmentation head of its own, which SAM 3 has as well.
+ * SAM 3 has a separate head for semantic segmentation; this map is not its output.
  *
  * @param outputs `scores` float32 [1, K] and `masks` float32 [1, K, m, m] of a `detect` call for one concept
  * @param m side of the mask logits
@@ -27,5 +27,5 @@ export function semanticLogits(outputs: Record<string, Tensor>, m: number): Floa
   return map;
 }
 
-/** Beyond it a probability is 0 or 1 in any format that it is sent in. */
+/** Larger logits are 0 or 1 as probabilities in every output format. */
 const LARGEST_LOGIT = 32;

@@ -1,13 +1,13 @@
 /**
- * Cleans a mask of holes and specks that are too small to mean anything (SAM 3's rule, 8-connected).
+ * Fills small holes and removes small specks of a mask (SAM 3's rule, 8-connected).
  *
- * Components are found over horizontal runs instead of pixels: a mask of 80 x 80 pixels has a few hundred of them, and
- * this happens for every object on every frame.
+ * It runs for every object on every frame, so components are joined from horizontal runs instead of pixels: a mask of
+ * 80 x 80 pixels has a few hundred runs.
  */
 
 /**
  * @param logits float32 [height, width]; not changed
- * @param maxArea pixels; holes up to this size are filled, specks up to this size and at most half of the mask go
+ * @param maxArea in pixels: holes up to this area are filled; specks up to this area and to half of the mask are removed
  * @returns the same array when there was nothing to clean
  */
 export function fillHoles(logits: Float32Array, width: number, maxArea: number): Float32Array {
@@ -37,7 +37,7 @@ function paint(logits: Float32Array, runs: readonly Run[], value: number): Float
   return painted;
 }
 
-/** All runs of the inside's (or outside's) components that have at most `maxArea` pixels. */
+/** The runs of all components, inside or outside, with at most `maxArea` pixels. */
 function smallComponents(logits: Float32Array, width: number, inside: boolean, maxArea: number): Run[] {
   if (maxArea <= 0) return [];
   const runs = findRuns(logits, width, inside);
@@ -70,13 +70,13 @@ function findRuns(logits: Float32Array, width: number, inside: boolean): Run[] {
   return runs;
 }
 
-/** Joins the runs from `first` on, one row, with those from `above` on, the row before, that touch them. */
+/** Joins the runs of a row, from index `first`, with the touching runs of the previous row, from index `above`. */
 function joinRows(runs: Run[], above: number, first: number, width: number): void {
   let upper = above;
   for (let lower = first; lower < runs.length; lower++) {
     const { start, end } = runs[lower] as Run;
     while (upper < first && (runs[upper] as Run).end + width < start) upper++;
-    // Corners count: a run reaches one pixel past each end.
+    // 8-connected: a run touches runs up to one pixel past its ends.
     for (let other = upper; other < first && (runs[other] as Run).start + width <= end; other++) {
       const [a, b] = [rootOf(runs, lower), rootOf(runs, other)];
       (runs[Math.max(a, b)] as Run).parent = Math.min(a, b);

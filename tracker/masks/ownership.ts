@@ -1,12 +1,11 @@
 /**
- * Whose a pixel of the video is that several objects cover: SAM 3's object-wise non-overlap, on the masks as they are
- * shown.
+ * Assigns pixels of the video that several objects cover: SAM 3's object-wise non-overlap, applied to the output masks.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_inference.py (post-processing of outputs).
  */
 import type { PixelClaim } from "../report.js";
 
-/** One object's part of a frame. */
+/** One object's mask in the output. */
 export interface ShownMask {
   claim: PixelClaim;
   /** Left, top, right, bottom in pixels; right and bottom exclusive. */
@@ -16,37 +15,37 @@ export interface ShownMask {
 }
 
 /**
- * Gives each pixel to the object of a group that the tracker is surest of; the first of equals. Each mask is walked once,
- * however many there are.
+ * Assigns each pixel to the object of a group with the highest probability; the first one wins ties. Visits the pixels of
+ * each mask once. An object with probability 0 loses all its pixels, unless it is the only one on the frame.
  * @param masks by ascending id
- * @param unknown what a missing probability counts as; an object at 0 loses everything unless it is alone on the frame
- * @returns the bits that each keeps; untouched ones are the same arrays
+ * @param unknown stands for a missing probability
+ * @returns the bits that each object keeps; unchanged ones are the same arrays
  */
 export function resolveOwnership(masks: readonly ShownMask[], unknown: number): Uint8Array[] {
   const kept = masks.map(({ bits }) => bits);
   if (masks.length < 2) return kept;
-  const sureness = masks.map(({ claim }) => Math.fround(claim.prob ?? unknown));
-  const sure = (index: number) => sureness[index] as number;
+  const probabilities = masks.map(({ claim }) => Math.fround(claim.prob ?? unknown));
+  const probOf = (index: number) => probabilities[index] as number;
   const groups = new Map<PixelClaim["group"], number[]>();
   masks.forEach(({ claim: { group }, bits }, index) => {
-    if (sure(index) <= 0) kept[index] = new Uint8Array(bits.length);
+    if (probOf(index) <= 0) kept[index] = new Uint8Array(bits.length);
     else if (group !== null) groups.set(group, [...(groups.get(group) ?? []), index]);
   });
   for (const members of groups.values()) {
     if (members.length < 2) continue;
-    members.sort((a, b) => sure(b) - sure(a) || a - b);
+    members.sort((a, b) => probOf(b) - probOf(a) || a - b);
     const claimed = new ClaimedPixels(members.map((index) => masks[index] as ShownMask));
     for (const index of members) kept[index] = claimed.claim(masks[index] as ShownMask);
   }
   return kept;
 }
 
-/** Which pixels of the box around some masks have an owner already. */
+/** The pixels that have an owner, within the common box of some masks. */
 class ClaimedPixels {
   private readonly left: number;
   private readonly top: number;
   private readonly width: number;
-  /** uint8, row by row; 1: has an owner */
+  /** uint8, row-major; 1: has an owner */
   private readonly taken: Uint8Array;
 
   constructor(masks: readonly ShownMask[]) {
@@ -58,7 +57,7 @@ class ClaimedPixels {
     this.taken = new Uint8Array(this.width * (edge(3, Math.max) - this.top));
   }
 
-  /** Takes what nobody has yet → the bits of the mask that are its own. */
+  /** Claims the pixels of a mask that have no owner yet. @returns the bits of these pixels */
   claim({ bits, box: [x0, y0, x1, y1] }: ShownMask): Uint8Array {
     const { taken } = this;
     let own = bits;

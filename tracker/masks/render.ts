@@ -1,4 +1,4 @@
-/** Mask logits into what a client gets: full-size masks as runs, boxes relative to the frame. */
+/** Renders mask logits as run-length encoded masks of the video's size, and assembles them into output frames. */
 import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector/graph.js";
 import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
 import type { BoxXywh, FrameOutput, ObjectOutput } from "../frame-output.js";
@@ -14,33 +14,32 @@ export interface VideoSize {
 
 interface RenderedMask {
   mask: CocoRle;
-  /** Pixels inside. */
+  /** Number of pixels inside. */
   area: number;
-  /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 when nothing is inside. */
+  /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 for an empty mask. */
   box: readonly [number, number, number, number];
-  /** uint8 [height, width] of the box: the mask once more, for as long as the frame is being put together. */
+  /** uint8 [height, width] of the box: the mask inside its box, kept until the frame is assembled. */
   bits?: Uint8Array;
 }
 
-/** One object's mask at the size of the video, before objects are held against each other. */
+/** One object's mask at the size of the video, before contested pixels are assigned. */
 export interface RenderedObject extends Omit<RenderedMask, "area"> {
   objectId: number;
   prob: number;
   claim: PixelClaim;
 }
 
-/** What is made into a mask of the video's size. */
 type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
 
 type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
   Pick<TrackerPolicy["sam3Parity"], "unknownTrackerProb" | "boxes">;
 
-/** The bits of a run come back as one copy, a byte per pixel and mask; more than this are rendered in several runs. */
+/** Largest output of one run of `render`, which has a byte per pixel and mask. More masks take several runs. */
 const MAX_BYTES_PER_RUN = 64 * 2 ** 20;
 
 /**
  * @param m side of the mask logits
- * @returns those with at least one pixel, by ascending id
+ * @returns the objects with at least one pixel, by ascending id
  */
 export async function renderObjects(
   run: RunGraph,
@@ -58,7 +57,7 @@ export async function renderObjects(
   return objects.sort((a, b) => a.objectId - b.objectId);
 }
 
-/** Masks of logits, empty ones included, in their order. @param m side of the logits */
+/** @param m side of the logits @returns all masks in their order, including empty ones */
 export async function renderMasks(
   run: RunGraph,
   m: number,
@@ -128,7 +127,7 @@ function renderClean(bits: Uint8Array, width: number, height: number, maxArea: n
   return toRendered(inside, { width, height }, area === 0 ? [0, 0, 0, 0] : box, area);
 }
 
-/** @param bits uint8 [height, width]: nothing but 0 beyond the box */
+/** @param bits uint8 [height, width]; 0 outside the box */
 function toRendered(
   bits: Uint8Array,
   video: VideoSize,
@@ -150,7 +149,7 @@ function crop(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["b
   return part;
 }
 
-/** The tight box of the bits inside another one, which it does not leave; inside out when there are none. */
+/** The tight box of the bits inside a given box. Without bits, left and top exceed right and bottom. */
 function boxOf(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["box"]): RenderedMask["box"] {
   let [left, top, right, bottom] = [x1, y1, x0, y0];
   for (let y = y0; y < y1; y++) {
@@ -168,8 +167,8 @@ function boxOf(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["
 const UNCLAIMED: PixelClaim = { group: null, prob: null };
 
 /**
- * Puts a frame together in SAM 3's order: boxes first, then pixels that several objects cover go to one of them. With
- * `boxes: "shown"` boxes come last, and objects left without a pixel are left out.
+ * Assembles a frame in SAM 3's order: boxes first, then contested pixels are assigned. With `boxes: "shown"`, boxes come
+ * last, and objects without a pixel are left out.
  * @param rendered by ascending id
  */
 export function assembleFrame(

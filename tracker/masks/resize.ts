@@ -1,8 +1,8 @@
-/** Square masks at another size. */
+/** Resizes square masks. */
 
 /**
- * Bilinear, half-pixel centres, edges repeated: what the models were trained with when a mask is enlarged
- * (`interpolate(..., mode="bilinear", align_corners=False)`).
+ * Bilinear, half-pixel centres, repeated edges, as in the training of the models: PyTorch's
+ * `interpolate(..., mode="bilinear", align_corners=False)`.
  * @param values float32 [side, side]
  * @returns float32 [target, target]; the same array when the size does not change
  */
@@ -24,7 +24,7 @@ export function enlarge(values: Float32Array, side: number, target: number): Flo
   return out;
 }
 
-/** For each target position the two source positions it lies between, and how far from the lower one. */
+/** For each target position, the two source positions around it, and the distance from the lower one. */
 function tapsFor(side: number, target: number) {
   const low = new Int32Array(target);
   const high = new Int32Array(target);

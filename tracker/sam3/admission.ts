@@ -6,7 +6,7 @@ import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { OverlapFindings } from "./association.js";
 
-/** Width of the margin, as a share of the frame. Higher: more objects arrive later. Lower: more halves are admitted. */
+/** Width of the margin, as a share of the frame. Higher: more objects arrive later. Lower: more partly visible objects are admitted. */
 const BOUNDARY_MARGIN = 0.025;
 
 /** The new detections for which there is room, in the order in which they get their ids. */

@@ -1,6 +1,7 @@
 /**
- * SAM 3's association: whatever overlaps is the same. Many detections may speak for one object and one for many; two
- * thresholds ask two questions, whether a detection is new and whether an object is supported.
+ * SAM 3's association of detections and objects, by mask overlap alone. It is many-to-many: several detections can support
+ * one object, and one detection several objects. One threshold decides whether a detection is new, another one whether an
+ * object is supported.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (association of detections and masklets).
  */
@@ -12,7 +13,7 @@ import type { TrackerPolicy } from "../policy.js";
 /** An object on this frame, after tracking and cleaning. */
 export interface OverlapTrack {
   id: number;
-  /** Concept that found it; null for an object of the user's. */
+  /** The concept that found it; null for an object made by clicks or a box. */
   group: number | null;
   bits: MaskBits;
 }
@@ -37,21 +38,21 @@ export interface OverlapRules {
 }
 
 export interface OverlapFindings {
-  /** Indices of detections that are new objects, in their order. */
+  /** Indices of the detections that are new objects, in their order. */
   born: number[];
-  /** Ids of objects with a mask that nothing detected supports. */
+  /** Ids of the objects with a mask that no detection supports. */
   unmatched: number[];
-  /** Ids of objects without a pixel. */
+  /** Ids of the objects with an empty mask. */
   empty: number[];
-  /** For each detection the ids of all objects it overlaps. */
+  /** For each detection, the ids of all objects that it overlaps. */
   matched: number[][];
-  /** For an object that a confident detection fits closely, the index of that detection. */
+  /** By id of an object that a confident detection fits closely: the index of that detection. */
   confirmed: Map<number, number>;
 }
 
 /**
- * @param prompted the user asked for these very detections: they need no higher score to be objects, as they need none
- *   where nothing is tracked yet
+ * @param prompted the detections are of a concept prompted on this frame. As in a session without objects, they then need
+ *   no higher score than a detection to become objects.
  */
 export function associateSam3(
   tracks: readonly OverlapTrack[],
@@ -60,10 +61,10 @@ export function associateSam3(
   prompted = false,
 ): OverlapFindings {
   const overlap = detections.map((detection) => tracks.map((track) => maskIou(detection.bits, track.bits)));
-  const isOne = ({ concepts }: OverlapDetection, { group }: OverlapTrack) =>
+  const isSameConcept = ({ concepts }: OverlapDetection, { group }: OverlapTrack) =>
     !detect.conceptsApart || group === null || concepts.has(group);
   const ious = detections.map((detection, d) =>
-    tracks.map((track, t) => (isOne(detection, track) ? (overlap[d]?.[t] ?? 0) : 0)),
+    tracks.map((track, t) => (isSameConcept(detection, track) ? (overlap[d]?.[t] ?? 0) : 0)),
   );
   const supported = associate.o2oMatchingMaskletsEnable ? bestPairs(ious) : ious;
   const isSupported = (t: number) =>
@@ -95,7 +96,7 @@ export function associateSam3(
   };
 }
 
-/** The same table with only the pairs of the best one-to-one pairing left. */
+/** Keeps the IoU of the pairs of the best one-to-one assignment, and sets all others to 0. */
 function bestPairs(ious: readonly (readonly number[])[]): number[][] {
   const chosen = assignBest(ious);
   return ious.map((row, d) => row.map((iou, t) => (chosen[d] === t ? iou : 0)));

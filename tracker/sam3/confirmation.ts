@@ -1,5 +1,5 @@
 /**
- * SAM 3's masklet confirmation: an object is shown only once it was detected on several frames in a row. Off in every
+ * SAM 3's masklet confirmation: an object is shown only after it was detected on several consecutive frames. Off in every
  * preset.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (masklet confirmation).
@@ -11,8 +11,8 @@ import type { OverlapFindings } from "./association.js";
 import type { Standing } from "./history.js";
 
 /**
- * @param ids everybody followed on this frame, the newborn included; the standings of others are dropped
- * @param matched ids that a detection overlaps, or that were born of one
+ * @param ids all objects on this frame, including new ones; the result has no entries for other objects
+ * @param matched ids of the objects that a detection overlaps, and of the new ones
  */
 export function confirm(
   before: ReadonlyMap<number, Standing>,

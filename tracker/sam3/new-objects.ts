@@ -1,18 +1,18 @@
-/** Objects that start from a detection taken as truth: their first pointer and memory. */
+/** Starts objects from detections: computes their first pointer and memory. */
 import type { FrameFeatures } from "../../detector/graph.js";
 import type { Masklet } from "../masklet.js";
 import { enlarge } from "../masks/resize.js";
 import { CERTAIN } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 
-/** Logits of a mask that is taken as truth: `SCALE * mask + BIAS`. */
+/** Logits of an input mask: `SCALE * mask + BIAS`. */
 const SCALE = 20;
 const BIAS = -10;
 
 /**
- * Detections as the model is given masks that are taken as truth.
+ * Converts masks of detections to input masks.
  * @param masks logits, float32 [m, m] each
- * @returns float32 [side, side] each, 1 inside and 0 outside
+ * @returns `inside`: float32 [side, side] each, 1 inside and 0 outside
  */
 export function toInputMasks(
   masks: readonly Float32Array[],
@@ -26,15 +26,15 @@ export function toInputMasks(
   return { inside, side };
 }
 
-/** @param masks detection logits, float32 [m, m] each */
+/** @param masks of the detections of `created`: logits, float32 [m, m] each */
 export async function startObjects(
   parts: TrackerParts,
   features: FrameFeatures,
   frameIndex: number,
-  newborns: readonly Masklet[],
+  created: readonly Masklet[],
   masks: readonly Float32Array[],
 ): Promise<void> {
-  if (newborns.length === 0) return;
+  if (created.length === 0) return;
   const { model, geometry } = parts;
   const { inside, side } = toInputMasks(masks, parts);
   const starts = await model.start(features, inside, side);
@@ -47,10 +47,10 @@ export async function startObjects(
       isInput: true,
     })),
   );
-  newborns.forEach(({ bank }, index) => {
+  created.forEach(({ bank }, index) => {
     const { pointer, maskLogits } = starts[index] as (typeof starts)[number];
     const score = scores[index] as number;
-    const seen = { kind: "born", score, present: score > 0 } as const;
-    bank.add({ frameIndex, ...seen, memory: memories[index] as Float32Array, pointer, maskLogits });
+    const memory = memories[index] as Float32Array;
+    bank.add({ frameIndex, kind: "born", score, present: score > 0, memory, pointer, maskLogits });
   });
 }

@@ -1,6 +1,6 @@
 /**
- * SAM 3's rule for objects that follow one thing: of two whose masks coincide, whoever was hidden more recently is hidden
- * again, because its track has settled on the one in front.
+ * SAM 3's occlusion rule: when the masks of two objects coincide, the one that was hidden more recently is hidden again,
+ * because its track has settled on the object in front.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (suppression by most recent occlusion).
  */
@@ -11,13 +11,13 @@ import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import { groupOf } from "./groups.js";
 
-/** Frame of an object that was never hidden. */
+/** Stands for the frame of an object that was never hidden. */
 export const NEVER_HIDDEN = -1;
-/** Later than any frame: an object that is being removed loses against everybody. */
+/** Later than any frame: an object that is being removed loses to all others. */
 export const BEING_REMOVED = 100_000;
 
 export interface Occludable {
-  /** Only objects of one group compete. */
+  /** Only objects of the same group compete. */
   group: number | string | null;
   bits: MaskBits;
   /** The frame on which it was hidden last. */
@@ -29,7 +29,10 @@ export interface OcclusionRules {
   sam3Parity: Pick<TrackerPolicy["sam3Parity"], "symmetricOcclusion">;
 }
 
-/** @returns for each object whether it is hidden on this frame; pairs are judged one by one, also those of hidden ones */
+/**
+ * Compares all pairs, including those with objects found to be hidden.
+ * @returns for each object whether it is hidden on this frame
+ */
 export function findOccluded(
   objects: readonly Occludable[],
   reverse: boolean,
@@ -51,8 +54,9 @@ export function findOccluded(
 }
 
 /**
- * Forward both must have been hidden before. Backward SAM 3 compares the other way round but asks the same of the winner
- * only, so that never having been hidden loses; `symmetric` asks it of both.
+ * Going forward, an object loses only if both objects were hidden before. Going backward, SAM 3 reverses the comparison
+ * but requires this of the other object only, so an object that was never hidden loses.
+ * @param symmetric requires it of both objects in both directions
  */
 function losesTo(own: number, other: number, reverse: boolean, symmetric: boolean): boolean {
   if (other <= NEVER_HIDDEN || (symmetric && own <= NEVER_HIDDEN)) return false;

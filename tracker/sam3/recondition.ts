@@ -1,6 +1,6 @@
 /**
- * SAM 3's reconditioning: now and then, where a confident detection fits a track closely, the frame becomes a
- * conditioning frame, so that memory keeps up with how the object looks.
+ * SAM 3's reconditioning: periodically, a frame on which a confident detection closely fits the track becomes a
+ * conditioning frame, so that memory follows changes of appearance.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (reconditioning of masklets).
  */
@@ -19,22 +19,22 @@ export interface Correction {
   detection: Detection;
   /** The frame shows the detection's mask. */
   isShown: boolean;
-  /** The object as it starts anew from the detection, where the policy wants that. */
+  /** The state of an object that starts from the detection; null: the policy keeps the tracked one. */
   start: Start | null;
 }
 
 export interface CorrectionCandidate {
   id: number;
-  /** Object score logit of the track; compared as it is, not as a probability. */
+  /** Object score logit of the track. Compared with the threshold as a logit, not as a probability. */
   score: number;
-  /** Box of the tracked mask; null when it has no pixel. */
+  /** Box of the tracked mask; null: the mask is empty. */
   box: BoxXyxy | null;
   detection: { score: number; box: BoxXyxy };
 }
 
 /**
  * @param candidates the objects that a confident detection fits closely
- * @returns ids of the objects to correct, each with whether its box was wrong
+ * @returns by id of the objects to correct: whether the box of the track differs too much from that of the detection
  */
 export function chooseCorrections(
   candidates: readonly CorrectionCandidate[],
@@ -47,13 +47,13 @@ export function chooseCorrections(
     detection.score >= Math.fround(rules.reconstructionBboxDetScore);
   const every = rules.reconditionEveryNthFrame;
   const isPeriodic = every > 0 && frameIndex % every === 0;
-  // Either reason corrects everybody who fits.
+  // Each of the two reasons corrects all candidates.
   if (!isPeriodic && !candidates.some(isBoxWrong)) return new Map();
   const sure = candidates.filter(({ score }) => score > rules.highConfThresh);
   return new Map(sure.map((candidate) => [candidate.id, { isBoxWrong: isBoxWrong(candidate) }]));
 }
 
-/** @returns by object id */
+/** Decides which tracks to correct, and computes their new state. @returns by object id */
 export async function planCorrections(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -67,28 +67,30 @@ export async function planCorrections(
   const candidates = observations.flatMap((observation): CorrectionCandidate[] => {
     const { id } = observation.masklet;
     const detection = detections[confirmed.get(id) ?? -1];
-    const isUsers = observation.stored?.kind === "prompted";
-    if (!detection || (isUsers && !policy.sam3Parity.overrulesUser)) return [];
+    const isPrompted = observation.stored?.kind === "prompted";
+    if (!detection || (isPrompted && !policy.sam3Parity.overrulesUser)) return [];
     const { score, extent, box = extent.box } = detection;
     const own = lastPixelBox(maskExtent(observation.maskLogits, geometry.m)?.box ?? null, geometry.m);
     return [{ id, score: scoreOf(observation), box: own, detection: { score, box } }];
   });
   const chosen = chooseCorrections(candidates, frameIndex, rules);
   const ids = [...chosen.keys()];
-  const taken = ids.map((id) => detections[confirmed.get(id) as number] as Detection);
+  const accepted = ids.map((id) => detections[confirmed.get(id) as number] as Detection);
   const masks =
-    policy.transformersParity.reconditionWith === "pointer" ? taken.map(({ maskLogits }) => maskLogits) : [];
+    policy.transformersParity.reconditionWith === "pointer"
+      ? accepted.map(({ maskLogits }) => maskLogits)
+      : [];
   const { inside, side } = toInputMasks(masks, parts);
   const starts = await model.start(features, inside, side);
   return new Map(
     ids.map((id, index) => {
       const isShown = policy.transformersParity.showReconditioned || (chosen.get(id)?.isBoxWrong ?? false);
-      return [id, { detection: taken[index] as Detection, isShown, start: starts[index] ?? null }];
+      return [id, { detection: accepted[index] as Detection, isShown, start: starts[index] ?? null }];
     }),
   );
 }
 
-/** As the reference measures tracked masks: the last column and row are the edge. */
+/** The box as the reference measures tracked masks: right and bottom are the last pixels, inclusive. */
 function lastPixelBox(box: BoxXyxy | null, side: number): BoxXyxy | null {
   return box && [box[0], box[1], box[2] - 1 / side, box[3] - 1 / side];
 }

@@ -1,7 +1,8 @@
-/** How SAM 3 remembers a frame: everybody is remembered on every frame, from the masks as they were edited. */
+/** SAM 3's memory update: every object on every frame. */
 import type { FrameFeatures } from "../../detector/graph.js";
 import type { MemoryEntry } from "../../memory/bank.js";
 import type { Masklet } from "../masklet.js";
+import { hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Prediction } from "../model.js";
 import { CERTAIN, type Observation } from "../observation.js";
@@ -12,8 +13,8 @@ import type { Correction } from "./recondition.js";
 import { withoutShrunk } from "./shrinkage.js";
 
 /**
- * Remembers the edited masks. Masks of conditioning frames are remembered again, softly, whenever such a frame is visited,
- * and so are those of corrected frames: what lasts of a correction is that the frame conditions, and its pointer.
+ * Remembers the edited masks. A visited conditioning frame is encoded again as a tracked mask (`isInput: false`), also when
+ * it is corrected: a correction changes the kind of the memory and its pointer.
  */
 export async function rememberTracked(
   { model, geometry, policy }: TrackerParts,
@@ -31,7 +32,7 @@ export async function rememberTracked(
     features,
     edited.map((maskLogits) => ({
       maskLogits,
-      score: maskLogits.some((logit) => logit > 0) ? CERTAIN : -CERTAIN,
+      score: hasPixels(maskLogits) ? CERTAIN : -CERTAIN,
       isInput: false,
     })),
   );
@@ -52,7 +53,7 @@ export async function rememberTracked(
       masklet.bank.add(tracked);
       if (!promoted.has(masklet.bucket)) return;
       if (start) masklet.bank.amend(frameIndex, restart);
-      // Beside many clicked frames the bank may have no room for it.
+      // A bank that is full of clicked frames may not keep it.
       masklet.bank.promote(frameIndex, "reconditioned");
       const isAlone = observations.every(
         (other) => other.masklet === masklet || other.masklet.bucket !== masklet.bucket,
@@ -63,8 +64,8 @@ export async function rememberTracked(
 }
 
 /**
- * Remembers what the tracker itself drew, at the size of the image, without a thought for the others.
- * @param isInput as if the masks were given: the port of SAM 3 remembers so on frames on which objects are born
+ * Remembers the predicted masks, before any edits, at the size of the image.
+ * @param isInput encodes them like prompted masks, as the port of SAM 3 does on frames with new objects
  */
 export async function rememberPredictions(
   { model, geometry: { m, S } }: TrackerParts,
@@ -98,8 +99,8 @@ function trackedEntry(
   memory: Float32Array,
   trackScore: number | undefined,
 ): MemoryEntry {
-  const look = trackScore === undefined ? {} : { trackScore };
-  return { frameIndex, kind: "recent", memory, pointer, maskLogits, score, present: score > 0, ...look };
+  const scored = trackScore === undefined ? {} : { trackScore };
+  return { frameIndex, kind: "recent", memory, pointer, maskLogits, score, present: score > 0, ...scored };
 }
 
 /**
@@ -112,15 +113,15 @@ function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): MemoryEntry["k
 }
 
 function asStart({ pointer, maskLogits }: NonNullable<Correction["start"]>) {
-  const present = maskLogits.some((logit) => logit > 0);
+  const present = hasPixels(maskLogits);
   return { pointer, maskLogits, present, score: present ? CERTAIN : -CERTAIN };
 }
 
-/** By bucket. */
+/** @returns by bucket */
 function trackScores(observations: readonly Observation[]): Map<string, number> {
-  const looks = new Map<string, Prediction[]>();
+  const byBucket = new Map<string, Prediction[]>();
   for (const { masklet, prediction } of observations) {
-    if (prediction) looks.set(masklet.bucket, [...(looks.get(masklet.bucket) ?? []), prediction]);
+    if (prediction) byBucket.set(masklet.bucket, [...(byBucket.get(masklet.bucket) ?? []), prediction]);
   }
-  return new Map([...looks].map(([bucket, predictions]) => [bucket, bucketScore(predictions)]));
+  return new Map([...byBucket].map(([bucket, predictions]) => [bucket, bucketScore(predictions)]));
 }

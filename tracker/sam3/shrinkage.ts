@@ -1,6 +1,6 @@
 /**
- * SAM 3's shrink rule: if each pixel went to one object, whoever would lose most of its pixels is taken to be hidden, and
- * is remembered as absent. The others are remembered as they are, overlapping.
+ * SAM 3's shrink rule: an object that would lose most of its pixels if each pixel belonged to one object counts as hidden,
+ * and is remembered as absent. The other masks are remembered unchanged, with their overlaps.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py (pixel-wise non-overlap and area shrinkage).
  */
@@ -10,22 +10,25 @@ import { enlarge } from "../masks/resize.js";
 import type { TrackerPolicy } from "../policy.js";
 
 export interface Shrinkable {
-  /** Only objects of one group compete. */
+  /** Only objects of the same group compete. */
   group: number | string | null;
   /** float32 [side, side]; not changed */
   maskLogits: Float32Array;
 }
 
-/** What nothing can be less likely than. */
+/** Upper bound for the logits of a mask that is remembered as absent. */
 const ABSENT = -10;
 
 /** Share of its pixels an object must keep to be remembered as present. Higher: sooner absent. Lower: fragments are remembered. */
 const MIN_KEPT = 0.3;
 
-/** How many times finer memory's mask grid is than the masks'. */
+/** Side of the mask grid of memory, in sides of the mask grid. */
 const MEMORY_SCALE = 4;
 
-/** @returns the masks to remember, in order; those of objects that keep enough are the same arrays */
+/**
+ * @param side of the mask grid
+ * @returns the masks to remember, in the order of the objects; unchanged masks are the same arrays
+ */
 export function withoutShrunk(
   objects: readonly Shrinkable[],
   side: number,
@@ -39,12 +42,12 @@ export function withoutShrunk(
     groups.set(group, [...(groups.get(group) ?? []), index]);
   });
   for (const members of groups.values()) {
-    // Where the rule looks at the masks' own grid, one alone is left alone.
+    // On the mask grid, SAM 3 does not apply the rule to a single object.
     if (shrinkGrid === "mask" && members.length === 1) continue;
     const isCrowded = members.some((a) =>
-      members.some((b) => a < b && meets(extents[a], extents[b], 1 / side)),
+      members.some((b) => a < b && adjoins(extents[a], extents[b], 1 / side)),
     );
-    // Where nobody meets anybody each keeps all it has, on any grid.
+    // Without overlaps every object keeps all its pixels on any grid, so enlarging would not change the result.
     const isFine = shrinkGrid === "memory" && isCrowded;
     const fine = members.map((index) => {
       const mask = masks[index] as Float32Array;
@@ -59,13 +62,13 @@ export function withoutShrunk(
   return masks;
 }
 
-/** Whether two boxes come within a pixel of the mask grid of each other: enlarged, masks may reach half a pixel further. */
-function meets(a: BoxXyxy | undefined, b: BoxXyxy | undefined, pixel: number): boolean {
+/** Whether two boxes are at most one pixel of the mask grid apart: enlarging extends a mask by up to half a pixel. */
+function adjoins(a: BoxXyxy | undefined, b: BoxXyxy | undefined, pixel: number): boolean {
   if (!a || !b) return false;
   return a[0] <= b[2] + pixel && b[0] <= a[2] + pixel && a[1] <= b[3] + pixel && b[1] <= a[3] + pixel;
 }
 
-/** For each mask the share of its pixels that are highest in it; 0 when it has none. Of equal ones the first owns. */
+/** For each mask, the share of its pixels on which its logit is the highest; the first mask wins ties. 0 for empty masks. */
 function sharesKept(masks: readonly Float32Array[]): number[] {
   const area = masks.map(() => 0);
   const kept = masks.map(() => 0);
