@@ -1,4 +1,4 @@
-// Compiles the sources into dist/, which is replaced only when the compiler is content.
+// Compiles the sources into dist/. A failed compilation leaves the previous dist/ in place.
 
 import { spawnSync } from "node:child_process";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ if (status !== 0) {
   rmSync(fresh, { recursive: true, force: true });
   process.exit(status ?? 1);
 }
-// Read by setup.mjs; taken before compiling, so that an edit made meanwhile counts as newer.
+// setup.mjs reads this. The time is from before the compilation, so that an edit during it counts as newer.
 writeFileSync(join(fresh, ".built"), builtAt.toISOString());
 rmSync(join(root, "dist"), { recursive: true, force: true });
 renameSync(fresh, join(root, "dist"));

@@ -1,5 +1,5 @@
-// Makes a fresh clone ready: installs what package-lock.json asks for, and with --build also compiles dist/
-// when a source file is newer. Plain Node, because it runs before anything is installed.
+// Prepares a clone: installs the packages of package-lock.json, and with --build also compiles dist/ when a source
+// file is newer. It uses only Node, because it runs before the packages are installed.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -13,7 +13,7 @@ function readLock(path) {
   return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : undefined;
 }
 
-/** True when every package of the lock is installed in its version; optional ones may be missing (other platforms). */
+/** True when every package of the lock file is installed in its version. Optional ones may be missing: other platforms. */
 function installMatchesLock() {
   const installed = readLock(join(root, "node_modules/.package-lock.json"));
   if (!installed) return false;
@@ -40,16 +40,20 @@ function buildIsFresh() {
   return Math.max(...rooms.map(newestSourceMs)) < Date.parse(readFileSync(stamp, "utf8"));
 }
 
+// Without this, the install script of onnxruntime-node downloads CUDA libraries on Linux and fails where it cannot reach
+// them. The package already contains the CPU build. A value that is set has precedence.
+const env = { ONNXRUNTIME_NODE_INSTALL: "skip", ...process.env };
+
 function npm(...args) {
-  // npm tells its scripts where it lives (so does yarn, hence the check), which spares us looking for npm.cmd.
+  // npm passes its own path to its scripts, which avoids the search for npm.cmd. Yarn sets the same variable, hence the check.
   const { npm_execpath: npmPath } = process.env;
   const [command, prefix] = npmPath?.endsWith("npm-cli.js") ? [process.execPath, [npmPath]] : ["npm", []];
-  // Everything goes to stderr: `npx masklet` runs this too, and its stdout belongs to the command.
-  const { status } = spawnSync(command, [...prefix, ...args], { cwd: root, stdio: ["inherit", 2, 2] });
+  // All output goes to stderr: `npx masklet` runs this as well, and its stdout belongs to the command.
+  const { status } = spawnSync(command, [...prefix, ...args], { cwd: root, env, stdio: ["inherit", 2, 2] });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Installs and (on request) compiles what is out of date; ends the process when that fails. */
+/** Installs, and with `build` compiles, what is out of date. Ends the process when that fails. */
 export function ensureReady({ build }) {
   if (!installMatchesLock()) {
     console.error("Installing dependencies with npm ci (node_modules does not match package-lock.json).");

@@ -1,7 +1,14 @@
-/** From the words of a command line to a command, and from its end to an exit status. */
+/** Parses a command line, runs the command, and maps its result to an exit status. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
-import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError } from "./errors.js";
+import {
+  EXIT_FAILURE,
+  EXIT_INTERRUPTED,
+  EXIT_NOTHING_FOUND,
+  EXIT_USAGE,
+  NothingFoundError,
+  UsageError,
+} from "./errors.js";
 import { type ServeArguments, serve } from "./serve.js";
 import { track } from "./track.js";
 import { readTrackJob, type TrackArguments } from "./track-options.js";
@@ -25,10 +32,10 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
 
 function createProgram(): Command {
   const program = new Command("masklet")
-    .description("Finds and follows objects in video: point at them or name them.")
+    .description("Segments and tracks objects in video, by clicks, boxes or phrases.")
     .version(version)
     .exitOverride()
-    // Told by `report`, in the same form as our own messages.
+    // `report` writes these errors in the form of all others.
     .configureOutput({ outputError: () => {} });
 
   program
@@ -36,32 +43,30 @@ function createProgram(): Command {
     .description("Run the server.")
     .option("--host <address>", "address to listen on (default: 127.0.0.1)")
     .option("--port <number>", "port to listen on, 0 for any free one (default: 8765)")
-    .option("--pack <folder>", "model pack (default: the one that comes with masklet)")
-    .option(
-      "--media-root <folder>",
-      "folder that clients may name videos in, repeatable (default: .)",
-      collect,
-    )
+    .option("--pack <folder>", "model pack (default: the embedded pack, compact)")
+    .option("--media-root <folder>", "folder whose videos clients may open, repeatable (default: .)", collect)
     .action((given: ServeArguments) => serve(given));
 
   program
     .command("track")
-    .description("Track objects through one video. All coordinates are pixels of the video.")
+    .description(
+      "Track objects through one video. Coordinates are pixels of the video, or fractions of its size when all are from 0 to 1.",
+    )
     .argument("<video>", "video file, picture, or folder of JPEG or PNG frames")
-    .option("--text <phrase>", "everything a phrase names, repeatable", collect)
+    .option("--text <phrase>", "every instance of a phrase, repeatable", collect)
     .option("--box <x,y,w,h>", "one object by its box, repeatable", collect)
     .option(
       "--point <x,y[,0|1]>",
-      "a point on an object (or off it, with ,0), repeatable: all are about one object",
+      "a point on an object (or off it, with ,0), repeatable: all belong to one object",
       collect,
     )
-    .option("--at <frame>", "the frame that the prompts are about (default: 0)")
+    .option("--at <frame>", "the frame of the prompts (default: 0)")
     .option(
       "--direction <way>",
       "forward, backward or both (default: forward from frame 0, both from any other)",
     )
     .option("--out <file.jsonl>", "one JSON line per frame; - is standard output")
-    .option("--render <file.mp4>", "the video with the masks drawn over it")
+    .option("--render <file.mp4>", "the video with the masks drawn on it")
     .option("--server <url>", "a running server, such as ws://127.0.0.1:8765 (default: start one)")
     .action((video: string, given: TrackArguments) => track(readTrackJob(video, given)));
 
@@ -72,22 +77,26 @@ function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
-/** Says on standard error what went wrong; the exit status tells whose fault it was. */
+/** Writes the error on standard error and returns the exit status. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    say(usageSentence(error.message));
+    printError(usageSentence(error.message));
     return EXIT_USAGE;
   }
   if (error instanceof UsageError) {
-    say(error.message);
+    printError(error.message);
     return EXIT_USAGE;
   }
+  if (error instanceof NothingFoundError) {
+    printError(error.message);
+    return EXIT_NOTHING_FOUND;
+  }
   if (error instanceof DOMException && error.name === "AbortError") {
-    say("Stopped; what was written so far is kept.");
+    printError("Stopped; the frames written so far are kept.");
     return EXIT_INTERRUPTED;
   }
-  say(error instanceof Error ? error.message : String(error));
+  printError(error instanceof Error ? error.message : String(error));
   return EXIT_FAILURE;
 }
 
@@ -99,6 +108,6 @@ function usageSentence(message: string): string {
   return `${sentence}${advice}.`;
 }
 
-function say(sentence: string): void {
+function printError(sentence: string): void {
   process.stderr.write(`${sentence}\n`);
 }

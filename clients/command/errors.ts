@@ -1,14 +1,20 @@
-/** What the person typed cannot be done: exit status 2. The message is one sentence. */
+/** The command line is invalid: exit status 2. The message is one sentence. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What was asked for is fine, and yet it failed: exit status 1. The message is one sentence. */
+/** The command line is valid, but the command failed: exit status 1. The message is one sentence. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
+/** Tracking finished, but no frame has an object: exit status 3. The message states which prompts found nothing. */
+export class NothingFoundError extends Error {
+  override readonly name = "NothingFoundError";
+}
+
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
-/** As a shell reports a program that Ctrl+C ended. */
+export const EXIT_NOTHING_FOUND = 3;
+/** The status that a shell reports for a program that Ctrl+C ended. */
 export const EXIT_INTERRUPTED = 130;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// What npm runs as `masklet`. In a clone (never in the published package) it first installs and compiles
-// whatever is missing or out of date, so that `npx masklet` is always the code you see.
+// The executable `masklet`. In a clone, but not in the published package, it first installs and compiles what is missing
+// or out of date, so that `npx masklet` runs the current sources.
 
 import { existsSync } from "node:fs";
 

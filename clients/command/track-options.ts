@@ -1,4 +1,4 @@
-/** From the text of the command line to a job: what to track, from where, and where the results go. */
+/** Parses the options of `masklet track` into a job. */
 import { extname } from "node:path";
 import type { PixelBox } from "../typescript/index.js";
 import { UsageError } from "./errors.js";
@@ -7,7 +7,7 @@ export const DIRECTIONS = ["forward", "backward", "both"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
 export interface Click {
-  /** Pixels of the source. */
+  /** Pixels of the video, or fractions of its size: see coordinates.ts. */
   x: number;
   y: number;
   /** 1 on the object, 0 off it. */
@@ -15,12 +15,13 @@ export interface Click {
 }
 
 export interface TrackJob {
-  /** As typed: a file, or a folder of pictures. */
+  /** The argument: a file, or a folder of pictures. */
   video: string;
   phrases: string[];
+  /** Pixels of the video, or fractions of its size: see coordinates.ts. */
   boxes: PixelBox[];
   clicks: Click[];
-  /** The frame that boxes, clicks and phrases are about. */
+  /** The frame of boxes, clicks and phrases. */
   atFrame: number;
   direction: Direction;
   /** `-` is standard output. */
@@ -29,7 +30,7 @@ export interface TrackJob {
   server?: string;
 }
 
-/** As commander hands them over: text, or lists of text. */
+/** The options as commander passes them: text, or lists of text. */
 export interface TrackArguments {
   text?: string[];
   box?: string[];
@@ -83,7 +84,9 @@ function parseBox(text: string): PixelBox {
     width === undefined ||
     height === undefined
   ) {
-    throw new UsageError(`--box: expected X,Y,W,H in pixels, such as 40,30,200,120, got "${text}".`);
+    throw new UsageError(
+      `--box: expected X,Y,W,H in pixels, such as 40,30,200,120, or as fractions of the frame, such as 0.1,0.2,0.3,0.4, got "${text}".`,
+    );
   }
   if (width <= 0 || height <= 0) {
     throw new UsageError(`--box: expected a width and a height above 0, got "${text}".`);
@@ -102,7 +105,7 @@ function parseClick(text: string): Click {
     (label !== 0 && label !== 1)
   ) {
     throw new UsageError(
-      `--point: expected X,Y in pixels, or X,Y,0 for a point off the object, got "${text}".`,
+      `--point: expected X,Y in pixels or as fractions of the frame, with ,0 for a point off the object, got "${text}".`,
     );
   }
   return { x, y, label };

@@ -1,44 +1,72 @@
-/** What a job says to the server, in order: prompts, then propagations. Pure, so that it can be tested without one. */
-import type { PromptFields, PropagationFields, VideoFacts } from "../typescript/index.js";
+/** The requests of a job, in order: prompts, then propagations. Pure functions. */
+import type { PixelBox, PromptFields, PropagationFields, VideoFacts } from "../typescript/index.js";
+import { toPixelBox, toPixelPoint } from "./coordinates.js";
 import { UsageError } from "./errors.js";
-import type { TrackJob } from "./track-options.js";
+import type { Click, TrackJob } from "./track-options.js";
+
+export interface PlannedPrompt {
+  fields: PromptFields;
+  /** For people, in pixels: `box 415,365 300x180 px`. */
+  description: string;
+}
 
 export interface TrackPlan {
-  prompts: PromptFields[];
+  prompts: PlannedPrompt[];
   propagations: PropagationFields[];
-  /** Frames that all propagations send together: each frame of the range once. */
+  /** Frames of all propagations together: each frame of the range once. */
   frameCount: number;
 }
 
-/** @throws UsageError when the job points outside the video. */
-export function planTrack(job: TrackJob, video: VideoFacts): TrackPlan {
-  checkInside(job, video);
+/** @throws UsageError when a coordinate or the frame is outside the video. */
+export function planTrack(given: TrackJob, video: VideoFacts): TrackPlan {
+  const job = {
+    ...given,
+    boxes: given.boxes.map((box) => toPixelBox(box, video)),
+    clicks: given.clicks.map(({ x, y, label }) => {
+      const [pixelX, pixelY] = toPixelPoint([x, y], video);
+      return { x: pixelX, y: pixelY, label };
+    }),
+  };
+  checkInside(given, job, video);
   const { propagations, frameCount } = planPropagations(job, video.num_frames);
   return { prompts: planPrompts(job), propagations, frameCount };
 }
 
 /**
  * One object per box, one object of all points together; points given with exactly one box refine that box's object.
- * Objects come before phrases: they choose their ids, and what a phrase finds takes the next free ones.
+ * Objects come before phrases: their ids are fixed, and the objects of phrases get the next free ids.
  */
-function planPrompts({ phrases, boxes, clicks, atFrame }: TrackJob): PromptFields[] {
+function planPrompts({ phrases, boxes, clicks, atFrame }: TrackJob): PlannedPrompt[] {
   const pointFields = {
     points: clicks.map(({ x, y }): [number, number] => [x, y]),
     point_labels: clicks.map(({ label }) => label),
   };
   const pointsRefineBox = clicks.length > 0 && boxes.length === 1;
   const frame = { frame_index: atFrame, rel_coordinates: false };
-  const prompts: PromptFields[] = boxes.map((box, index) => ({
-    ...frame,
-    obj_id: index,
-    bounding_boxes: [box],
-    ...(pointsRefineBox && pointFields),
+  const points = clicks.map(describeClick).join(", ");
+  const prompts: PlannedPrompt[] = boxes.map((box, index) => ({
+    fields: { ...frame, obj_id: index, bounding_boxes: [box], ...(pointsRefineBox && pointFields) },
+    description: pointsRefineBox ? `${describeBox(box)} with ${points}` : describeBox(box),
   }));
   if (clicks.length > 0 && !pointsRefineBox) {
-    prompts.push({ ...frame, obj_id: boxes.length, ...pointFields });
+    prompts.push({ fields: { ...frame, obj_id: boxes.length, ...pointFields }, description: points });
   }
-  for (const text of phrases) prompts.push({ frame_index: atFrame, text });
+  for (const text of phrases) {
+    prompts.push({ fields: { frame_index: atFrame, text }, description: `phrase "${text}"` });
+  }
   return prompts;
+}
+
+function describeBox([x, y, width, height]: PixelBox): string {
+  return `box ${round(x)},${round(y)} ${round(width)}x${round(height)} px`;
+}
+
+function describeClick({ x, y, label }: Click): string {
+  return `point ${round(x)},${round(y)} px ${label === 1 ? "on" : "off"} the object`;
+}
+
+function round(pixels: number): number {
+  return Math.round(pixels * 10) / 10;
 }
 
 function planPropagations({ atFrame, direction }: TrackJob, numFrames: number) {
@@ -48,7 +76,7 @@ function planPropagations({ atFrame, direction }: TrackJob, numFrames: number) {
     const frameCount = direction === "forward" ? after : numFrames;
     return { propagations: [{ ...start, propagation_direction: direction }], frameCount };
   }
-  // On the wire, backward begins before the start frame, which therefore needs a propagation of its own.
+  // A backward propagation excludes its start frame, which therefore needs a propagation of its own.
   const propagations: PropagationFields[] = [
     { ...start, propagation_direction: "forward", max_frame_num_to_track: 0 },
     ...(atFrame > 0 ? [{ ...start, propagation_direction: "backward" as const }] : []),
@@ -56,21 +84,20 @@ function planPropagations({ atFrame, direction }: TrackJob, numFrames: number) {
   return { propagations, frameCount: atFrame + 1 };
 }
 
-function checkInside({ atFrame, boxes, clicks }: TrackJob, { width, height, num_frames }: VideoFacts): void {
-  if (atFrame >= num_frames) {
+/** @param given the job with the coordinates of the command line, for messages */
+function checkInside(given: TrackJob, job: TrackJob, { width, height, num_frames }: VideoFacts): void {
+  if (job.atFrame >= num_frames) {
     throw new UsageError(
-      `--at: expected 0 to ${num_frames - 1}, the last frame of the video, got ${atFrame}.`,
+      `--at: expected 0 to ${num_frames - 1}, the last frame of the video, got ${job.atFrame}.`,
     );
   }
-  for (const box of boxes) {
-    const [x, y, boxWidth, boxHeight] = box;
-    if (x < 0 || y < 0 || x + boxWidth > width || y + boxHeight > height) {
-      throw new UsageError(
-        `--box: expected a box inside the ${width}x${height} video, got ${box.join(",")}.`,
-      );
-    }
+  for (const [index, [x, y, boxWidth, boxHeight]] of job.boxes.entries()) {
+    if (x >= 0 && y >= 0 && x + boxWidth <= width && y + boxHeight <= height) continue;
+    throw new UsageError(
+      `--box: expected a box inside the ${width}x${height} video, got ${given.boxes[index]?.join(",")}.`,
+    );
   }
-  for (const { x, y } of clicks) {
+  for (const { x, y } of job.clicks) {
     if (x < 0 || y < 0 || x > width || y > height) {
       throw new UsageError(`--point: expected a point inside the ${width}x${height} video, got ${x},${y}.`);
     }

@@ -18,7 +18,7 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
     host: "127.0.0.1",
     port: 0,
     mediaRoots: [mediaRoot],
-    logLevel: "fatal",
+    logLevel: "error",
   });
   try {
     const client = await connect(server.url);

@@ -1,6 +1,8 @@
-/** `masklet track`: one video through a server, its frames into a file and onto the picture. */
-import type { MaskletSession } from "../typescript/index.js";
-import { CommandError } from "./errors.js";
+/** `masklet track`: tracks one video on a server, writes its frames and draws its masks. */
+
+import { basename } from "node:path";
+import type { MaskletSession, VideoFacts } from "../typescript/index.js";
+import { CommandError, NothingFoundError } from "./errors.js";
 import type { FrameLog } from "./frame-log.js";
 import { openVideo } from "./media.js";
 import { startProgress } from "./progress.js";
@@ -12,10 +14,10 @@ import { planTrack, type TrackPlan } from "./track-plan.js";
 import { openPrivateSession, openRemoteSession } from "./track-session.js";
 
 /**
- * Says on standard error what comes out. Interrupted by a signal it keeps the frames made so far and rejects with an
+ * Runs a job and reports on standard error. Interrupted by a signal it keeps the frames written so far and rejects with an
  * AbortError.
  *
- * @throws UsageError, CommandError, or what the server reports.
+ * @throws UsageError, CommandError, NothingFoundError, or the server's error.
  */
 export async function track(job: TrackJob): Promise<void> {
   const video = await findVideo(job.video);
@@ -35,17 +37,18 @@ async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath):
     : openRemoteSession(job.server, video, signal));
   try {
     const plan = planTrack(job, session.facts);
-    for (const prompt of plan.prompts) {
-      signal.throwIfAborted();
-      await session.addPrompt(prompt);
-    }
+    report(describeRun(plan, job, video, session.facts));
+    const missed = await sendPrompts(session, plan, signal);
     const sink = await openFrameSink(job);
     try {
       const objects = await propagate(session, plan, sink, signal);
       if (job.render !== undefined && sink.log) await draw(video, job.render, sink.log, signal);
       const files = [job.out, job.render].filter((path) => path !== undefined && path !== "-");
       const where = files.length > 0 ? `, in ${files.join(" and ")}` : "";
-      say(`${count(objects, "object")} on ${count(plan.frameCount, "frame")}${where}`);
+      report(`${count(objects, "object")} on ${count(plan.frameCount, "frame")}${where}`);
+      const found = `found no object on frame ${job.atFrame}`;
+      if (objects === 0) throw nothingFound(plan, `${missed.join(" and ")} ${found}`);
+      if (missed.length > 0) report(`note: ${missed.join(" and ")} ${found}`);
     } finally {
       await sink.close();
     }
@@ -54,7 +57,44 @@ async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath):
   }
 }
 
-/** How many objects were seen. */
+/** `box 415,365 300x180 px on frame 0 of dog.mp4 (854x480, 60 frames)`. */
+function describeRun(
+  { prompts }: TrackPlan,
+  { atFrame }: TrackJob,
+  { path }: VideoPath,
+  { width, height, num_frames }: VideoFacts,
+): string {
+  const what = prompts.map(({ description }) => description).join("; ");
+  const facts = `${width}x${height}, ${count(num_frames, "frame")}`;
+  return `${what} on frame ${atFrame} of ${basename(path)} (${facts})`;
+}
+
+/** Returns the descriptions of the prompts that found no object on their frame. */
+async function sendPrompts(
+  session: MaskletSession,
+  { prompts }: TrackPlan,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const missed: string[] = [];
+  const known = new Set<number>();
+  for (const { fields, description } of prompts) {
+    signal.throwIfAborted();
+    const { outputs } = await session.addPrompt(fields);
+    if (!outputs.out_obj_ids.some((id) => !known.has(id))) missed.push(description);
+    for (const id of outputs.out_obj_ids) known.add(id);
+  }
+  return missed;
+}
+
+function nothingFound({ prompts, frameCount }: TrackPlan, cause: string): NothingFoundError {
+  const hasPhrase = prompts.some(({ fields }) => fields.text !== undefined);
+  const advice = hasPhrase
+    ? "try another frame with --at, another word (a pack finds only what its vocabulary names), or --box"
+    : "try a box close around a whole object, or another frame with --at";
+  return new NothingFoundError(`No object on any of ${count(frameCount, "frame")}: ${cause}; ${advice}.`);
+}
+
+/** Returns the number of distinct objects. */
 async function propagate(
   session: MaskletSession,
   plan: TrackPlan,
@@ -102,6 +142,6 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-function say(line: string): void {
+function report(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -16,16 +16,18 @@ const video: VideoFacts = {
 
 const plan = (given: TrackArguments, facts = video) => planTrack(readTrackJob("clip.mp4", given), facts);
 
+const fieldsOf = (given: TrackArguments) => plan(given).prompts.map(({ fields }) => fields);
+
 describe("the prompts of a job", () => {
-  it("make one object of each box", () => {
-    expect(plan({ box: ["10,20,30,40", "50.5,60,7,8"] }).prompts).toEqual([
+  it("create one object per box", () => {
+    expect(fieldsOf({ box: ["10,20,30,40", "50.5,60,7,8"] })).toEqual([
       { frame_index: 0, rel_coordinates: false, obj_id: 0, bounding_boxes: [[10, 20, 30, 40]] },
       { frame_index: 0, rel_coordinates: false, obj_id: 1, bounding_boxes: [[50.5, 60, 7, 8]] },
     ]);
   });
 
-  it("make one object of all points, which count as on it unless they say otherwise", () => {
-    expect(plan({ point: ["1,2", "3,4,0", "5, 6, 1"], at: "7" }).prompts).toEqual([
+  it("create one object of all points, which are on it by default", () => {
+    expect(fieldsOf({ point: ["1,2", "3,4,0", "5, 6, 1"], at: "7" })).toEqual([
       {
         frame_index: 7,
         rel_coordinates: false,
@@ -40,10 +42,10 @@ describe("the prompts of a job", () => {
     ]);
   });
 
-  it("let points refine the object of a single box, and be an object of their own beside several", () => {
-    const refined = plan({ box: ["10,20,30,40"], point: ["15,25", "11,21,0"] }).prompts;
+  it("apply points to the object of a single box, and to an object of their own beside several boxes", () => {
+    const refined = fieldsOf({ box: ["10,20,30,40"], point: ["15,25", "11,21,0"] });
     expect(refined).toMatchObject([{ obj_id: 0, bounding_boxes: [[10, 20, 30, 40]], point_labels: [1, 0] }]);
-    const separate = plan({ box: ["10,20,30,40", "100,20,30,40"], point: ["15,25"] }).prompts;
+    const separate = fieldsOf({ box: ["10,20,30,40", "100,20,30,40"], point: ["15,25"] });
     expect(separate.map(({ obj_id, points }) => [obj_id, points !== undefined])).toEqual([
       [0, false],
       [1, false],
@@ -51,9 +53,40 @@ describe("the prompts of a job", () => {
     ]);
   });
 
-  it("name objects before phrases, whose finds take the ids that are left", () => {
+  it("place objects before phrases, whose objects get the remaining ids", () => {
     const { prompts } = plan({ text: [" red circle ", "dog"], box: ["10,20,30,40"] });
-    expect(prompts.map(({ text, obj_id }) => text ?? obj_id)).toEqual([0, "red circle", "dog"]);
+    expect(prompts.map(({ fields }) => fields.text ?? fields.obj_id)).toEqual([0, "red circle", "dog"]);
+  });
+});
+
+describe("coordinates of the command line", () => {
+  it.each<[string, TrackArguments, string]>([
+    ["pixels", { box: ["415,165,130,180"] }, "box 415,165 130x180 px"],
+    ["fractions of the frame", { box: ["0.1,0.1,0.3,0.4"] }, "box 64,36 192x144 px"],
+    ["the whole frame", { box: ["0,0,1,1"] }, "box 0,0 640x360 px"],
+    ["pixels with a fraction", { box: ["0.5,0.5,30,40"] }, "box 0.5,0.5 30x40 px"],
+    ["a pixel at the corner", { point: ["0,0"] }, "point 0,0 px on the object"],
+    ["a relative point", { point: ["0.5,1"] }, "point 320,360 px on the object"],
+    [
+      "a box with points",
+      { box: ["0.5,0.5,0.25,0.25"], point: ["0.6,0.6", "321,181,0"] },
+      "box 320,180 160x90 px with point 384,216 px on the object, point 321,181 px off the object",
+    ],
+    ["a phrase", { text: ["red circle"] }, 'phrase "red circle"'],
+  ])("may be %s", (_name, given, description) => {
+    expect(plan(given).prompts.map((prompt) => prompt.description)).toEqual([description]);
+  });
+
+  it("are sent as pixels", () => {
+    expect(fieldsOf({ box: ["0.25,0.5,0.5,0.25"], point: ["0.5,0.6,1"] })).toMatchObject([
+      { bounding_boxes: [[160, 180, 320, 90]], points: [[320, 216]], rel_coordinates: false },
+    ]);
+  });
+
+  it("are refused outside the frame also as fractions", () => {
+    expect(() => plan({ box: ["0.8,0,0.3,0.5"] })).toThrow(
+      /^--box: .*inside the 640x360 video, got 0.8,0,0.3,0.5/,
+    );
   });
 });
 
@@ -105,7 +138,7 @@ function constants<T extends object>(values: T) {
   };
 }
 
-/** The ranges as PROTOCOL.md has them: backward leaves out the frame it starts from. */
+/** The ranges that PROTOCOL.md specifies: backward excludes its start frame. */
 function framesOnTheWire(leg: ReturnType<typeof plan>["propagations"][number], total: number): number[] {
   const { start_frame_index: start = 0, max_frame_num_to_track: most = total, propagation_direction } = leg;
   const forward = Array.from({ length: total }, (_, frame) => frame).filter(
@@ -120,7 +153,7 @@ function framesOnTheWire(leg: ReturnType<typeof plan>["propagations"][number], t
   ];
 }
 
-describe("a job that cannot be done", () => {
+describe("an invalid job", () => {
   it.each<[string, TrackArguments, RegExp]>([
     ["no prompt", {}, /Nothing to track.*--text, --box or --point/],
     ["a box of three numbers", { box: ["1,2,3"] }, /^--box: expected X,Y,W,H.*got "1,2,3"/],
@@ -144,7 +177,7 @@ describe("a job that cannot be done", () => {
     ["a direction of its own", { text: ["dog"], direction: "up" }, /^--direction: .*forward, backward.*"up"/],
     ["an unknown kind of file", { text: ["dog"], render: "a.gif" }, /^--render: .*\.mp4.*got "a.gif"/],
     ["an address without a scheme", { text: ["dog"], server: "here" }, /^--server: .*ws:\/\/.*got "here"/],
-  ])("is refused in one sentence: %s", (_name, given, sentence) => {
+  ])("is rejected in one sentence: %s", (_name, given, sentence) => {
     let message = "";
     try {
       plan(given);
@@ -155,4 +188,20 @@ describe("a job that cannot be done", () => {
     expect(message).toMatch(sentence);
     expect(message).not.toContain("\n");
   });
+});
+
+it("boxes of fractions that reach the edge of the frame stay inside it", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 4096 }),
+      fc.double({ min: 0, max: 0.99, noNaN: true }),
+      (width, x) => {
+        const [{ bounding_boxes: [box] = [] } = {}] = plan(
+          { box: [`${x},0,${1 - x},1`] },
+          { ...video, width },
+        ).prompts.map(({ fields }) => fields);
+        expect((box?.[0] ?? 0) + (box?.[2] ?? 0)).toBeCloseTo(width, 6);
+      },
+    ),
+  );
 });

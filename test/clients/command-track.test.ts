@@ -1,4 +1,4 @@
-/** `masklet track` against a real server; the model is scripted, except where the whole way is tried. */
+/** `masklet track` with a real server. The model is scripted, except in the first two tests. */
 import { mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openMedia } from "../../server/media/open.js";
@@ -10,7 +10,7 @@ import { startTestServer, type TestServer } from "../helpers/server.js";
 const FRAMES = 8;
 const upTo = (end: number) => Array.from({ length: end }, (_, index) => index);
 
-// Programs with a model to load, which take their time on a busy machine.
+// These load a model, which is slow on a busy machine.
 describe("masklet track, on a server of its own", { timeout: 180_000 }, () => {
   it("writes every frame once as on the wire, and the video with masks at its own size and length", async () => {
     const clip = await makeClip({ name: "own.mp4", frames: FRAMES, width: 160, height: 96 });
@@ -58,7 +58,7 @@ describe("masklet track --server", () => {
 
   const track = (...args: string[]) => callCommand(["track", ...args, "--server", server.url]);
 
-  it("uploads the video and takes it away again", async () => {
+  it("uploads the video and deletes the upload", async () => {
     const out = mediaPath("sent.jsonl");
     const { status, stderr } = await track(clip, "--text", "dog", "--out", out);
     expect(stderr).toContain(`1 object on ${FRAMES} frames, in ${out}`);
@@ -69,20 +69,44 @@ describe("masklet track --server", () => {
     expect(await server.health()).toMatchObject({ sessions: 0 });
   });
 
-  it("takes an http address, and prints frames when no file is named or - is", async () => {
+  it("reports the prompts as it understood them", async () => {
+    const { status, stderr } = await track(clip, "--box", "0.25,0.25,0.5,0.5", "--text", "dog", "--at", "2");
+    expect(stderr).toContain(
+      `box 24,16 48x32 px; phrase "dog" on frame 2 of sent.mp4 (96x64, ${FRAMES} frames)\n`,
+    );
+    expect(status).toBe(0);
+  });
+
+  it("ends with status 3 and a sentence when no frame has an object, and keeps the frames", async () => {
+    const out = mediaPath("nothing.jsonl");
+    const { status, stderr } = await track(clip, "--text", "nothing", "--out", out);
+    expect(status).toBe(3);
+    expect(stderr).toMatch(
+      /^No object on any of 8 frames: phrase "nothing" found no object on frame 0; try /m,
+    );
+    expect(readFrames(await readFile(out, "utf8"))).toHaveLength(FRAMES);
+  });
+
+  it("notes a prompt that found nothing beside one that found an object", async () => {
+    const { status, stderr } = await track(clip, "--text", "dog", "--text", "nothing");
+    expect(stderr).toContain('note: phrase "nothing" found no object on frame 0\n');
+    expect(status).toBe(0);
+  });
+
+  it("accepts an http address, and prints frames without --out or with -", async () => {
     for (const out of [[], ["--out", "-"]]) {
       const { stdout } = await callCommand(["track", clip, "--text", "a", "--server", server.http, ...out]);
       expect(readFrames(stdout)).toHaveLength(FRAMES);
     }
   });
 
-  it("goes backward from the prompted frame on, that frame included", async () => {
+  it("tracks backward including the prompted frame", async () => {
     const { stdout } = await track(clip, "--text", "dog", "--at", "4", "--direction", "backward");
     expect(readFrames(stdout).map((frame) => frame.frame_index)).toEqual([4, 3, 2, 1, 0]);
     expect(engine.calls).toContain("prompt 4");
   });
 
-  it("names a folder by its path, and says so when the server cannot read it", async () => {
+  it("names a folder by its path, and reports it when the server cannot read it", async () => {
     const folder = await makeFrameFolder("sent-frames", 3);
     const link = mediaPath("linked-frames");
     await symlink(folder, link);
@@ -102,13 +126,13 @@ describe("masklet track --server", () => {
     expect(stderr).toMatch(/sent-frames cannot be opened: .*media root/);
   });
 
-  it("fails with what the server says about a file that is no video", async () => {
+  it("reports the error of the server for a file that is not a video", async () => {
     const { status, stdout, stderr } = await track("package.json", "--text", "dog");
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expect(stderr).toMatch(/package\.json cannot be opened: .*supported/);
   });
 
-  it("keeps the frames that came before the server was lost", async () => {
+  it("keeps the frames that arrived before the session was lost", async () => {
     const out = mediaPath("lost.jsonl");
     const release = engine.hold("step");
     const running = track(clip, "--text", "dog", "--out", out);
@@ -124,7 +148,7 @@ describe("masklet track --server", () => {
     expect(kept.length).toBeLessThan(FRAMES);
   });
 
-  it("ends with one sentence when nobody reads what it prints any more", { timeout: 180_000 }, async () => {
+  it("ends with one sentence when standard output is closed", { timeout: 180_000 }, async () => {
     const long = await makeClip({ name: "long.mp4", frames: 600, width: 48, height: 32 });
     const command = startCommand(["track", long, "--text", "dog", "--server", server.url]);
     await command.printed(/"frame_index":3,/);
@@ -168,7 +192,7 @@ describe("masklet track --server", () => {
   });
 });
 
-describe("masklet track, told nonsense", () => {
+describe("masklet track with an invalid command line", () => {
   it.each<[string, (clip: string) => string[], RegExp]>([
     ["no video", () => ["track"], /^Missing required argument 'video'/],
     ["a missing file", () => ["track", "nowhere.mp4", "--text", "a"], /^VIDEO: .*no "nowhere\.mp4"/],
@@ -203,7 +227,7 @@ describe("masklet track, told nonsense", () => {
     expect(stderr.split("\n")).toHaveLength(2);
   });
 
-  it("answers a server that is not there with status 1", async () => {
+  it("ends with status 1 without a server at the address", async () => {
     const clip = await makeClip({ name: "nonsense.mp4", frames: 2 });
     const { status, stderr } = await callCommand([
       ...["track", clip, "--text", "a", "--server", "ws://127.0.0.1:9"],

@@ -91,7 +91,8 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       answer({ objects, concepts }, { frame, prompt }) {
         if (prompt.kind === "concept") {
           concepts.push(prompt.text ?? "");
-          objects.add(objects.size);
+          // A phrase outside the vocabulary of the model.
+          if (prompt.text !== "nothing") objects.add(objects.size);
           return { output: show(frame.index, objects) };
         }
         const objectId = prompt.objectId ?? objects.size;
