@@ -1,6 +1,6 @@
 import { createPredictor } from "masklet";
 
-const [video = "park.mp4", phrase = "dog"] = process.argv.slice(2);
+const [video = "demo-output/clip.mp4", phrase = "red circle"] = process.argv.slice(2);
 const predictor = createPredictor();
 const { session_id } = await predictor.handleRequest({ type: "start_session", resource_path: video });
 await predictor.handleRequest({ type: "add_prompt", session_id, frame_index: 0, text: phrase });

@@ -1,7 +1,7 @@
 import asyncio, json, sys
 import websockets
 
-async def track(url="ws://127.0.0.1:8765/v1", video="park.mp4", phrase="dog"):
+async def track(url="ws://127.0.0.1:8765/v1", video="demo-output/clip.mp4", phrase="red circle"):
     async with websockets.connect(url, subprotocols=["masklet.v1"], max_size=None) as socket:
         async def send(**request):
             await socket.send(json.dumps(request))

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
+import { chmodSync, constants, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
-import { isExhaustion, serverOverloaded } from "./errors.js";
+import { isExhaustion, serverOverloaded, systemErrorCode } from "./errors.js";
 import { cannotStart } from "./tool-process.js";
 
 const require = createRequire(import.meta.url);
@@ -18,12 +19,36 @@ export function ffprobePath(): string {
 
 // Required only when needed: the installers throw on platforms for which they have no binary, where the variable works.
 function installed(packageName: string, variable: string): string {
+  let path: string;
   try {
-    return (require(packageName) as { path: string }).path;
+    ({ path } = require(packageName) as { path: string });
   } catch (cause) {
     if (isExhaustion(cause)) throw serverOverloaded(`${packageName} cannot be loaded`, cause);
     throw new Error(`${packageName} has no binary for this platform; set ${variable}`, { cause });
   }
+  makeExecutable(path, variable);
+  return path;
+}
+
+const executable = new Set<string>();
+
+/**
+ * Adds the permission that the package's install script would add: npm does not run it with `--ignore-scripts`.
+ *
+ * Throws an Error that names the file and what to do when there is no such file or its permissions cannot be changed.
+ */
+export function makeExecutable(path: string, variable: string): void {
+  if (executable.has(path)) return;
+  try {
+    if ((statSync(path).mode & constants.S_IXUSR) === 0) chmodSync(path, 0o755);
+  } catch (cause) {
+    const isMissing = systemErrorCode(cause) === "ENOENT";
+    const problem = isMissing
+      ? "does not exist: install the packages again"
+      : "is not executable: run chmod u+x on it";
+    throw new Error(`${path} ${problem}, or set ${variable} to another binary`, { cause });
+  }
+  executable.add(path);
 }
 
 const passthrough = new Map<string, Promise<string[]>>();

@@ -1,9 +1,13 @@
-/** The examples do what they say, and the README shows them as they are. */
+/** The examples run, and the documents show them unchanged. */
 import { execFile, execFileSync } from "node:child_process";
 import { access, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SERVER_LIMITS } from "../../protocol/limits.js";
+import { readConfig, variableOf } from "../../server/config.js";
+import { callCommand } from "../helpers/command.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -12,24 +16,61 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
 const FRAMES = 3;
 
-describe("the README", () => {
+describe("the documents", () => {
   it.each([
-    ["ts", "clients/examples/track.ts"],
-    ["ts", "clients/examples/library.ts"],
-    ["python", "clients/examples/track.py"],
-  ])("shows the %s example %s as it is", async (language, path) => {
-    const readme = await readFile(`${root}/README.md`, "utf8");
+    ["README.md", "ts", "clients/examples/track.ts"],
+    ["README.md", "python", "clients/examples/track.py"],
+    ["docs/library.md", "ts", "clients/examples/library.ts"],
+  ])("%s shows the %s example %s unchanged", async (document, language, path) => {
+    const text = await readFile(`${root}/${document}`, "utf8");
     const example = await readFile(`${root}/${path}`, "utf8");
-    expect(readme).toContain(`\`\`\`${language}\n${example}\`\`\`\n`);
+    expect(text).toContain(`\`\`\`${language}\n${example}\`\`\`\n`);
   });
 
-  it("links to files that are there", async () => {
-    const readme = await readFile(`${root}/README.md`, "utf8");
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1] ?? "");
-    expect(links).toContain("PROTOCOL.md");
-    await Promise.all(links.map((link) => access(`${root}/${link}`)));
+  it.each([
+    "README.md",
+    "PROTOCOL.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/cli.md",
+    "docs/policy.md",
+    "docs/library.md",
+  ])("%s links to files that exist and to headings that they contain", async (document) => {
+    const text = await readFile(`${root}/${document}`, "utf8");
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    for (const [link, path = "", heading] of links) {
+      const target = path === "" ? document : join(dirname(document), path);
+      await access(join(root, target));
+      if (heading === undefined || !target.endsWith(".md")) continue;
+      const headings = (await readFile(join(root, target), "utf8")).match(/^#+ .+$/gm) ?? [];
+      expect(headings.map(anchorOf), `${document}: ${link}`).toContain(heading);
+    }
+  });
+
+  it("lists every option of the commands in docs/cli.md", async () => {
+    const text = await readFile(`${root}/docs/cli.md`, "utf8");
+    for (const command of ["track", "serve"]) {
+      const { stdout } = await callCommand([command, "--help"]);
+      const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option ?? "");
+      expect(options.length).toBeGreaterThan(3);
+      for (const option of options) if (option !== "--help") expect(text).toContain(`| \`${option} `);
+    }
+  });
+
+  it("lists every setting of the server that is not a limit in docs/cli.md", async () => {
+    const text = await readFile(`${root}/docs/cli.md`, "utf8");
+    const settings = Object.keys(readConfig({}, {})).filter((name) => !(name in SERVER_LIMITS));
+    // A setting without a default is not among them.
+    for (const name of [...settings, "uploadDir"]) expect(text).toContain(`\`${variableOf(name)}\``);
   });
 });
+
+/** The anchor that GitHub gives to a heading. */
+function anchorOf(heading: string): string {
+  const text = heading.replace(/^#+ /, "").replace(/`/g, "").toLowerCase();
+  return text.replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-");
+}
 
 describe("the example", { timeout: 180_000 }, () => {
   let server: TestServer;
@@ -59,7 +100,7 @@ describe("the example", { timeout: 180_000 }, () => {
     ).toEqual(["0", "1", "2"]);
   });
 
-  it("of interactive segmentation draws its own picture and takes every step of SAM 2's walk-through", async () => {
+  it("of interactive segmentation draws its own picture and runs every step of SAM 2's notebook", async () => {
     const real = await startTestServer();
     const args = ["--import", "tsx", "clients/examples/interactive.ts", real.url];
     const { stdout } = await run(process.execPath, args, { cwd: root });
@@ -73,7 +114,7 @@ describe("the example", { timeout: 180_000 }, () => {
       ...["box 0 0", "box 1 0", "box 2 0", "box 3 0"],
     ]);
     const areas = Object.fromEntries(steps.map((step) => [`${step?.[1]} ${step?.[2]}`, Number(step?.[3])]));
-    // The wheel's box holds 75,625 pixels of the picture's 2,160,000; the truck's more than ten times as many.
+    // The box of the wheel has 75,625 of the picture's 2,160,000 pixels; that of the truck has more than ten times as many.
     expect(areas["box 0"]).toBeGreaterThan(20_000);
     expect(areas["box 0"]).toBeLessThan(150_000);
     expect(areas["box 0 0"]).toBeGreaterThan(300_000);
