@@ -1,8 +1,8 @@
 /**
- * What a session looks for. A concept is a phrase, exemplar boxes, or both; its text features are computed once.
+ * The concepts of a session. A concept is a phrase, exemplar boxes, or both; its text features are computed once.
  *
- * Exemplar boxes describe things on the frame they were drawn on, so they are used on that frame only. On other frames a
- * concept with a phrase is found by its phrase, and one without is found by the boxes of its own tracked objects.
+ * Exemplar boxes apply to the frame on which they were drawn. On other frames, a concept with a phrase is detected by its
+ * phrase, and one without by the boxes of its own tracked objects.
  */
 import type { BoxCxcywh } from "./geometry.js";
 import { float32, floats, int32, type RunGraph } from "./graph.js";
@@ -10,7 +10,7 @@ import { float32, floats, int32, type RunGraph } from "./graph.js";
 /** Token ids and attention mask of a phrase, both int32 [L]. */
 export type Tokenize = (phrase: string) => { ids: Int32Array; mask: Int32Array };
 
-/** 1: find things like this; 0: leave things like this out. */
+/** 1: detect objects like this; 0: ignore objects like this. */
 export type ExemplarLabel = 0 | 1;
 
 export interface Exemplar {
@@ -22,7 +22,7 @@ export interface Exemplar {
 export interface Concept {
   /** Never reused within a session. */
   readonly key: number;
-  /** null when the concept was only shown, never named. */
+  /** null for a concept that consists of exemplars only. */
   readonly phrase: string | null;
   /** float32 [L, D] */
   readonly text: Float32Array;
@@ -39,7 +39,7 @@ export interface ConceptSource {
   L: number;
   /** Width of a text feature. */
   D: number;
-  /** The phrase that stands for "like these boxes"; null when the model was trained with no words at all there. */
+  /** The phrase of concepts without one; null when the model was trained without text for exemplars. */
   exemplarPhrase: string | null;
 }
 
@@ -61,12 +61,12 @@ export interface ConceptList {
   /** Whether a phrase is one of the concepts, however it is spaced and capitalised. */
   has(phrase: string): boolean;
   /**
-   * Adds a concept. The same phrase again is the same concept: its exemplars of that frame are replaced when new ones
-   * are given. Boxes without a phrase are a concept of their own each time.
-   * @throws whatever the tokenizer throws on a phrase it cannot read; nothing is added then
+   * Adds a concept. A known phrase is the same concept; new exemplars replace its exemplars of that frame. Exemplars
+   * without a phrase are always a new concept.
+   * @throws the error of the tokenizer on a phrase that it cannot encode; no concept is added
    */
   add(request: ConceptRequest): Promise<Concept>;
-  /** The same, and all others are forgotten. */
+  /** Adds a concept and discards all others, unless it fails. */
   replaceAll(request: ConceptRequest): Promise<Concept>;
   clear(): void;
   /** Shares concepts and their text features with the list, which changes neither in place. */

@@ -27,7 +27,7 @@ export interface DetectRules {
   detNmsThresh: number;
   nmsCovered: number;
   /** 0: never. */
-  sameThingIou: number;
+  sameObjectIou: number;
   /** Whether a mask without a single pixel is a detection. */
   keepEmpty: boolean;
   /** Order by concept and model query, in which SAM 3 assigns ids. Off: best first. */
@@ -81,7 +81,7 @@ export async function detect(
     // The masks of several calls would take more memory than any of them.
     if (queries.length <= CONCEPTS_PER_CALL) outputs = answer;
   }
-  const merged = rules.sameThingIou === 0 ? found : mergeAcrossConcepts(found, rules.sameThingIou);
+  const merged = rules.sameObjectIou === 0 ? found : mergeAcrossConcepts(found, rules.sameObjectIou);
   const detections = rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
   return { detections, outputs };
 }

@@ -1,4 +1,4 @@
-/** What is looked for on a frame, and what the detector finds of it. */
+/** Runs detection on a frame: which concepts, with which exemplars. */
 import type { Concept, ConceptQuery, Exemplar } from "../detector/concepts.js";
 import { type Detection, detect, type Findings } from "../detector/detect.js";
 import { boxIou, cxcywhToXyxy, xyxyToCxcywh } from "../detector/geometry.js";
@@ -8,7 +8,7 @@ import { boxPrompt } from "./click-prompt.js";
 import { CERTAIN, type Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
 
-/** What a step looks for. A propagation that begins on the frame that was prompted last does not look there again. */
+/** Detections of a step. The result of a prompt is reused when a propagation begins on the same frame with the same queries. */
 export async function detectOnce(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -31,7 +31,7 @@ function areSame(some: readonly ConceptQuery[], others: readonly ConceptQuery[])
   );
 }
 
-/** Nothing at all when nothing is asked for. */
+/** @returns no detections when there are no queries */
 export async function runDetection(
   { run, geometry, policy, hasQueryOutput }: TrackerParts,
   features: FrameFeatures,
@@ -44,14 +44,14 @@ export async function runDetection(
   return detect(run, features.trunk, queries, { L, D, m, boxes, queries: hasQueryOutput }, policy.detect);
 }
 
-/** Whether anything is looked for on a frame of a propagation. */
+/** Whether the frames of a propagation need detection. */
 export function runsDetection({ concepts }: TrackerParts): boolean {
   return concepts.all.length > 0;
 }
 
 /**
- * Every concept, with the user's boxes on the frame they were drawn on. A concept without a phrase is looked for on other
- * frames by the boxes of its own tracked objects; with none in sight it is not looked for at all.
+ * One query per concept, with the user's boxes on the frame on which they were drawn. On other frames, a concept without a
+ * phrase uses the boxes of its own tracked objects; without a visible one it has no query.
  */
 export function detectionQueries(
   { concepts, geometry, policy }: TrackerParts,
@@ -67,8 +67,8 @@ export function detectionQueries(
 }
 
 /**
- * Whether not being found says something about an object of this concept: it does not when the concept was looked for by
- * our own guesses.
+ * Whether the absence of a detection counts against objects of the concept. It does not when the query used the boxes of
+ * tracked objects.
  */
 export function isConclusive({ concept }: ConceptQuery, frameIndex: number): boolean {
   return concept.phrase !== null || concept.exemplars.has(frameIndex);
@@ -84,7 +84,7 @@ function ownExemplars(concept: Concept, observations: readonly Observation[], si
     });
 }
 
-/** Instances for the positive exemplar boxes in which the detector saw nothing: the user did. */
+/** Segments the positive exemplar boxes in which nothing was detected. */
 export async function segmentExemplars(
   { model, geometry, policy }: TrackerParts,
   features: FrameFeatures,

@@ -19,7 +19,7 @@ interface PolicyFields {
     /** Share of the smaller of two masks that may lie inside the other. Higher: parts survive beside their whole. 1: off. */
     nmsCovered: number;
     /** Mask IoU from which detections or objects of different concepts are the same object. Higher: more duplicates. 0: never. */
-    sameThingIou: number;
+    sameObjectIou: number;
     /** Objects of different concepts neither match, hide nor cut each other. SAM 3 has one concept per session. */
     conceptsApart: boolean;
     /** Concepts of a session. Higher: each adds time to every frame. Lower: less time and memory. */

@@ -16,7 +16,7 @@ const sam3: TrackerPolicy = {
     newDetThresh: 0.7,
     detNmsThresh: 0.1,
     nmsCovered: 1,
-    sameThingIou: 0,
+    sameObjectIou: 0,
     conceptsApart: false,
     maxNumConcepts: 64,
     suppressDetCloseToBoundary: false,
@@ -157,7 +157,7 @@ const transformers = changePolicy(sam3, {
 
 /** SAM 3 with several concepts, a bound on what a long session stores, and none of its reported defects. */
 const masklet = changePolicy(sam3, {
-  detect: { sameThingIou: 0.6, conceptsApart: true },
+  detect: { sameObjectIou: 0.6, conceptsApart: true },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
   session: { cachedFrames: 4096 },
   sam3Parity: {

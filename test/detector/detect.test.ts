@@ -53,7 +53,7 @@ it("keeps what scores high enough and has pixels, once per thing, with every con
       scoreThresholdDetection: 0.5,
       detNmsThresh: 0.1,
       nmsCovered: 1,
-      sameThingIou: 0.6,
+      sameObjectIou: 0.6,
       keepEmpty: false,
       keepRowOrder: false,
     },
@@ -74,7 +74,7 @@ it("lists things in the order of the model's queries where ids follow it", async
     scoreThresholdDetection: 0.5,
     detNmsThresh: 0,
     nmsCovered: 1,
-    sameThingIou: 0,
+    sameObjectIou: 0,
     keepEmpty: true,
   };
   const scores = async (queries: boolean, keepRowOrder: boolean) => {

@@ -190,7 +190,7 @@ describe("detections that overlap", () => {
         scoreThresholdDetection: each.scoreThreshold,
         detNmsThresh: each.maxIou,
         nmsCovered: policy.detect.nmsCovered,
-        sameThingIou: 0,
+        sameObjectIou: 0,
         keepEmpty: true,
         keepRowOrder: true,
       },

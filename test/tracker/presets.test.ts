@@ -2,14 +2,14 @@ import { describe, expect, it } from "vitest";
 import type { TrackerPolicy } from "../../tracker/policy.js";
 import { presets } from "../../tracker/presets.js";
 
-/** Fields of a policy by their own names, which no two groups share. */
+/** Fields of a policy by name; no two groups share a name. */
 function flat(policy: TrackerPolicy): Record<string, unknown> {
   const fields = Object.values(policy).flatMap((group) => Object.entries(group));
   expect(new Set(fields.map(([name]) => name)).size).toBe(fields.length);
   return Object.fromEntries(fields);
 }
 
-/** What one preset says otherwise than another, by field. */
+/** The fields of a preset that differ from another's. */
 function differences(from: TrackerPolicy, to: TrackerPolicy): Record<string, unknown> {
   const before = flat(from);
   return Object.fromEntries(Object.entries(flat(to)).filter(([name, value]) => before[name] !== value));
@@ -17,7 +17,7 @@ function differences(from: TrackerPolicy, to: TrackerPolicy): Record<string, unk
 
 /**
  * Section 4.2 of the notes on SAM 3's video pipeline, row by row: the builds of facebookresearch/sam3:sam3/model_builder.py,
- * and what sam3/model/sam3_video_base.py has as constants. What each does is in `sam3-parameters.test.ts`.
+ * and the constants of sam3/model/sam3_video_base.py. `sam3/parameters.test.ts` tests their effect.
  */
 const table: readonly (readonly [name: string, production: unknown, ablation: unknown])[] = [
   ["scoreThresholdDetection", 0.5, 0.5],
@@ -57,7 +57,7 @@ describe("the presets", () => {
     expect([flat(presets.sam3)[name], flat(presets["sam3-ablation"])[name]]).toEqual([production, ablation]);
   });
 
-  it("sam3-ablation leaves the heuristics over time out", () => {
+  it("sam3-ablation omits the heuristics over time", () => {
     expect(differences(presets.sam3, presets["sam3-ablation"])).toEqual({
       hotstartDelay: 0,
       hotstartUnmatchThresh: 0,
@@ -67,9 +67,9 @@ describe("the presets", () => {
     });
   });
 
-  it("masklet changes what users of SAM 3 reported, keeps concepts apart, and bounds what is kept", () => {
+  it("masklet fixes the reported defects, separates concepts, and bounds memory", () => {
     expect(differences(presets.sam3, presets.masklet)).toEqual({
-      // Bugs.
+      // Defects.
       countUnsearchedFrames: false,
       resetHotstartPerPass: true,
       clickConfirms: true,
@@ -81,10 +81,10 @@ describe("the presets", () => {
       clickNeedsVisitedFrame: false,
       removalEndsTracking: false,
       showsUnknownFrames: false,
-      // Several phrases.
-      sameThingIou: 0.6,
+      // Several concepts.
+      sameObjectIou: 0.6,
       conceptsApart: true,
-      // Room.
+      // Bounded memory.
       precision: "float32",
       conditioning: 16,
       reconditioned: 12,
@@ -93,7 +93,7 @@ describe("the presets", () => {
     });
   });
 
-  it("only compact tells look-alikes apart by movement, and shows frames at once", () => {
+  it("only compact associates by motion and shows frames without delay", () => {
     const names = Object.entries(presets).filter(([, { associate }]) => associate.identity === "motion");
     expect(names.map(([name]) => name)).toEqual(["compact"]);
     expect(presets.compact.life.hotstartDelay).toBe(0);

@@ -56,8 +56,8 @@ export interface Association {
 }
 
 export interface AssociationRules extends Pick<TrackerPolicy["associate"], "assocIouThresh"> {
-  /** `detect.sameThingIou` of the policy. */
-  sameThingIou: number;
+  /** `detect.sameObjectIou` of the policy. */
+  sameObjectIou: number;
 }
 
 /**
@@ -152,11 +152,11 @@ function affinityOf(
   track: TrackView,
   detection: DetectionView,
   frameIndex: number,
-  { assocIouThresh, sameThingIou }: AssociationRules,
+  { assocIouThresh, sameObjectIou }: AssociationRules,
 ): Pair {
   const iou = maskIou(track.bits, detection.bits);
   // A detection of another concept supports an object only where the two masks are clearly the same object.
-  if (!isOfConcept(detection, track) && iou < sameThingIou) return { maskIou: iou, affinity: 0 };
+  if (!isOfConcept(detection, track) && iou < sameObjectIou) return { maskIou: iou, affinity: 0 };
   const expected = expectedMotion(track, frameIndex);
   const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex) : 0;
   const isTied = iou >= assocIouThresh || moved >= MIN_MOTION_AGREEMENT;

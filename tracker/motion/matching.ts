@@ -47,7 +47,7 @@ function assignDetections(
     })),
     detections.map((detection) => ({ ...detection, claimed: isClaimed(detection) })),
     frameIndex,
-    { assocIouThresh: policy.associate.assocIouThresh, sameThingIou: policy.detect.sameThingIou },
+    { assocIouThresh: policy.associate.assocIouThresh, sameObjectIou: policy.detect.sameObjectIou },
   );
   for (const { track, detection: index, maskIou: agreement, contested } of matches) {
     const observation = candidates[track] as Observation;
@@ -83,7 +83,7 @@ export function createObjects(
 ): { created: Observation[]; dropped: number } {
   const { detect, life } = policy;
   const minScore = prompted ? detect.scoreThresholdDetection : detect.newDetThresh;
-  const rules = { minScore, associate: policy.associate, sameThingIou: detect.sameThingIou };
+  const rules = { minScore, associate: policy.associate, sameObjectIou: detect.sameObjectIou };
   const created: Observation[] = [];
   let dropped = 0;
   for (const detection of findNewObjects(detections, observations, rules)) {

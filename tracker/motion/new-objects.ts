@@ -8,14 +8,14 @@ export interface BirthRules {
   /** Lowest score of a new object. */
   minScore: number;
   associate: Pick<TrackerPolicy["associate"], "assocIouThresh" | "trkAssocIouThresh">;
-  sameThingIou: number;
+  sameObjectIou: number;
 }
 
 /** @returns the detections with enough score that do not lie on an object, in their order */
 export function findNewObjects(
   detections: readonly Detection[],
   observations: readonly Observation[],
-  { minScore, associate, sameThingIou }: BirthRules,
+  { minScore, associate, sameObjectIou }: BirthRules,
 ): Detection[] {
   const isKnown = (detection: Detection) =>
     observations.some((observation) => {
@@ -26,7 +26,7 @@ export function findNewObjects(
           ? associate.trkAssocIouThresh
           : detection.concepts.has(conceptKey)
             ? associate.assocIouThresh
-            : sameThingIou;
+            : sameObjectIou;
       return maskIou(detection.bits, observation.bits) >= limit;
     });
   return detections.filter((detection) => detection.score >= minScore && !isKnown(detection));

@@ -33,7 +33,7 @@ export interface OverlapRules {
     TrackerPolicy["associate"],
     "assocIouThresh" | "trkAssocIouThresh" | "o2oMatchingMaskletsEnable"
   >;
-  detect: Pick<TrackerPolicy["detect"], "newDetThresh" | "conceptsApart" | "sameThingIou">;
+  detect: Pick<TrackerPolicy["detect"], "newDetThresh" | "conceptsApart" | "sameObjectIou">;
   recondition: Pick<TrackerPolicy["recondition"], "highConfThresh" | "highIouThresh">;
 }
 
@@ -77,7 +77,7 @@ export function associateSam3(
     ({ score }, d) =>
       score >= minScore &&
       !(ious[d] ?? []).some((iou) => iou >= associate.assocIouThresh) &&
-      !(detect.sameThingIou > 0 && (overlap[d] ?? []).some((iou) => iou >= detect.sameThingIou)),
+      !(detect.sameObjectIou > 0 && (overlap[d] ?? []).some((iou) => iou >= detect.sameObjectIou)),
   );
   const confirmed = new Map<number, number>();
   detections.forEach(({ score }, d) => {

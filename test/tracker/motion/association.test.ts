@@ -13,7 +13,7 @@ import { presets } from "../../../tracker/presets.js";
 const SIDE = 40;
 const rules = {
   assocIouThresh: presets.compact.associate.assocIouThresh,
-  sameThingIou: presets.compact.detect.sameThingIou,
+  sameObjectIou: presets.compact.detect.sameObjectIou,
 };
 const FRAME = 10;
 

@@ -58,7 +58,7 @@ describe("assoc_iou_thresh", () => {
   const other = rows(3, 7);
   const rulesFor = (assocIouThresh: number) => ({
     assocIouThresh,
-    sameThingIou: 0.6,
+    sameObjectIou: 0.6,
   });
 
   it("ties a detection to an object of which no movement is known", () => {
@@ -93,7 +93,7 @@ describe("assoc_iou_thresh", () => {
       findNewObjects([detectionOf(other)], [sightOf(conceptKey)], {
         minScore: 0.5,
         associate,
-        sameThingIou: 0.6,
+        sameObjectIou: 0.6,
       }).length;
     expect(born(0, { assocIouThresh: 0.25, trkAssocIouThresh: 0.9 })).toBe(0);
     expect(born(0, { assocIouThresh: 0.26, trkAssocIouThresh: 0 })).toBe(1);
