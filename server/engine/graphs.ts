@@ -11,7 +11,7 @@ import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
 import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
 import { openGraphInThread } from "./graph-thread.js";
-import { type GraphOptions, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
+import { type GraphOptions, loadRuntime, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
 
 export interface OpenGraphs {
   run: RunGraph;
@@ -28,6 +28,8 @@ export interface OpenGraphs {
  * @throws Error with one sentence that names the graph and what is wrong with it.
  */
 export async function openGraphs(pack: Pack, options: GraphOptions): Promise<OpenGraphs> {
+  // Here first: a graph's thread cannot turn the runtime's telemetry off.
+  await loadRuntime();
   const contract = packContract(pack.manifest);
   const open = new Map<GraphRole, OpenGraph & { spent: GraphCost }>();
   const tried: ProvidersTried = new Map();

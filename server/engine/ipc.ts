@@ -10,8 +10,17 @@ import type { SessionVerb, VerbParams, VerbResult } from "./verbs.js";
 /** Calls to the process itself: parameters and result. Sessions are numbered by the caller. */
 export interface ProcessVerbs {
   load: { params: LoadParams; result: PackSummary };
-  open: { params: { session: number; video: EngineVideo }; result: SessionRules };
+  /** With a snapshot, the session continues from it. */
+  open: { params: { session: number; video: EngineVideo; snapshot?: Uint8Array }; result: SessionRules };
+  snapshot: { params: { session: number }; result: TimedSnapshot };
   close: { params: { session: number }; result: undefined };
+}
+
+export interface TimedSnapshot {
+  /** See `snapshot-bytes.ts`. */
+  bytes: Uint8Array;
+  /** Time that it took to make, in milliseconds. */
+  ms: number;
 }
 
 export type ProcessVerb = keyof ProcessVerbs;

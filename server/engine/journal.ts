@@ -1,5 +1,36 @@
-/** What rebuilds a session in another inference process: the calls that changed its state, without their pixels. */
+/**
+ * What rebuilds a session in another inference process: a snapshot of its state, and the calls that changed the state
+ * since then, without their pixels.
+ */
 import { SESSION_VERBS, type SessionVerb, type VerbParams } from "./verbs.js";
+
+export interface RecoveryOptions {
+  /**
+   * Bytes of the snapshots of all sessions together, in the main process. A snapshot for which there is no room is not
+   * kept. Higher: large sessions recover faster. Lower: less memory.
+   */
+  maxSnapshotBytes: number;
+  /** Calls that a session repeats at most; a longer journal without a snapshot is dropped, and the session can be lost. */
+  maxJournalEntries: number;
+  /** A snapshot is not worth its cost for fewer calls. */
+  minCallsBetweenSnapshots: number;
+  /** Share of a session's time that snapshots may take, 0..1. */
+  maxSnapshotShare: number;
+}
+
+export const DEFAULT_RECOVERY: RecoveryOptions = {
+  // Sessions of the embedded pack take some megabytes each, one of full-size SAM 3 with many objects some hundreds.
+  maxSnapshotBytes: 256 * 2 ** 20,
+  // About a minute with the embedded pack.
+  maxJournalEntries: 1_000,
+  minCallsBetweenSnapshots: 32,
+  maxSnapshotShare: 0.01,
+};
+
+/** Room for the snapshots of all sessions. */
+export interface SnapshotBudget {
+  usedBytes: number;
+}
 
 export interface JournalEntry {
   verb: SessionVerb;
@@ -10,37 +41,82 @@ export interface JournalEntry {
 }
 
 export interface Journal {
+  /** The state before the entries; absent while the session is rebuilt from its start. */
+  readonly snapshot: Uint8Array | undefined;
   readonly entries: readonly JournalEntry[];
-  /** False once calls were dropped: the entries no longer rebuild the session. */
+  /** False once calls were dropped: the session cannot be rebuilt before its next snapshot. */
   readonly isComplete: boolean;
   /**
-   * Records a call that was answered. A rejected call is recorded as well: what it may have changed before it failed,
-   * it changes again.
+   * Records a call that was answered. A rejected call is recorded as well: if it changed anything before it failed, it does
+   * so again.
    */
-  record<V extends SessionVerb>(verb: V, params: VerbParams<V>): void;
+  record<V extends SessionVerb>(verb: V, params: VerbParams<V>, wasRejected: boolean): void;
+  /** @param nowMs from the same clock as for `keep` */
+  isSnapshotDue(nowMs: number): boolean;
+  /**
+   * Keeps a snapshot in place of the calls before it. Without room for it, the journal stays as it is.
+   * @param costMs what the snapshot cost
+   */
+  keep(snapshot: Uint8Array, costMs: number, nowMs: number): void;
+  /** Ends the journal and returns its room. */
+  release(): void;
 }
 
-/**
- * @param maxEntries a longer journal is dropped: repeating so many steps takes longer than a client waits
- */
-export function createJournal(maxEntries: number): Journal {
+/** @param nowMs the time of the session's start */
+export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, nowMs: number): Journal {
   let entries: JournalEntry[] = [];
+  /** Pushes of frames that no `next` has stepped: a snapshot does not contain them. */
+  let unstepped: JournalEntry[] = [];
   let isComplete = true;
+  let snapshot: Uint8Array | undefined;
+  let last = { callsSince: 0, atMs: nowMs, costMs: 0 };
+
   return {
+    get snapshot() {
+      return snapshot;
+    },
     get entries() {
       return entries;
     },
     get isComplete() {
       return isComplete;
     },
-    record(verb, params) {
-      if (!isComplete || !SESSION_VERBS[verb].changesState) return;
-      if (entries.length >= maxEntries) {
-        entries = [];
-        isComplete = false;
-        return;
+    record(verb, params, wasRejected) {
+      const { changesState, pushedFrames } = SESSION_VERBS[verb];
+      if (!changesState) return;
+      const entry = withoutPixels(verb, params);
+      last.callsSince += 1;
+      if (!wasRejected) {
+        if (pushedFrames === "add") unstepped.push(entry);
+        if (pushedFrames === "take") unstepped.shift();
+        if (pushedFrames === "clear") unstepped = [];
       }
-      entries.push(withoutPixels(verb, params));
+      if (!isComplete) return;
+      entries.push(entry);
+      if (entries.length <= options.maxJournalEntries) return;
+      isComplete = false;
+      entries = [];
+      budget.usedBytes -= snapshot?.length ?? 0;
+      snapshot = undefined;
+    },
+    isSnapshotDue: (now) =>
+      options.maxSnapshotBytes > 0 &&
+      last.callsSince >= options.minCallsBetweenSnapshots &&
+      last.costMs <= (now - last.atMs) * options.maxSnapshotShare,
+    keep(bytes, costMs, now) {
+      last = { callsSince: 0, atMs: now, costMs };
+      const usedBytes = budget.usedBytes - (snapshot?.length ?? 0) + bytes.length;
+      if (usedBytes > options.maxSnapshotBytes) return;
+      budget.usedBytes = usedBytes;
+      snapshot = bytes;
+      entries = [...unstepped];
+      isComplete = true;
+    },
+    release() {
+      budget.usedBytes -= snapshot?.length ?? 0;
+      snapshot = undefined;
+      entries = [];
+      isComplete = false;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The inference process's side of the engine: one pack, many sessions, and the handler of every verb. */
 import type { CocoRle } from "../../protocol/rle.js";
 import { renderMasks, type VideoSize } from "../../tracker/masks/render.js";
+import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { openPack, type Pack } from "../packs/pack.js";
@@ -9,6 +10,7 @@ import type { GraphCosts } from "./graph-costs.js";
 import { type OpenGraphs, openGraphs } from "./graphs.js";
 import type { LoadParams, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { sessionPolicy } from "./session-policy.js";
+import { decodeSnapshot, encodeSnapshot } from "./snapshot-bytes.js";
 import {
   type EngineFrame,
   MAX_PUSHED_FRAMES,
@@ -100,6 +102,12 @@ export function createSessionHost(log: (level: "info" | "warn", message: string)
     return loaded;
   }
 
+  function hosted(session: number): Hosted {
+    const found = sessions.get(session);
+    if (!found) throw new EngineError("session_not_found", `The engine has no session ${session}.`);
+    return found;
+  }
+
   return {
     costs: () => loaded?.graphs.costs ?? {},
     processHandlers: {
@@ -107,20 +115,22 @@ export function createSessionHost(log: (level: "info" | "warn", message: string)
         loaded = await loadModel(params, log);
         return summarize(loaded);
       },
-      async open({ session, video }) {
-        const { tracking, rules } = openSession(model(), video);
+      async open({ session, video, snapshot }) {
+        const { tracking, rules } = openSession(model(), video, snapshot);
         sessions.set(session, { tracking, pushed: [] });
         return rules;
+      },
+      async snapshot({ session }) {
+        const start = performance.now();
+        const { manifest, hash } = model().pack;
+        const bytes = encodeSnapshot(hosted(session).tracking.snapshot(), { id: manifest.id, hash });
+        return { bytes, ms: performance.now() - start };
       },
       async close({ session }) {
         sessions.delete(session);
       },
     },
-    async call(session, verb, params) {
-      const hosted = sessions.get(session);
-      if (!hosted) throw new EngineError("session_not_found", `The engine has no session ${session}.`);
-      return HANDLERS[verb](hosted, params, model());
-    },
+    call: async (session, verb, params) => HANDLERS[verb](hosted(session), params, model()),
   };
 }
 
@@ -165,6 +175,7 @@ function summarize({ pack, graphs }: Model): PackSummary {
 function openSession(
   model: Model,
   { width, height, numFrames, policy: override }: EngineVideo,
+  snapshot?: Uint8Array,
 ): { tracking: TrackingSession; rules: SessionRules } {
   const { pack, graphs } = model;
   const { geometry, bank, decode, capabilities } = pack.manifest;
@@ -186,8 +197,11 @@ function openSession(
     hasQueryOutput: graphs.outputs.detect?.includes("query") ?? false,
   });
   const video = { width, height };
+  const parts = { tracker, policy, run: graphs.run, m: geometry.m, video, numFrames };
+  const { id } = pack.manifest;
+  const state = snapshot && (decodeSnapshot(snapshot, { id, hash: pack.hash }) as SessionSnapshot);
   return {
-    tracking: createTrackingSession({ tracker, policy, run: graphs.run, m: geometry.m, video, numFrames }),
+    tracking: createTrackingSession(parts, state),
     rules: {
       pack: summarize(model),
       defaultStart: policy.session.startsAtVisited ? "visited" : "prompted",

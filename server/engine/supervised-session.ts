@@ -11,7 +11,7 @@ import {
   type SessionRules,
 } from "./engine.js";
 import { type InferenceProcess, ProcessEnded } from "./inference-process.js";
-import { createJournal } from "./journal.js";
+import { createJournal, type RecoveryOptions, type SnapshotBudget } from "./journal.js";
 import { orderCalls } from "./session-calls.js";
 import { type CallVerb, type EngineFrame, SESSION_VERBS, type SessionVerb, verbMethods } from "./verbs.js";
 
@@ -33,6 +33,9 @@ export interface SupervisedSessionParts {
   current(): InferenceProcess | undefined;
   /** Waits for the process that answers calls. @throws EngineError engine_unavailable, shutting_down */
   running(): Promise<InferenceProcess>;
+  recovery: RecoveryOptions;
+  budget: SnapshotBudget;
+  warn(message: string): void;
   /** Called for each answered call. */
   onAnswer(verb: SessionVerb): void;
   /** Called once, when the session is closed or lost. */
@@ -41,11 +44,14 @@ export interface SupervisedSessionParts {
 
 /** A session whose call has ended the process this often in a row is lost, so that the others can go on. */
 const MAX_STRIKES = 2;
-const MAX_JOURNAL_ENTRIES = 1_000;
+/** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
+const TRANSFER_FACTOR = 2;
 
 export function createSupervisedSession(parts: SupervisedSessionParts): SupervisedSession {
   const { id, video, hooks, running } = parts;
-  const journal = createJournal(MAX_JOURNAL_ENTRIES);
+  const journal = createJournal(parts.recovery, parts.budget, performance.now());
+  let takesSnapshots = true;
+  let isSnapshotPlanned = false;
   let rules: SessionRules | undefined;
   /** Where the session is; `rebuilt` resolves when it is complete there. */
   let home: { process: InferenceProcess; rebuilt: Promise<void>; isComplete: boolean } | undefined;
@@ -64,6 +70,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     over = reason;
     calls.refuse(reason);
     rejectWaiting(reason);
+    journal.release();
     parts.onEnd();
   }
 
@@ -112,7 +119,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
 
   async function rebuild(process: InferenceProcess): Promise<void> {
     try {
-      const opened = await process.control("open", { session: id, video });
+      const { snapshot } = journal;
+      const opened = await process.control("open", { session: id, video, ...(snapshot && { snapshot }) });
       if (rules === undefined) {
         rules = opened;
         return;
@@ -151,18 +159,45 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     }
   }
 
+  /** Runs in turn, so that no call changes the session meanwhile. */
+  async function takeSnapshot(): Promise<void> {
+    const process = home?.process;
+    if (!process || !home?.isComplete || process !== parts.current()) return;
+    try {
+      const { bytes, ms } = await process.control("snapshot", { session: id });
+      // A copy: the received bytes are a part of a larger message buffer.
+      if (!over) journal.keep(bytes.slice(), ms * TRANSFER_FACTOR, performance.now());
+    } catch (error) {
+      takesSnapshots = false;
+      if (error instanceof ProcessEnded) strike(error);
+      else parts.warn(`No further snapshots of this session: ${(error as Error).message}`);
+    }
+  }
+
+  function snapshotIfDue(): void {
+    if (!takesSnapshots || isSnapshotPlanned || !journal.isSnapshotDue(performance.now())) return;
+    isSnapshotPlanned = true;
+    const planned = calls.inTurn(takeSnapshot).catch(() => {});
+    void planned.then(() => {
+      isSnapshotPlanned = false;
+    });
+  }
+
   async function deliver(verb: SessionVerb, params: never): Promise<unknown> {
     for (;;) {
       const process = await attached();
       try {
         const result = await process.call(id, verb, params);
-        if (SESSION_VERBS[verb].pushedFrames !== "add") strikes = 0;
-        journal.record(verb, params);
+        journal.record(verb, params, false);
         parts.onAnswer(verb);
+        if (SESSION_VERBS[verb].pushedFrames !== "add") {
+          strikes = 0;
+          snapshotIfDue();
+        }
         return result;
       } catch (error) {
         if (!(error instanceof ProcessEnded)) {
-          if (SESSION_VERBS[verb].pushedFrames !== "add") journal.record(verb, params);
+          if (SESSION_VERBS[verb].pushedFrames !== "add") journal.record(verb, params, true);
           throw error;
         }
         strike(error);

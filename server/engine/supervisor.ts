@@ -15,6 +15,7 @@ import {
 } from "./engine.js";
 import { costsWithoutMemory, type GraphCosts, secondsByThread, sumOfCosts } from "./graph-costs.js";
 import { type InferenceProcess, ProcessEnded, startInferenceProcess } from "./inference-process.js";
+import { DEFAULT_RECOVERY, type RecoveryOptions } from "./journal.js";
 import { createSupervisedSession, type SupervisedSession } from "./supervised-session.js";
 import { SESSION_VERBS } from "./verbs.js";
 
@@ -31,6 +32,8 @@ export interface EngineOptions {
   providers?: readonly string[];
   /** Threads of each large graph, two of which may run at once; 0 or absent chooses by the machine. */
   threads?: number;
+  /** How sessions are rebuilt after the inference process ended; see `journal.ts`. */
+  recovery?: Partial<RecoveryOptions>;
   log?: EngineLog;
 }
 
@@ -69,6 +72,8 @@ export async function superviseProcess(
     providers: [...(options.providers ?? ["cpu"])],
     threads: options.threads ?? 0,
   };
+  const recovery = { ...DEFAULT_RECOVERY, ...options.recovery };
+  const budget = { usedBytes: 0 };
   const sessions = new Set<SupervisedSession>();
   const closing = new AbortController();
   /** Emits `failed` when the state becomes `failed`. One listener for each waiting call. */
@@ -189,6 +194,9 @@ export async function superviseProcess(
         hooks,
         current: () => (state === "ready" ? current : undefined),
         running,
+        recovery,
+        budget,
+        warn: (message) => log.warn({}, message),
         onAnswer: (verb) => {
           crashesInARow = 0;
           if (SESSION_VERBS[verb].countsAsFrame) past.frames += 1;

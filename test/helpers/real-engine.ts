@@ -5,7 +5,7 @@ export const video = { width: 64, height: 48 };
 
 export const phrase: EnginePrompt = { kind: "concept", text: "red circle", replace: false };
 
-export const click: EnginePrompt = {
+export const click: Extract<EnginePrompt, { kind: "object" }> = {
   kind: "object",
   points: [[0.5, 0.5]],
   labels: [1],
@@ -29,17 +29,19 @@ export function squareFrame({ pack }: Pick<Engine, "pack">, index = 0): EngineFr
   return { index, rgb };
 }
 
-/** Hooks that paint frames again, and the events they saw. */
+/** Hooks that paint frames again, the events they saw, and how many frames each recovery asked for. */
 export function recordingHooks(frameAt: (index: number) => EngineFrame) {
   const events: string[] = [];
+  const replays: number[] = [];
   const hooks: SessionHooks = {
     async *replayFrames(indices) {
+      replays.push(indices.length);
       for (const index of indices) yield frameAt(index);
     },
     onRecovered: () => void events.push("recovered"),
     onLost: ({ code }) => void events.push(`lost: ${code}`),
   };
-  return { hooks, events };
+  return { hooks, events, replays };
 }
 
 /** @throws Error between two processes */

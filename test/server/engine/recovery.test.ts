@@ -1,0 +1,154 @@
+/** Sessions go on after their inference process was killed: no frame missing or doubled, and the same masks to the last bit. */
+import { afterEach, describe, expect, test } from "vitest";
+import {
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type EngineSession,
+  type FrameOutput,
+} from "../../../server/engine/index.js";
+import { click, phrase, recordingHooks, squareFrame, video, workerPid } from "../../helpers/real-engine.js";
+import { until } from "../../helpers/settle.js";
+import { compactPackDir } from "../../helpers/tiny-pack.js";
+
+const NUM_FRAMES = 24;
+const box: typeof click = { ...click, points: [], labels: [], boxXywh: [0.125, 0.25, 0.5, 0.5] };
+let engine: Engine;
+
+afterEach(() => engine.close());
+
+const frame = (index: number) => squareFrame(engine, index);
+
+async function start(recovery: EngineOptions["recovery"] = {}): Promise<void> {
+  engine = await createEngine({ packDir: compactPackDir, threads: 1, recovery });
+}
+
+async function killAndWait(): Promise<void> {
+  const { restarts } = engine.stats();
+  process.kill(workerPid(engine), "SIGKILL");
+  await until(() => engine.stats().restarts > restarts);
+}
+
+/**
+ * A click, a phrase and a removal in the middle of a pass, then a pass backward.
+ * @param disturb called at every step, right after the step was requested
+ */
+async function runSession(session: EngineSession, disturb: (step: number) => void): Promise<FrameOutput[]> {
+  const outputs: FrameOutput[] = [];
+  let steps = 0;
+  async function pass(reverse: boolean, indices: readonly number[]) {
+    const [firstFrame = 0, lastFrame = 0] = [indices[0], indices.at(-1)];
+    await session.begin({ reverse, firstFrame, lastFrame, startFrame: null });
+    let ahead = session.push({ frame: frame(firstFrame) });
+    for (const [place, index] of indices.entries()) {
+      await ahead;
+      const next = session.next();
+      const following = indices[place + 1];
+      if (following !== undefined) ahead = session.push({ frame: frame(following) });
+      disturb(steps++);
+      outputs.push(...(await next));
+      if (reverse) continue;
+      if (index === 6) await session.prompt({ frame: frame(3), prompt: phrase });
+      if (index === 10) await session.prompt({ frame: frame(2), prompt: { ...click, objectId: 40 } });
+      if (index === 20) await session.removeObject({ objectId: 40 });
+    }
+  }
+  const ascending = Array.from({ length: NUM_FRAMES }, (_, index) => index);
+  outputs.push((await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 5 } })).output);
+  await pass(false, ascending);
+  await pass(true, ascending.slice(0, NUM_FRAMES / 2).reverse());
+  return outputs;
+}
+
+const hooks = () => recordingHooks(frame);
+
+describe("a session whose process is killed in the middle of its passes", { timeout: 300_000 }, () => {
+  test.each([
+    ["from its journal alone", { maxSnapshotBytes: 0 }, 40],
+    ["from snapshots and what followed them", { minCallsBetweenSnapshots: 5, maxSnapshotShare: 1 }, 5],
+  ])("returns every frame once, with the same masks, %s", async (_, recovery, longestReplay) => {
+    await start(recovery);
+    const undisturbed = await runSession(await engine.open(video), () => {});
+    const { hooks: theirs, events, replays } = hooks();
+    const session = await engine.open(video, theirs);
+    const kills = new Set([0, 13, 31]);
+    const disturbed = await runSession(session, (step) => {
+      if (!kills.has(step)) return;
+      const pid = workerPid(engine);
+      // Anywhere within a step, or between two of them.
+      setTimeout(() => process.kill(pid, "SIGKILL"), Math.random() * 40);
+    });
+    expect(disturbed.map(({ frameIndex }) => frameIndex)).toEqual(
+      undisturbed.map(({ frameIndex }) => frameIndex),
+    );
+    expect(disturbed).toEqual(undisturbed);
+    expect(disturbed.flatMap(({ objects }) => objects).length).toBeGreaterThan(NUM_FRAMES);
+    expect(engine.stats().restarts).toBe(kills.size);
+    await until(() => events.length === kills.size);
+    expect(new Set(events)).toEqual(new Set(["recovered"]));
+    // Frames of the calls since the last snapshot, or since the start.
+    if (longestReplay < 10) expect(Math.max(...replays)).toBeLessThanOrEqual(longestReplay);
+    else expect(Math.max(...replays)).toBeGreaterThan(longestReplay - 15);
+  });
+});
+
+test("a call that ends the process twice in a row loses its own session; the others go on", async () => {
+  // A stopped process answers nothing, so that the test decides which call it is killed in.
+  let stopsAtStart = false;
+  const log = {
+    info(fields: object, message: string) {
+      if (stopsAtStart && message === "model pack loaded")
+        process.kill((fields as { pid: number }).pid, "SIGSTOP");
+    },
+    warn() {},
+    error() {},
+  };
+  engine = await createEngine({ packDir: compactPackDir, threads: 1, log });
+  const [culprit, bystander] = [hooks(), hooks()];
+  const poisoned = await engine.open(video, culprit.hooks);
+  const other = await engine.open(video, bystander.hooks);
+  await other.prompt({ frame: frame(0), prompt: phrase });
+
+  process.kill(workerPid(engine), "SIGSTOP");
+  const lost = expect(poisoned.prompt({ frame: frame(0), prompt: box })).rejects.toMatchObject({
+    code: "engine_restarted",
+    message: expect.stringMatching(/ended 2 times in a row \(SIGKILL\) during a call of this session/),
+  });
+  const meanwhile = other.describe();
+  await new Promise((resolve) => setImmediate(resolve));
+  stopsAtStart = true;
+  await killAndWait();
+  await until(() => engine.stats().state === "ready");
+  stopsAtStart = false;
+  await killAndWait();
+  await lost;
+  expect(culprit.events).toEqual(["lost: engine_restarted"]);
+  expect((await meanwhile).concepts).toEqual(["red circle"]);
+  expect(bystander.events).toEqual(["recovered"]);
+  await expect(poisoned.describe()).rejects.toMatchObject({ code: "engine_restarted" });
+});
+
+test("a session whose journal is too long, and which has no snapshot, is lost", async () => {
+  await start({ maxSnapshotBytes: 0, maxJournalEntries: 3 });
+  const { hooks: theirs, events } = hooks();
+  const session = await engine.open(video, theirs);
+  for (const index of [0, 1, 2]) await session.prompt({ frame: frame(index), prompt: box });
+  await killAndWait();
+  expect((await session.describe()).objectIds).toHaveLength(3);
+  expect(events).toEqual(["recovered"]);
+  await session.prompt({ frame: frame(3), prompt: box });
+  await killAndWait();
+  await expect(session.describe()).rejects.toMatchObject({ code: "engine_restarted", retryable: true });
+  expect(events).toEqual(["recovered", "lost: engine_restarted"]);
+});
+
+test("a snapshot takes the place of a journal that was too long", async () => {
+  await start({ minCallsBetweenSnapshots: 5, maxSnapshotShare: 1, maxJournalEntries: 5 });
+  const { hooks: theirs, events } = hooks();
+  const session = await engine.open(video, theirs);
+  for (let index = 0; index < 12; index++) await session.prompt({ frame: frame(index), prompt: box });
+  await session.describe();
+  await killAndWait();
+  expect((await session.describe()).objectIds).toHaveLength(12);
+  expect(events).toEqual(["recovered"]);
+});
