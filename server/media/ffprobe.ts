@@ -93,7 +93,7 @@ function headerTooLarge(what: string): Error {
   return mediaUnsupported(`The video's header or index is too large: ffprobe reports it in ${what}.`);
 }
 
-/** The errors of ffprobe that a user can act on, in words. Others are only in the log. */
+/** Describes the errors of ffprobe that a user can act on. Others are only in the log. */
 function reasonIn(log: string): string {
   if (log.includes("moov atom not found"))
     return ": its index (the moov atom) is missing, as in a file that was cut short";

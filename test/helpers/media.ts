@@ -9,7 +9,7 @@ import { ffmpegPath } from "../../server/media/binaries.js";
 
 /**
  * Media drawn for the occasion. Every picture carries its number as light and dark cells and a colour in each corner,
- * so that a test can tell which frame it got and which way up.
+ * so that a test can identify the frame and its orientation.
  */
 
 const COLUMNS = 6;
@@ -143,7 +143,7 @@ const H264 = [
 ];
 const clips = new Map<string, Promise<string>>();
 
-/** Encodes a clip of numbered pictures with the real ffmpeg and answers its path. */
+/** Encodes a clip of numbered pictures with ffmpeg and returns its path. */
 export function makeClip(options: ClipOptions): Promise<string> {
   let clip = clips.get(options.name);
   if (!clip) {
@@ -286,7 +286,7 @@ export async function makeFrameFolder(
   return mediaPath(name);
 }
 
-/** Process ids of the ffmpeg and ffprobe processes this process has, those that nobody reaped included. */
+/** Process ids of the ffmpeg and ffprobe processes that this process started, including zombies. */
 export function ffmpegChildren(): number[] {
   return processTable()
     .filter(({ parent, name }) => parent === process.pid && /^ff(mpeg|probe)/.test(name))

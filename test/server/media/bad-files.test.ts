@@ -43,8 +43,8 @@ const numbersOf = (frames: MediaFrame[]) => frames.map(({ rgb }) => readFrameNum
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 describe("a file that is no video", () => {
-  it("is refused in words that help", async () => {
-    const cases: [path: string, code: string, words: string][] = [
+  it("is refused with an error that names the reason", async () => {
+    const cases: [path: string, code: string, reason: string][] = [
       [await file("empty.mp4", ""), "media_unreadable", "empty"],
       [await file("text.mp4", "this is not a video\n"), "media_unsupported", "text"],
       [await file("song.mp4", "ID3\x04 and so on"), "media_unsupported", "MP3"],
@@ -57,9 +57,9 @@ describe("a file that is no video", () => {
       ],
       [mediaPath("bad/gone.mp4"), "media_unreadable", "no longer exists"],
     ];
-    for (const [path, code, words] of cases) {
+    for (const [path, code, reason] of cases) {
       const opening = openMedia(path);
-      await expect(opening, path).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
+      await expect(opening, path).rejects.toMatchObject({ code, message: expect.stringContaining(reason) });
       // Messages to a client contain no path of the server.
       await expect(opening).rejects.not.toMatchObject({ message: expect.stringContaining(mediaPath("bad")) });
     }
@@ -92,7 +92,7 @@ describe("a file that is no video", () => {
       `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${url}\n#EXT-X-ENDLIST\n`,
       `#EXTM3U\n#EXTINF:1,\nfile://${clip}\n#EXT-X-ENDLIST\n`,
       `ffconcat version 1.0\nfile ${clip}\nfile '${url}'\n`,
-      // With what looks like an MP4 in front, the demuxer is the MP4 one.
+      // The first bytes are those of an MP4, so the demuxer is the one for MP4.
       `\0\0\0\x08free#EXTM3U\n#EXTINF:1,\n${url}\n`,
     ]) {
       await expect(openMedia(await file("playlist.mp4", playlist))).rejects.toMatchObject({
@@ -108,7 +108,7 @@ describe("a damaged video", () => {
   const faststart = () =>
     makeClip({ name: "index-first.mp4", frames: 60, output: ["-movflags", "+faststart"] });
 
-  it("that was cut short gives the frames it has, then an error that names the first missing one", async () => {
+  it("that was cut short yields the frames it has, then an error that names the first missing one", async () => {
     const { media, frames, error } = await readAll(await cutShort(await faststart(), "bad/short.mp4", 0.6));
     expect(media.facts.numFrames).toBe(60);
     expect(frames.length).toBeGreaterThan(10);
@@ -132,7 +132,7 @@ describe("a damaged video", () => {
     await opened.close();
   });
 
-  it("without its index says that the file was cut short", async () => {
+  it("without its index is reported as cut short", async () => {
     const clip = await makeClip({ name: "plain.mp4", frames: 30 });
     await expect(openMedia(await cutShort(clip, "bad/no-index.mp4", 0.5))).rejects.toMatchObject({
       code: "media_unreadable",
@@ -140,7 +140,7 @@ describe("a damaged video", () => {
     });
   });
 
-  it("keeps the numbers of its frames: a picture that is lost is stood in for by the one before", async () => {
+  it("keeps the numbers of its frames: a lost picture repeats the one before it", async () => {
     const clip = await makeClip({
       name: "independent.mkv",
       frames: 20,

@@ -48,7 +48,7 @@ describe("the ffmpeg of a stream", () => {
     await media.close();
   });
 
-  it("ends with the source, though nobody reads on", async () => {
+  it("ends with the source, even when its stream is no longer read", async () => {
     const media = await openMedia(await long());
     const abandoned = [media.frames(all), media.frames({ ...all, startFrame: 2000 })];
     await Promise.all(abandoned.map((frames) => frames.next()));

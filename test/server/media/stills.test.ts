@@ -62,7 +62,7 @@ describe("a folder of pictures", () => {
     expect(await numbers(mediaPath("mixed"))).toEqual([2, 7, 10]);
   });
 
-  it("must have pictures of one size, and says which one differs", async () => {
+  it("must have pictures of one size; the error names the one that differs", async () => {
     await makeFrameFolder("sizes", 3);
     await makeStill("sizes/2.jpg", 2, 90, 64);
     await expect(openMedia(mediaPath("sizes"))).rejects.toMatchObject({

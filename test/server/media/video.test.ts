@@ -33,7 +33,7 @@ async function collect(media: MediaSource, range: Partial<FrameRange> = {}): Pro
   return frames;
 }
 
-/** The numbers drawn in the pictures; throws off any frame whose index says otherwise. */
+/** The numbers drawn in the pictures; NaN for a frame whose index differs from its number. */
 function numbersOf(frames: MediaFrame[], { width, height } = size): number[] {
   return frames.map(({ index, rgb }) => {
     const number = readFrameNumber(rgb, width, height);
