@@ -28,7 +28,7 @@ export interface Concept {
   readonly text: Float32Array;
   /** int32 [L], 1 on tokens */
   readonly textMask: Int32Array;
-  /** Boxes drawn by the user, by frame index. */
+  /** Boxes drawn by the user, by frame index; the frame that was prompted first comes first. */
   readonly exemplars: ReadonlyMap<number, readonly Exemplar[]>;
 }
 
@@ -75,6 +75,12 @@ export interface ConceptList {
   restore(snapshot: ConceptsSnapshot): void;
 }
 
+/**
+ * Frames per concept whose exemplars are kept; each new frame drops those of the frame that was prompted first. Higher:
+ * detection uses them again when it returns to an old frame, at the cost of memory.
+ */
+const MAX_EXEMPLAR_FRAMES = 256;
+
 export function createConceptList(source: ConceptSource): ConceptList {
   let concepts: readonly Concept[] = [];
   let nextKey = 0;
@@ -86,7 +92,9 @@ export function createConceptList(source: ConceptSource): ConceptList {
 
   function show(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
     if (exemplars.length === 0) return concept;
-    return { ...concept, exemplars: new Map([...concept.exemplars, [frameIndex, exemplars]]) };
+    const others = [...concept.exemplars].filter(([index]) => index !== frameIndex);
+    const kept = [...others, [frameIndex, exemplars] as const].slice(-MAX_EXEMPLAR_FRAMES);
+    return { ...concept, exemplars: new Map(kept) };
   }
 
   return {

@@ -1,4 +1,4 @@
-/** Clicks and boxes on one object: which graph answers them, and with what. */
+/** Clicks and boxes on one object: how they merge with earlier ones, and which graph segments the object. */
 import { type BoxXyxy, xywhToXyxy } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import type { MemoryEntry } from "../memory/bank.js";
@@ -9,8 +9,14 @@ import type { TrackerPolicy } from "./policy.js";
 import type { ObjectPrompt } from "./prompts.js";
 
 /**
- * What now holds on a frame. Clicks that go on from earlier ones go on from the box as well, as in SAM 2, where a box is
- * two more points; a box may also stay while the clicks are replaced.
+ * Clicks per object and frame that are kept: the first and the last half. Above `edit.maxPoints` of most presets, so it
+ * only bounds memory.
+ */
+const MAX_POINTS = 1024;
+
+/**
+ * Merges a new prompt on a frame with the earlier ones. Clicks that are added to earlier ones keep the box as well, as in
+ * SAM 2, where a box is two more points; a box may also stay while the clicks are replaced.
  */
 export function mergePrompts(
   old: PromptState | undefined,
@@ -19,11 +25,16 @@ export function mergePrompts(
 ): PromptState {
   if (!old) return added;
   const box = added.box ?? (clearOldPoints && clearOldBoxes ? undefined : old.box);
-  return {
-    points: clearOldPoints ? added.points : [...old.points, ...added.points],
-    labels: clearOldPoints ? added.labels : [...old.labels, ...added.labels],
-    ...(box ? { box } : {}),
-  };
+  const points = clearOldPoints ? added.points : keepEnds([...old.points, ...added.points], MAX_POINTS);
+  const labels = clearOldPoints ? added.labels : keepEnds([...old.labels, ...added.labels], MAX_POINTS);
+  return { points, labels, ...(box ? { box } : {}) };
+}
+
+/** The first and the last half of `limit` items. */
+function keepEnds<T>(items: readonly T[], limit: number): readonly T[] {
+  if (items.length <= limit) return items;
+  const head = Math.ceil(limit / 2);
+  return [...items.slice(0, head), ...items.slice(items.length - (limit - head))];
 }
 
 /** One object's box: its corners are two more points. */
@@ -47,14 +58,10 @@ export function withCorners(box: BoxXyxy | undefined, { points, labels }: PointP
 /** The corners of the box, then the clicks, at most `maxPoints` of them: the first and the last half. */
 export function toPointPrompt({ points, labels, box }: PromptState, maxPoints: number): PointPrompt {
   const all = withCorners(box && xywhToXyxy(box), { points, labels });
-  if (all.points.length <= maxPoints) return all;
-  const head = Math.ceil(maxPoints / 2);
-  const tail = all.points.length - (maxPoints - head);
-  const kept = (_: unknown, index: number) => index < head || index >= tail;
-  return { points: all.points.filter(kept), labels: all.labels.filter(kept) };
+  return { points: keepEnds(all.points, maxPoints), labels: keepEnds(all.labels, maxPoints) };
 }
 
-/** Whether a prompt goes on from an earlier one: everything said then is said again. */
+/** Whether a prompt contains an earlier one: its box and all its clicks. */
 export function extendsPrompt(old: PromptState, now: PromptState): boolean {
   if (now.box && !sameBox(old.box, now.box)) return false;
   return old.points.every(([x, y], index) =>
@@ -68,7 +75,7 @@ function sameBox(a: PromptState["box"], b: PromptState["box"]): boolean {
   return a !== undefined && b !== undefined && a.every((value, side) => value === b[side]);
 }
 
-/** How many clicks a mask agrees with. */
+/** Number of clicks that a mask agrees with. */
 export function clicksHonoured(
   maskLogits: Float32Array,
   side: number,
@@ -82,11 +89,11 @@ export function clicksHonoured(
 }
 
 export interface EditContext {
-  /** Everything said about the object on this frame, the new prompt included. */
+  /** All clicks and the box on the object on this frame, with the new prompt. */
   prompt: PromptState;
-  /** What was said before the new prompt. */
+  /** The same before the new prompt. */
   before: PromptState | undefined;
-  /** What the object was on this frame, if anything is known. */
+  /** The object's memory of this frame, if there is one. */
   known: MemoryEntry | undefined;
   /** Its memories of other frames. */
   selection: Selection;
@@ -98,11 +105,12 @@ export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
   Pick<TrackerPolicy["transformersParity"], "maxPoints">;
 
 /**
- * Answers a prompt.
- * - The first clicks on a frame of an object that other frames remember: memory says which object, clicks say what is wrong.
- *   If the result ignores a click, the decoder without memory gets the last word.
- * - Otherwise the decoder without memory, which starts from the mask so far when the prompt goes on from it.
- * A box says where the whole object is, so it is never mixed with memory.
+ * Segments the object of a prompt.
+ * - The first clicks on a frame of an object with memories of other frames: tracked from memory with the clicks. If the
+ *   result ignores a click, the decoder without memory refines it, and the mask that agrees with more clicks is used.
+ * - Otherwise: the decoder without memory. It starts from the known mask of the frame when the prompt contains the earlier
+ *   one.
+ * A box marks the whole object, so it is never combined with memory.
  */
 export async function editObject(
   model: Model,

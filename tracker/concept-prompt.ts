@@ -8,6 +8,7 @@ import type { TrackerParts } from "./parts.js";
 import { type ConceptPrompt, PromptError, unsupportedByPack } from "./prompts.js";
 import type { StepResult } from "./report.js";
 import { ruleSets } from "./rule-sets.js";
+import { forgetDeleted } from "./sam3/history.js";
 import { observeFrame } from "./track-objects.js";
 
 export async function promptConcept(
@@ -28,6 +29,7 @@ export async function promptConcept(
   const concept = prompt.replace ? await concepts.replaceAll(request) : await concepts.add(request);
   if (prompt.replace) {
     for (const { id, conceptKey } of registry.all()) if (conceptKey !== null) registry.delete(id);
+    forgetDeleted(parts.history, registry);
   }
   const levels = await features.get(frame, true);
   const observations = await observeFrame(parts, levels, frame.index);

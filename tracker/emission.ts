@@ -1,6 +1,6 @@
 /**
- * Frames that wait to be shown. The stream lags behind the model by the hot-start delay, and what turns out to be a ghost
- * while its frames wait is left out of all of them.
+ * Frames that wait to be shown. The output lags behind the model by the hot-start delay. An object that the hot start
+ * removes while its frames wait is left out of all of them.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_inference.py (hot-start buffer).
  */
@@ -18,67 +18,76 @@ export interface Waiting<F> {
   hiding: Hiding;
 }
 
-/** Never changed in place. */
+/** Never changed in place. Keeps only what a waiting frame may need. */
 export interface EmissionBuffer<F> {
   waiting: readonly Waiting<F>[];
-  /** Every object that ended since the pass began. */
-  removed: ReadonlySet<number>;
-  /** By frame index, as long as a waiting frame may ask. */
+  /** The frame on which each object was removed, by id. */
+  removed: ReadonlyMap<number, number>;
+  /** Ids of unconfirmed objects, by frame index. */
   unconfirmed: ReadonlyMap<number, readonly number[]>;
 }
 
 export interface Emission<F> {
   buffer: EmissionBuffer<F>;
-  /** In the order of travel; `hidden` are the ids to leave out. */
+  /** In the order of travel; `hidden` contains the ids to leave out. */
   emitted: { frameIndex: number; frame: F; hidden: ReadonlySet<number> }[];
 }
 
 export function emptyBuffer<F>(): EmissionBuffer<F> {
-  return { waiting: [], removed: new Set(), unconfirmed: new Map() };
+  return { waiting: [], removed: new Map(), unconfirmed: new Map() };
 }
 
 export interface EmissionRules {
   /** `life.hotstartDelay` of the policy: 0 shows each frame at once. */
   delay: number;
   reverse: boolean;
-  /** The last frame of the pass, which lets all of them go. */
+  /** The last frame of the pass, which releases all waiting frames. */
   lastFrame: number;
 }
 
-/** Takes one more frame, and lets the oldest go when enough are waiting, or all when it was the last. */
-export function emit<F>(
-  { waiting, removed, unconfirmed }: EmissionBuffer<F>,
-  frame: Waiting<F>,
-  rules: EmissionRules,
-): Emission<F> {
-  const all = [...waiting, frame];
-  const gone = new Set([...removed, ...frame.hiding.removed]);
-  const doubtful = new Map([...unconfirmed, [frame.frameIndex, frame.hiding.unconfirmed]]);
-  const isLast = frame.frameIndex === rules.lastFrame;
-  const count = isLast ? all.length : all.length >= Math.max(rules.delay, 1) ? 1 : 0;
-  const leaving = all.slice(0, count);
-  const emitted = leaving.map(({ frameIndex, frame: shown, hiding }) => ({
-    frameIndex,
-    frame: shown,
-    // Without a delay nothing that happens later can be known.
+/** Adds a frame. Releases the oldest frame when enough are waiting, and all of them after the last frame of the pass. */
+export function emit<F>(before: EmissionBuffer<F>, frame: Waiting<F>, rules: EmissionRules): Emission<F> {
+  const { frameIndex, hiding } = frame;
+  const waiting = [...before.waiting, frame];
+  const removed = new Map([...before.removed, ...hiding.removed.map((id) => [id, frameIndex] as const)]);
+  const unconfirmed = new Map([...before.unconfirmed, [frameIndex, hiding.unconfirmed]]);
+  const isLast = frameIndex === rules.lastFrame;
+  const count = isLast ? waiting.length : waiting.length >= Math.max(rules.delay, 1) ? 1 : 0;
+  const emitted = waiting.slice(0, count).map((leaving) => ({
+    frameIndex: leaving.frameIndex,
+    frame: leaving.frame,
     hidden: new Set([
-      ...hiding.suppressed,
-      ...(rules.delay > 0 ? gone : []),
-      ...(doubtful.get(aheadOf(frameIndex, rules)) ?? []),
+      ...leaving.hiding.suppressed,
+      // Without a delay, a frame does not depend on later ones.
+      ...(rules.delay > 0 ? removedFrom(removed, leaving.frameIndex, rules) : []),
+      ...(unconfirmed.get(aheadOf(leaving.frameIndex, rules)) ?? []),
     ]),
   }));
-  const oldest = all[count]?.frameIndex;
-  const kept = [...doubtful].filter(
-    ([index]) => oldest !== undefined && isFrom(index, oldest, rules.reverse),
-  );
-  return { buffer: { waiting: all.slice(count), removed: gone, unconfirmed: new Map(kept) }, emitted };
+  const oldest = waiting[count]?.frameIndex;
+  const isNeeded = (index: number) => oldest !== undefined && isFrom(index, oldest, rules);
+  const buffer = {
+    waiting: waiting.slice(count),
+    removed: new Map([...removed].filter(([, index]) => isNeeded(index))),
+    unconfirmed: new Map([...unconfirmed].filter(([index]) => isNeeded(index))),
+  };
+  return { buffer, emitted };
 }
 
-/** The frame whose standings decide; the last of the pass for those near it. */
+/** Ids of the objects that were removed on a frame or after it. An id that is used again later is shown there. */
+function removedFrom(
+  removed: ReadonlyMap<number, number>,
+  frameIndex: number,
+  rules: EmissionRules,
+): number[] {
+  return [...removed].flatMap(([id, index]) => (isFrom(index, frameIndex, rules) ? [id] : []));
+}
+
+/** The frame whose confirmations apply; the last of the pass for the frames near it. */
 function aheadOf(frameIndex: number, { reverse, lastFrame }: EmissionRules): number {
   return reverse ? Math.max(frameIndex - LOOKAHEAD, lastFrame) : Math.min(frameIndex + LOOKAHEAD, lastFrame);
 }
 
-function isFrom(index: number, oldest: number, reverse: boolean): boolean {
-  return reverse ? index <= oldest : index >= oldest;
+/** Whether a frame is the given one or comes after it in the direction of travel. */
+function isFrom(index: number, frameIndex: number, { reverse }: Pick<EmissionRules, "reverse">): boolean {
+  return reverse ? index <= frameIndex : index >= frameIndex;
 }

@@ -1,19 +1,19 @@
-/** One identity and its life: born from a prompt or a detection, seen or lost, given up or removed. */
+/** One tracked object and its life cycle: created by a prompt or a detection, seen or lost, dormant or deleted. */
 import type { BoxXywh } from "../detector/geometry.js";
 import type { MemoryBank } from "../memory/bank.js";
 import type { Motion } from "./motion/motion-model.js";
 import type { TrackerPolicy } from "./policy.js";
 
-/** First frames of a detected object, during which lack of support ends it. Higher: ghosts end at a later age. Lower: fewer do. */
+/** First frames of a detected object, during which lack of support ends it. Higher: false objects end later. Lower: fewer end. */
 const PROBATION_FRAMES = 15;
 
-/** Unsupported frames on probation that end an object, if they outnumber the supported ones. Higher: more patience, more ghosts. */
+/** Unsupported frames on probation that end an object, if they outnumber the supported ones. Higher: false objects stay longer. */
 const MAX_UNSUPPORTED_ON_PROBATION = 8;
 
 /** Frames without a mask after which the model stops searching for a detected object. Higher: later returns, at more cost. */
 export const MAX_LOST_FRAMES = 300;
 
-/** What the user said about one object on one frame. */
+/** The user's clicks and box on one object on one frame. */
 export interface PromptState {
   points: readonly (readonly [x: number, y: number])[];
   labels: readonly (0 | 1)[];
@@ -21,8 +21,14 @@ export interface PromptState {
 }
 
 /**
- * `seen`: it has a mask on the frame visited last. `lost`: it has none, but is searched for. `dormant`: it was lost for so
- * long that the model no longer searches for it in this pass.
+ * Frames per object whose clicks are kept; each new frame drops the clicks of the frame that was clicked first. Higher:
+ * later clicks on old frames still add to the earlier ones, at the cost of memory.
+ */
+export const MAX_PROMPTED_FRAMES = 256;
+
+/**
+ * `seen`: it has a mask on the frame visited last. `lost`: it has none, but the tracker searches for it. `dormant`: it was
+ * lost for so long that the tracker no longer searches for it in this pass.
  */
 export type MaskletState = "seen" | "lost" | "dormant";
 
@@ -30,35 +36,37 @@ export interface Masklet {
   readonly id: number;
   /** Concept that found it; null for an object made by clicks or a box. */
   readonly conceptKey: number | null;
-  /** What the wire reports as its probability: a detection score, see `life.probability`; 1 once the user touched it. */
+  /** The reported probability: a detection score, see `life.probability`; 1 for an object with clicks or a box. */
   prob: number;
   readonly bornFrame: number;
-  /** Objects of one bucket share a memory score and which frames condition; see `memory.buckets` of the policy. */
+  /** Objects of one bucket share a memory score and their conditioning frames; see `memory.buckets` of the policy. */
   readonly bucket: string;
   readonly bank: MemoryBank;
-  /** By frame index. */
+  /** By frame index; changed by {@link keepPrompt}. */
   readonly prompts: Map<number, PromptState>;
-  /** The user owns it: detections neither change nor end it. */
+  /** The user created or corrected it: detections neither change nor end it. */
   owned: boolean;
-  /** The user removed it. It stays as a place holder, so that the detector does not find it again as something new. */
+  /** The user removed it. It stays as a placeholder, so that the detector does not find it again as a new object. */
   excluded: boolean;
   state: MaskletState;
   motion: Motion | null;
-  /** Frames without a mask, in a row. */
+  /** Consecutive frames without a mask. */
   lostFrames: number;
-  /** Frames of its probation with and without a detection behind it. */
+  /** Frames with a detection. */
   supported: number;
+  /** Frames on probation without a detection. */
   unsupported: number;
-  /** Frames with a detection that was good enough for a new object, the one it was born of included. */
+  /** Frames with a detection whose score is high enough for a new object, including the first. */
   sure: number;
-  /** Age in frames, counted until the probation is over. */
+  /** Frames of the object's passes; the probation covers the first ones. */
   age: number;
-  /** Shown at all; see `life.confirmFrames`. */
+  /** Only confirmed objects are shown; see `life.confirmFrames`. */
   confirmed: boolean;
-  /** Credit that unsupported frames use up. */
+  /** Keep-alive credit; unsupported frames use it up. */
   keepAlive: number;
-  /** The frame on which it was hidden last; null if never in this pass. */
+  /** The last frame of this pass without a mask; null when there is none. */
   hiddenFrame: number | null;
+  /** The frame of the last correction by a detection, or of the birth. */
   reconditionedFrame: number;
 }
 
@@ -87,22 +95,36 @@ export function createMasklet(
   };
 }
 
-/** What a frame showed of an object. */
+/** Keeps the clicks and the box of a frame, which later clicks on the frame add to. */
+export function keepPrompt(
+  { prompts }: Pick<Masklet, "prompts">,
+  frameIndex: number,
+  prompt: PromptState,
+): void {
+  prompts.delete(frameIndex);
+  prompts.set(frameIndex, prompt);
+  for (const oldest of prompts.keys()) {
+    if (prompts.size <= MAX_PROMPTED_FRAMES) break;
+    prompts.delete(oldest);
+  }
+}
+
+/** One object on one frame, for its life cycle. */
 export interface Witness {
   frameIndex: number;
   /** It has a mask. */
   visible: boolean;
-  /** Its concept was looked for on this frame: not being detected then means something. */
+  /** The detector searched for its concept: a missing detection counts as lack of support. */
   searched: boolean;
-  /** A detection is behind it. */
+  /** It has a detection. */
   detected: boolean;
-  /** One that would have been good enough for a new object. */
+  /** It has a detection whose score is high enough for a new object. */
   sure: boolean;
 }
 
 /**
- * One frame in the life of an object.
- * @returns whether it stays; an object on probation that mostly nobody detects was a ghost
+ * Updates the life cycle of an object with one frame.
+ * @returns whether the object stays; an object that is mostly undetected on probation is deleted
  */
 export function updateLifecycle(masklet: Masklet, witness: Witness, life: TrackerPolicy["life"]): boolean {
   const unsupported = witness.searched && !witness.detected && witness.visible;
@@ -123,14 +145,14 @@ export function updateLifecycle(masklet: Masklet, witness: Witness, life: Tracke
     masklet.state = "dormant";
     masklet.bank.condense();
   }
-  const isGhost =
+  const isFalse =
     onProbation &&
     masklet.unsupported >= MAX_UNSUPPORTED_ON_PROBATION &&
     masklet.unsupported > masklet.supported;
-  return !isGhost;
+  return !isFalse;
 }
 
-/** Whether the user gets to see it when it has a mask. */
+/** Whether the object is part of the output on frames on which it has a mask. */
 export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean {
   if (masklet.excluded) return false;
   if (masklet.owned) return true;
@@ -138,7 +160,7 @@ export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean 
 }
 
 /**
- * Everything that belongs to one direction of travel starts again; identity and memory stay.
+ * Resets the state that belongs to one pass; identity and memory stay.
  * @param inSight whether it was seen on the first frame of the pass or next to it
  */
 export function startPass(
@@ -152,6 +174,6 @@ export function startPass(
   masklet.lostFrames = 0;
   masklet.keepAlive = life.initTrkKeepAlive;
   masklet.hiddenFrame = null;
-  // Whoever has been through a pass already has proved itself or not: the ghost test is not repeated.
+  // An object that has been through a pass is not on probation again.
   if (masklet.age > 0) masklet.age = Math.max(masklet.age, PROBATION_FRAMES);
 }

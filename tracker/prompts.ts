@@ -1,35 +1,35 @@
-/** What a session may say about a frame, and what it is told when that cannot be done. */
+/** The prompts of a session, and the errors of prompts it cannot take. */
 import type { BoxXywh } from "../detector/geometry.js";
 
-/** Find everything like this, on this frame and from then on. */
+/** Finds every instance of a concept, on this frame and on the following ones. */
 export interface ConceptPrompt {
   kind: "concept";
   text?: string;
-  /** Boxes relative to the frame; label 1: like this, 0: unlike this. */
+  /** Boxes relative to the frame; label 1: an instance, 0: not an instance. */
   exemplars?: { boxesXywh: readonly BoxXywh[]; labels: readonly (0 | 1)[] };
-  /** Forget the concepts given before, and their objects. */
+  /** Deletes all earlier concepts and their objects. */
   replace: boolean;
-  /** Whether to tell where on the frame the concept is, all instances in one map. */
+  /** Also returns one map of the frame with all instances of the concept. */
   semanticMap?: boolean;
 }
 
-/** This one thing. Points and box relative to the frame. */
+/** Segments one object. Points and box relative to the frame. */
 export interface ObjectPrompt {
   kind: "object";
-  /** A known id corrects that object, an unknown one makes it; without one the next free id is taken. */
+  /** A known id corrects that object, an unknown id creates it; when absent, the object gets the next free id. */
   objectId?: number;
   points: readonly (readonly [x: number, y: number])[];
   labels: readonly (0 | 1)[];
   boxXywh?: BoxXywh;
-  /** Whether these replace the clicks on the object on this frame, or add to them (and to the box). */
+  /** True: these replace the clicks on the object on this frame. False: they are added to the clicks and the box. */
   clearOldPoints: boolean;
-  /** Whether an earlier box on this frame is forgotten together with the clicks. */
+  /** Whether an earlier box on this frame is deleted together with the clicks. */
   clearOldBoxes: boolean;
 }
 
 export type Prompt = ConceptPrompt | ObjectPrompt;
 
-/** A prompt that the pack or the session has no room for. `code` is also the code on the wire. */
+/** A prompt that the pack or the session cannot take. `code` is also the code on the wire. */
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
@@ -53,14 +53,14 @@ export interface PromptAbilities {
   points: boolean;
 }
 
-/** What each ability is asked for by: in words, and the request field. */
+/** The prompt that needs each ability: its description and its request field. */
 const ASKED_BY = {
   text: { words: "a phrase (text)", field: "text" },
   exemplars: { words: "exemplars (bounding_boxes without obj_id)", field: "bounding_boxes" },
   points: { words: "clicks or a box on one object (points, bounding_boxes with obj_id)", field: "points" },
 } as const;
 
-/** Says what the pack cannot be asked, and what it can. */
+/** The error for a kind of prompt that the pack lacks; it lists the kinds that the pack has. */
 export function unsupportedByPack(asked: keyof PromptAbilities, abilities: PromptAbilities): PromptError {
   const { words, field } = ASKED_BY[asked];
   const can = (["text", "exemplars", "points"] as const).filter((ability) => abilities[ability]);
@@ -70,4 +70,8 @@ export function unsupportedByPack(asked: keyof PromptAbilities, abilities: Promp
     `This model pack does not take ${words}; it takes ${list}.`,
     field,
   );
+}
+
+export function objectLimit(maxNumObjects: number): PromptError {
+  return new PromptError("object_limit", `A session follows at most ${maxNumObjects} objects.`);
 }

@@ -1,8 +1,8 @@
 /**
- * What a propagation does, from what happened before it: SAM 3's action history.
+ * The mode of a propagation, decided by the actions before it: SAM 3's action history.
  *
  * `full` detects and tracks; `partial` tracks the edited objects again and leaves the others as they were; `fetch` shows
- * what is known and asks no model.
+ * visited frames without running the model.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_inference.py (action history and processing order).
  */
@@ -12,28 +12,28 @@ export type PropagationMode = "full" | "partial" | "fetch";
 
 export interface Action {
   kind: "add" | "refine" | "remove" | PropagationMode;
-  /** For a propagation the start frame that was asked for; null when none was. */
+  /** For a propagation, the requested start frame; null when the request names none. */
   frameIndex: number | null;
   objectIds: readonly number[];
 }
 
 export interface ModePlan {
   mode: PropagationMode;
-  /** Whom a partial propagation is about. */
+  /** The objects of a partial propagation. */
   objectIds: readonly number[];
 }
 
 export interface ModeFacts {
-  /** Since the last phrase or exemplar, which clears it. */
+  /** Since the last concept prompt, which clears it. */
   history: readonly Action[];
   numFrames: number;
-  /** Something is looked for. */
+  /** The session has concepts. */
   hasConcepts: boolean;
   /** Masks of every frame that will be visited are known. */
   isKnown: boolean;
 }
 
-/** @param rules what SAM 3 does after removals, and whether frames that nobody has visited are only shown, empty */
+/** @param rules SAM 3's behaviour after removals, and whether a fetch shows unvisited frames as empty */
 export function choosePropagation(
   facts: ModeFacts,
   rules: Pick<TrackerPolicy["sam3Parity"], "removalEndsTracking" | "showsUnknownFrames">,
@@ -45,6 +45,30 @@ export function choosePropagation(
 
 const FULL: ModePlan = { mode: "full", objectIds: [] };
 const FETCH: ModePlan = { mode: "fetch", objectIds: [] };
+
+/** Actions beyond this number are compacted. The chosen modes do not depend on it. */
+const MAX_ACTIONS = 64;
+
+/**
+ * Adds an action. Beyond `limit` actions, those that no longer decide a mode are dropped: everything before the second but
+ * last propagation, and edits and removals that repeat an earlier one.
+ */
+export function addAction(
+  history: readonly Action[],
+  action: Action,
+  limit = MAX_ACTIONS,
+): readonly Action[] {
+  const actions = [...history, action];
+  if (actions.length <= limit) return actions;
+  const last = actions.findLastIndex(isPropagation);
+  const propagations = actions.slice(Math.max(0, last - 1), last + 1);
+  const since = new Map<string, Action>();
+  for (const later of actions.slice(last + 1)) {
+    const key = later.kind === "remove" ? "remove" : later.objectIds.join();
+    if (!since.has(key)) since.set(key, later);
+  }
+  return [...propagations, ...since.values()];
+}
 
 const isPropagation = ({ kind }: Action) => kind === "full" || kind === "partial" || kind === "fetch";
 

@@ -14,12 +14,12 @@ import type { Pass } from "./pass.js";
 import type { Action, ModePlan } from "./propagation-mode.js";
 import type { RegistrySnapshot } from "./registry.js";
 import type { StepResult } from "./report.js";
-import { type HistorySnapshot, restoreHistory, snapshotHistory } from "./sam3/history.js";
+import type { History } from "./sam3/history.js";
 
 export interface TrackerSnapshot {
   registry: RegistrySnapshot;
   concepts: ConceptsSnapshot;
-  history: HistorySnapshot;
+  history: Readonly<History>;
   pass: Readonly<Pass>;
 }
 
@@ -39,7 +39,7 @@ export function snapshotTracker({ registry, concepts, history, pass }: StatefulP
   return {
     registry: registry.snapshot(),
     concepts: concepts.snapshot(),
-    history: snapshotHistory(history),
+    history: { ...history },
     pass: { ...pass },
   };
 }
@@ -47,6 +47,6 @@ export function snapshotTracker({ registry, concepts, history, pass }: StatefulP
 export function restoreTracker(parts: StatefulParts, snapshot: TrackerSnapshot): void {
   parts.registry.restore(snapshot.registry);
   parts.concepts.restore(snapshot.concepts);
-  restoreHistory(parts.history, snapshot.history);
+  Object.assign(parts.history, snapshot.history);
   parts.pass = { ...snapshot.pass };
 }

@@ -13,7 +13,7 @@ import type { Frame } from "./model.js";
 import { createOutputCache } from "./output-cache.js";
 import type { TrackerPolicy } from "./policy.js";
 import { PromptError } from "./prompts.js";
-import { type Action, choosePropagation, type ModePlan } from "./propagation-mode.js";
+import { type Action, addAction, choosePropagation, type ModePlan } from "./propagation-mode.js";
 import type { SessionSnapshot } from "./snapshot.js";
 import type { Prompt, PromptResult, StepResult, VideoTracker } from "./video-tracker.js";
 
@@ -84,7 +84,7 @@ export function createTrackingSession(
   }
 
   const note = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
-    if (propagationModes) history = [...history, { kind, frameIndex, objectIds }];
+    if (propagationModes) history = addAction(history, { kind, frameIndex, objectIds });
   };
 
   function assemble({ frameIndex, rendered, stats }: Drawn) {

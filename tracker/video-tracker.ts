@@ -14,7 +14,7 @@ import type { Prompt } from "./prompts.js";
 import type { StepResult } from "./report.js";
 import { ruleSets, trackingStep } from "./rule-sets.js";
 import { clickSam3 } from "./sam3/click.js";
-import { clearHistory } from "./sam3/history.js";
+import { createHistory, forgetDeleted } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
 import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
 import type { TrackerStep } from "./step.js";
@@ -112,9 +112,13 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     removeObject(id) {
       const masklet = registry.get(id);
       if (!masklet || masklet.excluded) return false;
-      // The detector would find it again at once, so the place of something it found stays taken.
-      if (masklet.conceptKey === null || !policy.life.removedKeepsPlace) registry.delete(id);
-      else Object.assign(masklet, { excluded: true, owned: false });
+      // The detector would find it again at once, so a detected object stays as a placeholder.
+      if (masklet.conceptKey !== null && policy.life.removedKeepsPlace) {
+        Object.assign(masklet, { excluded: true, owned: false });
+        return true;
+      }
+      registry.delete(id);
+      forgetDeleted(history, registry);
       return true;
     },
 
@@ -123,7 +127,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       concepts.clear();
       features.clear();
       parts.lastDetection = null;
-      clearHistory(parts.history);
+      Object.assign(history, createHistory());
       parts.pass = startPass(false);
     },
 

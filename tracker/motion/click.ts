@@ -1,12 +1,12 @@
-/** Clicks or a box on one thing: it becomes an object, or the object is corrected. */
+/** Clicks or a box on one object by the motion-based rules: they create the object or correct it. */
 import { maskExtent } from "../../detector/mask-bits.js";
 import { editObject, mergePrompts } from "../click-prompt.js";
-import type { Masklet } from "../masklet.js";
+import { keepPrompt, type Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
 import type { Frame } from "../model.js";
 import { CERTAIN } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { type ObjectPrompt, PromptError, unsupportedByPack } from "../prompts.js";
+import { type ObjectPrompt, objectLimit, unsupportedByPack } from "../prompts.js";
 import type { StepResult } from "../report.js";
 import { directionFor, memoriesFor, observeFrame } from "../track-objects.js";
 import { startMotion } from "./motion-model.js";
@@ -22,9 +22,7 @@ export async function clickGuided(
   if (!capabilities.points) throw unsupportedByPack("points", capabilities);
   const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
   const corrected = existing?.excluded ? undefined : existing;
-  if (!corrected && registry.isFull()) {
-    throw new PromptError("object_limit", `A session follows at most ${policy.life.maxNumObjects} objects.`);
-  }
+  if (!corrected && registry.isFull()) throw objectLimit(policy.life.maxNumObjects);
 
   const levels = await features.get(frame, false);
   const { points, labels, boxXywh } = prompt;
@@ -57,8 +55,8 @@ export async function clickGuided(
     motion,
   };
   Object.assign(masklet, owned);
-  masklet.prompts.set(frame.index, mergedPrompt);
-  // What led to the mistake, and what the detector took for the object around here, no longer counts.
+  keepPrompt(masklet, frame.index, mergedPrompt);
+  // The tracked frames around the click led to the mistake.
   masklet.bank.clearAround(frame.index, policy.edit.clearFrames);
   masklet.bank.add({
     frameIndex: frame.index,

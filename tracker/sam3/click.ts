@@ -1,21 +1,23 @@
 /**
- * Clicks or a box on one object by SAM 3's rules: the decoder answers them, and the frame becomes a conditioning frame.
+ * Clicks or a box on one object by SAM 3's rules: the mask decoder segments the object, and the frame becomes a
+ * conditioning frame.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_tracking_predictor.py, and for decoding corrections with memory
  * huggingface/transformers:src/transformers/models/sam3_tracker_video/modeling_sam3_tracker_video.py.
  */
 import type { FrameFeatures } from "../../detector/graph.js";
 import { mergePrompts, toPointPrompt } from "../click-prompt.js";
-import type { Masklet, PromptState } from "../masklet.js";
+import { addFrame, hasFrame } from "../frame-set.js";
+import { keepPrompt, type Masklet, type PromptState } from "../masklet.js";
 import { hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Frame, Prediction } from "../model.js";
 import type { Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { type ObjectPrompt, PromptError } from "../prompts.js";
+import { type ObjectPrompt, objectLimit, PromptError, unsupportedByPack } from "../prompts.js";
 import type { StepResult, TrackedObject } from "../report.js";
 import { memoriesFor, observeFrame, trackObjects } from "../track-objects.js";
-import { unflag } from "./hot-start.js";
+import { endHotStart } from "./hot-start.js";
 import { showObservation } from "./output.js";
 import { rememberPredictions } from "./remember.js";
 
@@ -24,16 +26,9 @@ export async function clickSam3(
   frame: Frame,
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
-  const { capabilities, features, registry, policy, history, model, geometry } = parts;
-  if (!capabilities.points)
-    throw new PromptError("unsupported_by_pack", "This pack takes no clicks and boxes.");
+  const { features, registry, policy, history, model, geometry } = parts;
+  checkClick(parts, frame.index, prompt.objectId);
   const masklet = findOrCreate(parts, frame.index, prompt.objectId);
-  if (policy.sam3Parity.clickNeedsVisitedFrame && !history.visited.has(frame.index)) {
-    throw new PromptError(
-      "nothing_prompted",
-      `Clicks need a frame that was visited: name a phrase on frame ${frame.index}, or propagate to it first.`,
-    );
-  }
   const levels = await features.get(frame, false);
   const { points, labels, boxXywh } = prompt;
   const added = { points, labels, ...(boxXywh ? { box: boxXywh } : {}) };
@@ -45,7 +40,7 @@ export async function clickSam3(
   ]);
 
   const present = edited.maskLogits.some((logit) => logit > 0);
-  masklet.prompts.set(frame.index, mergedPrompt);
+  keepPrompt(masklet, frame.index, mergedPrompt);
   Object.assign(masklet, { owned: true, prob: 1 });
   masklet.bank.add({
     frameIndex: frame.index,
@@ -57,8 +52,8 @@ export async function clickSam3(
     present,
   });
   updateNeighbours(parts, masklet, frame.index);
-  confirmByUser(parts, masklet.id);
-  history.visited.add(frame.index);
+  confirmObject(parts, masklet.id);
+  history.visited = addFrame(history.visited, frame.index);
 
   if (policy.transformersParity.retrackOnBirth) {
     const others = await trackObjects(parts, levels, frame.index, false, ({ id }) => id !== masklet.id);
@@ -77,7 +72,7 @@ export async function clickSam3(
   };
 }
 
-/** What the user gets to see of the answer to a click: as it was drawn, and cleaned only at the size of the video. */
+/** The clicked object in the answer: the decoder's mask, cleaned at the size of the video. */
 function showAnswer(
   parts: TrackerParts,
   observation: Observation,
@@ -88,30 +83,45 @@ function showAnswer(
   return { ...shown, maskLogits, claim, cleanupMaxArea: parts.policy.mask.fillHoleArea };
 }
 
+/** @throws PromptError when the pack, the frame or the session cannot take the click */
+function checkClick(
+  { capabilities, registry, policy, history }: TrackerParts,
+  frameIndex: number,
+  id: number | undefined,
+): void {
+  if (!capabilities.points) throw unsupportedByPack("points", capabilities);
+  if (policy.sam3Parity.clickNeedsVisitedFrame && !hasFrame(history.visited, frameIndex)) {
+    throw new PromptError(
+      "nothing_prompted",
+      `Clicks need a visited frame: prompt a phrase on frame ${frameIndex}, or propagate to it first.`,
+    );
+  }
+  const { maxNumObjects } = policy.life;
+  const isKnown = id !== undefined && registry.get(id) !== undefined;
+  if (!isKnown && registry.all().length >= maxNumObjects) throw objectLimit(maxNumObjects);
+}
+
 function findOrCreate(
   { registry, policy }: TrackerParts,
   frameIndex: number,
   id: number | undefined,
 ): Masklet {
   const known = id === undefined ? undefined : registry.get(id);
-  const starts = known && policy.edit.useStatelessRefinement && !known.owned;
-  if (known && !starts) return known;
-  if (starts) registry.delete(known.id);
-  if (registry.all().length >= policy.life.maxNumObjects) {
-    throw new PromptError("object_limit", `A session follows at most ${policy.life.maxNumObjects} objects.`);
-  }
+  const isRestarted = known && policy.edit.useStatelessRefinement && !known.owned;
+  if (known && !isRestarted) return known;
+  if (isRestarted) registry.delete(known.id);
   const conceptKey = known?.conceptKey ?? null;
   const birth = { conceptKey, prob: 1, bornFrame: frameIndex, motion: null, confirmed: true };
   return registry.create(birth, id);
 }
 
-/** Whether the frame is one that the tracker went over, rather than one that was given or never seen. */
+/** Whether the object was tracked on the frame, rather than given there or never seen. */
 function isTracked({ bank }: Masklet, frameIndex: number): boolean {
   const kind = bank.at(frameIndex)?.kind;
   return kind === "recent" || kind === "reconditioned";
 }
 
-/** What the model left of an object that it says is not there. */
+/** The mask logit of an object that the model reports as absent. */
 const ABSENT = -1024;
 
 async function decode(
@@ -135,8 +145,8 @@ async function decode(
 }
 
 /**
- * What a click does to the frames around it: what the detector made of the object there conditions no longer, for nobody of
- * the bucket, while the clicked frame conditions all of them.
+ * Demotes detector-made conditioning frames near the click, for every object in the bucket. The clicked frame becomes a
+ * conditioning frame for all of them.
  */
 function updateNeighbours(
   { registry, policy: { edit, sam3Parity, transformersParity } }: TrackerParts,
@@ -155,9 +165,9 @@ function updateNeighbours(
   }
 }
 
-/** The user's word: the object is shown again, and where clicks confirm, nothing the detector says ends it. */
-function confirmByUser({ history, policy }: TrackerParts, id: number): void {
-  history.hotStart = unflag(history.hotStart, id, policy.sam3Parity.clickConfirms);
-  const standing = { streak: 0, confirmed: policy.sam3Parity.clickConfirms };
-  history.standings = new Map([...history.standings, [id, standing]]);
+/** Where clicks confirm (`sam3Parity.clickConfirms`), no lack of detections ends or hides the object from now on. */
+function confirmObject({ history, policy }: TrackerParts, id: number): void {
+  const { clickConfirms } = policy.sam3Parity;
+  if (clickConfirms) history.hotStart = endHotStart(history.hotStart, id);
+  history.standings = new Map([...history.standings, [id, { streak: 0, confirmed: clickConfirms }]]);
 }

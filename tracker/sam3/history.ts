@@ -1,5 +1,7 @@
-/** What SAM 3's rules remember of a session beside the objects themselves. */
-import { emptyHotStart, type HotStart } from "./hot-start.js";
+/** What SAM 3's rules remember of a session beside the objects themselves. Its values are never changed in place. */
+import type { FrameSet } from "../frame-set.js";
+import type { Registry } from "../registry.js";
+import { emptyHotStart, type HotStart, withoutRecords } from "./hot-start.js";
 
 /** The confirmation state of one object, see `confirmation.ts`. */
 export interface Standing {
@@ -15,29 +17,22 @@ export interface History {
   lastHidden: ReadonlyMap<number, number>;
   standings: ReadonlyMap<number, Standing>;
   /** Frames on which anything was detected or tracked. */
-  readonly visited: Set<number>;
-}
-
-/** A history as plain data. */
-export interface HistorySnapshot extends Omit<History, "visited"> {
-  visited: ReadonlySet<number>;
+  visited: FrameSet;
 }
 
 export function createHistory(): History {
-  return { hotStart: emptyHotStart, lastHidden: new Map(), standings: new Map(), visited: new Set() };
+  return { hotStart: emptyHotStart, lastHidden: new Map(), standings: new Map(), visited: [] };
 }
 
-export function clearHistory(history: History): void {
-  restoreHistory(history, createHistory());
-}
-
-/** Shares what is never changed in place. */
-export function snapshotHistory({ visited, ...history }: History): HistorySnapshot {
-  return { ...history, visited: new Set(visited) };
-}
-
-export function restoreHistory(history: History, { visited, ...snapshot }: HistorySnapshot): void {
-  Object.assign(history, snapshot);
-  history.visited.clear();
-  for (const frameIndex of visited) history.visited.add(frameIndex);
+/**
+ * Drops the records of objects that were deleted. A later object with the same id starts without them; SAM 3 keeps them,
+ * and with them the deleted object's unsupported frames.
+ */
+export function forgetDeleted(history: History, registry: Pick<Registry, "get">): void {
+  const { hotStart, lastHidden, standings } = history;
+  const isDeleted = (id: number) => registry.get(id) === undefined;
+  const kept = <V>(records: ReadonlyMap<number, V>) => new Map([...records].filter(([id]) => !isDeleted(id)));
+  history.hotStart = withoutRecords(hotStart, isDeleted);
+  history.lastHidden = kept(lastHidden);
+  history.standings = kept(standings);
 }

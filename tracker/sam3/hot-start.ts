@@ -1,20 +1,24 @@
 /**
- * SAM 3's hot start: objects that turn out to be ghosts or duplicates while they are young are removed, and because the
- * stream lags by as many frames, nobody ever sees them. Beside it the keep-alive credit, which outlives the probation.
+ * SAM 3's hot start: young objects that turn out to be false or duplicates are removed. The output lags by as many frames,
+ * so they are never shown. The keep-alive credit of an object also counts after its hot start.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (hot-start bookkeeping).
  */
 import type { TrackerPolicy } from "../policy.js";
 
-/** Never changed in place. Counts are cumulative: a supported frame does not take an unsupported one back. */
+/**
+ * Records of objects, by id. Never changed in place. Counts are cumulative: a supported frame does not cancel an
+ * unsupported one.
+ */
 export interface HotStart {
-  /** First frame of each detected object; objects of the user's have none and are never on probation. */
+  /** First frame of each detected object; objects made by clicks have none and are never young. */
   firstFrame: ReadonlyMap<number, number>;
-  /** Frames without support, by id. */
+  /** Frames without support. */
   unmatched: ReadonlyMap<number, number>;
   keepAlive: ReadonlyMap<number, number>;
-  /** For each pair of an older object and a younger, how often they shared a detection. */
+  /** For each pair of an older and a younger object, the number of frames on which they shared a detection. */
   duplicates: ReadonlyMap<string, { first: number; other: number; frames: number }>;
+  /** Objects that the hot start removed and whose records are still here; see {@link withoutRecords}. */
   removed: ReadonlySet<number>;
 }
 
@@ -26,7 +30,7 @@ export const emptyHotStart: HotStart = {
   removed: new Set(),
 };
 
-/** What a frame said about who is supported; ids throughout. */
+/** Which objects a frame supports, by id. */
 export interface SupportFacts {
   frameIndex: number;
   reverse: boolean;
@@ -99,7 +103,23 @@ export function updateHotStart(before: HotStart, facts: SupportFacts, rules: Hot
   return { hotStart: { firstFrame, unmatched, keepAlive, duplicates, removed: gone }, removed, suppressed };
 }
 
-/** Of objects that share a detection, all but the one that came first in the direction of travel are perhaps duplicates. */
+/** Drops every record of the given objects. */
+export function withoutRecords(hotStart: HotStart, isDropped: (id: number) => boolean): HotStart {
+  const kept = (records: ReadonlyMap<number, number>) =>
+    new Map([...records].filter(([id]) => !isDropped(id)));
+  const duplicates = [...hotStart.duplicates].filter(
+    ([, { first, other }]) => !isDropped(first) && !isDropped(other),
+  );
+  return {
+    firstFrame: kept(hotStart.firstFrame),
+    unmatched: kept(hotStart.unmatched),
+    keepAlive: kept(hotStart.keepAlive),
+    duplicates: new Map(duplicates),
+    removed: new Set([...hotStart.removed].filter((id) => !isDropped(id))),
+  };
+}
+
+/** Of objects that share a detection, all but the first in the direction of travel may be duplicates. */
 function countDuplicates(
   before: HotStart["duplicates"],
   matched: SupportFacts["matched"],
@@ -120,24 +140,19 @@ function countDuplicates(
   return duplicates;
 }
 
-/** A new pass: nothing is held against anybody any more; who is how old and who was removed stays known. */
+/** The counters start again with a new pass; the first frames and the credit stay. */
 export function resetCounters(hotStart: HotStart): HotStart {
   return { ...hotStart, unmatched: new Map(), duplicates: new Map() };
 }
 
-/**
- * The user spoke up for an object: it is back.
- * @param forGood it is never on probation again
- */
-export function unflag(hotStart: HotStart, id: number, forGood: boolean): HotStart {
-  const removed = new Set(hotStart.removed);
+/** The user confirmed an object: it is never young again. */
+export function endHotStart(hotStart: HotStart, id: number): HotStart {
   const firstFrame = new Map(hotStart.firstFrame);
-  removed.delete(id);
-  if (forGood) firstFrame.delete(id);
-  return { ...hotStart, removed, firstFrame };
+  firstFrame.delete(id);
+  return { ...hotStart, firstFrame };
 }
 
-/** New objects that a prompt made: their probation begins. */
+/** Starts the hot start of objects that a prompt created. */
 export function startHotStart(
   hotStart: HotStart,
   ids: readonly number[],

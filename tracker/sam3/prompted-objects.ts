@@ -1,4 +1,5 @@
 /** Objects from a phrase or exemplar boxes by SAM 3's rules: a detection that overlaps no tracked object is new. */
+import { addFrame } from "../frame-set.js";
 import { hasPixels } from "../masks/mask.js";
 import type { TrackerParts } from "../parts.js";
 import type { StepResult } from "../report.js";
@@ -22,7 +23,7 @@ export async function createPromptedSam3(
     const created = admitted.map((detection) => createObject(parts, index, detection));
     const ids = created.map(({ id }) => id);
     history.hotStart = startHotStart(history.hotStart, ids, index, policy.life);
-    history.visited.add(index);
+    history.visited = addFrame(history.visited, index);
     const masks = admitted.map(({ maskLogits }) => maskLogits);
     await startObjects(parts, features, index, created, masks);
   }

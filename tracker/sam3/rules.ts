@@ -5,6 +5,7 @@
  * huggingface/transformers:src/transformers/models/sam3_video/modeling_sam3_video.py.
  */
 import type { Detection } from "../../detector/detect.js";
+import { addFrame } from "../frame-set.js";
 import type { Masklet } from "../masklet.js";
 import { scoreOf } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
@@ -14,6 +15,7 @@ import { admitDetections, createObject } from "./admission.js";
 import { associateSam3, type OverlapFindings, toTrack } from "./association.js";
 import { sigmoid } from "./bucket-score.js";
 import { unconfirmedIds, updateStandings } from "./confirmation.js";
+import { forgetDeleted } from "./history.js";
 import { updateHotStart, type Verdict } from "./hot-start.js";
 import { startObjects } from "./new-objects.js";
 import { hideOccluded } from "./occlusion.js";
@@ -41,7 +43,7 @@ export const sam3Rules: StepRules<Sam3Association, Corrections> = {
   async associate(parts, frame) {
     const { policy, history } = parts;
     const { index, reverse, observations, detections } = frame;
-    history.visited.add(index);
+    history.visited = addFrame(history.visited, index);
     const findings = associateSam3(observations.map(toTrack), detections, policy);
     const { admitted, dropped } = admitDetections(parts, findings, detections);
     const created = admitted.map((detection) => createObject(parts, index, detection));
@@ -78,6 +80,7 @@ export const sam3Rules: StepRules<Sam3Association, Corrections> = {
   updateObjects(parts, _frame, { findings, created, verdict }) {
     updateStandings(parts, findings, created);
     for (const id of verdict.removed) parts.registry.delete(id);
+    if (verdict.removed.size > 0) forgetDeleted(parts.history, parts.registry);
   },
 
   report(parts, { observations }, association, corrections) {

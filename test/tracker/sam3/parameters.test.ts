@@ -343,7 +343,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     const detections = [0.8, 0.9].map((score) => detectionOf(score));
     const first = admitDetections(parts, { ...none, born: [0, 1] }, detections);
     expect([first.admitted.map(({ score }) => score), first.dropped]).toEqual([[0.9], 1]);
-    parts.history.visited.add(0);
+    parts.history.visited = [[0, 0]];
     const click = { kind: "object", points: [[0.3, 0.3]], labels: [1] } as const;
     const prompt = { ...click, clearOldPoints: true, clearOldBoxes: true };
     const { objectId } = await clickSam3(parts, frame(0), { ...prompt, objectId: 9_999 });
