@@ -1,6 +1,6 @@
 /**
- * Masks as COCO compressed run-length text, the format of pycocotools: pixels go column by column, runs alternate
- * starting with background, and from the fourth count on the text stores the difference to the count two before.
+ * Masks as COCO compressed run-length text, the format of pycocotools: pixels are ordered column by column, runs alternate
+ * and start with background, and from the fourth count on the text stores the difference to the count two places before.
  */
 
 export interface CocoRle {
@@ -20,8 +20,8 @@ export interface Mask {
 export type PixelBox = [x: number, y: number, width: number, height: number];
 
 /**
- * Encodes `[height, width]` bits given row by row; anything but 0 is inside.
- * Nothing is inside beyond `within`, when given: only that part is read, which makes small objects cheap.
+ * Encodes `[height, width]` bits, row by row; every value but 0 belongs to the mask.
+ * With `within`, only that box is read: the mask must be empty outside it.
  */
 export function encodeMask(bits: Uint8Array, width: number, height: number, within?: PixelBox): CocoRle {
   if (bits.length !== width * height) {
@@ -30,11 +30,11 @@ export function encodeMask(bits: Uint8Array, width: number, height: number, with
   return { size: [height, width], counts: runsToText(maskRuns(bits, width, height, within)) };
 }
 
-/** @throws RangeError when the text is no RLE of that size. */
+/** @throws RangeError when the text is not an RLE of that size. */
 export function decodeMask(rle: CocoRle): Mask {
   const [height, width] = rle.size;
   const data = new Uint8Array(width * height);
-  // First only the pixels that differ from the one above them, then downwards: memory is walked as it lies.
+  // First marks the pixels that differ from the one above, then accumulates downwards, in the order of memory.
   const turn = (column: number, row: number) => {
     if (row < height) data[row * width + column] = 1;
   };
@@ -52,7 +52,7 @@ export function decodeMask(rle: CocoRle): Mask {
   return { width, height, data };
 }
 
-/** Number of pixels inside. */
+/** Number of pixels in the mask. */
 export function maskArea(rle: CocoRle): number {
   let area = 0;
   forEachRun(rle, (start, end) => {
@@ -70,7 +70,7 @@ export function maskBox(rle: CocoRle): PixelBox {
     const last = Math.floor((end - 1) / height);
     x0 = Math.min(x0, first);
     x1 = Math.max(x1, last);
-    // A run that goes on in the next column touches the bottom and the top.
+    // A run that continues in the next column touches the bottom and the top.
     y0 = Math.min(y0, first === last ? start - first * height : 0);
     y1 = Math.max(y1, first === last ? end - 1 - first * height : height - 1);
   });
@@ -85,7 +85,8 @@ function maskRuns(bits: Uint8Array, width: number, height: number, within?: Pixe
   let runStart = 0;
   for (let index = 0; index < turns.length; index++) {
     const turn = turns[index] as number;
-    // A run that ends at the bottom of a column and goes on at the top of the next turns twice in one place: not at all.
+    // A run that ends at the bottom of a column and continues at the top of the next has two changes at one place, which
+    // cancel.
     if (turns[index + 1] === turn) {
       index++;
       continue;
@@ -99,13 +100,14 @@ function maskRuns(bits: Uint8Array, width: number, height: number, within?: Pixe
 }
 
 /**
- * The ends of the runs, ascending: each pixel that differs from the one above it is a place where some column turns. The mask
- * is read row by row, as it lies in memory, so a column's turns are met in order: dealing them out to the columns sorts them.
+ * The ends of the runs, ascending: each pixel that differs from the one above it is a change in its column. The mask is read
+ * in the order of memory, row by row, so the changes of a column are found in order: distributing them to the columns sorts
+ * them.
  */
 function turnsByColumn(bits: Uint8Array, width: number, height: number, within: PixelBox): Int32Array {
   const [left, y0, boxWidth, boxHeight] = within;
   const words = wordsOf(bits, width);
-  // Whole words, as far as rows have them: nothing is inside beyond the box.
+  // Extended to whole words where rows allow it: the mask is empty outside the box.
   const x0 = words ? left & ~3 : left;
   const x1 = Math.min(left + boxWidth, width);
   const y1 = Math.min(y0 + boxHeight, height);
@@ -140,7 +142,7 @@ function turnsByColumn(bits: Uint8Array, width: number, height: number, within: 
   return sorted;
 }
 
-/** A list of positions in a picture that grows: noisy masks have hundreds of thousands. */
+/** A growing list of positions in a picture: noisy masks have hundreds of thousands. */
 class Positions {
   length = 0;
   values = new Int32Array(1024);
@@ -155,13 +157,13 @@ class Positions {
   }
 }
 
-/** The same memory four pixels at a time, when rows consist of whole words: most pixels equal the one above. */
+/** The same memory as words of four pixels, when rows consist of whole words: most words equal the one above. */
 function wordsOf(pixels: Uint8Array, width: number): Int32Array | undefined {
   if (width % 4 !== 0 || pixels.byteOffset % 4 !== 0) return undefined;
   return new Int32Array(pixels.buffer, pixels.byteOffset, pixels.length / 4);
 }
 
-/** Five bits a character, lowest first, from "0" on; bit 5 says that more follow, bit 4 of the last is the sign. */
+/** Five bits per character, lowest first, from "0" on; bit 5 marks a continuation, bit 4 of the last one is the sign. */
 function runsToText(runs: Int32Array): string {
   // A count of 32 bits takes seven characters at most.
   const codes = new Uint8Array(7 * runs.length);
@@ -198,7 +200,7 @@ function textToRuns(text: string): number[] {
   return runs;
 }
 
-/** Calls back with each stretch inside the mask: from `start`, before `end`, counted column by column. */
+/** Calls back with each run of mask pixels: from `start` to before `end`, counted column by column. */
 function forEachRun(rle: CocoRle, visit: (start: number, end: number) => void): void {
   const pixels = rle.size[0] * rle.size[1];
   let position = 0;

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 
 /**
- * Keeps this process, and what it starts from now on, on so many of the cores that it may use. Only Linux can.
+ * Restricts this process and its later children to this many of its cores. Linux only.
  * @throws Error when that is not possible
  */
 export async function keepToCores(count: number): Promise<void> {

@@ -1,14 +1,13 @@
 /**
- * Frames per second of the whole server, decoding to socket, beside transformers in PyTorch: same weights, same clip, same
- * cores, turn by turn in one go.
+ * Compares the frames per second of the whole server, from decoding to socket, with transformers in PyTorch: same weights,
+ * same clip, same cores, alternating in one run.
  *
  *     npm run bench -- reference --checkpoint models/sam3 --pack packs/sam3 --video clip.mp4 --text "red car"
  *     npm run bench -- reference --checkpoint models/sam2 --pack packs/sam2 --video clip.mp4 --box 100,80,60,40
  *
- * `--box` may be given several times, once for each object. `--threads N` keeps both to N cores; default: all. After a few
- * frames that are not counted, since memory is touched and graphs settle then, the two go over the clip by turns,
- * `--rounds` times; default 3. The ratio is that of their best rounds: on a machine that is shared with others the best
- * is what was least disturbed.
+ * `--box` is repeatable, once per object. `--threads N` restricts both to N cores; default: all. After a few warm-up frames
+ * the two alternate for `--rounds` passes over the clip; default 3. The ratio is that of the best rounds, because on a
+ * shared machine the best round is the least disturbed.
  */
 import { availableParallelism } from "node:os";
 import path from "node:path";
@@ -18,7 +17,7 @@ import { openServer } from "./server-side.js";
 import type { BenchPrompt, Pass, Side } from "./side.js";
 import { openTransformers } from "./transformers-side.js";
 
-/** Frames that are not counted. */
+/** Warm-up frames, which are not counted. */
 const WARM_UP = 2;
 
 interface Plan {
@@ -85,7 +84,7 @@ async function timed({ name, pass }: Side, round: number): Promise<Pass> {
   return seen;
 }
 
-/** @throws Error with one sentence when something is missing or Python cannot run */
+/** @throws Error with one sentence when an option is missing or Python cannot run */
 export async function benchReference(args: string[]): Promise<void> {
   const { checkpoint, pack, video, prompt, threads, rounds } = readPlan(args);
   await keepToCores(threads);
@@ -100,13 +99,15 @@ export async function benchReference(args: string[]): Promise<void> {
     const server = await open(openServer(pack, video, prompt, threads));
     for (const { pass } of sides) await pass(WARM_UP);
     const theirs: Pass[] = [];
-    const ours: Pass[] = [];
+    const serverPasses: Pass[] = [];
     for (let round = 1; round <= rounds; round++) {
       theirs.push(await timed(transformers, round));
-      ours.push(await timed(server, round));
+      serverPasses.push(await timed(server, round));
     }
     const cores = `${threads} core${threads === 1 ? "" : "s"}`;
-    process.stdout.write(`ratio of the best rounds: ${(best(ours) / best(theirs)).toFixed(2)} (${cores})\n`);
+    process.stdout.write(
+      `ratio of the best rounds: ${(best(serverPasses) / best(theirs)).toFixed(2)} (${cores})\n`,
+    );
   } finally {
     await Promise.all(sides.map((side) => side.close()));
   }

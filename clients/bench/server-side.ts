@@ -33,7 +33,7 @@ export async function openServer(
   };
 }
 
-/** Prompts the first frame and follows the video, in a session of its own. */
+/** Prompts the first frame and tracks the video in a new session. */
 async function track(client: MaskletClient, video: string, prompt: BenchPrompt, limit?: number) {
   const session = await client.startSession({ resource_path: video });
   for (const fields of promptFields(prompt)) await session.addPrompt({ frame_index: 0, ...fields });

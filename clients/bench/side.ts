@@ -1,15 +1,15 @@
 /** One pass over the clip. */
 export interface Pass {
   frames: number;
-  /** On all frames together. */
+  /** Sum over all frames. */
   objects: number;
   seconds: number;
 }
 
-/** What is compared, with its model loaded. */
+/** One side of the comparison, with its model loaded. */
 export interface Side {
   name: string;
-  /** @param frames how many of the clip, from the first; all of it when not said */
+  /** @param frames number of frames from the first one; default: all */
   pass(frames?: number): Promise<Pass>;
   close(): Promise<void>;
 }

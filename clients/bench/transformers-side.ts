@@ -7,9 +7,9 @@ import type { BenchPrompt, Pass, Side } from "./side.js";
 const trainingDir = path.join(import.meta.dirname, "..", "..", "training");
 
 /**
- * Starts transformers with the Python that `training/requirements.txt` was installed into: `PYTHON`, or `python3`.
+ * Starts transformers with the Python that has `training/requirements.txt` installed: `PYTHON`, or `python3`.
  * @param checkpoint folder that `save_pretrained` of a video model wrote, with its tokenizer
- * @throws Error with the last that Python said when it cannot load the model
+ * @throws Error with the last output of Python when it cannot load the model
  */
 export async function openTransformers(
   checkpoint: string,

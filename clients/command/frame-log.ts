@@ -1,15 +1,15 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { FrameMessage } from "../typescript/index.js";
 
-/** Frame messages in a file, one JSON line each in the order of arrival, found again by frame index. */
+/** Frame messages in a file, one JSON line each in the order of arrival, with access by frame index. */
 export interface FrameLog {
   append(frame: FrameMessage): Promise<void>;
-  /** Undefined for a frame that never came. */
+  /** Undefined for a frame that did not arrive. */
   read(frameIndex: number): Promise<FrameMessage | undefined>;
   close(): Promise<void>;
 }
 
-/** Memory holds only where each frame lies: a long video's masks stay on disk. An existing file is emptied. */
+/** Memory holds only the position of each frame; the masks stay on disk. An existing file is truncated. */
 export async function openFrameLog(path: string): Promise<FrameLog> {
   const file: FileHandle = await open(path, "w+");
   const places = new Map<number, { offset: number; length: number }>();

@@ -1,4 +1,4 @@
-/** The part of the server that the command uses for itself: reading pictures, so that both number them alike. */
+/** The command reads pictures with the server's code, so that both number the frames alike. */
 import { openMedia } from "../../server/media/open.js";
 import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";

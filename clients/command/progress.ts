@@ -1,25 +1,25 @@
 import { SingleBar } from "cli-progress";
 
 export interface Progress {
-  /** One frame more. */
+  /** Counts one frame. */
   advance(): void;
   stop(): void;
-  /** Frames per second from the start until now, or until it was stopped. */
+  /** Frames per second from the start until now, or until `stop`. */
   readonly framesPerSecond: number;
 }
 
 export interface ProgressOptions {
   label: string;
-  /** Frames to come. */
+  /** Number of frames. */
   total: number;
-  /** Where people look; standard output belongs to the results. */
+  /** Default: standard error, because standard output belongs to the results. */
   stream?: NodeJS.WriteStream;
 }
 
-/** How often a log gets a line: often enough to see that it lives, rarely enough to read. */
+/** Interval of the lines in a log. */
 const LINE_INTERVAL_MS = 10_000;
 
-/** A bar on a terminal; in a log a line now and then. */
+/** A bar on a terminal, lines in a log. */
 export function startProgress({ label, total, stream = process.stderr }: ProgressOptions): Progress {
   const startedAt = performance.now();
   let stoppedAt: number | undefined;

@@ -5,11 +5,11 @@ import { createOverlayStyle } from "../drawing/overlay-style.js";
 import type { FrameLog } from "./frame-log.js";
 import { ffmpegPath, type Video } from "./media.js";
 
-/** Frames per second for folders of pictures, which have no rate of their own. */
+/** Frames per second of folders of pictures, which have no rate. */
 export const STILLS_FPS = 30;
 
 export interface RenderOptions {
-  /** As the server reads it, so that frame numbers and orientation are the same. */
+  /** Read with the server's code, so that frame numbers and orientation are the same. */
   video: Video;
   frames: FrameLog;
   path: string;
@@ -19,7 +19,7 @@ export interface RenderOptions {
 
 /**
  * Writes the whole video with the masks of every frame drawn over it, at its own size and average frame rate, without
- * sound. Frames that were not tracked stay as they are. A file that could not be finished is removed.
+ * sound. Frames that were not tracked have no masks. An unfinished file is removed.
  */
 export async function renderOverlay({ video, frames, path, onFrame, signal }: RenderOptions): Promise<void> {
   const { width, height, numFrames, fps } = video.facts;
@@ -29,7 +29,7 @@ export async function renderOverlay({ video, frames, path, onFrame, signal }: Re
   try {
     const range = { startFrame: 0, count: numFrames, direction: "forward", width, height } as const;
     for await (const { index, rgb } of video.frames({ ...range, ...(signal && { signal }) })) {
-      // The decoder may hand out the same pixels again.
+      // The decoder may reuse its buffer.
       const picture = { width, height, rgb: rgb.slice() };
       const frame = await frames.read(index);
       if (frame) await drawOutputs(picture, frame.outputs, style);

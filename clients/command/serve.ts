@@ -5,7 +5,7 @@ import { type RunningServer, startServer } from "../../server/main.js";
 import { CommandError, UsageError } from "./errors.js";
 import { onReloadSignal, onStopSignal } from "./signals.js";
 
-/** As commander hands them over. */
+/** The options as commander passes them. */
 export interface ServeArguments {
   host?: string;
   port?: string;
@@ -26,9 +26,9 @@ export async function serve(given: ServeArguments): Promise<void> {
     throw error;
   });
   const { id, version, provider } = await server.predictor.ready;
-  // Before the line below: who reads it may send the signal at once, which would end a process that does not listen yet.
+  // Before the line below: a reader of that line may send the signal at once, which ends a process without a listener.
   const forgetReload = onReloadSignal(() => {
-    // A pack that cannot be used is logged by the engine, which keeps the one it has.
+    // The engine logs an invalid pack and keeps the current one.
     server.predictor.reloadPack().then(
       (pack) =>
         process.stdout.write(`new sessions run on pack ${pack.id} ${pack.version} on ${pack.provider}\n`),
@@ -49,7 +49,7 @@ async function readServeOptions({ host, port, pack, mediaRoot }: ServeArguments)
   for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
   if (pack !== undefined) await requireFolder("--pack", pack);
   return {
-    // The start is told in one line below; what goes wrong later is worth more.
+    // `serve` reports the start itself.
     ...(process.env.MASKLET_LOG_LEVEL === undefined && { logLevel: "warn" as const }),
     ...(host !== undefined && { host }),
     ...(port !== undefined && { port: parsePort(port) }),
@@ -77,7 +77,7 @@ async function start(options: ServerOptions): Promise<RunningServer> {
   }
 }
 
-/** What kept the server from listening, in words. */
+/** A sentence for the errors of listening; undefined for other errors. */
 function listenProblem(error: unknown): CommandError | undefined {
   const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
   const cause = { cause: error };

@@ -1,8 +1,8 @@
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Calls back on the first SIGINT or SIGTERM: time to stop in good order. A second one ends the process at once. Returns
- * the function that stops listening.
+ * Calls back on the first SIGINT or SIGTERM. A second one ends the process at once. Returns the function that removes the
+ * listener.
  */
 export function onStopSignal(listener: () => void): () => void {
   let stopping = false;
@@ -18,8 +18,8 @@ export function onStopSignal(listener: () => void): () => void {
 }
 
 /**
- * Calls back on every SIGUSR2, where the system has it (not on Windows). Returns the function that stops listening.
- * SIGHUP, which other servers use for this, is left to its first meaning: the terminal is gone, and so are we.
+ * Calls back on every SIGUSR2, except on Windows, which has no such signal. Returns the function that removes the listener.
+ * SIGHUP keeps its default effect: the process ends with its terminal.
  */
 export function onReloadSignal(listener: () => void): () => void {
   if (process.platform === "win32") return () => {};

@@ -1,4 +1,4 @@
-/** The files of a job: the video that must be there, and the results that must not harm anything. */
+/** The files of a job: the video must exist, and the results must not replace it or each other. */
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -17,11 +17,11 @@ export interface VideoPath {
 /** @throws UsageError when there is no such file. */
 export async function findVideo(video: string): Promise<VideoPath> {
   const path = await realpath(video).catch(() => undefined);
-  if (path === undefined) throw new UsageError(`VIDEO: expected a file or a folder, found no "${video}".`);
+  if (path === undefined) throw new UsageError(`VIDEO: expected a file or a folder, there is no "${video}".`);
   return { path, isFolder: (await stat(path)).isDirectory() };
 }
 
-/** @throws UsageError when a result would have no place, or would replace the video or another result. */
+/** @throws UsageError when the folder of a result is missing, or a result would replace the video or another result. */
 export async function checkResults({ out, render }: TrackJob, video: VideoPath): Promise<void> {
   const results = [
     { option: "--out", path: out === "-" ? undefined : out },
@@ -41,22 +41,22 @@ export async function checkResults({ out, render }: TrackJob, video: VideoPath):
   }
 }
 
-/** Where frames go as they come. */
+/** The destination of frames. */
 export interface FrameSink {
   append(frame: FrameMessage): Promise<void>;
-  /** For looking them up again; present when something is to be drawn. */
+  /** For access by frame index; present when the frames are also in a file. */
   readonly log: FrameLog | undefined;
   close(): Promise<void>;
 }
 
-/** Standard output when neither file is named: results are never lost. */
+/** Writes to standard output when the job names no file. */
 export async function openFrameSink({ out, render }: TrackJob): Promise<FrameSink> {
   const toStdout = out === "-" || (out === undefined && render === undefined);
   const outFile = out === "-" ? undefined : out;
   const scratch =
     outFile === undefined && render !== undefined ? await mkdtemp(join(tmpdir(), "masklet-")) : undefined;
   const path = outFile ?? (scratch && join(scratch, "frames.jsonl"));
-  // Told by the write that fails; without a listener it would end the process on the spot.
+  // The failing write reports the error. Without a listener the event would end the process.
   if (toStdout) process.stdout.on("error", ignore);
   const log = path === undefined ? undefined : await openFrameLog(path).catch(cannotWrite(path));
   return {

@@ -1,4 +1,4 @@
-/** From a job to a session: on a server of its own or on a running one, by path or by upload. */
+/** Opens the session of a job: on a private or a running server, by path or by upload. */
 import { basename, dirname } from "node:path";
 import { startServer } from "../../server/main.js";
 import { connect, type MaskletClient, MaskletError, type MaskletSession } from "../typescript/index.js";
@@ -7,11 +7,11 @@ import type { VideoPath } from "./track-files.js";
 
 export interface OpenSession {
   session: MaskletSession;
-  /** Takes away everything that was started or sent. */
+  /** Stops what was started and deletes what was uploaded. */
   close(): Promise<void>;
 }
 
-/** A server in this process for one video: on a free port of this machine only, with access to that video's folder. */
+/** Starts a server in this process for one video: on a free loopback port, with the video's folder as its media root. */
 export async function openPrivateSession({ path, isFolder }: VideoPath): Promise<OpenSession> {
   const mediaRoot = isFolder ? path : dirname(path);
   const server = await startServer({
@@ -36,7 +36,7 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
   }
 }
 
-/** Sends the video to a running server; a folder of pictures must lie where that server can read it. */
+/** Uploads the video to a running server. A folder of pictures must be below a media root of that server. */
 export async function openRemoteSession(
   address: string,
   video: VideoPath,

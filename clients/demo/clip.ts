@@ -27,7 +27,7 @@ export async function writeClip(path: string): Promise<void> {
   }
 }
 
-/** The part of the landscape, `[height, landscapeWidth, 3]`, that the camera sees from `left` on. */
+/** The part of the landscape, `[height, landscapeWidth, 3]`, in view from column `left` on. */
 function cutView(landscape: Buffer, landscapeWidth: number, left: number): Buffer {
   const { width, height } = CLIP;
   const view = Buffer.alloc(width * height * 3);

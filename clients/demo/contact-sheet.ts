@@ -1,4 +1,4 @@
-/** A page of frames with a heading and a legend: a video at one glance. */
+/** A page of frames with a heading and a legend. */
 import sharp, { type OverlayOptions } from "sharp";
 import { drawText } from "../drawing/glyphs.js";
 import { colourOf, cssColour } from "../drawing/palette.js";
@@ -7,14 +7,14 @@ import type { Picture } from "../drawing/picture.js";
 export interface SheetTile {
   caption: string;
   picture: Picture;
-  /** Where somebody clicked, in pixels of the picture. */
+  /** The click, in pixels of the picture. */
   clicks?: readonly (readonly [x: number, y: number])[];
 }
 
 export interface LegendEntry {
-  /** What was asked for, or what came of it. */
+  /** The prompt, or a note about further objects. */
   label: string;
-  /** What was found; empty when nothing was, which is drawn fainter. */
+  /** The objects of the prompt. An entry without objects is drawn fainter. */
   objectIds: readonly number[];
 }
 
@@ -40,7 +40,7 @@ const PAPER = "#14161b";
 
 export const SHEET_WIDTH = 2 * MARGIN + COLUMNS * TILE_WIDTH + (COLUMNS - 1) * GAP;
 
-/** Writes the page as a PNG; its colours are reduced to a palette, which keeps it small. */
+/** Writes the page as a PNG with a palette, which keeps the file small. */
 export async function writeContactSheet(path: string, sheet: Sheet): Promise<void> {
   const [first] = sheet.tiles;
   if (!first) throw new RangeError("a contact sheet needs at least one tile");
@@ -78,7 +78,7 @@ function drawHeading({ title, subtitle }: Sheet): string {
   return heading.svg + note.svg;
 }
 
-/** One entry after the other; what does not fit goes to the next line. */
+/** The entries in lines; an entry that does not fit starts a new line. */
 function drawLegend(entries: readonly LegendEntry[]): { svg: string; lines: number } {
   const badge = 22;
   let x = MARGIN;

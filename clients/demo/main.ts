@@ -1,8 +1,8 @@
 /**
- * `npm run demo`: masklet at work. Draws a clip, starts a server, clicks on one thing and names others through the
- * WebSocket, and leaves the results in demo-output/.
+ * `npm run demo` draws a clip, starts a server, prompts one object with a click and others with phrases over the WebSocket,
+ * and writes the results to demo-output/.
  *
- * `npm run demo -- VIDEO [PHRASE]…` does the same with a video of yours, clicking in its middle.
+ * `npm run demo -- VIDEO [PHRASE]…` does the same with another video and a click in its middle.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ import { actorCentre, CLIP } from "./scene.js";
 import { drawTiles } from "./tiles.js";
 
 const OUTPUT = "demo-output";
-/** Ours holds two of the second kind, one of which comes in later, and none of the third. */
+/** The drawn clip has two green stars, one of which enters later, and no orange triangle. */
 const PHRASES = ["red circle", "green star", "orange triangle"];
 
 type Click = [x: number, y: number];
@@ -40,7 +40,7 @@ async function demo(): Promise<void> {
   const frames = await openFrameLog(join(OUTPUT, "masks.jsonl"));
   try {
     const { width, height, num_frames } = session.facts;
-    const click: Click = givenVideo ? [width / 2, height / 2] : actorCentre("speckled thing", 0);
+    const click: Click = givenVideo ? [width / 2, height / 2] : actorCentre("pebble", 0);
     const { pack } = await session.get();
     const phrases = givenVideo ? givenPhrases : PHRASES;
     const names = phrases.map((phrase) => `, "${phrase}"`).join("");
@@ -59,7 +59,7 @@ async function demo(): Promise<void> {
     tracking.stop();
     const known = legend.flatMap(({ objectIds }) => objectIds);
     const latecomers = [...seen].filter((id) => !known.includes(id));
-    if (latecomers.length > 0) legend.push({ label: "came in later", objectIds: latecomers });
+    if (latecomers.length > 0) legend.push({ label: "appeared later", objectIds: latecomers });
     for (const { label, objectIds } of legend) {
       console.log(`  ${label}${objectIds.length > 0 ? `: object ${objectIds.join(", ")}` : ""}`);
     }
@@ -78,7 +78,7 @@ async function demo(): Promise<void> {
     });
 
     console.log(
-      `Done at ${rate} frames per second. Look at ${overlay} and ${sheet}; masks are in ${OUTPUT}/masks.jsonl.`,
+      `Done at ${rate} frames per second. The results are ${overlay}, ${sheet} and ${OUTPUT}/masks.jsonl.`,
     );
   } finally {
     await frames.close();
@@ -94,7 +94,7 @@ async function drawClip(): Promise<string> {
   return path;
 }
 
-/** Says everything on the first frame; what a phrase finds there are the ids that were not known before. */
+/** Sends all prompts on the first frame. The objects of a phrase are the ids that are new in its answer. */
 async function prompt(session: MaskletSession, [x, y]: Click, phrases: string[]): Promise<LegendEntry[]> {
   const frame = { frame_index: 0 };
   const points = { points: [[x, y] satisfies Click], point_labels: [1 as const], rel_coordinates: false };

@@ -1,4 +1,4 @@
-/** What the demo's clip shows: named shapes that cross each other, and a speckled thing without a name. Pure drawing. */
+/** The content of the demo's clip: named shapes that cross each other, and a speckled pebble without a name. */
 
 export const CLIP = { width: 640, height: 360, fps: 24, frameCount: 168 } as const;
 
@@ -14,7 +14,7 @@ interface Actor {
   name: string;
   /** SVG drawn around the origin. */
   svg: string;
-  /** Where it is after so many seconds. */
+  /** Position after this many seconds. */
   pose(seconds: number): Pose;
 }
 
@@ -35,7 +35,7 @@ const HEART =
   "M0 36C-18 20-42 6-42-14C-42-28-32-36-22-36C-12-36-4-30 0-22C4-30 12-36 22-36C32-36 42-28 42-14C42 6 18 20 0 36Z";
 const PEBBLE = "M-52-4C-54-30-26-42 2-40C34-38 56-24 54 2C52 24 34 30 14 38C-8 46-50 26-52-4Z";
 
-/** Numbers that look random and are the same on every run. */
+/** A pseudorandom sequence that is the same on every run. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -93,11 +93,11 @@ export const ACTORS: readonly Actor[] = [
   {
     name: "green star",
     svg: `<path d="${starPath(5, 40, 18)}" fill="#22a53c"/>`,
-    // Comes into the picture while the clip runs.
+    // Enters the picture during the clip.
     pose: (s) => ({ x: -60 + 58 * Math.max(0, s - 2), y: 196 - 12 * wave(s, 3), turn: -40 * s }),
   },
   {
-    name: "speckled thing",
+    name: "pebble",
     svg:
       `<clipPath id="pebble"><path d="${PEBBLE}"/></clipPath>` +
       `<g clip-path="url(#pebble)"><rect x="-60" y="-50" width="120" height="100" fill="#b59468"/>${speckles(90)}</g>`,
@@ -112,7 +112,7 @@ export const ACTORS: readonly Actor[] = [
 
 export const secondsAt = (frameIndex: number) => frameIndex / CLIP.fps;
 
-/** Where the middle of an actor is in a frame, in pixels. */
+/** The centre of an actor in a frame, in pixels. */
 export function actorCentre(name: string, frameIndex: number): [x: number, y: number] {
   const actor = ACTORS.find((candidate) => candidate.name === name);
   if (!actor) throw new RangeError(`the clip shows no ${name}`);
@@ -131,10 +131,10 @@ export function drawActors(frameIndex: number): string {
   return svgDocument(CLIP.width, CLIP.height, shapes.join(""));
 }
 
-/** How far the camera moves to the right per frame. */
+/** Pixels that the camera moves to the right per frame. */
 export const PAN_PX = 2;
 
-/** The landscape that the camera pans over, as wide as the whole way. */
+/** The landscape below the whole pan of the camera. */
 export function drawLandscape(): string {
   const width = CLIP.width + CLIP.frameCount * PAN_PX;
   const { height } = CLIP;

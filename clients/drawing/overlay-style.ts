@@ -4,13 +4,13 @@ import type { OverlayStyle } from "./overlay.js";
 import { colourOf, cssColour } from "./palette.js";
 import type { Sprite } from "./picture.js";
 
-/** Over the short side of the picture: visible on large pictures, not in the way on small ones. */
+/** Relative to the short side of the picture: visible on large pictures, small on small ones. */
 const OUTLINE_THICKNESS = 1 / 240;
 const BADGE_HEIGHT = 1 / 26;
-/** Below this, digits cannot be read. */
+/** Smaller digits are illegible. */
 const MIN_BADGE_HEIGHT_PX = 13;
 
-/** @param emphasis enlarges outlines and badges, for pictures that will be shown smaller than they are */
+/** @param emphasis enlarges outlines and badges, for pictures that are displayed at a smaller size */
 export function createOverlayStyle(picture: { width: number; height: number }, emphasis = 1): OverlayStyle {
   const side = Math.min(picture.width, picture.height) * emphasis;
   const badgeHeight = Math.max(MIN_BADGE_HEIGHT_PX * emphasis, Math.round(side * BADGE_HEIGHT));

@@ -10,7 +10,7 @@ const RIM_COLOUR: Colour = [10, 12, 16];
 const RIM_OPACITY = 0.5;
 
 export interface OverlayStyle {
-  /** Of the outline, in pixels. */
+  /** Width of the outline in pixels. */
   thickness: number;
   /** The label of an object. */
   badge(objectId: number): Promise<Sprite>;
@@ -62,8 +62,8 @@ export function drawMask(
 }
 
 /**
- * How many pixels each pixel of the box lies inside the mask: 0 outside, 1 on its edge, and so on up to `limit` + 1.
- * Steps go in eight directions and in four by turns, which comes close to a circle.
+ * The depth of each pixel of the box in the mask: 0 outside, 1 on its edge, up to `limit` + 1. Steps alternate between eight
+ * and four directions, which approximates a circle.
  */
 function depthInside(mask: Mask, [x0, y0, boxWidth, boxHeight]: PixelBox, limit: number): Uint8Array {
   const depth = new Uint8Array(boxWidth * boxHeight);
@@ -107,7 +107,7 @@ function touchesMask({ width, height, data }: Mask, column: number, row: number)
   );
 }
 
-/** Above the object's middle, or as near to there as the picture allows. */
+/** Above the centre of the object, moved into the picture when necessary. */
 function badgePlace(picture: Picture, badge: Sprite, [x, y, width]: PixelBox): [x: number, y: number] {
   const left = Math.round(x + (width - badge.width) / 2);
   const top = y - badge.height - 2;

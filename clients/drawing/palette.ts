@@ -1,6 +1,6 @@
 import type { Colour } from "./picture.js";
 
-/** Bright and far apart from one another, so that neighbours in number are never mistaken for each other. */
+/** Bright colours; neighbours in the list differ strongly. */
 const FIRST_COLOURS: readonly Colour[] = [
   [255, 92, 87],
   [64, 156, 255],
@@ -14,7 +14,7 @@ const FIRST_COLOURS: readonly Colour[] = [
   [120, 130, 255],
 ];
 
-/** Turns of the colour wheel between further colours: the golden angle never comes back to where it was. */
+/** Step on the colour wheel between further colours, in turns: with the golden angle, no colour repeats. */
 const GOLDEN_TURN = 0.381966;
 
 /** The colour of an object, the same in every frame and in every file. */
@@ -29,7 +29,7 @@ export function colourOf(objectId: number): Colour {
   return [channel(0), channel(2 / 3), channel(1 / 3)];
 }
 
-/** As CSS and SVG write it. */
+/** In the notation of CSS and SVG. */
 export function cssColour([red, green, blue]: Colour): string {
   return `rgb(${red},${green},${blue})`;
 }

@@ -1,4 +1,4 @@
-/** Pixels in memory, and the two ways of putting something on them. */
+/** Pixels in memory, with functions to blend a colour and to draw a sprite. */
 
 export interface Picture {
   width: number;

@@ -1,6 +1,6 @@
 /**
- * The walk-through of SAM 2's image predictor (`notebooks/image_predictor_example.ipynb` of `facebookresearch/sam2`), call
- * by call. Without a picture of yours it draws one with ffmpeg: a truck, at the places where the notebook's is.
+ * The notebook of SAM 2's image predictor (`notebooks/image_predictor_example.ipynb` of `facebookresearch/sam2`), call by
+ * call. Without a picture it draws one with ffmpeg: a truck at the coordinates of the notebook's.
  *
  *     node --import tsx clients/examples/interactive.ts ws://127.0.0.1:8765 truck.jpg
  */
@@ -17,7 +17,7 @@ const predictor = createImagePredictor(client);
 const { upload_id } = await client.upload(picture ?? drawTruck());
 await predictor.setImage({ upload_id });
 
-// One click on the window: it may mean the window, the cab or the truck, so that three masks come back.
+// One click on the window is ambiguous between the window, the cab and the truck: the answer has three masks.
 const click = await predictor.predict({
   point_coords: [[520, 375]],
   point_labels: [1],
@@ -25,7 +25,7 @@ const click = await predictor.predict({
 });
 show("click", click);
 
-// A second click says which, and the best mask so far says where to go on from.
+// A second click selects the truck; the best mask so far is refined.
 const mask_input = best(click);
 const refined = await predictor.predict({
   point_coords: [
@@ -38,7 +38,7 @@ const refined = await predictor.predict({
 });
 show("refine", refined);
 
-// The same click as something that does not belong to it.
+// The same click as a negative one.
 const excluded = await predictor.predict({
   point_coords: [
     [500, 375],
@@ -50,7 +50,7 @@ const excluded = await predictor.predict({
 });
 show("exclude", excluded);
 
-// A box around the wheel, and the wheel without its middle.
+// A box around the wheel, then the wheel without its centre.
 const boxed = await predictor.predict({ box: [425, 600, 700, 875], multimask_output: false });
 show("box", boxed);
 const without = await predictor.predict({

@@ -7,7 +7,7 @@ export interface Endpoint {
   uploads: string;
 }
 
-/** Accepts `ws:`, `wss:`, `http:` and `https:` addresses; without a path, `/v1` is meant. */
+/** Accepts `ws:`, `wss:`, `http:` and `https:` addresses; without a path, `/v1` is added. */
 export function endpointOf(address: string): Endpoint {
   const url = new URL(address);
   const isSecure = url.protocol === "wss:" || url.protocol === "https:";

@@ -1,18 +1,18 @@
 import type { ErrorCode } from "../../protocol/index.js";
 
-/** The server's codes, and three for what no server can tell. */
+/** The codes of the server, and three of the client. */
 export type ClientErrorCode = ErrorCode | "connection_failed" | "connection_lost" | "no_image";
 
 /** The shape in which the server reports failures, on the socket and over HTTP. */
 export interface ReportedError {
-  /** One of {@link ClientErrorCode}; a newer server may know more. */
+  /** One of {@link ClientErrorCode}; a newer server may have more. */
   code: ClientErrorCode | (string & {});
   message: string;
   field?: string;
   retryable: boolean;
 }
 
-/** What every promise and stream of the client rejects with. */
+/** The error of every promise and stream of the client. */
 export class MaskletError extends Error {
   override readonly name = "MaskletError";
   readonly code: ReportedError["code"];

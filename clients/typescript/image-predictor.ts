@@ -1,6 +1,6 @@
 /**
- * SAM 2's image predictor over the wire: the same calls in the same order, with pixels as coordinates, so that code
- * written for `SAM2ImagePredictor` (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) reads the same here.
+ * SAM 2's image predictor over the wire: the methods of `SAM2ImagePredictor`
+ * (`facebookresearch/sam2:sam2/sam2_image_predictor.py`), with pixels as coordinates.
  */
 import { decodeLowResMask, type LowResMask } from "../../protocol/logits.js";
 import { decodeMask, type Mask } from "../../protocol/rle.js";
@@ -13,48 +13,48 @@ type Point = [x: number, y: number];
 type BoxXyxy = [x0: number, y0: number, x1: number, y1: number];
 
 interface PredictSettings {
-  /** One of an earlier prediction's `logits`, to go on from. */
+  /** An entry of an earlier prediction's `logits` to refine. */
   mask_input?: LowResMask;
-  /** Three masks, because one click may mean a part or the whole (the default), or one. */
+  /** True (the default): three masks, because a click is ambiguous between part and whole. False: one. */
   multimask_output?: boolean;
 }
 
 /** Coordinates are pixels of the image. */
 export interface ImagePrompt extends PredictSettings {
   point_coords?: Point[];
-  /** One per point: 1 on the thing, 0 off it. */
+  /** One per point: 1 on the object, 0 off it. */
   point_labels?: (0 | 1)[];
   box?: BoxXyxy;
 }
 
-/** Several prompts on one image; all have equally many points. */
+/** Several prompts on one image, all with the same number of points. */
 export interface ImagePrompts extends PredictSettings {
   point_coords?: Point[][];
   point_labels?: (0 | 1)[][];
   box?: BoxXyxy[];
 }
 
-/** What SAM's `predict` returns; the lists run in parallel. */
+/** The result of SAM's `predict`: parallel lists. */
 export interface Prediction {
   masks: Mask[];
-  /** What the model makes of each mask, about 0 to 1. */
+  /** The model's estimate of the quality of each mask, about 0 to 1. */
   scores: number[];
-  /** At the model's size, for `mask_input`; `fullSizeLogits` makes of them what `return_logits=True` gives in Python. */
+  /** At the model's resolution, for `mask_input`. `fullSizeLogits` turns them into the result of `return_logits=True`. */
   logits: LowResMask[];
 }
 
 export interface ImagePredictor {
-  /** Opens an image on the server; the one before is given back. */
+  /** Opens an image on the server and closes the previous one. */
   setImage(image: StartFields): Promise<void>;
-  /** @throws MaskletError, as every method. */
+  /** @throws MaskletError, like every method. */
   predict(prompt: ImagePrompt): Promise<Prediction>;
-  /** One prediction per prompt; they go through the model together. */
+  /** One prediction per prompt; the prompts run through the model as one batch. */
   predict(prompts: ImagePrompts): Promise<Prediction[]>;
-  /** Opens several images, each of which is a session on the server, where their number has a limit. */
+  /** Opens several images. Each is a session on the server, which limits their number. */
   setImageBatch(images: readonly StartFields[]): Promise<void>;
   /** One list of predictions per image, in the order of `setImageBatch`. */
   predictBatch(prompts: readonly ImagePrompts[]): Promise<Prediction[][]>;
-  /** Gives all images back. */
+  /** Closes all images. */
   resetPredictor(): Promise<void>;
 }
 
@@ -133,7 +133,7 @@ const nothingSet = () =>
 
 /**
  * Logits at the size of the image, `[height, width]` row by row, interpolated as SAM does (bilinear, pixel centres
- * aligned with `align_corners=False`). Where they are above 0, the mask is.
+ * aligned with `align_corners=False`). Pixels above 0 belong to the mask.
  */
 export function fullSizeLogits(
   lowRes: LowResMask,
@@ -160,11 +160,11 @@ export function fullSizeLogits(
 interface Step {
   low: number;
   high: number;
-  /** Of the higher neighbour. */
+  /** Weight of the higher neighbour, 0 to 1. */
   share: number;
 }
 
-/** For each of `to` pixels its two neighbours among `from`. */
+/** For each of `to` pixels, its two neighbours among `from` pixels. */
 function steps(from: number, to: number): Step[] {
   return Array.from({ length: to }, (_, pixel) => {
     const place = Math.max(0, ((pixel + 0.5) * from) / to - 0.5);

@@ -5,8 +5,8 @@
  * import { connect, objectsOf } from "masklet/client";
  *
  * const client = await connect("ws://127.0.0.1:8765");
- * const session = await client.startSession({ resource_path: "park.mp4" });
- * await session.addPrompt({ frame_index: 0, text: "dog" });
+ * const session = await client.startSession({ resource_path: "demo-output/clip.mp4" });
+ * await session.addPrompt({ frame_index: 0, text: "red circle" });
  * for await (const frame of session.propagate()) {
  *   for (const object of objectsOf(frame.outputs)) {
  *     console.log(frame.frame_index, object.id, object.boxXywh, object.decodeMask().data);
@@ -15,7 +15,7 @@
  * await client.close();
  * ```
  *
- * Fields have the names of the wire, so that PROTOCOL.md is the manual of both.
+ * Fields have the names of the wire: PROTOCOL.md describes both.
  */
 export type {
   AnswerOf,

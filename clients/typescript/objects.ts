@@ -7,7 +7,7 @@ export interface FrameObject {
   prob: number;
   /** x, y, width, height, 0..1 of the frame. */
   boxXywh: [x: number, y: number, width: number, height: number];
-  /** As on the wire; {@link FrameObject.decodeMask} gives pixels. */
+  /** As on the wire; {@link FrameObject.decodeMask} returns pixels. */
   rle: CocoRle;
   decodeMask(): Mask;
 }

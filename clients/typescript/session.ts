@@ -8,35 +8,36 @@ import type {
 } from "../../protocol/index.js";
 import type { Exchange } from "./exchange.js";
 
-/** Fields of `add_prompt`, without those that every request of a session has. */
+/** Fields of `add_prompt` without `type` and `session_id`. */
 export type PromptFields = Omit<RequestInputOf<"add_prompt">, "type" | "session_id">;
 
-/** Fields of `predict`, without those that every request of a session has. */
+/** Fields of `predict` without `type` and `session_id`. */
 export type PredictFields = Omit<RequestInputOf<"predict">, "type" | "session_id">;
 
-/** Fields of `propagate_in_video`, without those that every request of a session has. */
+/** Fields of `propagate_in_video` without `type` and `session_id`. */
 export type PropagationFields = Omit<RequestInputOf<"propagate_in_video">, "type" | "session_id">;
 
-/** One video and everything said about it. Every method rejects with a `MaskletError`. */
+/** One video with its prompts and objects. Every method rejects with a `MaskletError`. */
 export interface MaskletSession {
   readonly id: string;
-  /** What `start_session` answered: size, number of frames, frame rate. */
+  /** The answer to `start_session`: size, number of frames, frame rate. */
   readonly facts: VideoFacts;
-  /** Says what to look for: a phrase, exemplars, clicks, or an object's box. */
+  /** Adds a phrase, exemplars, clicks, or the box of an object. */
   addPrompt(prompt: PromptFields): Promise<AnswerOf<"add_prompt">>;
-  /** Masks for prompts on one picture, of which the session remembers nothing; `createImagePredictor` is built on it. */
+  /** Masks for prompts on one frame; the objects of the session do not change. `createImagePredictor` uses it. */
   predict(fields: PredictFields): Promise<AnswerOf<"predict">>;
   /**
-   * Frames as the server makes them. Leaving the loop early cancels the propagation, and waits until it has ended, so
-   * that the next one may start. Returns the `done` message.
+   * Frames as the server computes them. The server waits while the loop does not take the frames of a window. Leaving the
+   * loop early cancels the propagation and waits until it has ended, so that the next one may start. Returns the `done`
+   * message.
    */
   propagate(fields?: PropagationFields): AsyncGenerator<FrameMessage, DoneMessage, undefined>;
-  /** Ends the running propagation; its loop gets what was made so far and ends. */
+  /** Ends the running propagation. Its loop gets the frames computed so far and ends. */
   cancel(): Promise<void>;
   removeObject(objId: number): Promise<void>;
-  /** Forgets every prompt and object; the video stays open. */
+  /** Removes every prompt and object; the video stays open. */
   reset(): Promise<void>;
-  /** What the server knows: concepts, objects, whether it is propagating. */
+  /** The state of the session: concepts, objects, whether it is propagating. */
   get(): Promise<SessionFacts>;
   close(): Promise<void>;
 }
@@ -61,7 +62,7 @@ export function createSession(exchange: Exchange, facts: VideoFacts): MaskletSes
     } finally {
       const drained = queue.drain();
       if (!queue.isSpent) {
-        // Whoever left is not interested in why the stream ended.
+        // The caller left the loop: how the stream ended is not its concern.
         await Promise.allSettled([cancel(), drained]);
       }
     }

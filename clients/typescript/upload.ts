@@ -10,12 +10,12 @@ export type UploadSource =
   | string;
 
 export interface UploadOptions {
-  /** Told to the server for its log; the content decides what the file is. */
+  /** Name for display; the content determines the format. */
   filename?: string;
   signal?: AbortSignal;
 }
 
-/** Streams the bytes to the server; nothing is held in memory as a whole. */
+/** Streams the bytes to the server without holding the whole file in memory. */
 export async function upload(
   url: string,
   source: UploadSource,
@@ -34,14 +34,14 @@ export async function upload(
   };
   const response = await fetch(target, init as RequestInit).catch((cause: unknown) => {
     signal?.throwIfAborted();
-    const message = `the upload to ${target.host} broke off`;
+    const message = `the upload to ${target.host} was cut off`;
     throw new MaskletError({ code: "connection_failed", message, retryable: true }, { cause });
   });
   if (!response.ok) throw await refusal(response);
   return (await response.json()) as UploadFacts;
 }
 
-/** Frees the server's copy; deleting what is gone already succeeds. */
+/** Deletes the server's copy. Succeeds also when it is deleted already. */
 export async function deleteUpload(url: string, uploadId: string): Promise<void> {
   const target = new URL(`${url}/${encodeURIComponent(uploadId)}`);
   const response = await fetch(target, { method: "DELETE" }).catch((cause: unknown) => {
@@ -60,7 +60,7 @@ async function refusal(response: Response): Promise<MaskletError> {
 }
 
 async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
-  // A name that bundlers for browsers cannot see, where it would not resolve.
+  // A variable, because bundlers for browsers would try to resolve a literal.
   const fileSystem: string = "node:fs/promises";
   const { open } = (await import(fileSystem)) as typeof import("node:fs/promises");
   const file = await open(path);

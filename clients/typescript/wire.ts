@@ -1,4 +1,4 @@
-/** A WebSocket of whatever kind the platform has, reduced to what the client needs. */
+/** The part of a platform's WebSocket that the client uses. */
 import { SUBPROTOCOL } from "../../protocol/version.js";
 import { MaskletError } from "./errors.js";
 

@@ -134,7 +134,7 @@ describe("text", () => {
     expect(new Set(drawn).size).toBe(letters.length);
   });
 
-  it("grows with its letters, and shows a question mark for what the alphabet lacks", () => {
+  it("grows with its letters, and shows a question mark for unknown characters", () => {
     const style = { x: 0, y: 0, size: 8, colour: "#fff" };
     expect(drawText("Red circle", style)).toEqual(drawText("red circle", style));
     expect(drawText("ab", style).width).toBeGreaterThan(drawText("a", style).width);

@@ -11,7 +11,7 @@ import { copyCompactPack } from "../helpers/tiny-pack.js";
 
 // Programs with a model to load, which take their time on a busy machine.
 describe("masklet serve", { timeout: 180_000 }, () => {
-  it("says in one line where it listens, serves its media roots, and stops in good order on SIGTERM", async () => {
+  it("reports its address in one line, serves its media roots, and stops on SIGTERM", async () => {
     const root = mediaPath("serve");
     await makeClip({ name: "serve/inside.mp4", frames: 2 });
     const outside = await makeClip({ name: "outside.mp4", frames: 2 });

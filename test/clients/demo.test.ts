@@ -16,12 +16,12 @@ async function pixelsOf(svg: string) {
 }
 
 describe("the demo's scene", () => {
-  it("has the click on the speckled thing, and the red circle where it says", async () => {
+  it("shows the pebble at the click, and the red circle at its pose", async () => {
     for (const frame of [0, 40, CLIP.frameCount - 1]) {
       const pixel = await pixelsOf(drawActors(frame));
       const [x, y] = actorCentre("red circle", frame).map(Math.round) as [number, number];
       if (frame === 0) expect(pixel(x, y)).toEqual([0xe0, 0x25, 0x2b, 255]);
-      const [px, py] = actorCentre("speckled thing", frame).map(Math.round) as [number, number];
+      const [px, py] = actorCentre("pebble", frame).map(Math.round) as [number, number];
       expect(pixel(px, py)[3]).toBe(255);
     }
   });

@@ -58,11 +58,11 @@ describe("an upload", () => {
     await expect(failed).rejects.toMatchObject({ name: "MaskletError", ...TOO_LARGE });
   });
 
-  it("rejects with the HTTP status when something else answers", async () => {
+  it("rejects with the HTTP status of another server", async () => {
     await expect(upload(`${base}/odd/v1/uploads`, VIDEO)).rejects.toThrow(/502/);
   });
 
-  it("rejects when nobody answers", async () => {
+  it("rejects without a server at the address", async () => {
     const failed = upload("http://127.0.0.1:1/v1/uploads", VIDEO);
     await expect(failed).rejects.toMatchObject({ name: "MaskletError", code: "connection_failed" });
   });

@@ -196,7 +196,7 @@ describe("a request", () => {
     expect(failure(body)).toMatchObject({ code: "invalid_field", field });
   });
 
-  it("is told what was seen and what was expected", () => {
+  it("gets a message with the expectation and the received value", () => {
     expect(failure(click({ points: [[0.5, 1.5]] })).message).toBe(
       "points[0][1]: expected 0..1 of the frame (or set rel_coordinates to false), got 1.5",
     );
@@ -241,7 +241,7 @@ describe("a prompt", () => {
     parseRequest(prompt({ obj_id: 1, bounding_boxes: [[Math.fround(0.1), 0, Math.fround(0.9), 1]] }));
   });
 
-  it("may use pixels when it says so", () => {
+  it("may use pixels with rel_coordinates: false", () => {
     parseRequest(click({ points: [[1919, 1079]], rel_coordinates: false }));
   });
 
