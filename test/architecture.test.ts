@@ -1,4 +1,4 @@
-/** Who may know whom. A wrong arrow shows on the day it appears. */
+/** Which folders may import which folders and packages. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What the files of a folder may import, besides that folder. The longest folder that fits a file counts. */
-const ARROWS: Record<string, readonly string[]> = {
+/** Folders and files that the files of a folder may import besides their own. The longest key that contains a file applies. */
+const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   protocol: [],
   detector: [],
   memory: [],
@@ -18,18 +18,18 @@ const ARROWS: Record<string, readonly string[]> = {
   "clients/drawing": ["protocol", "clients/typescript"],
   // ffmpeg is started in one place.
   "clients/drawing/encode.ts": ["clients/drawing", "server/media/tool-process.ts"],
-  // The command may start a server of its own; media.ts reads pictures as the server does, to number them alike.
+  // The command may start a server. Its media.ts reads media with the code of the server, so that frame numbers agree.
   "clients/command": ["clients/typescript", "clients/drawing", "server/main.ts", "server/config.ts"],
   "clients/command/media.ts": ["clients/command", "server/media"],
-  // Written as users write: by the package's name.
+  // Examples import the package by its name, as users do.
   "clients/examples": [],
-  // Measures the whole server from outside, and so has to start one.
+  // The benchmark starts the server that it measures.
   "clients/bench": ["clients/typescript", "server/main.ts"],
   "clients/demo": ["clients/typescript", "clients/drawing", "clients/command"],
 };
 
-/** Packages that are at home in one place only. */
-const HOMES: Record<string, readonly string[]> = {
+/** Folders and files that may import a package. */
+const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   masklet: ["clients/examples"],
   "masklet/client": ["clients/examples"],
   "onnxruntime-node": ["server/engine/onnx.ts"],
@@ -54,10 +54,10 @@ interface Import {
   kind: "value" | "type" | "dynamic";
 }
 
-const imports = Object.keys(ARROWS)
+const imports = Object.keys(ALLOWED_IMPORTS)
   .map((folder) => folder.split("/")[0] ?? folder)
-  .filter((room, index, rooms) => rooms.indexOf(room) === index)
-  .flatMap((room) => sourceFiles(join(root, room)))
+  .filter((folder, index, all) => all.indexOf(folder) === index)
+  .flatMap((folder) => sourceFiles(join(root, folder)))
   .flatMap(importsOf);
 
 function sourceFiles(directory: string): string[] {
@@ -78,26 +78,27 @@ function importsOf(file: string): Import[] {
   return [...statements, ...calls].map(toImport);
 }
 
-/** Files of ours by their path from the root, anything else by its name. */
+/** Our files become their path from the root; packages keep their name. */
 function resolve(file: string, specifier: string): string {
   if (!specifier.startsWith(".")) return specifier;
   return relative(root, join(dirname(file), specifier)).replace(/\.js$/, ".ts");
 }
 
-const lies = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
+const isIn = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
 
-function homeOf(path: string): string {
-  const fitting = Object.keys(ARROWS).filter((folder) => lies(path, folder));
-  const [longest] = fitting.sort((a, b) => b.length - a.length);
-  if (longest === undefined) throw new Error(`${path} lies in no folder that the test knows`);
+function folderOf(path: string): string {
+  const candidates = Object.keys(ALLOWED_IMPORTS).filter((folder) => isIn(path, folder));
+  const [longest] = candidates.sort((a, b) => b.length - a.length);
+  if (longest === undefined) throw new Error(`${path} is in no folder of ALLOWED_IMPORTS`);
   return longest;
 }
 
-const isOurs = (path: string) => Object.keys(ARROWS).some((folder) => lies(path, folder.split("/")[0] ?? ""));
+const isOurs = (path: string) =>
+  Object.keys(ALLOWED_IMPORTS).some((folder) => isIn(path, folder.split("/")[0] ?? ""));
 const show = ({ from, to }: Import) => `${from} imports ${to}`;
 
-/** Import circles, each as the path from a file back to itself. Returns at least one of them if there are any. */
-function circles(all: Import[]): string[] {
+/** Import cycles, each as the path from a file back to itself. Returns at least one of them if there are any. */
+function cycles(all: Import[]): string[] {
   const targets = new Map<string, string[]>();
   for (const { from, to } of all) targets.set(from, [...(targets.get(from) ?? []), to]);
   const done = new Set<string>();
@@ -116,7 +117,7 @@ function circles(all: Import[]): string[] {
 }
 
 describe("the source", () => {
-  it("is found and understood", () => {
+  it("is found and parsed", () => {
     expect(imports.map(show)).toEqual(
       expect.arrayContaining([
         "protocol/requests.ts imports zod",
@@ -127,20 +128,20 @@ describe("the source", () => {
     );
   });
 
-  it("follows the arrows between its rooms", () => {
+  it("imports only allowed folders", () => {
     const wrong = imports.filter(({ from, to }) => {
-      const home = homeOf(from);
-      return isOurs(to) && ![home, ...(ARROWS[home] ?? [])].some((folder) => lies(to, folder));
+      const folder = folderOf(from);
+      return isOurs(to) && ![folder, ...(ALLOWED_IMPORTS[folder] ?? [])].some((allowed) => isIn(to, allowed));
     });
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it("has no import circles, type imports included", () => {
+  it("has no import cycles, type imports included", () => {
     const checked = imports.filter(({ to }) => isOurs(to));
-    expect(circles(checked)).toEqual([]);
+    expect(cycles(checked)).toEqual([]);
   });
 
-  it("keeps the tracker's two rule sets apart, and rules out of its mask arithmetic", () => {
+  it("keeps the tracker's two rule sets separate, and its mask arithmetic free of rules", () => {
     const forbidden: Record<string, readonly string[]> = {
       "tracker/sam3": ["tracker/motion"],
       "tracker/motion": ["tracker/sam3"],
@@ -148,43 +149,47 @@ describe("the source", () => {
     };
     const wrong = imports.filter(({ from, to }) =>
       Object.entries(forbidden).some(
-        ([room, others]) => lies(from, room) && others.some((other) => lies(to, other)),
+        ([folder, others]) => isIn(from, folder) && others.some((other) => isIn(to, other)),
       ),
     );
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it("enters the engine through its front door", () => {
+  it("imports the engine only through its index", () => {
     const wrong = imports.filter(
       ({ from, to }) =>
-        lies(to, "server/engine") && !lies(from, "server/engine") && to !== "server/engine/index.ts",
+        isIn(to, "server/engine") && !isIn(from, "server/engine") && to !== "server/engine/index.ts",
     );
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it("uses each package where it is at home", () => {
+  it("imports each package only where it is allowed", () => {
     const packages = imports.filter(({ to }) => !isOurs(to) && !to.startsWith("node:"));
-    const wrong = packages.filter(({ from, to }) => !(HOMES[to] ?? []).some((home) => lies(from, home)));
-    expect(wrong.map(show)).toEqual([]);
-  });
-
-  it("keeps Node out of what runs in a browser, and out of the model's arithmetic", () => {
-    const rooms = ["protocol", "clients/typescript", "detector", "memory", "tracker"];
-    const wrong = imports.filter(
-      ({ from, to }) =>
-        rooms.some((room) => lies(from, room)) && !lies(from, "protocol/docs") && to.startsWith("node:"),
+    const wrong = packages.filter(
+      ({ from, to }) => !(PACKAGE_IMPORTERS[to] ?? []).some((folder) => isIn(from, folder)),
     );
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it("keeps the schemas out of the client, which would be fifty times as large with them", () => {
+  it("imports no Node modules in code for browsers and in the model's arithmetic", () => {
+    const folders = ["protocol", "clients/typescript", "detector", "memory", "tracker"];
+    const wrong = imports.filter(
+      ({ from, to }) =>
+        folders.some((folder) => isIn(from, folder)) &&
+        !isIn(from, "protocol/docs") &&
+        to.startsWith("node:"),
+    );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("imports no schemas in the client: with them it would be fifty times as large", () => {
     const light = ["clients/typescript", "protocol/rle.ts", "protocol/logits.ts", "protocol/version.ts"];
     const wrong = imports.filter(
       ({ from, to, kind }) =>
         kind === "value" &&
         isOurs(to) &&
-        lies(from, "clients/typescript") &&
-        !light.some((one) => lies(to, one)),
+        isIn(from, "clients/typescript") &&
+        !light.some((one) => isIn(to, one)),
     );
     expect(wrong.map(show)).toEqual([]);
   });

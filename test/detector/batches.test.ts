@@ -1,4 +1,4 @@
-/** Concepts in several calls of `detect`, on a scripted graph and on the real one. */
+/** Concepts over several calls of `detect`, with a scripted graph and with the real one. */
 import { expect, it } from "vitest";
 import { type Concept, type ConceptQuery, createConceptList, packQueries } from "../../detector/concepts.js";
 import { CONCEPTS_PER_CALL, detect } from "../../detector/detect.js";
@@ -16,7 +16,7 @@ function concept(key: number): Concept {
   return { key, phrase: `${key}`, text, textMask: new Int32Array(1), exemplars: new Map() };
 }
 
-/** Two instances of every concept, in halves of the mask; the score depends on the concept. */
+/** Finds two instances of every concept, one in each half of the mask. The first score depends on the concept. */
 function scripted(calls: number[]): RunGraph {
   return async (_, inputs) => {
     const keys = [...floats(inputs, "text")];
@@ -42,14 +42,14 @@ async function detectScripted(count: number, keepRowOrder: boolean) {
   return { calls, found, hasOutputs: Object.keys(findings.outputs).length > 0 };
 }
 
-it("are one call while they are few, and several beyond", async () => {
+it("detects few concepts in one call, and more in several calls", async () => {
   const few = await detectScripted(CONCEPTS_PER_CALL, true);
   expect([few.calls, few.hasOutputs]).toEqual([[CONCEPTS_PER_CALL], true]);
   const many = await detectScripted(COUNT, true);
   expect([many.calls, many.hasOutputs]).toEqual([[CONCEPTS_PER_CALL, CONCEPTS_PER_CALL, 1], false]);
 });
 
-it("keep their order over the calls: concept after concept, each in the order of its rows", async () => {
+it("keeps the order over several calls: concept by concept, and row by row within a concept", async () => {
   const { found } = await detectScripted(COUNT, true);
   expect(found).toEqual(
     Array.from({ length: COUNT }, (_, key) => [
@@ -59,7 +59,7 @@ it("keep their order over the calls: concept after concept, each in the order of
   );
 });
 
-it("have the same detections in a call of their own and in one call with all others", {
+it("computes the same for a concept alone as for all concepts in one call", {
   timeout: 120_000,
 }, async () => {
   const pack = await openPack(compactPackDir);

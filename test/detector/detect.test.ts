@@ -16,12 +16,12 @@ function concept(key: number): Concept {
   };
 }
 
-/** Rows of a 4 x 4 mask that are inside. */
+/** A 4 x 4 mask; the rows `inside` are inside. */
 function rows(...inside: number[]): number[] {
   return Array.from({ length: m * m }, (_, pixel) => (inside.includes(Math.floor(pixel / m)) ? 3 : -3));
 }
 
-it("keeps what scores high enough and has pixels, once per thing, with every concept that saw it", async () => {
+it("keeps detections with a sufficient score and at least one pixel, and merges those of one object by several concepts", async () => {
   const found: [score: number, mask: number[]][][] = [
     [
       [0.9, rows(0, 1)],
@@ -64,7 +64,7 @@ it("keeps what scores high enough and has pixels, once per thing, with every con
   ]);
 });
 
-it("lists things in the order of the model's queries where ids follow it", async () => {
+it("keeps the order of the model's queries when keepRowOrder is set", async () => {
   const run: RunGraph = async (_, _inputs, fetch) => ({
     scores: float32([2, 2], Float32Array.of(0.9, 0.8, 0.7, 0.6)),
     masks: float32([2, 2, m, m], Float32Array.from([rows(0), rows(1), rows(2), rows(3)].flat())),
@@ -77,10 +77,10 @@ it("lists things in the order of the model's queries where ids follow it", async
     sameObjectIou: 0,
     keepEmpty: true,
   };
-  const scores = async (queries: boolean, keepRowOrder: boolean) => {
-    const asked = [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] }));
-    const sizes = { L: 1, D: 2, m, queries };
-    const { detections } = await detect(run, float32([1], new Float32Array(1)), asked, sizes, {
+  const scores = async (hasQueries: boolean, keepRowOrder: boolean) => {
+    const queries = [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] }));
+    const sizes = { L: 1, D: 2, m, queries: hasQueries };
+    const { detections } = await detect(run, float32([1], new Float32Array(1)), queries, sizes, {
       ...rules,
       keepRowOrder,
     });

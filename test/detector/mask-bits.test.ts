@@ -8,7 +8,7 @@ const logits = fc
   .map((values) => Float32Array.from(values));
 
 describe("mask bits", () => {
-  it("count and compare as pixel by pixel counting does", () => {
+  it("give the same areas and overlaps as counting pixel by pixel", () => {
     fc.assert(
       fc.property(logits, logits, (a, b) => {
         const count = (test: (i: number) => boolean) => [...a.keys()].filter(test).length;
@@ -34,7 +34,7 @@ describe("mask bits", () => {
     expect(extent?.centre[1]).toBeCloseTo((1.5 + 1.5 + 2.5) / 3 / 4);
   });
 
-  it("have no extent when nothing is inside; a logit of exactly 0 is outside", () => {
+  it("have no extent when no pixel is inside; a logit of exactly 0 is outside", () => {
     expect(maskExtent(new Float32Array(16), 4)).toBeNull();
   });
 });

@@ -8,8 +8,8 @@ function row(first: number, last: number): MaskBits {
 }
 
 describe("suppressing overlapping detections", () => {
-  it("keeps the better of two masks that overlap by more than allowed; exactly as much is allowed", () => {
-    // SAM 3's own example: the first two share one of ten columns, an IoU of exactly 0.1.
+  it("keeps the better of two masks whose IoU is above the limit, and both when it equals the limit", () => {
+    // SAM 3's example: the first two share one of ten columns, an IoU of exactly 0.1.
     const kept = suppressOverlapping(
       [
         { score: 0.9, bits: row(0, 5) },
@@ -22,7 +22,7 @@ describe("suppressing overlapping detections", () => {
     expect(kept.map(({ score }) => score)).toEqual([0.9, 0.8]);
   });
 
-  it("drops a part that lies in its whole, when asked to", () => {
+  it("drops a mask that a better one covers by more than the limit", () => {
     const whole = { score: 0.9, bits: row(0, 9) };
     const part = { score: 0.8, bits: row(2, 3) };
     expect(suppressOverlapping([whole, part], 0.5, 0.8)).toEqual([whole]);
@@ -35,7 +35,7 @@ describe("merging detections of several concepts", () => {
   const puppy = { score: 0.9, bits: row(0, 6), concepts: new Set([1]) };
   const cat = { score: 0.8, bits: row(5, 9), concepts: new Set([1]) };
 
-  it("makes one thing of the same thing, with the better mask and both concepts", () => {
+  it("merges detections of the same object, with the better mask and both concepts", () => {
     const merged = mergeAcrossConcepts([dog, puppy, cat], 0.6);
     expect(merged.map(({ score, concepts }) => [score, [...concepts].sort()])).toEqual([
       [0.9, [0, 1]],
@@ -43,7 +43,7 @@ describe("merging detections of several concepts", () => {
     ]);
   });
 
-  it("leaves detections of one concept to that concept's own suppression", () => {
+  it("does not merge detections of one concept: suppression handles them", () => {
     const twin = { ...puppy, score: 0.6 };
     expect(mergeAcrossConcepts([puppy, twin], 0.6)).toHaveLength(2);
   });

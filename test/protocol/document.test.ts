@@ -17,7 +17,7 @@ import { presets } from "../../tracker/presets.js";
 
 const document = readFileSync(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
 
-/** Lines of the conversations that begin with `arrow`, without those that leave something out. */
+/** The messages of the conversations in one direction, without abbreviated ones. */
 function examples(arrow: "→" | "←"): string[] {
   const lines = document.split("\n").filter((line) => line.startsWith(`${arrow} {`));
   return lines.map((line) => line.slice(2)).filter((line) => !/\{…\}|,…,/.test(line));
@@ -114,7 +114,7 @@ describe("PROTOCOL.md", () => {
     expect(() => serverMessageSchema.parse(JSON.parse(text))).not.toThrow();
   });
 
-  it("shows more than a handful of messages", () => {
+  it("shows more than five messages in each direction", () => {
     expect(examples("→").length).toBeGreaterThan(5);
     expect(examples("←").length).toBeGreaterThan(5);
   });

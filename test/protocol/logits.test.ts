@@ -13,7 +13,7 @@ describe("logits as half-precision floats", () => {
     expect(Buffer.from(data, "base64").toString("hex")).toBe("003c00c0ff7b0100662e");
   });
 
-  test("come back exactly where halves are exact, and tie to even elsewhere", () => {
+  test("are decoded exactly where a half can represent them, and round ties to even elsewhere", () => {
     expect(roundTrip([0, -0, 0.5, -32, 2048, 2 ** -14, 2 ** -24])).toEqual([
       0,
       -0,
@@ -39,13 +39,13 @@ describe("logits as half-precision floats", () => {
     ]);
   });
 
-  test("lose at most one part in 2048, and never their side of 0", () => {
+  test("change by at most one part in 2048, and keep their sign", () => {
     fc.assert(
       fc.property(fc.array(fc.float({ min: -32, max: 32, noNaN: true }), { minLength: 1 }), (values) => {
-        roundTrip(values).forEach((back, at) => {
+        roundTrip(values).forEach((decoded, at) => {
           const value = values[at] as number;
-          expect(Math.abs(back - value)).toBeLessThanOrEqual(Math.max(Math.abs(value) / 2048, 2 ** -25));
-          if (back !== 0) expect(Math.sign(back)).toBe(Math.sign(value));
+          expect(Math.abs(decoded - value)).toBeLessThanOrEqual(Math.max(Math.abs(value) / 2048, 2 ** -25));
+          if (decoded !== 0) expect(Math.sign(decoded)).toBe(Math.sign(value));
         });
       }),
     );
@@ -55,7 +55,7 @@ describe("logits as half-precision floats", () => {
     ["AAA", /^expected base64 text$|^expected 8 bytes/],
     ["no base64!", /^expected base64 text$/],
     ["AAAA", /^expected 8 bytes for 2x2 halves, got 3$/],
-  ])("of another length are refused: %j", (data, reason) => {
+  ])("are refused when the base64 text is invalid or of another length: %j", (data, reason) => {
     expect(() => decodeLowResMask({ size: [2, 2], dtype: "float16", data })).toThrow(reason);
   });
 });

@@ -5,7 +5,7 @@ const parse = (fields: object) => parseRequest({ type: "predict", session_id: "s
 const mask_input = { size: [2, 2], dtype: "float16", data: "AAAAAAAAAAA=" };
 
 describe("predict", () => {
-  test("has SAM's defaults, and the first picture", () => {
+  test("has SAM's defaults, and frame 0 by default", () => {
     expect(parse({ point_coords: [[[0.5, 0.5]]], point_labels: [[1]] })).toMatchObject({
       frame_index: 0,
       multimask_output: true,
@@ -18,8 +18,8 @@ describe("predict", () => {
     ["a box alone", { boxes: [[0, 0, 1, 1]] }],
     ["a mask alone", { mask_input }],
     ["pixels", { boxes: [[425, 600, 700, 875]], rel_coordinates: false }],
-    ["a box with a click each", { boxes: [[0, 0, 1, 1]], point_coords: [[[0.5, 0.5]]], point_labels: [[0]] }],
-  ])("takes %s", (_, fields) => {
+    ["one click for each box", { boxes: [[0, 0, 1, 1]], point_coords: [[[0.5, 0.5]]], point_labels: [[0]] }],
+  ])("accepts %s", (_, fields) => {
     expect(parse(fields)).toMatchObject(fields);
   });
 
@@ -82,7 +82,7 @@ describe("predict", () => {
     expect(() => parse(fields)).toThrow(message);
   });
 
-  test("an object has no semantic map", () => {
+  test("refuses semantic_map in a prompt for an object", () => {
     const click = {
       type: "add_prompt",
       session_id: "s",

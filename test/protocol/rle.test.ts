@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type CocoRle, decodeMask, encodeMask, maskArea, maskBox } from "../../protocol/rle.js";
 
-/** Rows of "." and "#". */
+/** A mask drawn in rows: "#" is inside, "." is outside. */
 function picture(...rows: string[]) {
   const width = rows[0]?.length ?? 0;
   const bits = Uint8Array.from(rows.join(""), (pixel) => (pixel === "#" ? 1 : 0));
@@ -14,8 +14,8 @@ const encodePicture = (...rows: string[]) => {
   return encodeMask(bits, width, height);
 };
 
-/** The text of the runs, written for obviousness: arithmetic instead of bit operations. */
-function slowText(bits: Uint8Array, width: number, height: number): string {
+/** A simple reference encoder, with arithmetic instead of bit operations. */
+function referenceText(bits: Uint8Array, width: number, height: number): string {
   const runs = [0];
   let inside = 0;
   for (let x = 0; x < width; x++) {
@@ -50,10 +50,10 @@ const masks = fc
       height: fc.constant(height),
       bits: fc
         .array(fc.record({ on: fc.boolean(), length: fc.integer({ min: 1, max: 90 }) }), { maxLength: 40 })
-        .map((stretches) => {
+        .map((runs) => {
           const bits = new Uint8Array(width * height);
           let at = 0;
-          for (const { on, length } of stretches) {
+          for (const { on, length } of runs) {
             bits.fill(on ? 1 : 0, at, at + length);
             at += length;
           }
@@ -67,8 +67,12 @@ describe("COCO run-length text", () => {
   it.each<[string, string[], CocoRle]>([
     ["starts with background", ["#"], { size: [1, 1], counts: "01" }],
     ["writes one run for an empty mask", ["...", "..."], { size: [2, 3], counts: "6" }],
-    ["goes column by column", ["#.", "#."], { size: [2, 2], counts: "022" }],
-    ["stores differences from the fourth count on", [".#.#..###"], { size: [1, 9], counts: "111012" }],
+    ["orders pixels column by column", ["#.", "#."], { size: [2, 2], counts: "022" }],
+    [
+      "writes the differences of counts from the fourth on",
+      [".#.#..###"],
+      { size: [1, 9], counts: "111012" },
+    ],
     [
       "writes negative differences",
       ["...#...", "..###..", ".#####.", "..###..", "...#..."],
@@ -78,7 +82,7 @@ describe("COCO run-length text", () => {
     expect(encodePicture(...rows)).toEqual(rle);
   });
 
-  it("spreads counts above 15 over several characters", () => {
+  it("writes counts above 15 as several characters", () => {
     expect(encodeMask(new Uint8Array(1000), 25, 40).counts).toBe("Xo0");
     expect(encodeMask(new Uint8Array(1920 * 1080), 1920, 1080).counts).toBe("PPYo1");
   });
@@ -97,10 +101,10 @@ describe("COCO run-length text", () => {
     expect(maskArea(rle)).toBe(1161);
   });
 
-  it("agrees with a slow, obvious encoder", () => {
+  it("agrees with a simple reference encoder", () => {
     fc.assert(
       fc.property(masks, ({ bits, width, height }) => {
-        expect(encodeMask(bits, width, height).counts).toBe(slowText(bits, width, height));
+        expect(encodeMask(bits, width, height).counts).toBe(referenceText(bits, width, height));
       }),
       { numRuns: 300 },
     );
@@ -114,7 +118,7 @@ describe("COCO run-length text", () => {
     );
   });
 
-  it("survives runs longer than a million pixels", () => {
+  it("encodes and decodes runs longer than a million pixels", () => {
     const [width, height] = [1500, 1000];
     const bits = new Uint8Array(width * height);
     bits[0] = 1;
@@ -122,7 +126,7 @@ describe("COCO run-length text", () => {
     expect(Buffer.compare(decodeMask(encodeMask(bits, width, height)).data, bits)).toBe(0);
   });
 
-  it("needs to read only the box that holds the mask", () => {
+  it("reads only the given box of the mask", () => {
     fc.assert(
       fc.property(masks, ({ bits, width, height }) => {
         const whole = encodeMask(bits, width, height);
@@ -135,7 +139,7 @@ describe("COCO run-length text", () => {
     );
   });
 
-  it("counts the pixels inside and finds the box around them", () => {
+  it("computes the area and the bounding box", () => {
     fc.assert(
       fc.property(masks, ({ bits, width, height }) => {
         const rle = encodeMask(bits, width, height);
@@ -153,15 +157,15 @@ describe("COCO run-length text", () => {
   it.each([
     ["too few pixels", "5"],
     ["too many pixels", "7"],
-    ["a character that is none of the alphabet", "6 "],
-    ["a count that is cut off", "P"],
+    ["a character outside the alphabet", "6 "],
+    ["a truncated count", "P"],
     ["a negative run", "09N9"],
-    ["a count that never ends", "PPPPPPPPPPPP0"],
+    ["a count of too many characters", "PPPPPPPPPPPP0"],
   ])("refuses text with %s", (_, counts) => {
     expect(() => decodeMask({ size: [2, 3], counts })).toThrow(RangeError);
   });
 
-  it("refuses bits that do not fill the mask", () => {
+  it("refuses another number of bits than the mask has pixels", () => {
     expect(() => encodeMask(new Uint8Array(5), 2, 3)).toThrow(RangeError);
   });
 });

@@ -11,7 +11,7 @@ import {
 const prompt = (fields: object) => ({ type: "add_prompt", session_id: "s", frame_index: 0, ...fields });
 const click = (fields: object = {}) => prompt({ points: [[0.5, 0.5]], point_labels: [1], ...fields });
 
-/** Code, field and message of what is wrong with a request body. */
+/** The error of an invalid request body. */
 function failure(body: unknown) {
   try {
     parseRequest(body);
@@ -50,7 +50,7 @@ describe("a text message", () => {
     });
   });
 
-  it.each(["null", "7", '"add_prompt"', "[]"])("is malformed when it is no object but %s", (text) => {
+  it.each(["null", "7", '"add_prompt"', "[]"])("is malformed when it is not an object: %s", (text) => {
     expect(outcome(parseMessage(text))).toMatchObject({ requestId: null, code: "malformed_json" });
   });
 
@@ -60,11 +60,11 @@ describe("a text message", () => {
     ["empty", '{"request_id":""}', "invalid_field"],
     ["longer than 128 characters", JSON.stringify({ request_id: "x".repeat(129) }), "invalid_field"],
     ["not Unicode", '{"request_id":"\\ud800"}', "invalid_field"],
-  ])("is answered with request_id null when its own is %s", (_, text, code) => {
+  ])("gets an error with request_id null when its own is %s", (_, text, code) => {
     expect(outcome(parseMessage(text))).toEqual({ requestId: null, code, field: "request_id" });
   });
 
-  it("is answered with its request_id whatever else is wrong", () => {
+  it("gets an error with its request_id when another field is invalid", () => {
     expect(outcome(parseMessage('{"request_id":"9","type":"fly"}'))).toMatchObject({
       requestId: "9",
       code: "unknown_type",
@@ -81,7 +81,7 @@ describe("a text message", () => {
 });
 
 describe("a request", () => {
-  it("names the known types when its type is unknown", () => {
+  it("gets an error that lists the known types when its type is unknown", () => {
     expect(failure({ type: "fly" })).toMatchObject({ code: "unknown_type", field: "type" });
     expect(failure({ type: "fly" }).message).toContain("propagate_in_video");
     expect(failure({ type: "constructor" })).toMatchObject({ code: "unknown_type" });
@@ -89,7 +89,7 @@ describe("a request", () => {
     expect(failure({})).toMatchObject({ code: "missing_field", field: "type" });
   });
 
-  it("may write null for a field it does not give, as Python clients do", () => {
+  it("may contain null for an absent field, as Python clients send it", () => {
     expect(parseRequest(prompt({ text: "dog", points: null, obj_id: null, replace: null }))).toMatchObject({
       text: "dog",
       replace: false,
@@ -102,13 +102,9 @@ describe("a request", () => {
 
   it.each([
     ["misspelt", { type: "get_session", sesion_id: "s" }, "sesion_id"],
-    ["of another request", { type: "reset_session", session_id: "s", obj_id: 1 }, "obj_id"],
-    [
-      "named like a prototype",
-      JSON.parse('{"type":"get_session","session_id":"s","__proto__":{}}'),
-      "__proto__",
-    ],
-  ])("may have no field that is %s", (_, body, field) => {
+    ["part of another request only", { type: "reset_session", session_id: "s", obj_id: 1 }, "obj_id"],
+    ["named __proto__", JSON.parse('{"type":"get_session","session_id":"s","__proto__":{}}'), "__proto__"],
+  ])("is refused when a field is %s", (_, body, field) => {
     expect(failure(body)).toMatchObject({ code: "unknown_field", field });
   });
 
@@ -124,7 +120,7 @@ describe("a request", () => {
     ["bounding_box_labels", prompt({ bounding_boxes: [[0, 0, 1, 1]] })],
     ["bounding_boxes", prompt({ text: "dog", bounding_box_labels: [1] })],
     ["obj_id", click({ bounding_boxes: [[0, 0, 1, 1]] })],
-  ])("lacks %s", (field, body) => {
+  ])("is refused without %s", (field, body) => {
     expect(failure(body)).toMatchObject({ code: "missing_field", field, retryable: false });
   });
 
@@ -133,20 +129,20 @@ describe("a request", () => {
     ["a fractional index", prompt({ frame_index: 0.5, text: "dog" }), "frame_index"],
     ["an index as text", prompt({ frame_index: "0", text: "dog" }), "frame_index"],
     ["an empty phrase", prompt({ text: "  " }), "text"],
-    ["an endless phrase", prompt({ text: "x".repeat(201) }), "text"],
+    ["a phrase that is too long", prompt({ text: "x".repeat(201) }), "text"],
     ["a phrase that is not Unicode", prompt({ text: "\udfff" }), "text"],
     ["an infinite coordinate", JSON.parse(JSON.stringify(click()).replace("0.5", "1e999")), "points[0][0]"],
     ["a coordinate that is NaN", click({ points: [[0.5, Number.NaN]] }), "points[0][1]"],
     ["a point outside the frame", click({ points: [[0.5, 1.01]] }), "points[0][1]"],
-    ["a point before the frame", click({ points: [[-0.1, 0.5]] }), "points[0][0]"],
-    ["a pixel below 0", click({ points: [[-1, 5]], rel_coordinates: false }), "points[0][0]"],
+    ["a negative relative coordinate", click({ points: [[-0.1, 0.5]] }), "points[0][0]"],
+    ["a negative pixel coordinate", click({ points: [[-1, 5]], rel_coordinates: false }), "points[0][0]"],
     ["a point of three numbers", click({ points: [[0.5, 0.5, 0.5]] }), "points[0]"],
     ["a point of one number", click({ points: [[0.5]] }), "points[0]"],
-    ["a point of text", click({ points: [["0.5", 0.5]] }), "points[0][0]"],
-    ["points that are no list", click({ points: "0.5,0.5" }), "points"],
-    ["no points at all", click({ points: [] }), "points"],
+    ["a coordinate as text", click({ points: [["0.5", 0.5]] }), "points[0][0]"],
+    ["points that are not a list", click({ points: "0.5,0.5" }), "points"],
+    ["an empty list of points", click({ points: [] }), "points"],
     ["too many points", click({ points: Array(257).fill([0.5, 0.5]) }), "points"],
-    ["a label too many", click({ point_labels: [1, 0] }), "point_labels"],
+    ["more labels than points", click({ point_labels: [1, 0] }), "point_labels"],
     ["a label of 2", click({ point_labels: [2] }), "point_labels[0]"],
     ["an id below 0", click({ obj_id: -1 }), "obj_id"],
     ["text with points", click({ text: "dog" }), "points"],
@@ -183,7 +179,7 @@ describe("a request", () => {
     ["two resources", { type: "start_session", resource_path: "a.mp4", upload_id: "u" }, "upload_id"],
     ["a path with NUL", { type: "start_session", resource_path: "a\0.mp4" }, "resource_path"],
     [
-      "a direction of its own",
+      "an unknown direction",
       { type: "propagate_in_video", session_id: "s", propagation_direction: "up" },
       "propagation_direction",
     ],
@@ -192,7 +188,7 @@ describe("a request", () => {
       { type: "propagate_in_video", session_id: "s", max_frame_num_to_track: -1 },
       "max_frame_num_to_track",
     ],
-  ])("may not have %s", (_, body, field) => {
+  ])("is refused with %s", (_, body, field) => {
     expect(failure(body)).toMatchObject({ code: "invalid_field", field });
   });
 
@@ -212,7 +208,7 @@ describe("a request", () => {
     );
   });
 
-  it("does not echo a large value back", () => {
+  it("gets an error that does not repeat a large value", () => {
     const { message } = failure({ type: "x".repeat(10_000) });
     expect(message.length).toBeLessThan(300);
   });
@@ -236,7 +232,7 @@ describe("a prompt", () => {
     expect(request.type === "add_prompt" && isObjectPrompt(request)).toBe(isObject);
   });
 
-  it("may touch the frame's edges, also with the rounding of 32-bit floats", () => {
+  it("may touch the edges of the frame, also after rounding to 32-bit floats", () => {
     parseRequest(click({ points: [[0, 1]] }));
     parseRequest(prompt({ obj_id: 1, bounding_boxes: [[Math.fround(0.1), 0, Math.fround(0.9), 1]] }));
   });
@@ -245,7 +241,7 @@ describe("a prompt", () => {
     parseRequest(click({ points: [[1919, 1079]], rel_coordinates: false }));
   });
 
-  it("loses the blanks around a phrase", () => {
+  it("has its phrase trimmed", () => {
     expect(parseRequest(prompt({ text: " red circle " }))).toMatchObject({ text: "red circle" });
   });
 });
