@@ -1,4 +1,4 @@
-/** Naming or showing a kind of thing: everything of that kind on the prompted frame becomes an object. */
+/** Prompts of a concept, by a phrase or by exemplar boxes: its instances on the frame become objects. */
 import type { Exemplar } from "../detector/concepts.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
 import { semanticLogits } from "../detector/semantic.js";
@@ -11,6 +11,11 @@ import { ruleSets } from "./rule-sets.js";
 import { forgetDeleted } from "./sam3/history.js";
 import { observeFrame } from "./track-objects.js";
 
+/**
+ * Adds a concept, detects it on the frame, and creates objects for its instances.
+ * @returns all objects on the frame, and the semantic map of the concept if requested: float32 [m, m] logits
+ * @throws PromptError when the pack does not support the prompt or the session has too many concepts
+ */
 export async function promptConcept(
   parts: TrackerParts,
   frame: Frame,
@@ -52,7 +57,7 @@ export async function promptConcept(
     : { result };
 }
 
-/** @throws PromptError concept_limit when the prompt would add a concept to a session that has as many as it may */
+/** @throws PromptError concept_limit when the prompt would exceed the session's limit of concepts */
 function checkRoom({ concepts, policy }: TrackerParts, { text, replace }: ConceptPrompt): void {
   const { length: count } = concepts.all;
   const limit = policy.detect.maxNumConcepts;

@@ -1,4 +1,4 @@
-/** What one session's tracker is made of; everything that happens on a frame is given this. */
+/** The parts of one session's tracker: the model, the policy, and the state that all stages share. */
 import {
   type ConceptList,
   type ConceptQuery,
@@ -18,7 +18,7 @@ import { createHistory, type History } from "./sam3/history.js";
 
 export interface VideoTrackerOptions {
   run: RunGraph;
-  /** Called with a phrase as the user wrote it; may throw. Not needed by packs without text. */
+  /** Tokenizes a phrase as the user wrote it; may throw. Not called for packs without text. */
   tokenize: Tokenize;
   geometry: Geometry;
   bank: BankRules;
@@ -26,16 +26,16 @@ export interface VideoTrackerOptions {
     text: boolean;
     exemplars: boolean;
     points: boolean;
-    /** Whether clicks can go on from a mask; absent for yes. */
+    /** Whether `segment` accepts a mask to refine; absent: yes. */
     maskInput?: boolean | undefined;
   };
   /** `decode` of the manifest. */
   decode?: { singleMaskStability?: number | undefined };
   /** See `resolve-policy.ts`. */
   policy: TrackerPolicy;
-  /** `detect` tells which of the model's queries each of its rows is. */
+  /** The `detect` graph has the output `query`, the model query of each row. */
   hasQueryOutput?: boolean;
-  /** Length of the video; absent or null while it is not known. */
+  /** Number of frames in the video; absent or null: not known. */
   numFrames?: number | null | undefined;
 }
 

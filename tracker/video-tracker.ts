@@ -1,9 +1,4 @@
-/**
- * Detect and track: the state of one video session and what happens on each of its frames.
- *
- * The order on a frame is SAM 3's: encode once; follow every object from memory; detect; decide which detection is which
- * object; settle who owns which pixels; correct; remember the edited masks; make new objects of what is left.
- */
+/** The tracker of one video session: holds its state and dispatches calls. `step.ts` has the stages of a frame. */
 import { promptConcept } from "./concept-prompt.js";
 import type { Frame } from "./model.js";
 import { clickGuided } from "./motion/click.js";
@@ -27,55 +22,54 @@ export type { PixelClaim, StepResult, TrackedObject } from "./report.js";
 
 export interface PromptResult {
   result: StepResult;
-  /** The prompted object. */
+  /** The id of the prompted object; absent for concept prompts. */
   objectId?: number;
-  /** float32 [m, m]: where the concept is, when that was asked for. */
+  /** float32 [m, m]: the semantic map of the concept, if requested. */
   semanticLogits?: Float32Array;
 }
 
-/** Calls must not overlap, but for `prepare`: await one before the next. */
+/** Calls must not overlap: await one before the next. Only `prepare` may be called at any time. */
 export interface VideoTracker {
   /**
-   * Adds or corrects something on a frame, which may be any frame, also while a propagation is running.
-   * @returns everything known on that frame, and the object's id for an object prompt
-   * @throws PromptError when the pack cannot do it or the session is full
+   * Adds or corrects an object or a concept on any frame, also between the steps of a propagation.
+   * @returns all objects on that frame, and the id of the object for an object prompt
+   * @throws PromptError when the pack does not support the prompt or the session is full
    */
   prompt(frame: Frame, prompt: Prompt): Promise<PromptResult>;
   /**
-   * What prompts on one picture mean, apart from everything the session knows: nothing is remembered of it.
-   * @returns for each prompt of the batch its candidate masks
-   * @throws PromptError when the pack cannot do it
+   * Segments a frame from prompts alone. Neither reads nor changes the objects of the session.
+   * @returns the candidate masks of each prompt of the batch
+   * @throws PromptError when the pack does not support the prompt
    */
   predict(frame: Frame, prompt: PredictionPrompt): Promise<Candidate[][]>;
   /**
-   * Starts on what can be done about a frame before those in front of it are: its features. May be called at any time; the
-   * frame has to be given to {@link VideoTracker.step} all the same.
+   * Starts to encode a frame before its step. May be called at any time. {@link VideoTracker.step} needs the frame as well.
    * @param objectIds as for `step`
    */
   prepare(frame: Frame, objectIds?: ReadonlySet<number> | null): void;
-  /** The next steps visit frames in this direction; what is known of movement starts again. */
+  /** Starts a pass. The next steps visit frames in this direction. */
   beginPropagation(reverse: boolean): void;
   /**
-   * One frame of a propagation.
-   * @param objectIds track only these, without detecting anything; null: everything there is to do on a frame
+   * Runs one frame of a propagation.
+   * @param objectIds track only these objects, without detection; null: track all objects and detect new ones
    */
   step(frame: Frame, objectIds?: ReadonlySet<number> | null): Promise<StepResult>;
-  /** @returns false when there is no such object */
+  /** @returns whether the object existed */
   removeObject(id: number): boolean;
-  /** Forgets everything that was said and seen. */
+  /** Deletes all objects, concepts and memories. */
   reset(): void;
   objectIds(): number[];
-  /** What an object's probability is now; undefined when there is no such object. */
+  /** The current probability of an object; undefined for unknown ids. */
   probability(id: number): number | undefined;
-  /** Phrases; "visual" for a concept that was only shown. */
+  /** The phrases of all concepts; "visual" for concepts from exemplar boxes only. */
   concepts(): string[];
-  /** Everything that decides the next frames; see `tracker/snapshot.ts`. Not while another call runs. */
+  /** The state that determines the next frames; see `snapshot.ts`. */
   snapshot(): TrackerSnapshot;
-  /** Replaces everything that decides the next frames. Not while another call runs. */
+  /** Replaces the state that determines the next frames. */
   restore(snapshot: TrackerSnapshot): void;
 }
 
-/** @param snapshot where the tracker continues; it starts anew when absent */
+/** @param snapshot the state to continue from; absent: a new session */
 export function createVideoTracker(options: VideoTrackerOptions, snapshot?: TrackerSnapshot): VideoTracker {
   const parts = createParts(options);
   if (snapshot) restoreTracker(parts, snapshot);

@@ -24,7 +24,7 @@ const matrix = fc
     });
   });
 
-it("finds the pairing that trying everything finds, and never pairs what may not be paired", () => {
+it("finds the assignment that exhaustive search finds, and never makes a forbidden pair", () => {
   fc.assert(
     fc.property(matrix, (weights) => {
       const columns = assignBest(weights);
@@ -40,7 +40,7 @@ it("finds the pairing that trying everything finds, and never pairs what may not
   );
 });
 
-it("leaves everyone alone when there is nothing to pair with", () => {
+it("assigns nothing without columns", () => {
   expect(assignBest([])).toEqual([]);
   expect(assignBest([[], []])).toEqual([-1, -1]);
 });

@@ -48,7 +48,7 @@ const tracked = {
 };
 
 describe("the pack's graphs", () => {
-  it("answer a prompt with the mask that the graph calls best, and its own pointer and quality", async () => {
+  it("return the mask that the graph marks as best, with its own pointer and quality", async () => {
     const { model } = modelOver(segmented);
     const { maskLogits, iou, score, pointer } = await model.segment(
       features,
@@ -58,7 +58,7 @@ describe("the pack's graphs", () => {
     expect([[...maskLogits], iou, score, [...pointer]]).toEqual([[2, 2, 2, 2], 0.5, 3, [2, 2]]);
   });
 
-  it("are fed an earlier mask clamped, and none when there is none", async () => {
+  it("receive a clamped previous mask, or none", async () => {
     const { model, calls } = modelOver(segmented);
     const prompt = { points: [[0, 0] as const], labels: [1] };
     await model.segment(features, prompt, Float32Array.of(100, -100, 5, 0));
@@ -69,7 +69,7 @@ describe("the pack's graphs", () => {
     ]);
   });
 
-  it("are told how long ago a pointer was only when the pack takes it", async () => {
+  it("receive the age of pointers only when the pack has that input", async () => {
     const timed = modelOver(tracked);
     await timed.model.track(features, [selection]);
     expect(timed.calls[0]?.pointer_dt?.data[0]).toBeCloseTo(0.2);
@@ -78,7 +78,7 @@ describe("the pack's graphs", () => {
     expect(Object.keys(untimed.calls[0] ?? {})).not.toContain("pointer_dt");
   });
 
-  it("are not run for nobody", async () => {
+  it("do not run without objects", async () => {
     const { model, calls } = modelOver(tracked);
     expect([
       await model.track(features, []),
@@ -88,7 +88,7 @@ describe("the pack's graphs", () => {
     expect(calls).toEqual([]);
   });
 
-  it("that leave out what they promise are an error that says so", async () => {
+  it("that omit an output reject with its name", async () => {
     const { model } = modelOver({});
     await expect(model.encode({ index: 0, rgb: new Uint8Array(48) }, false)).rejects.toThrow(
       'no tensor "feat"',

@@ -53,8 +53,8 @@ function setUp(options: Partial<VideoTrackerOptions> = {}, stability = 0.9) {
   return { ask, calls, encoded: () => encoded };
 }
 
-describe("a prompt on a picture", () => {
-  test("is answered with the three candidates in the model's order, or with the mask made for one", async () => {
+describe("a prompt on an image", () => {
+  test("returns the three candidates in the model's order, or the single-mask output", async () => {
     const { ask } = setUp();
     const [candidates = []] = await ask({});
     expect(candidates.map(({ maskLogits, iou }) => [maskLogits[0], iou.toFixed(1)])).toEqual([
@@ -78,7 +78,7 @@ describe("a prompt on a picture", () => {
     },
   );
 
-  test("becomes corners and clicks, and a point that is none where there is neither", async () => {
+  test("becomes box corners and clicks, and an ignored point without either", async () => {
     const { ask, calls } = setUp();
     await ask({ boxesXyxy: [[0, 0.25, 0.5, 1]], labels: [[0]] });
     await ask({
@@ -98,7 +98,7 @@ describe("a prompt on a picture", () => {
     ]);
   });
 
-  test("goes through the model in batches, on one encoding of the picture, with its mask for each", async () => {
+  test("runs in batches on one encoding of the image, with the mask prompt for each", async () => {
     const { ask, calls, encoded } = setUp();
     const count = 11;
     const maskInput = { logits: Float32Array.of(1, 2, 3, 4), size: [m, m] as const };
@@ -116,7 +116,7 @@ describe("a prompt on a picture", () => {
     expect(encoded()).toBe(1);
   });
 
-  test("is refused where the pack cannot take it, with what it can", async () => {
+  test("is rejected where the pack does not support it, naming what the pack supports", async () => {
     const maskInput = { logits: new Float32Array(m * m), size: [m, m] as const };
     const clicksOnly = setUp({
       capabilities: { text: false, exemplars: false, points: true, maskInput: false },

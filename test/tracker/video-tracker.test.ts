@@ -44,8 +44,8 @@ const idsByFrame = (shown: Map<number, StepResult>) =>
   [...shown].map(([frame, result]) => [frame, ids(result)]);
 const callsOf = (bench: Bench, role: string) => bench.calls.filter((call) => call.role === role);
 
-describe("finding things by a phrase", () => {
-  it("makes an object of every instance on the prompted frame and follows it", async () => {
+describe("detecting objects by a phrase", () => {
+  it("creates an object for every instance on the prompted frame and tracks it", async () => {
     const bench = createBench(
       createWorld([
         slider(1, "ball", [2, 2, 6, 6]),
@@ -61,7 +61,7 @@ describe("finding things by a phrase", () => {
       expect(bench.labels(frame, later)).toEqual({ 0: 1, 1: 2 });
   });
 
-  it("gives things that appear later their own ids, once three frames are sure of them", async () => {
+  it("gives objects that appear later their own ids, once they are confident on three frames", async () => {
     const bench = createBench(
       createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [20, 20, 6, 6], (frame) => frame >= 4)]),
     );
@@ -71,7 +71,7 @@ describe("finding things by a phrase", () => {
     expect(bench.labels(8, shown.get(8) as StepResult)).toEqual({ 0: 1, 1: 2 });
   });
 
-  it("asks less of a detection on the prompted frame than of later ones", async () => {
+  it("uses a lower threshold on the prompted frame than on later ones", async () => {
     const world = createWorld([
       thing(1, "ball", [2, 2, 6, 6]),
       thing(2, "ball", [20, 20, 6, 6], (frame) => frame >= 2),
@@ -85,7 +85,7 @@ describe("finding things by a phrase", () => {
     expect(idsByFrame(await bench.run(0, 8)).at(-1)).toEqual([8, [0]]);
   });
 
-  it("finds nothing for what is not there, and keeps looking", async () => {
+  it("returns no objects for an absent concept, and continues to detect it", async () => {
     const bench = createBench(
       createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "cone", [20, 20, 6, 6], (frame) => frame >= 3)]),
     );
@@ -100,7 +100,7 @@ describe("finding things by a phrase", () => {
     ]);
   });
 
-  it("adds phrases up, and counts one thing that two phrases mean once", async () => {
+  it("accumulates phrases, and creates one object for an instance of two phrases", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [20, 20, 6, 6])]));
     await name(bench, 0, "ball");
     await name(bench, 0, "orb");
@@ -112,7 +112,7 @@ describe("finding things by a phrase", () => {
     expect(last?.inputs.text?.dims[0]).toBe(3);
   });
 
-  it("replaces phrases and what they found when asked to, and never gives an id twice", async () => {
+  it("replaces phrases and their objects on request, and never reuses an id", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [20, 20, 6, 6])]));
     await name(bench, 0, "ball");
     const { result } = await name(bench, 0, "box", true);
@@ -120,7 +120,7 @@ describe("finding things by a phrase", () => {
     expect([bench.tracker.concepts(), bench.tracker.objectIds()]).toEqual([["box"], [1]]);
   });
 
-  it("lets go of what only one frame took for a thing", async () => {
+  it("ends an object that was detected on one frame only", async () => {
     const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
     const bench = createBench(world);
     await name(bench, 0, "ball");
@@ -129,7 +129,7 @@ describe("finding things by a phrase", () => {
     expect(bench.tracker.objectIds()).toEqual([]);
   });
 
-  it("has what was detected drawn again when it is new, corrected or overruled, and not while it is followed", async () => {
+  it("decodes detected masks again when they are new, corrections or replacements, and not while tracking", async () => {
     const drawnBy = async (redrawnIou: number, frames: number) => {
       const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]), {
         mask: { redrawnIou },
@@ -155,7 +155,7 @@ describe("finding things by a phrase", () => {
     expect(binarized).toEqual([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]);
   });
 
-  it("does not correct memory with a detection that another object may have cut", async () => {
+  it("does not correct memory with a detection that another object may cut", async () => {
     const touching = [thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [8, 2, 6, 6])];
     const bench = createBench(createWorld(touching), { recondition: { reconditionEveryNthFrame: 5 } });
     await name(bench, 0, "ball");
@@ -164,7 +164,7 @@ describe("finding things by a phrase", () => {
     expect(later.some(({ inputs }) => inputs.binarize?.data.includes(1))).toBe(false);
   });
 
-  it("describes an object anew when a detection overrules the tracker", async () => {
+  it("computes a new pointer when a detection replaces the tracked mask", async () => {
     // Head on: the hidden one's track settles on the one in front, until it is detected again.
     const things = [-1, 1].map((side, index) => ({
       label: index + 1,
@@ -179,7 +179,7 @@ describe("finding things by a phrase", () => {
     expect(callsOf(bench, "seed").length).toBeGreaterThan(1);
   });
 
-  it("shows a hidden object neither in a pass nor when something else is asked for on that frame", async () => {
+  it("shows a hidden object neither in a pass nor in the result of another prompt on that frame", async () => {
     const things = [-1, 1].map((side, index) => ({
       label: index + 1,
       kind: kinds.ball as number,
@@ -205,7 +205,7 @@ describe("finding things by a phrase", () => {
   });
 });
 
-describe("finding things by exemplar boxes", () => {
+describe("detecting objects by exemplar boxes", () => {
   const show = (bench: Bench, frame: number, boxes: Box[], labels: (0 | 1)[]) =>
     bench.tracker.prompt(bench.frame(frame), {
       kind: "concept",
@@ -216,7 +216,7 @@ describe("finding things by exemplar boxes", () => {
       replace: false,
     });
 
-  it("finds everything like the box, and on later frames what looks like the objects it has", async () => {
+  it("detects all instances like the box, and on later frames those like its objects", async () => {
     const bench = createBench(
       createWorld([
         thing(1, "ball", [2, 2, 6, 6]),
@@ -232,7 +232,7 @@ describe("finding things by exemplar boxes", () => {
     expect(bench.labels(5, last)).toEqual({ 0: 1, 1: 2, 2: 4 });
   });
 
-  it("searches with a few of its objects, however many it has", async () => {
+  it("uses a few of its objects as exemplars, for any number of objects", async () => {
     const many = [0, 1, 2, 3, 4].map((i) => thing(i + 1, "ball", [2 + 7 * i, 2, 5, 5]));
     const bench = createBench(createWorld(many), { detect: { selfExemplars: 2 } });
     await show(bench, 0, [[1, 1, 7, 7]], [1]);
@@ -240,7 +240,7 @@ describe("finding things by exemplar boxes", () => {
     expect(callsOf(bench, "detect").at(-1)?.inputs.boxes?.dims).toEqual([1, 2, 4]);
   });
 
-  it("leaves out what a negative box shows", async () => {
+  it("leaves out the instance in a negative box", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "ball", [20, 2, 6, 6])]));
     const boxes: Box[] = [
       [1, 1, 8, 8],
@@ -249,7 +249,7 @@ describe("finding things by exemplar boxes", () => {
     expect(bench.labels(0, (await show(bench, 0, boxes, [1, 0])).result)).toEqual({ 0: 1 });
   });
 
-  it("makes an object of a box in which the detector sees nothing, and does not hold that against it", async () => {
+  it("creates an object for a box without a detection, and does not count it as unsupported", async () => {
     const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
     world.scores.set(1, 0.1);
     const bench = createBench(world);
@@ -259,8 +259,8 @@ describe("finding things by exemplar boxes", () => {
   });
 });
 
-describe("pointing at one thing", () => {
-  it("needs no earlier run, and no detector", async () => {
+describe("prompting one object", () => {
+  it("needs no earlier propagation, and no detector", async () => {
     const bench = createBench(
       createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
     );
@@ -271,7 +271,7 @@ describe("pointing at one thing", () => {
     expect(callsOf(bench, "encode").some(({ fetch }) => fetch.includes("trunk"))).toBe(false);
   });
 
-  it("takes a box, in corners, and the id the client chose", async () => {
+  it("takes a box, as corners, and the id chosen by the client", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     const { result, objectId } = await bench.tracker.prompt(bench.frame(0), {
       kind: "object",
@@ -287,7 +287,7 @@ describe("pointing at one thing", () => {
     expect((await click(bench, 0, [near(30, 30)])).objectId).toBe(8);
   });
 
-  it("goes on from the mask so far on a second click, and adds to the clicks when told to", async () => {
+  it("refines the current mask on a second click, and adds to the clicks on request", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6]), thing(2, "box", [12, 2, 6, 6])]));
     await click(bench, 0, [near(4, 4)]);
     const { result } = await click(bench, 0, [near(14, 4)], { objectId: 0, clearOldPoints: false });
@@ -302,7 +302,7 @@ describe("pointing at one thing", () => {
     expect(bench.labels(0, less)).toEqual({ 0: 2 });
   });
 
-  it("corrects an object on a later frame, from memory and the click, and later frames follow", async () => {
+  it("corrects an object on a later frame from memory and the click, which later frames follow", async () => {
     const bench = createBench(
       createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
     );
@@ -316,7 +316,7 @@ describe("pointing at one thing", () => {
     for (const [frame, later] of shown) expect(bench.labels(frame, later)).toEqual({ 0: 2 });
   });
 
-  it("shows nothing while the object is away, and the same id when it is back", async () => {
+  it("shows nothing while the object is absent, and the same id when it returns", async () => {
     const bench = createBench(
       createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 4 || frame > 9)]),
     );
@@ -330,7 +330,7 @@ describe("pointing at one thing", () => {
     expect([...(track?.inputs.memory_t?.data ?? [])].sort()).toEqual([0, 1, 2, 6]);
   });
 
-  it("remembers absence as SAM 2 does, when told to", async () => {
+  it("remembers absence as SAM 2 does, if configured", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 2)]), {
       memory: { seenWithin: null },
     });
@@ -340,7 +340,7 @@ describe("pointing at one thing", () => {
     expect(scores).toEqual([10, 10, -10, -10, -10]);
   });
 
-  it("is not doubled, changed or ended by the detector", async () => {
+  it("is not duplicated, changed or ended by the detector", async () => {
     const world = createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "ball", [2, 20, 6, 6])]);
     const bench = createBench(world);
     await click(bench, 0, [near(4, 4)]);
@@ -353,7 +353,7 @@ describe("pointing at one thing", () => {
     expect(bench.tracker.objectIds()).toEqual(expect.arrayContaining([0]));
   });
 
-  it("is not given to an object of the detector's that was lost nearby", async () => {
+  it("is not associated with a lost detected object nearby", async () => {
     const gone = thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 3);
     const bench = createBench(createWorld([gone, thing(2, "ball", [10, 2, 6, 6])]));
     await click(bench, 0, [near(12, 4)]);
@@ -363,7 +363,7 @@ describe("pointing at one thing", () => {
     expect(bench.labels(6, last)).toEqual({ 0: 2 });
   });
 
-  it("drops what the detector contributed around a correction", async () => {
+  it("demotes detector-made conditioning frames near a correction", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     await name(bench, 0, "ball");
     await bench.run(1, 3);
@@ -373,7 +373,7 @@ describe("pointing at one thing", () => {
     expect([...(callsOf(bench, "track").at(-1)?.inputs.memory_t?.data ?? [])]).toEqual([6]);
   });
 
-  it("makes an object the detector found the user's own", async () => {
+  it("makes a detected object owned by the user", async () => {
     const world = createWorld([thing(1, "ball", [2, 2, 6, 6])]);
     const bench = createBench(world);
     await name(bench, 0, "ball");
@@ -385,7 +385,7 @@ describe("pointing at one thing", () => {
 });
 
 describe("propagation", () => {
-  it("goes backwards from the prompted frame, with memories counted in that direction", async () => {
+  it("runs backward from the prompted frame, with memories counted in that direction", async () => {
     const bench = createBench(createWorld([slider(1, "ball", [2, 2, 6, 6])]));
     await click(bench, 10, [near(8, 4)]);
     const shown = await bench.run(9, 0);
@@ -409,7 +409,7 @@ describe("propagation", () => {
       expect(bench.labels(frame, result)).toEqual({ 0: 1, 1: 2 });
   });
 
-  it("searches again for what was given up on the way there", async () => {
+  it("searches again for objects given up in the other direction", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6], (frame) => frame < 8)]));
     await name(bench, 5, "ball");
     const last = 8 + MAX_LOST_FRAMES;
@@ -426,7 +426,7 @@ describe("propagation", () => {
     expect(callsOf(bench, "track")[0]?.inputs.pointers?.dims).toEqual([1, 0, 16]);
   });
 
-  it("shows the prompted frame as it was answered, and encodes it once", async () => {
+  it("shows the prompted frame as returned by the prompt, and encodes it once", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     const { result } = await click(bench, 0, [near(4, 4)]);
     const first = (await bench.run(0, 0)).get(0) as StepResult;
@@ -454,7 +454,7 @@ describe("propagation", () => {
     },
   );
 
-  it("takes prompts between two frames", async () => {
+  it("accepts prompts between two frames", async () => {
     const bench = createBench(
       createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "box", [2, 20, 6, 6])]),
     );
@@ -465,7 +465,7 @@ describe("propagation", () => {
     expect(bench.labels(5, next)).toEqual({ 0: 1, 1: 2 });
   });
 
-  it("asks the model about objects in as few calls as their memories allow", async () => {
+  it("tracks objects in as few calls as their memories allow", async () => {
     const things = [1, 2, 3].map((label) =>
       thing(label, "ball", [2, 12 * label - 10, 6, 6], (frame) => label < 3 || frame >= 2),
     );
@@ -503,7 +503,7 @@ describe("propagation", () => {
     expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([8, 1]);
   });
 
-  it("asks no more of the model after many frames than after few", async () => {
+  it("does the same work per frame after many frames as after few", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     await name(bench, 0, "ball");
     await bench.run(0, 400);
@@ -516,8 +516,8 @@ describe("propagation", () => {
   });
 });
 
-describe("removing and forgetting", () => {
-  it("removes an object for good: what the detector found does not come back under another id", async () => {
+describe("removing and resetting", () => {
+  it("removes an object for good: a detected object does not return under another id", async () => {
     const bench = createBench(
       createWorld([slider(1, "ball", [2, 2, 6, 6]), slider(2, "ball", [2, 20, 6, 6])]),
     );
@@ -529,7 +529,7 @@ describe("removing and forgetting", () => {
     expect(bench.tracker.objectIds()).toEqual([1]);
   });
 
-  it("does not know an object that is not there, or no longer", async () => {
+  it("reports unknown and removed objects as such", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     await click(bench, 0, [near(4, 4)]);
     expect([
@@ -547,7 +547,7 @@ describe("removing and forgetting", () => {
     expect([bench.labels(0, result), objectId]).toEqual([{ 0: 2 }, 0]);
   });
 
-  it("forgets everything on reset and counts ids from 0 again", async () => {
+  it("deletes all state on reset and counts ids from 0 again", async () => {
     const bench = createBench(createWorld([thing(1, "ball", [2, 2, 6, 6])]));
     await name(bench, 0, "ball");
     bench.tracker.reset();
@@ -560,8 +560,8 @@ describe("removing and forgetting", () => {
   });
 });
 
-describe("what a pack cannot do", () => {
-  it("is refused before anything is run", async () => {
+describe("unsupported prompts", () => {
+  it("are rejected before any graph runs", async () => {
     const bench = createBench(createWorld([]), {}, { text: false, exemplars: false, points: false });
     const exemplars = { boxesXywh: [[0, 0, 0.5, 0.5] as const], labels: [1 as const] };
     const unsupported = { code: "unsupported_by_pack" };
@@ -575,7 +575,7 @@ describe("what a pack cannot do", () => {
 });
 
 describe("limits", () => {
-  it("stop the search for objects that come and go", async () => {
+  it("bound the search for objects that come and go", async () => {
     // A new ball every eight frames, each at a place of its own, gone after three.
     const things = Array.from({ length: 9 }, (_, i) =>
       thing(i + 1, "ball", [2 + 13 * (i % 3), 2 + 13 * Math.floor(i / 3), 6, 6], (frame) => {
@@ -590,7 +590,7 @@ describe("limits", () => {
     expect([100, last].map((index) => shown.get(index)?.stats.tracked)).toEqual([9, 0]);
   });
 
-  it("refuse detections beyond the number of objects and say how many", async () => {
+  it("reject detections beyond the object limit and report their number", async () => {
     const things = [1, 2, 3].map((label) => thing(label, "ball", [2, 12 * label - 10, 6, 6]));
     const bench = createBench(createWorld(things), { life: { maxNumObjects: 2 } });
     const { result } = await name(bench, 0, "ball");

@@ -31,7 +31,7 @@ describe("cleaning a mask", () => {
     expect(fillHoles(mask, 6, 1)).toBe(mask);
   });
 
-  it("removes pieces of at most half of the mask, as SAM 3 does: two equal ones both go, a single one stays", () => {
+  it("removes pieces of at most half of the mask, as SAM 3 does: two equal pieces are removed, a single one is kept", () => {
     expect(show(fillHoles(draw("##..", "....", "##..", "...."), 4, 4), 4)).toEqual([
       "....",
       "....",
@@ -46,7 +46,7 @@ describe("cleaning a mask", () => {
     ]);
   });
 
-  it("does not touch its input, and does nothing when it is off", () => {
+  it("does not change its input, and does nothing when it is off", () => {
     const mask = draw("###", "#.#", "###");
     const before = mask.slice();
     expect(fillHoles(mask, 3, 1)).not.toBe(mask);
@@ -55,7 +55,7 @@ describe("cleaning a mask", () => {
   });
 });
 
-it("cleans exactly what flooding pixel by pixel finds", () => {
+it("matches a pixel-by-pixel flood fill", () => {
   const side = 6;
   const masks = fc.array(fc.boolean(), { minLength: side * side, maxLength: side * side });
   fc.assert(

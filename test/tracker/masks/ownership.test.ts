@@ -12,14 +12,14 @@ const mask = (prob: number | null, group: string | null = "a", bits = [1, 1, 1, 
 const kept = (masks: ShownMask[], unknown = presets.sam3.sam3Parity.unknownTrackerProb) =>
   resolveOwnership(masks, unknown).map((bits) => bits.join(""));
 
-it("gives a pixel to whom the tracker is surest of, the first of equals", () => {
+it("assigns a pixel to the object with the highest probability, the first on ties", () => {
   expect(kept([mask(0.5), mask(0.6, "a", [0, 1, 1, 0])])).toEqual(["1001", "0110"]);
   expect(kept([mask(0.5), mask(0.5)])).toEqual(["1111", "0000"]);
   expect(kept([mask(0.5), mask(0.6, "b")])).toEqual(["1111", "1111"]);
   expect(kept([mask(0.5, null), mask(0.6, null)])).toEqual(["1111", "1111"]);
 });
 
-it("lets an object nobody knows a probability of lose everything unless it is alone (trace 11, quirk 13)", () => {
+it("takes all pixels from an object without a probability unless it is alone (trace 11, quirk 13)", () => {
   expect(kept([mask(0.5), mask(null)])).toEqual(["1111", "0000"]);
   expect(kept([mask(0.5, "a", [1, 1, 0, 0]), mask(null)])).toEqual(["1100", "0000"]);
   expect(kept([mask(null)])).toEqual(["1111"]);
@@ -27,7 +27,7 @@ it("lets an object nobody knows a probability of lose everything unless it is al
   expect(kept([mask(0.5, "a", [1, 1, 0, 0]), mask(null)], unknownTrackerProb)).toEqual(["1100", "0011"]);
 });
 
-it("leaves each pixel to one object of a group, its surest, whatever the boxes", () => {
+it("assigns each pixel to the most probable object of its group, for any boxes", () => {
   const side = 6;
   const someMask = fc
     .record({

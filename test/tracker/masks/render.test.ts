@@ -48,7 +48,7 @@ async function renderFrame(
   return assembleFrame(rendered, video, frameIndex, result.stats, rules);
 }
 
-test("masks come out at the video's size with tight relative boxes, ordered by id", async () => {
+test("masks have the size of the video and tight relative boxes, ordered by id", async () => {
   const objects = [object(9, 2, 1, 4, 3), object(4, 0, 0, 1, 4)];
   const output = await renderFrame(run, m, { width: 160, height: 80 }, 5, { objects, stats });
   expect(output).toMatchObject({ frameIndex: 5, stats });
@@ -79,7 +79,7 @@ test("a frame without objects renders nothing", async () => {
   expect(rendered).toBe(before);
 });
 
-test("many objects are rendered a few at a time, which changes no mask", async () => {
+test("many objects are rendered in several runs, with the same masks", async () => {
   const objects = [1, 2, 3].map((id) => object(id, id - 1, 0, id, 4));
   const before = rendered;
   const output = await renderFrame(run, m, { width: 64, height: 48 }, 0, { objects, stats }, 2 * 64 * 48);

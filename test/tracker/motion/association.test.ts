@@ -57,7 +57,7 @@ function pairs(tracks: TrackView[], sightings: DetectionView[]) {
 }
 
 describe("association", () => {
-  it("pairs by overlap, and leaves the rest over", () => {
+  it("associates by overlap and returns the other detections as unmatched", () => {
     const left = square(10, 10);
     const right = square(30, 10);
     expect(pairs([track(10, 10, left), track(30, 10, right)], [sighting(right), sighting(left)])).toEqual({
@@ -70,7 +70,7 @@ describe("association", () => {
     expect(pairs([track(10, 10, left)], [sighting(square(30, 30))])).toEqual({ pairs: [], unmatched: [0] });
   });
 
-  it("believes motion when both tracked masks have settled on the look-alike in front", () => {
+  it("follows motion when both tracked masks have settled on the look-alike in front", () => {
     const front = square(18, 20);
     const tracks = [track(18, 20, front), track(26, 20, front)];
     expect(pairs(tracks, [sighting(square(26, 20)), sighting(front)]).pairs).toEqual([
@@ -79,7 +79,7 @@ describe("association", () => {
     ]);
   });
 
-  it("is contested when another object might as well be meant, and only then", () => {
+  it("is contested only when the detection fits another object almost as well", () => {
     const front = square(20, 20);
     const isContested = (rival: TrackView) =>
       associate([track(20, 20, front), rival], [sighting(front)], FRAME, rules).matches[0]?.contested;
@@ -88,7 +88,7 @@ describe("association", () => {
     expect(isContested(track(21, 20, front, FRAME - 1 - CONTEST_FRAMES))).toBe(false);
   });
 
-  it("gives a detection near a lost object to it, unless it has grown too much or too long has passed", () => {
+  it("relinks a lost object with a nearby detection, within limits of size and time", () => {
     const away = 8;
     const seen = FRAME - 8;
     expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20 + away, 20))]).pairs).toEqual([[0, 0]]);
@@ -97,17 +97,17 @@ describe("association", () => {
     expect(pairs([track(20, 20, nothing, forgotten)], [sighting(square(20, 20))]).unmatched).toEqual([0]);
   });
 
-  it("does not let an object that is in sight jump to a detection beside it", () => {
+  it("does not associate a visible object with a detection beside it", () => {
     expect(pairs([track(16, 20, square(16, 20))], [sighting(square(24, 20))]).unmatched).toEqual([0]);
   });
 
-  it("gives another concept's detection to an object only when it is the same thing", () => {
+  it("associates detections of another concept only where the masks are the same object", () => {
     const mask = square(20, 20);
     expect(pairs([track(20, 20, mask)], [sighting(mask, 1)]).pairs).toEqual([[0, 0]]);
     expect(pairs([track(20, 20, mask)], [sighting(square(23, 20), 1)]).unmatched).toEqual([0]);
   });
 
-  it("leaves a detection that lies on an object of the user's to whoever lies there too", () => {
+  it("keeps detections on an object owned by the user from objects elsewhere", () => {
     const mask = square(20, 20);
     expect(pairs([track(20, 20, nothing, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
     expect(pairs([track(20, 20, mask, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);

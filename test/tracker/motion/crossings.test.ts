@@ -34,8 +34,8 @@ const tied: Crossing = {
   uncertain: true,
 };
 
-describe("look-alikes in each other's way", () => {
-  it("are tied when they touch, with the motion they arrived with", () => {
+describe("crossings of look-alikes", () => {
+  it("begin on contact, with the motion before it as anchors", () => {
     const { crossings } = resolveCrossings(
       [],
       [participant(0, eastward, 0.46), participant(1, westward, 0.54)],
@@ -45,13 +45,13 @@ describe("look-alikes in each other's way", () => {
     expect(crossings).toEqual([{ ...tied, uncertain: false }]);
   });
 
-  it("stay tied while one is hidden, and that makes the knot uncertain", () => {
+  it("continue while one object is hidden, and become uncertain", () => {
     const participants = [participant(0, eastward, 0.5), participant(1, westward, null)];
     const { crossings, swaps } = resolveCrossings([{ ...tied, uncertain: false }], participants, 10, alike);
     expect([crossings, swaps.size]).toEqual([[tied], 0]);
   });
 
-  it("are swapped when they come apart on the wrong sides", () => {
+  it("swap objects that come apart on the wrong sides", () => {
     const participants = [participant(0, eastward, 0.4), participant(1, westward, 0.6)];
     const { crossings, swaps, anchors } = resolveCrossings([tied], participants, 15, alike);
     expect(crossings).toEqual([]);
@@ -62,7 +62,7 @@ describe("look-alikes in each other's way", () => {
     expect(anchors.get(0)).toBe(eastward);
   });
 
-  it("are left as they are on the right sides, or when nobody was ever in doubt", () => {
+  it("swap nothing on the right sides, or without uncertainty", () => {
     const right = [participant(0, eastward, 0.6), participant(1, westward, 0.4)];
     expect(resolveCrossings([tied], right, 15, alike)).toMatchObject({
       crossings: [],
@@ -72,14 +72,14 @@ describe("look-alikes in each other's way", () => {
     expect(resolveCrossings([{ ...tied, uncertain: false }], wrong, 15, alike).swaps.size).toBe(0);
   });
 
-  it("are left as they are when their looks say that they turned back", () => {
+  it("swap nothing when the appearance shows that the objects turned back", () => {
     const participants = [participant(0, eastward, 0.42), participant(1, westward, 0.58)];
     const looks = (id: number, seen: number) => (id === seen ? 1 : -1);
     expect(resolveCrossings([tied], participants, 13, alike).swaps.size).toBe(2);
     expect(resolveCrossings([tied], participants, 13, looks).swaps.size).toBe(0);
   });
 
-  it("notice that the one in sight is really the hidden one", () => {
+  it("find that the visible object is the one that was hidden", () => {
     const participants = [participant(0, eastward, 0.35), participant(1, westward, null)];
     const { swaps } = resolveCrossings([tied], participants, 17, alike);
     expect([...swaps]).toEqual([
@@ -88,7 +88,7 @@ describe("look-alikes in each other's way", () => {
     ]);
   });
 
-  it("take back what was given to somebody new in between", () => {
+  it("undo the creation of a duplicate during the crossing", () => {
     const anchors = new Map([...tied.anchors, [2, moving(0.6, 0)] as const]);
     const participants = [
       participant(0, eastward, null),
@@ -99,13 +99,13 @@ describe("look-alikes in each other's way", () => {
     expect([swaps.get(0), ghosts]).toEqual([2, [2]]);
   });
 
-  it("are no longer judged by a motion that is too long ago", () => {
+  it("ignore anchors that are too old", () => {
     const participants = [participant(0, eastward, 0.2), participant(1, westward, 0.8)];
     const { crossings, swaps } = resolveCrossings([tied], participants, COAST_FRAMES + 1, alike);
     expect([crossings, swaps.size]).toEqual([[], 0]);
   });
 
-  it("are tied only to their own kind", () => {
+  it("involve only objects of one concept", () => {
     const participants = [participant(0, eastward, 0.48), participant(1, westward, 0.52, { group: 1 })];
     expect(resolveCrossings([], participants, 9, alike).crossings).toEqual([]);
   });

@@ -26,7 +26,7 @@ function travelled(velocity: readonly [number, number], frames: number): Motion 
 }
 
 describe("motion", () => {
-  it("learns a constant velocity and extrapolates it", () => {
+  it("measures a constant velocity and extrapolates it", () => {
     const speed = fc.double({ min: -0.05, max: 0.05, noNaN: true });
     fc.assert(
       fc.property(speed, speed, fc.integer({ min: 1, max: 20 }), (vx, vy, ahead) => {
@@ -54,14 +54,14 @@ describe("motion", () => {
     );
   });
 
-  it("ignores a mask that another object cuts, and believes it while it is whole", () => {
+  it("ignores a mask that another object cuts, and uses it while it is whole", () => {
     const motion = travelled([0.01, 0], 10);
     expect(observe(motion, extent(0.55, 0.5, 0.08), 11, "cut")).toBe(motion);
     expect(observe(motion, extent(0.62, 0.5), 11, "cut").centre[0]).toBeGreaterThan(0.61);
     expect(observe(motion, extent(0.62, 0.5), 11, "nothing")).toBe(motion);
   });
 
-  it("keeps its velocity when part of a mask vanishes behind something unknown", () => {
+  it("keeps its velocity when part of a mask disappears behind an unknown occluder", () => {
     const motion = travelled([0.01, 0], 10);
     const partly = observe(motion, extent(0.58, 0.5, 0.1), 11, "whole");
     expect(partly.velocity).toEqual(motion.velocity);
@@ -80,7 +80,7 @@ describe("motion", () => {
     expect(motionAgreement(motion, aside, 20)).toBeGreaterThan(motionAgreement(motion, aside, 6));
   });
 
-  it("recognises a sliver where the object should be coming out, but nothing larger than the object", () => {
+  it("accepts a part of the object where it should reappear, but no larger mask", () => {
     const motion = travelled([0, 0], 5);
     expect(emergenceAgreement(motion, extent(0.58, 0.5, 0.04), 6)).toBeCloseTo(1);
     expect(emergenceAgreement(motion, extent(0.75, 0.5, 0.04), 6)).toBe(0);

@@ -61,7 +61,7 @@ describe("assoc_iou_thresh", () => {
     sameObjectIou: 0.6,
   });
 
-  it("ties a detection to an object of which no movement is known", () => {
+  it("associates a detection with an object without a known motion", () => {
     const matches = (threshold: number) => {
       const track = { conceptKey: 0, bits: maskBits(mask), motion: null, lost: false };
       const sighting = { ...detectionOf(other), claimed: false };
@@ -70,7 +70,7 @@ describe("assoc_iou_thresh", () => {
     expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
   });
 
-  it("is asked of an object that moves as expected, where the user's object has the detection", () => {
+  it("is required of an object that moves as predicted, where the detection lies on an object owned by the user", () => {
     const matches = (threshold: number) => {
       const motion = startMotion(extentOf(other), 0);
       const track = { conceptKey: 0, bits: maskBits(mask), motion, lost: false };
@@ -80,7 +80,7 @@ describe("assoc_iou_thresh", () => {
     expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
   });
 
-  it("keeps a detection from being new; trk_assoc_iou_thresh does beside an object of the user's", () => {
+  it("keeps a detection from being new; trk_assoc_iou_thresh does so for objects made by the user", () => {
     const sightOf = (conceptKey: number | null) => {
       const pointer = new Float32Array();
       const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
@@ -102,7 +102,7 @@ describe("assoc_iou_thresh", () => {
   });
 });
 
-it("trk_assoc_iou_thresh says which detections are the user's, so that nothing lost comes back as them", () => {
+it("trk_assoc_iou_thresh decides which detections lie on an object owned by the user, which no lost object can take", () => {
   const [mask, other] = [rows(0, 4), rows(3, 7)];
   const leftOver = (trkAssocIouThresh: number) => {
     const policy = changePolicy(compact, { associate: { trkAssocIouThresh } });
@@ -118,7 +118,7 @@ it("trk_assoc_iou_thresh says which detections are the user's, so that nothing l
   expect([leftOver(0.25), leftOver(0.26)]).toEqual([1, 0]);
 });
 
-it("suppress_overlapping…_threshold says from when on two tracks follow one thing", () => {
+it("suppress_overlapping…_threshold is the IoU from which two tracks follow one object", () => {
   const claim = (objectId: number, mask: Float32Array, seen: boolean) => ({
     objectId,
     group: 0,
@@ -161,7 +161,7 @@ describe("the keep-alive credit", () => {
       .join("");
   }
 
-  it("init_trk_keep_alive: is what an object has when it is born, and when a pass begins", () => {
+  it("init_trk_keep_alive: is the credit of a new object, and of every object when a pass begins", () => {
     expect(shownAfter("tttt", { initTrkKeepAlive: 3 })).toBe("++--");
     expect(shownAfter("tttt", { initTrkKeepAlive: 2 })).toBe("+---");
     expect(shownAfter("tttt", { initTrkKeepAlive: 2 }, true)).toBe("+---");
@@ -179,7 +179,7 @@ describe("the keep-alive credit", () => {
     expect(shownAfter("ttttDDDD", { ...rules, minTrkKeepAlive: -2 })).toBe("------++");
   });
 
-  it("suppress_unmatched_only_within_hotstart: hides nobody", () => {
+  it("suppress_unmatched_only_within_hotstart: hides no object", () => {
     const rules = { initTrkKeepAlive: 1, suppressUnmatchedOnlyWithinHotstart: true };
     expect(shownAfter("tttt", rules)).toBe("++++");
   });
@@ -193,12 +193,12 @@ describe("reconditioning", () => {
       0.5,
     );
 
-  it("recondition_every_nth_frame: happens on its beat, and not at all at 0", () => {
+  it("recondition_every_nth_frame: corrects on every n-th frame, and never at 0", () => {
     expect([decide(6, {}, { reconditionEveryNthFrame: 6 }), decide(6, {})]).toEqual([true, false]);
     expect(decide(20, { maskIou: 0.1 }, { reconditionEveryNthFrame: 0 })).toBe(false);
   });
 
-  it("high_conf_thresh, high_iou_thresh: asks for a confident detection that fits closely", () => {
+  it("high_conf_thresh, high_iou_thresh: requires a confident detection that fits closely", () => {
     expect(decide(16, { detectionScore: 0.7 }, { highConfThresh: 0.7 })).toBe(true);
     expect(decide(16, { detectionScore: 0.85 }, { highConfThresh: 0.9 })).toBe(false);
     expect(decide(16, { maskIou: 0.7 }, { highIouThresh: 0.7 })).toBe(true);
@@ -233,7 +233,7 @@ describe("on the frames of a video", () => {
     ]);
   });
 
-  it("new_det_thresh: is needed for an object on any other", async () => {
+  it("new_det_thresh: is needed for an object on any other frame", async () => {
     const high = { detect: { newDetThresh: 0.85 } };
     expect([await objectsOn(5, ball(3), score(0.8)), await objectsOn(5, ball(3), score(0.8), high)]).toEqual([
       1, 0,
@@ -257,19 +257,19 @@ describe("on the frames of a video", () => {
     };
   }
 
-  it("trk_assoc_iou_thresh: says whether a detection is what a box showed", async () => {
+  it("trk_assoc_iou_thresh: decides whether a detection is the instance in a box", async () => {
     // 36 of 64 pixels.
     expect((await show({}, {})).drawn).toBe(0);
     expect((await show({}, { associate: { trkAssocIouThresh: 0.6 } })).drawn).toBe(1);
   });
 
-  it("score_threshold_detection: is the least that what was drawn from a box counts", async () => {
+  it("score_threshold_detection: is the lowest score of an object segmented from a box", async () => {
     const unseen = { minVisible: 99 };
     expect((await show(unseen, {})).prob).toBeCloseTo(0.9);
     expect((await show(unseen, { detect: { scoreThresholdDetection: 0.95 } })).prob).toBeCloseTo(0.95);
   });
 
-  it("trk_assoc_iou_thresh: says whether a track is wrong and needs the detection's pointer", async () => {
+  it("trk_assoc_iou_thresh: decides whether a track is wrong and needs the detection's pointer", async () => {
     const seeds = async (trkAssocIouThresh: number) => {
       const bench = createBench(createWorld([ball()]), { associate: { trkAssocIouThresh } });
       await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
@@ -280,7 +280,7 @@ describe("on the frames of a video", () => {
     expect(await seeds(1)).toBeLessThan(await seeds(1.01));
   });
 
-  it("refinement_detector_cond_frame_removal_window: takes the detector's frames near a click out", async () => {
+  it("refinement_detector_cond_frame_removal_window: demotes the detector's conditioning frames near a click", async () => {
     const conditioning = async (refinementDetectorCondFrameRemovalWindow: number) => {
       const bench = createBench(createWorld([ball()]), {
         edit: { refinementDetectorCondFrameRemovalWindow },

@@ -38,7 +38,7 @@ async function redrawn(redrawnIou: number, mask = found, points = true) {
 }
 
 describe("a detected mask", () => {
-  it("is drawn again from its own box, right and bottom exclusive, and from itself", async () => {
+  it("is decoded again from its box, right and bottom exclusive, and its mask", async () => {
     const { shown, asked } = await redrawn(0.5);
     expect(maskIou(maskBits(shown), maskBits(drawn))).toBe(1);
     const corners = [
@@ -48,12 +48,12 @@ describe("a detected mask", () => {
     expect(asked).toEqual([{ prompt: { points: corners, labels: [2, 3] }, previous: found }]);
   });
 
-  it("stays when the drawing overlaps it less than redrawnIou", async () => {
+  it("is kept when the decoded mask overlaps it less than redrawnIou", async () => {
     expect((await redrawn(overlap)).shown).not.toBe(found);
     expect((await redrawn(overlap + 0.01)).shown).toBe(found);
   });
 
-  it("is not drawn again at 0, when it is empty, or by a pack that takes no boxes", async () => {
+  it("is not decoded again at 0, when it is empty, or by a pack without point prompts", async () => {
     expect((await redrawn(0)).asked).toEqual([]);
     expect((await redrawn(0.5, rows(SIDE, SIDE))).asked).toEqual([]);
     expect((await redrawn(0.5, found, false)).asked).toEqual([]);

@@ -25,10 +25,10 @@ function claim(objectId: number, logits: readonly number[], more: Partial<Claim>
 const bar = (first: number, last: number, logit = 2) =>
   Array.from({ length: 20 }, (_, x) => (x >= first && x <= last ? logit : -2));
 
-describe("objects that follow the same thing", () => {
+describe("objects whose masks coincide", () => {
   const hidden = (...claims: Claim[]) => [...findHidden(claims, rules)];
 
-  it("are told apart by what stands behind them", () => {
+  it("keep the one with more support", () => {
     expect(hidden(claim(0, bar(0, 9)), claim(1, bar(0, 8), { supported: true }))).toEqual([0]);
     expect(hidden(claim(0, bar(0, 9), { owned: true, group: null }), claim(1, bar(0, 8)))).toEqual([1]);
     expect(
@@ -36,7 +36,7 @@ describe("objects that follow the same thing", () => {
     ).toEqual([]);
   });
 
-  it("are told apart by who was hidden just now or more recently, then by age", () => {
+  it("hide the one hidden on the previous frame or more recently, then the younger one", () => {
     expect(hidden(claim(0, bar(0, 9), { seen: false }), claim(1, bar(0, 9)))).toEqual([0]);
     expect(hidden(claim(0, bar(0, 9), { hiddenFrame: 5 }), claim(1, bar(0, 9), { hiddenFrame: 3 }))).toEqual([
       0,
@@ -45,28 +45,28 @@ describe("objects that follow the same thing", () => {
     expect(hidden(claim(0, bar(0, 9)), claim(1, bar(0, 9)))).toEqual([1]);
   });
 
-  it("are one only when they overlap enough, or lie inside one that something stands behind", () => {
+  it("must overlap enough, or lie inside a supported mask", () => {
     expect(hidden(claim(0, bar(0, 9)), claim(1, bar(5, 14)))).toEqual([]);
     expect(hidden(claim(0, bar(0, 19), { supported: true }), claim(1, bar(2, 5)))).toEqual([1]);
     expect(hidden(claim(0, bar(0, 19)), claim(1, bar(2, 5)))).toEqual([]);
   });
 
-  it("may overlap when they are different kinds of things", () => {
+  it("may overlap when they are of different concepts", () => {
     expect(hidden(claim(0, bar(0, 9), { supported: true }), claim(1, bar(0, 9), { group: 1 }))).toEqual([]);
   });
 });
 
-describe("who owns which pixels", () => {
+describe("the assignment of pixels", () => {
   const inside = (mask: Float32Array | undefined) => maskBits(mask ?? new Float32Array()).area;
 
-  it("gives a pixel to the higher logit, and to a mask with something behind it first", () => {
+  it("prefers supported masks, then the higher logit", () => {
     const [a, b] = separate([claim(0, bar(0, 9, 2)), claim(1, bar(5, 14, 3))], rules);
     expect([inside(a), inside(b)]).toEqual([5, 10]);
     const [c, d] = separate([claim(0, bar(0, 9, 2), { supported: true }), claim(1, bar(5, 14, 3))], rules);
     expect([inside(c), inside(d)]).toEqual([10, 5]);
   });
 
-  it("empties an unsupported mask of which little is left", () => {
+  it("empties an unsupported mask that keeps few of its pixels", () => {
     const [, b] = separate([claim(0, bar(0, 9, 5)), claim(1, bar(2, 11, 1))], rules);
     expect(inside(b)).toBe(0);
     const supported = { supported: true };
@@ -74,7 +74,7 @@ describe("who owns which pixels", () => {
     expect(inside(d)).toBe(2);
   });
 
-  it("leaves other groups alone, and the user's objects unless told otherwise", () => {
+  it("does not affect other groups, nor objects made by the user unless the policy requires it", () => {
     const own = { group: null, owned: true, supported: true };
     const claims = [
       claim(0, bar(0, 9)),
@@ -86,7 +86,7 @@ describe("who owns which pixels", () => {
     expect(separate(claims, { ...rules, exclusivePrompted: true }).map(inside)).toEqual([10, 10, 10, 0]);
   });
 
-  it("never gives a pixel to two objects of a group, never takes one from everybody, and changes no input", () => {
+  it("assigns each covered pixel to exactly one object of a group, and changes no input", () => {
     const logits = fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 12, maxLength: 12 });
     fc.assert(
       fc.property(fc.array(fc.tuple(logits, fc.boolean()), { minLength: 1, maxLength: 4 }), (drawn) => {
