@@ -1,4 +1,4 @@
-/** What one client can ask: each request type and what answers it. Requests are validated before they come here. */
+/** The handler of each request type for one client. Requests are validated before. */
 import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
@@ -36,11 +36,11 @@ export function createAnswerer(sessions: SessionOwner): (request: SingleRequest)
       return success;
     },
   };
-  // TypeScript does not see that a request's type picks the handler for just that request.
+  // The compiler does not relate the type of a request to the parameter of its handler.
   return (request) => (handlers[request.type] as (request: never) => Promise<Answer>)(request as never);
 }
 
-/** Nothing happens before the first frame is asked for. */
+/** Starts when the first frame is requested. */
 export async function* propagate(
   sessions: SessionOwner,
   request: StreamRequest,

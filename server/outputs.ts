@@ -1,7 +1,7 @@
 import type { Outputs } from "../protocol/index.js";
 import type { FrameOutput } from "./engine/index.js";
 
-/** One frame's objects as the wire shows them, without those below `probThreshold`. */
+/** The objects of a frame in the form of the wire, without those below `probThreshold`. */
 export function toOutputs({ objects, stats }: FrameOutput, probThreshold: number): Outputs {
   const shown = objects.filter((object) => object.prob >= probThreshold);
   return {

@@ -1,4 +1,4 @@
-/** From a validated `predict` to what the engine is told, and from what it answers to the wire. */
+/** Converts a validated `predict` to an engine prompt, and predicted masks to the wire. */
 import {
   type AnswerOf,
   decodeLowResMask,

@@ -38,7 +38,7 @@ import type { SessionEvent } from "./session-owner.js";
 import { createSessionRegistry } from "./sessions.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
 
-/** One party with sessions of its own, invisible to all others. Takes requests that are validated already. */
+/** A party with its own sessions, which no other party can see. Its requests are validated already. */
 export interface Client {
   answer(request: SingleRequest): Promise<Answer>;
   /** With a `window`, frames wait for its acknowledgements. */
@@ -48,11 +48,11 @@ export interface Client {
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
   /** Counts as use of a session. */
   touch(sessionId: string): void;
-  /** Ends all its sessions. Resolves when nothing of them is left. */
+  /** Ends all its sessions. Resolves when their resources are released. */
   release(): Promise<void>;
 }
 
-/** The settings of the server that concern a predictor. */
+/** The settings of the server that apply to a predictor. */
 export type PredictorOptions = Pick<
   ServerOptions,
   | "packDir"
@@ -67,7 +67,7 @@ export type PredictorOptions = Pick<
   | "expiryWarningMs"
   | "logLevel"
 > & {
-  /** Told of sessions that expire or are lost; without it they are only logged. */
+  /** Called for sessions that expire, are recovered or are lost; without it they are only logged. */
   onEvent?: (event: SessionEvent) => void;
 };
 
@@ -90,26 +90,26 @@ export interface Predictor {
   /** One request with one answer. Rejects with ProtocolError for what a caller can act on. */
   handleRequest<T extends SingleType>(request: RequestInputOf<T> & { type: T }): Promise<AnswerOf<T>>;
   /**
-   * The frames of a propagation as they are made. Nothing happens before the first one is asked for; leaving the loop
-   * ends the propagation.
+   * The frames of a propagation as they are computed. It starts when the first frame is requested; leaving the loop ends
+   * it.
    */
   handleStreamRequest(
     request: RequestInputOf<"propagate_in_video">,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
   /**
-   * Reads the pack's folder again: sessions that start from then on run on what is there now, open ones keep what they
-   * have. Rejects, and changes nothing, when it cannot be used.
+   * Reads the pack's folder again. New sessions run on its current content; open sessions keep theirs. Rejects, and
+   * changes nothing, when the pack cannot be used.
    */
   reloadPack(): Promise<PackSummary>;
-  /** Another party beside the predictor's own caller. */
+  /** Adds a party beside the predictor's own caller. */
   connect(onEvent: (event: SessionEvent) => void): Client;
   readonly uploads: UploadStore;
   stats(): PredictorStats;
-  /** Running propagations fail with shutting_down. Resolves when no process and no file is left. */
+  /** Running propagations fail with shutting_down. Resolves when all processes have ended and all uploads are deleted. */
   close(): Promise<void>;
 }
 
-/** What tests put in place of the real thing. */
+/** Replacements for tests. */
 export interface PredictorParts {
   engine?: Engine;
   clock?: Clock;
@@ -117,10 +117,10 @@ export interface PredictorParts {
 }
 
 /**
- * Starts an inference process in the background; the first request waits for it. Without `mediaRoots` every file this
- * process may read can be opened: the caller is this process itself.
+ * Starts an inference process in the background; the first request waits for it. Without `mediaRoots` every file
+ * that this process may read can be opened.
  *
- * @throws RangeError for an option that makes no sense.
+ * @throws RangeError for an invalid option.
  */
 export function createPredictor(options: PredictorOptions = {}, parts: PredictorParts = {}): Predictor {
   const { onEvent = () => {}, ...settings } = options;
@@ -194,7 +194,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
       closed ??= (async () => {
         const ended = registry.shutDown();
         await uploads.close();
-        // What the engine is at would hold the sessions up; it fails them with shutting_down as well.
+        // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.
         await engine.then((loaded) => loaded.close()).catch(() => {});
         await ended;
       })();

@@ -1,6 +1,6 @@
-/** What a session was told so far: enough to know where a propagation starts by default and whether it has a purpose. */
+/** The prompted frames of a session: where a propagation starts by default, and whether there is anything to track. */
 export interface PromptLog {
-  /** A concept prompt on a frame; `replace` forgets the concepts before it. */
+  /** A concept prompt on a frame; `replace` removes the earlier concepts. */
   addConcept(frameIndex: number, replace: boolean): void;
   addObject(frameIndex: number, objectId: number): void;
   removeObject(objectId: number): void;
@@ -10,7 +10,7 @@ export interface PromptLog {
 }
 
 export function createPromptLog(): PromptLog {
-  // The smallest frame is all anybody asks for, so a session of a million clicks on one object stays small.
+  // Only the smallest frame is needed, so a session of a million clicks on one object stays small.
   let conceptFrame: number | undefined;
   const objectFrames = new Map<number, number>();
   return {

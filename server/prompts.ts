@@ -1,4 +1,4 @@
-/** From a validated `add_prompt` to what the engine is told: relative coordinates, one kind of prompt. */
+/** Converts a validated `add_prompt` to an engine prompt: relative coordinates, one kind of prompt. */
 import { type AddPromptRequest, isObjectPrompt, ProtocolError } from "../protocol/index.js";
 import type { BoxXywh, EnginePrompt } from "./engine/index.js";
 
@@ -36,7 +36,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize): Engi
 
 function toRelativeBox([x, y, w, h]: BoxXywh, { width, height }: FrameSize): BoxXywh {
   const [left, top] = [x / width, y / height];
-  // Sums of rounded numbers end a hair outside the frame.
+  // Rounding can put the right or bottom edge slightly outside the frame.
   return [left, top, Math.min(w / width, 1 - left), Math.min(h / height, 1 - top)];
 }
 
@@ -53,7 +53,7 @@ function checkPixels(request: AddPromptRequest, { width, height }: FrameSize): v
   });
 }
 
-/** @throws ProtocolError invalid_field for a position beyond the frame; the schema has refused those before it. */
+/** @throws ProtocolError invalid_field for a position beyond the frame; the schema has refused negative ones. */
 export function checkPixel(value: number, limit: number, field: string): void {
   if (value <= limit) return;
   throw new ProtocolError("invalid_field", `${field}: expected 0..${limit} pixels, got ${value}`, field);

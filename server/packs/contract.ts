@@ -1,5 +1,5 @@
 /**
- * The Model Pack contract: which tensors each graph takes and gives, with the pack's own sizes filled in.
+ * The Model Pack contract: the input and output tensors of each graph, with the sizes of the pack.
  *
  * A number in a shape is constant in the file. A letter varies from call to call: B objects, M memories, P pointers,
  * N points, C concepts, E exemplar boxes, h and w the side of a mask, H and W the size of the video.
@@ -31,7 +31,7 @@ export function packContract(
   manifest: Pick<Manifest, "geometry" | "bank" | "capabilities">,
 ): Record<GraphRole, GraphSpec> {
   const { S, g, D, Dm, T, m } = manifest.geometry;
-  // A pack that does not detect has none of these; letters then stand for "any".
+  // A pack that does not detect has none of these sizes; a letter then accepts any.
   const { Ct = "Ct", L = "L", K = "K" } = manifest.geometry;
   const trunk = f32("trunk", 1, Ct, g, g);
   const feat = f32("feat", 1, D, g, g);
@@ -62,7 +62,7 @@ export function packContract(
         f32("boxes_out", "C", K, 4),
         f32("masks", "C", K, m, m),
         f32("presence", "C"),
-        // Which of the model's queries each detection is: the order in which the reference names new objects.
+        // The model's query of each detection: the reference assigns ids to new objects in the order of the queries.
         optional(i32("query", "C", K)),
       ],
     },

@@ -1,10 +1,10 @@
-/** Weights that a graph keeps in other files: they must be files of the pack, and long enough. */
+/** Checks the weights that a graph stores in other files: these must be files of the pack, and long enough. */
 import path from "node:path";
 import type { Manifest } from "./manifest.js";
 import { type ExternalTensor, externalTensors } from "./onnx-file.js";
 
 /**
- * Holds every other file that a graph reads against the manifest's list, whose lengths and hashes are checked.
+ * Checks that every other file that a graph reads is in the manifest's list, whose lengths and hashes are verified.
  * @param graph the graph's file, as the manifest names it
  * @throws Error with one sentence that names the graph, the tensor, what was found and what was expected.
  */
@@ -28,7 +28,7 @@ function locationProblem(
   const file = files.find(({ name }) => path.posix.normalize(name) === inside);
   if (!file) return `${where}: expected a file that manifest.json lists with length and hash`;
   const end = offset + (length ?? 0);
-  // NaN and negative numbers fail here as well.
+  // Also rejects NaN and negative numbers.
   if (!(offset >= 0 && end >= offset && end <= file.bytes)) {
     return `${where} at byte ${offset}, ${length ?? "an unknown number of"} bytes long: expected an end within its ${file.bytes} bytes`;
   }

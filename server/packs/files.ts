@@ -1,4 +1,4 @@
-/** Are the files of a pack there, whole, and inside its folder? */
+/** Checks that the files of a pack are present, complete, and inside its folder. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";

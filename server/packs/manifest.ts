@@ -1,11 +1,11 @@
-/** The shape of a pack's `manifest.json`: what the model is, how large its tensors are, and which files it is made of. */
+/** The schema of a pack's `manifest.json`: the model, the sizes of its tensors, and its files. */
 import { z } from "zod";
 import { PRESET_NAMES } from "../../protocol/policy.js";
 
 const side = z.int().positive();
 const fraction = z.number().min(0).max(1);
 
-/** A name inside the pack's folder. Links are looked at when the files are checked; this refuses what names alone can do. */
+/** A name inside the pack's folder. Refuses absolute and parent paths; links are resolved when the files are checked. */
 const fileName = z
   .string()
   .min(1)
@@ -59,7 +59,7 @@ const bankSchema = z
     conditioningRow: z.int().min(0),
     /** How `pointer_dt` is scaled; packs without a temporal pointer encoding say "none" and have no such input. */
     pointerTime: z.enum(["dt/(max-1)", "none"]),
-    /** Precision in which the model's own code stores memories; absent: that of the preset. */
+    /** Precision in which the reference implementation stores memories; default: that of the preset. */
     memoryPrecision: z.enum(["float32", "bfloat16"]).exactOptional(),
   })
   .refine((bank) => bank.recent <= bank.temporalRows && bank.conditioningRow < bank.temporalRows, {
@@ -79,10 +79,10 @@ const manifestShape = z.object({
   decode: z.object({
     multimaskMinPoints: z.int().min(0),
     multimaskMaxPoints: z.int().min(0),
-    /** A single mask less stable than this gives way to the best of three; absent when it never does. */
+    /** A single mask with a lower stability is replaced by the best of three; absent: never. */
     singleMaskStability: fraction.exactOptional(),
   }),
-  /** The rules of detecting and tracking that the model was made for; `masklet` when absent. */
+  /** The preset of detection and tracking rules that the model was trained for; default: `masklet`. */
   preset: z.enum(PRESET_NAMES).optional(),
   detect: z.object({ scoreThreshold: fraction, nmsIou: fraction, newObjectScore: fraction }).optional(),
   capabilities: z.object({
@@ -90,7 +90,7 @@ const manifestShape = z.object({
     exemplars: z.boolean(),
     maskSeed: z.boolean(),
     points: z.boolean(),
-    /** Whether `segment` can go on from an earlier mask; absent for yes. Without it the graph has no such inputs. */
+    /** Whether `segment` has inputs for an earlier mask; default: true. */
     maskInput: z.boolean().exactOptional(),
     objectBatch: z.literal("dynamic"),
     memorySlots: z.literal("dynamic"),
@@ -110,7 +110,7 @@ export type Manifest = z.infer<typeof manifestShape>;
 export type Geometry = Manifest["geometry"];
 export type Capabilities = Manifest["capabilities"];
 
-/** Whether the pack finds things by itself, from words or from example boxes. */
+/** Whether the pack detects objects, from text or from example boxes. */
 export function detects(capabilities: Pick<Capabilities, "text" | "exemplars">): boolean {
   return capabilities.text || capabilities.exemplars;
 }
@@ -119,7 +119,7 @@ export function detects(capabilities: Pick<Capabilities, "text" | "exemplars">):
 export function requiredRoles(capabilities: Capabilities): GraphRole[] {
   const roles: GraphRole[] = ["encode", "segment", "track", "remember", "render"];
   if (detects(capabilities)) roles.push("text", "detect");
-  // A detection becomes an object by way of its mask.
+  // A detection becomes an object through its mask.
   if (capabilities.maskSeed || detects(capabilities)) roles.push("seed");
   return roles;
 }

@@ -1,21 +1,21 @@
 /**
- * Which other files an ONNX graph reads. Large graphs keep their weights outside (`external_data` of a tensor), at a place
- * that the file itself names; a runtime that believes it would read whatever the file points at.
+ * Lists the other files that an ONNX graph reads. Large graphs store their weights outside (`external_data` of a tensor),
+ * under a path in the graph itself, which a runtime follows wherever it leads.
  *
- * Only the skeleton of the file is read: weights inside are stepped over, so that gigabytes cost nothing. Field numbers
+ * Only the structure of the file is read. Embedded weights are skipped, so that their size does not matter. Field numbers
  * are those of onnx.proto (`onnx/onnx:onnx/onnx.proto`).
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-/** Values that a tensor keeps in another file. */
+/** Values of a tensor that are stored in another file. */
 export interface ExternalTensor {
-  /** Name of the tensor; empty where the file gives none. */
+  /** Name of the tensor; empty when the file has none. */
   tensor: string;
   /** As written in the graph: relative to the folder that the graph is in. */
   location: string;
   /** Byte in that file. */
   offset: number;
-  /** Bytes; undefined when the graph does not say. */
+  /** Bytes; undefined when the graph does not specify it. */
   length: number | undefined;
 }
 
@@ -35,13 +35,13 @@ const CHILDREN: Record<Kind, Readonly<Record<number, Kind>>> = {
 const TENSOR_NAME = 8;
 const TENSOR_EXTERNAL_DATA = 13;
 
-/** Graphs nest in loops and branches, but not like this. */
+/** Deeper than the loops and branches of any real graph. */
 const MAX_DEPTH = 100;
-/** A name or a path; anything longer was not written by an exporter. */
+/** Longer than any name or path that an exporter writes. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
 /**
- * @param name what error messages call the file
+ * @param name of the file in error messages
  * @throws Error with one sentence when the file is not a whole protobuf message.
  */
 export function externalTensors(path: string, name: string): ExternalTensor[] {
@@ -80,7 +80,7 @@ function readTensor(reader: Reader, start: number, end: number): ExternalTensor[
     if (field.number === TENSOR_NAME) tensor = reader.text(field);
     if (field.number !== TENSOR_EXTERNAL_DATA) continue;
     const [key = "", value = ""] = readPair(reader, field);
-    // Runtimes differ in which of several they believe, so that all of them count.
+    // Runtimes differ in which of several locations they use, so all of them are checked.
     if (key === "location") locations.push(value);
     else if (key === "offset" || key === "length") numbers[key] = Number(value);
   }
@@ -111,7 +111,7 @@ interface Field {
 
 interface Reader {
   readonly size: number;
-  /** The fields between two positions, values stepped over. */
+  /** The fields between two positions; values are skipped. */
   fields(start: number, end: number): Generator<Field, void, undefined>;
   text(field: Field): string;
   fault(position: number, found: string): Error;
@@ -139,7 +139,7 @@ function createReader(descriptor: number, name: string): Reader {
     return window[position - windowStart] as number;
   }
 
-  /** Ten bytes at most; what exceeds 2^53 is no length of anything here, and fails as one that is too long. */
+  /** At most ten bytes. A value above 2^53 loses precision, but fails anyway: no length in a file is that large. */
   function varint(position: number): { value: number; end: number } {
     let value = 0;
     for (let at = 0; at < 10; at++) {

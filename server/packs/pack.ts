@@ -1,4 +1,4 @@
-/** A model pack on disk: manifest, graphs and tokenizer, checked before anything is run. */
+/** A model pack on disk: manifest, graphs and tokenizer, checked before a graph runs. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -9,9 +9,9 @@ import { openTokenizer, type Tokenize } from "./tokenizer.js";
 
 export interface PackGraph {
   role: GraphRole;
-  /** As the manifest names it, for messages. */
+  /** File name in the manifest, for messages. */
   name: string;
-  /** Where it is. */
+  /** Path of the file. */
   path: string;
 }
 
@@ -20,12 +20,12 @@ export interface Pack {
   /** SHA-256 of the manifest, which lists the hashes of all files; hexadecimal. */
   hash: string;
   graphs: readonly PackGraph[];
-  /** Only packs with text or exemplars read words. */
+  /** Only for packs with text or exemplars. */
   tokenize?: Tokenize;
 }
 
 /**
- * Reads a pack and checks its manifest and files. The tensors of the graphs are checked by whoever opens them.
+ * Reads a pack and checks its manifest and files. The tensors of the graphs are checked when they are opened.
  * @throws Error with one sentence about the first thing at fault.
  */
 export async function openPack(directory: string): Promise<Pack> {

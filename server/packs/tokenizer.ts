@@ -1,4 +1,4 @@
-/** Phrases into the token ids that a pack's `text` graph reads. */
+/** Converts phrases to the token ids that a pack's `text` graph takes. */
 import { readFile } from "node:fs/promises";
 import { Tokenizer } from "@huggingface/tokenizers";
 
@@ -9,7 +9,7 @@ export interface TokenizedPhrase {
   mask: Int32Array;
 }
 
-/** A phrase that the pack cannot read; the message is written for whoever typed it. */
+/** The pack cannot encode a phrase; the message is for the user who typed it. */
 export class PhraseError extends Error {
   override readonly name = "PhraseError";
 }
@@ -27,7 +27,7 @@ export async function openTokenizer(file: string, name: string, length: number):
   let padding: number;
   try {
     const json = JSON.parse(await readFile(file, "utf8"));
-    // Models of whole words look their unknown token up here; the others have it in `json`.
+    // Word-level models take their unknown token from here; other models have it in `json`.
     tokenizer = new Tokenizer(json, { unk_token: json.model.unk_token });
     padding = json.padding?.pad_id ?? 0;
     tokenizer.encode("probe");

@@ -1,7 +1,7 @@
-/** Does a graph do what the contract says? Compares names, types and shapes and tells the first difference. */
+/** Compares a graph with the contract: names, types and shapes. Reports the first difference. */
 import type { GraphSpec, TensorSpec } from "./contract.js";
 
-/** What a runtime reports about an input or output; an undeclared shape is empty. */
+/** An input or output as the runtime reports it; an undeclared shape is empty. */
 export interface TensorInfo {
   name: string;
   type: string;
@@ -17,7 +17,7 @@ export interface GraphInfo {
 export function firstMismatch(file: string, spec: GraphSpec, found: GraphInfo): string | undefined {
   return (
     firstMissing(file, "input", spec.inputs, found.inputs) ??
-    firstStranger(file, spec.inputs, found.inputs) ??
+    firstUnknown(file, spec.inputs, found.inputs) ??
     firstMissing(file, "output", spec.outputs, found.outputs)
   );
 }
@@ -44,16 +44,16 @@ function firstMissing(
   return undefined;
 }
 
-/** An input that the contract does not know would never be fed. An unknown output is merely never fetched. */
-function firstStranger(
+/** No input that the contract lacks can be fed. Other outputs are allowed: they are never fetched. */
+function firstUnknown(
   file: string,
   specs: readonly TensorSpec[],
   found: readonly TensorInfo[],
 ): string | undefined {
-  const stranger = found.find(({ name }) => !specs.some((spec) => spec.name === name));
-  if (!stranger) return undefined;
+  const unknown = found.find(({ name }) => !specs.some((spec) => spec.name === name));
+  if (!unknown) return undefined;
   const names = specs.map(({ name }) => name).join(", ");
-  return `${file}: input "${stranger.name}" is unknown: expected only ${names}, found ${describe(stranger)}.`;
+  return `${file}: input "${unknown.name}" is unknown: expected only ${names}, found ${describe(unknown)}.`;
 }
 
 function shapeFits(
@@ -66,7 +66,7 @@ function shapeFits(
   if (spec.length !== found.length) return false;
   return spec.every((dim, axis) => {
     const other = found[axis];
-    // A graph that leaves a constant open accepts it too; one that fixes what must vary does not.
+    // A symbolic dimension accepts any size; a fixed one accepts only itself.
     return typeof other === "string" || other === dim;
   });
 }

@@ -1,8 +1,8 @@
-/** Is a process still running, and waiting until it is not. */
+/** Whether a process runs, and waiting for its end. */
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** False for zombies too: they have ended, whoever started them has merely not looked. */
+/** False for zombies as well: they have ended, but their parent has not collected their status. */
 export function isRunning(pid: number): boolean {
   try {
     const state = execFileSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).trim();

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Waits until something is so; a test that waits for ever fails by its own limit. */
+/** Polls until a condition holds; a test that waits for ever fails by its own timeout. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await holds())) await delay(20);
 }

@@ -50,7 +50,7 @@ export async function copyCompactPack(): Promise<PackCopy> {
   };
 }
 
-/** Turns a copy into a pack that follows what it is shown and finds nothing by itself, as SAM 2.1 and EdgeTAM do. */
+/** Turns a copy into a pack that tracks prompted objects and detects nothing, like SAM 2.1 and EdgeTAM. */
 export async function makeTrackerOnly(pack: PackCopy, id = "tracker-only"): Promise<void> {
   await pack.editManifest((manifest) => {
     manifest.id = id;

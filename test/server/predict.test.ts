@@ -117,7 +117,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect((await from(square, disc)).iou_predictions).not.toEqual(clicked.iou_predictions);
   });
 
-  test("nothing is remembered, and logits stay at home when asked to", async () => {
+  test("the session does not change, and logits are left out on request", async () => {
     const { low_res_masks } = await ask({ ...disc, return_low_res_masks: false });
     expect(low_res_masks).toBeUndefined();
     expect(await predictor.handleRequest({ type: "get_session", session_id })).toMatchObject({

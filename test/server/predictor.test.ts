@@ -36,7 +36,7 @@ test("answers requests and iterates over a stream, without a server", async () =
   expect((await predictor.handleRequest({ type: "get_session", session_id })).obj_ids).toEqual([0]);
 }, 180_000);
 
-test("takes no step that is not asked for, and none after the loop is left", async () => {
+test("steps only when a frame is requested, and not after the loop is left", async () => {
   const session_id = await openClicked();
   const steps = () => predictor.stats().engine?.frames ?? 0;
   const before = steps();
@@ -85,7 +85,7 @@ test("keeps to its media roots when it is given some", async () => {
   await walled.close();
 });
 
-test("tells every caller what is wrong with its pack", async () => {
+test("rejects every request with the fault of its pack", async () => {
   const broken = createPredictor({ logLevel: "silent", packDir: "/nowhere" });
   await expect(broken.ready).rejects.toThrow(/manifest\.json/);
   const request = { type: "start_session" as const, resource_path: clip };

@@ -23,7 +23,7 @@ function source(count: number, failAt = Number.POSITIVE_INFINITY) {
   return { state, open };
 }
 
-/** Lets everything that can run without a timer run. */
+/** Runs all pending work that needs no timer. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 test("passes everything on in order", async () => {
@@ -32,7 +32,7 @@ test("passes everything on in order", async () => {
   expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
 
-test("asks for no more than its depth ahead of a slow consumer", async () => {
+test("requests at most its depth ahead of a slow consumer", async () => {
   const { state, open } = source(100);
   const ahead = prefetch(open, 2, never);
   await ahead.next();
@@ -43,7 +43,7 @@ test("asks for no more than its depth ahead of a slow consumer", async () => {
   expect(state.made).toBe(4);
 });
 
-test("meets a failure in its turn, after the items before it", async () => {
+test("throws a failure in its turn, after the items before it", async () => {
   const ahead = prefetch(source(9, 2).open, 2, never);
   expect((await ahead.next()).value).toBe(0);
   await settle();

@@ -42,7 +42,7 @@ test("both from a middle frame covers the whole clip, no frame missing or double
   await client.close();
 });
 
-test("starts at the smallest prompted frame unless told otherwise", async () => {
+test("starts at the smallest prompted frame by default", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, short, 4);
   await client.expectResponse({ type: "add_prompt", session_id, frame_index: 2, ...click });
@@ -81,7 +81,7 @@ test("answers a click with the object's id and its mask at the size of the video
   await client.close();
 });
 
-test("keeps phrases beside each other, and forgets everything on reset", async () => {
+test("adds phrases to each other, and removes everything on reset", async () => {
   const client = await server.connect();
   const session_id = await openSession(client, short);
   for (const text of ["red circle", "dog"]) {
@@ -99,7 +99,7 @@ test("keeps phrases beside each other, and forgets everything on reset", async (
   await client.close();
 });
 
-test("forgets a removed object, and that there was anything to propagate", async () => {
+test("has nothing to propagate after its only object is removed", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, short);
   const removal = { type: "remove_object", session_id, obj_id: 0 };
@@ -123,7 +123,7 @@ test("answers pings between the frames while the model works", async () => {
   });
   const stream = { type: "propagate_in_video", session_id, max_frame_num_to_track: 9 };
   await client.stream(stream);
-  // A thread that runs the model answers a ping only after the next frame; this one has nothing better to do.
+  // A thread that runs the model answers a ping only after the next frame; this thread answers at once.
   const prompt = order.filter(
     (what, i) => what === "pong" && order[i - 1] === "frame" && order[i + 1] === "frame",
   );
@@ -151,7 +151,7 @@ test("cancels within two frames, keeps what was made, and serves the next reques
   await client.close();
 });
 
-test("runs one propagation of a session at a time, and tells the second so", async () => {
+test("runs one propagation of a session at a time, and refuses the second", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, long);
   const id = client.send({ type: "propagate_in_video", session_id });
@@ -212,7 +212,7 @@ test("serves several clients side by side, each its own frames", async () => {
   await Promise.all(clients.map((client) => client.close()));
 });
 
-test("closes a session for good, twice if asked, and makes room", async () => {
+test("closes a session, also twice, and frees its place", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, long);
   const id = client.send({ type: "propagate_in_video", session_id });

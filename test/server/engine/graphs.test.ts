@@ -37,7 +37,7 @@ describe("graphs that hold to the contract", () => {
     };
   };
 
-  test("a mask is rendered at the size asked for, with its area and tight box", async () => {
+  test("a mask is rendered at the requested size, with its area and tight box", async () => {
     const { bits, area, bbox } = await graphs.run("render", renderInputs(), ["bits", "area", "bbox"]);
     expect(bits?.dims).toEqual([1, 90, 160]);
     expect([...(bbox?.data ?? [])]).toEqual([0, 0, 80, 90]);
@@ -75,7 +75,7 @@ describe("graphs that hold to the contract", () => {
     expect(ended).toEqual(["render", "encode"]);
   });
 
-  test("an encoding that fails says what it was fed", async () => {
+  test("a failed encoding names its inputs", async () => {
     const { S } = pack.manifest.geometry;
     const image = { type: "uint8" as const, dims: [1, S, S, 3], data: new Uint8Array(S * S * 3) };
     await expect(graphs.run("encode", { image }, ["nothing"])).rejects.toMatchObject({
@@ -120,7 +120,7 @@ describe("graphs that hold to the contract", () => {
     );
   });
 
-  test("a run that fails inside the runtime says what it was fed", async () => {
+  test("a run that fails inside the runtime names its inputs", async () => {
     const inputs = { ...renderInputs(), size: int32([2], Int32Array.of(-5, 160)) };
     await expect(graphs.run("render", inputs, ["bits"])).rejects.toMatchObject({
       code: "engine_failed",
@@ -142,7 +142,7 @@ describe("graphs that break the contract", () => {
     );
   });
 
-  test("a geometry that the graphs do not have is told by the first tensor that shows it", async () => {
+  test("a geometry that the graphs do not have is reported with the first tensor that differs", async () => {
     const pack = await copyCompactPack();
     await pack.editManifest(({ geometry }) => {
       geometry.S = 96;
@@ -188,7 +188,7 @@ describe("graphs that break the contract", () => {
     );
   });
 
-  test("two graphs in each other's place are told apart", async () => {
+  test("two swapped graphs are detected", async () => {
     const pack = await copyCompactPack();
     await pack.editManifest(({ graphs }) => {
       for (const graph of graphs) {

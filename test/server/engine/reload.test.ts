@@ -1,4 +1,4 @@
-/** Another pack under a running engine: loaded beside the old one, and the old one kept when it is no good. */
+/** Replacing the pack of a running engine. */
 import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../../server/engine/index.js";
@@ -54,7 +54,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     expect(await fresh.describe()).toMatchObject({ objectIds: [0] });
   });
 
-  test("keeps the old pack when the new one is no good, and says why", async () => {
+  test("keeps the old pack when the new one cannot be used, and logs the reason", async () => {
     const pack = await copyCompactPack();
     await start(pack.directory);
     const pid = workerPid(engine);
