@@ -83,6 +83,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
 
   function end(entry: Entry, reason: ProtocolError, event: SessionEvent): void {
     const { session } = entry;
+    if (!allSessions.has(entry)) return;
     forget(entry);
     // A session that is still being started is reported by the answer to its start_session.
     if (!session) return;

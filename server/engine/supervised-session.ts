@@ -74,12 +74,12 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     parts.onEnd();
   }
 
-  function lose(cause: string): EngineError {
+  /** Has no effect on a session that is closed or lost already. */
+  function lose(cause: string): void {
+    if (over) return;
     const error = new EngineError("engine_restarted", `${cause} Start the session again.`);
-    if (over) return error;
     end(error);
     hooks.onLost?.(error);
-    return error;
   }
 
   /** Counts against the session that the process ended during one of its calls. */
@@ -126,12 +126,13 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         return;
       }
       if (opened.pack.hash !== rules.pack.hash)
-        throw lose("The inference process was restarted with another model pack.");
+        lose("The inference process was restarted with another model pack.");
+      if (over) throw over;
       await replay(process);
     } catch (error) {
       if (error instanceof ProcessEnded) strike(error);
       else if (rules === undefined) end(error as EngineError);
-      else throw lose(`The session could not be rebuilt: ${(error as Error).message}`);
+      else lose(`The session could not be rebuilt: ${(error as Error).message}`);
       throw over ?? error;
     }
     hooks.onRecovered?.();
