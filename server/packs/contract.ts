@@ -1,7 +1,7 @@
 /**
  * The Model Pack contract: the input and output tensors of each graph, with the sizes of the pack.
  *
- * A number in a shape is constant in the file. A letter varies from call to call: B objects, M memories, P pointers,
+ * A number in a shape is constant. A letter varies between calls: B objects, M memories, P pointers,
  * N points, C concepts, E exemplar boxes, h and w the side of a mask, H and W the size of the video.
  */
 import { detects, type GraphRole, type Manifest } from "./manifest.js";
@@ -12,7 +12,7 @@ export interface TensorSpec {
   name: string;
   type: TensorType;
   shape: readonly (number | string)[];
-  /** A pack may leave it out. */
+  /** May be absent from a pack. */
   optional?: true;
 }
 
@@ -31,7 +31,7 @@ export function packContract(
   manifest: Pick<Manifest, "geometry" | "bank" | "capabilities">,
 ): Record<GraphRole, GraphSpec> {
   const { S, g, D, Dm, T, m } = manifest.geometry;
-  // A pack that does not detect has none of these sizes; a letter then accepts any.
+  // A pack that does not detect lacks these sizes; the letters accept any size.
   const { Ct = "Ct", L = "L", K = "K" } = manifest.geometry;
   const trunk = f32("trunk", 1, Ct, g, g);
   const feat = f32("feat", 1, D, g, g);
@@ -62,7 +62,7 @@ export function packContract(
         f32("boxes_out", "C", K, 4),
         f32("masks", "C", K, m, m),
         f32("presence", "C"),
-        // The model's query of each detection: the reference assigns ids to new objects in the order of the queries.
+        // The index of the model's query for each detection. The reference assigns new object ids in this order.
         optional(i32("query", "C", K)),
       ],
     },

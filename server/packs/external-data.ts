@@ -1,12 +1,13 @@
-/** Checks the weights that a graph stores in other files: these must be files of the pack, and long enough. */
+/** Checks the weights that a graph stores in other files: they must lie in files of the pack that are long enough. */
 import path from "node:path";
 import type { Manifest } from "./manifest.js";
 import { type ExternalTensor, externalTensors } from "./onnx-file.js";
 
 /**
- * Checks that every other file that a graph reads is in the manifest's list, whose lengths and hashes are verified.
+ * Checks that every other file that a graph reads is one of the manifest's files, and that it has the bytes that the graph
+ * reads. `checkFiles` compares the lengths and hashes of the manifest's files.
  * @param graph the graph's file, as the manifest names it
- * @throws Error with one sentence that names the graph, the tensor, what was found and what was expected.
+ * @throws Error with one sentence that names the graph, the tensor, the location found and the location expected.
  */
 export function checkExternalData(directory: string, graph: string, files: Manifest["files"]): void {
   for (const external of externalTensors(path.join(directory, graph), graph)) {

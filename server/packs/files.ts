@@ -1,4 +1,4 @@
-/** Checks that the files of a pack are present, complete, and inside its folder. */
+/** Checks that the files of a pack are present, unchanged, and inside its folder. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
@@ -6,8 +6,8 @@ import path from "node:path";
 import type { Manifest } from "./manifest.js";
 
 /**
- * Checks every file of the manifest: present, inside the folder after links are resolved, right length, right SHA-256.
- * @throws Error with one sentence about the first file at fault.
+ * Checks every file of the manifest: it is present, inside the folder after links are resolved, and has the listed length and SHA-256.
+ * @throws Error with one sentence about the first file that fails.
  */
 export async function checkFiles(directory: string, files: Manifest["files"]): Promise<void> {
   const root = await realpath(directory);

@@ -5,7 +5,7 @@ import { PRESET_NAMES } from "../../protocol/policy.js";
 const side = z.int().positive();
 const fraction = z.number().min(0).max(1);
 
-/** A name inside the pack's folder. Refuses absolute and parent paths; links are resolved when the files are checked. */
+/** A path inside the pack's folder. Rejects absolute paths and `..`; `checkFiles` resolves links. */
 const fileName = z
   .string()
   .min(1)
@@ -57,7 +57,7 @@ const bankSchema = z
     temporalRows: side,
     /** Row of prompted frames. */
     conditioningRow: z.int().min(0),
-    /** How `pointer_dt` is scaled; packs without a temporal pointer encoding say "none" and have no such input. */
+    /** The scale of `pointer_dt`; "none" for packs without a temporal pointer encoding, which lack this input. */
     pointerTime: z.enum(["dt/(max-1)", "none"]),
     /** Precision in which the reference implementation stores memories; default: that of the preset. */
     memoryPrecision: z.enum(["float32", "bfloat16"]).exactOptional(),
@@ -79,10 +79,10 @@ const manifestShape = z.object({
   decode: z.object({
     multimaskMinPoints: z.int().min(0),
     multimaskMaxPoints: z.int().min(0),
-    /** A single mask with a lower stability is replaced by the best of three; absent: never. */
+    /** A single mask whose stability is below this is replaced by the best of three; absent: never replaced. */
     singleMaskStability: fraction.exactOptional(),
   }),
-  /** The preset of detection and tracking rules that the model was trained for; default: `masklet`. */
+  /** The preset of detection and tracking rules for this model; default `masklet`. */
   preset: z.enum(PRESET_NAMES).optional(),
   detect: z.object({ scoreThreshold: fraction, nmsIou: fraction, newObjectScore: fraction }).optional(),
   capabilities: z.object({
@@ -90,7 +90,7 @@ const manifestShape = z.object({
     exemplars: z.boolean(),
     maskSeed: z.boolean(),
     points: z.boolean(),
-    /** Whether `segment` has inputs for an earlier mask; default: true. */
+    /** Whether `segment` accepts an earlier mask; default true. If false, the graph lacks the mask inputs. */
     maskInput: z.boolean().exactOptional(),
     objectBatch: z.literal("dynamic"),
     memorySlots: z.literal("dynamic"),
@@ -110,7 +110,7 @@ export type Manifest = z.infer<typeof manifestShape>;
 export type Geometry = Manifest["geometry"];
 export type Capabilities = Manifest["capabilities"];
 
-/** Whether the pack detects objects, from text or from example boxes. */
+/** Whether the pack detects objects, from phrases or from exemplar boxes. */
 export function detects(capabilities: Pick<Capabilities, "text" | "exemplars">): boolean {
   return capabilities.text || capabilities.exemplars;
 }
@@ -119,7 +119,7 @@ export function detects(capabilities: Pick<Capabilities, "text" | "exemplars">):
 export function requiredRoles(capabilities: Capabilities): GraphRole[] {
   const roles: GraphRole[] = ["encode", "segment", "track", "remember", "render"];
   if (detects(capabilities)) roles.push("text", "detect");
-  // A detection becomes an object through its mask.
+  // `seed` turns the mask of a detection into an object.
   if (capabilities.maskSeed || detects(capabilities)) roles.push("seed");
   return roles;
 }
@@ -154,7 +154,7 @@ function upgrade(manifest: Manifest): Manifest {
 
 /**
  * Reads the text of a manifest.
- * @throws Error with one sentence that names the first field at fault.
+ * @throws Error with one sentence that names the first invalid field.
  */
 export function parseManifest(text: string): Manifest {
   let json: unknown;

@@ -1,27 +1,27 @@
 /**
- * Lists the other files that an ONNX graph reads. Large graphs store their weights outside (`external_data` of a tensor),
- * under a path in the graph itself, which a runtime follows wherever it leads.
+ * Lists the other files that an ONNX graph reads. Large graphs store their weights in other files (`external_data` of a
+ * tensor). The graph contains the paths, and a runtime that trusts them would read any file.
  *
- * Only the structure of the file is read. Embedded weights are skipped, so that their size does not matter. Field numbers
- * are those of onnx.proto (`onnx/onnx:onnx/onnx.proto`).
+ * Reads only the structure of the file and skips the weights in it, so that the cost does not depend on their size. Field
+ * numbers are those of onnx.proto (`onnx/onnx:onnx/onnx.proto`).
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-/** Values of a tensor that are stored in another file. */
+/** The values of a tensor in another file. */
 export interface ExternalTensor {
-  /** Name of the tensor; empty when the file has none. */
+  /** Name of the tensor; empty when the graph has none. */
   tensor: string;
-  /** As written in the graph: relative to the folder that the graph is in. */
+  /** As written in the graph: relative to the folder of the graph. */
   location: string;
-  /** Byte in that file. */
+  /** First byte in that file. */
   offset: number;
-  /** Bytes; undefined when the graph does not specify it. */
+  /** Number of bytes; undefined when the graph does not state it. */
   length: number | undefined;
 }
 
 type Kind = "model" | "function" | "graph" | "node" | "attribute" | "sparse" | "training" | "tensor";
 
-/** The fields through which tensors are reached, by the message they are in. */
+/** The fields that lead to tensors, by the message that contains them. */
 const CHILDREN: Record<Kind, Readonly<Record<number, Kind>>> = {
   model: { 7: "graph", 20: "training", 25: "function" },
   training: { 1: "graph", 2: "graph" },
@@ -35,14 +35,14 @@ const CHILDREN: Record<Kind, Readonly<Record<number, Kind>>> = {
 const TENSOR_NAME = 8;
 const TENSOR_EXTERNAL_DATA = 13;
 
-/** Deeper than the loops and branches of any real graph. */
+/** Loops and branches nest graphs, but only a few levels deep. */
 const MAX_DEPTH = 100;
-/** Longer than any name or path that an exporter writes. */
+/** For names and paths. Exporters write none of this length. */
 const MAX_TEXT_BYTES = 64 * 1024;
 
 /**
- * @param name of the file in error messages
- * @throws Error with one sentence when the file is not a whole protobuf message.
+ * @param name name of the file in error messages
+ * @throws Error with one sentence when the file is not a complete protobuf message.
  */
 export function externalTensors(path: string, name: string): ExternalTensor[] {
   const descriptor = openSync(path, "r");
@@ -64,7 +64,7 @@ function walk(
   found: ExternalTensor[],
   depth: number,
 ): void {
-  if (depth > MAX_DEPTH) throw reader.fault(start, "messages nested deeper than any graph");
+  if (depth > MAX_DEPTH) throw reader.fault(start, `messages nested more than ${MAX_DEPTH} levels deep`);
   if (kind === "tensor") found.push(...readTensor(reader, start, end));
   for (const field of reader.fields(start, end)) {
     const child = field.isMessage ? CHILDREN[kind][field.number] : undefined;
@@ -80,7 +80,7 @@ function readTensor(reader: Reader, start: number, end: number): ExternalTensor[
     if (field.number === TENSOR_NAME) tensor = reader.text(field);
     if (field.number !== TENSOR_EXTERNAL_DATA) continue;
     const [key = "", value = ""] = readPair(reader, field);
-    // Runtimes differ in which of several locations they use, so all of them are checked.
+    // Runtimes differ in which one of several locations they read, so all of them are checked.
     if (key === "location") locations.push(value);
     else if (key === "offset" || key === "length") numbers[key] = Number(value);
   }
@@ -103,7 +103,7 @@ function readPair(reader: Reader, { start, end }: Field): string[] {
 
 interface Field {
   number: number;
-  /** Length-delimited: a message, a text or bytes. */
+  /** Whether the value is length-delimited: a message, a text or bytes. */
   isMessage: boolean;
   start: number;
   end: number;
@@ -111,7 +111,7 @@ interface Field {
 
 interface Reader {
   readonly size: number;
-  /** The fields between two positions; values are skipped. */
+  /** The fields between two positions. Skips their values. */
   fields(start: number, end: number): Generator<Field, void, undefined>;
   text(field: Field): string;
   fault(position: number, found: string): Error;
@@ -127,7 +127,7 @@ function createReader(descriptor: number, name: string): Reader {
 
   const fault = (position: number, found: string) =>
     new Error(
-      `${name}: not a whole ONNX file: expected a protobuf field at byte ${position}, found ${found}.`,
+      `${name}: not a complete ONNX file: expected a protobuf field at byte ${position}, found ${found}.`,
     );
 
   function byteAt(position: number): number {
@@ -139,7 +139,7 @@ function createReader(descriptor: number, name: string): Reader {
     return window[position - windowStart] as number;
   }
 
-  /** At most ten bytes. A value above 2^53 loses precision, but fails anyway: no length in a file is that large. */
+  /** At most ten bytes. A value above 2^53 is inexact, but as a length it exceeds the file and is rejected. */
   function varint(position: number): { value: number; end: number } {
     let value = 0;
     for (let at = 0; at < 10; at++) {
@@ -147,7 +147,7 @@ function createReader(descriptor: number, name: string): Reader {
       value += (byte & 0x7f) * 2 ** (7 * at);
       if (byte < 0x80) return { value, end: position + at + 1 };
     }
-    throw fault(position, "a number without end");
+    throw fault(position, "a number of more than ten bytes");
   }
 
   function* fields(start: number, end: number): Generator<Field, void, undefined> {
@@ -170,7 +170,8 @@ function createReader(descriptor: number, name: string): Reader {
         if (width === undefined) throw fault(position, `wire type ${wire}`);
         field = { number: Math.floor(tag / 8), isMessage: false, start: afterTag, end: afterTag + width };
       }
-      if (field.end > end) throw fault(position, `one that goes on to byte ${field.end} of ${end}`);
+      if (field.end > end)
+        throw fault(position, `a field that ends at byte ${field.end}, after the end ${end}`);
       yield field;
       position = field.end;
     }

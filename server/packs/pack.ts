@@ -1,4 +1,4 @@
-/** A model pack on disk: manifest, graphs and tokenizer, checked before a graph runs. */
+/** A model pack on disk: manifest, graphs and tokenizer, checked before any graph runs. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -9,7 +9,7 @@ import { openTokenizer, type Tokenize } from "./tokenizer.js";
 
 export interface PackGraph {
   role: GraphRole;
-  /** File name in the manifest, for messages. */
+  /** The file's name in the manifest, for messages. */
   name: string;
   /** Path of the file. */
   path: string;
@@ -20,13 +20,13 @@ export interface Pack {
   /** SHA-256 of the manifest, which lists the hashes of all files; hexadecimal. */
   hash: string;
   graphs: readonly PackGraph[];
-  /** Only for packs with text or exemplars. */
+  /** Present in packs with text or exemplars. */
   tokenize?: Tokenize;
 }
 
 /**
- * Reads a pack and checks its manifest and files. The tensors of the graphs are checked when they are opened.
- * @throws Error with one sentence about the first thing at fault.
+ * Reads a pack and checks its manifest and files. The tensors of a graph are checked when it is opened.
+ * @throws Error with one sentence about the first fault.
  */
 export async function openPack(directory: string): Promise<Pack> {
   const text = await readFile(path.join(directory, "manifest.json"), "utf8").catch((error: Error) => {

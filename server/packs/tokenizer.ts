@@ -1,4 +1,4 @@
-/** Converts phrases to the token ids that a pack's `text` graph takes. */
+/** Converts phrases to the token ids that a pack's `text` graph reads. */
 import { readFile } from "node:fs/promises";
 import { Tokenizer } from "@huggingface/tokenizers";
 
@@ -9,7 +9,7 @@ export interface TokenizedPhrase {
   mask: Int32Array;
 }
 
-/** The pack cannot encode a phrase; the message is for the user who typed it. */
+/** A phrase that the pack cannot read. The message is shown to the user. */
 export class PhraseError extends Error {
   override readonly name = "PhraseError";
 }
@@ -27,7 +27,7 @@ export async function openTokenizer(file: string, name: string, length: number):
   let padding: number;
   try {
     const json = JSON.parse(await readFile(file, "utf8"));
-    // Word-level models take their unknown token from here; other models have it in `json`.
+    // WordLevel models take their unknown token from this option, other models from `json`.
     tokenizer = new Tokenizer(json, { unk_token: json.model.unk_token });
     padding = json.padding?.pad_id ?? 0;
     tokenizer.encode("probe");
@@ -37,7 +37,7 @@ export async function openTokenizer(file: string, name: string, length: number):
   const marks = tokenizer.encode("").ids.length;
   return (phrase) => {
     const tokens = tokenizer.encode(phrase.trim()).ids;
-    if (tokens.length <= marks) throw new PhraseError("The phrase has no word in it.");
+    if (tokens.length <= marks) throw new PhraseError("The phrase contains no word.");
     if (tokens.length > length) {
       throw new PhraseError(
         `The phrase is too long: it has ${tokens.length - marks} tokens, and this pack reads at most ${length - marks}.`,

@@ -1,4 +1,4 @@
-/** Compares a graph with the contract: names, types and shapes. Reports the first difference. */
+/** Compares the names, types and shapes of a graph's tensors with the contract and reports the first difference. */
 import type { GraphSpec, TensorSpec } from "./contract.js";
 
 /** An input or output as the runtime reports it; an undeclared shape is empty. */
@@ -13,7 +13,7 @@ export interface GraphInfo {
   outputs: readonly TensorInfo[];
 }
 
-/** The first way in which `found` breaks `spec`, as one sentence that starts with the file; undefined when it fits. */
+/** The first difference of `found` from `spec`, as one sentence that starts with the file; undefined when there is none. */
 export function firstMismatch(file: string, spec: GraphSpec, found: GraphInfo): string | undefined {
   return (
     firstMissing(file, "input", spec.inputs, found.inputs) ??
@@ -44,7 +44,7 @@ function firstMissing(
   return undefined;
 }
 
-/** No input that the contract lacks can be fed. Other outputs are allowed: they are never fetched. */
+/** An unknown input would never be fed, and the graph could not run. Unknown outputs are allowed; they are not fetched. */
 function firstUnknown(
   file: string,
   specs: readonly TensorSpec[],
@@ -61,12 +61,12 @@ function shapeFits(
   spec: readonly (number | string)[],
   found: readonly (number | string)[],
 ): boolean {
-  // Exporters lose the shapes of outputs that depend on data (the size of a rendered mask).
+  // Exporters omit the shapes of outputs that depend on data, such as the size of a rendered mask.
   if (direction === "output" && found.length === 0) return true;
   if (spec.length !== found.length) return false;
   return spec.every((dim, axis) => {
     const other = found[axis];
-    // A symbolic dimension accepts any size; a fixed one accepts only itself.
+    // A dynamic dimension also accepts the constant. A constant in place of a dynamic dimension is an error.
     return typeof other === "string" || other === dim;
   });
 }

@@ -1,4 +1,4 @@
-/** Weights beside a graph: found by the runtime when all is well, refused before it looks when not. */
+/** Weights in another file than the graph: loaded by the runtime when valid, otherwise refused before it opens them. */
 import { rm, symlink, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { int32 } from "../../../detector/graph.js";
@@ -7,7 +7,7 @@ import { openPack } from "../../../server/packs/pack.js";
 import { withExternalData } from "../../helpers/onnx-file.js";
 import { compactPackDir, copyCompactPack, type PackCopy } from "../../helpers/tiny-pack.js";
 
-/** A pack whose text graph has its weights at `location`, and that file, listed or not, inside the folder. */
+/** A pack whose text graph has its weights at `location`. The weights are in text.data, listed in the manifest or not. */
 async function packWithExternalData(
   location: string,
   { listed = true, claimedLength }: { listed?: boolean; claimedLength?: number } = {},
@@ -42,14 +42,14 @@ async function textFeatures(directory: string): Promise<number[]> {
   return [...((await graphs.run("text", inputs, ["text"])).text?.data ?? [])];
 }
 
-test("a graph with its weights in another file of the pack gives the same", { timeout: 60_000 }, async () => {
+test("computes the same with the weights in another file of the pack", { timeout: 60_000 }, async () => {
   const { directory } = await packWithExternalData("text.data");
   expect(await textFeatures(directory)).toEqual(await textFeatures(compactPackDir));
 });
 
-describe("refused with the tensor's name", () => {
+describe("refuses, with the tensor's name,", () => {
   test.each(["../text.data", "sub/../../text.data", "/etc/passwd"])(
-    "a place outside the folder: %s",
+    "a location outside the folder: %s",
     async (location) => {
       const { directory, tensor } = await packWithExternalData(location);
       await expect(openPack(directory)).rejects.toThrow(
@@ -58,14 +58,14 @@ describe("refused with the tensor's name", () => {
     },
   );
 
-  test("a file that nobody vouches for", async () => {
+  test("a file that the manifest does not list", async () => {
     const { directory, tensor } = await packWithExternalData("text.data", { listed: false });
     await expect(openPack(directory)).rejects.toThrow(
       `text.onnx: tensor "${tensor}" has its values in "text.data": expected a file that manifest.json lists with length and hash.`,
     );
   });
 
-  test("a range that the file does not have", async () => {
+  test("a range beyond the end of the file", async () => {
     const { directory, tensor } = await packWithExternalData("text.data", { claimedLength: 123_456_789 });
     await expect(openPack(directory)).rejects.toThrow(
       new RegExp(
@@ -76,7 +76,7 @@ describe("refused with the tensor's name", () => {
   });
 });
 
-test("weights that are cut off are told like any other file", async () => {
+test("refuses truncated weights like any other truncated file", async () => {
   const pack = await packWithExternalData("text.data");
   await pack.editFile("text.data", (bytes) => bytes.subarray(0, 1000));
   await expect(openPack(pack.directory)).rejects.toThrow(
@@ -84,7 +84,7 @@ test("weights that are cut off are told like any other file", async () => {
   );
 });
 
-test("weights behind a link that leads out of the folder are refused", async () => {
+test("refuses weights behind a link that leads out of the folder", async () => {
   const pack = await packWithExternalData("text.data");
   const elsewhere = await packWithExternalData("text.data");
   await rm(pack.path("text.data"));
@@ -98,16 +98,16 @@ test.each([
   [
     "half of a graph",
     (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1),
-    /found one that goes on to byte \d+ of \d+\.$/,
+    /found a field that ends at byte \d+, after the end \d+\.$/,
   ],
   [
-    "no protobuf at all",
+    "a file that is not protobuf",
     () => Buffer.from("not a graph\n"),
     /expected a protobuf field at byte \d+, found .+\.$/,
   ],
-])("%s is told with the byte at which it breaks off", async (_, edit, reason) => {
+])("refuses %s with the position of the fault", async (_, edit, reason) => {
   const pack = await copyCompactPack();
   await pack.editFile("encode.onnx", edit, { resign: true });
-  await expect(openPack(pack.directory)).rejects.toThrow(/^encode\.onnx: not a whole ONNX file: /);
+  await expect(openPack(pack.directory)).rejects.toThrow(/^encode\.onnx: not a complete ONNX file: /);
   await expect(openPack(pack.directory)).rejects.toThrow(reason);
 });

@@ -4,8 +4,8 @@ import { parseManifest } from "../../../server/packs/manifest.js";
 const roles = ["encode", "text", "detect", "segment", "seed", "track", "remember", "render"];
 const file = (name: string) => ({ name, bytes: 1, sha256: "0".repeat(64) });
 
-/** A manifest as a pack author would write it, for the tests to break. */
-function sound() {
+/** A valid manifest, for the tests to change. */
+function validManifest() {
   return {
     schema: 1,
     id: "probe",
@@ -42,9 +42,9 @@ function sound() {
   };
 }
 
-function failureOf(breakIt: (manifest: ReturnType<typeof sound>) => unknown): string {
-  const manifest = sound();
-  breakIt(manifest);
+function failureOf(change: (manifest: ReturnType<typeof validManifest>) => unknown): string {
+  const manifest = validManifest();
+  change(manifest);
   try {
     parseManifest(JSON.stringify(manifest));
   } catch (error) {
@@ -53,13 +53,13 @@ function failureOf(breakIt: (manifest: ReturnType<typeof sound>) => unknown): st
   return "accepted";
 }
 
-test("a sound manifest is read, and keys that a later version may add are let through", () => {
-  expect(parseManifest(JSON.stringify({ ...sound(), created: "today" })).geometry.S).toBe(320);
+test("accepts a valid manifest, and ignores keys that a later version may add", () => {
+  expect(parseManifest(JSON.stringify({ ...validManifest(), created: "today" })).geometry.S).toBe(320);
 });
 
-test("memories of EdgeTAM are float32 in manifests without a precision, and others follow the preset", () => {
+test("defaults the memory precision to float32 for EdgeTAM, and leaves it to the preset for other families", () => {
   const precision = (family: string, bank: object = {}) => {
-    const manifest = sound();
+    const manifest = validManifest();
     const text = JSON.stringify({ ...manifest, family, bank: { ...manifest.bank, ...bank } });
     return parseManifest(text).bank.memoryPrecision;
   };
@@ -70,7 +70,7 @@ test("memories of EdgeTAM are float32 in manifests without a precision, and othe
   );
 });
 
-test("a tracker-only manifest needs neither words nor detections", () => {
+test("accepts a tracker-only manifest without tokenizer, detection settings and their sizes", () => {
   const tracker = failureOf((manifest) => {
     manifest.capabilities = { ...manifest.capabilities, text: false, exemplars: false, maskSeed: false };
     manifest.geometry = { S: 320, g: 20, D: 128, Dm: 96, T: 400, m: 80 };
@@ -81,11 +81,11 @@ test("a tracker-only manifest needs neither words nor detections", () => {
   expect(tracker).toBe("accepted");
 });
 
-test("what is not JSON is called that", () => {
+test("refuses text that is not JSON", () => {
   expect(() => parseManifest("{")).toThrow(/^manifest\.json is not JSON: /);
 });
 
-test.each<[string, (manifest: ReturnType<typeof sound>) => unknown, string]>([
+test.each<[string, (manifest: ReturnType<typeof validManifest>) => unknown, string]>([
   ["another schema", (m) => Object.assign(m, { schema: 2 }), "manifest.json: schema: expected 1"],
   [
     "a missing size",
@@ -93,12 +93,12 @@ test.each<[string, (manifest: ReturnType<typeof sound>) => unknown, string]>([
     "manifest.json: geometry.Dm: expected number, received undefined",
   ],
   [
-    "a size in words",
+    "a size as text",
     (m) => Object.assign(m.geometry, { S: "320" }),
     "manifest.json: geometry.S: expected number, received string",
   ],
   [
-    "a path that climbs",
+    "a path with ..",
     (m) => Object.assign(m.files[0] as object, { name: "../secret.onnx" }),
     "manifest.json: files.0.name: must stay inside the pack's folder",
   ],
@@ -108,12 +108,12 @@ test.each<[string, (manifest: ReturnType<typeof sound>) => unknown, string]>([
     "manifest.json: graphs.0.file: must stay inside the pack's folder",
   ],
   [
-    "a path that climbs the other system's way",
+    "a path with .. and backslashes",
     (m) => Object.assign(m, { tokenizer: "a\\..\\..\\b" }),
     "manifest.json: tokenizer: must stay inside the pack's folder",
   ],
   [
-    "a hash of another kind",
+    "a hash that is not a SHA-256",
     (m) => Object.assign(m.files[0] as object, { sha256: "abc" }),
     "manifest.json: files.0.sha256: expected 64 lowercase hexadecimal digits",
   ],
@@ -156,6 +156,6 @@ test.each<[string, (manifest: ReturnType<typeof sound>) => unknown, string]>([
     (m) => Object.assign(m.bank, { temporalRows: 6 }),
     "manifest.json: bank: temporalRows must cover recent and conditioningRow",
   ],
-])("%s is refused in one sentence", (_, breakIt, sentence) => {
-  expect(failureOf(breakIt)).toBe(sentence);
+])("refuses %s in one sentence", (_, change, sentence) => {
+  expect(failureOf(change)).toBe(sentence);
 });

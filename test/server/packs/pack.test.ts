@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { openPack } from "../../../server/packs/pack.js";
 import { compactPackDir, copyCompactPack, readManifest } from "../../helpers/tiny-pack.js";
 
-test("the embedded pack opens, with all eight graphs and a tokenizer", async () => {
+test("opens the embedded pack, with all eight graphs and a tokenizer", async () => {
   const pack = await openPack(compactPackDir);
   expect(pack.manifest.id).toBe("compact");
   expect(pack.graphs.map(({ role }) => role).sort()).toEqual([
@@ -21,11 +21,11 @@ test("the embedded pack opens, with all eight graphs and a tokenizer", async () 
   expect(pack.tokenize).toBeDefined();
 });
 
-test("a folder without a manifest is no pack", async () => {
+test("refuses a folder without a manifest", async () => {
   await expect(openPack(tmpdir())).rejects.toThrow(/^manifest\.json cannot be read: ENOENT/);
 });
 
-test("a manifest that leads out of the folder is refused", async () => {
+test("refuses a manifest with a path out of the folder", async () => {
   const pack = await copyCompactPack();
   await pack.editManifest(({ files }) => {
     Object.assign(files[0] as object, { name: "../encode.onnx" });
@@ -35,7 +35,7 @@ test("a manifest that leads out of the folder is refused", async () => {
   );
 });
 
-test("a link that leads out of the folder is refused", async () => {
+test("refuses a link that leads out of the folder", async () => {
   const pack = await copyCompactPack();
   await rm(pack.path("track.onnx"));
   await symlink(path.join(compactPackDir, "track.onnx"), pack.path("track.onnx"));
@@ -44,13 +44,13 @@ test("a link that leads out of the folder is refused", async () => {
   );
 });
 
-test("a missing file is named", async () => {
+test("names a missing file", async () => {
   const pack = await copyCompactPack();
   await rename(pack.path("seed.onnx"), pack.path("seeds.onnx"));
   await expect(openPack(pack.directory)).rejects.toThrow("seed.onnx: the file is missing.");
 });
 
-test("a file of another length is named with both lengths", async () => {
+test("names a file of another length with both lengths", async () => {
   const pack = await copyCompactPack();
   const bytes =
     (await readManifest(pack.directory)).files.find(({ name }) => name === "detect.onnx")?.bytes ?? 0;
@@ -60,7 +60,7 @@ test("a file of another length is named with both lengths", async () => {
   );
 });
 
-test("a file with one other bit is named", async () => {
+test("names a file in which one bit differs", async () => {
   const pack = await copyCompactPack();
   await pack.editFile("encode.onnx", (content) => {
     content.writeUInt8((content.at(-1) ?? 0) ^ 1, content.length - 1);
@@ -71,19 +71,19 @@ test("a file with one other bit is named", async () => {
   );
 });
 
-test("a tokenizer that cannot be read is named", async () => {
+test("names a tokenizer that cannot be read", async () => {
   const pack = await copyCompactPack();
   await pack.editFile("tokenizer.json", () => Buffer.from("{}"), { resign: true });
   await expect(openPack(pack.directory)).rejects.toThrow(/^tokenizer\.json: not a readable tokenizer: /);
 });
 
-test("a missing tokenizer is named", async () => {
+test("names a missing tokenizer", async () => {
   const pack = await copyCompactPack();
   await rm(pack.path("tokenizer.json"));
   await expect(openPack(pack.directory)).rejects.toThrow("tokenizer.json: the file is missing.");
 });
 
-test("files that the manifest does not list do no harm", async () => {
+test("ignores files that the manifest does not list", async () => {
   const pack = await copyCompactPack();
   await writeFile(pack.path("notes.txt"), "trained on a Tuesday");
   await expect(openPack(pack.directory)).resolves.toMatchObject({ manifest: { id: "compact" } });

@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openTokenizer, PhraseError } from "../../../server/packs/tokenizer.js";
 
-/** Whole words with start and end marks, lower case: the smallest tokenizer with all the parts that matter here. */
+/** A minimal tokenizer: lower-case whole words between start and end marks. */
 const words = {
   version: "1.0",
   truncation: null,
@@ -41,7 +41,7 @@ async function openWords(change: Partial<typeof words> = {}) {
   return openTokenizer(file, "tokenizer.json", 6);
 }
 
-test("a phrase becomes its tokens between the marks, padded to the pack's length", async () => {
+test("encodes a phrase as its tokens between the marks, padded to the pack's length", async () => {
   const tokenize = await openWords();
   expect(tokenize(" Red circle ")).toEqual({
     ids: Int32Array.of(1, 4, 5, 2, 0, 0),
@@ -49,17 +49,17 @@ test("a phrase becomes its tokens between the marks, padded to the pack's length
   });
 });
 
-test("an unknown word is the unknown token, not padding", async () => {
+test("encodes an unknown word as the unknown token, not as padding", async () => {
   const tokenize = await openWords();
   expect([...tokenize("red zebra").ids]).toEqual([1, 4, 3, 2, 0, 0]);
 });
 
-test("the padding that the tokenizer declares is used", async () => {
+test("uses the padding that the tokenizer declares", async () => {
   const tokenize = await openWords({ padding: { strategy: "BatchLongest", pad_id: 9, pad_token: "<pad>" } });
   expect([...tokenize("red").ids]).toEqual([1, 4, 2, 9, 9, 9]);
 });
 
-test("a phrase of just the pack's length is read, and one token more is refused with both numbers", async () => {
+test("accepts a phrase of exactly the pack's length, and refuses one token more with both numbers", async () => {
   const tokenize = await openWords();
   expect([...tokenize("red red red red").mask]).toEqual([1, 1, 1, 1, 1, 1]);
   expect(() => tokenize("red red red red red")).toThrow(
@@ -67,12 +67,12 @@ test("a phrase of just the pack's length is read, and one token more is refused 
   );
 });
 
-test("a phrase without a word is refused", async () => {
+test("refuses a phrase without a word", async () => {
   const tokenize = await openWords();
   expect(() => tokenize("  ")).toThrow(PhraseError);
 });
 
-/** CLIP's tokenizer with two of its merges: bytes, word ends marked by "</w>", start and end marks. SAM 3's is of this kind. */
+/** CLIP's tokenizer, which SAM 3 also uses, reduced to two merges: bytes, "</w>" at word ends, start and end marks. */
 function clipTokenizer() {
   const letters = [..."abcdefghijklmnopqrstuvwxyz!"];
   const pieces = [...letters, ...letters.map((letter) => `${letter}</w>`), "do", "dog</w>"];
@@ -128,7 +128,7 @@ function clipTokenizer() {
   };
 }
 
-test("a CLIP tokenizer merges letters, marks both ends and pads to the pack's length", async () => {
+test("merges letters with a CLIP tokenizer, marks both ends and pads to the pack's length", async () => {
   const json = clipTokenizer();
   const folder = await mkdtemp(path.join(tmpdir(), "masklet-tokenizer-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

@@ -22,7 +22,7 @@ const contract = packContract({
   },
 });
 
-/** A graph that does what the contract says, with other letters for what varies. */
+/** A graph that follows the contract, with other names for its dynamic dimensions. */
 function conforming(spec: GraphSpec): { inputs: TensorInfo[]; outputs: TensorInfo[] } {
   const copy = (tensors: GraphSpec["inputs"]) =>
     tensors.map(({ name, type, shape }) => ({
@@ -39,11 +39,11 @@ function trackWith(change: (graph: { inputs: TensorInfo[]; outputs: TensorInfo[]
   return graph;
 }
 
-test.each(Object.entries(contract))("a %s graph that follows the contract is accepted", (role, spec) => {
+test.each(Object.entries(contract))("accepts a %s graph that follows the contract", (role, spec) => {
   expect(firstMismatch(`${role}.onnx`, spec, conforming(spec))).toBeUndefined();
 });
 
-test("a renamed input is named with what was expected and what is there", () => {
+test("reports a renamed input with the expected and the actual inputs", () => {
   const graph = trackWith(({ inputs }) => {
     inputs[3] = { ...(inputs[3] as TensorInfo), name: "memories" };
   });
@@ -53,7 +53,7 @@ test("a renamed input is named with what was expected and what is there", () => 
   );
 });
 
-test("an input of the wrong type is named with both types", () => {
+test("reports an input of the wrong type with both types", () => {
   const graph = trackWith(({ inputs }) => {
     inputs[4] = { name: "memory_t", type: "int64", shape: ["B", "M"] };
   });
@@ -62,7 +62,7 @@ test("an input of the wrong type is named with both types", () => {
   );
 });
 
-test("a constant of another size is named with both shapes", () => {
+test("reports a constant of another size with both shapes", () => {
   const graph = trackWith(({ inputs }) => {
     inputs[0] = { name: "feat", type: "float32", shape: [1, 128, 24, 24] };
   });
@@ -71,7 +71,7 @@ test("a constant of another size is named with both shapes", () => {
   );
 });
 
-test("a graph that fixes what must vary is refused", () => {
+test("refuses a constant size in place of a dynamic dimension", () => {
   const graph = trackWith(({ outputs }) => {
     outputs[1] = { name: "score", type: "float32", shape: [1] };
   });
@@ -80,7 +80,7 @@ test("a graph that fixes what must vary is refused", () => {
   );
 });
 
-test("an input of another rank is refused", () => {
+test("refuses an input of another rank", () => {
   const graph = trackWith(({ inputs }) => {
     inputs[7] = { name: "points", type: "float32", shape: ["B", 2] };
   });
@@ -89,7 +89,7 @@ test("an input of another rank is refused", () => {
   );
 });
 
-test("an input that nobody would feed is refused", () => {
+test("refuses an input that the contract does not have", () => {
   const graph = trackWith(({ inputs }) =>
     inputs.push({ name: "key_mask", type: "float32", shape: ["B", 400] }),
   );
@@ -99,14 +99,14 @@ test("an input that nobody would feed is refused", () => {
   );
 });
 
-test("a missing output is named", () => {
+test("reports a missing output", () => {
   const graph = trackWith(({ outputs }) => outputs.splice(3));
   expect(firstMismatch("track.onnx", contract.track, graph)).toBe(
     'track.onnx: output "pointer" is missing: expected float32 [B, 128], found outputs mask, score, iou.',
   );
 });
 
-test("a pack that cannot go on from a mask has a segment graph without one, and no other", () => {
+test("requires a segment graph without mask inputs exactly for packs without maskInput", () => {
   const without = packContract({
     geometry: { S: 320, g: 20, D: 128, Dm: 96, T: 400, m: 80 },
     bank: {
@@ -142,7 +142,7 @@ test("a pack that cannot go on from a mask has a segment graph without one, and 
   );
 });
 
-test("further outputs, optional outputs left out and undeclared output shapes are accepted", () => {
+test("accepts further outputs, absent optional outputs and undeclared output shapes", () => {
   const render = conforming(contract.render);
   render.outputs = render.outputs.filter(({ name }) => name !== "labels");
   render.outputs[0] = { name: "bits", type: "uint8", shape: [] };
