@@ -1,13 +1,12 @@
 /**
- * What one object remembers. Conditioning memories come from a prompt or a detection and stay; recent memories come from
- * tracking and are a bounded window around the frame that was remembered last. Pointers are small, so their window is
- * longer than that of the spatial memories.
+ * The memory bank of one object. Conditioning memories come from a prompt or a detection and stay. Recent memories come
+ * from tracking and form a bounded window around the last remembered frame. Pointers are small, so their window is longer
+ * than that of the spatial memories.
  */
 
 /**
- * Where a memory comes from, which decides how long it stays:
- * `prompted`, the user's clicks, box or mask; `born`, the detection that made the object; `reconditioned`, a later
- * detection that the track was corrected with; `recent`, a tracked frame.
+ * The origin of a memory, which decides how long it stays: `prompted`, the user's clicks or box; `born`, the detection that
+ * created the object; `reconditioned`, a later detection that corrected the track; `recent`, a tracked frame.
  */
 export type MemoryKind = "prompted" | "born" | "reconditioned" | "recent";
 
@@ -49,9 +48,9 @@ export interface BankLimits {
   conditioning: number;
   /** Conditioning memories of the kind `reconditioned`. */
   reconditioned: number;
-  /** Keep the same windows around prompts and births, so that a pass in the other direction finds what this one left. */
+  /** Keep the same windows around prompts and births, so that a pass in the other direction has recent memories there. */
   aroundGiven?: boolean;
-  /** Tracked frames that scored no more are worth keeping only beside the newest. */
+  /** Tracked frames with at most this score are kept only beside the newest one. */
   minScore?: number;
 }
 
@@ -60,7 +59,7 @@ export interface MemoryBank {
   readonly conditioning: readonly MemoryEntry[];
   readonly recent: readonly MemoryEntry[];
   readonly pointers: readonly PointerEntry[];
-  /** Adds a memory, replacing what was known of its frame and letting go of what the limits leave no room for. */
+  /** Adds a memory in place of an earlier one of its frame, and drops memories beyond the limits. */
   add(entry: MemoryEntry): void;
   /**
    * Changes the memory of a frame. The old entry stays as it is: snapshots share entries with the bank.
@@ -72,21 +71,21 @@ export interface MemoryBank {
   at(frameIndex: number): MemoryEntry | undefined;
   /** The memory closest in time; the earlier one when two are equally close. */
   nearest(frameIndex: number): MemoryEntry | undefined;
-  /** Forgets tracked frames up to `distance` away from a frame. */
+  /** Drops tracked frames up to `distance` away from a frame. */
   clearAround(frameIndex: number, distance: number): void;
   /**
-   * Detector-made conditioning memories up to `distance` away from a frame condition no longer, but never the last one.
-   * @param forget whether they go altogether, or stay as tracked frames without a score
+   * Demotes detector-made conditioning memories up to `distance` away from a frame, unless none would be left.
+   * @param forget true: they are dropped; false: they stay as tracked frames without a score
    * @returns the frames that were demoted
    */
   demoteAround(frameIndex: number, distance: number, forget: boolean): number[];
-  /** Makes a conditioning memory of what is known of a frame. */
+  /** Turns the memory of a tracked frame into a conditioning memory. */
   promote(frameIndex: number, kind: Exclude<MemoryKind, "recent">): void;
-  /** Makes a tracked frame of a conditioning memory. */
+  /** Turns a conditioning memory into that of a tracked frame. */
   demote(frameIndex: number): void;
-  /** Later clicks up to `distance` away from a frame start afresh. */
+  /** Later clicks up to `distance` away from a frame do not start from its mask. */
   spendMasksAround(frameIndex: number, distance: number): void;
-  /** Keeps as little as the object can be found again with: its prompts, or else its first conditioning memory. */
+  /** Keeps only the prompted memories, or else the first conditioning memory: enough to find the object again. */
   condense(): void;
   /** Shares entries and tensors with the bank, which changes neither in place. */
   snapshot(): BankSnapshot;
@@ -108,7 +107,7 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
     pointers = [...pointers, { frameIndex, pointer }];
   }
 
-  /** The tracked frames around the newest one, and around the given ones where that is wanted. */
+  /** The tracked frames around the newest one, and around prompts and births with `aroundGiven`. */
   function keepTracked<E extends PointerEntry>(entries: E[], newest: number, limit: number): E[] {
     const { minScore, aroundGiven } = limits;
     const useful = entries.filter(
@@ -142,9 +141,13 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
       recent = recent.filter(elsewhere(frameIndex));
       pointers = pointers.filter(elsewhere(frameIndex));
       if (kind === "recent") {
-        const looks = entry.trackScore === undefined ? {} : { trackScore: entry.trackScore };
+        const scored = entry.trackScore === undefined ? {} : { trackScore: entry.trackScore };
         recent = keepTracked([...recent, entry], frameIndex, limits.recent);
-        pointers = keepTracked([...pointers, { frameIndex, pointer, ...looks }], frameIndex, limits.pointers);
+        pointers = keepTracked(
+          [...pointers, { frameIndex, pointer, ...scored }],
+          frameIndex,
+          limits.pointers,
+        );
       } else {
         conditioning = trimConditioning([...conditioning, entry], limits);
       }
@@ -210,7 +213,7 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
   };
 }
 
-/** Lets go of the entries farthest from a frame; of two equally far ones, the one added first. */
+/** Drops the entries farthest from a frame; of two equally far ones, the one added first. */
 function keepNearest<E extends { frameIndex: number }>(entries: E[], frameIndex: number, limit: number): E[] {
   const kept = [...entries];
   while (kept.length > limit) {
@@ -225,8 +228,8 @@ function keepNearest<E extends { frameIndex: number }>(entries: E[], frameIndex:
 }
 
 /**
- * Corrections by the detector go first, oldest first. Then the oldest of the rest, except that the first memory stays:
- * it is the one that says which thing this is.
+ * Drops corrections by the detector first, the oldest first. Then it drops the oldest of the rest, except the first memory:
+ * that one identifies the object.
  */
 function trimConditioning(entries: readonly MemoryEntry[], limits: BankLimits): MemoryEntry[] {
   const kept = [...entries];

@@ -1,4 +1,4 @@
-/** Selected memories of several objects as the four inputs of `track`. */
+/** Packs the selected memories of several objects into the four inputs of `track`. */
 import type { Selection } from "./select.js";
 
 export interface MemoryWidths {

@@ -1,6 +1,6 @@
 /**
- * Which memories condition a frame, with which temporal rows, and which pointers with which distance in time.
- * Pure: SAM 2's rule, with SAM 3's preference for frames on which the object was seen as an option.
+ * Selects the memories that condition a frame, with their temporal rows, and the pointers, with their distance in time.
+ * Pure functions: SAM 2's rule, and as an option SAM 3's preference for frames on which the object is visible.
  */
 import type { MemoryBank, MemoryEntry, PointerEntry } from "./bank.js";
 
@@ -15,15 +15,15 @@ export interface BankRules {
   temporalRows: number;
   /** The row of every conditioning memory. */
   conditioningRow: number;
-  /** How far a pointer is away: as a share of the pointer window, or not told to the model at all. */
+  /** The distance of a pointer as an input of the model: as a share of the pointer window, or no such input. */
   pointerTime: "dt/(max-1)" | "none";
 }
 
 export interface SelectOptions {
   /**
    * null: the k-th recent memory is the one k frames back, whatever it shows (SAM 2).
-   * A number: it is the k-th frame back on which the object was seen, looking back at most so many frames, so an object
-   * behind an obstacle keeps its last good looks.
+   * A number: it is the k-th frame back on which the object was visible, at most so many frames back, so an occluded object
+   * keeps its last good memories.
    */
   seenWithin: number | null;
   /** SAM 3's memory selection: only tracked frames that scored more count, however far back; null: off. */
@@ -84,8 +84,8 @@ export function selectMemories(
       ? selectByAge(bank, rules, options, search)
       : selectByScore(bank, frameIndex, reverse, rules, options.mfThreshold, search);
 
-  const speaking = options.conditioningPointers === "past" ? others : chosen;
-  const given = speaking
+  const conditioning = options.conditioningPointers === "past" ? others : chosen;
+  const given = conditioning
     .filter((entry) => behind(entry) >= 0)
     .map((entry) => ({ pointer: entry.pointer, distance: behind(entry) }));
   const pointers = rules.maxPointers === 0 ? [] : [...given, ...tracked.pointers];
@@ -117,7 +117,7 @@ function selectByAge(
       memories.push({ entry, row: memories.length });
     }
   }
-  // Where all past conditioning frames speak anyway, the spare ones have spoken already.
+  // With `past`, the pointers of the spare ones are selected already.
   const candidates = conditioningPointers === "past" ? bank.pointers : [...bank.pointers, ...spare];
   const pointers = candidates
     .filter((entry) => behind(entry) > 0 && behind(entry) <= pointerLimit)
@@ -125,7 +125,7 @@ function selectByAge(
   return { memories, pointers };
 }
 
-/** The best looks behind: rank, not age, is what the model is told. */
+/** The best frames behind, numbered by rank instead of age. */
 function selectByScore(
   bank: Remembered,
   frameIndex: number,
@@ -142,18 +142,18 @@ function selectByScore(
     const entry = bank.recent.find(at) ?? spare.find(at);
     if (entry && index < rules.recent) memories.push({ entry, row: index });
     const rank = index + 1;
-    const speaker = bank.pointers.find(at) ?? spare.find(at);
-    // The reference stops one short: the oldest frame of the list never speaks.
-    if (speaker && rank <= pointerLimit && rank < frames.length)
-      pointers.push({ pointer: speaker.pointer, distance: rank });
+    const source = bank.pointers.find(at) ?? spare.find(at);
+    // The reference skips the oldest frame's pointer (off by one).
+    if (source && rank <= pointerLimit && rank < frames.length)
+      pointers.push({ pointer: source.pointer, distance: rank });
   });
   return { memories, pointers };
 }
 
 /**
  * SAM 3's list of tracked frames that may condition a frame (facebookresearch/sam3:sam3/model/sam3_tracker_base.py): those
- * with a score above the threshold, and in any case the one right before. As there, frame 0 is never looked at going
- * forward, and nothing precedes it.
+ * with a score above the threshold, and always the one right before. As there, a forward pass ignores frame 0 and selects
+ * nothing for it.
  * @returns farthest first
  */
 export function framesByScore(

@@ -1,19 +1,19 @@
 /**
- * Features of a session's frames: of the one encoded last, so that a second prompt on it, or a propagation from it, is not
- * encoded again; and of those that are coming, which are encoded while others are worked on.
+ * Features of a session's frames: of the last one, so that a second prompt on it or a propagation from it does not encode
+ * it again; and of coming frames, which are encoded while earlier ones are tracked.
  */
 import type { FrameFeatures } from "../detector/graph.js";
 import type { Frame, Model } from "./model.js";
 
 export interface FeatureCache {
   /**
-   * Starts to encode a frame that will be asked for soon. Of frames that nobody has asked for, the newest two are kept.
-   * @param withTrunk whether anything is going to be detected on the frame
+   * Starts to encode a frame that `get` will request soon. Keeps the newest two of these frames.
+   * @param withTrunk whether the detector runs on the frame
    */
   prepare(frame: Frame, withTrunk: boolean): void;
   /** @param withTrunk see {@link FeatureCache.prepare} */
   get(frame: Frame, withTrunk: boolean): Promise<FrameFeatures>;
-  /** Forgets the frames that nobody has asked for. */
+  /** Drops the frames that were prepared but not requested. */
   forgetPrepared(): void;
   clear(): void;
 }
@@ -24,7 +24,7 @@ interface Entry {
   features: Promise<FrameFeatures>;
 }
 
-/** The frame whose turn is next, and the one behind it. */
+/** The next frame and the one after it. */
 const MAX_PREPARED = 2;
 
 export function createFeatureCache(model: Pick<Model, "encode">): FeatureCache {
@@ -33,7 +33,7 @@ export function createFeatureCache(model: Pick<Model, "encode">): FeatureCache {
 
   function encode(frame: Frame, withTrunk: boolean): Entry {
     const features = model.encode(frame, withTrunk);
-    // A failure is met by whoever asks for the frame; until then nobody listens.
+    // `get` reports the failure; a prepared frame that is never requested must not end the process.
     features.catch(() => {});
     return { index: frame.index, withTrunk, features };
   }

@@ -1,4 +1,4 @@
-/** The objects of one session: who exists, under which id, and how many there may be. */
+/** The objects of one session by id, and the limit on their number. */
 import { type BankSnapshot, createMemoryBank } from "../memory/bank.js";
 import type { BankRules } from "../memory/select.js";
 import { createMasklet, type Masklet, type PromptState } from "./masklet.js";
@@ -24,16 +24,16 @@ export interface Registry {
   /** The id that the next object gets. */
   readonly nextId: number;
   get(id: number): Masklet | undefined;
-  /** Objects that the model is asked about; the limit counts these. */
+  /** The objects that are tracked; the limit counts these. */
   followed(): Masklet[];
   isFull(): boolean;
   /**
-   * Makes an object.
-   * @param id the next free one when left out; an excluded object of that id makes room
+   * Creates an object.
+   * @param id the next free id when absent; replaces an excluded object of that id
    */
   create(birth: Birth, id?: number): Masklet;
   delete(id: number): void;
-  /** Forgets the oldest given-up objects beyond the limit. */
+  /** Deletes the dormant objects beyond the limit, those lost longest first. */
   trim(): void;
   /** Deletes all objects and starts ids again. */
   clear(): void;
@@ -48,7 +48,7 @@ export const MAX_DORMANT = 64;
 function trackedLimits({ tracked, mfThreshold }: TrackerPolicy["memory"], bank: BankRules) {
   if (tracked === "all") return { recent: Number.POSITIVE_INFINITY, pointers: Number.POSITIVE_INFINITY };
   if (mfThreshold === null) return { aroundGiven: tracked === "windows" };
-  // The frame right before conditions the next one however poor it was: one place more.
+  // The frame right before always conditions the next one, whatever its score: one place more.
   return { recent: bank.recent + 1, minScore: mfThreshold, aroundGiven: tracked === "windows" };
 }
 

@@ -179,12 +179,12 @@ export function createTrackingSession(
         const output = show(await draw(frame.index, result));
         if (objectId === undefined) {
           history = [];
-          // A propagation under way looks for the concept from now on.
+          // A running propagation searches for the concept from now on.
           plan = FULL;
           return { output, ...(semanticLogits && { semanticLogits }) };
         }
         note(wasKnown ? "refine" : "add", frame.index, [objectId]);
-        // A propagation under way goes on with the object.
+        // A running partial propagation tracks the object as well.
         if (plan.mode === "partial")
           plan = { ...plan, objectIds: [...new Set([...plan.objectIds, objectId])] };
         return { output, objectId };

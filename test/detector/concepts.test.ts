@@ -40,6 +40,15 @@ describe("the concepts of a session", () => {
     expect([...dog.exemplars]).toEqual([[4, [box]]]);
   });
 
+  it("keep the exemplars of a bounded number of frames, the latest ones", async () => {
+    const { list } = createList();
+    const exemplar = { box: [0.5, 0.5, 0.2, 0.2], label: 1 } as const;
+    for (let frameIndex = 0; frameIndex <= 256; frameIndex++)
+      await list.add({ phrase: "cat", exemplars: [exemplar], frameIndex });
+    const frames = [...(list.all[0]?.exemplars.keys() ?? [])];
+    expect([frames.length, frames[0], frames.at(-1)]).toEqual([256, 1, 256]);
+  });
+
   it("without a phrase have no tokens, or the phrase for exemplars that the model was trained with", async () => {
     const withoutText = await createList().list.add({ phrase: null, ...onFrame0 });
     expect([...withoutText.textMask]).toEqual([0, 0]);

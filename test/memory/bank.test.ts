@@ -26,7 +26,7 @@ describe("a memory bank", () => {
     expect(frames(bank.recent)).toEqual([2, 3, 4]);
   });
 
-  it("never lets a tracked frame push out a prompt", () => {
+  it("never drops a prompt for a tracked frame", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 60 }), (visited) => {
         const bank = createMemoryBank(limits);
@@ -52,7 +52,7 @@ describe("a memory bank", () => {
     ]);
   });
 
-  it("holds one memory per frame: the newest", () => {
+  it("keeps one memory per frame: the newest", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "prompted"));
     bank.add(entry(5, "recent"));
@@ -62,7 +62,7 @@ describe("a memory bank", () => {
     expect([frames(bank.conditioning), frames(bank.recent)]).toEqual([[0], [5]]);
   });
 
-  it("is bounded: corrections of the detector go first, and the first memory stays", () => {
+  it("drops corrections by the detector first and keeps the first memory", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "born"));
     for (const frame of [16, 32, 48]) bank.add(entry(frame, "reconditioned"));
@@ -71,7 +71,7 @@ describe("a memory bank", () => {
     expect(frames(bank.conditioning)).toEqual([0, 51, 52, 53]);
   });
 
-  it("forgets tracked frames around a click, and what the detector contributed there", () => {
+  it("drops tracked frames and detector-made memories around a click", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "born"));
     bank.add(entry(20, "reconditioned"));
@@ -86,14 +86,14 @@ describe("a memory bank", () => {
     ]);
   });
 
-  it("never forgets its last conditioning memory to a demotion", () => {
+  it("never demotes its last conditioning memory", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(3, "born"));
     bank.demoteAround(4, 16, true);
     expect(frames(bank.conditioning)).toEqual([3]);
   });
 
-  it("condenses to what the object can be found again with", () => {
+  it("condenses to the memories that find the object again", () => {
     const born = createMemoryBank(limits);
     born.add(entry(0, "born"));
     born.add(entry(16, "reconditioned"));
@@ -105,6 +105,37 @@ describe("a memory bank", () => {
     prompted.add(entry(5, "prompted"));
     prompted.condense();
     expect(frames(prompted.conditioning)).toEqual([5]);
+  });
+
+  it("replaces an amended memory, and leaves snapshots as they are", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "prompted"));
+    bank.add(entry(1, "recent"));
+    const before = bank.snapshot();
+    const copy = structuredClone(before);
+    expect(bank.amend(1, { score: 9 })).toBe(bank.at(1));
+    bank.promote(1, "reconditioned");
+    bank.amend(0, { kind: "reconditioned" });
+    expect([bank.at(1)?.score, bank.at(0)?.kind]).toEqual([9, "reconditioned"]);
+    expect(before).toEqual(copy);
+    expect(() => bank.amend(7, { score: 1 })).toThrow("the bank has no memory of frame 7");
+  });
+
+  it("continues from a snapshot", () => {
+    const bank = createMemoryBank(limits);
+    bank.add(entry(0, "prompted"));
+    for (let frame = 1; frame <= 5; frame++) bank.add(entry(frame, "recent"));
+    const restored = createMemoryBank(limits, structuredClone(bank.snapshot()));
+    for (const each of [bank, restored]) each.add(entry(6, "recent"));
+    expect(restored.snapshot()).toEqual(bank.snapshot());
+  });
+
+  it("has no room for a correction beside as many prompts as it keeps", () => {
+    const bank = createMemoryBank(limits);
+    for (let frame = 0; frame < limits.conditioning; frame++) bank.add(entry(frame, "prompted"));
+    bank.add(entry(9, "recent"));
+    bank.promote(9, "reconditioned");
+    expect([bank.at(9), frames(bank.conditioning)]).toEqual([undefined, [0, 1, 2, 3]]);
   });
 
   it("finds the memory of a frame and the one nearest to it", () => {

@@ -92,7 +92,7 @@ describe("selecting memories", () => {
     expect([rows, dts]).toEqual([[[40, 6]], []]);
   });
 
-  it("uses at most the closest conditioning frames; the others may serve as recent ones", () => {
+  it("uses the closest conditioning frames; the others may serve as recent frames", () => {
     const { rows, dts } = select(remembered([10, 17, 18, 19, 21], []), 20, false, null, {
       ...rules,
       maxConditioning: 2,
@@ -110,7 +110,7 @@ describe("selecting memories", () => {
     expect(select(remembered([5], [4, 6]), 5).rows).toEqual([[4, 0]]);
   });
 
-  it("leaves gaps where nothing was remembered, unless frames are chosen by what was seen", () => {
+  it("leaves gaps at frames without a memory, unless it selects visible frames only", () => {
     const bank = remembered([0], [10, 11, 14], [14]);
     expect(select(bank, 16).rows).toEqual([
       [0, 6],
@@ -164,7 +164,7 @@ describe("the closest conditioning frames", () => {
   });
 });
 
-describe("what SAM 3 and its port select otherwise", () => {
+describe("options of SAM 3 and its port", () => {
   const options = {
     seenWithin: null,
     mfThreshold: null,
@@ -172,7 +172,7 @@ describe("what SAM 3 and its port select otherwise", () => {
     numFrames: null,
   } as const;
 
-  it("lets all past conditioning frames speak, or those selected and the others as tracked frames", () => {
+  it("uses the pointers of all past conditioning frames, or of the selected ones", () => {
     const bank = remembered([0, 10, 20, 30, 40, 50], [51, 52]);
     const pointers = (conditioningPointers: "selected" | "past") =>
       selectMemories(bank, 53, false, rules, { ...options, conditioningPointers }).pointers.map(
@@ -239,7 +239,7 @@ describe("a bank that demotes and promotes", () => {
     ]);
   });
 
-  it("lets poor looks go, except the newest's neighbour, and keeps the windows around what was given", () => {
+  it("drops frames with a low score, except beside the newest, and keeps the windows around prompts and births", () => {
     const bank = createMemoryBank({ ...limits, recent: 3, minScore: 0.01, aroundGiven: true });
     bank.add(entry(10, "born"));
     for (let frame = 11; frame <= 30; frame++)
@@ -247,7 +247,7 @@ describe("a bank that demotes and promotes", () => {
     expect(bank.recent.map(({ frameIndex }) => frameIndex)).toEqual([11, 13, 27, 29, 30]);
   });
 
-  it("spends the masks of frames around one, but not what the user gave", () => {
+  it("marks the masks around a frame as spent, but not those of prompts", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(5, "prompted"));
     bank.add(entry(6, "recent"));

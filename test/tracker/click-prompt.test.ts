@@ -21,7 +21,7 @@ const box = [0.2, 0.2, 0.4, 0.6] as const;
 const replaced = { clearOldPoints: true, clearOldBoxes: true };
 const added = { ...replaced, clearOldPoints: false };
 
-describe("what was said about an object on a frame", () => {
+describe("the prompts on an object on one frame", () => {
   it("adds up or is replaced", () => {
     const old = { ...click(0.1, 0.1), box };
     expect(mergePrompts(old, click(0.5, 0.5, 0), added)).toEqual({
@@ -54,7 +54,17 @@ describe("what was said about an object on a frame", () => {
     expect(toPointPrompt(many, 4).points.map(([x]) => x)).toEqual([0, 0.1, 0.7, 0.8]);
   });
 
-  it("goes on when everything said before is said again, and no other box is drawn", () => {
+  it("keeps a bounded number of clicks, the first and the last", () => {
+    let merged = click(0, 0);
+    for (let index = 1; index < 1100; index++) merged = mergePrompts(merged, click(index / 1100, 0), added);
+    expect([merged.points.length, merged.labels.length]).toEqual([1024, 1024]);
+    expect([merged.points[511], merged.points.at(-1)]).toEqual([
+      [511 / 1100, 0],
+      [1099 / 1100, 0],
+    ]);
+  });
+
+  it("continues an earlier prompt when it contains its clicks and has no other box", () => {
     const both = mergePrompts(click(0.1, 0.1), click(0.5, 0.5), added);
     expect(extendsPrompt(click(0.1, 0.1), both)).toBe(true);
     expect(extendsPrompt(click(0.1, 0.1), click(0.5, 0.5))).toBe(false);
@@ -117,19 +127,19 @@ describe("answering a prompt", () => {
     return edit;
   }
 
-  it("asks memory first when other frames remember the object", async () => {
+  it("tracks from memory first when the object has memories of other frames", async () => {
     const edit = scripted({ segment: right, track: left });
     expect(await edit({ selection: memories })).toEqual([left, ["track"]]);
   });
 
-  it("redraws when what memory gives ignores a click", async () => {
+  it("refines without memory when the tracked mask ignores a click", async () => {
     const edit = scripted({ segment: left, track: right });
     expect(await edit({ selection: memories })).toEqual([left, ["track", "segment after -1,1,-1,1"]]);
     const absent = scripted({ segment: left, track: empty });
     expect(await absent({ selection: memories })).toEqual([left, ["track", "segment"]]);
   });
 
-  it("asks no memory for a box, for a further click on the frame, or when told not to", async () => {
+  it("uses no memory for a box, for a further click on the frame, or with usePrevMemFrame off", async () => {
     const segment = [left, ["segment"]];
     const edit = () => scripted({ segment: left, track: right });
     expect(await edit()({ selection: memories, prompt: { points: [], labels: [], box } })).toEqual(segment);
@@ -137,7 +147,7 @@ describe("answering a prompt", () => {
     expect(await edit()({ selection: memories }, false)).toEqual(segment);
   });
 
-  it("starts from the mask so far when the prompt goes on from it, and from nothing when it does not", async () => {
+  it("starts from the known mask only when the prompt contains the earlier one", async () => {
     const edit = () => scripted({ segment: left, track: right });
     const goesOn = ["segment after -1,1,-1,1"];
     expect((await edit()({ known: entry, before: click(0, 0) }))[1]).toEqual(goesOn);

@@ -25,7 +25,7 @@ function setUp() {
 }
 
 describe("features of a session's frames", () => {
-  it("are kept for the frame asked for last", async () => {
+  it("are kept for the last requested frame", async () => {
     const { encoded, get } = setUp();
     expect(await get(1)).toEqual([1, false]);
     expect(await get(1)).toEqual([1, false]);
@@ -34,7 +34,7 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["1", "2", "1"]);
   });
 
-  it("are made anew when something is to be detected and they have no trunk, and not the other way round", async () => {
+  it("are encoded again when the detector needs a trunk that they lack, and only then", async () => {
     const { cache, encoded, get } = setUp();
     await get(1);
     expect(await get(1, true)).toEqual([1, true]);
@@ -44,7 +44,7 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["1", "1+", "2", "2+"]);
   });
 
-  it("are made once of a frame that was prepared", async () => {
+  it("are encoded once for a prepared frame", async () => {
     const { cache, encoded, get } = setUp();
     for (const withTrunk of [true, false, true]) cache.prepare(frame(1), withTrunk);
     expect(await get(1, true)).toEqual([1, true]);
@@ -52,14 +52,14 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["1+"]);
   });
 
-  it("wait for the newest two of the frames that were prepared", async () => {
+  it("are kept for the newest two prepared frames", async () => {
     const { cache, encoded, get } = setUp();
     for (const index of [1, 2, 3]) cache.prepare(frame(index), false);
     for (const index of [2, 3, 1]) await get(index);
     expect(encoded).toEqual(["1", "2", "3", "1"]);
   });
 
-  it("outlive a prompt on another frame", async () => {
+  it("stay during a prompt on another frame", async () => {
     const { cache, encoded, get } = setUp();
     cache.prepare(frame(5), false);
     await get(0);
@@ -67,7 +67,7 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["5", "0"]);
   });
 
-  it("fail for whoever asks, and are tried again", async () => {
+  it("reject the request when encoding fails, and are then encoded again", async () => {
     const { cache, encoded, failing, get } = setUp();
     failing.add(1);
     cache.prepare(frame(1), false);
@@ -76,7 +76,7 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["1", "1"]);
   });
 
-  it("are forgotten when asked", async () => {
+  it("are dropped on request", async () => {
     const { cache, encoded, get } = setUp();
     await get(0);
     cache.prepare(frame(1), false);

@@ -3,7 +3,9 @@ import { createMemoryBank } from "../../memory/bank.js";
 import {
   createMasklet,
   isShown,
+  keepPrompt,
   MAX_LOST_FRAMES,
+  MAX_PROMPTED_FRAMES,
   type Masklet,
   startPass,
   updateLifecycle,
@@ -20,7 +22,7 @@ function masklet(conceptKey: number | null = 0): Masklet {
   );
 }
 
-/** "D" detected, "t" tracked without a detection, "." unseen, "?" tracked on a frame on which nobody looked. */
+/** "D" detected, "t" tracked without a detection, "." unseen, "?" tracked on a frame without detection. */
 function live(subject: Masklet, frames: string, first = 1): boolean {
   return [...frames].every((sign, index) =>
     updateLifecycle(
@@ -44,20 +46,20 @@ describe("the life of a detected object", () => {
     expect(live(masklet(), "DtDtDtDtDtDtDtt")).toBe(true);
   });
 
-  it("does not end for not being detected later, while hidden, or while nobody looked", () => {
+  it("does not end without detections later, while hidden, or on frames without detection", () => {
     expect(live(masklet(), `${"D".repeat(15)}${"t".repeat(40)}`)).toBe(true);
     expect(live(masklet(), "DD............")).toBe(true);
     expect(live(masklet(), "??????????????")).toBe(true);
   });
 
-  it("is not put to the test again on a second pass", () => {
+  it("is not on probation again in a second pass", () => {
     const subject = masklet();
     live(subject, "DDD");
     startPass(subject, null, false, life);
     expect(live(subject, "tttttttttttt")).toBe(true);
   });
 
-  it("is no longer shown when nothing has supported it for long, until something does", () => {
+  it("is hidden after many unsupported frames, until a detection supports it", () => {
     const subject = masklet();
     live(subject, "D".repeat(15));
     live(subject, "t".repeat(life.initTrkKeepAlive - 1));
@@ -69,7 +71,7 @@ describe("the life of a detected object", () => {
     expect(isShown(subject, life)).toBe(true);
   });
 
-  it("is given up after a long absence, and searched for again on the next pass", () => {
+  it("becomes dormant after a long absence, and is searched for again in the next pass", () => {
     const subject = masklet();
     live(subject, "D");
     live(subject, ".".repeat(MAX_LOST_FRAMES));
@@ -92,13 +94,23 @@ describe("the life of a detected object", () => {
   });
 });
 
-describe("the life of an object of the user's", () => {
-  it("only the user ends", () => {
+describe("the life of an object made by clicks", () => {
+  it("ends only when the user removes it", () => {
     const subject = masklet(null);
     expect(live(subject, "t".repeat(40))).toBe(true);
     expect(isShown(subject, life)).toBe(true);
     live(subject, ".".repeat(MAX_LOST_FRAMES + 1));
     expect(subject.state).toBe("lost");
+  });
+
+  it("keeps the clicks of a bounded number of frames, the latest ones", () => {
+    const subject = masklet(null);
+    const prompt = { points: [], labels: [] };
+    for (let frame = 0; frame <= MAX_PROMPTED_FRAMES; frame++) keepPrompt(subject, frame, prompt);
+    keepPrompt(subject, 1, prompt);
+    keepPrompt(subject, 1000, prompt);
+    expect(subject.prompts.size).toBe(MAX_PROMPTED_FRAMES);
+    expect([0, 1, 2, 1000].map((frame) => subject.prompts.has(frame))).toEqual([false, true, false, true]);
   });
 
   it("is not shown once the user removed it", () => {

@@ -17,7 +17,7 @@ describe("the cache of shown frames", () => {
     expect(cache.get(0)).toEqual([kept]);
   });
 
-  it("forgets the frame that was set longest ago", () => {
+  it("drops the frame that was set longest ago", () => {
     const cache = createOutputCache(2);
     for (const frameIndex of [0, 1, 0, 2]) cache.set(frameIndex, [drawn(1)]);
     expect([0, 1, 2].map((frameIndex) => cache.has(frameIndex))).toEqual([true, false, true]);

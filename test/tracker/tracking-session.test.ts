@@ -12,8 +12,8 @@ const B: Rect = [12, 12, 5, 5];
 const found = (rect: Rect, score = 0.9): Found => ({ rect, score });
 const always = { detect: () => [found(A)] };
 
-describe("the stream's lag", () => {
-  it("shows frame f when f+14 is done, and the rest at the end", async () => {
+describe("the delay of the output", () => {
+  it("shows frame f after frame f+14, and the rest at the end", async () => {
     const { name, propagate } = open(always, "sam3", 20);
     await name(0);
     const { frames, lag } = await propagate(upTo(19));
@@ -35,7 +35,7 @@ describe("the stream's lag", () => {
     ]);
   });
 
-  it("keeps what ended out of every frame that had not been shown (trace 1)", async () => {
+  it("leaves a removed object out of every frame not yet shown (trace 1)", async () => {
     const boxed = { detect: (_: number, hasBox: boolean) => (hasBox ? [found(A)] : []) };
     const run = async (numFrames: number, preset: PresetName = "sam3") => {
       const { show, propagate } = open(boxed, preset, numFrames);
@@ -46,7 +46,7 @@ describe("the stream's lag", () => {
     expect([await run(20), await run(8), await run(20, "masklet")]).toEqual([0, 8, 20]);
   });
 
-  it("hides what is not confirmed two frames on", async () => {
+  it("hides objects that are not confirmed two frames later", async () => {
     const late = { detect: (index: number) => (index === 0 || index >= 3 ? [found(A)] : []) };
     const { name, propagate } = open(late, "sam3", 10, { life: { maskletConfirmationEnable: true } });
     await name(0);
@@ -57,7 +57,7 @@ describe("the stream's lag", () => {
 });
 
 describe("propagation modes (trace 3)", () => {
-  it("are full twice and then fetch, from what the first passes visited", async () => {
+  it("are full twice and then fetch the visited frames", async () => {
     const { name, propagate, modes, tracks } = open(always, "sam3", 12);
     await name(5);
     expect((await propagate(upTo(11, 5))).frames).toEqual(upTo(11, 5));
@@ -77,7 +77,7 @@ describe("propagation modes (trace 3)", () => {
     expect(modes()).toEqual(["full", "fetch"]);
   });
 
-  it("only show what is known after an early end; masklet visits what is missing (trace 4)", async () => {
+  it("fetch visited frames only after an early end; masklet visits the others (trace 4)", async () => {
     const run = async (preset: PresetName) => {
       const { name, propagate } = open(always, preset, 12);
       await name(5);
@@ -101,7 +101,7 @@ describe("propagation modes (trace 3)", () => {
     expect(await run("masklet")).toEqual([Array(6).fill(true), "full"]);
   });
 
-  it("take a removed object out of what is known, and compute nothing again", async () => {
+  it("leave a removed object out of visited frames, and compute nothing again", async () => {
     const { name, session, propagate, tracks } = open({ detect: () => [found(A), found(B)] }, "sam3", 6);
     await name(0);
     await propagate(upTo(5));
@@ -188,7 +188,7 @@ describe("clicks first (trace 7, quirk 4)", () => {
   });
 });
 
-it("looks for a phrase that is named while only clicks are tracked", async () => {
+it("searches for a phrase that is prompted while only clicks are tracked", async () => {
   const { name, click, session } = open({ detect: () => [found(B)] }, "masklet", 6, {
     life: { hotstartDelay: 0, hotstartUnmatchThresh: 0, hotstartDupThresh: 0 },
   });
@@ -213,7 +213,7 @@ describe("whose a pixel is (trace 11)", () => {
     expect((await shown.name(0)).output.objects[0]?.boxXywh).toEqual([0, 0, 1, 1]);
   });
 
-  it("cuts who is less sure, and leaves it listed with its box, which masklet does not", async () => {
+  it("cuts the object with the lower probability, and lists it with its box, unlike masklet", async () => {
     const run = async (preset: PresetName, probs: [number, number]) => {
       const found0 = found(whole, probs[0]);
       const nms = { detect: { detNmsThresh: 0 } };
