@@ -7,6 +7,6 @@ export function groupOf(
   { id, conceptKey }: Pick<Masklet, "id" | "conceptKey">,
   { conceptsApart }: Pick<TrackerPolicy["detect"], "conceptsApart">,
 ): string {
-  if (!conceptsApart) return "everybody";
+  if (!conceptsApart) return "all objects";
   return conceptKey === null ? `object ${id}` : `concept ${conceptKey}`;
 }
