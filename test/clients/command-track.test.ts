@@ -134,11 +134,11 @@ describe("masklet track --server", () => {
 
   it("keeps the frames that arrived before the session was lost", async () => {
     const out = mediaPath("lost.jsonl");
-    const release = engine.hold("step");
+    const release = engine.hold("next");
     const running = track(clip, "--text", "dog", "--out", out);
-    await engine.called("step 0");
+    await engine.called("next 0");
     release();
-    await engine.called("step 2");
+    await engine.called("next 2");
     engine.crash();
     const { status, stderr } = await running;
     expect(status).toBe(1);
@@ -166,7 +166,7 @@ describe("masklet track --server", () => {
     const long = await makeClip({ name: "long.mp4", frames: 600, width: 48, height: 32 });
     const out = mediaPath("interrupted.jsonl");
     const command = startCommand(["track", long, "--text", "dog", "--server", server.url, "--out", out]);
-    await engine.called("step 20");
+    await engine.called("next 20");
     command.process.kill("SIGINT");
     const { status, stderr } = await command.ended;
     expect({ status, stderr }).toMatchObject({ status: 130, stderr: expect.stringContaining("Stopped") });

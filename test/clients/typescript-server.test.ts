@@ -5,7 +5,7 @@ import { connect, type MaskletClient, objectsOf } from "../../clients/typescript
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
-import { atRest, until } from "../helpers/settle.js";
+import { stableValue, until } from "../helpers/settle.js";
 
 const FRAMES = 40;
 const click = { frame_index: 0, points: [[0.5, 0.5]] as [number, number][], point_labels: [1] as (0 | 1)[] };
@@ -79,14 +79,14 @@ describe("the client with the server", () => {
     const browser = await connect(server.url, { webSocket: BrowserSocket, window: 4 });
     const session = await browser.startSession({ resource_path: clip });
     await session.addPrompt(click);
-    const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+    const computed = () => engine.calls.filter((call) => call.startsWith("next")).length;
 
     const stream = session.propagate();
     await stream.next();
     await until(() => arrived === 4);
-    expect(await atRest(() => arrived)).toBe(4);
+    expect(await stableValue(() => arrived)).toBe(4);
     // The frame after the window is computed and waits on the server.
-    expect(await atRest(steps)).toBe(5);
+    expect(await stableValue(computed)).toBe(5);
     expect(await session.get()).toMatchObject({ propagating: true });
 
     const rest: number[] = [];

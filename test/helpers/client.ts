@@ -1,6 +1,6 @@
 /**
- * A raw client: sends JSON over `ws` without the TypeScript client. It checks every message against its schema, and every error
- * against the list of errors of its request.
+ * A raw client: sends JSON over `ws` without the TypeScript client. It validates every message with its schema, and checks
+ * that every error is in the list of errors of its request.
  */
 import { once } from "node:events";
 import { WebSocket } from "ws";
@@ -24,29 +24,29 @@ export interface Stream {
 
 export interface RawClient {
   readonly socket: WebSocket;
-  /** Everything that came so far. */
+  /** All messages received so far. */
   readonly received: readonly ServerMessage[];
-  /** Sends without waiting: an object as JSON under a new request id, which is returned; other things as they are. */
+  /** Sends without waiting: an object as JSON with a new request id, which is returned; text and bytes unchanged. */
   send(message: Fields | string | Buffer): string;
-  /** The first message, past or future, that fits. Rejects when the socket closes first. */
-  first<M extends ServerMessage>(fits: (message: ServerMessage) => message is M): Promise<M>;
-  first(fits: (message: ServerMessage) => boolean): Promise<ServerMessage>;
+  /** The first message that matches, among those received and those to come. Rejects when the socket closes first. */
+  first<M extends ServerMessage>(matches: (message: ServerMessage) => message is M): Promise<M>;
+  first(matches: (message: ServerMessage) => boolean): Promise<ServerMessage>;
   /** The answer to one request: its response or its error. */
   ask(message: Fields): Promise<ServerMessage & Fields>;
   /** The answer to a request that must succeed. */
   expectResponse(message: Fields): Promise<Fields>;
-  /** The error of a request that must fail; nothing else may be under way. */
+  /** The error of a request that must fail. No other request may be pending. */
   expectError(message: Fields | string | Buffer): Promise<ErrorMessage["error"]>;
-  /** Everything up to the end of a stream. */
+  /** The frames of a stream, and its end. */
   stream(message: Fields): Promise<Stream>;
-  /** Everything up to the end of the stream that was started under this request id. */
+  /** The frames and the end of the stream with this request id. */
   streamOf(requestId: string): Promise<Stream>;
   /** Close code, once the socket is closed. */
   readonly closed: Promise<number>;
-  /** Resolves when the server has begun with everything sent so far. */
+  /** Resolves when the server has received every message sent so far. */
   arrived(): Promise<void>;
-  /** Goes without a word, as a process that is killed. */
-  vanish(): void;
+  /** Ends the connection without a close frame, as a killed process does. */
+  terminate(): void;
   close(): Promise<void>;
 }
 
@@ -87,17 +87,17 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
   });
   await once(socket, "open");
 
-  function first(fits: (message: ServerMessage) => boolean): Promise<never> {
+  function first(matches: (message: ServerMessage) => boolean): Promise<never> {
     return new Promise((resolve, reject) => {
-      const look = () => {
-        const found = received.find(fits);
+      const check = () => {
+        const found = received.find(matches);
         if (!found && !failure) return;
-        waiting.delete(look);
+        waiting.delete(check);
         if (found) resolve(found as never);
         else reject(failure);
       };
-      waiting.add(look);
-      look();
+      waiting.add(check);
+      check();
     });
   }
 
@@ -146,9 +146,9 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
       const isAnswer = (one: ServerMessage) => received.indexOf(one) >= before && one.type !== "frame";
       const answer = (await first(isAnswer)) as ServerMessage;
       if (answer.type !== "error") throw new Error(`expected an error: ${JSON.stringify(answer)}`);
-      const isOurs = typeof message === "object" && !("request_id" in message) && !Buffer.isBuffer(message);
-      if (isOurs && answer.request_id !== id)
-        throw new Error(`answered under ${answer.request_id}, not ${id}`);
+      const hasNewId = typeof message === "object" && !("request_id" in message) && !Buffer.isBuffer(message);
+      if (hasNewId && answer.request_id !== id)
+        throw new Error(`expected an answer with request_id ${id}, got ${answer.request_id}`);
       return answer.error;
     },
     stream: (message) => streamOf(send(message)),
@@ -159,7 +159,7 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
       socket.ping();
       await pong;
     },
-    vanish: () => socket.terminate(),
+    terminate: () => socket.terminate(),
     async close() {
       socket.close();
       await closed;

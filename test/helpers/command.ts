@@ -1,4 +1,4 @@
-/** The command as a person starts it, and as a function. */
+/** Runs the command, as a process of its own or inside the test process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
@@ -17,12 +17,12 @@ export interface StartedCommand {
   readonly process: ChildProcess;
   /** Everything printed on standard output so far. */
   stdout(): string;
-  /** Resolves when standard output holds such a line. */
+  /** Resolves when standard output matches the pattern. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   readonly ended: Promise<CommandEnd>;
 }
 
-/** `masklet …` as a process of its own, from the sources. */
+/** Starts `masklet …` as a process of its own, from the sources. */
 export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): StartedCommand {
   const child = spawn(process.execPath, ["--import", "tsx", "clients/command/main.ts", ...args], {
     cwd: root,
@@ -46,25 +46,25 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {
     stdout: () => stdout,
     printed: (pattern) =>
       new Promise((resolve, reject) => {
-        const look = () => {
+        const check = () => {
           const found = pattern.exec(stdout);
           if (found) resolve(found);
         };
-        child.stdout.on("data", look);
+        child.stdout.on("data", check);
         child.on("close", () => reject(new Error(`ended without printing ${pattern}: ${stdout}${stderr}`)));
-        look();
+        check();
       }),
     ended,
   };
 }
 
-/** `masklet …` in this process, which is faster; what it prints is caught. */
+/** Runs `masklet …` in the test process, which is faster, and captures its output. */
 export async function callCommand(args: readonly string[]): Promise<CommandEnd> {
   const printed = { stdout: "", stderr: "" };
   const spies = (["stdout", "stderr"] as const).map((stream) =>
     vi.spyOn(process[stream], "write").mockImplementation((text, ...rest) => {
       printed[stream] += String(text);
-      // The callback, whichever argument it is.
+      // The callback may be the second or the third argument.
       for (const argument of rest as unknown[]) if (typeof argument === "function") argument();
       return true;
     }),
@@ -76,7 +76,7 @@ export async function callCommand(args: readonly string[]): Promise<CommandEnd> 
   }
 }
 
-/** The frame messages of a .jsonl text; fails when a line is not exactly one. */
+/** Parses the frame messages of a .jsonl text. @throws Error when a line is not exactly one frame message */
 export function readFrames(lines: string): FrameMessage[] {
   if (!lines.endsWith("\n")) throw new Error("expected the last line to be complete");
   return lines

@@ -15,7 +15,7 @@ const attempt = (task: () => Promise<unknown>) =>
     (error) => error.code ?? `${error.name}: ${error.message}`,
   );
 
-// Everything that is loaded on demand is loaded, and the video that is read below is open.
+// Loads everything that is loaded on demand, and opens the video that is read below.
 const media = await openMedia(clip);
 await media.frame(0, size);
 await open(still);

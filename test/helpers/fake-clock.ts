@@ -1,7 +1,7 @@
 import type { Clock } from "../../server/clock.js";
 
 export interface FakeClock extends Clock {
-  /** Moves time on, firing what falls due on the way in its order. */
+  /** Advances the time, and fires the timers that fall due, in order. */
   advance(ms: number): void;
 }
 

@@ -116,13 +116,13 @@ const RAW = [
   "\n\n",
 ];
 
-/** The first of all is the request that once ended the process. The same seed produces the same requests. */
+/** The first request is one that once ended the process. The same seed produces the same requests. */
 export function hostileRequests(count: number, seed = 1): Buffer[] {
   const random = mulberry32(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const requests = [["GET // HTTP/1.1", "Host: localhost", ...UPGRADE, KEY, "", ""].join("\r\n"), ...RAW];
   while (requests.length < count) {
-    // Half of the request lines pass the HTTP parser, and so reach the routes and the upgrade listener.
+    // Half of the request lines pass the HTTP parser and reach the routes and the upgrade listener.
     const line =
       random() < 0.5
         ? `${pick(["GET", "GET", "POST", "DELETE"])} ${pick(TARGETS)} HTTP/1.1`
@@ -134,7 +134,7 @@ export function hostileRequests(count: number, seed = 1): Buffer[] {
 }
 
 /**
- * Sends the bytes on a connection of their own. Resolves with the first bytes of the answer, or "" when the server closes
+ * Sends the bytes on a new connection. Resolves with the first bytes of the answer, or "" when the server closes it
  * without one. `halfClose` ends the sending side after the bytes: Node then drops requests that are still being handled.
  */
 export function sendRaw(port: number, bytes: Buffer, { halfClose = false } = {}): Promise<string> {
@@ -152,8 +152,12 @@ export function sendRaw(port: number, bytes: Buffer, { halfClose = false } = {})
   });
 }
 
-/** Sends every request, a few at a time. */
-export async function attack(port: number, requests: readonly Buffer[], atOnce = 16): Promise<string[]> {
+/** Sends every request, each on a new connection, at most `concurrency` at a time. */
+export async function sendAll(
+  port: number,
+  requests: readonly Buffer[],
+  concurrency = 16,
+): Promise<string[]> {
   const answers: string[] = [];
   let next = 0;
   const worker = async () => {
@@ -161,7 +165,7 @@ export async function attack(port: number, requests: readonly Buffer[], atOnce =
       answers[index] = await sendRaw(port, requests[index] as Buffer, { halfClose: true });
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  await Promise.all(Array.from({ length: concurrency }, worker));
   return answers;
 }
 

@@ -8,7 +8,7 @@ import { afterAll } from "vitest";
 import { ffmpegPath } from "../../server/media/binaries.js";
 
 /**
- * Media drawn for the occasion. Every picture carries its number as light and dark cells and a colour in each corner,
+ * Generated media. Every picture contains its number as light and dark cells, and a colour in each corner,
  * so that a test can identify the frame and its orientation.
  */
 
@@ -30,7 +30,7 @@ const CELLS = Array.from({ length: COLUMNS * ROWS }, (_, cell) => cell).filter(
 
 let directory: string | undefined;
 
-// Not with the process: vitest ends its workers by a signal.
+// Not when the process exits: vitest ends its workers with a signal.
 afterAll(() => {
   if (directory) rmSync(directory, { recursive: true, force: true });
   directory = undefined;
@@ -42,7 +42,7 @@ export function mediaDirectory(): string {
   return directory;
 }
 
-/** A path in the media folder; the folders above it exist. */
+/** A path in the media folder. Creates the folders above it. */
 export function mediaPath(name: string): string {
   const path = join(mediaDirectory(), name);
   mkdirSync(dirname(path), { recursive: true });
@@ -54,8 +54,8 @@ export function paintFrame(index: number, width: number, height: number): Buffer
   const rgb = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y++) {
     const row = Math.floor((y * ROWS) / height);
-    const isLikeTheLast = y > 0 && Math.floor(((y - 1) * ROWS) / height) === row;
-    if (isLikeTheLast) rgb.copyWithin(y * width * 3, (y - 1) * width * 3, y * width * 3);
+    const repeatsRow = y > 0 && Math.floor(((y - 1) * ROWS) / height) === row;
+    if (repeatsRow) rgb.copyWithin(y * width * 3, (y - 1) * width * 3, y * width * 3);
     else {
       for (let x = 0; x < width; x++) {
         const column = Math.floor((x * COLUMNS) / width);
@@ -76,7 +76,7 @@ function cellColour(cell: number, index: number): readonly [number, number, numb
   return light ? [210, 210, 210] : [40, 40, 40];
 }
 
-/** The number of a picture made by `paintFrame`, at whatever size it comes back. */
+/** The number of a picture made by `paintFrame`, at any size. */
 export function readFrameNumber(rgb: Uint8Array, width: number, height: number): number {
   let number = 0;
   for (let bit = 0; bit < BITS; bit++) {
@@ -95,9 +95,9 @@ export function readCorners(rgb: Uint8Array, width: number, height: number): Cor
     columns.map((column) => {
       const x = Math.floor(((column + 0.5) * width) / perRow);
       const y = Math.floor(((row + 0.5) * height) / perColumn);
-      const seen = rgb.subarray((y * width + x) * 3, (y * width + x) * 3 + 3);
+      const pixel = rgb.subarray((y * width + x) * 3, (y * width + x) * 3 + 3);
       const distance = (name: Corner) =>
-        CORNERS[name].reduce((sum, v, i) => sum + Math.abs(v - (seen[i] ?? 0)), 0);
+        CORNERS[name].reduce((sum, v, i) => sum + Math.abs(v - (pixel[i] ?? 0)), 0);
       return (Object.keys(CORNERS) as Corner[]).reduce((a, b) => (distance(a) <= distance(b) ? a : b));
     }),
   );
@@ -111,7 +111,7 @@ function cellCentre(rgb: Uint8Array, width: number, height: number, cell: number
 }
 
 export interface ClipOptions {
-  /** File name; its extension chooses the container. Clips of one name are made once per test file. */
+  /** File name; its extension selects the container. Each name is encoded once per test file. */
   name: string;
   frames?: number;
   width?: number;
@@ -121,7 +121,7 @@ export interface ClipOptions {
   encoder?: string[];
   /** Other output options of ffmpeg. */
   output?: string[];
-  /** Presentation time of frame N as a setpts expression in milliseconds, for clips of variable rate. */
+  /** Presentation time of frame N as a setpts expression in milliseconds, for a variable frame rate. */
   timesMs?: string;
   /** Upper left 2×2 part `[a, b, c, d]` of the display matrix to write into an MP4; each -1, 0 or 1. */
   displayMatrix?: [number, number, number, number];
@@ -220,7 +220,7 @@ async function writeDisplayMatrix(
   await writeFile(path, file);
 }
 
-/** A copy of an MP4 whose index comes last, with a comment tag of these bytes. */
+/** A copy of an MP4 file that ends with its index, with these bytes as comment tag. */
 export async function withTag(path: string, name: string, comment: Buffer): Promise<string> {
   const bytes = await readFile(path);
   const moov = bytes.indexOf("moov") - 4;
@@ -268,7 +268,7 @@ export async function makeLateVideo(name: string, frames: number): Promise<strin
   return path;
 }
 
-/** A numbered picture in the format that the name's extension asks for. */
+/** A numbered picture; the extension of the name selects the format. */
 export async function makeStill(name: string, index: number, width = 96, height = 64): Promise<string> {
   const path = mediaPath(name);
   await sharp(paintFrame(index, width, height), { raw: { width, height, channels: 3 } }).toFile(path);
@@ -293,7 +293,7 @@ export function ffmpegChildren(): number[] {
     .map(({ pid }) => pid);
 }
 
-/** From /proc where there is one: small systems have no `ps`. */
+/** Reads /proc where it exists, because minimal systems have no `ps`. */
 function processTable(): { pid: number; parent: number; name: string }[] {
   if (!existsSync("/proc/self/stat")) {
     const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,ucomm="], { encoding: "utf8" })
@@ -311,7 +311,7 @@ function processTable(): { pid: number; parent: number; name: string }[] {
         /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
       return [{ pid: Number(pid), parent: Number(parent), name: name ?? "" }];
     } catch {
-      return []; // ended while we looked
+      return []; // The process has ended since the folder was read.
     }
   });
 }

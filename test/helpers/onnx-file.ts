@@ -1,6 +1,6 @@
-/** Changes to real ONNX files, made in their protobuf, so that tests can break a graph the way an exporter would. */
+/** Edits the protobuf of real ONNX files, so that tests can create the faults of exporters. */
 
-/** One field: the content of a length-delimited one, the raw bytes of any other. */
+/** A protobuf field. `value` is the content of a length-delimited field, or the raw bytes of another field. */
 interface Field {
   number: number;
   wire: number;
@@ -35,7 +35,7 @@ export function withInputSize(bytes: Buffer, input: string, axis: number, size: 
   );
 }
 
-/** The same graph with an input baked in: an exporter that made a constant of it. `values` are float32, `[1, …]`-free. */
+/** The same graph with a float32 constant of shape `dims` in place of an input, as exporters that trace the input write it. */
 export function withoutInput(bytes: Buffer, input: string, dims: number[], values: number[]): Buffer {
   return editGraph(bytes, (graph) => [
     ...graph.filter((field) => !(field.number === GRAPH.input && nameOf(field, VALUE.name) === input)),
@@ -50,9 +50,9 @@ export function withoutInput(bytes: Buffer, input: string, dims: number[], value
 
 export interface Externalised {
   graph: Buffer;
-  /** What `location` must hold. */
+  /** Content of the file at `location`. */
   data: Buffer;
-  /** Names of the tensors that moved. */
+  /** Names of the tensors in that file. */
   tensors: string[];
 }
 

@@ -1,4 +1,4 @@
-/** Whether a process runs, and waiting for its end. */
+/** Checks whether a process runs, and waits for its end. */
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -12,7 +12,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Resolves when the process has ended; a test that waits for ever fails by its own limit. */
+/** Resolves when the process has ended. The timeout of the test limits the wait. */
 export async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await delay(20);
 }

@@ -1,4 +1,4 @@
-/** An engine on a real pack, as the tests of the inference process use one. */
+/** Prompts, frames and hooks for tests of the inference process with a real pack. */
 import type { Engine, EngineFrame, EnginePrompt, SessionHooks } from "../../server/engine/index.js";
 
 export const video = { width: 64, height: 48 };
@@ -13,7 +13,7 @@ export const click: Extract<EnginePrompt, { kind: "object" }> = {
   clearOldBoxes: true,
 };
 
-/** A grey frame of the size that the engine's pack takes. */
+/** A grey frame of the pack's input size. */
 export function greyFrame({ pack }: Pick<Engine, "pack">, index = 0): EngineFrame {
   return { index, rgb: new Uint8Array(pack.inputSize ** 2 * 3).fill(90) };
 }
@@ -29,7 +29,7 @@ export function squareFrame({ pack }: Pick<Engine, "pack">, index = 0): EngineFr
   return { index, rgb };
 }
 
-/** Hooks that paint frames again, the events they saw, and how many frames each recovery asked for. */
+/** Hooks that replay frames from `frameAt`, the events that they received, and the number of frames of each replay. */
 export function recordingHooks(frameAt: (index: number) => EngineFrame) {
   const events: string[] = [];
   const replays: number[] = [];
@@ -44,7 +44,7 @@ export function recordingHooks(frameAt: (index: number) => EngineFrame) {
   return { hooks, events, replays };
 }
 
-/** @throws Error between two processes */
+/** @throws Error while no inference process runs, as during a restart */
 export function workerPid(engine: Engine): number {
   const { workerPid: pid } = engine.stats();
   if (pid === null) throw new Error("there is no inference process");

@@ -1,4 +1,4 @@
-/** An engine without a model: every object is a moving square, and tests decide when a call may finish. */
+/** An engine without a model: every object is a moving square, and tests control when a call finishes. */
 import { encodeMask, type ProtocolError } from "../../protocol/index.js";
 import {
   type Engine,
@@ -18,22 +18,22 @@ import {
 } from "../../server/engine/verbs.js";
 
 export interface ScriptedEngine extends Engine {
-  /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `step 4`, `remove 1`, `reset`, `close`. */
+  /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `next 4`, `remove 1`, `reset`, `close`. */
   readonly calls: readonly string[];
   /** Indices of the frames that were pushed, oldest first. */
-  readonly given: readonly number[];
-  /** From now on calls of this kind wait until the returned function is called. */
+  readonly pushed: readonly number[];
+  /** Later calls of this kind wait until the returned function is called. */
   hold(kind: string): () => void;
-  /** From now on calls of this verb reject with the error. */
+  /** Later calls of this verb reject with the error. */
   failWith(verb: SessionVerb, error: Error): void;
-  /** Resolves when a call such as `step 4` has started. */
+  /** Resolves when a call such as `next 4` has started. */
   called(call: string): Promise<void>;
-  /** As if the inference process had ended and no session could be rebuilt. */
+  /** Ends all sessions as a crash of the inference process does when no session can be rebuilt. */
   crash(): void;
 }
 
 export interface ScriptedEngineOptions {
-  /** Length of each mask's text. */
+  /** Number of characters in each mask's RLE text. */
   maskBytes?: number;
 }
 
@@ -44,7 +44,7 @@ interface ScriptedSession {
 }
 
 interface Handler<V extends SessionVerb> {
-  /** The call as tests name it; absent for calls that are not listed. */
+  /** The call's name in `calls`; absent for calls that are not recorded. */
   name?: (params: VerbParams<V>, session: ScriptedSession) => string;
   answer: (session: ScriptedSession, params: VerbParams<V>) => VerbResult<V>;
 }
@@ -62,14 +62,14 @@ const PACK: PackSummary = {
 export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = {}): ScriptedEngine {
   const open = new Set<{ lose(error: EngineError): void }>();
   const calls: string[] = [];
-  const given: number[] = [];
+  const pushedFrames: number[] = [];
   const held = new Map<string, Promise<void>>();
   const watchers: { call: string; seen: () => void }[] = [];
   const failures = new Map<SessionVerb, Error>();
   let frames = 0;
   let restarts = 0;
 
-  function show(frameIndex: number, objects: Set<number>): FrameOutput {
+  function outputOf(frameIndex: number, objects: Set<number>): FrameOutput {
     frames++;
     const bits = new Uint8Array(16).fill(1, frameIndex % 8, (frameIndex % 8) + 4);
     const mask =
@@ -93,11 +93,11 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
           concepts.push(prompt.text ?? "");
           // A phrase outside the vocabulary of the model.
           if (prompt.text !== "nothing") objects.add(objects.size);
-          return { output: show(frame.index, objects) };
+          return { output: outputOf(frame.index, objects) };
         }
         const objectId = prompt.objectId ?? objects.size;
         objects.add(objectId);
-        return { output: show(frame.index, objects), objectId };
+        return { output: outputOf(frame.index, objects), objectId };
       },
     },
     predict: {
@@ -121,22 +121,22 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     },
     push: {
       answer({ pushed }, { frame }) {
-        given.push(frame.index);
+        pushedFrames.push(frame.index);
         pushed.push(frame);
         return undefined;
       },
     },
     next: {
-      name: (_, { pushed }) => `step ${pushed[0]?.index}`,
+      name: (_, { pushed }) => `next ${pushed[0]?.index}`,
       answer({ pushed, objects }) {
         const frame = pushed.shift();
-        if (!frame) throw new EngineError("internal", "No pushed frame waits for its step.");
-        return [show(frame.index, objects)];
+        if (!frame) throw new EngineError("internal", "No frame was pushed.");
+        return [outputOf(frame.index, objects)];
       },
     },
     fetch: {
       name: ({ frameIndex }) => `fetch ${frameIndex}`,
-      answer: ({ objects }, { frameIndex }) => show(frameIndex, objects),
+      answer: ({ objects }, { frameIndex }) => outputOf(frameIndex, objects),
     },
     removeObject: {
       name: ({ objectId }) => `remove ${objectId}`,
@@ -160,22 +160,22 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     },
   };
 
-  /** Lists a call and holds it back as the test asks. Rejects when the session ends meanwhile. */
-  async function enter(call: string, over: Promise<never>): Promise<void> {
+  /** Records a call, and waits while the test holds it. Rejects when the session ends first. */
+  async function enter(call: string, ended: Promise<never>): Promise<void> {
     calls.push(call);
     for (const watcher of watchers) if (watcher.call === call) watcher.seen();
-    // A call to another process takes at least this long.
+    // A call to another process also takes at least one turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
-    await Promise.race([held.get(call.split(" ")[0] as string), over]);
+    await Promise.race([held.get(call.split(" ")[0] as string), ended]);
   }
 
   async function openSession(hooks: SessionHooks) {
     const session: ScriptedSession = { objects: new Set(), concepts: [], pushed: [] };
     let endWith: (error: ProtocolError) => void = () => {};
-    const over = new Promise<never>((_, reject) => {
+    const ended = new Promise<never>((_, reject) => {
       endWith = reject;
     });
-    over.catch(() => {});
+    ended.catch(() => {});
     let isClosed = false;
     const entry = {
       lose(error: EngineError) {
@@ -187,13 +187,13 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     };
     const ordered = orderCalls((async (verb: SessionVerb, params: never) => {
       const { name, answer } = handlers[verb] as Handler<SessionVerb>;
-      if (name) await enter(name(params, session), over);
+      if (name) await enter(name(params, session), ended);
       const failure = failures.get(verb);
       if (failure) throw failure;
       return answer(session, params);
     }) as CallVerb);
     open.add(entry);
-    await enter("open", over);
+    await enter("open", ended);
     return {
       ...verbMethods(ordered.call),
       rules: { pack: PACK, defaultStart: "prompted" as const },
@@ -216,7 +216,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   return {
     pack: PACK,
     calls,
-    given,
+    pushed: pushedFrames,
     hold(kind) {
       let release = () => {};
       held.set(

@@ -14,12 +14,12 @@ export interface Peer {
 
 export interface ScriptedServer extends AsyncDisposable {
   url: string;
-  /** Every message so far, of all connections. */
+  /** All messages received so far, on all connections. */
   readonly received: ReceivedRequest[];
   readonly peers: Peer[];
 }
 
-/** A WebSocket server that does what the script says for each message, and nothing of its own. */
+/** A WebSocket server that runs the script for each message and does nothing else. */
 export async function startScriptedServer(
   script: (request: ReceivedRequest, peer: Peer) => void,
 ): Promise<ScriptedServer> {

@@ -12,10 +12,10 @@ export interface TestServer extends RunningServer {
   connect(): Promise<RawClient>;
   health(): Promise<{ sessions: number }>;
   /** Resolves when the server has no connection. */
-  deserted(): Promise<void>;
+  disconnected(): Promise<void>;
 }
 
-/** A server on a free port with the media folder of this test run as its media root. Close it when done. */
+/** Starts a server on a free port, with the media folder of the test file as its media root. The caller closes it. */
 export async function startTestServer(
   options: ServerOptions = {},
   parts: PredictorParts = {},
@@ -29,7 +29,7 @@ export async function startTestServer(
     ...server,
     http,
     connect: () => connect(server.url),
-    deserted: () =>
+    disconnected: () =>
       until(async () => (await (await fetch(`${http}/metrics`)).text()).includes("masklet_connections 0\n")),
     health: async () => (await fetch(`${http}/healthz`)).json() as Promise<{ sessions: number }>,
   };

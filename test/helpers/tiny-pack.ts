@@ -1,4 +1,4 @@
-/** The smallest real pack there is, the embedded one, and copies of it to break. */
+/** The embedded pack, and copies of it for tests to change. */
 import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,11 +17,11 @@ export interface PackCopy {
   directory: string;
   path(name: string): string;
   editManifest(edit: (manifest: Manifest) => void): Promise<void>;
-  /** Changes a file's bytes; with `resign`, the manifest's length and hash follow, so that later checks see the change. */
+  /** Changes a file. With `resign` the manifest gets the new length and hash, so that the file passes their check. */
   editFile(name: string, edit: (bytes: Buffer) => Buffer, options?: { resign: boolean }): Promise<void>;
 }
 
-/** A copy of the compact pack in a temporary folder that goes when the test ends. */
+/** A copy of the compact pack in a temporary folder, removed when the test ends. */
 export async function copyCompactPack(): Promise<PackCopy> {
   const directory = await mkdtemp(path.join(tmpdir(), "masklet-pack-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
@@ -61,7 +61,7 @@ export async function makeTrackerOnly(pack: PackCopy, id = "tracker-only"): Prom
   });
 }
 
-/** Replaces every occurrence of a string in a graph by one of the same length: a renamed tensor in sound protobuf. */
+/** Replaces every occurrence of a string in a graph by one of the same length, which renames a tensor in valid protobuf. */
 export function renamed(bytes: Buffer, from: string, to: string): Buffer {
   if (Buffer.byteLength(from) !== Buffer.byteLength(to)) throw new Error("the two names differ in length");
   const copy = Buffer.from(bytes);

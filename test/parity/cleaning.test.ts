@@ -1,4 +1,4 @@
-/** Hole filling and speck removal against `scipy.ndimage.label`, on noise recorded by `training/parity/cleaning.py`. */
+/** Compares hole filling and speck removal with `scipy.ndimage.label`, on noise recorded by `training/parity/cleaning.py`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";

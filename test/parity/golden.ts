@@ -1,4 +1,4 @@
-/** Reads what `training/parity` recorded: a small random model as a pack, and what transformers made of it. */
+/** Reads the recordings of `training/parity`: a small random model as a pack, and the results of transformers with it. */
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import type { Tensor } from "../../detector/graph.js";
 import type { PolicyOverride } from "../../protocol/policy.js";
 
-/** Where an array lies in the unpacked `arrays.bin.gz`. */
+/** Type, shape and position of an array in the unpacked `arrays.bin.gz`. */
 export interface ArrayRef {
   kind: "uint8" | "int32" | "float32" | "bits";
   shape: number[];
@@ -31,7 +31,7 @@ interface GoldenRunBase {
   /** Height and width of the masks. */
   size: [height: number, width: number];
   margins: Record<string, number>;
-  /** One list of frames for each pass or act, in the order in which transformers gave them. */
+  /** One list of frames for each pass or act, in the order in which transformers returned them. */
   answers: GoldenFrame[][];
 }
 

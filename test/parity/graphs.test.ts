@@ -1,4 +1,4 @@
-/** Every graph of every golden pack, against the tensors that transformers computes from the same weights. */
+/** Compares every graph of every golden pack with the tensors that transformers computes from the same weights. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,9 +9,9 @@ import { openGraphs } from "../../server/engine/graphs.js";
 import { openPack } from "../../server/packs/pack.js";
 import { type GraphCase, goldenNames, openGolden } from "./golden.js";
 
-/** Largest error allowed, as a share of the largest value of the tensor. */
+/** Largest allowed error, relative to the largest value of the tensor. */
 const RELATIVE_ERROR = 1e-4;
-/** SAM's memories are kept in bfloat16, which has 8 bits: what lies right between two of its values is rounded either way. */
+/** SAM stores memories in bfloat16, with 8 significant bits. Values close to halfway between two neighbours may round to either. */
 const BFLOAT16_STEP = 2 ** -8;
 const ROUNDED_THE_OTHER_WAY = 0.01;
 const COSINE = 0.99999;
@@ -79,7 +79,7 @@ function describeCase({ role, inputs }: GraphCase): string {
   return `${role}: ${shapes.join(", ")}`;
 }
 
-/** `segment` answers all candidates and which is best; transformers answers the best. */
+/** `segment` returns all candidates and the index of the best one; transformers returns the best one. */
 function fetched(role: string, names: string[]): string[] {
   return role === "segment" ? ["masks", "iou", "score", "pointer", "best"] : names;
 }
@@ -106,7 +106,7 @@ function chooseBest(outputs: Record<string, Tensor>): Record<string, Tensor> {
   };
 }
 
-/** As the tracker keeps a memory where it follows transformers. */
+/** Rounds a memory to bfloat16, as the tracker stores it. */
 function asKept(memory: Tensor): Tensor {
   return { ...memory, type: "float32", data: roundToBfloat16(memory.data as Float32Array) };
 }

@@ -1,4 +1,4 @@
-/** Rules between the networks, against the methods of transformers, as recorded by `training/parity/host_steps.py`. */
+/** Compares the rules between the networks with the methods of transformers, recorded by `training/parity/host_steps.py`. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -155,7 +155,7 @@ describe("masks that would lose most of their pixels", () => {
 describe("detections that overlap", () => {
   const { suppression } = golden;
 
-  /** A detector that finds just these, best first as the contract has it. */
+  /** A detector that returns exactly these detections, in descending order of score as the contract requires. */
   function detectorOf({ masks, scores }: SuppressionCase): RunGraph {
     const side = masks.shape[1] as number;
     const inside = bits(masks);

@@ -1,6 +1,6 @@
 /**
- * Whole clips through the engine's inference process code and ONNX Runtime, against transformers' own video pipelines over the
- * same frames with the same weights: equal ids, scores, boxes and masks on every frame.
+ * Runs whole clips through the code of the inference process and ONNX Runtime, and compares ids, scores, boxes and masks of
+ * every frame with transformers' video pipelines on the same frames with the same weights.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ const SCORE_ERROR = 1e-4;
 const BOX_ERROR_PIXELS = 1;
 const MASK_IOU = 0.999;
 
-/** The worst of a run; `MASKLET_AGREEMENT=1` prints it, for those who want to know by how much the limits are met. */
+/** The largest deviations of a run. `MASKLET_AGREEMENT=1` prints them, to compare them with the limits. */
 interface Agreement {
   iou: number;
   score: number;
@@ -23,7 +23,7 @@ interface Agreement {
   compared: number;
 }
 
-/** Rules of transformers that the recordings of a family must have made use of; `training/parity` counts them while it records. */
+/** Rules of transformers that the recordings of a family must apply; `training/parity` counts them during the recording. */
 const RULES = [
   "late births",
   "unmatched",
@@ -151,7 +151,7 @@ describe.each(goldenNames())("videos through %s", (name) => {
     }
   });
 
-  /** @param scored whether probabilities are compared; clicked objects always have 1 here, and a logit there */
+  /** @param scored whether to compare probabilities. Clicked objects have probability 1 here, and a logit in transformers. */
   function compareFrame(output: FrameOutput, expected: GoldenFrame, scored: boolean) {
     const where = `frame ${expected.frame}`;
     const [count = 0, height = 0, width = 0] = expected.masks.shape;
@@ -159,7 +159,7 @@ describe.each(goldenNames())("videos through %s", (name) => {
     const areas = expected.ids.map((_, row) =>
       area(bits.subarray(row * height * width, (row + 1) * height * width)),
     );
-    // Of concepts, both list objects that lost all their pixels to others; of clicks, only transformers lists empty masks.
+    // For concepts, both list objects that lost all pixels to others. For clicks, only transformers lists empty masks.
     const visible = expected.ids.filter((_, row) => scored || (areas[row] as number) > 0);
     expect(
       output.objects.map(({ objectId }) => objectId),

@@ -6,7 +6,7 @@ import { createFakeClock, type FakeClock } from "../helpers/fake-clock.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
-import { atRest, until } from "../helpers/settle.js";
+import { stableValue, until } from "../helpers/settle.js";
 
 const FRAMES = 60;
 const IDLE_MS = 60_000;
@@ -40,16 +40,16 @@ afterEach(() => server.close());
 
 const start = (window: number) => client.send({ type: "propagate_in_video", session_id: "s", window });
 const ack = (request_id: string, num_frames: unknown) => client.send({ type: "ack", request_id, num_frames });
-const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+const computed = () => engine.calls.filter((call) => call.startsWith("next")).length;
 const frames = () => client.received.filter((message) => message.type === "frame").length;
 const errors = () => client.received.filter((message): message is ErrorMessage => message.type === "error");
 
 /** Waits until the window of the stream is full: it has that many frames in all. */
 async function full(count: number): Promise<void> {
   await until(() => frames() === count);
-  expect(await atRest(frames)).toBe(count);
+  expect(await stableValue(frames)).toBe(count);
   // The frame that was computed when the window became full waits on the server.
-  expect(steps()).toBe(count + 1);
+  expect(computed()).toBe(count + 1);
 }
 
 test("sends as many frames as the window has, and more as they are acknowledged", async () => {
@@ -107,7 +107,7 @@ test("answers requests and reads on while windows are full", async () => {
   const first = start(1);
   const second = client.send({ type: "propagate_in_video", session_id: "t", window: 1 });
   await until(() => frames() === 2);
-  expect(await atRest(frames)).toBe(2);
+  expect(await stableValue(frames)).toBe(2);
   expect(await client.expectResponse({ type: "get_session", session_id: "s" })).toMatchObject({
     propagating: true,
   });

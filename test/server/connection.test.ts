@@ -7,7 +7,7 @@ import { createMetrics } from "../../server/metrics.js";
 import { createPredictor, type Predictor } from "../../server/predictor.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
-import { atRest, until } from "../helpers/settle.js";
+import { stableValue, until } from "../helpers/settle.js";
 
 /** Records what is sent; completes one message per `take`, or all of them when `open`. */
 function createScriptedTransport() {
@@ -99,12 +99,12 @@ test("computes the next frame only when the last one is sent", async () => {
   await openClicked();
   transport.open = false;
   ask({ type: "propagate_in_video", session_id: "s" });
-  const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
-  await engine.called("step 0");
-  expect(await atRest(steps)).toBe(1);
+  const computed = () => engine.calls.filter((call) => call.startsWith("next")).length;
+  await engine.called("next 0");
+  expect(await stableValue(computed)).toBe(1);
   transport.take();
-  await engine.called("step 1");
-  expect(await atRest(steps)).toBe(2);
+  await engine.called("next 1");
+  expect(await stableValue(computed)).toBe(2);
   // Others are served meanwhile.
   transport.open = true;
   expect(await answerTo(ask({ type: "get_session", session_id: "s" }))).toMatchObject({ propagating: true });

@@ -5,7 +5,7 @@ import type { RawClient } from "../helpers/client.js";
 import { ffmpegChildren, makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
-import { atRest, until } from "../helpers/settle.js";
+import { stableValue, until } from "../helpers/settle.js";
 
 let clip: string;
 let engine: ScriptedEngine;
@@ -31,7 +31,7 @@ const prompt = (frame_index: number, more = {}) => ({
   ...more,
 });
 const propagate = { type: "propagate_in_video", session_id: "s" };
-const steps = () => engine.calls.filter((call) => call.startsWith("step")).length;
+const computed = () => engine.calls.filter((call) => call.startsWith("next")).length;
 
 test("answers pipelined requests in the order in which they were sent", async () => {
   client.send(start("s"));
@@ -50,46 +50,46 @@ test("answers pipelined requests in the order in which they were sent", async ()
 test("applies a prompt between two frames of a running propagation", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
-  const release = engine.hold("step");
+  const release = engine.hold("next");
   const stream = client.send({ ...propagate, max_frame_num_to_track: 3 });
-  await engine.called("step 0");
+  await engine.called("next 0");
   const answer = client.expectResponse(prompt(0, { obj_id: 8 }));
   await client.arrived();
-  expect(engine.calls.at(-1)).toBe("step 0");
+  expect(engine.calls.at(-1)).toBe("next 0");
   release();
   await answer;
   const { frames } = await client.streamOf(stream);
-  expect(engine.calls.slice(-5)).toEqual(["step 0", "prompt 0", "step 1", "step 2", "step 3"]);
+  expect(engine.calls.slice(-5)).toEqual(["next 0", "prompt 0", "next 1", "next 2", "next 3"]);
   expect(frames.map((frame) => frame.outputs.out_obj_ids)).toEqual([[0], [0, 8], [0, 8], [0, 8]]);
 });
 
 test("gives the engine one frame ahead of the current one", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
-  const release = engine.hold("step");
+  const release = engine.hold("next");
   const stream = client.send({ ...propagate, max_frame_num_to_track: 5 });
-  await engine.called("step 0");
-  await until(() => engine.given.length > 1);
+  await engine.called("next 0");
+  await until(() => engine.pushed.length > 1);
   // Enough time to decode further frames, if the session requested them.
   await delay(200);
-  expect(engine.given).toEqual([0, 1]);
+  expect(engine.pushed).toEqual([0, 1]);
   release();
   await client.streamOf(stream);
-  expect(engine.given).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(engine.pushed).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
 test("computes no further frame once a cancel is answered", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
-  const release = engine.hold("step");
+  const release = engine.hold("next");
   const stream = client.send(propagate);
-  await engine.called("step 0");
+  await engine.called("next 0");
   await client.expectResponse({ type: "cancel_propagation", session_id: "s" });
   release();
   const { frames, end } = await client.streamOf(stream);
   expect(end).toMatchObject({ type: "done", cancelled: true, num_frames: 1 });
   expect(frames.map((frame) => frame.frame_index)).toEqual([0]);
-  expect(steps()).toBe(1);
+  expect(computed()).toBe(1);
   await until(() => ffmpegChildren().length === 0);
 });
 
@@ -101,18 +101,18 @@ test("cancels a propagation that has not begun yet", async () => {
   await client.expectResponse({ type: "cancel_propagation", session_id: "s" });
   release();
   expect(await client.streamOf(stream)).toMatchObject({ frames: [], end: { type: "done", cancelled: true } });
-  expect(steps()).toBe(0);
+  expect(computed()).toBe(0);
 });
 
 test("ends the stream on reset, and starts again", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const stream = client.send(propagate);
-  await engine.called("step 1");
+  await engine.called("next 1");
   await client.expectResponse({ type: "reset_session", session_id: "s" });
   expect((await client.streamOf(stream)).end).toMatchObject({ type: "done", cancelled: true });
   const afterReset = engine.calls.slice(engine.calls.indexOf("reset"));
-  expect(afterReset.filter((call) => call.startsWith("step"))).toEqual([]);
+  expect(afterReset.filter((call) => call.startsWith("next"))).toEqual([]);
   expect((await client.expectError(propagate)).code).toBe("nothing_prompted");
 });
 
@@ -161,8 +161,8 @@ test("cleans up after a client that disconnects while its session starts", async
   const release = engine.hold("open");
   client.send(start("s"));
   await engine.called("open");
-  client.vanish();
-  await server.deserted();
+  client.terminate();
+  await server.disconnected();
   release();
   await until(() => engine.calls.includes("close"));
   await until(async () => (await server.health()).sessions === 0);
@@ -174,8 +174,8 @@ test("cleans up after a client that disconnects in the middle of a prompt", asyn
   const release = engine.hold("prompt");
   client.send(prompt(40));
   await engine.called("prompt 40");
-  client.vanish();
-  await server.deserted();
+  client.terminate();
+  await server.disconnected();
   release();
   await until(() => engine.calls.includes("close"));
   expect((await server.health()).sessions).toBe(0);
@@ -184,9 +184,9 @@ test("cleans up after a client that disconnects in the middle of a prompt", asyn
 test("reports the death of the inference process to the client, and serves the next session", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
-  engine.hold("step");
+  engine.hold("next");
   const stream = client.send(propagate);
-  await engine.called("step 0");
+  await engine.called("next 0");
   engine.crash();
   const lost = await client.first((message) => message.type === "event");
   expect(lost).toMatchObject({ event: "session_lost", session_id: "s", error: { code: "engine_restarted" } });
@@ -206,8 +206,8 @@ test("computes no frames ahead of a client that stops reading, and sends every f
   await reader.expectResponse(prompt(0));
   reader.socket.pause();
   const stream = reader.send(propagate);
-  await heavy.called("step 0");
-  const made = await atRest(() => heavy.stats().frames);
+  await heavy.called("next 0");
+  const made = await stableValue(() => heavy.stats().frames);
   expect(made).toBeLessThan(40);
 
   const other = await slow.connect();
@@ -231,9 +231,9 @@ test("cleans up after a client that stops reading and then disconnects", async (
   await reader.expectResponse(prompt(0));
   reader.socket.pause();
   reader.send(propagate);
-  await heavy.called("step 0");
-  await atRest(() => heavy.stats().frames);
-  reader.vanish();
+  await heavy.called("next 0");
+  await stableValue(() => heavy.stats().frames);
+  reader.terminate();
   await until(() => heavy.calls.includes("close"));
   await until(() => ffmpegChildren().length === 0);
   expect((await slow.health()).sessions).toBe(0);

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { ServerOptions } from "../../server/config.js";
 import { createUpgradeListener } from "../../server/http/upgrade.js";
 import { createLog, type Logger } from "../../server/log.js";
-import { attack, hostileRequests, sendRaw } from "../helpers/hostile-http.js";
+import { hostileRequests, sendAll, sendRaw } from "../helpers/hostile-http.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -53,7 +53,7 @@ test(`answers or closes ${COUNT} malformed requests and upgrades, and serves the
     {},
     pino({ level: "error" }, { write: (line: string) => void faults.push(line) }),
   );
-  const answers = await attack(server.port, hostileRequests(COUNT));
+  const answers = await sendAll(server.port, hostileRequests(COUNT));
   expect(answers).toHaveLength(COUNT);
   const statuses = answers.map((answer) => (answer === "" ? "closed" : answer.slice(0, 12)));
   expect(new Set(statuses)).toContain("HTTP/1.1 400");

@@ -57,7 +57,7 @@ test("continues a stream after the inference process was killed, and ends the pr
   // A client that disconnects in the middle of a stream leaves no session and no decoder.
   const vanishing = await server.connect();
   await streaming(vanishing);
-  vanishing.vanish();
+  vanishing.terminate();
   await until(async () => (await server.health()).sessions === 1);
   await until(() => ffmpegChildren().length === 0);
   // The engine serves one call after the other: a prompt waits for the frame that was being computed at the disconnect,
@@ -79,9 +79,9 @@ test("ends streams with shutting_down and sockets with 1001 when it stops", asyn
   const server = await start({}, { engine });
   const client = await server.connect();
   const session_id = await openClicked(client);
-  const release = engine.hold("step");
+  const release = engine.hold("next");
   const stream = client.send({ type: "propagate_in_video", session_id });
-  await engine.called("step 0");
+  await engine.called("next 0");
   const closed = server.close();
   release();
   const { end } = await client.streamOf(stream);
@@ -101,15 +101,15 @@ test("stops although a client does not read and the model does not answer", asyn
   const session_id = await openClicked(reader);
   reader.socket.pause();
   reader.send({ type: "propagate_in_video", session_id });
-  await engine.called("step 0");
+  await engine.called("next 0");
   const stuck = await server.connect();
   const session = await openClicked(stuck);
-  engine.hold("step");
+  engine.hold("next");
   stuck.send({ type: "propagate_in_video", session_id: session });
   await stuck.arrived();
   await server.close();
   await until(() => ffmpegChildren().length === 0);
-  reader.vanish();
+  reader.terminate();
 });
 
 test("warns of an idle session, expires it, and keeps one that is used", async () => {
@@ -140,9 +140,9 @@ test("does not expire a session in the middle of a stream", async () => {
   const server = await start({ idleTimeoutMs: 10_000 }, { engine, clock });
   const client = await server.connect();
   const session_id = await openClicked(client);
-  const release = engine.hold("step");
+  const release = engine.hold("next");
   const stream = client.send({ type: "propagate_in_video", session_id, max_frame_num_to_track: 3 });
-  await engine.called("step 0");
+  await engine.called("next 0");
   clock.advance(60_000);
   release();
   expect((await client.streamOf(stream)).end).toMatchObject({ type: "done", num_frames: 4 });

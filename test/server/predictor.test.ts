@@ -4,7 +4,7 @@ import { createPredictor, type Predictor, ProtocolError } from "../../server/ind
 import { ffmpegChildren, makeClip } from "../helpers/media.js";
 import { isRunning } from "../helpers/processes.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
-import { atRest, until } from "../helpers/settle.js";
+import { stableValue, until } from "../helpers/settle.js";
 
 let predictor: Predictor;
 let clip: string;
@@ -41,12 +41,12 @@ test("steps only when a frame is requested, and not after the loop is left", asy
   const steps = () => predictor.stats().engine?.frames ?? 0;
   const before = steps();
   const stream = predictor.handleStreamRequest({ type: "propagate_in_video", session_id });
-  expect(await atRest(steps)).toBe(before);
+  expect(await stableValue(steps)).toBe(before);
   await stream.next();
   await stream.next();
-  expect(await atRest(steps)).toBe(before + 2);
+  expect(await stableValue(steps)).toBe(before + 2);
   await stream.return({ num_frames: 2, cancelled: true });
-  expect(await atRest(steps)).toBe(before + 2);
+  expect(await stableValue(steps)).toBe(before + 2);
   await until(() => ffmpegChildren().length === 0);
   expect((await predictor.handleRequest({ type: "get_session", session_id })).propagating).toBe(false);
 });
