@@ -107,7 +107,7 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
       socket.send(message, { binary: Buffer.isBuffer(message) });
     } else {
       const { type } = message;
-      if (typeof type === "string" && type in REQUEST_SCHEMAS)
+      if (typeof type === "string" && Object.hasOwn(REQUEST_SCHEMAS, type))
         requestTypes.set(requestId, type as RequestType);
       socket.send(JSON.stringify({ request_id: requestId, ...message }));
     }
