@@ -1,5 +1,6 @@
 /**
- * The registry of limits. Each limit exists once, here; schemas, settings, defaults and PROTOCOL.md read it.
+ * The registry of the limits that PROTOCOL.md documents. Each exists once, here; schemas, settings, defaults and PROTOCOL.md
+ * read it. Bounds of single modules are constants beside their use.
  *
  * `FIELD_LIMITS` belong to the protocol: every server enforces the same values. `SERVER_LIMITS` are defaults of settings:
  * the name is the name of the setting. `MEDIA_LIMITS` and `FIXED_LIMITS` protect the server and have no setting.

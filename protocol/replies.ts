@@ -105,7 +105,7 @@ export const ANSWER_SCHEMAS = {
   reset_session: answerSchema(ANSWER_FIELDS.reset_session),
   close_session: answerSchema(ANSWER_FIELDS.close_session),
   get_session: answerSchema(ANSWER_FIELDS.get_session),
-} as const;
+} as const satisfies Record<AnsweredType, z.ZodType>;
 
 export const frameSchema = z.strictObject({
   type: z.literal("frame"),

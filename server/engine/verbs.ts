@@ -3,8 +3,9 @@
  * forwards `(verb, params)` without naming a verb.
  *
  * To add a verb:
- * 1. Add its row to `SessionVerbs` (parameters, result) and to `SESSION_VERBS` (what the layers need to know).
- * 2. Add its handler to `session-host.ts` and to `test/helpers/scripted-engine.ts`; the compiler asks for both.
+ * 1. Add its row to `SessionVerbs` (parameters, result) and to `SESSION_VERBS` (facts).
+ * 2. Add its handler to `session-host.ts` and to `test/helpers/scripted-engine.ts`; the compiler reports a missing
+ *    one.
  * 3. Test it in `test/server/engine/contract.test.ts`, which runs on the real and on the scripted engine.
  */
 import type { CocoRle } from "../../protocol/rle.js";

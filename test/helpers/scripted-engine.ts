@@ -130,7 +130,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       name: (_, { pushed }) => `next ${pushed[0]?.index}`,
       answer({ pushed, objects }) {
         const frame = pushed.shift();
-        if (!frame) throw new EngineError("internal", "No frame was pushed.");
+        if (!frame) throw new EngineError("internal", "No pushed frame waits for its step.");
         return [outputOf(frame.index, objects)];
       },
     },

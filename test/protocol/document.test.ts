@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DOCUMENTS, fillIn, PARTS } from "../../protocol/docs/generate.js";
 import {
+  ANSWER_FIELDS,
   COMMON_ERRORS,
   ERRORS,
   eventSchemas,
@@ -36,6 +37,13 @@ describe("PROTOCOL.md", () => {
   it.each(Object.keys(REQUEST_SCHEMAS))("has a section with the fields of %s", (type) => {
     const section = document.split("\n### ").find((text) => text.startsWith(`${type}\n`));
     expect(section).toContain(`<!-- generated: request ${type} -->`);
+  });
+
+  it.each(Object.keys(ANSWER_FIELDS))("describes the answer to %s", (type) => {
+    const section = document.split("\n### ").find((text) => text.startsWith(`${type}\n`));
+    expect(section).toMatch(
+      new RegExp(`<!-- generated: answer ${type} -->|\nAnswer: \`is_success\`, always true\\.\n`),
+    );
   });
 
   it.each(Object.keys(eventSchemas))("shows the event %s", (event) => {
