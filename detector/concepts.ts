@@ -58,7 +58,7 @@ export interface ConceptsSnapshot {
 /** The concepts of one session. */
 export interface ConceptList {
   readonly all: readonly Concept[];
-  /** Whether a phrase is one of the concepts, however it is spaced and capitalised. */
+  /** Whether a phrase is one of the concepts; letter case and spacing are ignored. */
   has(phrase: string): boolean;
   /**
    * Adds a concept. A known phrase is the same concept; new exemplars replace its exemplars of that frame. Exemplars
@@ -66,7 +66,7 @@ export interface ConceptList {
    * @throws the error of the tokenizer on a phrase that it cannot encode; no concept is added
    */
   add(request: ConceptRequest): Promise<Concept>;
-  /** Adds a concept and discards all others, unless it fails. */
+  /** Replaces all concepts by a new one. @throws as `add`; the concepts then stay as they are */
   replaceAll(request: ConceptRequest): Promise<Concept>;
   clear(): void;
   /** Shares concepts and their text features with the list, which changes neither in place. */
@@ -76,8 +76,8 @@ export interface ConceptList {
 }
 
 /**
- * Frames per concept whose exemplars are kept; each new frame drops those of the frame that was prompted first. Higher:
- * detection uses them again when it returns to an old frame, at the cost of memory.
+ * Frames per concept whose exemplars are kept. Beyond it, the exemplars of the frame that was prompted longest ago are
+ * dropped. Higher: detection uses them again when it returns to an old frame, at the cost of memory.
  */
 const MAX_EXEMPLAR_FRAMES = 256;
 
@@ -86,11 +86,11 @@ export function createConceptList(source: ConceptSource): ConceptList {
   let nextKey = 0;
 
   async function create(phrase: string | null): Promise<Concept> {
-    const features = await readPhrase(source, phrase ?? source.exemplarPhrase);
+    const features = await encodePhrase(source, phrase ?? source.exemplarPhrase);
     return { key: nextKey++, phrase, ...features, exemplars: new Map() };
   }
 
-  function show(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
+  function withExemplars(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
     if (exemplars.length === 0) return concept;
     const others = [...concept.exemplars].filter(([index]) => index !== frameIndex);
     const kept = [...others, [frameIndex, exemplars] as const].slice(-MAX_EXEMPLAR_FRAMES);
@@ -102,24 +102,24 @@ export function createConceptList(source: ConceptSource): ConceptList {
       return concepts;
     },
     has(phrase) {
-      const wanted = normalisePhrase(phrase);
-      return concepts.some((concept) => concept.phrase === wanted);
+      const normalised = normalisePhrase(phrase);
+      return concepts.some((concept) => concept.phrase === normalised);
     },
     async add(request) {
       const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
       const known = concepts.find((concept) => phrase !== null && concept.phrase === phrase);
       if (known) {
-        const shown = show(known, request);
-        concepts = concepts.map((concept) => (concept === known ? shown : concept));
-        return shown;
+        const updated = withExemplars(known, request);
+        concepts = concepts.map((concept) => (concept === known ? updated : concept));
+        return updated;
       }
-      const concept = show(await create(phrase), request);
+      const concept = withExemplars(await create(phrase), request);
       concepts = [...concepts, concept];
       return concept;
     },
     async replaceAll(request) {
       const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
-      const concept = show(await create(phrase), request);
+      const concept = withExemplars(await create(phrase), request);
       concepts = [concept];
       return concept;
     },
@@ -133,12 +133,13 @@ export function createConceptList(source: ConceptSource): ConceptList {
   };
 }
 
-/** "  Red   Circle " and "red circle" are one concept. */
-export function normalisePhrase(phrase: string): string {
+/** Removes differences of case and spacing: "  Red   Circle " and "red circle" are one concept. */
+function normalisePhrase(phrase: string): string {
   return phrase.trim().replace(/\s+/g, " ").toLowerCase();
 }
 
-async function readPhrase(
+/** Computes the text features of a phrase; null: no text, all zero. */
+async function encodePhrase(
   { run, tokenize, L, D }: ConceptSource,
   phrase: string | null,
 ): Promise<Pick<Concept, "text" | "textMask">> {
@@ -150,12 +151,13 @@ async function readPhrase(
   return { text: floats(outputs, "text"), textMask: mask };
 }
 
-/** One row of a `detect` call. */
+/** One concept of a `detect` call, with the exemplars for the frame. */
 export interface ConceptQuery {
   concept: Concept;
   exemplars: readonly Exemplar[];
 }
 
+/** Label of a missing exemplar box. */
 const PADDING = -10;
 
 /**

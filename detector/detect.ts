@@ -21,7 +21,7 @@ export interface Detection {
 }
 
 export interface DetectRules {
-  /** Minimum score, exclusive. `tracker/policy.ts` documents these fields. */
+  /** Minimum score, exclusive. `tracker/policy.ts` documents the fields of this interface. */
   scoreThresholdDetection: number;
   /** 0: none. */
   detNmsThresh: number;
@@ -30,7 +30,7 @@ export interface DetectRules {
   sameObjectIou: number;
   /** Whether a mask without a single pixel is a detection. */
   keepEmpty: boolean;
-  /** Order by concept and model query, in which SAM 3 assigns ids. Off: best first. */
+  /** Order by concept and model query, the order of ids in SAM 3. Off: best first. */
   keepRowOrder: boolean;
 }
 
@@ -38,16 +38,16 @@ export interface DetectSizes {
   L: number;
   D: number;
   m: number;
-  /** Also read the detector's boxes. */
+  /** Whether to read the detector's boxes. */
   boxes?: boolean;
-  /** The graph has the output `query`, the model query of each row. Rows are ordered by score. */
+  /** Whether the graph has the output `query`, the model query of each row. Rows are ordered by score. */
   queries?: boolean;
 }
 
 export interface Findings {
   /** Best first, or in the order of rows; see `keepRowOrder`. */
   detections: Detection[];
-  /** Outputs of the call, which include instances below the threshold. Empty when the concepts took several calls. */
+  /** Outputs of the call, which include instances below the threshold. Empty when the concepts needed several calls. */
   outputs: Record<string, Tensor>;
 }
 
@@ -58,8 +58,8 @@ export interface Findings {
 export const CONCEPTS_PER_CALL = 4;
 
 /**
- * Detects all concepts on one frame, in as many calls as they need, one after the other. A detection does not depend on
- * the other concepts of its call.
+ * Detects all concepts on one frame, with at most {@link CONCEPTS_PER_CALL} per call, one call after the other. The
+ * detections of a concept do not depend on the other concepts of its call.
  * @param trunk float32 [1, Ct, g, g] of the frame
  * @param queries at least one concept, with the exemplars of this frame
  */
@@ -78,7 +78,7 @@ export async function detect(
     const batch = queries.slice(first, first + CONCEPTS_PER_CALL);
     const answer = await run("detect", { trunk, ...packQueries(batch, sizes.L, sizes.D) }, wanted);
     found.push(...readCandidates(answer, batch, first, sizes, rules));
-    // The masks of several calls would take more memory than any of them.
+    // The outputs of several calls are not kept: together they need more memory than one call.
     if (queries.length <= CONCEPTS_PER_CALL) outputs = answer;
   }
   const merged = rules.sameObjectIou === 0 ? found : mergeAcrossConcepts(found, rules.sameObjectIou);
@@ -86,12 +86,12 @@ export async function detect(
   return { detections, outputs };
 }
 
-/** A detection and its place: concept after concept, each in the order of the model's queries. */
+/** A detection and its sort key: ordered by concept, then by the model's queries. */
 type Candidate = Detection & { row: number };
 
 /**
- * Reads the detections of one call, without those that others of the same concept suppress.
- * @param first index of the call's first concept among all
+ * Reads the detections of one call, except those that a better detection of the same concept suppresses.
+ * @param first index of the call's first concept among all concepts
  */
 function readCandidates(
   outputs: Record<string, Tensor>,
@@ -109,7 +109,7 @@ function readCandidates(
     const candidates: Candidate[] = [];
     for (let k = index * kept; k < (index + 1) * kept; k++) {
       const score = scores[k] as number;
-      // Compared as 32-bit floats, the precision of the scores.
+      // The threshold is rounded to float32, the precision of the scores.
       if (!(score > Math.fround(rules.scoreThresholdDetection))) continue;
       const maskLogits = masks.slice(k * sizes.m ** 2, (k + 1) * sizes.m ** 2);
       const extent = maskExtent(maskLogits, sizes.m);
@@ -129,7 +129,7 @@ function readCandidates(
   });
 }
 
-/** More than the queries of any model. */
+/** Larger than the number of queries of any model. */
 const MAX_QUERIES = 1e6;
 
 const NOWHERE: MaskExtent = { box: [0, 0, 0, 0], centre: [0, 0] };

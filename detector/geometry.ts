@@ -1,4 +1,4 @@
-/** Boxes relative to the frame, 0..1, in three forms: of the protocol, of the masks, and of the detector. */
+/** Boxes relative to the frame, 0..1, in three forms: xywh (protocol), xyxy (masks) and cxcywh (detector). */
 
 /** Left, top, width, height. */
 export type BoxXywh = readonly [x: number, y: number, width: number, height: number];

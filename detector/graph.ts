@@ -12,6 +12,7 @@ export interface Tensor {
   data: TensorData;
 }
 
+/** The graphs of a pack; the pack contract documents their inputs and outputs. */
 export type GraphRole = "encode" | "text" | "detect" | "segment" | "seed" | "track" | "remember" | "render";
 
 /**
@@ -54,14 +55,14 @@ export function floats(outputs: Record<string, Tensor>, name: string): Float32Ar
   return data;
 }
 
-/** @see floats */
+/** The values of an int32 output; see {@link floats}. */
 export function ints(outputs: Record<string, Tensor>, name: string): Int32Array {
   const data = outputs[name]?.data;
   if (!(data instanceof Int32Array)) throw new Error(`the graph returned no int32 tensor "${name}"`);
   return data;
 }
 
-/** An output as a tensor, to feed it to another graph. @throws Error when the graph did not return it */
+/** An output as a tensor, for use as an input of another graph. @throws Error when the graph did not return it */
 export function tensor(outputs: Record<string, Tensor>, name: string): Tensor {
   const found = outputs[name];
   if (!found) throw new Error(`the graph returned no tensor "${name}"`);

@@ -1,6 +1,6 @@
 /**
- * Masks as one bit per pixel. Every detection is compared with every object on every frame: two masks of 80 x 80 pixels
- * take 400 words this way, instead of 12,800 floats.
+ * Masks with one bit per pixel. Every detection is compared with every object on every frame. In this form, two masks of
+ * 80 x 80 pixels have 400 words instead of 12,800 floats.
  */
 import type { BoxXyxy } from "./geometry.js";
 

@@ -3,8 +3,9 @@ import { floats, type Tensor } from "./graph.js";
 
 /**
  * Combines all instances of one concept, including those below the detection threshold. The probability of a pixel is the
- * largest, over all instances, of the smaller of the instance's score and its mask probability at that pixel. Cutting the
- * map at a probability p therefore gives the union of the masks, cut at p, of the instances with a score of at least p.
+ * largest, over all instances, of the smaller of the instance's score and its mask probability at that pixel. With a
+ * threshold of p, the map is therefore the union of the masks of the instances with a score of at least p, each with a
+ * threshold of p.
  *
  * SAM 3 has a separate head for semantic segmentation; this map is not its output.
  *
@@ -27,5 +28,5 @@ export function semanticLogits(outputs: Record<string, Tensor>, m: number): Floa
   return map;
 }
 
-/** Larger logits are 0 or 1 as probabilities in every output format. */
+/** Largest magnitude of a logit. A larger one has the same probability, 0 or 1, in every output format. */
 const LARGEST_LOGIT = 32;

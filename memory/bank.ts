@@ -1,12 +1,12 @@
 /**
- * The memory bank of one object. Conditioning memories come from a prompt or a detection and stay. Recent memories come
- * from tracking and form a bounded window around the last remembered frame. Pointers are small, so their window is longer
- * than that of the spatial memories.
+ * The memory bank of one object. Conditioning memories come from a prompt or a detection and are kept for the session, up to
+ * a limit. Recent memories come from tracking: those of a bounded window around the last remembered frame are kept. Object
+ * pointers are small, so their window is longer than that of the spatial memories.
  */
 
 /**
- * The origin of a memory, which decides how long it stays: `prompted`, the user's clicks or box; `born`, the detection that
- * created the object; `reconditioned`, a later detection that corrected the track; `recent`, a tracked frame.
+ * The origin of a memory, which determines how long it is kept. `prompted`: clicks or a box of the user. `born`: the
+ * detection that created the object. `reconditioned`: a later detection that corrected the track. `recent`: a tracked frame.
  */
 export type MemoryKind = "prompted" | "born" | "reconditioned" | "recent";
 
@@ -24,10 +24,10 @@ export interface MemoryEntry {
   readonly score: number;
   /** Whether the object is visible on that frame. */
   readonly present: boolean;
-  /** Quality of a tracked frame as a memory, 0..1; absent for frames that are or were conditioning frames. */
+  /** Score of a tracked frame for the memory selection, 0..1; absent for frames that are or were conditioning frames. */
   readonly trackScore?: number;
-  /** Later clicks on the frame no longer start from its mask. */
-  readonly maskSpent?: true;
+  /** Later clicks on the frame do not refine its mask. */
+  readonly maskCleared?: true;
 }
 
 /** The content of a bank as plain data. */
@@ -39,6 +39,7 @@ export interface BankSnapshot {
 
 export type PointerEntry = Pick<MemoryEntry, "frameIndex" | "pointer" | "trackScore">;
 
+/** Maximum numbers of memories. */
 export interface BankLimits {
   /** Spatial memories of tracked frames. */
   recent: number;
@@ -48,9 +49,12 @@ export interface BankLimits {
   conditioning: number;
   /** Conditioning memories of the kind `reconditioned`. */
   reconditioned: number;
-  /** Keep the same windows around prompts and births, so that a pass in the other direction has recent memories there. */
+  /**
+   * Also keep windows of the same length around prompts and the detection that created the object. A pass in the other
+   * direction starts there and needs these memories.
+   */
   aroundGiven?: boolean;
-  /** Tracked frames with at most this score are kept only beside the newest one. */
+  /** Tracked frames with at most this score are dropped, except the newest one and its neighbours. */
   minScore?: number;
 }
 
@@ -59,10 +63,10 @@ export interface MemoryBank {
   readonly conditioning: readonly MemoryEntry[];
   readonly recent: readonly MemoryEntry[];
   readonly pointers: readonly PointerEntry[];
-  /** Adds a memory in place of an earlier one of its frame, and drops memories beyond the limits. */
+  /** Adds a memory, replaces an earlier one of the same frame, and drops memories beyond the limits. */
   add(entry: MemoryEntry): void;
   /**
-   * Changes the memory of a frame. The old entry stays as it is: snapshots share entries with the bank.
+   * Replaces the memory of a frame by a changed copy. The old entry is not modified, because snapshots share it.
    * @returns the new entry
    * @throws RangeError when the bank has no memory of the frame
    */
@@ -71,27 +75,30 @@ export interface MemoryBank {
   at(frameIndex: number): MemoryEntry | undefined;
   /** The memory closest in time; the earlier one when two are equally close. */
   nearest(frameIndex: number): MemoryEntry | undefined;
-  /** Drops tracked frames up to `distance` away from a frame. */
+  /** Drops the memories of tracked frames up to `distance` frames away. */
   clearAround(frameIndex: number, distance: number): void;
   /**
-   * Demotes detector-made conditioning memories up to `distance` away from a frame, unless none would be left.
-   * @param forget true: they are dropped; false: they stay as tracked frames without a score
-   * @returns the frames that were demoted
+   * Demotes the conditioning memories from detections up to `distance` frames away. Demotes none of them if the bank would
+   * have no conditioning memory left.
+   * @param forget true: they are dropped; false: they are kept as memories of tracked frames without a score
+   * @returns the indices of the demoted frames
    */
   demoteAround(frameIndex: number, distance: number, forget: boolean): number[];
-  /** Turns the memory of a tracked frame into a conditioning memory. */
+  /** Changes the memory of a tracked frame into a conditioning memory; no effect without one. */
   promote(frameIndex: number, kind: Exclude<MemoryKind, "recent">): void;
-  /** Turns a conditioning memory into that of a tracked frame. */
+  /** Changes a conditioning memory into the memory of a tracked frame; no effect without one. */
   demote(frameIndex: number): void;
-  /** Later clicks up to `distance` away from a frame do not start from its mask. */
-  spendMasksAround(frameIndex: number, distance: number): void;
-  /** Keeps only the prompted memories, or else the first conditioning memory: enough to find the object again. */
+  /** Sets `maskCleared` on the memories up to `distance` frames away, except on prompted ones. */
+  clearMasksAround(frameIndex: number, distance: number): void;
+  /**
+   * Keeps only the prompted memories, or without any the first conditioning memory. They suffice to track the object again.
+   */
   condense(): void;
   /** Shares entries and tensors with the bank, which changes neither in place. */
   snapshot(): BankSnapshot;
 }
 
-/** @param content what the bank contains at first; empty when absent */
+/** @param content the initial content of the bank; absent: empty */
 export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): MemoryBank {
   // The arrays are replaced on every change, never changed in place: snapshots share them.
   let conditioning: readonly MemoryEntry[] = content?.conditioning ?? [];
@@ -107,7 +114,7 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
     pointers = [...pointers, { frameIndex, pointer }];
   }
 
-  /** The tracked frames around the newest one, and around prompts and births with `aroundGiven`. */
+  /** The tracked frames in the window around the newest one, and with `aroundGiven` in the windows of {@link BankLimits}. */
   function keepTracked<E extends PointerEntry>(entries: E[], newest: number, limit: number): E[] {
     const { minScore, aroundGiven } = limits;
     const useful = entries.filter(
@@ -197,11 +204,11 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
       conditioning = conditioning.filter(elsewhere(frameIndex));
       addAsTracked(known);
     },
-    spendMasksAround(frameIndex, distance) {
-      const spend = (entry: MemoryEntry): MemoryEntry =>
-        Math.abs(entry.frameIndex - frameIndex) <= distance ? { ...entry, maskSpent: true } : entry;
-      recent = recent.map(spend);
-      conditioning = conditioning.map((entry) => (entry.kind === "prompted" ? entry : spend(entry)));
+    clearMasksAround(frameIndex, distance) {
+      const clearMask = (entry: MemoryEntry): MemoryEntry =>
+        Math.abs(entry.frameIndex - frameIndex) <= distance ? { ...entry, maskCleared: true } : entry;
+      recent = recent.map(clearMask);
+      conditioning = conditioning.map((entry) => (entry.kind === "prompted" ? entry : clearMask(entry)));
     },
     condense() {
       recent = [];
@@ -213,7 +220,7 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
   };
 }
 
-/** Drops the entries farthest from a frame; of two equally far ones, the one added first. */
+/** Drops the entries farthest from a frame; of two at the same distance, the one added first. */
 function keepNearest<E extends { frameIndex: number }>(entries: E[], frameIndex: number, limit: number): E[] {
   const kept = [...entries];
   while (kept.length > limit) {
@@ -228,8 +235,8 @@ function keepNearest<E extends { frameIndex: number }>(entries: E[], frameIndex:
 }
 
 /**
- * Drops corrections by the detector first, the oldest first. Then it drops the oldest of the rest, except the first memory:
- * that one identifies the object.
+ * Drops corrections by detections first, in the order in which they were added. Then drops the others in that order, except
+ * the first memory, which identifies the object.
  */
 function trimConditioning(entries: readonly MemoryEntry[], limits: BankLimits): MemoryEntry[] {
   const kept = [...entries];

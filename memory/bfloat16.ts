@@ -1,5 +1,5 @@
 /**
- * Rounds to the nearest bfloat16 (eight significant bits), ties to even. SAM 3 keeps its memories in this type.
+ * Rounds to the nearest bfloat16 (eight significant bits), ties to even. SAM 3 stores its memories in this type.
  * @param values float32; changed in place
  * @returns the same array
  */

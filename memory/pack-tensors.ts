@@ -21,7 +21,7 @@ export interface PackedMemories {
   pointer_dt: { type: "float32"; dims: number[]; data: Float32Array };
 }
 
-/** Objects that can share one call: equally many memories and equally many pointers. */
+/** Groups objects that can share one call: they have equal numbers of memories and equal numbers of pointers. */
 export function groupBySize<T>(items: readonly T[], selectionOf: (item: T) => Selection): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -35,11 +35,12 @@ export function groupBySize<T>(items: readonly T[], selectionOf: (item: T) => Se
 }
 
 /**
- * The slot of each memory among those of its object. It follows from the selection alone, never from earlier calls: the
- * graph sums over slots in order, so another order changes the last bits of its outputs.
+ * Assigns each memory of an object to a slot. The slots depend only on the selection, not on earlier calls: the graph sums
+ * over slots in order, so another order would change the last bits of its outputs.
  *
- * Conditioning memories come first, in their order. Tracked frames share the other slots as a ring, by frame index: while
- * their window moves on, each memory keeps its slot.
+ * Conditioning memories come first, in their order. Tracked frames use the other slots as a ring buffer, by frame index, so
+ * that each memory keeps its slot while the window moves.
+ * @returns for each memory the index of its slot
  */
 export function assignSlots(memories: Selection["memories"]): number[] {
   const isTracked = ({ entry }: Selection["memories"][number]) => entry.kind === "recent";
@@ -70,9 +71,10 @@ interface Arena {
 }
 
 /**
- * Memories are large, and from one frame to the next all but one per object stay the same. The packer therefore keeps the
- * buffer of the last call and copies only the memories that changed.
- * @returns a packer; its result is valid until it packs the same objects again
+ * Creates a packer. Memories are large, and from one frame to the next only one memory per object changes. The packer
+ * therefore keeps the buffer of the last call and copies only the memories that changed.
+ * @returns the packer. Its result is valid until it packs the same objects again. It throws a RangeError when the objects
+ *   have different numbers of memories or pointers.
  */
 export function createMemoryPacker({
   T,
@@ -80,7 +82,7 @@ export function createMemoryPacker({
   D,
 }: MemoryWidths): (group: readonly Selection[]) => PackedMemories {
   const tokens = T * Dm;
-  // By the first object's first memory: it is a conditioning memory, which outlasts the others.
+  // The key is the first memory of the first object: a conditioning memory, which stays longer than the others.
   const arenas = new WeakMap<Float32Array, Arena>();
 
   function arenaFor(group: readonly Selection[], slots: number): Arena {
@@ -97,7 +99,7 @@ export function createMemoryPacker({
     const M = group[0]?.memories.length ?? 0;
     const P = group[0]?.pointers.length ?? 0;
     if (group.some(({ memories, pointers }) => memories.length !== M || pointers.length !== P)) {
-      throw new RangeError("objects of one group need equally many memories and pointers");
+      throw new RangeError("the objects of a group must have equal numbers of memories and of pointers");
     }
     const arena = arenaFor(group, B * M);
     const rows = new Int32Array(B * M);

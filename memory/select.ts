@@ -1,71 +1,81 @@
 /**
- * Selects the memories that condition a frame, with their temporal rows, and the pointers, with their distance in time.
- * Pure functions: SAM 2's rule, and as an option SAM 3's preference for frames on which the object is visible.
+ * Selects the spatial memories that condition a frame, with their temporal rows, and the object pointers, with their distance
+ * in time. Pure functions.
+ *
+ * Source: facebookresearch/sam2:sam2/modeling/sam2_base.py; for the selection by score,
+ * facebookresearch/sam3:sam3/model/sam3_tracker_base.py.
  */
 import type { MemoryBank, MemoryEntry, PointerEntry } from "./bank.js";
 
 /** The pack's memory geometry, from its manifest. */
 export interface BankRules {
-  /** Conditioning memories that are used at once; -1 means all. */
+  /** Maximum number of conditioning memories per frame; -1: all. */
   maxConditioning: number;
-  /** Tracked memories that are used at once. */
+  /** Maximum number of tracked memories per frame. */
   recent: number;
+  /** Length of the pointer window in frames; 0: no pointers. */
   maxPointers: number;
-  /** Rows of the model's temporal table. */
+  /** Number of rows of the model's table of temporal position encodings. */
   temporalRows: number;
   /** The row of every conditioning memory. */
   conditioningRow: number;
-  /** The distance of a pointer as an input of the model: as a share of the pointer window, or no such input. */
+  /**
+   * Unit of `pointer_dt`, the distance of a pointer in time: the share of the pointer window. `none`: the model has no such
+   * input.
+   */
   pointerTime: "dt/(max-1)" | "none";
 }
 
 export interface SelectOptions {
   /**
-   * null: the k-th recent memory is the one k frames back, whatever it shows (SAM 2).
-   * A number: it is the k-th frame back on which the object was visible, at most so many frames back, so an occluded object
+   * null: the k-th recent memory is that of the k-th previous frame, also when the object was not visible there (SAM 2).
+   * A number: only frames on which the object was visible count, up to this many frames back, so that an occluded object
    * keeps its last good memories.
    */
   seenWithin: number | null;
-  /** SAM 3's memory selection: only tracked frames that scored more count, however far back; null: off. */
+  /** SAM 3's memory selection: only tracked frames with a higher score are selected, at any distance; null: off. */
   mfThreshold: number | null;
-  /** Pointers of the conditioning frames that were selected, or of all that lie behind. */
+  /** Pointers of the selected conditioning frames, or of all past ones. */
   conditioningPointers: "selected" | "past";
-  /** Of two conditioning frames equally far away, the one that was added first, or the earlier in the video. */
+  /**
+   * Order of two conditioning frames at the same distance: the one that was added first, or the one earlier in the video.
+   */
   conditioningTies: "added" | "earlier";
-  /** Frames of the video, which a pointer window longer than it shrinks to; null: unknown, or the window is fixed. */
+  /** Length of the video, which limits the pointer window; null: not known, or the window has a fixed length. */
   numFrames: number | null;
 }
 
 export interface Selection {
-  /** In no particular order: the model tells them apart by `row`. */
+  /** The order has no meaning: the model distinguishes memories by `row`, the row of the temporal table. */
   memories: { entry: MemoryEntry; row: number }[];
-  /** `dt` is what the model is fed; 0 for packs without pointer time. */
+  /** `dt` is the value of the input `pointer_dt`; 0 for packs without this input. */
   pointers: { pointer: Float32Array; dt: number }[];
 }
 
-type Remembered = Pick<MemoryBank, "conditioning" | "recent" | "pointers">;
+type BankContent = Pick<MemoryBank, "conditioning" | "recent" | "pointers">;
 
-/** What both ways of choosing tracked frames go by. */
-interface Search {
-  /** Frames behind in the direction of travel; negative for frames still to come. */
+/** The common input of the two selections of tracked frames. */
+interface TrackedSearch {
+  /** Distance to a past frame in the direction of travel; negative for frames that are still to come. */
   behind(entry: { frameIndex: number }): number;
-  /** Conditioning memories that were not selected: they may stand in for tracked ones. */
-  spare: readonly MemoryEntry[];
-  /** Pointers at most, conditioning frames not counted. */
+  /** Conditioning memories that were not selected; they can be selected as tracked ones. */
+  unselected: readonly MemoryEntry[];
+  /** Maximum number of pointers, without those of conditioning frames. */
   pointerLimit: number;
 }
 
-interface Tracked {
+interface TrackedSelection {
   memories: Selection["memories"];
-  /** How far back each counts as being, in frames. */
+  /** `distance` in frames; in a selection by score, the rank. */
   pointers: { pointer: Float32Array; distance: number }[];
 }
 
 /**
- * @param reverse whether frames are visited from last to first; "behind" then means later in the video
+ * Selects the memories of an object that condition a frame.
+ * @param reverse whether frames are visited from last to first; a past frame is then later in the video
  */
 export function selectMemories(
-  bank: Remembered,
+  bank: BankContent,
   frameIndex: number,
   reverse: boolean,
   rules: BankRules,
@@ -73,12 +83,12 @@ export function selectMemories(
 ): Selection {
   const sign = reverse ? -1 : 1;
   const behind = (entry: { frameIndex: number }) => (frameIndex - entry.frameIndex) * sign;
-  // A frame is never conditioned by itself.
+  // A frame never conditions itself.
   const others = bank.conditioning.filter((entry) => entry.frameIndex !== frameIndex);
   const chosen = closestConditioning(others, frameIndex, rules.maxConditioning, options.conditioningTies);
-  const spare = others.filter((entry) => !chosen.includes(entry));
+  const unselected = others.filter((entry) => !chosen.includes(entry));
   const window = Math.min(rules.maxPointers, options.numFrames ?? rules.maxPointers);
-  const search = { behind, spare, pointerLimit: Math.max(window - 1, 0) };
+  const search = { behind, unselected, pointerLimit: Math.max(window - 1, 0) };
   const tracked =
     options.mfThreshold === null
       ? selectByAge(bank, rules, options, search)
@@ -99,15 +109,15 @@ export function selectMemories(
   };
 }
 
-/** The frames right behind, or those of them on which the object was seen. */
+/** Selects the previous frames, or with `seenWithin` those on which the object was visible. */
 function selectByAge(
-  bank: Remembered,
+  bank: BankContent,
   rules: BankRules,
   { seenWithin, conditioningPointers }: SelectOptions,
-  { behind, spare, pointerLimit }: Search,
-): Tracked {
+  { behind, unselected, pointerLimit }: TrackedSearch,
+): TrackedSelection {
   const memories: Selection["memories"] = [];
-  const passed = [...bank.recent, ...spare]
+  const passed = [...bank.recent, ...unselected]
     .filter((entry) => behind(entry) > 0)
     .sort((a, b) => behind(a) - behind(b));
   for (const entry of passed) {
@@ -117,33 +127,33 @@ function selectByAge(
       memories.push({ entry, row: memories.length });
     }
   }
-  // With `past`, the pointers of the spare ones are selected already.
-  const candidates = conditioningPointers === "past" ? bank.pointers : [...bank.pointers, ...spare];
+  // With `past`, the pointers of the unselected conditioning frames are already in the result.
+  const candidates = conditioningPointers === "past" ? bank.pointers : [...bank.pointers, ...unselected];
   const pointers = candidates
     .filter((entry) => behind(entry) > 0 && behind(entry) <= pointerLimit)
     .map((entry) => ({ pointer: entry.pointer, distance: behind(entry) }));
   return { memories, pointers };
 }
 
-/** The best frames behind, numbered by rank instead of age. */
+/** Selects past frames by score. Rows and distances are ranks instead of frame distances. */
 function selectByScore(
-  bank: Remembered,
+  bank: BankContent,
   frameIndex: number,
   reverse: boolean,
   rules: BankRules,
   mfThreshold: number,
-  { spare, pointerLimit }: Search,
-): Tracked {
+  { unselected, pointerLimit }: TrackedSearch,
+): TrackedSelection {
   const frames = framesByScore(bank.pointers, frameIndex, reverse, pointerLimit, mfThreshold).reverse();
   const memories: Selection["memories"] = [];
-  const pointers: Tracked["pointers"] = [];
+  const pointers: TrackedSelection["pointers"] = [];
   frames.forEach((frame, index) => {
     const at = (entry: { frameIndex: number }) => entry.frameIndex === frame;
-    const entry = bank.recent.find(at) ?? spare.find(at);
+    const entry = bank.recent.find(at) ?? unselected.find(at);
     if (entry && index < rules.recent) memories.push({ entry, row: index });
     const rank = index + 1;
-    const source = bank.pointers.find(at) ?? spare.find(at);
-    // The reference skips the oldest frame's pointer (off by one).
+    const source = bank.pointers.find(at) ?? unselected.find(at);
+    // As in SAM 3, the pointer of the oldest frame is not used (off by one).
     if (source && rank <= pointerLimit && rank < frames.length)
       pointers.push({ pointer: source.pointer, distance: rank });
   });
@@ -151,10 +161,11 @@ function selectByScore(
 }
 
 /**
- * SAM 3's list of tracked frames that may condition a frame (facebookresearch/sam3:sam3/model/sam3_tracker_base.py): those
- * with a score above the threshold, and always the one right before. As there, a forward pass ignores frame 0 and selects
- * nothing for it.
- * @returns farthest first
+ * SAM 3's list of tracked frames that can condition a frame: those with a score above the threshold, and always the previous
+ * frame. As in SAM 3, a forward pass ignores frame 0, and selects no frame for frame 0.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py.
+ * @returns frame indices, farthest first
  */
 export function framesByScore(
   tracked: readonly Pick<PointerEntry, "frameIndex" | "trackScore">[],
@@ -177,9 +188,10 @@ export function framesByScore(
 }
 
 /**
- * At most `limit` entries: the closest before the frame, the closest after it, then the others by distance; of two
- * equally far ones the earlier, or the one that comes first among the entries.
- * @param limit -1 for all
+ * Selects at most `limit` conditioning frames: the closest one before the frame, the closest one from the frame on, then the
+ * others by distance.
+ * @param limit -1: all
+ * @param ties order of two frames at the same distance; `added` is the order of `entries`
  */
 export function closestConditioning<E extends { frameIndex: number }>(
   entries: readonly E[],

@@ -1,8 +1,9 @@
 /**
- * One-to-one assignment of rows to columns with the largest total weight: the Hungarian method with potentials, O(n²m).
+ * One-to-one assignment of rows to columns with the largest total weight: the Hungarian method with potentials. O(n²m)
+ * for n rows and m columns.
  *
- * @param weights rows x columns, all rows of one length; pairs with a weight of 0 or less are never made
- * @returns for each row its column, or -1
+ * @param weights [rows][columns], all rows of one length; a pair with a weight of 0 or less is never assigned
+ * @returns for each row the index of its column, or -1 when the row is unassigned
  */
 export function assignBest(weights: readonly (readonly number[])[]): number[] {
   const rows = weights.length;

@@ -1,22 +1,24 @@
-/** Clicks and boxes on one object: how they merge with earlier ones, and which graph segments the object. */
+/** Clicks and boxes on one object: merges them with earlier ones, and selects the graph that segments the object. */
 import { type BoxXyxy, xywhToXyxy } from "../detector/geometry.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import type { MemoryEntry } from "../memory/bank.js";
 import type { Selection } from "../memory/select.js";
 import type { PromptState } from "./masklet.js";
+import { hasPixels } from "./masks/mask.js";
 import type { Model, PointPrompt, Prediction } from "./model.js";
 import type { TrackerPolicy } from "./policy.js";
 import type { ObjectPrompt } from "./prompts.js";
 
 /**
- * Clicks per object and frame that are kept: the first and the last half. Above `edit.maxPoints` of most presets, so it
- * only bounds memory.
+ * Clicks that are kept per object and frame: the first and the last half of this number. It bounds memory. The model
+ * receives fewer clicks under most presets; see `transformersParity.maxPoints`.
  */
 const MAX_POINTS = 1024;
 
 /**
- * Merges a new prompt on a frame with the earlier ones. Clicks that are added to earlier ones keep the box as well, as in
- * SAM 2, where a box is two more points; a box may also stay while the clicks are replaced.
+ * Merges a new prompt on a frame with the earlier prompt on that frame. New clicks either replace the earlier clicks or are
+ * added to them. Added clicks also keep the earlier box, as in SAM 2, where a box is two more points. Replaced clicks keep
+ * the box when `clearOldBoxes` is false.
  */
 export function mergePrompts(
   old: PromptState | undefined,
@@ -37,7 +39,7 @@ function keepEnds<T>(items: readonly T[], limit: number): readonly T[] {
   return [...items.slice(0, head), ...items.slice(items.length - (limit - head))];
 }
 
-/** One object's box: its corners are two more points. */
+/** A box as a prompt: its corners are points with the labels 2 and 3. Coordinates are relative to the frame, 0..1. */
 export function boxPrompt([x0, y0, x1, y1]: BoxXyxy): PointPrompt {
   return {
     points: [
@@ -48,20 +50,22 @@ export function boxPrompt([x0, y0, x1, y1]: BoxXyxy): PointPrompt {
   };
 }
 
-/** The corners of a box, if there is one, then the clicks. */
+/** A prompt of the corners of a box, if there is one, followed by the clicks. */
 export function withCorners(box: BoxXyxy | undefined, { points, labels }: PointPrompt): PointPrompt {
   if (!box) return { points, labels };
   const corners = boxPrompt(box);
   return { points: [...corners.points, ...points], labels: [...corners.labels, ...labels] };
 }
 
-/** The corners of the box, then the clicks, at most `maxPoints` of them: the first and the last half. */
+/**
+ * The points for the model: the corners of the box, then the clicks. Of more than `maxPoints`, the first and the last half.
+ */
 export function toPointPrompt({ points, labels, box }: PromptState, maxPoints: number): PointPrompt {
   const all = withCorners(box && xywhToXyxy(box), { points, labels });
   return { points: keepEnds(all.points, maxPoints), labels: keepEnds(all.labels, maxPoints) };
 }
 
-/** Whether a prompt contains an earlier one: its box and all its clicks. */
+/** Whether a prompt contains all clicks of an earlier prompt and has no other box. */
 export function extendsPrompt(old: PromptState, now: PromptState): boolean {
   if (now.box && !sameBox(old.box, now.box)) return false;
   return old.points.every(([x, y], index) =>
@@ -75,8 +79,11 @@ function sameBox(a: PromptState["box"], b: PromptState["box"]): boolean {
   return a !== undefined && b !== undefined && a.every((value, side) => value === b[side]);
 }
 
-/** Number of clicks that a mask agrees with. */
-export function clicksHonoured(
+/**
+ * Number of clicks that a mask satisfies: positive clicks inside it, and negative clicks outside.
+ * @param maskLogits float32 [side, side]
+ */
+export function countSatisfiedClicks(
   maskLogits: Float32Array,
   side: number,
   { points, labels }: PromptState,
@@ -89,13 +96,13 @@ export function clicksHonoured(
 }
 
 export interface EditContext {
-  /** All clicks and the box on the object on this frame, with the new prompt. */
+  /** The merged prompt: all clicks and the box on the object on this frame, including the new ones. */
   prompt: PromptState;
-  /** The same before the new prompt. */
+  /** The prompt on this frame before the merge. */
   before: PromptState | undefined;
-  /** The object's memory of this frame, if there is one. */
+  /** The object's memory of this frame, if there is one; its mask may be refined. */
   known: MemoryEntry | undefined;
-  /** Its memories of other frames. */
+  /** The object's memories of other frames. */
   selection: Selection;
   /** Side of the mask logits. */
   side: number;
@@ -106,10 +113,11 @@ export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
 
 /**
  * Segments the object of a prompt.
- * - The first clicks on a frame of an object with memories of other frames: tracked from memory with the clicks. If the
- *   result ignores a click, the decoder without memory refines it, and the mask that agrees with more clicks is used.
- * - Otherwise: the decoder without memory. It starts from the known mask of the frame when the prompt contains the earlier
- *   one.
+ * - First clicks on a frame, for an object with memories of other frames: the object is tracked from memory and the clicks.
+ *   If the mask does not satisfy all clicks, the decoder refines it without memory. The mask that satisfies more clicks is
+ *   returned.
+ * - All other prompts: the decoder segments the object without memory. It refines the known mask of the frame when the new
+ *   prompt contains the earlier prompt.
  * A box marks the whole object, so it is never combined with memory.
  */
 export async function editObject(
@@ -122,23 +130,19 @@ export async function editObject(
   const hasMemory = selection.memories.length > 0;
   if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box) {
     const tracked = await model.trackPrompted(features, selection, points);
-    const honoured = clicksHonoured(tracked.maskLogits, side, prompt);
-    if (honoured === prompt.points.length) return tracked;
-    const redrawn = await model.segment(
+    const satisfied = countSatisfiedClicks(tracked.maskLogits, side, prompt);
+    if (satisfied === prompt.points.length) return tracked;
+    const refined = await model.segment(
       features,
       points,
       hasPixels(tracked.maskLogits) ? tracked.maskLogits : null,
     );
-    return clicksHonoured(redrawn.maskLogits, side, prompt) > honoured ? redrawn : tracked;
+    return countSatisfiedClicks(refined.maskLogits, side, prompt) > satisfied ? refined : tracked;
   }
-  const goesOn = before ? extendsPrompt(before, prompt) : !prompt.box;
+  const isContinued = before ? extendsPrompt(before, prompt) : !prompt.box;
   return model.segment(
     features,
     points,
-    known && goesOn && hasPixels(known.maskLogits) ? known.maskLogits : null,
+    known && isContinued && hasPixels(known.maskLogits) ? known.maskLogits : null,
   );
-}
-
-function hasPixels(maskLogits: Float32Array): boolean {
-  return maskLogits.some((logit) => logit > 0);
 }

@@ -1,4 +1,4 @@
-/** Prompts of a concept, by a phrase or by exemplar boxes: its instances on the frame become objects. */
+/** Prompts for a concept, given as a phrase or as exemplar boxes. Its instances on the frame become objects. */
 import type { Exemplar } from "../detector/concepts.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
 import { semanticLogits } from "../detector/semantic.js";
@@ -12,9 +12,9 @@ import { forgetDeleted } from "./sam3/history.js";
 import { observeFrame } from "./track-objects.js";
 
 /**
- * Adds a concept, detects it on the frame, and creates objects for its instances.
+ * Adds a concept, detects it on the frame, and creates objects for the instances that are new.
  * @returns all objects on the frame, and the semantic map of the concept if requested: float32 [m, m] logits
- * @throws PromptError when the pack does not support the prompt or the session has too many concepts
+ * @throws PromptError `unsupported_by_pack` or `concept_limit`; also the error of the tokenizer for a phrase it rejects
  */
 export async function promptConcept(
   parts: TrackerParts,

@@ -1,4 +1,4 @@
-/** Runs detection on a frame: which concepts, with which exemplars. */
+/** Runs detection on a frame, and selects the concepts and the exemplars of the call. */
 import type { Concept, ConceptQuery, Exemplar } from "../detector/concepts.js";
 import { type Detection, detect, type Findings } from "../detector/detect.js";
 import { boxIou, cxcywhToXyxy, xyxyToCxcywh } from "../detector/geometry.js";
@@ -8,7 +8,10 @@ import { boxPrompt } from "./click-prompt.js";
 import { CERTAIN, type Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
 
-/** Detections of a step. The result of a prompt is reused when a propagation begins on the same frame with the same queries. */
+/**
+ * Detections of a step. The detections of the last prompt are reused when the propagation begins on the same frame with the
+ * same queries.
+ */
 export async function detectOnce(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -31,7 +34,7 @@ function areSame(some: readonly ConceptQuery[], others: readonly ConceptQuery[])
   );
 }
 
-/** @returns no detections when there are no queries */
+/** Runs `detect` with the given queries. @returns no detections when there are no queries */
 export async function runDetection(
   { run, geometry, policy, hasQueryOutput }: TrackerParts,
   features: FrameFeatures,
@@ -50,8 +53,9 @@ export function runsDetection({ concepts }: TrackerParts): boolean {
 }
 
 /**
- * One query per concept, with the user's boxes on the frame on which they were drawn. On other frames, a concept without a
- * phrase uses the boxes of its own tracked objects; without a visible one it has no query.
+ * One query per concept. The user's exemplar boxes are part of the query on the frame on which they were drawn. On other
+ * frames, a concept without a phrase uses the boxes of its own tracked objects as exemplars. It has no query when none of
+ * them is visible.
  */
 export function detectionQueries(
   { concepts, geometry, policy }: TrackerParts,
@@ -67,8 +71,8 @@ export function detectionQueries(
 }
 
 /**
- * Whether the absence of a detection counts against objects of the concept. It does not when the query used the boxes of
- * tracked objects.
+ * Whether a missing detection is evidence that an object of the concept is absent. It is not when the exemplars of the query
+ * are the boxes of tracked objects.
  */
 export function isConclusive({ concept }: ConceptQuery, frameIndex: number): boolean {
   return concept.phrase !== null || concept.exemplars.has(frameIndex);
@@ -84,7 +88,7 @@ function ownExemplars(concept: Concept, observations: readonly Observation[], si
     });
 }
 
-/** Segments the positive exemplar boxes in which nothing was detected. */
+/** Segments the object in each positive exemplar box that no detection matches. @returns these objects as detections */
 export async function segmentExemplars(
   { model, geometry, policy }: TrackerParts,
   features: FrameFeatures,
@@ -92,7 +96,7 @@ export async function segmentExemplars(
   exemplars: readonly Exemplar[],
   detections: readonly Detection[],
 ): Promise<Detection[]> {
-  const drawn: Detection[] = [];
+  const segmented: Detection[] = [];
   for (const { box, label } of exemplars) {
     const corners = cxcywhToXyxy(box);
     const isFound = detections.some(
@@ -103,7 +107,13 @@ export async function segmentExemplars(
     const extent = maskExtent(maskLogits, geometry.m);
     if (!extent) continue;
     const score = Math.max(iou, policy.detect.scoreThresholdDetection);
-    drawn.push({ concepts: new Set([concept.key]), score, maskLogits, bits: maskBits(maskLogits), extent });
+    segmented.push({
+      concepts: new Set([concept.key]),
+      score,
+      maskLogits,
+      bits: maskBits(maskLogits),
+      extent,
+    });
   }
-  return drawn;
+  return segmented;
 }

@@ -1,14 +1,14 @@
 /**
- * Frames that wait to be shown. The output lags behind the model by the hot-start delay. An object that the hot start
- * removes while its frames wait is left out of all of them.
+ * Delays the output by the length of the hot start. Tracked frames wait in a buffer. When the hot start removes an object,
+ * the object is left out of every frame that still waits.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_inference.py (hot-start buffer).
  */
 import type { Hiding } from "./report.js";
 
 /**
- * Frames by which confirmation is read ahead of the frame that is shown, a constant of SAM 3. Higher: objects are shown
- * from earlier on. Lower: later.
+ * An object is shown on a frame when it is confirmed this many frames later; a constant of SAM 3. Higher: objects are shown
+ * from an earlier frame on. Lower: from a later one.
  */
 const LOOKAHEAD = 2;
 
@@ -18,7 +18,7 @@ export interface Waiting<F> {
   hiding: Hiding;
 }
 
-/** Never changed in place. Keeps only what a waiting frame may need. */
+/** Never changed in place. Contains only the records that a waiting frame may need. */
 export interface EmissionBuffer<F> {
   waiting: readonly Waiting<F>[];
   /** The frame on which each object was removed, by id. */
@@ -82,7 +82,7 @@ function removedFrom(
   return [...removed].flatMap(([id, index]) => (isFrom(index, frameIndex, rules) ? [id] : []));
 }
 
-/** The frame whose confirmations apply; the last of the pass for the frames near it. */
+/** The frame whose confirmations apply to a given frame: {@link LOOKAHEAD} frames later, or the last frame of the pass. */
 function aheadOf(frameIndex: number, { reverse, lastFrame }: EmissionRules): number {
   return reverse ? Math.max(frameIndex - LOOKAHEAD, lastFrame) : Math.min(frameIndex + LOOKAHEAD, lastFrame);
 }

@@ -1,4 +1,4 @@
-/** What a session returns for one frame. */
+/** The result of a session for one frame, and the requests of a propagation. */
 import type { CocoRle } from "../protocol/rle.js";
 
 /** x, y, width, height relative to the frame, 0..1. */
@@ -6,18 +6,19 @@ export type BoxXywh = [number, number, number, number];
 
 export interface ObjectOutput {
   objectId: number;
-  /** 0..1. */
+  /** Confidence, 0..1. */
   prob: number;
-  /** Tight box of the mask; the right and bottom edges are exclusive. */
+  /** Tight box of the mask, relative to the frame; see `sam3Parity.boxes` of the policy for its right and bottom edges. */
   boxXywh: BoxXywh;
   /** At the size of the video. */
   mask: CocoRle;
 }
 
-/** The result for one frame. Objects whose mask is empty are left out; ids ascend. */
+/** The result for one frame. Objects without a pixel are left out, except under `sam3Parity.boxes: "sam3"`; ids ascend. */
 export interface FrameOutput {
   frameIndex: number;
   objects: ObjectOutput[];
+  /** Objects in the session after this frame, and new detections beyond the object limit. */
   stats: { tracked: number; dropped: number };
 }
 
@@ -27,11 +28,11 @@ export interface PassRequest {
   /** Inclusive, in the order of travel. */
   firstFrame: number;
   lastFrame: number;
-  /** The frame that the client named to start from; null when it named none. */
+  /** The start frame of the request; null when the request has none. */
   startFrame: number | null;
 }
 
 export interface PassStart {
-  /** `fetch`: every frame is known already, and `fetch` shows it; otherwise the frames are stepped through. */
+  /** `fetch`: the caller reads stored results with `fetch`. `full` and `partial`: the caller steps through the frames. */
   mode: "full" | "partial" | "fetch";
 }

@@ -1,4 +1,4 @@
-/** The model over the graphs of a pack: batches objects, feeds the graphs, and takes their outputs apart by object. */
+/** Implements the model with the graphs of a pack: batches objects, runs the graphs, and splits their outputs by object. */
 import { type FrameFeatures, floats, ints, type RunGraph, type Tensor, tensor } from "../detector/graph.js";
 import { roundToBfloat16 } from "../memory/bfloat16.js";
 import { createMemoryPacker, groupBySize } from "../memory/pack-tensors.js";
@@ -26,6 +26,10 @@ export interface ModelOptions {
   precision?: "float32" | "bfloat16";
 }
 
+/**
+ * @param run runs a graph of the pack
+ * @param bank whether `track` has the input `pointer_dt`
+ */
 export function createModel(
   run: RunGraph,
   geometry: Geometry,

@@ -4,13 +4,22 @@ import type { MemoryBank } from "../memory/bank.js";
 import type { Motion } from "./motion/motion-model.js";
 import type { TrackerPolicy } from "./policy.js";
 
-/** First frames of a detected object, during which lack of support ends it. Higher: false objects end later. Lower: fewer end. */
+/**
+ * Length of the probation of a detected object, in frames. An object that is mostly undetected on probation is deleted.
+ * Higher: more false positives are deleted, and more objects that are hard to detect. Lower: fewer of both.
+ */
 const PROBATION_FRAMES = 15;
 
-/** Unsupported frames on probation that end an object, if they outnumber the supported ones. Higher: false objects stay longer. */
+/**
+ * Frames on probation without a detection that delete an object, if they outnumber the frames with one. Higher: false
+ * positives stay longer.
+ */
 const MAX_UNSUPPORTED_ON_PROBATION = 8;
 
-/** Frames without a mask after which the model stops searching for a detected object. Higher: later returns, at more cost. */
+/**
+ * Frames without a mask after which a detected object is no longer tracked. Higher: objects can reappear later, at a higher
+ * cost per frame.
+ */
 export const MAX_LOST_FRAMES = 300;
 
 /** The user's clicks and box on one object on one frame. */
@@ -21,32 +30,33 @@ export interface PromptState {
 }
 
 /**
- * Frames per object whose clicks are kept; each new frame drops the clicks of the frame that was clicked first. Higher:
- * later clicks on old frames still add to the earlier ones, at the cost of memory.
+ * Frames per object whose clicks are kept. Beyond it, the clicks of the frame that was prompted longest ago are dropped.
+ * Higher: new clicks on old frames are added to the earlier ones there, at the cost of memory.
  */
 export const MAX_PROMPTED_FRAMES = 256;
 
 /**
- * `seen`: it has a mask on the frame visited last. `lost`: it has none, but the tracker searches for it. `dormant`: it was
- * lost for so long that the tracker no longer searches for it in this pass.
+ * `seen`: the object has a mask on the frame visited last. `lost`: it has none, and is still tracked. `dormant`: it was lost
+ * for more than {@link MAX_LOST_FRAMES} frames, and is not tracked until the next pass.
  */
 export type MaskletState = "seen" | "lost" | "dormant";
 
 export interface Masklet {
   readonly id: number;
-  /** Concept that found it; null for an object made by clicks or a box. */
+  /** Key of the concept that detected it; null for an object created by clicks or a box. */
   readonly conceptKey: number | null;
   /** The reported probability: a detection score, see `life.probability`; 1 for an object with clicks or a box. */
   prob: number;
+  /** The frame on which it was created. */
   readonly bornFrame: number;
   /** Objects of one bucket share a memory score and their conditioning frames; see `memory.buckets` of the policy. */
   readonly bucket: string;
   readonly bank: MemoryBank;
-  /** By frame index; changed by {@link keepPrompt}. */
+  /** Clicks and boxes by frame index; changed by {@link keepPrompt}. */
   readonly prompts: Map<number, PromptState>;
-  /** The user created or corrected it: detections neither change nor end it. */
+  /** The user created or corrected it with clicks or a box: detections neither change nor delete it. */
   owned: boolean;
-  /** The user removed it. It stays as a placeholder, so that the detector does not find it again as a new object. */
+  /** The user removed it. It stays as a hidden placeholder, so that its detections do not create a new object. */
   excluded: boolean;
   state: MaskletState;
   motion: Motion | null;
@@ -56,9 +66,9 @@ export interface Masklet {
   supported: number;
   /** Frames on probation without a detection. */
   unsupported: number;
-  /** Frames with a detection whose score is high enough for a new object, including the first. */
-  sure: number;
-  /** Frames of the object's passes; the probation covers the first ones. */
+  /** Frames with a detection whose score is high enough for a new object, including the first frame. */
+  confident: number;
+  /** Number of frames on which it was tracked, over all passes; the probation covers the first ones. */
   age: number;
   /** Only confirmed objects are shown; see `life.confirmFrames`. */
   confirmed: boolean;
@@ -66,7 +76,7 @@ export interface Masklet {
   keepAlive: number;
   /** The last frame of this pass without a mask; null when there is none. */
   hiddenFrame: number | null;
-  /** The frame of the last correction by a detection, or of the birth. */
+  /** The frame of the last correction by a detection, or the frame on which it was created. */
   reconditionedFrame: number;
 }
 
@@ -87,7 +97,7 @@ export function createMasklet(
     lostFrames: 0,
     supported: 1,
     unsupported: 0,
-    sure: 1,
+    confident: 1,
     age: 0,
     keepAlive: life.initTrkKeepAlive,
     hiddenFrame: null,
@@ -95,7 +105,7 @@ export function createMasklet(
   };
 }
 
-/** Keeps the clicks and the box of a frame, which later clicks on the frame add to. */
+/** Stores the clicks and the box of a frame, to which later clicks on the frame are added. */
 export function keepPrompt(
   { prompts }: Pick<Masklet, "prompts">,
   frameIndex: number,
@@ -109,39 +119,43 @@ export function keepPrompt(
   }
 }
 
-/** One object on one frame, for its life cycle. */
-export interface Witness {
+/** The facts about one object on one frame that update its life cycle. */
+export interface LifecycleFacts {
   frameIndex: number;
-  /** It has a mask. */
+  /** The object has a mask. */
   visible: boolean;
-  /** The detector searched for its concept: a missing detection counts as lack of support. */
+  /** The detector ran for its concept, so that a missing detection is evidence of a false positive. */
   searched: boolean;
-  /** It has a detection. */
+  /** A detection is associated with it. */
   detected: boolean;
-  /** It has a detection whose score is high enough for a new object. */
-  sure: boolean;
+  /** The score of that detection is high enough for a new object. */
+  confident: boolean;
 }
 
 /**
  * Updates the life cycle of an object with one frame.
- * @returns whether the object stays; an object that is mostly undetected on probation is deleted
+ * @returns false when the object must be deleted, because it was mostly undetected on probation
  */
-export function updateLifecycle(masklet: Masklet, witness: Witness, life: TrackerPolicy["life"]): boolean {
-  const unsupported = witness.searched && !witness.detected && witness.visible;
-  masklet.lostFrames = witness.visible ? 0 : masklet.lostFrames + 1;
-  masklet.state = witness.visible ? "seen" : "lost";
-  if (!witness.visible) masklet.hiddenFrame = witness.frameIndex;
-  if (witness.detected) masklet.keepAlive = Math.min(life.maxTrkKeepAlive, masklet.keepAlive + 1);
+export function updateLifecycle(
+  masklet: Masklet,
+  facts: LifecycleFacts,
+  life: TrackerPolicy["life"],
+): boolean {
+  const unsupported = facts.searched && !facts.detected && facts.visible;
+  masklet.lostFrames = facts.visible ? 0 : masklet.lostFrames + 1;
+  masklet.state = facts.visible ? "seen" : "lost";
+  if (!facts.visible) masklet.hiddenFrame = facts.frameIndex;
+  if (facts.detected) masklet.keepAlive = Math.min(life.maxTrkKeepAlive, masklet.keepAlive + 1);
   else if (unsupported) masklet.keepAlive = Math.max(life.minTrkKeepAlive, masklet.keepAlive - 1);
 
   const onProbation = masklet.age++ < PROBATION_FRAMES;
-  if (witness.detected) masklet.supported++;
+  if (facts.detected) masklet.supported++;
   if (unsupported && onProbation) masklet.unsupported++;
-  if (witness.sure) masklet.sure++;
-  if (masklet.sure >= life.confirmFrames) masklet.confirmed = true;
+  if (facts.confident) masklet.confident++;
+  if (masklet.confident >= life.confirmFrames) masklet.confirmed = true;
   if (masklet.owned) return true;
 
-  if (!witness.visible && masklet.lostFrames > MAX_LOST_FRAMES) {
+  if (!facts.visible && masklet.lostFrames > MAX_LOST_FRAMES) {
     masklet.state = "dormant";
     masklet.bank.condense();
   }
@@ -161,16 +175,16 @@ export function isShown(masklet: Masklet, life: TrackerPolicy["life"]): boolean 
 
 /**
  * Resets the state that belongs to one pass; identity and memory stay.
- * @param inSight whether it was seen on the first frame of the pass or next to it
+ * @param isSeen whether the object has a mask on the first frame of the pass or on a frame next to it
  */
 export function startPass(
   masklet: Masklet,
   motion: Motion | null,
-  inSight: boolean,
+  isSeen: boolean,
   life: TrackerPolicy["life"],
 ): void {
   masklet.motion = motion;
-  masklet.state = inSight ? "seen" : "lost";
+  masklet.state = isSeen ? "seen" : "lost";
   masklet.lostFrames = 0;
   masklet.keepAlive = life.initTrkKeepAlive;
   masklet.hiddenFrame = null;

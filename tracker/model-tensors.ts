@@ -1,8 +1,8 @@
-/** Packs prompts and masks into batched input tensors, and takes one object's values out of a batched output. */
+/** Packs prompts and masks into batched input tensors, and copies the values of one object from a batched output. */
 import { float32, int32, type Tensor } from "../detector/graph.js";
 import type { PointPrompt } from "./model.js";
 
-/** Largest magnitude of mask logits that are fed back as a prompt, as in SAM 2. */
+/** Largest magnitude of the mask logits of a mask prompt, as in `facebookresearch/sam2:sam2/sam2_image_predictor.py`. */
 const MAX_LOGIT = 32;
 
 export function clampLogit(logit: number): number {
@@ -43,6 +43,7 @@ export function stackMasks(masks: readonly Float32Array[], side: number): Tensor
 }
 
 /**
+ * Masks as inside and outside, without logits.
  * @param masks logits, float32 [side, side] each
  * @returns float32 [B, 1, side, side], 1 inside and 0 outside
  */
@@ -69,6 +70,7 @@ export function stackScalars(values: readonly number[]): Tensor {
 }
 
 /**
+ * The values of one object.
  * @param size values per object
  * @returns a copy, so that the result does not keep the other objects of the batch alive
  */

@@ -1,4 +1,4 @@
-/** The model as the tracker calls it, apart from how its graphs are run; see `graph-model.ts`. */
+/** The interface of the model for the tracker. `graph-model.ts` implements it with the graphs of a pack. */
 import type { FrameFeatures } from "../detector/graph.js";
 import type { Selection } from "../memory/select.js";
 

@@ -1,4 +1,4 @@
-/** One object on one frame: from the tracked mask to the mask that is shown and remembered. */
+/** One object on one frame. The stages of a step edit its mask; the final mask is shown and stored in memory. */
 import type { Detection } from "../detector/detect.js";
 import { type MaskBits, maskBits } from "../detector/mask-bits.js";
 import type { MemoryEntry } from "../memory/bank.js";
@@ -18,15 +18,15 @@ export interface Observation {
   detection: Detection | null;
   /** IoU of the tracked mask and that detection. */
   agreement: number;
-  /** The detection fits another object almost as well. */
+  /** The detection matches another object almost as well. */
   contested: boolean;
-  /** The mask is no longer the one that the prediction's pointer describes. */
+  /** The mask was replaced, so that the prediction's pointer does not describe it. */
   replaced: boolean;
   /** float32 [m, m]: the mask after all edits so far */
   maskLogits: Float32Array;
   /** The pixels above 0 of `maskLogits`. */
   bits: MaskBits;
-  /** The kind of memory that this frame becomes. */
+  /** The kind of the memory that is stored for this frame. */
   kind: MemoryEntry["kind"];
 }
 

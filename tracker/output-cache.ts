@@ -1,7 +1,8 @@
-/** The masks of visited frames, as run lengths: a propagation in fetch mode shows them without running the model. */
+/** Caches the masks of visited frames as run lengths. A propagation in fetch mode returns them without running the model. */
 import type { RenderedObject } from "./masks/render.js";
 
 export interface OutputCache {
+  /** Stores the objects of a frame without their bits. */
   set(frameIndex: number, objects: readonly RenderedObject[]): void;
   get(frameIndex: number): readonly RenderedObject[] | undefined;
   has(frameIndex: number): boolean;
@@ -17,7 +18,7 @@ export interface OutputCache {
 /** The objects of each frame, by frame index; the frame that was set longest ago comes first. */
 export type OutputCacheSnapshot = ReadonlyMap<number, readonly RenderedObject[]>;
 
-/** @param maxFrames beyond which the frame that was set longest ago is dropped */
+/** @param maxFrames capacity; beyond it, the frame that was set longest ago is dropped */
 export function createOutputCache(maxFrames: number): OutputCache {
   const frames = new Map<number, readonly RenderedObject[]>();
   return {

@@ -18,7 +18,7 @@ import { createHistory, type History } from "./sam3/history.js";
 
 export interface VideoTrackerOptions {
   run: RunGraph;
-  /** Tokenizes a phrase as the user wrote it; may throw. Not called for packs without text. */
+  /** Tokenizes the phrase of a prompt; may throw. Not called for packs without text. */
   tokenize: Tokenize;
   geometry: Geometry;
   bank: BankRules;
@@ -33,7 +33,7 @@ export interface VideoTrackerOptions {
   decode?: { singleMaskStability?: number | undefined };
   /** See `resolve-policy.ts`. */
   policy: TrackerPolicy;
-  /** The `detect` graph has the output `query`, the model query of each row. */
+  /** Whether the `detect` graph has the output `query`, the model query of each row. */
   hasQueryOutput?: boolean;
   /** Number of frames in the video; absent or null: not known. */
   numFrames?: number | null | undefined;
@@ -57,7 +57,7 @@ export interface TrackerParts {
   hasQueryOutput: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
-  /** Kept from a prompt to the step after it. */
+  /** The detections of the last prompt, until the next step. */
   lastDetection: LastDetection | null;
   concepts: ConceptList;
   registry: Registry;

@@ -6,7 +6,7 @@ export interface Pass {
   readonly reverse: boolean;
   /** The motion-based rules have not visited a frame yet. */
   isFresh: boolean;
-  /** Look-alikes that touch and have not come apart yet; only the motion-based rules record them. */
+  /** Look-alikes that touch and have not separated yet; only the motion-based rules record them. */
   crossings: readonly Crossing[];
 }
 

@@ -1,50 +1,66 @@
 /**
- * The settings of detection and tracking that differ between presets, or that a pack's manifest or a session may set, each
- * with the effect of raising and lowering it. `presets.ts` holds the values; `resolve-policy.ts` combines the sources.
- * Settings with one value everywhere are constants beside their use.
+ * The settings of detection and tracking that differ between presets, or that a pack's manifest or a session may set. Each
+ * comment states the effect of a higher and of a lower value. `presets.ts` contains the values, and `resolve-policy.ts`
+ * combines the sources. Settings with one value everywhere are constants beside their use.
  *
- * Fields of SAM 3's configuration keep its names. "Overlap" marks fields that only SAM 3's association by mask overlap
- * reads (`associate.identity`), "Motion" those that only the association by motion reads.
+ * Fields of SAM 3's configuration keep its names. Fields marked "Overlap" apply only with SAM 3's association by mask overlap
+ * (`associate.identity`), and fields marked "Motion" only with the association by motion. "Supported" means that a detection
+ * matches the object on the frame.
  */
 
 interface PolicyFields {
-  /** Which detections count. */
+  /** Detections: their score, duplicates, concepts and exemplars. */
   detect: {
-    /** Minimum score of a detection. Higher: fewer false alarms. Lower: fewer misses. */
+    /** Minimum score of a detection. Higher: fewer false positives. Lower: fewer false negatives. */
     scoreThresholdDetection: number;
-    /** Score a detection needs to start an object on a frame without a prompt. Higher: later starts, fewer ghosts. */
+    /**
+     * Minimum score of a detection that creates an object on a frame without a prompt. Higher: later starts, fewer false
+     * positives.
+     */
     newDetThresh: number;
-    /** Mask IoU that two detections of one concept may have. Higher: touching objects survive. Lower: fewer duplicates. 0: no suppression. */
+    /**
+     * Maximum mask IoU of two detections of one concept. Higher: more touching objects are kept. Lower: fewer duplicates. 0:
+     * no suppression.
+     */
     detNmsThresh: number;
-    /** Share of the smaller of two masks that may lie inside the other. Higher: parts survive beside their whole. 1: off. */
+    /**
+     * Maximum share of the smaller of two masks inside the other. Higher: more parts of objects are kept beside the whole.
+     * 1: off.
+     */
     nmsCovered: number;
-    /** Mask IoU from which detections or objects of different concepts are the same object. Higher: more duplicates. 0: never. */
+    /**
+     * Mask IoU from which detections or objects of different concepts are the same object. Higher: more duplicates. 0:
+     * never.
+     */
     sameObjectIou: number;
-    /** Objects of different concepts neither match, hide nor cut each other. SAM 3 has one concept per session. */
+    /** Objects of different concepts have no effect on each other. SAM 3 has one concept per session. */
     conceptsApart: boolean;
-    /** Concepts of a session. Higher: each adds time to every frame. Lower: less time and memory. */
+    /** Maximum number of concepts of a session. Each adds time to every frame. */
     maxNumConcepts: number;
-    /** Ignore new objects whose box centre is near the edge of the frame. On: fewer halves, later arrivals. */
+    /** Ignore new detections whose box centre is near the edge of the frame. On: fewer partial objects, later starts. */
     suppressDetCloseToBoundary: boolean;
-    /** Keep detections whose mask has no pixel. Such an object starts invisible. */
+    /** Keep detections whose mask has no pixel. They create objects that are not visible at first. */
     keepEmpty: boolean;
     /** Assign ids in the order of the detector's rows. Off: best score first. */
     keepRowOrder: boolean;
-    /** The phrase of a concept that has example boxes only; null: no text. */
+    /** The phrase of a concept that has exemplar boxes only; null: no text. */
     exemplarPhrase: string | null;
-    /** Boxes of its own tracked objects with which a concept without a phrase is detected on later frames. 0: prompted frame only. */
+    /**
+     * Tracked objects whose boxes are the exemplars of a concept without a phrase on later frames. 0: it is detected on the
+     * prompted frame only.
+     */
     selfExemplars: number;
-    /** Segment an object in a positive example box in which nothing was detected. */
+    /** Segment an object in a positive exemplar box that no detection matches. */
     exemplarIsInstance: boolean;
   };
-  /** Which detection belongs to which object. */
+  /** The association of detections with objects. */
   associate: {
     /**
-     * `overlap`: SAM 3's rules. Masks that overlap match; hot start, occlusion order and the shrink rule apply. `motion`:
-     * one-to-one association by overlap and motion, with ids resolved after look-alikes cross.
+     * `overlap`: SAM 3's rules. Masks that overlap match; the hot start, the occlusion rule and the shrink rule apply.
+     * `motion`: one-to-one association by overlap and motion; ids are corrected after look-alikes cross.
      */
     identity: "overlap" | "motion";
-    /** Mask IoU that associates a detection with an object, so that it starts no new one. Higher: more new objects. */
+    /** Mask IoU from which a detection matches an object and creates no new one. Higher: more new objects. */
     assocIouThresh: number;
     /** Mask IoU from which a tracked mask and a detection agree. Higher: more frames count as unsupported. */
     trkAssocIouThresh: number;
@@ -54,36 +70,41 @@ interface PolicyFields {
   /** How objects start, are hidden and end. */
   life: {
     /**
-     * Frames by which output lags behind the model, so that ghosts are never shown, and the length of hot start (overlap).
-     * Higher: fewer ghosts, later output. 0: every frame is shown at once.
+     * Frames by which the output is delayed, and the length of the hot start (overlap). False positives and duplicates that
+     * the hot start removes are never shown. Higher: fewer of them, later output. 0: every frame is shown at once.
      */
     hotstartDelay: number;
-    /** Overlap: unsupported frames that end an object in hot start; at most the delay. Higher: more patience, more ghosts. */
+    /** Overlap: unsupported frames that remove an object in hot start; at most the delay. Higher: more false positives. */
     hotstartUnmatchThresh: number;
-    /** Overlap: frames of sharing a detection with an older object that end it in hot start. Higher: duplicates live longer. */
+    /**
+     * Overlap: frames of sharing a detection with an older object that remove an object in hot start. Higher: more
+     * duplicates.
+     */
     hotstartDupThresh: number;
-    /** Off: an object is also hidden after hot start while its keep-alive credit is used up. */
+    /** Off: an object is also hidden after hot start, while its keep-alive credit is 0 or less. */
     suppressUnmatchedOnlyWithinHotstart: boolean;
-    /** Keep-alive credit of a new object; each unsupported frame costs one. Higher: unsupported tracks are shown longer. */
+    /**
+     * Keep-alive credit of a new object; each unsupported frame subtracts one. Higher: unsupported tracks are shown longer.
+     */
     initTrkKeepAlive: number;
-    /** Maximum credit that supported frames earn. Higher: long-supported tracks are shown longer. */
+    /** Maximum credit; each supported frame adds one. Higher: objects with many detections are shown longer without one. */
     maxTrkKeepAlive: number;
-    /** Minimum credit. Lower: long-unsupported tracks return later. */
+    /** Minimum credit. Lower: an object that was long unsupported needs more detections to be shown again. */
     minTrkKeepAlive: number;
-    /** Overlap: frames without a mask cost credit too. On: occluded objects are hidden longer when they return. */
+    /** Overlap: frames without a mask also subtract credit. On: objects are hidden longer after an occlusion. */
     decreaseTrkKeepAliveForEmptyMasklets: boolean;
-    /** Overlap: show an object only after consecutive detections. On: fewer flashes, later arrivals. */
+    /** Overlap: show an object only after consecutive detections. On: fewer short false positives, later starts. */
     maskletConfirmationEnable: boolean;
-    /** Number of these detections. Higher: fewer flashes. Lower: earlier arrivals. */
+    /** Number of these detections. Higher: fewer short false positives. Lower: earlier starts. */
     maskletConfirmationConsecutiveDetThresh: number;
     /**
-     * Motion: frames with a detection of at least `newDetThresh`, the first included, before an object that started
-     * without a prompt is shown. Higher: fewer flashes, later arrivals.
+     * Motion: frames with a detection score of at least `newDetThresh`, including the first, after which an object that was
+     * created without a prompt is shown. Higher: fewer short false positives, later starts.
      */
     confirmFrames: number;
     /**
-     * Reported probability of a detected object: the score of its first detection, or of its best one so far (motion). An
-     * object that enters the frame slowly starts with a poor score.
+     * Reported probability of a detected object: the score of its first detection, or of its best detection so far (motion).
+     * The first score of an object that enters the frame slowly is low.
      */
     probability: "best" | "birth";
     /**
@@ -91,28 +112,35 @@ interface PolicyFields {
      * objects, each at a cost in time and memory.
      */
     maxNumObjects: number;
-    /** A removed object keeps its place, so that detection does not start it again. */
+    /** A removed object stays as a hidden placeholder, so that its detections do not create a new object. */
     removedKeepsPlace: boolean;
   };
   /** Masks that overlap. */
   overlap: {
-    /** Mask IoU from which one of two objects counts as occluded. Higher: more overlap is shown. Lower: hidden sooner. 0: off. */
+    /** Mask IoU from which one of two objects counts as occluded and is hidden. Higher: fewer objects are hidden. 0: off. */
     suppressOverlappingBasedOnRecentOcclusionThreshold: number;
-    /** Motion: objects made by clicks and boxes share no pixel. Off: "shirt" and "person" may overlap. */
+    /**
+     * Motion: objects created by clicks and boxes share no pixel. Off: clicked objects such as a shirt and a person may
+     * overlap.
+     */
     exclusivePrompted: boolean;
-    /** Grid of the shrink rule: that of the masks, or that of the memory encoder, four times finer. */
+    /**
+     * Resolution at which the shrink rule compares masks: the mask grid, or the grid of the memory encoder, four times
+     * finer.
+     */
     shrinkGrid: "mask" | "memory";
   };
   /** The masks that are shown. */
   mask: {
     /**
-     * Motion: IoU that a detector mask and its redrawing by the click decoder need for the redrawing to be used. Higher:
-     * closer to the detector. 0: masks are not redrawn.
+     * Motion: the mask decoder segments a detection mask again; the result replaces the mask when their IoU is at least this.
+     * Higher: masks stay closer to the detector. 0: masks are not segmented again.
      */
     redrawnIou: number;
     /**
-     * Maximum area in pixels of holes that are filled; specks up to half the mask are removed likewise. The pixels are
-     * those of the mask grid, or of the video in the plain decoder's answer to a click. Higher: smoother. 0: off.
+     * Maximum area in pixels of holes that are filled, and of specks that are removed; specks larger than half of the mask
+     * stay. The pixels are those of the mask grid; in the answer to a click of the plain decoder, those of the video.
+     * Higher: smoother. 0: off.
      */
     fillHoleArea: number;
     /** The same area as a share of the mask grid; the larger of the two applies. */
@@ -120,83 +148,97 @@ interface PolicyFields {
     /** Each pixel of the video belongs to one object, the one with the highest tracking probability. */
     objectWiseNonOverlap: boolean;
   };
-  /** When a detection corrects a track and becomes a conditioning memory. */
+  /** Reconditioning: a detection corrects a track and becomes a conditioning memory. */
   recondition: {
-    /** Frames between corrections by agreeing detections. Higher: memory follows appearance less. 0: never. */
+    /**
+     * Period, in frames, of corrections by detections that match the track. Higher: memory adapts to appearance later. 0:
+     * never.
+     */
     reconditionEveryNthFrame: number;
-    /** Detection score and (overlap) object score logit that a correction needs. Higher: fewer corrections. */
+    /** Minimum detection score of a correction, and minimum object score logit (overlap). Higher: fewer corrections. */
     highConfThresh: number;
-    /** Mask IoU that a periodic correction needs. Higher: fewer corrections. */
+    /** Minimum mask IoU of a periodic correction. Higher: fewer corrections. */
     highIouThresh: number;
-    /** Overlap: box IoU of track and detection below which the detection's mask is used. Higher: more corrections. 0: off. */
+    /**
+     * Overlap: box IoU of track and detection below which the detection's mask is used. Higher: more corrections. 0: off.
+     */
     reconstructionBboxIouThresh: number;
-    /** Overlap: detection score that this needs. Higher: fewer corrections. */
+    /** Overlap: minimum detection score of this correction. Higher: fewer corrections. */
     reconstructionBboxDetScore: number;
   };
-  /** What an object keeps in memory, and which memories condition a frame. */
+  /** The memory bank of an object, and the selection of the memories that condition a frame. */
   memory: {
-    /** Minimum score of a tracked frame that conditions others. Higher: only the best frames do. null: no selection by score. */
+    /**
+     * Score above which a tracked frame conditions other frames. Higher: only the best frames do. null: no selection by
+     * score.
+     */
     mfThreshold: number | null;
     /** Prefer frames on which the object was visible, up to this many frames back; null: the last frames. */
     seenWithin: number | null;
-    /** Objects that were found on one frame share a memory score and their conditioning frames. */
+    /** `first-frame`: objects that were detected first on the same frame share a memory score and conditioning frames. */
     buckets: "first-frame" | "object";
     /** Precision of stored memories. */
     precision: "float32" | "bfloat16";
-    /** Of two conditioning frames at the same distance: the one added first, or the earlier in the video. */
+    /** Order of two conditioning frames at the same distance: the one added first, or the one earlier in the video. */
     conditioningTies: "added" | "earlier";
     /** The pointer window shrinks to the length of a shorter video. */
     pointerWindowFitsVideo: boolean;
     /** The initial mask of an object is thresholded after upscaling to the image. Off: before. */
     newObjectFine: boolean;
-    /** A conditioning frame is shown as it was. Off: frames corrected by detections are tracked again when revisited. */
+    /** A pass shows the stored mask on every conditioning frame. Off: frames corrected by detections are tracked again. */
     conditioningIsFinal: boolean;
-    /** Conditioning memories kept per object. 0: all. */
+    /** Maximum number of conditioning memories per object. 0: all. */
     conditioning: number;
-    /** Those among them that detections made. 0: all. */
+    /** Maximum number of conditioning memories from corrections by detections. 0: all. */
     reconditioned: number;
     /**
-     * Tracked frames kept: the window that the next frame uses; also the windows around prompts and starts, where a pass in
-     * the other direction begins; or all, which grows with the video.
+     * Memories of tracked frames that are kept. `window`: those that can condition the next frame. `windows`: also those
+     * around prompts and first frames, where a pass in the other direction begins. `all`: memory grows with the video.
      */
     tracked: "window" | "windows" | "all";
   };
   /** The effect of clicks on an object. */
   edit: {
-    /** `plain`: the decoder alone, as in SAM 3. `guided`: with memory first, then the decoder where that ignores a click. */
+    /**
+     * `plain`: the decoder alone, as in SAM 3. `guided`: with memory first, then the decoder if the mask does not satisfy
+     * all clicks.
+     */
     decoder: "plain" | "guided";
     /** Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). */
     usePrevMemFrame: boolean;
-    /** The first correction of a detected object replaces it: its earlier memories are dropped. */
+    /** The first click on a detected object replaces it: its earlier memories are dropped. */
     useStatelessRefinement: boolean;
-    /** Tracked frames around a click that are dropped from memory, because they led to the error. */
+    /** Distance in frames around a click within which tracked memories are dropped, because they led to the error. */
     clearFrames: number;
-    /** Frames around a click within which detections no longer condition. Higher: the click dominates longer. */
+    /**
+     * Distance in frames around a click within which memories from detections are demoted: they are no longer conditioning
+     * memories.
+     */
     refinementDetectorCondFrameRemovalWindow: number;
-    /** Drop these memories. Off: keep them as tracked frames. */
+    /** Drop the demoted memories. Off: keep them as memories of tracked frames. */
     demotedAreForgotten: boolean;
   };
-  /** How a propagation uses earlier results. */
+  /** Use of earlier results by a propagation. */
   session: {
     /** After edits, a propagation tracks only the edited objects; without edits, it shows stored results. */
     propagationModes: boolean;
     /** The default start of a propagation: the first visited frame. Off: the first prompted frame. */
     startsAtVisited: boolean;
-    /** Frames whose masks are stored for that. 0: all. */
+    /** Maximum number of frames whose masks are stored for `propagationModes`. 0: all. */
     cachedFrames: number;
   };
   /**
-   * Behaviour that exists only to reproduce SAM 3's results where its users reported a defect. `masklet` and `compact` set
+   * Behaviour that exists only to reproduce results of SAM 3 that its users reported as defects. `masklet` and `compact` set
    * every field to the corrected value.
    */
   sam3Parity: {
-    /** Off: a click leaves its object unconfirmed, because SAM 3 writes the wrong value. */
+    /** Off: a click sets its object to unconfirmed, because SAM 3 writes the wrong value. */
     clickConfirms: boolean;
-    /** Frames without detection count as unsupported, which ends objects in sessions without a phrase. */
+    /** Frames on which the detector did not run count as unsupported, which removes objects in sessions without a phrase. */
     countUnsearchedFrames: boolean;
-    /** Off: unsupported frames of the forward pass count again in the backward pass. */
+    /** Off: the unsupported frames of a pass also count in the next pass. */
     resetHotstartPerPass: boolean;
-    /** Off: in the backward pass, an object that was never occluded loses to one that was. */
+    /** Off: in a backward pass, of two overlapping objects the one that was never occluded is hidden. */
     symmetricOcclusion: boolean;
     /** Tracking probability of an object that has none. 0: such an object loses all contested pixels. */
     unknownTrackerProb: number;
@@ -205,24 +247,28 @@ interface PolicyFields {
      * assigned to one object, with the last pixel as the edge.
      */
     boxes: "shown" | "sam3";
-    /** A detection also replaces the mask of a frame that the user prompted. */
+    /** Corrections by detections also replace the mask of a frame that the user prompted. */
     overrulesUser: boolean;
-    /** Frames around a click from whose masks later clicks no longer start. */
+    /** Distance in frames around a click or a correction within which later clicks do not refine the stored masks. */
     clearMasksWindow: number;
     /** Clicks, and tracking of clicked objects, require visited frames. */
     clickNeedsVisitedFrame: boolean;
-    /** A propagation that shows stored results shows unvisited frames empty. Off: it visits them. */
+    /** A propagation in `fetch` mode shows unvisited frames without objects. Off: such a propagation is `full`. */
     showsUnknownFrames: boolean;
-    /** After an object is removed, a first propagation only shows stored results. */
+    /** When an object is removed before the first propagation, that propagation only shows stored results. */
     removalEndsTracking: boolean;
   };
-  /** Behaviour that exists only to reproduce the results of Hugging Face `transformers`, and is SAM 3's in all other presets. */
+  /**
+   * Behaviour that exists only to reproduce the results of Hugging Face `transformers`, and is SAM 3's in all other presets.
+   */
   transformersParity: {
-    /** A phrase starts objects at once. Off: when a propagation visits the frame. */
+    /** A phrase creates objects at once. Off: when a propagation visits the frame. */
     promptCreates: boolean;
-    /** On a frame that removes an object, each later object shows the mask of the one before it. */
-    slipsOnRemoval: boolean;
-    /** Memory of a corrected frame: the detection's pointer with the track's memory, or the track's own, only promoted. */
+    /** On a frame that removes an object, each object after it in the list has the mask of the object before it. */
+    shiftsOnRemoval: boolean;
+    /**
+     * Memory of a corrected frame. `pointer`: the detection's pointer and the track's memory. `track`: both are the track's.
+     */
     reconditionWith: "pointer" | "track";
     /** Every corrected frame shows the detection's mask. Off: only frames whose box was wrong. */
     showReconditioned: boolean;
@@ -230,15 +276,17 @@ interface PolicyFields {
     conditioningPointers: "selected" | "past";
     /** Detection logit above which a pixel belongs to the initial mask of an object. Higher: tighter masks. */
     newObjectLogit: number;
-    /** Frames on which objects start are tracked again for all objects, with the raw masks in memory. */
+    /**
+     * On frames that create objects, all tracked objects are remembered again with their predicted masks, before any edits.
+     */
     retrackOnBirth: boolean;
-    /** A click starts from the stored mask of the frame. */
+    /** A click refines the stored mask of the frame. */
     previousMask: boolean;
     /** A corrected frame stays a conditioning frame. Off: it is a tracked frame until it is tracked again. */
     correctionIsConditioning: boolean;
-    /** Clicks per frame that the model receives: the first and last half of this number. 0: all. */
+    /** Maximum number of points per frame that the model receives: the first and the last half. 0: all. */
     maxPoints: number;
-    /** Without concepts, objects are tracked without any rule between them. */
+    /** Without concepts, objects are tracked independently: overlap, occlusion and hot-start rules do not apply. */
     clicksAreTrackedPlainly: boolean;
   };
 }

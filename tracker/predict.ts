@@ -1,6 +1,7 @@
 /**
- * Interactive segmentation of one image. Returns candidate masks and changes no state. This is the image predictor of SAM
- * and SAM 2 (`facebookresearch/sam2:sam2/sam2_image_predictor.py`) on the pack's `segment` graph.
+ * Interactive segmentation of one image. Returns candidate masks and changes no state.
+ *
+ * Source: facebookresearch/sam2:sam2/sam2_image_predictor.py, here with the pack's `segment` graph.
  */
 import { withCorners } from "./click-prompt.js";
 import type { Candidates, Frame, PointPrompt } from "./model.js";
@@ -16,13 +17,13 @@ export interface PredictionPrompt {
   labels: readonly (readonly (0 | 1)[])[];
   /** One box per prompt; absent: no boxes. */
   boxesXyxy?: readonly (readonly [x0: number, y0: number, x1: number, y1: number])[];
-  /** A mask to refine, the same for all prompts. */
+  /** A mask to refine, the same for all prompts: logits, float32 [height, width]. */
   maskInput?: { logits: Float32Array; size: readonly [height: number, width: number] };
   /** True: three masks per prompt. False: one. */
   multimask: boolean;
 }
 
-/** One proposed mask. */
+/** A candidate mask of one prompt. */
 export interface Candidate {
   /** float32 [m, m], clamped to ±32 */
   maskLogits: Float32Array;
@@ -31,7 +32,7 @@ export interface Candidate {
 }
 
 /**
- * @returns the candidates of each prompt, in the model's order
+ * @returns for each prompt its candidates, in the model's order
  * @throws PromptError when the pack does not support the prompt, or when `maskInput` has another size or contains NaN
  */
 export async function predict(

@@ -1,7 +1,7 @@
 /**
- * Policies by name. `sam3` is the production build of SAM 3, `sam3-ablation` the same without its heuristics over time,
- * `transformers` the Hugging Face port, `masklet` SAM 3 without the defects its users reported, and `compact` the rules for
- * small models.
+ * Policies by name. `sam3` is the production build of SAM 3. `sam3-ablation` is the same without the hot start,
+ * reconditioning and memory selection. `transformers` is the Hugging Face port. `masklet` is SAM 3 without the defects that
+ * its users reported. `compact` contains the motion-based rules for small models.
  *
  * Sources: facebookresearch/sam3:sam3/model_builder.py, sam3_video_base.py and sam3_tracker_base.py; for `transformers`
  * huggingface/transformers:src/transformers/models/sam3_video and sam3_tracker_video.
@@ -107,7 +107,7 @@ const sam3: TrackerPolicy = {
   },
   transformersParity: {
     promptCreates: true,
-    slipsOnRemoval: false,
+    shiftsOnRemoval: false,
     reconditionWith: "pointer",
     showReconditioned: false,
     conditioningPointers: "selected",
@@ -126,7 +126,7 @@ const sam3Ablation = changePolicy(sam3, {
   memory: { mfThreshold: null },
 });
 
-/** As the port runs without the optional package that it needs for mask suppression and cleaning. */
+/** The port without its optional package for mask suppression and cleaning. */
 const transformers = changePolicy(sam3, {
   detect: { detNmsThresh: 0, conceptsApart: true },
   overlap: { shrinkGrid: "mask" },
@@ -142,7 +142,7 @@ const transformers = changePolicy(sam3, {
   },
   transformersParity: {
     promptCreates: false,
-    slipsOnRemoval: true,
+    shiftsOnRemoval: true,
     reconditionWith: "track",
     showReconditioned: true,
     conditioningPointers: "past",
@@ -155,7 +155,7 @@ const transformers = changePolicy(sam3, {
   },
 });
 
-/** SAM 3 with several concepts, a bound on what a long session stores, and none of its reported defects. */
+/** SAM 3 with several concepts, with bounded memory in long sessions, and without its reported defects. */
 const masklet = changePolicy(sam3, {
   detect: { sameObjectIou: 0.6, conceptsApart: true },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },

@@ -1,35 +1,37 @@
-/** The prompts of a session, and the errors of prompts it cannot take. */
+/** The prompts of a session, and the errors of prompts that it rejects. */
 import type { BoxXywh } from "../detector/geometry.js";
 
-/** Finds every instance of a concept, on this frame and on the following ones. */
+/** Detects every instance of a concept, on this frame and on the following ones. */
 export interface ConceptPrompt {
   kind: "concept";
+  /** A phrase; absent: exemplars only. */
   text?: string;
   /** Boxes relative to the frame; label 1: an instance, 0: not an instance. */
   exemplars?: { boxesXywh: readonly BoxXywh[]; labels: readonly (0 | 1)[] };
   /** Deletes all earlier concepts and their objects. */
   replace: boolean;
-  /** Also returns one map of the frame with all instances of the concept. */
+  /** Also returns the semantic map of the concept; see `detector/semantic.ts`. */
   semanticMap?: boolean;
 }
 
-/** Segments one object. Points and box relative to the frame. */
+/** Segments one object. Points and the box are relative to the frame, 0..1. */
 export interface ObjectPrompt {
   kind: "object";
   /** A known id corrects that object, an unknown id creates it; when absent, the object gets the next free id. */
   objectId?: number;
   points: readonly (readonly [x: number, y: number])[];
+  /** For each point: 1 inside the object, 0 outside. */
   labels: readonly (0 | 1)[];
   boxXywh?: BoxXywh;
-  /** True: these replace the clicks on the object on this frame. False: they are added to the clicks and the box. */
+  /** True: the new clicks replace the earlier clicks on this frame. False: they are added to the earlier clicks and box. */
   clearOldPoints: boolean;
-  /** Whether an earlier box on this frame is deleted together with the clicks. */
+  /** Whether `clearOldPoints` also deletes an earlier box on this frame. */
   clearOldBoxes: boolean;
 }
 
 export type Prompt = ConceptPrompt | ObjectPrompt;
 
-/** A prompt that the pack or the session cannot take. `code` is also the code on the wire. */
+/** The pack or the session rejects a prompt. `code` is also the error code of the protocol. */
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
@@ -40,38 +42,46 @@ export class PromptError extends Error {
       | "invalid_field"
       | "nothing_prompted",
     message: string,
-    /** The request field at fault. */
+    /** The request field that caused the error. */
     readonly field?: string,
   ) {
     super(message);
   }
 }
 
-export interface PromptAbilities {
+/** The kinds of prompts that a pack supports. */
+export interface PromptKinds {
   text: boolean;
   exemplars: boolean;
   points: boolean;
 }
 
-/** The prompt that needs each ability: its description and its request field. */
-const ASKED_BY = {
-  text: { words: "a phrase (text)", field: "text" },
-  exemplars: { words: "exemplars (bounding_boxes without obj_id)", field: "bounding_boxes" },
-  points: { words: "clicks or a box on one object (points, bounding_boxes with obj_id)", field: "points" },
+/** Description and request field of each kind of prompt. */
+const KINDS = {
+  text: { description: "a phrase (text)", field: "text" },
+  exemplars: { description: "exemplars (bounding_boxes without obj_id)", field: "bounding_boxes" },
+  points: {
+    description: "clicks or a box on one object (points, bounding_boxes with obj_id)",
+    field: "points",
+  },
 } as const;
 
-/** The error for a kind of prompt that the pack lacks; it lists the kinds that the pack has. */
-export function unsupportedByPack(asked: keyof PromptAbilities, abilities: PromptAbilities): PromptError {
-  const { words, field } = ASKED_BY[asked];
-  const can = (["text", "exemplars", "points"] as const).filter((ability) => abilities[ability]);
-  const list = can.map((ability) => ASKED_BY[ability].words).join(", or ") || "nothing";
+/** The error for a kind of prompt that the pack does not support; it lists the kinds that the pack supports. */
+export function unsupportedByPack(kind: keyof PromptKinds, supported: PromptKinds): PromptError {
+  const { description, field } = KINDS[kind];
+  const kinds = (["text", "exemplars", "points"] as const).filter((other) => supported[other]);
+  const list = kinds.map((other) => KINDS[other].description).join(", or ") || "no prompts";
   return new PromptError(
     "unsupported_by_pack",
-    `This model pack does not take ${words}; it takes ${list}.`,
+    `This model pack does not support ${description}. It supports ${list}.`,
     field,
   );
 }
 
+/** The error for a new object in a full session. */
 export function objectLimit(maxNumObjects: number): PromptError {
-  return new PromptError("object_limit", `A session follows at most ${maxNumObjects} objects.`);
+  return new PromptError(
+    "object_limit",
+    `The session has ${maxNumObjects} objects, which is its limit (policy.max_num_objects).`,
+  );
 }

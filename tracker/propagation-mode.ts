@@ -1,8 +1,8 @@
 /**
- * The mode of a propagation, decided by the actions before it: SAM 3's action history.
+ * Chooses the mode of a propagation from the actions before it, as SAM 3 does with its action history.
  *
- * `full` detects and tracks; `partial` tracks the edited objects again and leaves the others as they were; `fetch` shows
- * visited frames without running the model.
+ * `full` detects and tracks. `partial` tracks the edited objects again and keeps the stored masks of the others. `fetch`
+ * shows the stored masks of visited frames without running the model.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_inference.py (action history and processing order).
  */
@@ -24,34 +24,37 @@ export interface ModePlan {
 }
 
 export interface ModeFacts {
-  /** Since the last concept prompt, which clears it. */
+  /** The actions since the last concept prompt. */
   history: readonly Action[];
   numFrames: number;
   /** The session has concepts. */
   hasConcepts: boolean;
-  /** Masks of every frame that will be visited are known. */
-  isKnown: boolean;
+  /** The masks of all frames of the propagation are stored. */
+  isStored: boolean;
 }
 
-/** @param rules SAM 3's behaviour after removals, and whether a fetch shows unvisited frames as empty */
+/**
+ * Chooses the mode of the next propagation.
+ * @param rules SAM 3's behaviour after removals, and whether `fetch` may show unvisited frames without objects
+ */
 export function choosePropagation(
   facts: ModeFacts,
   rules: Pick<TrackerPolicy["sam3Parity"], "removalEndsTracking" | "showsUnknownFrames">,
 ): ModePlan {
   const plan = planByHistory(facts, rules);
-  const isBlind = plan.mode !== "full" && facts.hasConcepts && !facts.isKnown;
-  return isBlind && !rules.showsUnknownFrames ? FULL : plan;
+  const lacksFrames = plan.mode !== "full" && facts.hasConcepts && !facts.isStored;
+  return lacksFrames && !rules.showsUnknownFrames ? FULL : plan;
 }
 
 const FULL: ModePlan = { mode: "full", objectIds: [] };
 const FETCH: ModePlan = { mode: "fetch", objectIds: [] };
 
-/** Actions beyond this number are compacted. The chosen modes do not depend on it. */
+/** A history of more actions is compacted. The chosen modes do not depend on this number. */
 const MAX_ACTIONS = 64;
 
 /**
- * Adds an action. Beyond `limit` actions, those that no longer decide a mode are dropped: everything before the second but
- * last propagation, and edits and removals that repeat an earlier one.
+ * Adds an action to the history. A history of more than `limit` actions is reduced to those that can affect a later mode:
+ * the last two propagations, and the edits and removals after them without repetitions.
  */
 export function addAction(
   history: readonly Action[],
@@ -82,9 +85,9 @@ function planByHistory(
   if (last.kind === "full" || last.kind === "partial") {
     const before = history.at(-2);
     const isSecond = before !== undefined && (before.kind === "full" || before.kind === "partial");
-    // From one end of the video there is no other half.
-    const wasWhole = last.frameIndex === 0 || last.frameIndex === numFrames - 1;
-    return isSecond || wasWhole ? FETCH : { mode: last.kind, objectIds: last.objectIds };
+    // A propagation from one end of the video covers all of it. From another frame, a second one covers the other half.
+    const coveredAll = last.frameIndex === 0 || last.frameIndex === numFrames - 1;
+    return isSecond || coveredAll ? FETCH : { mode: last.kind, objectIds: last.objectIds };
   }
   const since = history.slice(history.findLastIndex(isPropagation) + 1);
   const edited = since.filter(({ kind }) => kind !== "remove").flatMap(({ objectIds }) => objectIds);

@@ -4,6 +4,7 @@ import type { BankRules } from "../memory/select.js";
 import { createMasklet, type Masklet, type PromptState } from "./masklet.js";
 import type { TrackerPolicy } from "./policy.js";
 
+/** The fields of a new object. */
 export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion" | "confirmed">;
 
 /** An object as plain data. */
@@ -21,11 +22,11 @@ export interface RegistrySnapshot {
 export interface Registry {
   /** By ascending id. */
   all(): Masklet[];
-  /** The id that the next object gets. */
+  /** The id of the next object that is created without an id. */
   readonly nextId: number;
   get(id: number): Masklet | undefined;
-  /** The objects that are tracked; the limit counts these. */
-  followed(): Masklet[];
+  /** The objects that are not dormant, by ascending id. The object limit counts these. */
+  tracked(): Masklet[];
   isFull(): boolean;
   /**
    * Creates an object.
@@ -33,22 +34,26 @@ export interface Registry {
    */
   create(birth: Birth, id?: number): Masklet;
   delete(id: number): void;
-  /** Deletes the dormant objects beyond the limit, those lost longest first. */
+  /** Deletes the dormant objects beyond {@link MAX_DORMANT}: first those that were lost for the most frames. */
   trim(): void;
-  /** Deletes all objects and starts ids again. */
+  /** Deletes all objects. Ids start at 0 again. */
   clear(): void;
   snapshot(): RegistrySnapshot;
   /** Replaces all objects. */
   restore(snapshot: RegistrySnapshot): void;
 }
 
-/** Given-up objects whose ids are kept for another pass. Higher: more of them can return. Lower: less memory. */
+/**
+ * Dormant objects that are kept, so that a later pass can track them under the same ids. Higher: more of them can reappear.
+ * Lower: less memory.
+ */
 export const MAX_DORMANT = 64;
 
+/** Limits of the memories of tracked frames, by `memory.tracked` of the policy. */
 function trackedLimits({ tracked, mfThreshold }: TrackerPolicy["memory"], bank: BankRules) {
   if (tracked === "all") return { recent: Number.POSITIVE_INFINITY, pointers: Number.POSITIVE_INFINITY };
   if (mfThreshold === null) return { aroundGiven: tracked === "windows" };
-  // The frame right before always conditions the next one, whatever its score: one place more.
+  // One place more than the bank uses: the previous frame always conditions the next one, even with a low score.
   return { recent: bank.recent + 1, minScore: mfThreshold, aroundGiven: tracked === "windows" };
 }
 
@@ -63,15 +68,15 @@ export function createRegistry(policy: TrackerPolicy, bank: BankRules): Registry
     ...trackedLimits(policy.memory, bank),
   };
   const all = () => [...masklets.values()].sort((a, b) => a.id - b.id);
-  const followed = () => all().filter(({ state }) => state !== "dormant");
+  const tracked = () => all().filter(({ state }) => state !== "dormant");
   return {
     all,
     get nextId() {
       return nextId;
     },
-    followed,
+    tracked,
     get: (id) => masklets.get(id),
-    isFull: () => followed().length >= policy.life.maxNumObjects,
+    isFull: () => tracked().length >= policy.life.maxNumObjects,
     create(birth, id = nextId) {
       const isShared = policy.memory.buckets === "first-frame" && birth.conceptKey !== null;
       const bucket = isShared ? { bucket: `frame ${birth.bornFrame}` } : {};

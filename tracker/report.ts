@@ -1,27 +1,27 @@
-/** The result of one frame. */
+/** The result of the tracker for one frame. */
 
 export interface TrackedObject {
   objectId: number;
-  /** A detection score, see `life.probability` of the policy; 1 for objects that the user clicked or drew a box around. */
+  /** A detection score, see `life.probability` of the policy; 1 for objects with clicks or a box of the user. */
   prob: number;
   /** float32 [m, m]; above 0: inside */
   maskLogits: Float32Array;
   /** Object score logit on this frame. */
   score: number;
-  /** Absent: the object competes with no other for pixels. Used by `mask.objectWiseNonOverlap`. */
+  /** For `mask.objectWiseNonOverlap`; absent: the object keeps all its pixels. */
   claim?: PixelClaim;
   /**
-   * Largest area, in pixels of the video, of the holes and specks that are still to be removed once the mask has the size
-   * of the video; absent: the mask is clean.
+   * Cleans the mask at the size of the video: the largest area, in pixels of the video, of holes that are filled and of
+   * specks that are removed. Absent: the mask is already clean.
    */
   cleanupMaxArea?: number;
 }
 
-/** Decides which object gets a pixel that several objects cover. */
+/** Decides which of several objects owns a pixel that all of them cover. */
 export interface PixelClaim {
-  /** Objects of the same group compete; null: with no other. */
+  /** Objects of the same group share no pixel; null: the object is in no group. */
   group: string | null;
-  /** The tracker's probability on this frame; the highest one gets the pixel. null: not known. */
+  /** The tracking probability on this frame, 0..1; the object with the highest one owns the pixel. null: not known. */
   prob: number | null;
 }
 
@@ -34,12 +34,12 @@ export interface StepResult {
   hiding?: Hiding;
 }
 
-/** Ids of objects to leave out. */
+/** Ids of objects to leave out of the output. */
 export interface Hiding {
-  /** Objects that end on this frame. They are left out of every frame that has not been emitted. */
+  /** Objects that are removed on this frame. They are left out of every frame that still waits in the output buffer. */
   removed: readonly number[];
   /** Objects left out of this frame only. */
   suppressed: readonly number[];
-  /** Objects not confirmed as of this frame; see `life.maskletConfirmationEnable`. */
+  /** Objects that are not confirmed on this frame; see `life.maskletConfirmationEnable`. */
   unconfirmed: readonly number[];
 }

@@ -14,15 +14,15 @@ export interface PolicySources {
   preset?: PresetName | undefined;
   /** Absent for packs that do not detect. */
   detect?: ManifestDetect | undefined;
-  /** `bank.memoryPrecision` of the manifest; absent: the preset decides. */
+  /** `bank.memoryPrecision` of the manifest; absent: the value of the preset applies. */
   memoryPrecision?: TrackerPolicy["memory"]["precision"] | undefined;
   /** Single fields, which take precedence over all others. */
   overrides?: PolicyOverrides | undefined;
 }
 
 /**
- * Resolves the policy of a session, once: every part of the tracker reads the result.
- * The manifest sets how much detections may overlap only if the preset suppresses overlapping detections at all.
+ * Resolves the policy of a session once, for all parts of the tracker. `nmsIou` of the manifest has no effect under a preset
+ * that does not suppress overlapping detections.
  * @returns a frozen policy
  */
 export function resolvePolicy({

@@ -1,5 +1,4 @@
 /** Selects the rules of a session; see `step.ts`. */
-
 import { createPromptedMotion } from "./motion/prompted-objects.js";
 import { motionRules } from "./motion/rules.js";
 import type { TrackerPolicy } from "./policy.js";
@@ -11,7 +10,7 @@ import { type CreatePrompted, createStep, type TrackerStep } from "./step.js";
 export interface RuleSet {
   /** One frame of a propagation. */
   step: TrackerStep;
-  /** The detections of a concept prompt become objects. */
+  /** Creates objects from the detections of a concept prompt. */
   createPrompted: CreatePrompted;
 }
 

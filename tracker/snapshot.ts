@@ -1,9 +1,9 @@
 /**
- * A session's state as plain data: everything that decides its next frames. `structuredClone` copies it, so it can be sent
- * to another process. It shares tensors and other values with the live session, which changes none of them in place.
+ * The state of a session as plain data: everything that determines its next frames. `structuredClone` copies it, so it can
+ * be sent to another process. It shares tensors and other values with the session, which changes none of them in place.
  *
- * Frame features and the last detection are not part of it. They are computed again from the same frame by the same
- * graphs, with the same result.
+ * Frame features and the last detection are not part of the snapshot. The same graphs compute them again from the same
+ * frame, with the same result.
  */
 import type { ConceptsSnapshot } from "../detector/concepts.js";
 import type { EmissionBuffer } from "./emission.js";

@@ -1,16 +1,17 @@
 /**
  * One frame of a propagation: the stages and their order, for every rule set.
  *
- * Two rule sets associate detections with objects. `sam3/` follows SAM 3: masks that overlap are one object. `motion/` is
- * masklet's own: one to one, by overlap and by motion. Each implements the stages in its `rules.ts`. Tracking without
- * detection is a third, short implementation (`sam3/tracking-rules.ts`). `rule-sets.ts` selects one of them.
+ * Two rule sets associate detections with objects. `sam3/` follows SAM 3: a detection matches every object that it overlaps.
+ * `motion/` is masklet's own: it associates one to one, by overlap and by motion. Each implements the stages in its
+ * `rules.ts`. Tracking without detection is a third, short implementation (`sam3/tracking-rules.ts`). `rule-sets.ts` selects
+ * one of them.
  *
  * SAM 3's rules, by file:
  * - association of detections with objects: `sam3/association.ts`, with the limits on new objects in `sam3/admission.ts`
  * - hot start and keep-alive: `sam3/hot-start.ts`; masklet confirmation: `sam3/confirmation.ts`; the delayed output that
  *   both rely on: `emission.ts`
  * - reconditioning: `sam3/recondition.ts`
- * - occlusion: `sam3/occlusion.ts` (hides objects), `sam3/shrinkage.ts` (edits what is remembered)
+ * - occlusion: `sam3/occlusion.ts` (hides objects), `sam3/shrinkage.ts` (edits the masks that are remembered)
  * - memory: `sam3/remember.ts` and `sam3/new-objects.ts` write it, `../memory/select.ts` selects it for the next frames
  * - clicks: `sam3/click.ts`; phrases and exemplar boxes: `sam3/prompted-objects.ts`
  * - pixels that several objects cover, in the output: `masks/ownership.ts`
@@ -35,7 +36,7 @@ export interface StepFrame {
   readonly features: FrameFeatures;
   /** The tracked objects by ascending id. Stages edit their masks in place. */
   readonly observations: readonly Observation[];
-  /** Queries that the detector ran on this frame; none on frames without detection. */
+  /** The queries of the detector on this frame; empty on frames without detection. */
   readonly queries: readonly ConceptQuery[];
   readonly detections: readonly Detection[];
 }
@@ -49,21 +50,21 @@ export type CreatePrompted = (parts: TrackerParts, frame: PromptedFrame) => Prom
 /**
  * The stages that differ between rule sets. A stage that a rule set does not have is left out.
  *
- * @typeParam Association what `associate` found, for all later stages
- * @typeParam Corrections what `correct` decided, for `remember` and `report`
+ * @typeParam Association result of `associate`, for all later stages
+ * @typeParam Corrections result of `correct`, for `remember` and `report`
  */
 export interface StepRules<Association, Corrections> {
-  /** Whether frames are searched for the session's concepts. */
+  /** Whether the detector runs for the session's concepts. */
   readonly detects: boolean;
   /** Prepares the objects for the frame, before tracking. */
   beginFrame?(parts: TrackerParts, frameIndex: number): void;
   /** Associates detections with objects and creates objects for the detections that are new. */
   associate(parts: TrackerParts, frame: StepFrame): Promise<Association>;
-  /** Resolves masks that claim the same pixels, and identities after a crossing, where corrections depend on both. */
+  /** Resolves masks that overlap, and identities after a crossing, in rule sets whose corrections depend on both. */
   resolveConflicts?(parts: TrackerParts, frame: StepFrame, association: Association): void;
   /** Corrects tracks with confident detections (reconditioning). */
   correct(parts: TrackerParts, frame: StepFrame, association: Association): Promise<Corrections>;
-  /** Empties the masks of objects found to be occluded, where corrections come first. */
+  /** Empties the masks of occluded objects, in rule sets that correct tracks first. */
   suppressOccluded?(parts: TrackerParts, frame: StepFrame, association: Association): void;
   /** Adds the frame to the memory of the tracked objects. */
   remember(
@@ -72,7 +73,7 @@ export interface StepRules<Association, Corrections> {
     association: Association,
     corrections: Corrections,
   ): Promise<void>;
-  /** Gives new objects their first memory, where `remember` has not. */
+  /** Stores the first memory of new objects, in rule sets whose `remember` does not. */
   startObjects?(parts: TrackerParts, frame: StepFrame, association: Association): Promise<void>;
   /** Updates the life cycle of all objects; deletes those that end on this frame. */
   updateObjects?(parts: TrackerParts, frame: StepFrame, association: Association): void;

@@ -1,4 +1,4 @@
-/** Observes the objects on a frame: tracks them from memory, or takes the mask that is already known. */
+/** Observes the objects on a frame: tracks them from memory, or uses the mask that is already stored. */
 import type { FrameFeatures } from "../detector/graph.js";
 import { type Selection, selectMemories } from "../memory/select.js";
 import type { Masklet } from "./masklet.js";
@@ -24,9 +24,9 @@ export function memoriesFor(
 }
 
 /**
- * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep that mask; the
- * others are tracked. All masks are cleaned. Changes no memory.
- * @param isFollowed selects the objects
+ * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep their stored
+ * mask; the others are tracked. All masks are cleaned. Changes no memory.
+ * @param isSelected selects the objects
  * @returns by ascending id
  */
 export function trackObjects(
@@ -34,9 +34,9 @@ export function trackObjects(
   features: FrameFeatures,
   frameIndex: number,
   reverse: boolean,
-  isFollowed: (masklet: Masklet) => boolean = () => true,
+  isSelected: (masklet: Masklet) => boolean = () => true,
 ): Promise<Observation[]> {
-  return observeAll(parts, features, isFollowed, (masklet) => {
+  return observeAll(parts, features, isSelected, (masklet) => {
     const entry = masklet.bank.at(frameIndex);
     const isFinal = entry?.kind !== "reconditioned" || parts.policy.memory.conditioningIsFinal;
     const isGiven = entry && entry.kind !== "recent" && isFinal;
@@ -45,9 +45,9 @@ export function trackObjects(
 }
 
 /**
- * Objects of a bucket share a memory score and are tracked together.
+ * Selects objects by their bucket: objects of a bucket share a memory score and are tracked together.
  * @param objectIds null: all objects
- * @returns whether an object shares a bucket with one of these
+ * @returns a predicate: whether an object is in the bucket of one of these objects
  */
 export function sharesBucket(
   registry: Registry,
@@ -59,8 +59,8 @@ export function sharesBucket(
 }
 
 /**
- * Observes all objects on any frame, apart from a pass. Objects with a memory of the frame, also of tracking, keep that
- * mask; the others are tracked from their nearest memory. Changes no memory.
+ * Observes all objects on any frame, outside of a pass. Objects with a memory of the frame keep its mask, also when the
+ * memory comes from tracking. The others are tracked in the direction from their nearest memory. Changes no memory.
  */
 export function observeFrame(
   parts: TrackerParts,
@@ -84,15 +84,15 @@ export function directionFor({ bank }: Masklet, frameIndex: number): boolean {
   return nearest !== undefined && nearest.frameIndex > frameIndex;
 }
 
-/** @param sourceOf the known mask of an object on this frame, or the memories to track it from */
+/** @param sourceOf the stored memory of an object on this frame, or the memories from which it is tracked */
 async function observeAll(
   { model, geometry, policy, registry }: TrackerParts,
   features: FrameFeatures,
-  isFollowed: (masklet: Masklet) => boolean,
+  isSelected: (masklet: Masklet) => boolean,
   sourceOf: (masklet: Masklet) => ReturnType<Masklet["bank"]["at"]> | Selection,
 ): Promise<Observation[]> {
-  const followed = registry.followed().filter(isFollowed);
-  const sources = followed.map((masklet) => ({ masklet, source: sourceOf(masklet) }));
+  const selected = registry.tracked().filter(isSelected);
+  const sources = selected.map((masklet) => ({ masklet, source: sourceOf(masklet) }));
   const isTracked = (source: (typeof sources)[number]["source"]): source is Selection =>
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));
@@ -104,7 +104,8 @@ async function observeAll(
       return observation;
     }
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
-    // The graph's logits for an absent object are far below -10, the value that memory is trained with. SAM 3 keeps them.
+    // For an absent object the graph returns logits far below -10, the value that the memory encoder was trained with.
+    // SAM 3's rules keep these logits.
     const keepsLogits = prediction.score > 0 || policy.associate.identity === "overlap";
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));

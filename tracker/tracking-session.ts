@@ -1,9 +1,9 @@
 /**
- * One session in the inference process: a tracker, and the masks of the frames it has visited. It decides what a
- * propagation computes, delays frames for the hot start, and shows visited frames again.
+ * One session in the inference process: a tracker, and the stored masks of visited frames. It chooses the mode of each
+ * propagation, delays frames for the hot start, and returns stored masks for `fetch`.
  *
- * A request that fails leaves the session as it was. The session's own state changes only after everything that can fail,
- * and the tracker is restored from a snapshot.
+ * A request that fails does not change the session. The session changes its own state only after all steps that can fail,
+ * and it restores the tracker from a snapshot.
  */
 import type { RunGraph } from "../detector/graph.js";
 import { type EmissionBuffer, emit, emptyBuffer } from "./emission.js";
@@ -12,10 +12,11 @@ import { assembleFrame, type RenderedObject, renderObjects, type VideoSize } fro
 import type { Frame } from "./model.js";
 import { createOutputCache } from "./output-cache.js";
 import type { TrackerPolicy } from "./policy.js";
-import { PromptError } from "./prompts.js";
+import { type Prompt, PromptError } from "./prompts.js";
 import { type Action, addAction, choosePropagation, type ModePlan } from "./propagation-mode.js";
+import type { StepResult } from "./report.js";
 import type { SessionSnapshot } from "./snapshot.js";
-import type { Prompt, PromptResult, StepResult, VideoTracker } from "./video-tracker.js";
+import type { PromptResult, VideoTracker } from "./video-tracker.js";
 
 export interface TrackingSessionParts {
   tracker: VideoTracker;
@@ -25,48 +26,56 @@ export interface TrackingSessionParts {
   /** Side of the mask logits. */
   m: number;
   video: VideoSize;
-  /** Absent while the length is not known. */
+  /** Number of frames in the video; absent: not known. */
   numFrames?: number | undefined;
 }
 
 export interface TrackingSession {
   readonly video: VideoSize;
+  /**
+   * Adds or corrects an object or a concept.
+   * @returns the frame with all objects; `objectId` for object prompts; `semanticLogits` float32 [m, m] if requested
+   * @throws PromptError when the pack or the session rejects the prompt
+   */
   prompt(
     frame: Frame,
     prompt: Prompt,
   ): Promise<{ output: FrameOutput } & Pick<PromptResult, "objectId" | "semanticLogits">>;
   predict: VideoTracker["predict"];
+  /** Starts a pass and chooses its mode. An unfinished pass ends; its waiting frames are stored. */
   beginPropagation(pass: PassRequest): Promise<PassStart>;
-  /** Starts to encode a frame that will be stepped to soon. */
+  /** Starts to encode a frame before its step; see `MAX_PREPARED_FRAMES` of `feature-cache.ts`. */
   prepare(frame: Frame): void;
   /**
-   * After a failure the session is as before, so the same step can be tried again.
-   * @returns the frames that may be shown now, in the order of travel: none, one, or at the end many
+   * Runs one frame of a pass. A step that fails does not change the session, so it can be repeated.
+   * @returns the frames that leave the output buffer, in the order of travel: none, one, or all at the end of the pass
+   * @throws PromptError `nothing_prompted` when corrected objects cannot be tracked over an unvisited frame
    */
   step(frame: Frame): Promise<FrameOutput[]>;
-  /** Shows a visited frame without running the model; a frame that was not visited has no objects. */
+  /** Returns the stored masks of a visited frame without running the model. An unvisited frame has no objects. */
   fetch(frameIndex: number): FrameOutput;
   /** @returns false when there is no such object */
   removeObject(objectId: number): boolean;
+  /** Deletes all objects, concepts, memories and stored masks. */
   reset(): void;
   describe(): { concepts: string[]; objectIds: number[] };
-  /** What decides the mode of the next propagation, oldest first. */
+  /** The actions that determine the mode of the next propagation, oldest first. */
   readonly history: readonly Action[];
-  /** Everything that decides the next frames; see `tracker/snapshot.ts`. Not while another call runs. */
+  /** The state that determines the next frames; see `tracker/snapshot.ts`. Must not be called while another call runs. */
   snapshot(): SessionSnapshot;
 }
 
 const FULL: ModePlan = { mode: "full", objectIds: [] };
 const NO_PASS: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, startFrame: null };
 
-/** A frame at the size of the video. */
-interface Drawn {
+/** The objects of one frame, rendered at the size of the video. */
+interface RenderedFrame {
   frameIndex: number;
   rendered: readonly RenderedObject[];
   stats: FrameOutput["stats"];
 }
 
-/** @param snapshot where the session continues, its tracker included; it starts anew when absent */
+/** @param snapshot the state to continue from, including that of the tracker; absent: a new session */
 export function createTrackingSession(
   parts: TrackingSessionParts,
   snapshot?: SessionSnapshot,
@@ -83,47 +92,48 @@ export function createTrackingSession(
     cache.restore(snapshot.outputs);
   }
 
-  const note = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
+  const recordAction = (kind: Action["kind"], frameIndex: number | null, objectIds: readonly number[]) => {
     if (propagationModes) history = addAction(history, { kind, frameIndex, objectIds });
   };
 
-  function assemble({ frameIndex, rendered, stats }: Drawn) {
-    const apart = policy.transformersParity.clicksAreTrackedPlainly && tracker.concepts().length === 0;
-    const objectWiseNonOverlap = policy.mask.objectWiseNonOverlap && !apart;
+  function assemble({ frameIndex, rendered, stats }: RenderedFrame) {
+    const areIndependent =
+      policy.transformersParity.clicksAreTrackedPlainly && tracker.concepts().length === 0;
+    const objectWiseNonOverlap = policy.mask.objectWiseNonOverlap && !areIndependent;
     const rules = { ...policy.sam3Parity, objectWiseNonOverlap };
     return assembleFrame(rendered, video, frameIndex, stats, rules);
   }
 
-  /** Renders the objects of a step, without those hidden. */
-  async function draw(
+  /** Renders the objects of a step, except the hidden ones. */
+  async function render(
     frameIndex: number,
     { objects, stats }: StepResult,
     hidden: ReadonlySet<number> = new Set(),
-  ): Promise<Drawn> {
+  ): Promise<RenderedFrame> {
     const shown = objects.filter(({ objectId }) => !hidden.has(objectId));
     return { frameIndex, rendered: await renderObjects(run, m, video, shown), stats };
   }
 
-  /** Keeps a frame for later propagations, and returns what is shown of it. */
-  function show(drawn: Drawn): FrameOutput {
-    if (propagationModes) cache.set(drawn.frameIndex, drawn.rendered);
-    return assemble(drawn);
+  /** Stores the masks of a frame for later propagations, and returns its output. */
+  function storeAndAssemble(frame: RenderedFrame): FrameOutput {
+    if (propagationModes) cache.set(frame.frameIndex, frame.rendered);
+    return assemble(frame);
   }
 
-  /** A step of a partial propagation: the tracked objects are new on the frame, the others stay as they were. */
+  /** A step of a partial propagation: tracks the edited objects, and adds the stored masks of the others. */
   async function stepPartly(frame: Frame): Promise<FrameOutput> {
-    const known = cache.get(frame.index);
-    if (!known && policy.sam3Parity.clickNeedsVisitedFrame) {
+    const stored = cache.get(frame.index);
+    if (!stored && policy.sam3Parity.clickNeedsVisitedFrame) {
       throw new PromptError(
         "nothing_prompted",
-        `Corrected objects are only tracked over frames that were visited, and frame ${frame.index} was not.`,
+        `Corrected objects are tracked on visited frames only, and frame ${frame.index} was not visited. Propagate over it first.`,
       );
     }
-    const redone = new Set(plan.objectIds);
-    const { rendered, stats } = await draw(frame.index, await tracker.step(frame, tracked()));
-    const others = (known ?? []).filter(({ objectId }) => !redone.has(objectId));
+    const edited = new Set(plan.objectIds);
+    const { rendered, stats } = await render(frame.index, await tracker.step(frame, editedIds()));
+    const others = (stored ?? []).filter(({ objectId }) => !edited.has(objectId));
     const all = [...others, ...rendered].sort((a, b) => a.objectId - b.objectId);
-    return show({ frameIndex: frame.index, rendered: all, stats });
+    return storeAndAssemble({ frameIndex: frame.index, rendered: all, stats });
   }
 
   async function stepFully(frame: Frame): Promise<FrameOutput[]> {
@@ -138,15 +148,15 @@ export function createTrackingSession(
         lastFrame: pass.lastFrame,
       },
     );
-    const drawn: Drawn[] = [];
+    const rendered: RenderedFrame[] = [];
     for (const { frameIndex, frame: shown, hidden } of emission.emitted)
-      drawn.push(await draw(frameIndex, shown, hidden));
+      rendered.push(await render(frameIndex, shown, hidden));
     buffer = emission.buffer;
-    return drawn.map(show);
+    return rendered.map(storeAndAssemble);
   }
 
-  /** Ids of the objects that a step tracks; null for all, and for new ones. */
-  const tracked = () => (plan.mode === "partial" ? new Set(plan.objectIds) : null);
+  /** Ids of the objects of a partial propagation; null: all objects, and new ones. */
+  const editedIds = () => (plan.mode === "partial" ? new Set(plan.objectIds) : null);
 
   /** Runs a request, and restores the tracker when it fails. */
   async function orRestore<T>(request: () => Promise<T>): Promise<T> {
@@ -159,7 +169,7 @@ export function createTrackingSession(
     }
   }
 
-  function isKnown({ firstFrame, lastFrame }: PassRequest): boolean {
+  function isStored({ firstFrame, lastFrame }: PassRequest): boolean {
     const [low, high] = [Math.min(firstFrame, lastFrame), Math.max(firstFrame, lastFrame)];
     for (let index = low; index <= high; index++) if (!cache.has(index)) return false;
     return true;
@@ -176,14 +186,14 @@ export function createTrackingSession(
       orRestore(async () => {
         const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
         const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
-        const output = show(await draw(frame.index, result));
+        const output = storeAndAssemble(await render(frame.index, result));
         if (objectId === undefined) {
           history = [];
-          // A running propagation searches for the concept from now on.
+          // A running propagation detects the concept from now on.
           plan = FULL;
           return { output, ...(semanticLogits && { semanticLogits }) };
         }
-        note(wasKnown ? "refine" : "add", frame.index, [objectId]);
+        recordAction(wasKnown ? "refine" : "add", frame.index, [objectId]);
         // A running partial propagation tracks the object as well.
         if (plan.mode === "partial")
           plan = { ...plan, objectIds: [...new Set([...plan.objectIds, objectId])] };
@@ -191,25 +201,25 @@ export function createTrackingSession(
       }),
 
     async beginPropagation(request) {
-      // An earlier pass that did not reach its end: its waiting frames are kept as they are.
-      const waiting: Drawn[] = [];
+      // The waiting frames of a pass that did not reach its last frame are stored with all their objects.
+      const waiting: RenderedFrame[] = [];
       if (propagationModes)
-        for (const { frameIndex, frame } of buffer.waiting) waiting.push(await draw(frameIndex, frame));
+        for (const { frameIndex, frame } of buffer.waiting) waiting.push(await render(frameIndex, frame));
       for (const { frameIndex, rendered } of waiting) cache.set(frameIndex, rendered);
       buffer = emptyBuffer();
       pass = request;
       if (propagationModes) {
         const hasConcepts = tracker.concepts().length > 0;
         const numFrames = parts.numFrames ?? Number.POSITIVE_INFINITY;
-        const facts = { history, numFrames, hasConcepts, isKnown: isKnown(request) };
+        const facts = { history, numFrames, hasConcepts, isStored: isStored(request) };
         plan = choosePropagation(facts, policy.sam3Parity);
-        note(plan.mode, request.startFrame, plan.objectIds);
+        recordAction(plan.mode, request.startFrame, plan.objectIds);
       }
       tracker.beginPropagation(request.reverse);
       return { mode: plan.mode };
     },
 
-    prepare: (frame) => tracker.prepare(frame, tracked()),
+    prepare: (frame) => tracker.prepare(frame, editedIds()),
 
     step: (frame) =>
       orRestore(async () => (plan.mode === "partial" ? [await stepPartly(frame)] : stepFully(frame))),
@@ -225,7 +235,7 @@ export function createTrackingSession(
     removeObject(objectId) {
       if (!tracker.removeObject(objectId)) return false;
       cache.removeObject(objectId);
-      note("remove", null, [objectId]);
+      recordAction("remove", null, [objectId]);
       return true;
     },
 

@@ -1,4 +1,4 @@
-/** The tracker of one video session: holds its state and dispatches calls. `step.ts` has the stages of a frame. */
+/** The tracker of one video session: owns its state and dispatches calls. `step.ts` contains the stages of a frame. */
 import { promptConcept } from "./concept-prompt.js";
 import type { Frame } from "./model.js";
 import { clickGuided } from "./motion/click.js";
@@ -14,12 +14,6 @@ import { resetCounters } from "./sam3/hot-start.js";
 import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
 import type { TrackerStep } from "./step.js";
 
-export type { Frame } from "./model.js";
-export type { VideoTrackerOptions } from "./parts.js";
-export type { Candidate, PredictionPrompt } from "./predict.js";
-export { type Prompt, PromptError } from "./prompts.js";
-export type { PixelClaim, StepResult, TrackedObject } from "./report.js";
-
 export interface PromptResult {
   result: StepResult;
   /** The id of the prompted object; absent for concept prompts. */
@@ -28,12 +22,12 @@ export interface PromptResult {
   semanticLogits?: Float32Array;
 }
 
-/** Calls must not overlap: await one before the next. Only `prepare` may be called at any time. */
+/** Calls must not overlap: await each call before the next one. Only `prepare` may be called at any time. */
 export interface VideoTracker {
   /**
    * Adds or corrects an object or a concept on any frame, also between the steps of a propagation.
    * @returns all objects on that frame, and the id of the object for an object prompt
-   * @throws PromptError when the pack does not support the prompt or the session is full
+   * @throws PromptError when the pack does not support the prompt, or the session is at its limit of objects or concepts
    */
   prompt(frame: Frame, prompt: Prompt): Promise<PromptResult>;
   /**
@@ -43,7 +37,7 @@ export interface VideoTracker {
    */
   predict(frame: Frame, prompt: PredictionPrompt): Promise<Candidate[][]>;
   /**
-   * Starts to encode a frame before its step. May be called at any time. {@link VideoTracker.step} needs the frame as well.
+   * Starts to encode a frame before its step. The same frame must also be passed to {@link VideoTracker.step}.
    * @param objectIds as for `step`
    */
   prepare(frame: Frame, objectIds?: ReadonlySet<number> | null): void;
@@ -106,7 +100,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     removeObject(id) {
       const masklet = registry.get(id);
       if (!masklet || masklet.excluded) return false;
-      // The detector would find it again at once, so a detected object stays as a placeholder.
+      // The detector would detect it again at once, so a detected object stays as a hidden placeholder.
       if (masklet.conceptKey !== null && policy.life.removedKeepsPlace) {
         Object.assign(masklet, { excluded: true, owned: false });
         return true;

@@ -9,6 +9,7 @@
  * 3. Test it in `test/server/engine/contract.test.ts`, which runs on the real and on the scripted engine.
  */
 import type { CocoRle } from "../../protocol/rle.js";
+import { MAX_PREPARED_FRAMES } from "../../tracker/feature-cache.js";
 import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
 
 /** One decoded frame, stretched to the pack's square input. */
@@ -139,8 +140,11 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
 };
 
-/** Frames pushed and not yet stepped: the one that `next` works on, and one that is encoded meanwhile. */
-export const MAX_PUSHED_FRAMES = 2;
+/**
+ * Frames pushed and not yet stepped: the one that `next` works on, and one that is encoded meanwhile. A tracker prepares as
+ * many.
+ */
+export const MAX_PUSHED_FRAMES = MAX_PREPARED_FRAMES;
 
 export type CallVerb = <V extends SessionVerb>(verb: V, params: VerbParams<V>) => Promise<VerbResult<V>>;
 

@@ -252,7 +252,7 @@ describe("a bank that demotes and promotes", () => {
     bank.add(entry(5, "prompted"));
     bank.add(entry(6, "recent"));
     bank.add(entry(20, "recent"));
-    bank.spendMasksAround(7, 7);
-    expect([5, 6, 20].map((frame) => bank.at(frame)?.maskSpent)).toEqual([undefined, true, undefined]);
+    bank.clearMasksAround(7, 7);
+    expect([5, 6, 20].map((frame) => bank.at(frame)?.maskCleared)).toEqual([undefined, true, undefined]);
   });
 });

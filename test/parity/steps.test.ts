@@ -224,11 +224,11 @@ describe("hot start", () => {
     };
     let hotStart = emptyHotStart;
     for (const { frame, removed, suppressed, keepAlive, ...facts } of each.frames) {
-      const verdict = updateHotStart(hotStart, { frameIndex: frame, reverse, ...facts }, rules);
-      expect(verdict.removed, `frame ${frame}`).toEqual(new Set(removed));
-      expect(verdict.suppressed, `frame ${frame}`).toEqual(new Set(suppressed));
-      expect(verdict.hotStart.keepAlive, `frame ${frame}`).toEqual(new Map(keepAlive));
-      hotStart = verdict.hotStart;
+      const decision = updateHotStart(hotStart, { frameIndex: frame, reverse, ...facts }, rules);
+      expect(decision.removed, `frame ${frame}`).toEqual(new Set(removed));
+      expect(decision.suppressed, `frame ${frame}`).toEqual(new Set(suppressed));
+      expect(decision.hotStart.keepAlive, `frame ${frame}`).toEqual(new Map(keepAlive));
+      hotStart = decision.hotStart;
     }
   });
 

@@ -3,7 +3,7 @@ import type { FrameFeatures } from "../../detector/graph.js";
 import type { MemoryEntry } from "../../memory/bank.js";
 import type { Selection } from "../../memory/select.js";
 import {
-  clicksHonoured,
+  countSatisfiedClicks,
   editObject,
   extendsPrompt,
   mergePrompts,
@@ -76,8 +76,8 @@ describe("the prompts on an object on one frame", () => {
   it("is honoured by a mask that has every click on its side", () => {
     const mask = Float32Array.of(1, -1, -1, -1);
     const said = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), added);
-    expect(clicksHonoured(mask, 2, said)).toBe(2);
-    expect(clicksHonoured(mask, 2, click(1, 0, 1))).toBe(0);
+    expect(countSatisfiedClicks(mask, 2, said)).toBe(2);
+    expect(countSatisfiedClicks(mask, 2, click(1, 0, 1))).toBe(0);
   });
 });
 

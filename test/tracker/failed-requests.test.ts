@@ -152,6 +152,6 @@ describe.each(presets)("a request that is refused under the preset %s changes no
 it("a click on a frame that was not visited is refused under sam3 and creates nothing", async () => {
   const { session, answer } = openFailing("sam3");
   const untouched = detached(session);
-  expect(String((await answer(click)).answer)).toContain("PromptError: Clicks need a visited frame");
+  expect(String((await answer(click)).answer)).toContain("PromptError: Clicks require a visited frame");
   expect(firstDifference(session.snapshot(), untouched)).toBeNull();
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PresetName } from "../../tracker/presets.js";
-import type { StepResult } from "../../tracker/video-tracker.js";
+import type { StepResult } from "../../tracker/report.js";
 import { createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
 
 const ball = kinds.ball as number;

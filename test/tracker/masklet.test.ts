@@ -32,7 +32,7 @@ function live(subject: Masklet, frames: string, first = 1): boolean {
         visible: sign !== ".",
         searched: sign !== "?",
         detected: sign === "D",
-        sure: sign === "D",
+        confident: sign === "D",
       },
       life,
     ),
@@ -87,9 +87,9 @@ describe("the life of a detected object", () => {
     const subject = { ...masklet(), confirmed: false };
     expect(isShown(subject, strict)).toBe(false);
     const witness = { frameIndex: 1, visible: true, searched: true, detected: true };
-    updateLifecycle(subject, { ...witness, sure: false }, strict);
+    updateLifecycle(subject, { ...witness, confident: false }, strict);
     expect(isShown(subject, strict)).toBe(false);
-    updateLifecycle(subject, { ...witness, sure: true }, strict);
+    updateLifecycle(subject, { ...witness, confident: true }, strict);
     expect(isShown(subject, strict)).toBe(true);
   });
 });

@@ -137,7 +137,7 @@ describe("a prompt on an image", () => {
     await expect(wordsOnly.ask({})).rejects.toMatchObject({
       code: "unsupported_by_pack",
       message: expect.stringMatching(
-        /it takes a phrase \(text\), or exemplars \(bounding_boxes without obj_id\)\.$/,
+        /It supports a phrase \(text\), or exemplars \(bounding_boxes without obj_id\)\.$/,
       ),
     });
     const { ask } = setUp();

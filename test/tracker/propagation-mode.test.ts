@@ -23,7 +23,7 @@ it("chooses the same modes from a compacted history", () => {
           compacted = addAction(compacted, action, limit);
         };
         for (const request of requests) {
-          const facts = { numFrames: 10, hasConcepts, isKnown: true };
+          const facts = { numFrames: 10, hasConcepts, isStored: true };
           const plan = choosePropagation({ ...facts, history: whole }, { ...rules, removalEndsTracking });
           expect(
             choosePropagation({ ...facts, history: compacted }, { ...rules, removalEndsTracking }),

@@ -14,5 +14,5 @@ it("keeps a bounded number of given-up objects, those that were seen last", () =
   registry.trim();
   const kept = dormant.slice(6).map(({ id }) => id);
   expect(registry.all().map(({ id }) => id)).toEqual([followed.id, ...kept]);
-  expect(registry.followed()).toEqual([followed]);
+  expect(registry.tracked()).toEqual([followed]);
 });

@@ -7,15 +7,12 @@
  */
 import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../../server/packs/contract.js";
+import type { VideoTrackerOptions } from "../../tracker/parts.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
+import type { StepResult } from "../../tracker/report.js";
 import { resolvePolicy } from "../../tracker/resolve-policy.js";
-import {
-  createVideoTracker,
-  type StepResult,
-  type VideoTracker,
-  type VideoTrackerOptions,
-} from "../../tracker/video-tracker.js";
+import { createVideoTracker, type VideoTracker } from "../../tracker/video-tracker.js";
 
 /** Side of the masks, of the input image, and of the world. */
 export const SIDE = 40;

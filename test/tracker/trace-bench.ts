@@ -7,14 +7,11 @@
  */
 import type { BoxXyxy } from "../../detector/geometry.js";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
+import type { VideoTrackerOptions } from "../../tracker/parts.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
 import { resolvePolicy } from "../../tracker/resolve-policy.js";
-import {
-  createVideoTracker,
-  type VideoTracker,
-  type VideoTrackerOptions,
-} from "../../tracker/video-tracker.js";
+import { createVideoTracker, type VideoTracker } from "../../tracker/video-tracker.js";
 
 export const SIDE = 20;
 const PIXELS = SIDE * SIDE;

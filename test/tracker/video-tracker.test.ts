@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_LOST_FRAMES } from "../../tracker/masklet.js";
-import type { StepResult } from "../../tracker/video-tracker.js";
+import type { StepResult } from "../../tracker/report.js";
 import { type Bench, createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
 
 type Box = readonly [number, number, number, number];

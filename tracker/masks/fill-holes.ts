@@ -1,5 +1,5 @@
 /**
- * Fills small holes and removes small specks of a mask (SAM 3's rule, 8-connected).
+ * Fills small holes and removes small specks of a mask, by SAM 3's rule with 8-connected components.
  *
  * It runs for every object on every frame, so components are joined from horizontal runs instead of pixels: a mask of
  * 80 x 80 pixels has a few hundred runs.

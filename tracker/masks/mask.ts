@@ -1,9 +1,9 @@
 /** Masks as logits: float32 [m, m], above 0 inside. */
 
-/** The value that SAM 3 gives to pixels outside of masks that are certain. */
+/** The logit of pixels outside of prompted and detected masks, as in SAM 3. */
 const OUTSIDE = -10;
 
-/** @param m side of the mask */
+/** A mask without a pixel. @param m side of the mask @returns float32 [m, m] */
 export function emptyMask(m: number): Float32Array {
   return new Float32Array(m * m).fill(OUTSIDE);
 }

@@ -15,10 +15,10 @@ export interface ShownMask {
 }
 
 /**
- * Assigns each pixel to the object of a group with the highest probability; the first one wins ties. Visits the pixels of
- * each mask once. An object with probability 0 loses all its pixels, unless it is the only one on the frame.
+ * Assigns each pixel to the object of a group with the highest probability; on a tie, to the first one. Visits the pixels
+ * of each mask once. An object with probability 0 loses all its pixels, unless it is the only one on the frame.
  * @param masks by ascending id
- * @param unknown stands for a missing probability
+ * @param unknown the probability of objects without one
  * @returns the bits that each object keeps; unchanged ones are the same arrays
  */
 export function resolveOwnership(masks: readonly ShownMask[], unknown: number): Uint8Array[] {

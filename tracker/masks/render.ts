@@ -18,11 +18,11 @@ interface RenderedMask {
   area: number;
   /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 for an empty mask. */
   box: readonly [number, number, number, number];
-  /** uint8 [height, width] of the box: the mask inside its box, kept until the frame is assembled. */
+  /** uint8 [y1-y0, x1-x0]: the mask inside its box, kept until the frame is assembled. */
   bits?: Uint8Array;
 }
 
-/** One object's mask at the size of the video, before contested pixels are assigned. */
+/** One object's mask at the size of the video, before each pixel is assigned to one object. */
 export interface RenderedObject extends Omit<RenderedMask, "area"> {
   objectId: number;
   prob: number;
@@ -34,10 +34,12 @@ type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
 type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
   Pick<TrackerPolicy["sam3Parity"], "unknownTrackerProb" | "boxes">;
 
-/** Largest output of one run of `render`, which has a byte per pixel and mask. More masks take several runs. */
+/** Largest output of one run of `render`, which has one byte per pixel and mask. More masks need several runs. */
 const MAX_BYTES_PER_RUN = 64 * 2 ** 20;
 
 /**
+ * Renders the masks of objects at the size of the video.
+ * @param run runs the graph `render`
  * @param m side of the mask logits
  * @returns the objects with at least one pixel, by ascending id
  */
@@ -57,7 +59,12 @@ export async function renderObjects(
   return objects.sort((a, b) => a.objectId - b.objectId);
 }
 
-/** @param m side of the logits @returns all masks in their order, including empty ones */
+/**
+ * Renders masks at the size of the video.
+ * @param m side of the mask logits
+ * @param logits float32 [m, m] each
+ * @returns all masks in their order, including empty ones
+ */
 export async function renderMasks(
   run: RunGraph,
   m: number,
@@ -167,8 +174,9 @@ function boxOf(bits: Uint8Array, width: number, [x0, y0, x1, y1]: RenderedMask["
 const UNCLAIMED: PixelClaim = { group: null, prob: null };
 
 /**
- * Assembles a frame in SAM 3's order: boxes first, then contested pixels are assigned. With `boxes: "shown"`, boxes come
- * last, and objects without a pixel are left out.
+ * Assembles the output of a frame. In SAM 3's order (`boxes: "sam3"`), the boxes are those of the masks before each pixel is
+ * assigned to one object. With `boxes: "shown"`, they are those of the final masks, and objects without a pixel are left
+ * out. Boxes are relative to the frame, 0..1.
  * @param rendered by ascending id
  */
 export function assembleFrame(

@@ -1,7 +1,7 @@
 /** Resizes square masks. */
 
 /**
- * Bilinear, half-pixel centres, repeated edges, as in the training of the models: PyTorch's
+ * Bilinear interpolation with half-pixel centres and repeated edges, as in the training of the models: PyTorch's
  * `interpolate(..., mode="bilinear", align_corners=False)`.
  * @param values float32 [side, side]
  * @returns float32 [target, target]; the same array when the size does not change

@@ -1,9 +1,10 @@
 /**
  * Associates detections with objects, one to one.
  *
- * The first round assigns all detections at once, by mask overlap and motion together: overlap alone swaps look-alikes
- * that cross, because both tracked masks settle on the object in front. The second round relinks lost objects with nearby
- * detections, so that an object that reappears keeps its id. Detections left after both rounds may be new objects.
+ * The first round assigns all detections at once, by mask overlap and motion. Overlap alone can swap the ids of look-alikes
+ * (objects of one concept) that cross, because both tracked masks then cover the object in front. The second round relinks
+ * lost objects with nearby detections, so that an object that reappears keeps its id. The remaining detections may be new
+ * objects.
  */
 import { type MaskBits, type MaskExtent, maskIou } from "../../detector/mask-bits.js";
 import { assignBest } from "../assignment.js";
@@ -23,7 +24,7 @@ export interface TrackView {
   conceptKey: number | null;
   /** The tracked mask on this frame; may be empty. */
   bits: MaskBits;
-  /** null: no position is known. */
+  /** null: the object has not been located in this pass. */
   motion: Motion | null;
   /** It had no mask on the previous frame. */
   lost: boolean;
@@ -34,7 +35,7 @@ export interface DetectionView {
   concepts: ReadonlySet<number>;
   bits: MaskBits;
   extent: MaskExtent;
-  /** It overlaps an object owned by the user. Only an object with a mask there as well can be associated with it. */
+  /** It overlaps an object owned by the user. It matches only an object that agrees in both mask and motion. */
   claimed: boolean;
 }
 
@@ -45,7 +46,7 @@ export interface Match {
   detection: number;
   /** IoU of the tracked mask and the detection. */
   maskIou: number;
-  /** The detection fits another, unassigned object almost as well. Its mask is used, but not to update the motion. */
+  /** The detection matches another, unassigned object almost as well. Its mask is used, but does not update the motion. */
   contested: boolean;
 }
 
@@ -61,30 +62,38 @@ export interface AssociationRules extends Pick<TrackerPolicy["associate"], "asso
 }
 
 /**
- * Weight of motion against mask overlap in the affinity, 0..1. Higher: look-alikes keep their ids when they cross. Lower:
- * the association follows sudden turns.
+ * Weight of motion in the affinity, 0..1; the rest is mask overlap. Higher: look-alikes keep their ids when they cross.
+ * Lower: objects keep their ids at sudden turns.
  */
 const MOTION_WEIGHT = 0.5;
 
 /**
- * Motion agreement, 0..1, that associates a detection with an object whose mask it does not overlap. Higher: fewer
- * matches by motion alone. Lower: ids jump to neighbours sooner.
+ * Minimum motion agreement, 0..1, for a detection to match an object whose mask it does not overlap. Higher: fewer matches
+ * by motion alone. Lower: ids change to neighbouring objects more often.
  */
 const MIN_MOTION_AGREEMENT = 0.5;
 
-/** Affinity lead below which a match is contested. Higher: motion is frozen on more frames. Lower: on fewer. */
+/**
+ * Difference of two affinities below which a match is contested. Higher: the motion is not updated on more frames. Lower: on
+ * fewer.
+ */
 const CLEAR_LEAD = 0.1;
 
 /**
- * Frames after an object was last observed during which it contests detections and counts as touching its neighbours.
+ * Number of frames, after its last observation, during which an object can contest detections and touch its neighbours.
  * Higher: longer crossings are resolved. Lower: motion adapts sooner after an object disappears.
  */
 export const CONTEST_FRAMES = 30;
 
-/** Subtracted from the affinity of a lost object. Higher: the object in view keeps the detection. Lower: lost ones return sooner. */
+/**
+ * Subtracted from the affinity of a lost object. Higher: visible objects keep their detections. Lower: lost objects are
+ * found again sooner.
+ */
 const LOST_HANDICAP = 0.05;
 
-/** Frames for which a lost object can be relinked by its motion. Higher: longer gaps are bridged. Lower: fewer mix-ups. */
+/**
+ * Frames for which a lost object can be relinked by its motion. Higher: longer gaps are bridged. Lower: fewer id switches.
+ */
 export const RELINK_FRAMES = 60;
 
 /**
@@ -93,9 +102,13 @@ export const RELINK_FRAMES = 60;
  */
 const RELINK_SIZES = 1.5;
 
-/** How many times larger a relinked object may have become. Higher: objects that approach unseen are relinked. Lower: fewer mix-ups. */
+/**
+ * Maximum growth of a lost object until it is relinked, as a ratio of areas. Higher: more objects that come closer are
+ * relinked. Lower: fewer id switches.
+ */
 const RELINK_SIZE_RATIO = 3;
 
+/** @returns at most one match per track and per detection, with indices into the arguments */
 export function associate(
   tracks: readonly TrackView[],
   detections: readonly DetectionView[],
@@ -144,7 +157,7 @@ export function associate(
 
 interface Pair {
   maskIou: number;
-  /** 0: the two cannot be associated. */
+  /** 0: the pair cannot be associated. */
   affinity: number;
 }
 
@@ -158,13 +171,14 @@ function affinityOf(
   // A detection of another concept supports an object only where the two masks are clearly the same object.
   if (!isOfConcept(detection, track) && iou < sameObjectIou) return { maskIou: iou, affinity: 0 };
   const expected = expectedMotion(track, frameIndex);
-  const moved = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex) : 0;
-  const isTied = iou >= assocIouThresh || moved >= MIN_MOTION_AGREEMENT;
-  // The track of a lost object often settles on a look-alike, so mask and motion must both agree before another object gets
-  // a detection that overlaps an object owned by the user.
-  const isTaken = detection.claimed && (track.lost || iou < assocIouThresh || moved < MIN_MOTION_AGREEMENT);
-  if (!isTied || isTaken) return { maskIou: iou, affinity: 0 };
-  const affinity = expected ? (1 - MOTION_WEIGHT) * iou + MOTION_WEIGHT * moved : iou;
+  const agreement = expected ? agreementOf(expected, track.lost, detection.extent, frameIndex) : 0;
+  const isCandidate = iou >= assocIouThresh || agreement >= MIN_MOTION_AGREEMENT;
+  // A detection on an object owned by the user belongs to another object only if that object is visible and both its mask
+  // and its motion agree. The track of a lost object often covers a look-alike.
+  const isReserved =
+    detection.claimed && (track.lost || iou < assocIouThresh || agreement < MIN_MOTION_AGREEMENT);
+  if (!isCandidate || isReserved) return { maskIou: iou, affinity: 0 };
+  const affinity = expected ? (1 - MOTION_WEIGHT) * iou + MOTION_WEIGHT * agreement : iou;
   return { maskIou: iou, affinity: Math.max(0, affinity - (track.lost ? LOST_HANDICAP : 0)) };
 }
 
@@ -172,14 +186,14 @@ function isOfConcept({ concepts }: DetectionView, { conceptKey }: TrackView): bo
   return conceptKey !== null && concepts.has(conceptKey);
 }
 
-/** Motion agreement; for a lost object also as a part of it that reappears first. */
+/** Motion agreement. For a lost object, the detection may also be the part of it that reappears first. */
 function agreementOf(motion: Motion, lost: boolean, extent: MaskExtent, frameIndex: number): number {
-  const moved = motionAgreement(motion, extent, frameIndex);
-  if (!lost) return moved;
-  return Math.max(moved, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex));
+  const whole = motionAgreement(motion, extent, frameIndex);
+  if (!lost) return whole;
+  return Math.max(whole, EMERGENCE_WEIGHT * emergenceAgreement(motion, extent, frameIndex));
 }
 
-/** A part is weaker evidence than the whole object. */
+/** Weight of the agreement with a part of the object, which is weaker evidence than the whole object. */
 const EMERGENCE_WEIGHT = 0.7;
 
 /** The motion of an object that was observed recently enough, otherwise null. */
@@ -203,7 +217,7 @@ function relinkWeight(track: TrackView, detection: DetectionView, frameIndex: nu
   if (shareKept(motion.size, own) < 1 / RELINK_SIZE_RATIO) return 0;
   const [cx, cy, width, height] = predict(motion, frameIndex);
   const [x, y] = detection.extent.centre;
-  // A small detection may be the edge of the object as it reappears, but then it is close to the predicted position.
+  // A small detection may be the part of the object that reappears first. It must be close to the predicted position.
   const share = 0.5 + 0.5 * shareKept(own, motion.size);
   const limit = RELINK_SIZES * share * Math.max(Math.hypot(width, height), Math.hypot(...own));
   return Math.max(0, 1 - Math.hypot(x - cx, y - cy) / limit);

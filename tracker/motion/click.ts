@@ -1,4 +1,4 @@
-/** Clicks or a box on one object by the motion-based rules: they create the object or correct it. */
+/** Clicks or a box on one object, by the motion-based rules: creates the object or corrects it. */
 import { maskExtent } from "../../detector/mask-bits.js";
 import { editObject, mergePrompts } from "../click-prompt.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
@@ -13,6 +13,11 @@ import { startMotion } from "./motion-model.js";
 import { report } from "./report.js";
 import { resolveOverlaps } from "./suppression.js";
 
+/**
+ * Creates or corrects an object.
+ * @returns all objects on the frame, and the id of the prompted object
+ * @throws PromptError `unsupported_by_pack`, or `object_limit` for a new object
+ */
 export async function clickGuided(
   parts: TrackerParts,
   frame: Frame,
@@ -56,7 +61,7 @@ export async function clickGuided(
   };
   Object.assign(masklet, owned);
   keepPrompt(masklet, frame.index, mergedPrompt);
-  // The tracked frames around the click led to the mistake.
+  // The memories of the tracked frames around the click led to the error.
   masklet.bank.clearAround(frame.index, policy.edit.clearFrames);
   masklet.bank.add({
     frameIndex: frame.index,

@@ -1,9 +1,9 @@
 /**
  * Crossings of look-alikes: objects of one concept that touch.
  *
- * While masks cut each other, a single frame cannot decide which mask belongs to which object. Each object of a crossing
- * therefore keeps an anchor, its motion from before the contact. Once the objects have come apart, the anchors decide the
- * identities, which may swap the masks of two objects.
+ * While look-alikes overlap, a single frame does not show which mask belongs to which object. Each object of a crossing
+ * therefore has an anchor: its motion before the contact. After the objects have separated, the masks are assigned to the
+ * objects whose anchors predict them best. This may swap the masks of two objects.
  */
 import { type BoxCxcywh, xyxyToCxcywh } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
@@ -12,11 +12,11 @@ import { CONTEST_FRAMES } from "./association.js";
 import { COAST_FRAMES, framesUnseen, inContact, type Motion, predict } from "./motion-model.js";
 
 export interface Crossing {
-  /** By object id. */
+  /** The motion of each object before the contact, by object id. */
   anchors: ReadonlyMap<number, Motion>;
   /** The frame of the first contact. */
   since: number;
-  /** An object was hidden, lost or contested since the first contact. Only then are swaps considered. */
+  /** An object was hidden, lost or contested since the first contact. Masks are swapped only in this case. */
   uncertain: boolean;
 }
 
@@ -36,42 +36,42 @@ export interface Participant {
 }
 
 /**
- * How much better, in object sizes, look-alikes that come apart must fit their earlier motion when swapped. Higher: fewer
- * swaps. Lower: ids follow the motion more readily.
+ * Improvement of the total fit, in object sizes, from which masks are swapped. Higher: fewer swaps. Lower: the predicted
+ * motion determines the ids more often.
  */
 const SWAP_LEAD = 0.5;
 
 /**
- * Weight of appearance (cosine of object pointers) in that decision, in object sizes. Higher: objects that turn back keep
- * their ids. Lower: motion decides.
+ * Weight of appearance (cosine of object pointers) in the fit, in object sizes. Higher: objects that turn back keep their
+ * ids. Lower: the fit depends more on motion.
  */
 const APPEARANCE_WEIGHT = 1;
 
 export interface CrossingResolution {
   crossings: Crossing[];
-  /** For each object with a wrong mask on this frame: the object that has its mask. */
+  /** For each object with a wrong mask on this frame, by id: the id of the object that has its mask. */
   swaps: Map<number, number>;
-  /** Anchors of the objects in `swaps`, from which their motion continues. */
+  /** Anchors of the objects in `swaps`; their motion restarts from them. */
   anchors: Map<number, Motion>;
-  /** Objects created during a crossing that are duplicates of an object that was in it before. */
-  ghosts: number[];
+  /** Ids of objects that were created during a crossing and are duplicates of an older object in it. */
+  duplicates: number[];
 }
 
 /**
- * Adds this frame to the crossings and resolves those whose objects have come apart.
- * @param looksLike similarity, -1..1, of the current appearance of object `seen` to the first appearance of object `id`
+ * Updates the crossings with this frame and resolves those whose objects have separated.
+ * @param similarity appearance similarity, -1..1, between object `seen` on this frame and object `id` on its first frame
  */
 export function resolveCrossings(
   crossings: readonly Crossing[],
   participants: readonly Participant[],
   frameIndex: number,
-  looksLike: (id: number, seen: number) => number,
+  similarity: (id: number, seen: number) => number,
 ): CrossingResolution {
   const byId = new Map(participants.map((participant) => [participant.id, participant]));
   const touching = touchingPairs(participants, frameIndex);
   const swaps = new Map<number, number>();
   const anchors = new Map<number, Motion>();
-  const ghosts: number[] = [];
+  const duplicates: number[] = [];
   const kept: Crossing[] = [];
   for (const crossing of joinCrossings(crossings, touching, byId, frameIndex)) {
     const members = [...crossing.anchors.keys()].flatMap((id) => byId.get(id) ?? []);
@@ -82,18 +82,18 @@ export function resolveCrossings(
     if (fresh.length < 2) continue;
     const inside = touching.filter(([a, b]) => crossing.anchors.has(a.id) && crossing.anchors.has(b.id));
     const current = { ...crossing, anchors: new Map(fresh), uncertain };
-    // A hidden object may still be behind a visible one. The crossing can be resolved, but it continues.
+    // A hidden object may still be behind a visible one. Such a crossing can be resolved, but it stays open.
     const apart = inside.every(([a, b]) => a.extent === null || b.extent === null);
     const resolved =
-      uncertain && apart ? resolve(current, byId, frameIndex, looksLike) : new Map<number, number>();
+      uncertain && apart ? resolve(current, byId, frameIndex, similarity) : new Map<number, number>();
     if (resolved.size === 0 && inside.length > 0) kept.push(current);
     for (const [id, source] of resolved) {
       swaps.set(id, source);
       anchors.set(id, crossing.anchors.get(id) as Motion);
-      if (isNewcomer(crossing, byId.get(id), frameIndex) && !byId.get(source)?.extent) ghosts.push(id);
+      if (isNewcomer(crossing, byId.get(id), frameIndex) && !byId.get(source)?.extent) duplicates.push(id);
     }
   }
-  return { crossings: kept, swaps, anchors, ghosts };
+  return { crossings: kept, swaps, anchors, duplicates };
 }
 
 function touchingPairs(
@@ -112,14 +112,17 @@ function touchingPairs(
   return pairs;
 }
 
-/** The box of the mask, or for a short time after the last observation the predicted box. */
+/** The box of the mask. Without a mask, the predicted box, for {@link CONTEST_FRAMES} after the last observation. */
 function placeOf({ extent, motion }: Participant, frameIndex: number): BoxCxcywh | null {
   if (extent) return xyxyToCxcywh(extent.box);
   if (!motion || framesUnseen(motion, frameIndex) > CONTEST_FRAMES) return null;
   return predict(motion, frameIndex);
 }
 
-/** Adds touching pairs to the crossings and joins crossings that share objects. New members bring their current motion. */
+/**
+ * Adds touching pairs to the crossings and joins crossings that share objects. The anchor of a new member is its current
+ * motion.
+ */
 function joinCrossings(
   crossings: readonly Crossing[],
   touching: readonly [Participant, Participant][],
@@ -147,18 +150,19 @@ function joinCrossings(
 }
 
 /**
- * The assignment of masks to objects that fits the anchors best, if it fits clearly better than the current one.
- * @returns the object whose mask belongs to each swapped object
+ * Finds the assignment of masks to objects that fits the anchors best. It is used only if it fits clearly better than the
+ * current one; see {@link SWAP_LEAD}.
+ * @returns for each swapped object, by id: the id of the object that has its mask
  */
 function resolve(
   crossing: Crossing,
   byId: ReadonlyMap<number, Participant>,
   frameIndex: number,
-  looksLike: (id: number, seen: number) => number,
+  similarity: (id: number, seen: number) => number,
 ): Map<number, number> {
   const ids = [...crossing.anchors.keys()];
   const seen = ids.filter((id) => byId.get(id)?.extent);
-  // FAR keeps every fit positive, so that every visible mask is assigned.
+  // FAR makes every fit positive, so that every visible mask is assigned.
   const fit = ids.map((id) =>
     seen.map((other) => {
       const anchor = crossing.anchors.get(id) as Motion;
@@ -166,7 +170,7 @@ function resolve(
       const [cx, cy, width, height] = predict(anchor, frameIndex);
       const { centre } = (byId.get(other) as Participant).extent as MaskExtent;
       const away = Math.hypot(centre[0] - cx, centre[1] - cy) / Math.max(Math.hypot(width, height), 1e-6);
-      return FAR - late - Math.min(away, FAR - 3) + APPEARANCE_WEIGHT * looksLike(id, other);
+      return FAR - late - Math.min(away, FAR - 3) + APPEARANCE_WEIGHT * similarity(id, other);
     }),
   );
   const best = assignBest(fit);
@@ -183,12 +187,12 @@ function resolve(
   return swaps;
 }
 
-/** Whether an object was created after the first contact, perhaps as a duplicate of an object in the crossing. */
+/** Whether an object was created after the first contact. It may be a duplicate of an older object in the crossing. */
 function isNewcomer({ since }: Crossing, participant: Participant | undefined, frameIndex: number): boolean {
   return participant !== undefined && participant.age < Math.abs(frameIndex - since);
 }
 
-/** Handicap of such an object, in object sizes. */
+/** Subtracted from the fit of such an object, in object sizes. */
 const LATE = 1;
 
 /** Larger than any distance within a crossing, in object sizes. */

@@ -1,4 +1,4 @@
-/** Decides the identities of look-alikes after a crossing. */
+/** Corrects the identities of look-alikes after a crossing. */
 import { maskExtent } from "../../detector/mask-bits.js";
 import type { Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
@@ -6,9 +6,10 @@ import { type Crossing, resolveCrossings } from "./crossings.js";
 import { framesUnseen } from "./motion-model.js";
 
 /**
- * Swaps masks between look-alikes that have come apart, where their earlier motion requires it. Deletes duplicates that
- * were created during the crossing.
- * @param detected whether the detector ran on this frame: an object without a detection then has an uncertain identity
+ * Swaps masks between look-alikes that have separated, if their motion before the contact shows that the ids were exchanged.
+ * Deletes duplicates that were created during the crossing.
+ * @param detected whether the detector ran on this frame. If it did, the identity of an object without a detection is
+ *   uncertain.
  * @returns the crossings that continue
  */
 export function separateLookAlikes(
@@ -28,17 +29,17 @@ export function separateLookAlikes(
     unsure: contested || (detected && detection === null && stored === null),
   }));
   const resolution = resolveCrossings(crossings, participants, frameIndex, (id, seen) =>
-    likeness(open, id, seen),
+    pointerSimilarity(open, id, seen),
   );
   swapObservations(open, resolution.swaps);
   for (const { masklet } of open) {
     const anchor = resolution.anchors.get(masklet.id);
     if (!anchor) continue;
-    // The memories of the crossing may be those of the other object.
+    // The memories from the crossing may show the other object.
     masklet.motion = anchor;
     masklet.bank.clearAround(frameIndex, framesUnseen(anchor, frameIndex));
   }
-  for (const id of resolution.ghosts) registry.delete(id);
+  for (const id of resolution.duplicates) registry.delete(id);
   return resolution.crossings;
 }
 
@@ -56,8 +57,8 @@ function swapObservations(observations: readonly Observation[], swaps: ReadonlyM
   }
 }
 
-/** Cosine of the first pointer of object `id` and the current pointer of object `seen`; 0 when one is not known. */
-function likeness(observations: readonly Observation[], id: number, seen: number): number {
+/** Cosine of the first pointer of object `id` and the current pointer of object `seen`; 0 when one of them is missing. */
+function pointerSimilarity(observations: readonly Observation[], id: number, seen: number): number {
   const first = observations.find(({ masklet }) => masklet.id === id)?.masklet.bank.conditioning[0]?.pointer;
   const observation = observations.find(({ masklet }) => masklet.id === seen);
   if (!first || !observation?.prediction || observation.replaced) return 0;

@@ -9,8 +9,9 @@ import { startMotion } from "./motion-model.js";
 import { findNewObjects } from "./new-objects.js";
 
 /**
- * Sets the detection of each observation, and its mask where tracking and detection disagree. Objects that the user
- * removed come last: where two ids were on one object and one of them was removed, the other keeps the detection.
+ * Sets the detection of each observation. If the tracked mask and the detection disagree, the detection's mask replaces the
+ * tracked one. Objects that the user removed are matched last: if two ids were on one object and one of them was removed,
+ * the other id gets the detection.
  * @returns the detections without an object
  */
 export function matchDetections(
@@ -70,7 +71,7 @@ function isInstance({ concepts }: Detection, conceptKey: number | null): boolean
 }
 
 /**
- * Creates objects for the detections that do not lie on an object.
+ * Creates objects for the detections that overlap no object.
  * @param prompted the concept was prompted on this frame: the score threshold is lower, and new objects are shown at once
  * @returns the new objects, and the number of detections beyond the object limit
  */

@@ -1,8 +1,8 @@
 /**
  * Predicts where an object is on a frame: a constant-velocity filter over centre and size.
  *
- * The filter separates look-alikes while they cross. Masks of crossing objects cut each other, which shifts their centres,
- * so the filter is updated with reliable measurements only and extrapolates over the others.
+ * The filter distinguishes look-alikes while they cross. A mask that is partly covered by another object has a shifted
+ * centre, so the filter is updated with reliable measurements only and extrapolates over the others.
  */
 import { type BoxCxcywh, boxArea, boxIntersection, cxcywhToXyxy } from "../../detector/geometry.js";
 import type { MaskExtent } from "../../detector/mask-bits.js";
@@ -19,33 +19,34 @@ export interface Motion {
   measured: number;
 }
 
-/** Share of a position error that an observation corrects. Higher: follows faster, noisier. Lower: smoother, slower. */
+/** Share of the position error that a measurement corrects. Higher: faster and noisier. Lower: smoother and slower. */
 const POSITION_GAIN = 0.8;
 
-/** Share of a position error that changes the velocity, once it is settled. Higher: adapts to turns and noise sooner. Lower: later. */
+/** Share of the position error that changes a settled velocity. Higher: adapts to turns and noise sooner. Lower: later. */
 const VELOCITY_GAIN = 0.25;
 
-/** The same while two objects touch and their masks cut each other. */
+/** The same while two objects touch, so that one may cover part of the other. */
 const CONTACT_VELOCITY_GAIN = 0.05;
 
-/** Share of a size change that an observation applies. Higher: follows faster, noisier. Lower: smoother, slower. */
+/** Share of a size change that a measurement applies. Higher: faster and noisier. Lower: smoother and slower. */
 const SIZE_GAIN = 0.2;
 
 /**
- * Width ratio times height ratio below which a mask counts as partly hidden. Higher: more masks are distrusted. Lower:
- * more masks change the velocity.
+ * Width ratio times height ratio below which a mask counts as partly hidden. Higher: fewer masks change the velocity. Lower:
+ * more masks do.
  */
 const WHOLE_RATIO = 0.8;
 
 /**
- * Frames of pure extrapolation, after which the motion stops and restarts from the next mask. Higher: longer gaps are
- * bridged. Lower: wrong velocities end sooner.
+ * Maximum number of extrapolated frames. After them, the predicted position stays constant, and the motion restarts from the
+ * next mask. Higher: longer gaps are bridged. Lower: wrong velocities are discarded sooner.
  */
 export const COAST_FRAMES = 30;
 
-/** Growth of the search radius per unseen frame, in object sizes. Higher: searches farther. Lower: fewer mix-ups. */
+/** Growth of the search radius per unseen frame, in object sizes. Higher: searches farther. Lower: fewer id switches. */
 const SPREAD_PER_FRAME = 0.04;
 
+/** The motion of an object that was measured once: at rest. */
 export function startMotion(extent: MaskExtent, frameIndex: number): Motion {
   return { centre: extent.centre, size: extentSize(extent), velocity: [0, 0], frameIndex, measured: 1 };
 }
@@ -59,7 +60,7 @@ export function framesUnseen(motion: Motion, frameIndex: number): number {
   return Math.abs(frameIndex - motion.frameIndex);
 }
 
-/** The predicted box. After {@link COAST_FRAMES} of extrapolation the object counts as stopped. */
+/** The predicted box. It stays constant after {@link COAST_FRAMES} of extrapolation. */
 export function predict(motion: Motion, frameIndex: number): BoxCxcywh {
   const steps = Math.min(framesUnseen(motion, frameIndex), COAST_FRAMES);
   const [cx, cy] = motion.centre;
@@ -68,7 +69,7 @@ export function predict(motion: Motion, frameIndex: number): BoxCxcywh {
 }
 
 /** The smaller width divided by the larger one, times the same ratio of the heights; 1 for equal sizes. */
-export function sizeAgreement(a: readonly [number, number], b: readonly [number, number]): number {
+function sizeAgreement(a: readonly [number, number], b: readonly [number, number]): number {
   const ratio = (p: number, q: number) => Math.min(p, q) / Math.max(p, q, 1e-6);
   return ratio(a[0], b[0]) * ratio(a[1], b[1]);
 }
@@ -101,34 +102,43 @@ export function emergenceAgreement(motion: Motion, extent: MaskExtent, frameInde
   return boxIntersection(extent.box, expected) / Math.max(boxArea(extent.box), 1e-9);
 }
 
-/** Quality of a measurement: `whole` masks, masks that another object may `cut`, and masks that count for `nothing`. */
-export type Evidence = "whole" | "cut" | "nothing";
+/**
+ * Quality of a measurement. `whole`: the mask shows the whole object. `cut`: another object may cover part of it.
+ * `unreliable`: the mask may belong to another object and is not used.
+ */
+export type MeasurementQuality = "whole" | "cut" | "unreliable";
 
 /** Updates the motion with the extent of the object's mask on a frame. */
-export function observe(motion: Motion, extent: MaskExtent, frameIndex: number, evidence: Evidence): Motion {
+export function measure(
+  motion: Motion,
+  extent: MaskExtent,
+  frameIndex: number,
+  quality: MeasurementQuality,
+): Motion {
   const steps = framesUnseen(motion, frameIndex);
   if (steps > COAST_FRAMES) return startMotion(extent, frameIndex);
   const size = extentSize(extent);
   const shrunk = shareKept(size, motion.size) < WHOLE_RATIO;
   const grown = shareKept(motion.size, size) < WHOLE_RATIO;
-  if (steps === 0 || evidence === "nothing" || (evidence === "cut" && shrunk)) return motion;
+  if (steps === 0 || quality === "unreliable" || (quality === "cut" && shrunk)) return motion;
 
   const [px, py] = predict(motion, frameIndex);
   const ex = extent.centre[0] - px;
   const ey = extent.centre[1] - py;
-  // A mask that grows beside another object either reappears from behind it or spills over it.
-  const pull = evidence === "cut" && grown ? 0 : POSITION_GAIN;
-  const settled = evidence === "cut" ? CONTACT_VELOCITY_GAIN : VELOCITY_GAIN;
-  // The centre of a mask that loses or gains a part shifts without motion. The velocity does not change.
-  const turn = shrunk || grown ? 0 : Math.max(settled, 1 / motion.measured) / steps;
-  // Occlusion only shrinks masks: growth applies faster, and shrinking does not apply during contact.
-  const shrinkGain = evidence === "cut" ? 0 : SIZE_GAIN;
+  // During contact, a mask grows because the object reappears from behind the other one, or because the mask includes a part
+  // of the other one. Both shift its centre, so the position is not corrected.
+  const positionGain = quality === "cut" && grown ? 0 : POSITION_GAIN;
+  const settledGain = quality === "cut" ? CONTACT_VELOCITY_GAIN : VELOCITY_GAIN;
+  // The centre of a mask that loses or gains a part shifts without motion, so the velocity does not change.
+  const velocityGain = shrunk || grown ? 0 : Math.max(settledGain, 1 / motion.measured) / steps;
+  // Occlusion makes masks smaller, never larger: growth applies faster, and shrinking does not apply during contact.
+  const shrinkGain = quality === "cut" ? 0 : SIZE_GAIN;
   const mix = (from: number, to: number) =>
     from + (to - from) * (to > from ? Math.sqrt(SIZE_GAIN) : shrinkGain);
   return {
-    centre: [px + ex * pull, py + ey * pull],
+    centre: [px + ex * positionGain, py + ey * positionGain],
     size: [mix(motion.size[0], size[0]), mix(motion.size[1], size[1])],
-    velocity: [motion.velocity[0] + ex * turn, motion.velocity[1] + ey * turn],
+    velocity: [motion.velocity[0] + ex * velocityGain, motion.velocity[1] + ey * velocityGain],
     frameIndex,
     measured: motion.measured + 1,
   };
@@ -139,7 +149,7 @@ export function shareKept(part: readonly [number, number], whole: readonly [numb
   return Math.min(1, part[0] / Math.max(whole[0], 1e-6)) * Math.min(1, part[1] / Math.max(whole[1], 1e-6));
 }
 
-/** Whether two boxes, grown by a tenth, overlap, so that the masks inside may cut each other. */
+/** Whether two boxes overlap after each is enlarged by a tenth, so that one object may cover part of the other. */
 export function inContact(a: BoxCxcywh, b: BoxCxcywh): boolean {
   const grown = ([cx, cy, w, h]: BoxCxcywh) => cxcywhToXyxy([cx, cy, w * 1.1, h * 1.1]);
   return boxIntersection(grown(a), grown(b)) > 0;

@@ -5,13 +5,13 @@ import { isVisible, type Observation } from "../observation.js";
 import type { TrackerPolicy } from "../policy.js";
 
 export interface BirthRules {
-  /** Lowest score of a new object. */
+  /** Minimum score of a new object. */
   minScore: number;
   associate: Pick<TrackerPolicy["associate"], "assocIouThresh" | "trkAssocIouThresh">;
   sameObjectIou: number;
 }
 
-/** @returns the detections with enough score that do not lie on an object, in their order */
+/** @returns the detections with a sufficient score that overlap no visible object, in their order */
 export function findNewObjects(
   detections: readonly Detection[],
   observations: readonly Observation[],

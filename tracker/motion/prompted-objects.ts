@@ -1,4 +1,7 @@
-/** Objects from a phrase or exemplar boxes by the motion-based rules: detections that lie on no object become new ones. */
+/**
+ * Objects from a phrase or exemplar boxes, by the motion-based rules: a detection that overlaps no object becomes a new
+ * object.
+ */
 import type { TrackerParts } from "../parts.js";
 import type { StepResult } from "../report.js";
 import type { PromptedFrame } from "../step.js";

@@ -5,10 +5,14 @@ import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import { touchesAnother } from "./update-motion.js";
 
-/** Frames between corrections of tracks that disagree with their detections. Higher: fewer corrections. Lower: quicker ones. */
+/**
+ * Minimum number of frames between corrections of a track that disagrees with its detections. Higher: fewer corrections.
+ * Lower: earlier ones.
+ */
 const PAUSE_FRAMES = 8;
 
-export interface Agreement {
+/** The facts about a track and its detection on a frame. */
+export interface CorrectionFacts {
   frameIndex: number;
   /** The frame of the last correction, or on which the object was created. */
   lastFrame: number;
@@ -18,11 +22,12 @@ export interface Agreement {
 }
 
 /**
- * Whether a confident detection corrects a track: periodically where the two agree, as in SAM 3, so that memory follows
- * changes of appearance; and where they disagree, so that the error does not persist.
+ * Whether a confident detection corrects a track. If the two agree, it does so periodically, as in SAM 3, so that the memory
+ * adapts to changes of appearance. If they disagree, it does so after a pause, so that the error does not persist.
+ * @param disagreeIou mask IoU below which the track and the detection disagree
  */
 export function shouldRecondition(
-  { frameIndex, lastFrame, detectionScore, maskIou }: Agreement,
+  { frameIndex, lastFrame, detectionScore, maskIou }: CorrectionFacts,
   rules: TrackerPolicy["recondition"],
   disagreeIou: number,
 ): boolean {
@@ -37,8 +42,8 @@ export function shouldRecondition(
 }
 
 /**
- * Replaces the masks of the tracks to correct with those of their detections. Objects that touch another one are not
- * corrected, because the other one may cut their detection.
+ * Replaces the masks of the corrected tracks with those of their detections. An object that touches another one is not
+ * corrected, because the other one may cover part of it.
  * @returns the corrected observations
  */
 export function recondition(

@@ -6,7 +6,10 @@ import { cleanMask } from "../masks/clean.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 
-/** Decodes each mask again, prompted with the mask and its box. Keeps the result where it overlaps the mask enough. */
+/**
+ * Segments the object of each mask again, with the mask and its box as the prompt. The result replaces the mask when their
+ * IoU is at least `mask.redrawnIou`.
+ */
 export async function redraw(
   { policy, model, capabilities, geometry }: TrackerParts,
   levels: FrameFeatures,

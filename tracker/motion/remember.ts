@@ -6,8 +6,8 @@ import { CERTAIN, isVisible, type Observation } from "../observation.js";
 import type { TrackerPolicy } from "../policy.js";
 
 /**
- * Stores the edited masks of all observations that are reliable enough, with one call of `seed` and one of `remember`.
- * Observations with a stored memory keep it.
+ * Stores the final masks of all reliable observations, with one call of `seed` and one of `remember`. Observations with a
+ * stored memory keep it.
  */
 export async function rememberFrame(
   model: Pick<Model, "seed" | "remember">,
@@ -17,9 +17,9 @@ export async function rememberFrame(
   policy: Pick<TrackerPolicy, "memory">,
 ): Promise<void> {
   const kept = observations.filter(
-    (observation) => observation.stored === null && isMemorable(observation, policy),
+    (observation) => observation.stored === null && isRemembered(observation, policy),
   );
-  const reseeded = kept.filter((observation) => needsOwnPointer(observation));
+  const reseeded = kept.filter((observation) => needsPointer(observation));
   const seeds = await model.seed(
     features,
     reseeded.map(({ maskLogits }) => maskLogits),
@@ -47,15 +47,18 @@ export async function rememberFrame(
   });
 }
 
-function isMemorable(observation: Observation, { memory }: Pick<TrackerPolicy, "memory">): boolean {
+function isRemembered(observation: Observation, { memory }: Pick<TrackerPolicy, "memory">): boolean {
   if (observation.kind !== "recent") return true;
   // The mask may belong to another object.
   if (observation.contested) return false;
   return isVisible(observation) || memory.seenWithin === null;
 }
 
-/** Whether the prediction's pointer does not describe the mask: the mask was replaced, or the object was predicted absent. */
-function needsOwnPointer({ prediction, kind, detection, replaced }: Observation): boolean {
+/**
+ * Whether the object pointer must be computed from the mask. The pointer of the prediction does not describe the mask when
+ * the mask was replaced or the object was predicted absent.
+ */
+function needsPointer({ prediction, kind, detection, replaced }: Observation): boolean {
   if (prediction === null || kind !== "recent" || replaced) return true;
   return detection !== null && prediction.score <= 0;
 }

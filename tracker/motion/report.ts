@@ -4,7 +4,7 @@ import { CERTAIN, isVisible, type Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { StepResult } from "../report.js";
 
-/** @param observations of tracked and new objects; those of objects that have ended are left out */
+/** @param observations of tracked and new objects; those of deleted objects are left out */
 export function report(
   { registry, policy }: TrackerParts,
   observations: readonly Observation[],
@@ -20,6 +20,6 @@ export function report(
       score: prediction?.score ?? CERTAIN,
     }))
     .sort((a, b) => a.objectId - b.objectId);
-  const tracked = registry.followed().filter(({ excluded }) => !excluded).length;
+  const tracked = registry.tracked().filter(({ excluded }) => !excluded).length;
   return { objects, stats: { tracked, dropped } };
 }

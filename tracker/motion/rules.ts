@@ -1,8 +1,7 @@
 /**
- * masklet's own rules, as stages of the tracker's step: detections and objects are paired one to one by mask overlap and
- * by motion, and look-alikes that crossed are told apart by their motion from before.
+ * masklet's own rules, as stages of the tracker's step. Detections are associated with objects one to one, by mask overlap
+ * and motion. After a crossing, look-alikes are distinguished by their motion before it.
  */
-
 import { isConclusive } from "../detection-search.js";
 import { updateLifecycle } from "../masklet.js";
 import { isVisible, type Observation } from "../observation.js";
@@ -21,7 +20,7 @@ import { updateMotion } from "./update-motion.js";
 export interface MotionAssociation {
   /** The tracked objects and the new ones. */
   all: readonly Observation[];
-  /** Detections for which there was no room. */
+  /** Number of new detections beyond the object limit. */
   dropped: number;
 }
 
@@ -52,7 +51,7 @@ export const motionRules: StepRules<MotionAssociation, void> = {
     await redraw(parts, features, recondition(parts, index, observations));
   },
 
-  /** New objects are remembered in the same calls of the model. */
+  /** Tracked and new objects share the calls of the model. */
   async remember(parts, { index, features }, { all }) {
     await rememberFrame(parts.model, features, index, all, parts.policy);
   },
@@ -71,13 +70,13 @@ function updateLifecycles({ registry, policy }: TrackerParts, { index, observati
   const searched = new Set<number | null>(conclusive.map(({ concept }) => concept.key));
   for (const observation of observations) {
     const { masklet, detection } = observation;
-    const witness = {
+    const facts = {
       frameIndex: index,
       visible: isVisible(observation),
       searched: searched.has(masklet.conceptKey),
       detected: detection !== null,
-      sure: (detection?.score ?? 0) >= policy.detect.newDetThresh,
+      confident: (detection?.score ?? 0) >= policy.detect.newDetThresh,
     };
-    if (!updateLifecycle(masklet, witness, policy.life)) registry.delete(masklet.id);
+    if (!updateLifecycle(masklet, facts, policy.life)) registry.delete(masklet.id);
   }
 }

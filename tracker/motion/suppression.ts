@@ -1,21 +1,21 @@
-/** Resolves masks that claim the same pixels. */
+/** Resolves masks that overlap: hides occluded objects, and assigns each shared pixel to one object. */
 import { coveredBy, type MaskBits, maskBits, maskIou } from "../../detector/mask-bits.js";
 import { emptyMask } from "../masks/mask.js";
 import { type Observation, setMask } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 
-/** The claim of one object to its pixels on a frame. */
+/** One object and its mask on a frame, as far as overlaps depend on it. */
 export interface Claim {
   objectId: number;
-  /** Objects of the same group compete: those of one concept, or (null) those made by the user. */
+  /** Objects of the same group share no pixel: those of one concept, or (null) those created by the user. */
   group: number | null;
   /** float32 [m, m]; not changed */
   maskLogits: Float32Array;
   bits: MaskBits;
   /** A detection or a prompt supports this mask. */
   supported: boolean;
-  /** The user made or corrected the object. */
+  /** The user created or corrected the object. */
   owned: boolean;
   /** It had a mask on the previous frame. */
   seen: boolean;
@@ -28,17 +28,20 @@ export interface Claim {
 type OverlapRules = TrackerPolicy["overlap"];
 
 /**
- * Share of an unsupported mask inside a supported one from which it counts as the same object. Higher: duplicates are
- * shown longer. Lower: partly hidden objects disappear sooner.
+ * Share of an unsupported mask inside a supported one from which it counts as a duplicate. Higher: duplicates are shown
+ * longer. Lower: partly hidden objects are hidden sooner.
  */
 const DUPLICATE_COVERED = 0.8;
 
-/** Share of its pixels a mask must keep, or it counts as hidden. Higher: sooner hidden. Lower: fragments are shown. */
+/**
+ * Minimum share of its pixels that a mask keeps; below it, the object is hidden. Higher: hidden sooner. Lower: fragments are
+ * shown.
+ */
 const MIN_KEPT = 0.3;
 
 /**
- * Finds objects whose track has settled on another object: when an object passes behind a look-alike, its tracked mask
- * moves to the one in front. Of two such objects the one with less support counts as hidden.
+ * Finds objects whose mask covers another object: when an object passes behind a look-alike, its tracked mask moves to the
+ * object in front. Of two such objects, the one with less support is hidden.
  * @returns ids of the hidden objects; never owned or supported ones
  */
 export function findHidden(claims: readonly Claim[], rules: OverlapRules): Set<number> {
@@ -65,8 +68,9 @@ function coincides(claim: Claim, other: Claim, rules: OverlapRules): boolean {
 }
 
 /**
- * Whether `a` keeps its mask rather than `b`. An object without a mask on the previous frame loses. As in SAM 3, of two
- * objects that were hidden before, the one hidden more recently loses. Otherwise the younger one loses.
+ * Whether `a` keeps its mask and `b` is hidden. Owned and supported objects keep their masks. Otherwise, an object without a
+ * mask on the previous frame is hidden. As in SAM 3, of two objects that were hidden before, the one hidden more recently is
+ * hidden again. Otherwise the younger one is hidden.
  */
 function outranks(a: Claim, b: Claim): boolean {
   if (a.owned !== b.owned) return a.owned;
@@ -78,11 +82,12 @@ function outranks(a: Claim, b: Claim): boolean {
   return a.age === b.age ? a.objectId < b.objectId : a.age > b.age;
 }
 
-/** Logit of pixels that another object owns; the value that SAM 3 uses. */
+/** Logit of pixels that are assigned to another object, as in SAM 3. */
 const TAKEN = -10;
 
 /**
- * Assigns each pixel to one object of a group: to the supported one, and among equals to the one with the higher logit.
+ * Assigns each pixel to one object of a group: to a supported one before an unsupported one, then to the one with the higher
+ * logit.
  * Empties unsupported masks that keep less than {@link MIN_KEPT} of their pixels.
  * @returns the masks in the order of the claims; unchanged masks are the same arrays
  */
@@ -132,7 +137,7 @@ function separatePair(claims: readonly Claim[], masks: Float32Array[], first: nu
   }
 }
 
-/** Empties the masks of hidden objects, then assigns contested pixels. Objects that the user removed do not take part. */
+/** Empties the masks of hidden objects, then assigns shared pixels. Objects that the user removed are ignored. */
 export function resolveOverlaps({ policy, geometry }: TrackerParts, all: readonly Observation[]): void {
   const observations = all.filter(({ masklet }) => !masklet.excluded);
   const hidden = findHidden(observations.map(toClaim), policy.overlap);

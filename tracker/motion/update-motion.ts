@@ -3,9 +3,12 @@ import { maskExtent } from "../../detector/mask-bits.js";
 import type { Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import { CONTEST_FRAMES } from "./association.js";
-import { framesUnseen, inContact, observe, predict, startMotion } from "./motion-model.js";
+import { framesUnseen, inContact, measure, predict, startMotion } from "./motion-model.js";
 
-/** Whether the predicted boxes of this object and of another recently observed one touch, so that their masks may cut each other. */
+/**
+ * Whether the predicted boxes of this object and of another recently observed object touch, so that one may cover part of
+ * the other.
+ */
 export function touchesAnother(
   frameIndex: number,
   { masklet }: Observation,
@@ -33,8 +36,9 @@ export function updateMotion(
     if (!motion) return startMotion(extent, frameIndex);
     const touched = touchesAnother(frameIndex, observation, observations);
     const isTrusted = observation.detection !== null || observation.stored !== null || owned;
-    const evidence = observation.contested || (touched && !isTrusted) ? "nothing" : touched ? "cut" : "whole";
-    return observe(motion, extent, frameIndex, evidence);
+    const isUnreliable = observation.contested || (touched && !isTrusted);
+    const quality = isUnreliable ? "unreliable" : touched ? "cut" : "whole";
+    return measure(motion, extent, frameIndex, quality);
   });
   observations.forEach(({ masklet }, index) => {
     masklet.motion = updated[index] ?? null;

@@ -1,4 +1,8 @@
-/** Which new detections become objects: SAM 3's boundary filter and its object limit. */
+/**
+ * Selects the new detections that become objects: SAM 3's boundary filter and its object limit.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py.
+ */
 import type { Detection } from "../../detector/detect.js";
 import type { BoxXyxy } from "../../detector/geometry.js";
 import type { Masklet } from "../masklet.js";
@@ -6,10 +10,16 @@ import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { OverlapFindings } from "./association.js";
 
-/** Width of the margin, as a share of the frame. Higher: more objects arrive later. Lower: more partly visible objects are admitted. */
+/**
+ * Width of the margin, as a share of the frame. Higher: more objects start later. Lower: more partly visible objects are
+ * admitted.
+ */
 const BOUNDARY_MARGIN = 0.025;
 
-/** The new detections for which there is room, in the order in which they get their ids. */
+/**
+ * The new detections within the object limit.
+ * @returns the admitted detections in the order of their ids, and the number of the others
+ */
 export function admitDetections(
   { policy, registry, numFrames }: TrackerParts,
   findings: OverlapFindings,

@@ -1,7 +1,7 @@
 /**
- * SAM 3's association of detections and objects, by mask overlap alone. It is many-to-many: several detections can support
- * one object, and one detection several objects. One threshold decides whether a detection is new, another one whether an
- * object is supported.
+ * SAM 3's association of detections with objects, by mask overlap alone. It is many-to-many: several detections can support
+ * one object, and one detection can support several objects. A detection below one IoU threshold (`assocIouThresh`) is a new
+ * object. An object below another one (`trkAssocIouThresh`) is unsupported.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (association of detections and masklets).
  */
@@ -13,7 +13,7 @@ import type { TrackerPolicy } from "../policy.js";
 /** An object on this frame, after tracking and cleaning. */
 export interface OverlapTrack {
   id: number;
-  /** The concept that found it; null for an object made by clicks or a box. */
+  /** Key of the concept that detected it; null for an object created by clicks or a box. */
   group: number | null;
   bits: MaskBits;
 }
@@ -46,13 +46,13 @@ export interface OverlapFindings {
   empty: number[];
   /** For each detection, the ids of all objects that it overlaps. */
   matched: number[][];
-  /** By id of an object that a confident detection fits closely: the index of that detection. */
+  /** Objects with a confident detection of high IoU, by id: the index of that detection. */
   confirmed: Map<number, number>;
 }
 
 /**
- * @param prompted the detections are of a concept prompted on this frame. As in a session without objects, they then need
- *   no higher score than a detection to become objects.
+ * @param prompted the detections are of a concept prompted on this frame. `newDetThresh` then does not apply, as in a session
+ *   without objects.
  */
 export function associateSam3(
   tracks: readonly OverlapTrack[],
@@ -69,8 +69,8 @@ export function associateSam3(
   const supported = associate.o2oMatchingMaskletsEnable ? bestPairs(ious) : ious;
   const isSupported = (t: number) =>
     supported.some((row) => (row[t] as number) >= associate.trkAssocIouThresh);
-  const idsWhere = (holds: (track: OverlapTrack, t: number) => boolean) =>
-    tracks.filter(holds).map(({ id }) => id);
+  const idsWhere = (test: (track: OverlapTrack, t: number) => boolean) =>
+    tracks.filter(test).map(({ id }) => id);
 
   const minScore = tracks.length === 0 || prompted ? 0 : Math.fround(detect.newDetThresh);
   const isNew = detections.map(

@@ -1,12 +1,13 @@
-/** The quality of a tracked frame as a memory, which SAM 3's memory selection compares. */
+/** The score of a tracked frame for SAM 3's memory selection. */
 import type { Prediction } from "../model.js";
 
 type Scores = Pick<Prediction, "score" | "iou">;
 
 /**
- * Presence times predicted mask quality. Presence is 0 for an absent object, otherwise `2p - 1` with the probability p of
- * the object score. Several objects of a bucket share one value: the product of the two means, as in
- * facebookresearch/sam3:sam3/model/sam3_tracker_base.py.
+ * Presence times predicted mask quality, 0..1. Presence is 0 for an absent object, otherwise `2p - 1`, where p is the
+ * probability of the object score. The objects of a bucket share one score: mean presence times mean quality.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py.
  */
 export function bucketScore(predictions: readonly Scores[]): number {
   const mean = (values: number[]) =>

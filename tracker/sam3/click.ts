@@ -1,8 +1,8 @@
 /**
- * Clicks or a box on one object by SAM 3's rules: the mask decoder segments the object, and the frame becomes a
+ * Clicks or a box on one object, by SAM 3's rules: the mask decoder segments the object, and the frame becomes a
  * conditioning frame.
  *
- * Source: facebookresearch/sam3:sam3/model/sam3_tracking_predictor.py, and for decoding corrections with memory
+ * Source: facebookresearch/sam3:sam3/model/sam3_tracking_predictor.py; for corrections that are decoded with memory,
  * huggingface/transformers:src/transformers/models/sam3_tracker_video/modeling_sam3_tracker_video.py.
  */
 import type { FrameFeatures } from "../../detector/graph.js";
@@ -21,6 +21,11 @@ import { endHotStart } from "./hot-start.js";
 import { showObservation } from "./output.js";
 import { rememberPredictions } from "./remember.js";
 
+/**
+ * Creates or corrects an object.
+ * @returns all objects on the frame, and the id of the prompted object
+ * @throws PromptError `unsupported_by_pack`, `nothing_prompted` on an unvisited frame, or `object_limit` for a new object
+ */
 export async function clickSam3(
   parts: TrackerParts,
   frame: Frame,
@@ -39,7 +44,7 @@ export async function clickSam3(
     { maskLogits: enlarge(edited.maskLogits, geometry.m, geometry.S), score: edited.score, isInput: true },
   ]);
 
-  const present = edited.maskLogits.some((logit) => logit > 0);
+  const present = hasPixels(edited.maskLogits);
   keepPrompt(masklet, frame.index, mergedPrompt);
   Object.assign(masklet, { owned: true, prob: 1 });
   masklet.bank.add({
@@ -62,7 +67,7 @@ export async function clickSam3(
   const observations = await observeFrame(parts, levels, frame.index);
   const objects = observations.map((observation) =>
     observation.masklet === masklet
-      ? showAnswer(parts, observation, edited)
+      ? showClicked(parts, observation, edited)
       : showObservation(parts, observation),
   );
   const stats = { tracked: registry.all().length, dropped: 0 };
@@ -72,8 +77,8 @@ export async function clickSam3(
   };
 }
 
-/** The clicked object in the answer: the decoder's mask, cleaned at the size of the video. */
-function showAnswer(
+/** The clicked object in the result: the mask of the decoder, which is cleaned at the size of the video. */
+function showClicked(
   parts: TrackerParts,
   observation: Observation,
   { maskLogits }: Prediction,
@@ -83,7 +88,7 @@ function showAnswer(
   return { ...shown, maskLogits, claim, cleanupMaxArea: parts.policy.mask.fillHoleArea };
 }
 
-/** @throws PromptError when the pack, the frame or the session cannot take the click */
+/** @throws PromptError when the pack does not support clicks, the frame was not visited, or the session is full */
 function checkClick(
   { capabilities, registry, policy, history }: TrackerParts,
   frameIndex: number,
@@ -93,7 +98,7 @@ function checkClick(
   if (policy.sam3Parity.clickNeedsVisitedFrame && !hasFrame(history.visited, frameIndex)) {
     throw new PromptError(
       "nothing_prompted",
-      `Clicks need a visited frame: prompt a phrase on frame ${frameIndex}, or propagate to it first.`,
+      `Clicks require a visited frame, and frame ${frameIndex} was not visited. Prompt a phrase on it or propagate to it first.`,
     );
   }
   const { maxNumObjects } = policy.life;
@@ -115,13 +120,13 @@ function findOrCreate(
   return registry.create(birth, id);
 }
 
-/** Whether the object was tracked on the frame, rather than given there or never seen. */
+/** Whether the object has a memory of the frame that comes from tracking. */
 function isTracked({ bank }: Masklet, frameIndex: number): boolean {
   const kind = bank.at(frameIndex)?.kind;
   return kind === "recent" || kind === "reconditioned";
 }
 
-/** The mask logit of an object that the model reports as absent. */
+/** The mask logits of an object that the model predicts to be absent. */
 const ABSENT = -1024;
 
 async function decode(
@@ -139,35 +144,35 @@ async function decode(
   }
   const known = masklet.bank.at(frameIndex);
   const previous =
-    policy.transformersParity.previousMask && known && !known.maskSpent ? known.maskLogits : null;
+    policy.transformersParity.previousMask && known && !known.maskCleared ? known.maskLogits : null;
   const answer = await model.segment(levels, points, previous);
   return answer.score > 0 ? answer : { ...answer, maskLogits: answer.maskLogits.map(() => ABSENT) };
 }
 
 /**
- * Demotes detector-made conditioning frames near the click, for every object in the bucket. The clicked frame becomes a
- * conditioning frame for all of them.
+ * Updates the memories around a click for every object in the bucket: demotes the conditioning frames from detections near
+ * the click, and makes the clicked frame a conditioning frame.
  */
 function updateNeighbours(
   { registry, policy: { edit, sam3Parity, transformersParity } }: TrackerParts,
   masklet: Masklet,
   frameIndex: number,
 ): void {
-  const mates = registry.all().filter(({ id, bucket }) => id !== masklet.id && bucket === masklet.bucket);
+  const others = registry.all().filter(({ id, bucket }) => id !== masklet.id && bucket === masklet.bucket);
   if (edit.clearFrames > 0) masklet.bank.clearAround(frameIndex, edit.clearFrames);
-  if (sam3Parity.clearMasksWindow > 0 && mates.length === 0)
-    masklet.bank.spendMasksAround(frameIndex, sam3Parity.clearMasksWindow);
+  if (sam3Parity.clearMasksWindow > 0 && others.length === 0)
+    masklet.bank.clearMasksAround(frameIndex, sam3Parity.clearMasksWindow);
   if (transformersParity.correctionIsConditioning)
-    for (const { bank } of mates) bank.promote(frameIndex, "reconditioned");
+    for (const { bank } of others) bank.promote(frameIndex, "reconditioned");
   const window = edit.refinementDetectorCondFrameRemovalWindow;
   for (const frame of masklet.bank.demoteAround(frameIndex, window, edit.demotedAreForgotten)) {
-    for (const { bank } of mates) if (bank.conditioning.length > 1) bank.demote(frame);
+    for (const { bank } of others) if (bank.conditioning.length > 1) bank.demote(frame);
   }
 }
 
-/** Where clicks confirm (`sam3Parity.clickConfirms`), no lack of detections ends or hides the object from now on. */
+/** Sets the confirmation of a clicked object. With `sam3Parity.clickConfirms`, it is confirmed and its hot start ends. */
 function confirmObject({ history, policy }: TrackerParts, id: number): void {
   const { clickConfirms } = policy.sam3Parity;
   if (clickConfirms) history.hotStart = endHotStart(history.hotStart, id);
-  history.standings = new Map([...history.standings, [id, { streak: 0, confirmed: clickConfirms }]]);
+  history.confirmations = new Map([...history.confirmations, [id, { streak: 0, confirmed: clickConfirms }]]);
 }

@@ -8,39 +8,40 @@ import type { Masklet } from "../masklet.js";
 import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { OverlapFindings } from "./association.js";
-import type { Standing } from "./history.js";
+import type { Confirmation } from "./history.js";
 
 /**
+ * Updates the confirmations with one frame.
  * @param ids all objects on this frame, including new ones; the result has no entries for other objects
  * @param matched ids of the objects that a detection overlaps, and of the new ones
  */
 export function confirm(
-  before: ReadonlyMap<number, Standing>,
+  before: ReadonlyMap<number, Confirmation>,
   ids: readonly number[],
   matched: ReadonlySet<number>,
   rules: Pick<TrackerPolicy["life"], "maskletConfirmationConsecutiveDetThresh">,
-): Map<number, Standing> {
+): Map<number, Confirmation> {
   return new Map(
     ids.map((id) => {
       const { streak: last, confirmed } = before.get(id) ?? { streak: 0, confirmed: false };
       const streak = matched.has(id) ? last + 1 : 0;
-      const isSure = streak >= rules.maskletConfirmationConsecutiveDetThresh;
-      return [id, { streak, confirmed: confirmed || isSure }];
+      const isReached = streak >= rules.maskletConfirmationConsecutiveDetThresh;
+      return [id, { streak, confirmed: confirmed || isReached }];
     }),
   );
 }
 
-export function unconfirmedIds(standings: ReadonlyMap<number, Standing>): number[] {
-  return [...standings].flatMap(([id, { confirmed }]) => (confirmed ? [] : [id]));
+export function unconfirmedIds(confirmations: ReadonlyMap<number, Confirmation>): number[] {
+  return [...confirmations].flatMap(([id, { confirmed }]) => (confirmed ? [] : [id]));
 }
 
-/** @param created the objects that start on this frame */
-export function updateStandings(
+/** Updates the confirmations of the session. @param created the objects that start on this frame */
+export function updateConfirmations(
   { history, registry, policy }: TrackerParts,
   findings: OverlapFindings,
   created: readonly Masklet[],
 ): void {
   const matched = new Set([...findings.matched.flat(), ...created.map(({ id }) => id)]);
   const ids = registry.all().map(({ id }) => id);
-  history.standings = confirm(history.standings, ids, matched, policy.life);
+  history.confirmations = confirm(history.confirmations, ids, matched, policy.life);
 }

@@ -1,6 +1,7 @@
 /**
- * SAM 3's hot start: young objects that turn out to be false or duplicates are removed. The output lags by as many frames,
- * so they are never shown. The keep-alive credit of an object also counts after its hot start.
+ * SAM 3's hot start: an object that proves to be a false positive or a duplicate in its first frames is removed. The output
+ * is delayed by as many frames, so the object is never shown. The keep-alive credit of an object also applies after its hot
+ * start.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (hot-start bookkeeping).
  */
@@ -11,10 +12,11 @@ import type { TrackerPolicy } from "../policy.js";
  * unsupported one.
  */
 export interface HotStart {
-  /** First frame of each detected object; objects made by clicks have none and are never young. */
+  /** First frame of each detected object; objects created by clicks have none, and no hot start. */
   firstFrame: ReadonlyMap<number, number>;
-  /** Frames without support. */
+  /** Number of unsupported frames of each object. */
   unmatched: ReadonlyMap<number, number>;
+  /** Keep-alive credit of each object. */
   keepAlive: ReadonlyMap<number, number>;
   /** For each pair of an older and a younger object, the number of frames on which they shared a detection. */
   duplicates: ReadonlyMap<string, { first: number; other: number; frames: number }>;
@@ -30,22 +32,25 @@ export const emptyHotStart: HotStart = {
   removed: new Set(),
 };
 
-/** Which objects a frame supports, by id. */
+/** The association on one frame; all numbers are object ids. */
 export interface SupportFacts {
   frameIndex: number;
   reverse: boolean;
+  /** Objects that start on this frame. */
   born: readonly number[];
-  /** For each detection the objects it overlaps. */
+  /** For each detection, the objects that it overlaps. */
   matched: readonly (readonly number[])[];
+  /** Objects with a mask that no detection supports. */
   unmatched: readonly number[];
+  /** Objects with an empty mask. */
   empty: readonly number[];
 }
 
-export interface Verdict {
+export interface HotStartDecision {
   hotStart: HotStart;
-  /** Ids that end with this frame. */
+  /** Ids of the objects that are removed at the end of this frame. */
   removed: Set<number>;
-  /** Ids that are not shown on this frame. */
+  /** Ids of the objects that are hidden on this frame. */
   suppressed: Set<number>;
 }
 
@@ -61,7 +66,12 @@ type HotStartRules = Pick<
   | "decreaseTrkKeepAliveForEmptyMasklets"
 >;
 
-export function updateHotStart(before: HotStart, facts: SupportFacts, rules: HotStartRules): Verdict {
+/** Updates the hot start with one frame, and decides which objects are removed or hidden. */
+export function updateHotStart(
+  before: HotStart,
+  facts: SupportFacts,
+  rules: HotStartRules,
+): HotStartDecision {
   const { frameIndex, reverse } = facts;
   const firstFrame = new Map(before.firstFrame);
   const unmatched = new Map(before.unmatched);
@@ -69,11 +79,11 @@ export function updateHotStart(before: HotStart, facts: SupportFacts, rules: Hot
   const removed = new Set<number>();
   const suppressed = new Set<number>();
   const horizon = reverse ? frameIndex + rules.hotstartDelay : frameIndex - rules.hotstartDelay;
-  const isYoung = (id: number) => {
+  const isInHotStart = (id: number) => {
     const first = firstFrame.get(id);
     return first !== undefined && (reverse ? first < horizon : first > horizon);
   };
-  const isGone = (id: number) => before.removed.has(id) || removed.has(id);
+  const isRemoved = (id: number) => before.removed.has(id) || removed.has(id);
   const credit = (id: number) => keepAlive.get(id) ?? rules.initTrkKeepAlive;
   const charge = (id: number) => keepAlive.set(id, Math.max(rules.minTrkKeepAlive, credit(id) - 1));
 
@@ -90,17 +100,21 @@ export function updateHotStart(before: HotStart, facts: SupportFacts, rules: Hot
   if (rules.decreaseTrkKeepAliveForEmptyMasklets) for (const id of facts.empty) charge(id);
 
   for (const [id, frames] of unmatched) {
-    if (isGone(id)) continue;
-    if (frames >= rules.hotstartUnmatchThresh && isYoung(id)) removed.add(id);
+    if (isRemoved(id)) continue;
+    if (frames >= rules.hotstartUnmatchThresh && isInHotStart(id)) removed.add(id);
     else if (credit(id) <= 0 && !rules.suppressUnmatchedOnlyWithinHotstart) suppressed.add(id);
   }
 
   const duplicates = countDuplicates(before.duplicates, facts.matched, firstFrame, reverse);
   for (const { other, frames } of duplicates.values()) {
-    if (!isGone(other) && frames >= rules.hotstartDupThresh && isYoung(other)) removed.add(other);
+    if (!isRemoved(other) && frames >= rules.hotstartDupThresh && isInHotStart(other)) removed.add(other);
   }
-  const gone = new Set([...before.removed, ...removed]);
-  return { hotStart: { firstFrame, unmatched, keepAlive, duplicates, removed: gone }, removed, suppressed };
+  const allRemoved = new Set([...before.removed, ...removed]);
+  return {
+    hotStart: { firstFrame, unmatched, keepAlive, duplicates, removed: allRemoved },
+    removed,
+    suppressed,
+  };
 }
 
 /** Drops every record of the given objects. */
@@ -119,7 +133,7 @@ export function withoutRecords(hotStart: HotStart, isDropped: (id: number) => bo
   };
 }
 
-/** Of objects that share a detection, all but the first in the direction of travel may be duplicates. */
+/** Of the objects that share a detection, all but the oldest in the direction of travel may be duplicates. */
 function countDuplicates(
   before: HotStart["duplicates"],
   matched: SupportFacts["matched"],
@@ -140,12 +154,12 @@ function countDuplicates(
   return duplicates;
 }
 
-/** The counters start again with a new pass; the first frames and the credit stay. */
+/** Resets the counters at the start of a pass; the first frames and the credit stay. */
 export function resetCounters(hotStart: HotStart): HotStart {
   return { ...hotStart, unmatched: new Map(), duplicates: new Map() };
 }
 
-/** The user confirmed an object: it is never young again. */
+/** Ends the hot start of an object that the user confirmed. */
 export function endHotStart(hotStart: HotStart, id: number): HotStart {
   const firstFrame = new Map(hotStart.firstFrame);
   firstFrame.delete(id);

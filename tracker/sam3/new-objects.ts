@@ -10,7 +10,7 @@ const SCALE = 20;
 const BIAS = -10;
 
 /**
- * Converts masks of detections to input masks.
+ * Converts masks of detections to input masks, on the mask grid or at the size of the image; see `memory.newObjectFine`.
  * @param masks logits, float32 [m, m] each
  * @returns `inside`: float32 [side, side] each, 1 inside and 0 outside
  */
@@ -26,7 +26,10 @@ export function toInputMasks(
   return { inside, side };
 }
 
-/** @param masks of the detections of `created`: logits, float32 [m, m] each */
+/**
+ * Computes and stores the first memory of new objects.
+ * @param masks of the detections of `created`: logits, float32 [m, m] each
+ */
 export async function startObjects(
   parts: TrackerParts,
   features: FrameFeatures,

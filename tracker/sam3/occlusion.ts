@@ -1,6 +1,6 @@
 /**
  * SAM 3's occlusion rule: when the masks of two objects coincide, the one that was hidden more recently is hidden again,
- * because its track has settled on the object in front.
+ * because its tracked mask covers the object in front.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (suppression by most recent occlusion).
  */
@@ -11,13 +11,13 @@ import type { TrackerParts } from "../parts.js";
 import type { TrackerPolicy } from "../policy.js";
 import { groupOf } from "./groups.js";
 
-/** Stands for the frame of an object that was never hidden. */
-export const NEVER_HIDDEN = -1;
-/** Later than any frame: an object that is being removed loses to all others. */
-export const BEING_REMOVED = 100_000;
+/** `lastHidden` of an object that was never hidden. */
+const NEVER_HIDDEN = -1;
+/** `lastHidden` of an object that is removed on this frame: later than any frame, so that the other object is kept. */
+const BEING_REMOVED = 100_000;
 
 export interface Occludable {
-  /** Only objects of the same group compete. */
+  /** Only objects of the same group are compared. */
   group: number | string | null;
   bits: MaskBits;
   /** The frame on which it was hidden last. */
@@ -30,7 +30,7 @@ export interface OcclusionRules {
 }
 
 /**
- * Compares all pairs, including those with objects found to be hidden.
+ * Compares all pairs of objects, also pairs with an object that another pair already hides.
  * @returns for each object whether it is hidden on this frame
  */
 export function findOccluded(
@@ -46,19 +46,20 @@ export function findOccluded(
   objects.forEach((a, i) => {
     objects.forEach((b, j) => {
       if (j <= i || a.group !== b.group || maskIou(a.bits, b.bits) < minIou) return;
-      if (losesTo(a.lastHidden, b.lastHidden, reverse, symmetricOcclusion)) hidden[i] = true;
-      if (losesTo(b.lastHidden, a.lastHidden, reverse, symmetricOcclusion)) hidden[j] = true;
+      if (isHiddenBy(a.lastHidden, b.lastHidden, reverse, symmetricOcclusion)) hidden[i] = true;
+      if (isHiddenBy(b.lastHidden, a.lastHidden, reverse, symmetricOcclusion)) hidden[j] = true;
     });
   });
   return hidden;
 }
 
 /**
- * Going forward, an object loses only if both objects were hidden before. Going backward, SAM 3 reverses the comparison
- * but requires this of the other object only, so an object that was never hidden loses.
- * @param symmetric requires it of both objects in both directions
+ * Whether an object is hidden in favour of the other one: both were hidden before, and it was hidden more recently in the
+ * direction of travel. In a backward pass, SAM 3 requires only that the other object was hidden before. It then hides an
+ * object that was never hidden.
+ * @param symmetric requires in both directions that both objects were hidden before
  */
-function losesTo(own: number, other: number, reverse: boolean, symmetric: boolean): boolean {
+function isHiddenBy(own: number, other: number, reverse: boolean, symmetric: boolean): boolean {
   if (other <= NEVER_HIDDEN || (symmetric && own <= NEVER_HIDDEN)) return false;
   return reverse ? own < other : own > other;
 }

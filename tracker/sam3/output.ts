@@ -1,4 +1,4 @@
-/** Objects as SAM 3 returns them from a frame: the mask, the object score, and the object's claim to its pixels. */
+/** The output of SAM 3's rules for one object on a frame: its mask, its object score, and its claim to pixels. */
 import type { Detection } from "../../detector/detect.js";
 import type { Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
@@ -24,9 +24,9 @@ export function showObservation({ policy }: TrackerParts, observation: Observati
 /**
  * The tracked objects that remain after this frame.
  *
- * With `mask.slipsOnRemoval`, on a frame that removes an object, each later object shows the mask and the score of the one
- * before it: the port of SAM 3 pairs the remaining ids with the list from before the removal.
- * @param correctionOf float32 [m, m]: the mask of the detection that corrected an object, where the frame shows it
+ * With `transformersParity.shiftsOnRemoval`, on a frame that removes an object, each object after it in the list has the mask
+ * and the score of the object before it: the port of SAM 3 pairs the remaining ids with the masks from before the removal.
+ * @param correctionOf float32 [m, m]: the mask of the detection that corrected an object; undefined: show the tracked mask
  */
 export function showTracked(
   parts: TrackerParts,
@@ -37,7 +37,7 @@ export function showTracked(
   const remaining = observations.filter(({ masklet }) => !removed.has(masklet.id));
   return remaining.map((observation, place) => {
     const { masklet } = observation;
-    const source = parts.policy.transformersParity.slipsOnRemoval
+    const source = parts.policy.transformersParity.shiftsOnRemoval
       ? (observations[place] as Observation)
       : observation;
     const shown = showObservation(parts, { ...source, masklet });

@@ -1,4 +1,4 @@
-/** Objects from a phrase or exemplar boxes by SAM 3's rules: a detection that overlaps no tracked object is new. */
+/** Objects from a phrase or exemplar boxes, by SAM 3's rules: a detection that overlaps no tracked object is new. */
 import { addFrame } from "../frame-set.js";
 import { hasPixels } from "../masks/mask.js";
 import type { TrackerParts } from "../parts.js";

@@ -1,6 +1,6 @@
 /**
- * SAM 3's reconditioning: periodically, a frame on which a confident detection closely fits the track becomes a
- * conditioning frame, so that memory follows changes of appearance.
+ * SAM 3's reconditioning: periodically, a frame on which a confident detection matches the track closely becomes a
+ * conditioning frame, so that the memory adapts to changes of appearance.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py (reconditioning of masklets).
  */
@@ -19,13 +19,13 @@ export interface Correction {
   detection: Detection;
   /** The frame shows the detection's mask. */
   isShown: boolean;
-  /** The state of an object that starts from the detection; null: the policy keeps the tracked one. */
+  /** Pointer and mask that are computed from the detection; null: the tracked ones are kept. */
   start: Start | null;
 }
 
 export interface CorrectionCandidate {
   id: number;
-  /** Object score logit of the track. Compared with the threshold as a logit, not as a probability. */
+  /** Object score logit of the track. As in SAM 3, the logit is compared with the threshold, not its probability. */
   score: number;
   /** Box of the tracked mask; null: the mask is empty. */
   box: BoxXyxy | null;
@@ -33,8 +33,9 @@ export interface CorrectionCandidate {
 }
 
 /**
- * @param candidates the objects that a confident detection fits closely
- * @returns by id of the objects to correct: whether the box of the track differs too much from that of the detection
+ * Chooses the tracks to correct on a frame.
+ * @param candidates the objects that a confident detection matches closely
+ * @returns the objects to correct, by id; `isBoxWrong`: the box of the track differs too much from that of the detection
  */
 export function chooseCorrections(
   candidates: readonly CorrectionCandidate[],
@@ -47,13 +48,13 @@ export function chooseCorrections(
     detection.score >= Math.fround(rules.reconstructionBboxDetScore);
   const every = rules.reconditionEveryNthFrame;
   const isPeriodic = every > 0 && frameIndex % every === 0;
-  // Each of the two reasons corrects all candidates.
+  // As in SAM 3, each of the two reasons corrects all candidates.
   if (!isPeriodic && !candidates.some(isBoxWrong)) return new Map();
   const sure = candidates.filter(({ score }) => score > rules.highConfThresh);
   return new Map(sure.map((candidate) => [candidate.id, { isBoxWrong: isBoxWrong(candidate) }]));
 }
 
-/** Decides which tracks to correct, and computes their new state. @returns by object id */
+/** Chooses the tracks to correct, and computes their new pointers and masks. @returns by object id */
 export async function planCorrections(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -90,7 +91,7 @@ export async function planCorrections(
   );
 }
 
-/** The box as the reference measures tracked masks: right and bottom are the last pixels, inclusive. */
+/** The box of a tracked mask as in SAM 3: the right and bottom edges are the last pixels, inclusive. */
 function lastPixelBox(box: BoxXyxy | null, side: number): BoxXyxy | null {
   return box && [box[0], box[1], box[2] - 1 / side, box[3] - 1 / side];
 }

@@ -1,4 +1,8 @@
-/** SAM 3's memory update: every object on every frame. */
+/**
+ * SAM 3's memory update: every object is remembered on every frame.
+ *
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py and sam3_tracker_base.py.
+ */
 import type { FrameFeatures } from "../../detector/graph.js";
 import type { MemoryEntry } from "../../memory/bank.js";
 import type { Masklet } from "../masklet.js";
@@ -13,8 +17,8 @@ import type { Correction } from "./recondition.js";
 import { withoutShrunk } from "./shrinkage.js";
 
 /**
- * Remembers the edited masks. A visited conditioning frame is encoded again as a tracked mask (`isInput: false`), also when
- * it is corrected: a correction changes the kind of the memory and its pointer.
+ * Stores the final masks of a frame in memory. The memory of a conditioning frame is encoded again as a tracked mask
+ * (`isInput: false`). A correction changes only the kind of the memory, its pointer and its mask.
  */
 export async function rememberTracked(
   { model, geometry, policy }: TrackerParts,
@@ -53,18 +57,18 @@ export async function rememberTracked(
       masklet.bank.add(tracked);
       if (!promoted.has(masklet.bucket)) return;
       if (start) masklet.bank.amend(frameIndex, restart);
-      // A bank that is full of clicked frames may not keep it.
+      // A bank that is full of prompted frames may drop the promoted memory.
       masklet.bank.promote(frameIndex, "reconditioned");
-      const isAlone = observations.every(
+      const isAloneInBucket = observations.every(
         (other) => other.masklet === masklet || other.masklet.bucket !== masklet.bucket,
       );
-      if (isAlone) masklet.bank.spendMasksAround(frameIndex, policy.sam3Parity.clearMasksWindow);
+      if (isAloneInBucket) masklet.bank.clearMasksAround(frameIndex, policy.sam3Parity.clearMasksWindow);
     }
   });
 }
 
 /**
- * Remembers the predicted masks, before any edits, at the size of the image.
+ * Stores the predicted masks in memory, before any edits, enlarged to the size of the image.
  * @param isInput encodes them like prompted masks, as the port of SAM 3 does on frames with new objects
  */
 export async function rememberPredictions(
@@ -104,8 +108,8 @@ function trackedEntry(
 }
 
 /**
- * Deletes the clicks on a frame that a detection corrected: later clicks treat the frame as the detector's.
- * @returns the kind of its memory from then on
+ * Deletes the clicks on a frame that a detection corrected, so that new clicks are not added to them.
+ * @returns the new kind of the memory
  */
 function forgetPrompt({ prompts }: Masklet, stored: MemoryEntry): MemoryEntry["kind"] {
   prompts.delete(stored.frameIndex);
@@ -117,7 +121,7 @@ function asStart({ pointer, maskLogits }: NonNullable<Correction["start"]>) {
   return { pointer, maskLogits, present, score: present ? CERTAIN : -CERTAIN };
 }
 
-/** @returns by bucket */
+/** The memory scores of a frame. @returns by bucket */
 function trackScores(observations: readonly Observation[]): Map<string, number> {
   const byBucket = new Map<string, Prediction[]>();
   for (const { masklet, prediction } of observations) {

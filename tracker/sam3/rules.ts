@@ -1,7 +1,7 @@
 /**
  * SAM 3's rules as stages of the tracker's step.
  *
- * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py, and for what the policy calls differences of the port
+ * Source: facebookresearch/sam3:sam3/model/sam3_video_base.py; for the settings of `transformersParity`,
  * huggingface/transformers:src/transformers/models/sam3_video/modeling_sam3_video.py.
  */
 import type { Detection } from "../../detector/detect.js";
@@ -14,9 +14,9 @@ import type { StepFrame, StepRules } from "../step.js";
 import { admitDetections, createObject } from "./admission.js";
 import { associateSam3, type OverlapFindings, toTrack } from "./association.js";
 import { sigmoid } from "./bucket-score.js";
-import { unconfirmedIds, updateStandings } from "./confirmation.js";
+import { unconfirmedIds, updateConfirmations } from "./confirmation.js";
 import { forgetDeleted } from "./history.js";
-import { updateHotStart, type Verdict } from "./hot-start.js";
+import { type HotStartDecision, updateHotStart } from "./hot-start.js";
 import { startObjects } from "./new-objects.js";
 import { hideOccluded } from "./occlusion.js";
 import { showNewObject, showTracked } from "./output.js";
@@ -28,10 +28,10 @@ export interface Sam3Association {
   /** The detections that become objects, and those objects, in the order of their ids. */
   admitted: readonly Detection[];
   created: readonly Masklet[];
-  /** Detections for which there was no room. */
+  /** Number of new detections beyond the object limit. */
   dropped: number;
   /** The decision of the hot start. Objects that it removes are tracked and remembered until the end of the frame. */
-  verdict: Verdict;
+  decision: HotStartDecision;
 }
 
 /** By object id. */
@@ -54,16 +54,16 @@ export const sam3Rules: StepRules<Sam3Association, Corrections> = {
       reverse,
       born: created.map(({ id }) => id),
     };
-    const verdict = updateHotStart(history.hotStart, support, policy.life);
-    history.hotStart = verdict.hotStart;
-    return { findings, admitted, created, dropped, verdict };
+    const decision = updateHotStart(history.hotStart, support, policy.life);
+    history.hotStart = decision.hotStart;
+    return { findings, admitted, created, dropped, decision };
   },
 
   correct: (parts, { features, index, observations, detections }, { findings }) =>
     planCorrections(parts, features, index, observations, detections, findings),
 
-  suppressOccluded(parts, { index, reverse, observations }, { verdict }) {
-    hideOccluded(parts, index, reverse, observations, verdict.removed);
+  suppressOccluded(parts, { index, reverse, observations }, { decision }) {
+    hideOccluded(parts, index, reverse, observations, decision.removed);
   },
 
   remember: (parts, { features, index, observations }, _association, corrections) =>
@@ -77,30 +77,30 @@ export const sam3Rules: StepRules<Sam3Association, Corrections> = {
       await rememberPredictions(parts, features, index, observations, true);
   },
 
-  updateObjects(parts, _frame, { findings, created, verdict }) {
-    updateStandings(parts, findings, created);
-    for (const id of verdict.removed) parts.registry.delete(id);
-    if (verdict.removed.size > 0) forgetDeleted(parts.history, parts.registry);
+  updateObjects(parts, _frame, { findings, created, decision }) {
+    updateConfirmations(parts, findings, created);
+    for (const id of decision.removed) parts.registry.delete(id);
+    if (decision.removed.size > 0) forgetDeleted(parts.history, parts.registry);
   },
 
   report(parts, { observations }, association, corrections) {
-    const { dropped, verdict } = association;
+    const { dropped, decision } = association;
     const correctionOf = (id: number) => {
       const correction = corrections.get(id);
       return correction?.isShown ? correction.detection.maskLogits : undefined;
     };
     const objects = [
-      ...showTracked(parts, observations, verdict.removed, correctionOf),
+      ...showTracked(parts, observations, decision.removed, correctionOf),
       ...showCreated(parts, observations, association),
     ];
     return {
       objects: objects.sort((a, b) => a.objectId - b.objectId),
       stats: { tracked: parts.registry.all().length, dropped },
       hiding: {
-        removed: [...verdict.removed],
-        suppressed: [...verdict.suppressed],
+        removed: [...decision.removed],
+        suppressed: [...decision.suppressed],
         unconfirmed: parts.policy.life.maskletConfirmationEnable
-          ? unconfirmedIds(parts.history.standings)
+          ? unconfirmedIds(parts.history.confirmations)
           : [],
       },
     };
@@ -119,20 +119,20 @@ function countedAsUnmatched(
 }
 
 /**
- * The objects that start on this frame. With `mask.slipsOnRemoval` the list of tracked scores is longer than the list of
- * remaining objects; its last scores then serve as the new objects' probabilities in the claim to pixels.
+ * The objects that start on this frame. With `transformersParity.shiftsOnRemoval`, the list of tracked scores is longer than
+ * the list of remaining objects. As in the port, its last scores are then the tracking probabilities of the new objects.
  */
 function showCreated(
   parts: TrackerParts,
   observations: StepFrame["observations"],
-  { created, admitted, verdict }: Sam3Association,
+  { created, admitted, decision }: Sam3Association,
 ): TrackedObject[] {
   return created.map((masklet, place) => {
     const object = showNewObject(parts, masklet, admitted[place] as Detection);
-    const slipped =
-      parts.policy.transformersParity.slipsOnRemoval &&
-      observations[observations.length - verdict.removed.size + place];
-    if (!slipped) return object;
-    return { ...object, claim: { group: object.claim?.group ?? null, prob: sigmoid(scoreOf(slipped)) } };
+    const shifted =
+      parts.policy.transformersParity.shiftsOnRemoval &&
+      observations[observations.length - decision.removed.size + place];
+    if (!shifted) return object;
+    return { ...object, claim: { group: object.claim?.group ?? null, prob: sigmoid(scoreOf(shifted)) } };
   });
 }

@@ -1,6 +1,6 @@
 /**
- * SAM 3's shrink rule: an object that would lose most of its pixels if each pixel belonged to one object counts as hidden,
- * and is remembered as absent. The other masks are remembered unchanged, with their overlaps.
+ * SAM 3's shrink rule: an object is remembered as absent if it would lose most of its pixels when each pixel is assigned to
+ * one object. The masks of the other objects are remembered unchanged, including their overlaps.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_tracker_base.py (pixel-wise non-overlap and area shrinkage).
  */
@@ -10,7 +10,7 @@ import { enlarge } from "../masks/resize.js";
 import type { TrackerPolicy } from "../policy.js";
 
 export interface Shrinkable {
-  /** Only objects of the same group compete. */
+  /** Only objects of the same group are compared. */
   group: number | string | null;
   /** float32 [side, side]; not changed */
   maskLogits: Float32Array;
@@ -19,13 +19,17 @@ export interface Shrinkable {
 /** Upper bound for the logits of a mask that is remembered as absent. */
 const ABSENT = -10;
 
-/** Share of its pixels an object must keep to be remembered as present. Higher: sooner absent. Lower: fragments are remembered. */
+/**
+ * Minimum share of its pixels that an object keeps to be remembered as present. Higher: more objects are remembered as
+ * absent. Lower: fragments are remembered.
+ */
 const MIN_KEPT = 0.3;
 
-/** Side of the mask grid of memory, in sides of the mask grid. */
+/** Side of the grid of the memory encoder, relative to the side of the mask grid. */
 const MEMORY_SCALE = 4;
 
 /**
+ * Applies the shrink rule to the masks of a frame.
  * @param side of the mask grid
  * @returns the masks to remember, in the order of the objects; unchanged masks are the same arrays
  */
@@ -44,11 +48,11 @@ export function withoutShrunk(
   for (const members of groups.values()) {
     // On the mask grid, SAM 3 does not apply the rule to a single object.
     if (shrinkGrid === "mask" && members.length === 1) continue;
-    const isCrowded = members.some((a) =>
+    const mayOverlap = members.some((a) =>
       members.some((b) => a < b && adjoins(extents[a], extents[b], 1 / side)),
     );
-    // Without overlaps every object keeps all its pixels on any grid, so enlarging would not change the result.
-    const isFine = shrinkGrid === "memory" && isCrowded;
+    // Without overlaps, every object keeps all its pixels on both grids, and the masks need not be enlarged.
+    const isFine = shrinkGrid === "memory" && mayOverlap;
     const fine = members.map((index) => {
       const mask = masks[index] as Float32Array;
       return isFine ? enlarge(mask, side, side * MEMORY_SCALE) : mask;
@@ -68,7 +72,10 @@ function adjoins(a: BoxXyxy | undefined, b: BoxXyxy | undefined, pixel: number):
   return a[0] <= b[2] + pixel && b[0] <= a[2] + pixel && a[1] <= b[3] + pixel && b[1] <= a[3] + pixel;
 }
 
-/** For each mask, the share of its pixels on which its logit is the highest; the first mask wins ties. 0 for empty masks. */
+/**
+ * For each mask, the share of its pixels on which its logit is the highest; on a tie, the first mask counts. 0 for empty
+ * masks.
+ */
 function sharesKept(masks: readonly Float32Array[]): number[] {
   const area = masks.map(() => 0);
   const kept = masks.map(() => 0);

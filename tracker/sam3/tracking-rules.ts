@@ -1,6 +1,6 @@
 /**
- * Tracking without detection, as stages of the tracker's step: objects have no effect on each other. SAM 3 visits frames
- * like this after clicks (its "partial" propagation), and its port does so in sessions with clicks only.
+ * Tracking without detection, as stages of the tracker's step: objects have no effect on each other. SAM 3 tracks this way
+ * after clicks (its "partial" propagation), and its port does so in sessions with clicks only.
  */
 import type { StepRules } from "../step.js";
 import { showObservation } from "./output.js";

@@ -36,8 +36,8 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
       code: "unsupported_by_pack",
       field: "text",
       message:
-        "This model pack does not take a phrase (text); " +
-        "it takes clicks or a box on one object (points, bounding_boxes with obj_id).",
+        "This model pack does not support a phrase (text). " +
+        "It supports clicks or a box on one object (points, bounding_boxes with obj_id).",
     });
     expect(await fresh.prompt({ frame: greyFrame(engine), prompt: click })).toMatchObject({ objectId: 0 });
     const before = engine.stats();

@@ -5,7 +5,7 @@ import { openGraphs } from "../../../server/engine/graphs.js";
 import { openPack } from "../../../server/packs/pack.js";
 import { assembleFrame, renderObjects, type VideoSize } from "../../../tracker/masks/render.js";
 import { presets } from "../../../tracker/presets.js";
-import type { StepResult } from "../../../tracker/video-tracker.js";
+import type { StepResult } from "../../../tracker/report.js";
 import { compactPackDir } from "../../helpers/tiny-pack.js";
 
 let run: RunGraph;

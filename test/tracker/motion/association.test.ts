@@ -7,7 +7,7 @@ import {
   RELINK_FRAMES,
   type TrackView,
 } from "../../../tracker/motion/association.js";
-import { observe, startMotion } from "../../../tracker/motion/motion-model.js";
+import { measure, startMotion } from "../../../tracker/motion/motion-model.js";
 import { presets } from "../../../tracker/presets.js";
 
 const SIDE = 40;
@@ -42,7 +42,7 @@ function track(
 ): TrackView {
   let motion = startMotion(extentOf(square(x, y)), seen - 3);
   for (const frame of [seen - 2, seen - 1, seen]) {
-    motion = observe(motion, extentOf(square(x, y)), frame, "whole");
+    motion = measure(motion, extentOf(square(x, y)), frame, "whole");
   }
   return { conceptKey: concept, bits: maskBits(mask), motion, lost: seen < FRAME - 1 };
 }

@@ -95,8 +95,8 @@ describe("crossings of look-alikes", () => {
       participant(1, westward, 0.4),
       participant(2, moving(0.6, 0), 0.6, { age: 2 }),
     ];
-    const { swaps, ghosts } = resolveCrossings([{ ...tied, anchors }], participants, 15, alike);
-    expect([swaps.get(0), ghosts]).toEqual([2, [2]]);
+    const { swaps, duplicates } = resolveCrossings([{ ...tied, anchors }], participants, 15, alike);
+    expect([swaps.get(0), duplicates]).toEqual([2, [2]]);
   });
 
   it("ignore anchors that are too old", () => {

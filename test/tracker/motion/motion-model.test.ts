@@ -6,8 +6,8 @@ import {
   emergenceAgreement,
   inContact,
   type Motion,
+  measure,
   motionAgreement,
-  observe,
   predict,
   startMotion,
 } from "../../../tracker/motion/motion-model.js";
@@ -20,7 +20,7 @@ function extent(x: number, y: number, width = 0.2, height = 0.2): MaskExtent {
 function travelled(velocity: readonly [number, number], frames: number): Motion {
   let motion = startMotion(extent(0.5, 0.5), 0);
   for (let frame = 1; frame <= frames; frame++) {
-    motion = observe(motion, extent(0.5 + velocity[0] * frame, 0.5 + velocity[1] * frame), frame, "whole");
+    motion = measure(motion, extent(0.5 + velocity[0] * frame, 0.5 + velocity[1] * frame), frame, "whole");
   }
   return motion;
 }
@@ -40,7 +40,7 @@ describe("motion", () => {
   it("works the same when frames are visited backwards", () => {
     let motion = startMotion(extent(0.5, 0.5), 20);
     for (let frame = 19; frame >= 10; frame--) {
-      motion = observe(motion, extent(0.5 + 0.01 * (20 - frame), 0.5), frame, "whole");
+      motion = measure(motion, extent(0.5 + 0.01 * (20 - frame), 0.5), frame, "whole");
     }
     expect(predict(motion, 5)[0]).toBeCloseTo(0.65, 2);
   });
@@ -49,21 +49,21 @@ describe("motion", () => {
     const motion = travelled([0.01, 0], 10);
     const limit = 10 + COAST_FRAMES;
     expect(predict(motion, limit + 50)).toEqual(predict(motion, limit));
-    expect(observe(motion, extent(0.1, 0.1), limit + 1, "nothing")).toEqual(
+    expect(measure(motion, extent(0.1, 0.1), limit + 1, "unreliable")).toEqual(
       startMotion(extent(0.1, 0.1), limit + 1),
     );
   });
 
   it("ignores a mask that another object cuts, and uses it while it is whole", () => {
     const motion = travelled([0.01, 0], 10);
-    expect(observe(motion, extent(0.55, 0.5, 0.08), 11, "cut")).toBe(motion);
-    expect(observe(motion, extent(0.62, 0.5), 11, "cut").centre[0]).toBeGreaterThan(0.61);
-    expect(observe(motion, extent(0.62, 0.5), 11, "nothing")).toBe(motion);
+    expect(measure(motion, extent(0.55, 0.5, 0.08), 11, "cut")).toBe(motion);
+    expect(measure(motion, extent(0.62, 0.5), 11, "cut").centre[0]).toBeGreaterThan(0.61);
+    expect(measure(motion, extent(0.62, 0.5), 11, "unreliable")).toBe(motion);
   });
 
   it("keeps its velocity when part of a mask disappears behind an unknown occluder", () => {
     const motion = travelled([0.01, 0], 10);
-    const partly = observe(motion, extent(0.58, 0.5, 0.1), 11, "whole");
+    const partly = measure(motion, extent(0.58, 0.5, 0.1), 11, "whole");
     expect(partly.velocity).toEqual(motion.velocity);
   });
 

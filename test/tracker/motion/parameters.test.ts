@@ -153,7 +153,7 @@ describe("the keep-alive credit", () => {
           visible: true,
           searched: true,
           detected: sign === "D",
-          sure: sign === "D",
+          confident: sign === "D",
         };
         updateLifecycle(subject, witness, life);
         return isShown(subject, life) ? "+" : "-";

@@ -59,7 +59,9 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   const isProduction = preset === "sam3";
   const open = (script: Script, policy: PolicyOverrides = {}) => createTraceBench(script, preset, policy);
 
-  /** Names what is there on frame 5, then goes backward over frames after it, where both builds hold everybody to be young. */
+  /**
+   * Names what is there on frame 5, then goes backward over frames after it, where both builds hold everybody to be young.
+   */
   async function survivorsBackward(
     first: readonly Found[],
     later: readonly Found[],

@@ -128,14 +128,14 @@ describe("the hot start", () => {
     const suppressed: number[] = [];
     const reverse = (frames[0] as number) > (frames.at(-1) as number);
     for (const frameIndex of frames) {
-      const verdict = updateHotStart(
+      const decision = updateHotStart(
         hotStart,
         { ...quiet, ...facts(frameIndex), frameIndex, reverse },
         rules,
       );
-      hotStart = verdict.hotStart;
-      if (verdict.removed.size > 0) removed.push([frameIndex, [...verdict.removed]]);
-      if (verdict.suppressed.size > 0) suppressed.push(frameIndex);
+      hotStart = decision.hotStart;
+      if (decision.removed.size > 0) removed.push([frameIndex, [...decision.removed]]);
+      if (decision.suppressed.size > 0) suppressed.push(frameIndex);
     }
     return { removed, suppressed, hotStart };
   }
@@ -213,9 +213,10 @@ describe("masklet confirmation", () => {
   it("asks for detections in a row, once", () => {
     const rules = sam3.life;
     const walk = (frames: string, life = rules) => {
-      let standings = confirm(new Map(), [], new Set(), life);
-      for (const sign of frames) standings = confirm(standings, [5], new Set(sign === "D" ? [5] : []), life);
-      return unconfirmedIds(standings);
+      let confirmations = confirm(new Map(), [], new Set(), life);
+      for (const sign of frames)
+        confirmations = confirm(confirmations, [5], new Set(sign === "D" ? [5] : []), life);
+      return unconfirmedIds(confirmations);
     };
     expect([walk("DD"), walk("DDtDD"), walk("DDD"), walk("DDDtt")]).toEqual([[5], [5], [], []]);
     expect(walk("DDD", { ...rules, maskletConfirmationConsecutiveDetThresh: 4 })).toEqual([5]);
