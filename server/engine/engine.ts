@@ -89,10 +89,12 @@ export interface EngineStats {
   /** Prompts and steps answered. */
   frames: number;
   /**
-   * Time inside ONNX Runtime, in seconds, by thread of the inference process. The threads overlap; within one inference
-   * process none exceeds one second per second.
+   * Time inside ONNX Runtime, in seconds, by thread, summed over the inference processes. The threads overlap; within one
+   * inference process none exceeds one second per second.
    */
   runSecondsByThread: Record<GraphThread, number>;
+  /** Inference processes whose times these are: more than one while sessions still use a pack that was replaced. */
+  processes: number;
   /** How often the inference process was replaced. */
   restarts: number;
   /** Process id of the inference process; null between two processes. */

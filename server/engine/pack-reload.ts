@@ -65,7 +65,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     stats() {
       const counts = [...retired, current].map((supervisor) => supervisor.stats()).reduce(sum, past);
       const { state, reason, workerPid } = current.stats();
-      return { ...counts, runSecondsByThread: secondsByThread(counts.graphs), state, reason, workerPid };
+      return {
+        ...counts,
+        runSecondsByThread: secondsByThread(counts.graphs),
+        processes: 1 + retired.size,
+        state,
+        reason,
+        workerPid,
+      };
     },
     async close() {
       isClosed = true;

@@ -216,6 +216,7 @@ export async function superviseProcess(
         reason,
         frames: past.frames,
         runSecondsByThread: secondsByThread(graphs),
+        processes: 1,
         restarts: past.restarts,
         workerPid: current?.pid ?? null,
         graphs,

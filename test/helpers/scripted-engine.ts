@@ -247,6 +247,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       reason: null,
       frames,
       runSecondsByThread: { encode: 0, main: 0.5 },
+      processes: 1,
       restarts,
       workerPid: null,
       graphs: { detect: { thread: "main", runs: frames, ms: 500, memoryBytes: 4096 } },

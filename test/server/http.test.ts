@@ -82,6 +82,8 @@ test("counts requests, errors and frames for Prometheus", async () => {
   expect(text).toContain("masklet_frames_total 5\n");
   expect(text).toContain("# TYPE masklet_sessions gauge\nmasklet_sessions 1\n");
   expect(text).toContain("masklet_connections 1\n");
+  expect(text).toContain('masklet_engine_run_seconds_total{thread="main"} 0.5\n');
+  expect(text).toContain("# TYPE masklet_engine_processes gauge\nmasklet_engine_processes 1\n");
   expect(text).toMatch(/^process_uptime_seconds [0-9.]+$/m);
   expect(text).toContain(
     '# TYPE masklet_graph_memory_bytes gauge\nmasklet_graph_memory_bytes{graph="detect"} 4096\n',

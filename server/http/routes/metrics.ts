@@ -28,6 +28,7 @@ export function addMetricsRoute(
       ...Object.entries(engine?.runSecondsByThread ?? {}).map(([thread, seconds]) =>
         counter("masklet_engine_run_seconds_total", { thread }, seconds),
       ),
+      { name: "masklet_engine_processes", type: "gauge", value: engine?.processes ?? 0 },
       { name: "masklet_engine_restarts_total", type: "counter", value: engine?.restarts ?? 0 },
       { name: "process_uptime_seconds", type: "gauge", value: process.uptime() },
       { name: "process_resident_memory_bytes", type: "gauge", value: process.memoryUsage.rss() },
