@@ -1,6 +1,9 @@
 import { FIXED_LIMITS } from "./limits.js";
 
-/** Why the server closes a socket. Codes from 4400 on belong to masklet and resemble the HTTP status of the same end. */
+/**
+ * Why the server closes a socket. Codes from 4400 on belong to masklet; their last three digits are those of a similar HTTP
+ * status.
+ */
 export const CLOSE_CODES = {
   goingAway: { code: 1001, reason: "shutting_down", meaning: "The server is stopping; connect again later." },
   messageTooLarge: {

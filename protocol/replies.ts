@@ -47,7 +47,7 @@ const videoFacts = {
 
 const success = { is_success: z.literal(true) };
 
-/** Fields of each answer without `type` and `request_id`: those that SAM 3's `handle_request` returns, and more. */
+/** Fields of each answer without `type` and `request_id`. They include those that SAM 3's `handle_request` returns. */
 export const ANSWER_FIELDS = {
   start_session: videoFacts,
   add_prompt: {

@@ -1,4 +1,4 @@
-/** Which errors answer which request. PROTOCOL.md lists them from here; the tests' client rejects any other. */
+/** The errors of each request. PROTOCOL.md lists them from here; the client of the tests rejects any other. */
 import type { ErrorCode } from "./errors.js";
 import type { RequestType } from "./requests.js";
 

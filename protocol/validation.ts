@@ -59,7 +59,7 @@ export function parseRequest(body: unknown): Request {
 }
 
 /**
- * Checks fields against a schema. For requests, and for what reaches the server over HTTP.
+ * Checks fields against a schema: those of a request, or of a query over HTTP.
  * @throws ProtocolError missing_field, unknown_field, invalid_field.
  */
 export function parseFields<Schema extends z.ZodType>(schema: Schema, fields: unknown): z.output<Schema> {

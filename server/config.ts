@@ -43,7 +43,7 @@ const schema = z.strictObject({
     .default(["cpu"]),
   /** Threads of the inference process; 0 chooses by the number of cores. */
   threads: wholeNumber(0, 1024).default(0),
-  /** Folders that contain what `resource_path` may name; the working directory when absent. */
+  /** Folders whose files and subfolders `resource_path` may name; the working directory when absent. */
   mediaRoots: texts("folders").default(() => [process.cwd()]),
   /** Folder for uploads; a new temporary folder when absent. */
   uploadDir: text("a folder").optional(),

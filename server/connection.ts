@@ -1,5 +1,6 @@
 /**
- * One client on one transport: reads requests, answers each under its request_id, releases its sessions when the client disconnects.
+ * One client on one transport: reads requests, answers each under its request_id, and releases its sessions when the client
+ * disconnects.
  *
  * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels.
  */

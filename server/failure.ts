@@ -1,4 +1,4 @@
-/** Turns what was thrown into the error that a client receives. */
+/** Converts any thrown value to the error that a client receives. */
 import { ProtocolError } from "../protocol/index.js";
 import type { Logger } from "./log.js";
 

@@ -38,7 +38,7 @@ import type { SessionEvent } from "./session-owner.js";
 import { createSessionRegistry } from "./sessions.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
 
-/** A party with its own sessions, which no other party can see. Its requests are validated already. */
+/** One user of the predictor, with its own sessions, which other users cannot access. Its requests are already validated. */
 export interface Client {
   answer(request: SingleRequest): Promise<Answer>;
   /** With a `window`, frames wait for its acknowledgements. */
@@ -85,9 +85,9 @@ export interface PredictorStats {
 }
 
 export interface Predictor {
-  /** Rejects when the model pack cannot be used; so does every request then. */
+  /** Rejects when the model pack cannot be used. Then every request rejects as well. */
   readonly ready: Promise<PackSummary>;
-  /** One request with one answer. Rejects with ProtocolError for what a caller can act on. */
+  /** One request with one answer. Rejects with ProtocolError for every error that PROTOCOL.md lists. */
   handleRequest<T extends SingleType>(request: RequestInputOf<T> & { type: T }): Promise<AnswerOf<T>>;
   /**
    * The frames of a propagation as they are computed. It starts when the first frame is requested; leaving the loop ends
@@ -101,7 +101,7 @@ export interface Predictor {
    * changes nothing, when the pack cannot be used.
    */
   reloadPack(): Promise<PackSummary>;
-  /** Adds a party beside the predictor's own caller. */
+  /** Adds a user beside the predictor's own caller. */
   connect(onEvent: (event: SessionEvent) => void): Client;
   readonly uploads: UploadStore;
   stats(): PredictorStats;

@@ -18,7 +18,7 @@ export interface PropagationPlan {
   signal: AbortSignal;
 }
 
-/** Pushed while the model works on another frame: one that the engine encodes, and one that waits there for room. */
+/** Frames pushed ahead of their step: the engine encodes one, and one waits there for room. */
 const FRAMES_AHEAD = 2;
 
 /**
@@ -37,7 +37,7 @@ export async function* runPropagation(plan: PropagationPlan): AsyncGenerator<Tra
       }
     }
   } catch (error) {
-    // The caller reports why it aborted; what fails because of that is of no interest.
+    // The caller reports the reason of an abort. Errors that follow from it are ignored.
     if (!signal.aborted) throw error;
   }
 }

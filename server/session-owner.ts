@@ -92,7 +92,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
     onEvent(event);
   }
 
-  /** Afterwards the session is complete, or all of it is released. */
+  /** When it resolves, the session is complete. When it rejects, all resources are released. */
   async function begin(entry: Entry, request: StartRequest): Promise<Session> {
     try {
       const session = await parts.open(request, entry, leaving.signal);

@@ -63,7 +63,7 @@ export interface Session {
   /** Resolves when the requests made so far are answered. */
   settled(): Promise<void>;
   /**
-   * Ends what runs and releases all resources; may be called again. With a reason, a running propagation fails with it;
+   * Ends running work and releases all resources; may be called again. With a reason, a running propagation fails with it;
    * without one it counts as cancelled.
    */
   close(reason?: ProtocolError): Promise<void>;

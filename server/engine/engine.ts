@@ -62,14 +62,14 @@ export interface EngineSession extends VerbMethods {
   close(reason?: ProtocolError): Promise<void>;
 }
 
-/** What a session's owner provides and is informed of. */
+/** Callbacks that the owner of a session provides. */
 export interface SessionHooks {
   /**
    * Decodes frames again, in the order of `indices`, to rebuild the session in another inference process. Without it, a
    * session that has seen a frame is lost when the inference process ends.
    */
   replayFrames?(indices: readonly number[]): AsyncIterable<EngineFrame>;
-  /** Called each time when the session was rebuilt in another inference process. */
+  /** Called after each time the session was rebuilt in another inference process. */
   onRecovered?(): void;
   /** Called once when the session is gone for good; its calls reject with the same error. */
   onLost?(error: EngineError): void;
@@ -77,7 +77,7 @@ export interface SessionHooks {
 
 /**
  * `starting`: the first inference process loads its pack. `ready`: it answers. `restarting`: it ended, and calls wait for
- * the next one. `failed`: several starts in a row failed; calls are refused at once, and the starts go on.
+ * the next one. `failed`: several starts in a row failed; calls are rejected at once, and further starts are tried.
  */
 export type EngineState = "starting" | "ready" | "restarting" | "failed";
 

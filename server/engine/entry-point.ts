@@ -12,7 +12,7 @@ const locate = (name: string) => new URL(`./${name}.${fromSource ? "ts" : "js"}`
 export function startProcess(name: "inference-main", options: Omit<ForkOptions, "execArgv">): ChildProcess {
   return fork(fileURLToPath(locate(name)), [], {
     ...options,
-    // Native code of ONNX Runtime reads it, and a worker thread of the process cannot set it.
+    // ONNX Runtime reads the variable in native code; a worker thread cannot set it for native code.
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
     execArgv: fromSource ? ["--import", import.meta.resolve("tsx")] : [],
   });
@@ -20,7 +20,7 @@ export function startProcess(name: "inference-main", options: Omit<ForkOptions, 
 
 /** @param start the thread's `workerData` */
 export function startThread(name: "graph-thread-main", start: unknown): Worker {
-  // `--import` of a loader has no effect in threads, and they need no other option of this process.
+  // `--import` of a loader has no effect in threads. They need no other option of this process.
   const options = { workerData: start, execArgv: [] };
   if (!fromSource) return new Worker(locate(name), options);
   const program = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {

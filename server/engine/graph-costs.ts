@@ -1,4 +1,4 @@
-/** Time and memory that the graphs of a pack have cost their process, by role. */
+/** Time and memory used by each graph of a pack, by role. */
 export type GraphCosts = Record<string, GraphCost>;
 
 /** A thread of the inference process that runs graphs. */

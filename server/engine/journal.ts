@@ -1,6 +1,6 @@
 /**
- * What rebuilds a session in another inference process: a snapshot of its state, and the calls that changed the state
- * since then, without their pixels.
+ * The record from which a session is rebuilt in another inference process: a snapshot of its state, and the calls that
+ * changed the state since then, without their pixels.
  */
 import { SESSION_VERBS, type SessionVerb, type VerbParams } from "./verbs.js";
 
@@ -10,9 +10,12 @@ export interface RecoveryOptions {
    * kept. Higher: large sessions recover faster. Lower: less memory.
    */
   maxSnapshotBytes: number;
-  /** Calls that a session repeats at most; a longer journal without a snapshot is dropped, and the session can be lost. */
+  /**
+   * Maximum number of calls in a journal. A longer journal is dropped: until its next snapshot, the session is lost when the
+   * inference process ends.
+   */
   maxJournalEntries: number;
-  /** A snapshot is not worth its cost for fewer calls. */
+  /** Minimum number of calls between two snapshots. */
   minCallsBetweenSnapshots: number;
   /** Share of a session's time that snapshots may take, 0..1. */
   maxSnapshotShare: number;

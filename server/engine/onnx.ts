@@ -132,7 +132,7 @@ async function runSession(
   for (const [name, { type, data, dims }] of Object.entries(inputs))
     feeds[name] = new Tensor(type, data, dims);
   let start = performance.now();
-  // The runtime starts in its own immediate, right behind this one. Whatever runs before them is not counted.
+  // The runtime starts in its own immediate, right after this one. Time before that is not counted.
   setImmediate(() => {
     start = performance.now();
   });

@@ -1,5 +1,5 @@
 /**
- * The engine as the main process uses it. Its pack can be replaced while it runs: a second inference process loads the new
+ * The engine of the main process. Its pack can be replaced while it runs: a second inference process loads the new
  * pack beside the first, and takes new sessions once that has succeeded. Sessions stay where they were opened, because
  * their memory fits no other model; the first process ends with the last of them.
  */
@@ -57,7 +57,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     open: (video, hooks = {}) => current.open(video, hooks),
     reload() {
-      // One after the other: the second finds what changed while the first was loading.
+      // One after the other: a second reload reads changes that were made during the first.
       const done = reloading.then(reload);
       reloading = done.catch(() => {});
       return done;

@@ -1,6 +1,6 @@
 /**
  * The order of one session's calls. One call is in progress at a time and the others wait their turn, except pushed frames:
- * they are sent at once, and wait only for room.
+ * they are sent at once, unless {@link MAX_PUSHED_FRAMES} wait for their step.
  */
 import type { ProtocolError } from "../../protocol/errors.js";
 import { createSerial } from "../serial.js";

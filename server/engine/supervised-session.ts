@@ -42,7 +42,7 @@ export interface SupervisedSessionParts {
   onEnd(): void;
 }
 
-/** A session whose call has ended the process this often in a row is lost, so that the others can go on. */
+/** A session is lost after this many ends of the process in a row during its calls, so that the others can continue. */
 const MAX_STRIKES = 2;
 /** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
 const TRANSFER_FACTOR = 2;
@@ -53,9 +53,9 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   let takesSnapshots = true;
   let isSnapshotPlanned = false;
   let rules: SessionRules | undefined;
-  /** Where the session is; `rebuilt` resolves when it is complete there. */
+  /** The process that holds the session; `rebuilt` resolves when the session is complete there. */
   let home: { process: InferenceProcess; rebuilt: Promise<void>; isComplete: boolean } | undefined;
-  /** Set when the session is closed or lost: what its calls reject with. */
+  /** Set when the session is closed or lost: the error with which its calls reject. */
   let over: ProtocolError | undefined;
   let strikes = 0;
   let rejectWaiting: (reason: ProtocolError) => void = () => {};
@@ -82,7 +82,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     hooks.onLost?.(error);
   }
 
-  /** Counts against the session that the process ended during one of its calls. */
+  /** Counts an end of the process during one of the session's calls. */
   function strike({ reason, wasExecuting }: ProcessEnded): void {
     if (!wasExecuting) return;
     strikes += 1;
@@ -151,7 +151,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
           complete = { ...(params as object), frame };
         }
         await process.call(id, verb, complete as never).catch((error) => {
-          // What was rejected before is rejected again.
+          // A call that was rejected before is rejected again.
           if (error instanceof ProcessEnded) throw error;
         });
       }

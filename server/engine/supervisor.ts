@@ -1,6 +1,6 @@
 /**
- * One inference process with one pack, replaced whenever it ends. Starts go on for ever with a capped back-off, so that a
- * repaired pack is found. Sessions are rebuilt in the next process, see `supervised-session.ts`.
+ * One inference process with one pack, replaced whenever it ends. Restarts are tried without end, with a capped back-off,
+ * so that a repaired pack is loaded. Sessions are rebuilt in the next process, see `supervised-session.ts`.
  */
 import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";

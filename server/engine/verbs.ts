@@ -28,7 +28,7 @@ export type EnginePrompt =
       exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
       /** Remove the earlier concepts and their objects. */
       replace: boolean;
-      /** Whether to return where on the frame the concept is. */
+      /** Whether to return a map of all instances of the concept on the frame. */
       semanticMap?: boolean;
     }
   | {
@@ -52,7 +52,7 @@ export interface PromptAnswer {
   output: FrameOutput;
   /** Set for object prompts. */
   objectId?: number;
-  /** Where the concept is, with `semanticMap`; the mask covers the pixels whose logits are above 0. */
+  /** The map of the concept, if `semanticMap` is set; the mask covers the pixels whose logits are above 0. */
   semantic?: LogitMap & { mask: CocoRle };
 }
 
@@ -81,7 +81,7 @@ export interface PredictedMask extends LogitMap {
 export interface SessionVerbs {
   /**
    * Adds a prompt on a frame and returns the frame's objects. Applies between two frames of a running propagation.
-   * Rejects with unsupported_by_pack, invalid_field, object_limit.
+   * Rejects with unsupported_by_pack, invalid_field, object_limit, concept_limit, nothing_prompted.
    */
   prompt: { params: { frame: EngineFrame; prompt: EnginePrompt }; result: PromptAnswer };
   /**
@@ -99,7 +99,7 @@ export interface SessionVerbs {
   push: { params: { frame: EngineFrame }; result: undefined };
   /**
    * Steps the oldest pushed frame. Resolves to the frames that may be shown now: none, one, or several, because the output
-   * may lag behind and then comes all at once with the last frame of the pass.
+   * may lag; the last step of a pass returns all frames that wait.
    */
   next: { params: undefined; result: FrameOutput[] };
   /** The stored result of a frame that was visited before. */

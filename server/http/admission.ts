@@ -18,8 +18,8 @@ export interface AdmissionRules extends OriginRules {
 export type Admit = (request: IncomingMessage) => HttpError | undefined;
 
 /**
- * The single check of every HTTP request and every WebSocket upgrade. Authentication belongs here. Each refusal is logged
- * as a warning that names the setting that changes it.
+ * The single check of every WebSocket upgrade and every HTTP request except `/livez`. Authentication belongs here. Each
+ * refusal is logged as a warning that names the setting that changes it.
  */
 export function createAdmission(rules: AdmissionRules, log: Logger, metrics: Metrics): Admit {
   function reasonToRefuse(request: IncomingMessage): (HttpError & { setting?: string }) | undefined {

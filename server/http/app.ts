@@ -24,7 +24,7 @@ export interface AppParts {
 export function createApp({ predictor, admit, counts, metrics, log }: AppParts): App {
   const app: App = new Hono();
 
-  // Before the admission check: a server that is busy or stopping must not be restarted for it.
+  // Before the admission check, so that a process supervisor does not restart a server that is full or stopping.
   addLivenessRoute(app);
   app.use(async (context, next) => {
     const error = admit(context.env.incoming);

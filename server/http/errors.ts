@@ -44,7 +44,7 @@ export function sendError(
 ): Response {
   return context.json({ error }, statusOf(error.code), {
     ...headers,
-    // The server needs the socket for others, or is closing it.
+    // The server needs the socket for other clients, or is stopping.
     ...(statusOf(error.code) === 503 && { connection: "close" }),
   });
 }

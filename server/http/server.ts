@@ -78,7 +78,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   });
   server.on("request", answer);
   server.on("upgrade", createUpgradeListener({ admit, maxMessageBytes, onSocket, log }));
-  // Large uploads on slow lines take long. The store limits their size, this timeout those that stop moving.
+  // Large uploads over slow connections take long. The store limits their size; `timeout` ends uploads without progress.
   server.requestTimeout = 0;
   server.timeout = FIXED_LIMITS.stalledSocketMs.value;
 

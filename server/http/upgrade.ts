@@ -21,7 +21,7 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
     maxPayload: maxMessageBytes,
     // Masks are compressed already, and zlib takes memory per socket.
     perMessageDeflate: false,
-    // websocket.ts answers pings, because it can tell whether the peer reads.
+    // websocket.ts answers pings, but not while the peer reads nothing.
     autoPong: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,
   });

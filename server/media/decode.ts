@@ -4,7 +4,7 @@ import type { ProbedVideo } from "./probe.js";
 import { frameAt, keyframeBefore, timestampUs, type VideoIndex } from "./video-index.js";
 
 export interface DecodeRequest extends DecoderRequest {
-  /** First frame wanted, and the first one no longer wanted. */
+  /** The range of frames: `startFrame` is inclusive, `endFrame` exclusive. */
   startFrame: number;
   endFrame: number;
 }

@@ -2,7 +2,7 @@ import ffmpeg from "fluent-ffmpeg";
 import type { Demuxer } from "./sniff.js";
 
 /**
- * Options that select the demuxer for both tools: the one that the first bytes of the file call for. Only local files may
+ * Options that select the demuxer for both tools: the one that matches the first bytes of the file. Only local files may
  * be opened, so that a playlist named as a video reaches neither the network nor another demuxer.
  */
 export function inputOptions(demuxer: Demuxer): string[] {

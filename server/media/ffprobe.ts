@@ -18,7 +18,7 @@ export interface ProbeQuery {
   options: string[];
   /** Bytes of output after which the file is refused. */
   maxBytes: number;
-  /** Receives each line. What it throws ends the run and is thrown. */
+  /** Receives each line. An exception from it ends the run and rejects it. */
   onLine: (line: string) => void;
 }
 

@@ -86,7 +86,7 @@ async function listStills(folder: string, mediaRoots: readonly string[]): Promis
   return stills.sort((a, b) => naturalOrder(a.name, b.name));
 }
 
-/** The target of a link, which must be a file under a media root. The error is the same whether a target exists. */
+/** The target of a link, which must be a file under a media root. The error is the same whether or not the target exists. */
 async function followLink(path: string, mediaRoots: readonly string[]): Promise<string> {
   const real = await realpath(path).catch(() => null);
   if (real !== null && mediaRoots.some((root) => isUnder(real, root)) && (await stat(real)).isFile())

@@ -32,8 +32,8 @@ interface TickList {
 const MAX_INDEX_BYTES_PER_FRAME = 256;
 
 /**
- * Indexes the container's packets without decoding: one packet is one frame. `ticks` is null when their times do not
- * allow that.
+ * Indexes the container's packets without decoding: one packet is one frame. `ticks` is null when a time is
+ * missing or occurs twice.
  *
  * Two kinds of packets are left out because they decode to no picture: those that the container's edit list discards, and
  * those shown before the first keyframe, with which a clip cut out of a longer one may begin.

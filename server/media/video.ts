@@ -66,7 +66,7 @@ export async function openVideo(
     const stretch = Math.max(1, Math.floor(REVERSE_BYTES / (width * height * 3)));
     for (let upTo = end; upTo > first; ) {
       const lowest = Math.max(first, upTo - stretch);
-      // A stretch that begins at a keyframe decodes no picture that it does not deliver.
+      // When a stretch begins at a keyframe, ffmpeg decodes only pictures that are delivered.
       const keyframe = keyframeFrom(index, lowest);
       const from = keyframe >= 0 && keyframe < upTo ? keyframe : lowest;
       const pictures: DecodedFrame[] = [];
