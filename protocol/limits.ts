@@ -96,7 +96,8 @@ export const SERVER_LIMITS = {
     value: 20 * 60 * 1000,
     unit: "ms",
     min: 1,
-    reason: "An unused session releases its memory. Requests, each `ack`, and a stream that does not wait for an `ack` count as use.",
+    reason:
+      "An unused session releases its memory. Requests, each `ack`, and a stream that does not wait for an `ack` count as use.",
   },
   expiryWarningMs: {
     value: 60 * 1000,
