@@ -139,7 +139,7 @@ export const ERRORS = {
   server_overloaded: {
     scope: "request",
     retryable: true,
-    meaning: "The server is out of file descriptors, processes or memory.",
+    meaning: "The server is out of file descriptors, processes, memory or disk space.",
   },
   internal: {
     scope: "request",

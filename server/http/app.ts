@@ -48,8 +48,9 @@ export function createApp({ predictor, admit, counts, metrics, log }: AppParts):
     return sendError(context, { code: "not_found", message, retryable: false });
   });
   app.onError((cause, context) => {
-    // The sender disconnected before the server had read the body; no answer can reach it.
-    if (context.env.incoming.readableAborted) return context.body(null, 400);
+    // The sender disconnected, during its request or before the answer; no answer can reach it.
+    const { incoming, outgoing } = context.env;
+    if (incoming.readableAborted || outgoing.destroyed) return context.body(null, 400);
     return sendError(context, toProtocolError(cause, log).toBody());
   });
   return app;

@@ -20,9 +20,11 @@ const EXHAUSTED = {
   ENFILE: "the system has too many open files",
   EAGAIN: "the system has too many processes or too little memory",
   ENOMEM: "the system is out of memory",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
 } as const;
 
-/** True for a system error that means: out of file descriptors, processes or memory. */
+/** True for a system error that means: out of file descriptors, processes, memory or disk space. */
 export function isExhaustion(error: unknown): boolean {
   return (systemErrorCode(error) ?? "") in EXHAUSTED;
 }

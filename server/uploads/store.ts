@@ -6,7 +6,7 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
-import { systemErrorCode } from "../media/errors.js";
+import { isExhaustion, serverOverloaded, systemErrorCode } from "../media/errors.js";
 import { openMedia } from "../media/open.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
 import { untilAborted } from "./abortable-body.js";
@@ -30,6 +30,8 @@ export interface ReceiveOptions {
   /** Bytes, as the sender announces them. An announcement over the limit is rejected before a byte is read. */
   contentLength?: number;
   filename?: string;
+  /** Aborts the upload, also during the inspection of the file. `receive` then rejects with the signal's reason. */
+  signal?: AbortSignal;
 }
 
 export interface UploadStore {
@@ -37,7 +39,7 @@ export interface UploadStore {
    * Writes a body to disk as it arrives and inspects the file. After a failure no file remains.
    *
    * Rejects with `upload_too_large` (the rest of the body stays unread), `media_unreadable`, `media_unsupported`,
-   * `shutting_down`, or the error of the body when its sender disconnects.
+   * `server_overloaded`, `shutting_down`, or the error of the body when its sender disconnects.
    */
   receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
   /** Opens an upload; its file remains until the source is closed. Rejects with `upload_not_found`. */
@@ -72,8 +74,9 @@ export function createUploadStore(options: {
   const { limits } = options;
   const clock = options.clock ?? systemClock;
   const uploads = new Map<string, Entry>();
-  const receiving = new Set<Promise<unknown>>();
-  const closing = new AbortController();
+  /** Unfinished uploads; each has a controller of its own, because listeners of a shared signal would accumulate. */
+  const receiving = new Map<AbortController, Promise<unknown>>();
+  let isClosed = false;
   let directory: Promise<string> | undefined;
   let totalBytes = 0;
 
@@ -85,6 +88,20 @@ export function createUploadStore(options: {
       });
     }
     return directory;
+  }
+
+  /** Creates the file of an upload, and the private folder again after a cleaner of temporary files deleted it. */
+  async function createFile(uploadId: string): Promise<{ path: string; file: FileHandle }> {
+    const folder = privateDirectory();
+    const path = join(await folder, uploadId);
+    try {
+      return { path, file: await open(path, "wx", 0o600) };
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+      if (directory === folder) directory = undefined;
+      const newPath = join(await privateDirectory(), uploadId);
+      return { path: newPath, file: await open(newPath, "wx", 0o600) };
+    }
   }
 
   function expireLater(entry: Entry): void {
@@ -112,8 +129,9 @@ export function createUploadStore(options: {
   async function receive(
     body: AsyncIterable<Uint8Array>,
     { contentLength = 0, filename }: ReceiveOptions,
+    signal: AbortSignal,
   ): Promise<Upload> {
-    closing.signal.throwIfAborted();
+    signal.throwIfAborted();
     if (uploads.size + receiving.size >= limits.maxUploads) {
       throw tooLarge(
         `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
@@ -122,12 +140,14 @@ export function createUploadStore(options: {
     checkRoom(contentLength, totalBytes + contentLength);
 
     const uploadId = uuid();
-    const path = join(await privateDirectory(), uploadId);
+    let path: string | undefined;
     let bytes = 0;
     try {
-      const file = await open(path, "wx", 0o600);
+      const created = await createFile(uploadId);
+      const { file } = created;
+      path = created.path;
       try {
-        for await (const chunk of untilAborted(body, closing.signal)) {
+        for await (const chunk of untilAborted(body, signal)) {
           bytes += chunk.length;
           totalBytes += chunk.length;
           checkRoom(bytes, totalBytes);
@@ -136,15 +156,16 @@ export function createUploadStore(options: {
       } finally {
         await file.close();
       }
-      const media = await openMedia(path, { ...options.media, signal: closing.signal });
+      const media = await openMedia(path, { ...options.media, signal });
       await media.close();
+      signal.throwIfAborted();
       const entry: Entry = { uploadId, bytes, path, uses: 0, cancelExpiry: () => {} };
       uploads.set(uploadId, entry);
       expireLater(entry);
       return { uploadId, filename: filename ?? null, bytes, facts: media.facts };
     } catch (error) {
-      await deleteFile(path, bytes);
-      throw systemErrorCode(error) === "ENOSPC" ? tooLarge("The server's disk is full.", error) : error;
+      if (path !== undefined) await deleteFile(path, bytes);
+      throw isExhaustion(error) ? serverOverloaded("The upload cannot be stored", error) : error;
     }
   }
 
@@ -162,12 +183,19 @@ export function createUploadStore(options: {
 
   return {
     async receive(body, receiveOptions = {}) {
-      const upload = receive(body, receiveOptions);
-      receiving.add(upload);
+      const { signal } = receiveOptions;
+      const controller = new AbortController();
+      const abort = () => controller.abort(signal?.reason);
+      signal?.addEventListener("abort", abort, { once: true });
+      if (signal?.aborted) abort();
+      if (isClosed) controller.abort(shuttingDown());
+      const upload = receive(body, receiveOptions, controller.signal);
+      receiving.set(controller, upload);
       try {
         return await upload;
       } finally {
-        receiving.delete(upload);
+        receiving.delete(controller);
+        signal?.removeEventListener("abort", abort);
       }
     },
 
@@ -204,8 +232,9 @@ export function createUploadStore(options: {
     remove,
 
     async close() {
-      closing.abort(new ProtocolError("shutting_down", "The server is stopping."));
-      await Promise.allSettled(receiving);
+      isClosed = true;
+      for (const controller of receiving.keys()) controller.abort(shuttingDown());
+      await Promise.allSettled(receiving.values());
       for (const entry of uploads.values()) entry.cancelExpiry();
       uploads.clear();
       if (directory) await rm(await directory, { recursive: true, force: true });
@@ -213,14 +242,8 @@ export function createUploadStore(options: {
   };
 }
 
-function tooLarge(message: string, cause?: unknown): ProtocolError {
-  return new ProtocolError(
-    "upload_too_large",
-    message,
-    undefined,
-    cause === undefined ? undefined : { cause },
-  );
-}
+const tooLarge = (message: string) => new ProtocolError("upload_too_large", message);
+const shuttingDown = () => new ProtocolError("shutting_down", "The server is stopping.");
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset)).bytesWritten;

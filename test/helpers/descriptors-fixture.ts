@@ -2,8 +2,10 @@
  * Uses media with few file descriptors left. Run as a process of its own with a low limit, as in
  * `ulimit -n 100; node --import tsx descriptors-fixture.ts clip.mp4 still.png`. Prints one JSON object.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { readConfig } from "../../server/config.js";
 import { openMedia } from "../../server/media/open.js";
+import { createUploadStore } from "../../server/uploads/store.js";
 
 const [clip = "", still = ""] = process.argv.slice(2);
 const size = { width: 96, height: 64 };
@@ -19,6 +21,16 @@ const attempt = (task: () => Promise<unknown>) =>
 const media = await openMedia(clip);
 await media.frame(0, size);
 await open(still);
+const picture = readFileSync(still);
+const store = createUploadStore({ limits: readConfig({}, {}) });
+async function upload(): Promise<void> {
+  async function* body() {
+    yield picture;
+  }
+  const { uploadId } = await store.receive(body());
+  await store.remove(uploadId);
+}
+await upload();
 
 const outcomes: Record<string, string>[] = [];
 for (let free = 0; free <= 8; free++) {
@@ -32,6 +44,7 @@ for (let free = 0; free <= 8; free++) {
     video: await attempt(() => open(clip)),
     frame: await attempt(() => media.frame(free + 1, size)),
     still: await attempt(() => open(still)),
+    upload: await attempt(upload),
   });
   for (const descriptor of taken) closeSync(descriptor);
 }
@@ -40,4 +53,5 @@ const afterwards = {
   frame: await attempt(() => media.frame(20, size)),
 };
 await media.close();
+await store.close();
 console.log(JSON.stringify({ outcomes, afterwards }));

@@ -1,10 +1,11 @@
 /** Answers over HTTP and during the handshake. */
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
+import { join } from "node:path";
 import { pino } from "pino";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { connect } from "../helpers/client.js";
 import { ffmpegChildren, makeClip, makeStill, mediaPath } from "../helpers/media.js";
@@ -202,6 +203,23 @@ test("deletes an upload whose sender disconnects", async () => {
   outgoing.destroy();
   await until(() => stored().length === before);
   await until(() => ffmpegChildren().length === 0);
+});
+
+test("ends the inspection of an upload whose sender disconnects before the answer, and deletes the upload", async () => {
+  const slow = mediaPath("slow/ffprobe");
+  writeFileSync(slow, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+  vi.stubEnv("FFPROBE_PATH", slow);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const before = stored().length;
+  const body = await readFile(clip);
+  const headers = { "content-length": body.length };
+  const outgoing = request(`${server.http}/v1/uploads`, { method: "POST", headers });
+  outgoing.on("error", () => {});
+  outgoing.end(body);
+  const sizes = () => stored().map(({ name, parentPath }) => statSync(join(parentPath, name)).size);
+  await until(() => sizes().length > before && sizes().every((size) => size > 0));
+  outgoing.destroy();
+  await until(() => stored().length === before);
 });
 
 test("logs a refused page with the setting that admits it", async () => {

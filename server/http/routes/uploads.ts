@@ -13,11 +13,21 @@ import { allowOnly } from "./method-not-allowed.js";
 export function addUploadRoutes(app: App, uploads: UploadStore): void {
   app.post(UPLOADS_PATH, async (context) => {
     const { filename } = parseFields(uploadQuerySchema, context.req.query());
-    const { incoming } = context.env;
+    const { incoming, outgoing } = context.env;
+    const sender = new AbortController();
+    let stored: string | undefined;
+    // A sender that disconnects before the answer arrives has no use for the upload: it does not have the id.
+    outgoing.once("close", () => {
+      if (outgoing.writableFinished) return;
+      sender.abort(new Error("the sender disconnected"));
+      if (stored !== undefined) void uploads.remove(stored);
+    });
     const { uploadId, bytes, facts, ...upload } = await uploads.receive(incoming, {
       contentLength: Number(incoming.headers["content-length"] ?? 0),
+      signal: sender.signal,
       ...(filename !== undefined && { filename }),
     });
+    stored = uploadId;
     const answer: UploadFacts = {
       upload_id: uploadId,
       filename: upload.filename,

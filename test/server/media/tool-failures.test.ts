@@ -180,7 +180,7 @@ it.skipIf(process.platform === "win32")(
     const args = [process.execPath, fixture, await clip(), await makeStill("failing/still.png", 5)];
     const { stdout } = await promisify(execFile)("sh", ["-c", command, ...args], { cwd: root });
     const { outcomes, afterwards } = JSON.parse(stdout) as {
-      outcomes: Record<"video" | "frame" | "still", string>[];
+      outcomes: Record<"video" | "frame" | "still" | "upload", string>[];
       afterwards: Record<string, string>;
     };
     const seen = new Set(outcomes.flatMap((outcome) => Object.values(outcome)));
@@ -189,8 +189,9 @@ it.skipIf(process.platform === "win32")(
       video: "server_overloaded",
       frame: "server_overloaded",
       still: "server_overloaded",
+      upload: "server_overloaded",
     });
-    expect(outcomes.at(-1)).toEqual({ video: "done", frame: "done", still: "done" });
+    expect(outcomes.at(-1)).toEqual({ video: "done", frame: "done", still: "done", upload: "done" });
     expect(afterwards).toEqual({ video: "done", frame: "done" });
   },
   60_000,

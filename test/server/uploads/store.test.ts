@@ -1,15 +1,15 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Clock } from "../../../server/clock.js";
 import { readConfig } from "../../../server/config.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
-import { makeClip, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
+import { makeClip, makeStill, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
 import { until } from "../../helpers/settle.js";
 
 const size = { width: 96, height: 64 };
@@ -117,6 +117,52 @@ describe("an upload", () => {
   });
 });
 
+describe("an upload that cannot be stored", () => {
+  it.each([
+    ["ENOSPC", "The upload cannot be stored: the disk is full. Try again later."],
+    ["EDQUOT", "The upload cannot be stored: the disk quota is used up. Try again later."],
+    ["ENOMEM", "The upload cannot be stored: the system is out of memory. Try again later."],
+  ])("is refused with the reason, and leaves no file: %s", async (code, message) => {
+    const store = newStore();
+    const probe = await open(import.meta.filename);
+    await probe.close();
+    const write = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, "write");
+    onTestFinished(() => write.mockRestore());
+    write.mockRejectedValueOnce(Object.assign(new Error(code), { code }));
+    await expect(store.receive(inPieces(await clip()))).rejects.toMatchObject({
+      code: "server_overloaded",
+      message,
+    });
+    expect(filesOnDisk()).toEqual([]);
+    await store.receive(inPieces(await clip()));
+  });
+
+  it("because a cleaner deleted the folder creates a new folder", async () => {
+    const store = newStore();
+    await store.receive(inPieces(await clip()));
+    rmSync(join(parent, readdirSync(parent)[0] as string), { recursive: true });
+    const bytes = await clip();
+    await Promise.all([1, 2, 3].map(() => store.receive(inPieces(bytes))));
+    expect(readdirSync(parent)).toHaveLength(1);
+    expect(filesOnDisk()).toHaveLength(3);
+  });
+
+  it("because its sender aborts leaves no file, also during the inspection", async () => {
+    const store = newStore();
+    const sender = new AbortController();
+    const reason = new Error("the sender disconnected");
+    const receiving = store.receive(
+      inPieces(await clip(), 1000, () => sender.abort(reason)),
+      { signal: sender.signal },
+    );
+    await expect(receiving).rejects.toBe(reason);
+    await expect(
+      store.receive(inPieces(Buffer.from("x")), { signal: AbortSignal.abort(reason) }),
+    ).rejects.toBe(reason);
+    expect(filesOnDisk()).toEqual([]);
+  });
+});
+
 describe("the limits of an upload store", () => {
   it("end an upload at the first byte over its limit", async () => {
     const bytes = await clip();
@@ -155,6 +201,18 @@ describe("the limits of an upload store", () => {
     expect(three.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
     expect(filesOnDisk()).toHaveLength(2);
   });
+});
+
+it("receives many uploads at once without a warning about listeners", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on("warning", onWarning);
+  onTestFinished(() => void process.off("warning", onWarning));
+  const store = newStore();
+  const still = await readFile(await makeStill("many.png", 5));
+  await Promise.all(Array.from({ length: 24 }, () => store.receive(inPieces(still))));
+  await new Promise(setImmediate);
+  expect(warnings).toEqual([]);
 });
 
 describe("an upload's end", () => {
