@@ -175,6 +175,12 @@ export const FIXED_LIMITS = {
     unit: "ms",
     reason: "An HTTP socket without traffic is closed. Longer than the inspection of an upload takes.",
   },
+  requestsPerSocket: {
+    value: 100,
+    unit: "HTTP requests per connection",
+    reason:
+      "The answer to the last one closes the connection. One client cannot occupy the server with pipelined requests.",
+  },
   refusalMs: {
     value: 5000,
     unit: "ms",

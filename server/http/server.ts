@@ -81,6 +81,9 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   // Large uploads over slow connections take long. The store limits their size; `timeout` ends uploads without progress.
   server.requestTimeout = 0;
   server.timeout = FIXED_LIMITS.stalledSocketMs.value;
+  server.maxRequestsPerSocket = FIXED_LIMITS.requestsPerSocket.value;
+  // The peer sends further requests without reading that the last answer closes the connection.
+  server.on("dropRequest", (_request, socket) => socket.destroy());
 
   return {
     async listen() {

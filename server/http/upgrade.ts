@@ -21,6 +21,8 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
     maxPayload: maxMessageBytes,
     // Masks are compressed already, and zlib takes memory per socket.
     perMessageDeflate: false,
+    // One message per turn of the event loop: a peer that floods the socket cannot delay the other clients.
+    allowSynchronousEvents: false,
     // websocket.ts answers pings, but not while the peer reads nothing.
     autoPong: false,
     handleProtocols: (offered) => offered.has(SUBPROTOCOL) && SUBPROTOCOL,

@@ -1,10 +1,12 @@
 /** Raw sockets that send what no HTTP client sends. */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
+import { FIXED_LIMITS } from "../../protocol/index.js";
 import type { ServerOptions } from "../../server/config.js";
 import { createUpgradeListener } from "../../server/http/upgrade.js";
 import { createLog, type Logger } from "../../server/log.js";
@@ -95,6 +97,59 @@ test("answers requests with Upgrade: h2c as if they had no such header", async (
 test("answers HTTP/1.0 without a Host header", async () => {
   const server = await start();
   expect(await sendRaw(server.port, Buffer.from("GET /readyz HTTP/1.0\r\n\r\n"))).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test("answers pipelined requests in order, and closes the connection of a peer that sends too many", async () => {
+  const server = await start();
+  const some = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3);
+  const last = rawRequest("GET /livez HTTP/1.1", []);
+  const answers = await sendRaw(server.port, Buffer.concat([Buffer.from(some), last]));
+  expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(
+    [200, 404, 200, 404, 200, 404, 200].map((status) => `HTTP/1.1 ${status}`),
+  );
+  const flood = Buffer.from("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000));
+  const flooded = await sendRaw(server.port, flood);
+  expect((flooded.match(/HTTP\/1.1 /g) ?? []).length).toBeLessThanOrEqual(
+    FIXED_LIMITS.requestsPerSocket.value,
+  );
+  await runSession(server);
+});
+
+test("handles at most one message of a WebSocket per turn of the event loop", async () => {
+  const turns: number[] = [];
+  let turn = 0;
+  let isCounting = true;
+  (function count() {
+    turn++;
+    if (isCounting) setImmediate(count);
+  })();
+  onTestFinished(() => {
+    isCounting = false;
+  });
+  const listener = createUpgradeListener({
+    admit: () => undefined,
+    maxMessageBytes: 1000,
+    log: createLog("silent"),
+    onSocket: (socket) => {
+      socket.on("message", () => void turns.push(turn));
+      socket.on("ping", () => void turns.push(turn));
+    },
+  });
+  const server = createServer().on("upgrade", listener).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const handshake = rawRequest("GET /v1 HTTP/1.1", [
+    ...["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"],
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ]);
+  const text = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]);
+  const ping = Buffer.from([0x89, 0x80, 0, 0, 0, 0]);
+  const messages = Array.from({ length: 1000 }, (_, i) => (i % 2 ? ping : text));
+  const peer = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  onTestFinished(() => void peer.destroy());
+  peer.write(Buffer.concat([handshake, ...messages]));
+  await until(() => turns.length === 1000);
+  expect(new Set(turns).size).toBe(1000);
 });
 
 test("names what is wrong with a URL", async () => {
