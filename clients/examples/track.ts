@@ -7,7 +7,9 @@ const session = await client.startSession({ resource_path: video });
 await session.addPrompt({ frame_index: 0, text: phrase });
 for await (const frame of session.propagate()) {
   for (const object of objectsOf(frame.outputs)) {
-    console.log(frame.frame_index, object.id, object.boxXywh, object.decodeMask().data);
+    const { data } = object.decodeMask(); // one byte per pixel, 1 inside the mask
+    const area = data.reduce((sum, bit) => sum + bit, 0);
+    console.log(frame.frame_index, object.id, object.boxXywh, `${area} pixels`);
   }
 }
 await client.close();
