@@ -45,7 +45,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   async prompt({ tracking }, { frame, prompt }, model) {
     checkFrame(frame, model.pack);
-    // Before the tracker removes the concepts that a replacing phrase replaces: an unreadable phrase changes nothing.
+    // Tokenizes first: a phrase that cannot be tokenized must not remove concepts by `replace`.
     if (prompt.kind === "concept" && prompt.text !== undefined) model.pack.tokenize?.(prompt.text);
     const { semanticLogits, ...answer } = await tracking.prompt(frame, prompt);
     const [semantic] = semanticLogits ? await renderMaps(model, tracking.video, [semanticLogits]) : [];

@@ -115,7 +115,7 @@ export type SessionVerb = keyof SessionVerbs;
 export type VerbParams<V extends SessionVerb> = SessionVerbs[V]["params"];
 export type VerbResult<V extends SessionVerb> = SessionVerbs[V]["result"];
 
-/** What the layers need to know about a verb. */
+/** Properties of a verb on which the layers depend. */
 export interface VerbFacts {
   /** Counted in `EngineStats.frames`. */
   countsAsFrame: boolean;

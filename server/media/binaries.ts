@@ -17,7 +17,7 @@ export function ffprobePath(): string {
   return process.env.FFPROBE_PATH || installed("@ffprobe-installer/ffprobe", "FFPROBE_PATH");
 }
 
-// Required only when needed: the installers throw on platforms for which they have no binary, where the variable works.
+// Loaded on first use: on platforms without a binary the packages throw, and only the variable works.
 function installed(packageName: string, variable: string): string {
   let path: string;
   try {

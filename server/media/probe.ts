@@ -161,7 +161,7 @@ async function indexVideo(
     rational(stream.r_frame_rate) ||
     25;
 
-  // No frame is before the start, whatever the header has.
+  // A header may state a start after the first frame; times would be negative.
   const firstS = (ticks.pts[0] as number) * timeBaseS;
   const startS = Math.min(seconds(header.format.start_time) ?? 0, firstS);
   // AVI has no presentation times: those of reordered frames are estimates of ffmpeg that change with every seek.
