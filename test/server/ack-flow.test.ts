@@ -44,11 +44,11 @@ const computed = () => engine.calls.filter((call) => call.startsWith("next")).le
 const frames = () => client.received.filter((message) => message.type === "frame").length;
 const errors = () => client.received.filter((message): message is ErrorMessage => message.type === "error");
 
-/** Waits until the window of the stream is full: it has that many frames in all. */
+/** Waits until the window is full: the stream has sent `count` frames in total. */
 async function full(count: number): Promise<void> {
   await until(() => frames() === count);
   expect(await stableValue(frames)).toBe(count);
-  // The frame that was computed when the window became full waits on the server.
+  // One more frame is computed and waits on the server.
   expect(computed()).toBe(count + 1);
 }
 
@@ -99,11 +99,11 @@ test("the loss of the session ends a stream whose window is full", async () => {
   expect((await client.streamOf(stream)).end).toMatchObject({ type: "error" });
 });
 
-test("answers requests and reads on while windows are full", async () => {
+test("answers requests and continues to read while windows are full", async () => {
   await client.expectResponse({ type: "start_session", session_id: "t", resource_path: clip });
   const click = { points: [[0.5, 0.5]], point_labels: [1] };
   await client.expectResponse({ type: "add_prompt", session_id: "t", frame_index: 0, ...click });
-  // Two streams that wait are as many requests as this server lets a connection leave unanswered.
+  // The limit of unanswered requests is two. Streams that wait for an acknowledgement do not count.
   const first = start(1);
   const second = client.send({ type: "propagate_in_video", session_id: "t", window: 1 });
   await until(() => frames() === 2);
@@ -116,7 +116,7 @@ test("answers requests and reads on while windows are full", async () => {
   await until(() => frames() === 4);
 });
 
-test("a stream that waits for an acknowledgement does not keep its session", async () => {
+test("a stream that waits for an acknowledgement does not keep its session from expiring", async () => {
   const stream = start(2);
   await full(2);
   clock.advance(IDLE_MS);
@@ -139,7 +139,7 @@ test("an acknowledgement counts as use of the session", async () => {
   });
 });
 
-test("answers a wrong acknowledgement with an error that ends no stream", async () => {
+test("answers an invalid acknowledgement with an error that ends no stream", async () => {
   const stream = start(2);
   await full(2);
   ack(stream, 3);
@@ -162,7 +162,7 @@ test("answers a wrong acknowledgement with an error that ends no stream", async 
   await full(4);
 });
 
-test("ignores an acknowledgement that crosses the end of its stream, and refuses one without a window", async () => {
+test("ignores an acknowledgement after the end of its stream, and refuses one for a stream without a window", async () => {
   const stream = start(2);
   await full(2);
   await client.expectResponse({ type: "cancel_propagation", session_id: "s" });

@@ -40,7 +40,7 @@ describe("an acknowledgement window", () => {
             sent += await fill(window, one.send);
             expect(sent - before).toBe(Math.min(one.send, size - (before - acknowledged)));
           } else {
-            // Also numbers below the last one, as repeated and late acknowledgements have.
+            // Includes numbers below the last one, as in repeated and late acknowledgements.
             const numFrames = Math.floor(one.ackShare * sent);
             window.acknowledge(numFrames);
             acknowledged = Math.max(acknowledged, numFrames);
@@ -76,7 +76,7 @@ describe("an acknowledgement window", () => {
     expect(await fill(window, 1)).toBe(0);
   });
 
-  it("has no room once it is aborted while full", async () => {
+  it("reports no room when it is aborted while full", async () => {
     const window = createAckWindow({ size: 1 });
     await fill(window, 1);
     expect(await window.room(AbortSignal.abort())).toBe(false);

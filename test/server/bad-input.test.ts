@@ -1,4 +1,4 @@
-/** Every kind of bad input against the real model: a code, a field, and a session and a socket that live on. */
+/** Bad input of every kind, with the real model: each error has a code and a field, and session and socket stay open. */
 import { mkdirSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,7 +29,7 @@ beforeAll(async () => {
   mkdirSync(mediaPath("empty-folder"));
   await writeFile(mediaPath("empty.mp4"), "");
   await writeFile(mediaPath("noise.mp4"), Buffer.alloc(5000, "noise"));
-  await cutShort(clip, "stump.mp4", 0.05);
+  await cutShort(clip, "truncated.mp4", 0.05);
   await makeSound("sound.m4a");
 }, 180_000);
 
@@ -48,12 +48,12 @@ type Case = [name: string, code: string, field: string | undefined, message: () 
 
 const cases: Case[] = [
   ["text that is not JSON", "malformed_json", undefined, () => '{"type": '],
-  ["NaN, which JSON does not have", "malformed_json", undefined, () => '{"request_id":"1","x":NaN}'],
+  ["NaN, which is not JSON", "malformed_json", undefined, () => '{"request_id":"1","x":NaN}'],
   ["JSON that is not an object", "malformed_json", undefined, () => "[1,2]"],
   ["a binary message", "binary_not_expected", undefined, () => Buffer.from('{"type":"get_session"}')],
   ["no type", "missing_field", "type", () => ({})],
   ["an unknown type", "unknown_type", "type", () => ({ type: "start_sesion" })],
-  ["a type that every object has", "unknown_type", "type", () => ({ type: "constructor" })],
+  ["a type that is a property of every object", "unknown_type", "type", () => ({ type: "constructor" })],
   ["no request id", "missing_field", "request_id", () => '{"type":"get_session"}'],
   [
     "a request id that is a number",
@@ -65,13 +65,13 @@ const cases: Case[] = [
     "an unknown session",
     "session_not_found",
     "session_id",
-    () => ({ type: "get_session", session_id: "nobody" }),
+    () => ({ type: "get_session", session_id: "unknown" }),
   ],
   [
     "a prompt to an unknown session",
     "session_not_found",
     "session_id",
-    click(0.5, 0.5, { session_id: "nobody" }),
+    click(0.5, 0.5, { session_id: "unknown" }),
   ],
   ["a missing field", "missing_field", "session_id", () => ({ type: "get_session" })],
   ["an extra field", "unknown_field", "frame_idx", prompt({ text: "dog", frame_idx: 1 })],
@@ -87,7 +87,12 @@ const cases: Case[] = [
     "propagation_direction",
     propagate({ propagation_direction: "up" }),
   ],
-  ["a coordinate of null, which NaN becomes", "invalid_field", "points[0][0]", click(Number.NaN, 0.5)],
+  [
+    "a coordinate of NaN, which JSON turns into null",
+    "invalid_field",
+    "points[0][0]",
+    click(Number.NaN, 0.5),
+  ],
   [
     "an infinite coordinate",
     "invalid_field",
@@ -97,7 +102,7 @@ const cases: Case[] = [
   ],
   ["a negative coordinate", "invalid_field", "points[0][0]", click(-0.1, 0.5)],
   ["a relative coordinate above 1", "invalid_field", "points[0][1]", click(0.5, 1.01)],
-  ["a pixel outside the picture", "invalid_field", "points[0][0]", click(97, 10, { rel_coordinates: false })],
+  ["a pixel outside the frame", "invalid_field", "points[0][0]", click(97, 10, { rel_coordinates: false })],
   [
     "a point of three numbers",
     "invalid_field",
@@ -135,7 +140,7 @@ const cases: Case[] = [
     "point_labels[0]",
     prompt({ points: [[0.5, 0.5]], point_labels: [2] }),
   ],
-  ["a prompt that says nothing", "missing_field", "text", prompt({})],
+  ["a prompt without content", "missing_field", "text", prompt({})],
   [
     "text with points",
     "invalid_field",
@@ -143,13 +148,18 @@ const cases: Case[] = [
     prompt({ text: "dog", points: [[0.5, 0.5]], point_labels: [1] }),
   ],
   [
-    "an object nobody knows",
+    "an unknown object",
     "object_not_found",
     "obj_id",
     () => ({ type: "remove_object", session_id, obj_id: 77 }),
   ],
-  ["propagation with nothing prompted", "nothing_prompted", undefined, propagate({})],
-  ["the same with a start frame", "nothing_prompted", undefined, propagate({ start_frame_index: 2 })],
+  ["propagation without a prompt", "nothing_prompted", undefined, propagate({})],
+  [
+    "propagation without a prompt from a start frame",
+    "nothing_prompted",
+    undefined,
+    propagate({ start_frame_index: 2 }),
+  ],
   ["a session id in use", "session_exists", "session_id", () => ({ ...start("clip.mp4"), session_id })],
   ["neither path nor upload", "missing_field", "resource_path", () => ({ type: "start_session" })],
   ["path and upload", "invalid_field", "upload_id", () => ({ ...start("clip.mp4"), upload_id: "x" })],
@@ -161,13 +171,13 @@ const cases: Case[] = [
   ["a path through a link outside", "resource_forbidden", "resource_path", () => start("link/secret.mp4")],
   ["a URL", "resource_forbidden", "resource_path", () => start("http://127.0.0.1/x.mp4")],
   ["an empty file", "media_unreadable", "resource_path", () => start("empty.mp4")],
-  ["a file of something else", "media_unsupported", "resource_path", () => start("noise.mp4")],
+  ["a file that is not media", "media_unsupported", "resource_path", () => start("noise.mp4")],
   ["a file with sound only", "media_unsupported", "resource_path", () => start("sound.m4a")],
-  ["a video cut to a stump", "media_unreadable", "resource_path", () => start("stump.mp4")],
-  ["a folder without pictures", "media_unsupported", "resource_path", () => start("empty-folder")],
+  ["a truncated video", "media_unreadable", "resource_path", () => start("truncated.mp4")],
+  ["a folder without images", "media_unsupported", "resource_path", () => start("empty-folder")],
 ];
 
-test.each(cases)("%s is %s at %s, and the session lives on", async (_name, code, field, message) => {
+test.each(cases)("refuses %s with %s at %s, and keeps the session", async (_name, code, field, message) => {
   const error = await client.expectError(message());
   expect(error).toMatchObject({ code, message: expect.stringMatching(/./) });
   expect(error.field).toBe(field);
@@ -176,7 +186,7 @@ test.each(cases)("%s is %s at %s, and the session lives on", async (_name, code,
   expect(facts).toMatchObject({ num_frames: 8, obj_ids: [], propagating: false });
 });
 
-test("the session still tracks after all of that", async () => {
+test("the session still tracks after all errors", async () => {
   await client.expectResponse(click(0.5, 0.5)());
   const { frames, end } = await client.stream(propagate({ max_frame_num_to_track: 1 })());
   expect(frames.map((frame) => frame.frame_index)).toEqual([0, 1]);

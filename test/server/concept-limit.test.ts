@@ -13,16 +13,16 @@ afterAll(() => predictor.close());
 
 const open = (policy: object = {}) =>
   predictor.handleRequest({ type: "start_session", resource_path: clip, policy });
-const name = (session_id: string, text: string, fields: object = {}) =>
+const addConcept = (session_id: string, text: string, fields: object = {}) =>
   predictor.handleRequest({ type: "add_prompt", session_id, frame_index: 0, text, ...fields });
 const describeSession = (session_id: string) => predictor.handleRequest({ type: "get_session", session_id });
 
-test("one concept too many is refused with the count, the limit and the remedy, and changes nothing", async () => {
+test("refuses a concept above the limit, with the count, the limit and the remedies, and changes nothing", async () => {
   const { session_id } = await open({ max_num_concepts: 2 });
-  await name(session_id, "red square");
-  await name(session_id, "blue circle");
+  await addConcept(session_id, "red square");
+  await addConcept(session_id, "blue circle");
   const before = await describeSession(session_id);
-  await expect(name(session_id, "green triangle")).rejects.toMatchObject({
+  await expect(addConcept(session_id, "green triangle")).rejects.toMatchObject({
     code: "concept_limit",
     field: "text",
     message: expect.stringMatching(/has 2 concepts.+limit is 2.+replace.+reset_session.+max_num_concepts/),
@@ -37,13 +37,13 @@ test("one concept too many is refused with the count, the limit and the remedy, 
   expect(await describeSession(session_id)).toEqual(before);
   expect(before.concepts).toEqual(["red square", "blue circle"]);
 
-  await name(session_id, " Red  square");
+  await addConcept(session_id, " Red  square");
   expect((await describeSession(session_id)).concepts).toEqual(["red square", "blue circle"]);
-  await name(session_id, "green triangle", { replace: true });
+  await addConcept(session_id, "green triangle", { replace: true });
   expect((await describeSession(session_id)).concepts).toEqual(["green triangle"]);
 }, 180_000);
 
-test("the limit itself has a limit", async () => {
+test("refuses a limit outside its range", async () => {
   await expect(open({ max_num_concepts: 257 })).rejects.toMatchObject({
     code: "invalid_field",
     field: "policy.max_num_concepts",

@@ -16,7 +16,7 @@ test("uses the embedded pack and the loopback address by default", () => {
   expect(Object.isFrozen(config)).toBe(true);
 });
 
-test("reads variables, lists among them", () => {
+test("reads environment variables, including lists", () => {
   const config = readConfig(
     {},
     {

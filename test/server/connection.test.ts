@@ -9,7 +9,7 @@ import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { stableValue, until } from "../helpers/settle.js";
 
-/** Records what is sent; completes one message per `take`, or all of them when `open`. */
+/** Records sent messages. A send completes at once while `open`, otherwise at the next `take`. */
 function createScriptedTransport() {
   const sent: ServerMessage[] = [];
   const waiting: (() => void)[] = [];
@@ -76,7 +76,7 @@ test("stops reading at the limit of unanswered requests, and resumes below it", 
   expect(transport.paused).toBe(false);
   const last = ask(get);
   expect(transport.paused).toBe(true);
-  // One that was on its way is answered as well.
+  // A request that was already on its way is answered as well.
   const late = ask(get);
   release();
   await answerTo(last);
@@ -105,7 +105,7 @@ test("computes the next frame only when the last one is sent", async () => {
   transport.take();
   await engine.called("next 1");
   expect(await stableValue(computed)).toBe(2);
-  // Others are served meanwhile.
+  // Other requests are answered meanwhile.
   transport.open = true;
   expect(await answerTo(ask({ type: "get_session", session_id: "s" }))).toMatchObject({ propagating: true });
 });

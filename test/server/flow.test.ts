@@ -1,4 +1,4 @@
-/** The order of events, with a scripted engine that the test can hold, over real sockets and real clips. */
+/** The order of events over real sockets and real clips, with a scripted engine whose calls the tests can hold. */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RawClient } from "../helpers/client.js";
@@ -63,7 +63,7 @@ test("applies a prompt between two frames of a running propagation", async () =>
   expect(frames.map((frame) => frame.outputs.out_obj_ids)).toEqual([[0], [0, 8], [0, 8], [0, 8]]);
 });
 
-test("gives the engine one frame ahead of the current one", async () => {
+test("pushes one frame ahead of the current one to the engine", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const release = engine.hold("next");
@@ -104,7 +104,7 @@ test("cancels a propagation that has not begun yet", async () => {
   expect(computed()).toBe(0);
 });
 
-test("ends the stream on reset, and starts again", async () => {
+test("ends the stream on reset, and then has nothing prompted", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   const stream = client.send(propagate);
@@ -134,7 +134,7 @@ test("leaves out objects below the requested probability", async () => {
   expect(await ids({ output_prob_thresh: 0 })).toEqual([0, 99]);
 });
 
-test("limits sessions per client and of all clients together, and accepts new ones after a close", async () => {
+test("limits the sessions of a client and of all clients, and accepts new ones after a close", async () => {
   await client.expectResponse(start("a"));
   await client.expectResponse(start("b"));
   expect(await client.expectError(start("c"))).toMatchObject({ code: "session_limit", retryable: true });
@@ -181,7 +181,7 @@ test("cleans up after a client that disconnects in the middle of a prompt", asyn
   expect((await server.health()).sessions).toBe(0);
 });
 
-test("reports the death of the inference process to the client, and serves the next session", async () => {
+test("reports a session that is lost with the inference process, and serves the next one", async () => {
   await client.expectResponse(start("s"));
   await client.expectResponse(prompt(0));
   engine.hold("next");
@@ -240,7 +240,7 @@ test("cleans up after a client that stops reading and then disconnects", async (
   await slow.close();
 });
 
-test("closes a socket without a sign of life", async () => {
+test("closes a socket that answers no pings", async () => {
   const strict = await startTestServer({ heartbeatIntervalMs: 100 }, { engine: createScriptedEngine() });
   const [dead, alive] = [await strict.connect(), await strict.connect()];
   await dead.expectResponse(start("s"));

@@ -9,7 +9,7 @@ function framesOf(request: RangeRequest): number[] {
   });
 }
 
-/** SAM 3's ranges as its documentation puts them, frame by frame. */
+/** SAM 3's ranges as its documentation defines them, computed frame by frame. */
 function expected({ direction, startFrame: s, maxFrames, numFrames: n }: RangeRequest): number[] {
   const m = maxFrames ?? n;
   const forward = [];
@@ -37,7 +37,7 @@ test("visits SAM 3's frames in SAM 3's order", () => {
   );
 });
 
-test("covers every frame exactly once with both and no limit", () => {
+test("visits every frame exactly once in direction both without a limit", () => {
   fc.assert(
     fc.property(requests, ({ startFrame, numFrames }) => {
       const frames = framesOf({ direction: "both", startFrame, maxFrames: undefined, numFrames });
@@ -46,12 +46,12 @@ test("covers every frame exactly once with both and no limit", () => {
   );
 });
 
-test("counts the start frame in forward and leaves it out backward", () => {
+test("includes the start frame forward, and excludes it backward", () => {
   const request = { startFrame: 5, maxFrames: 3, numFrames: 20 };
   expect(framesOf({ ...request, direction: "forward" })).toEqual([5, 6, 7, 8]);
   expect(framesOf({ ...request, direction: "backward" })).toEqual([4, 3, 2]);
 });
 
-test("plans no leg backward from the first frame", () => {
+test("plans no backward leg from the first frame", () => {
   expect(planLegs({ direction: "backward", startFrame: 0, maxFrames: undefined, numFrames: 9 })).toEqual([]);
 });

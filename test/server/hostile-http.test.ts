@@ -1,4 +1,4 @@
-/** Raw sockets that send what no HTTP client sends. */
+/** Malformed HTTP and unusual peers, over raw sockets. */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 import { until } from "../helpers/settle.js";
 
-/** More in a long run: `MASKLET_TEST_HOSTILE_REQUESTS=10000`. */
+/** For a long run: `MASKLET_TEST_HOSTILE_REQUESTS=10000`. */
 const COUNT = Number(process.env.MASKLET_TEST_HOSTILE_REQUESTS ?? 200);
 
 async function start(options: ServerOptions = {}, log?: Logger): Promise<TestServer> {
@@ -59,7 +59,7 @@ test(`answers or closes ${COUNT} malformed requests and upgrades, and serves the
   expect(answers).toHaveLength(COUNT);
   const statuses = answers.map((answer) => (answer === "" ? "closed" : answer.slice(0, 12)));
   expect(new Set(statuses)).toContain("HTTP/1.1 400");
-  // Nothing a peer sends is a fault of the server.
+  // No input of a peer is a fault of the server.
   expect(statuses).not.toContain("HTTP/1.1 500");
   expect(faults).toEqual([]);
   await runSession(server);
@@ -152,7 +152,7 @@ test("handles at most one message of a WebSocket per turn of the event loop", as
   expect(new Set(turns).size).toBe(1000);
 });
 
-test("names what is wrong with a URL", async () => {
+test("refuses a malformed URL with malformed_request", async () => {
   const server = await start();
   const answer = await sendRaw(server.port, Buffer.from("GET / HTTP/1.1\r\nHost: a@b:c:d\r\n\r\n"));
   expect(answer).toMatch(/^HTTP\/1\.1 400 /);
@@ -165,7 +165,7 @@ test("destroys the socket of a refused upgrade although its peer stays half open
   const ended = once(peer.resume(), "end");
   peer.write("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   await ended;
-  // The one that is left reads the metric.
+  // The remaining socket is the one that reads the metric.
   await until(async () => (await gauge(server, "masklet_sockets")) === 1);
   await server.close();
 });
@@ -198,7 +198,7 @@ test("refuses requests and upgrades over the limit of connections with 503, and 
   await runSession(server);
 });
 
-test("closes sockets without an answer when even those over the limit are too many", async () => {
+test("closes sockets without an answer when too many are over the limit", async () => {
   const server = await start({ maxConnections: 8 });
   const idle = await Promise.all(Array.from({ length: 9 }, () => openIdle(server)));
   expect(await sendRaw(server.port, rawRequest("GET /livez HTTP/1.1", []))).toBe("");

@@ -1,4 +1,4 @@
-/** Answers over HTTP and during the handshake. */
+/** Answers over HTTP and during the WebSocket handshake. */
 import { once } from "node:events";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-/** Files of uploads on disk. */
+/** The upload files on disk. */
 const stored = () =>
   readdirSync(uploadDir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
 const upload = (body: NonNullable<RequestInit["body"]>, headers = {}) =>
@@ -107,7 +107,7 @@ test.each([
   expect(await response.json()).toMatchObject({ error: { code, message: expect.any(String) } });
 });
 
-test("stores an upload, reports what it is, opens it by its id, and deletes it", async () => {
+test("stores an upload, reports its facts, opens it by its id, and deletes it", async () => {
   const bytes = await readFile(clip);
   const response = await upload(bytes);
   expect(response.status).toBe(201);
@@ -135,14 +135,14 @@ test("stores an upload, reports what it is, opens it by its id, and deletes it",
   expect((await deletion()).status).toBe(404);
   expect((await client.expectError({ type: "start_session", upload_id })).code).toBe("upload_not_found");
 
-  // The session that reads the upload continues; the file is deleted when the session ends.
+  // The session that reads the upload continues. The file is deleted when the session ends.
   const prompt = { type: "add_prompt", session_id: started.session_id, frame_index: 4 };
   await client.expectResponse({ ...prompt, points: [[0.5, 0.5]], point_labels: [1] });
   await client.close();
   await until(() => stored().length === 0);
 });
 
-test("returns the name of an upload", async () => {
+test("returns the file name of an upload", async () => {
   const body = await readFile(await makeStill("still.png", 3));
   const response = await fetch(`${server.http}/v1/uploads?filename=my+d%C3%B6g.png`, {
     method: "POST",
@@ -253,7 +253,7 @@ test("admits pages of a configured origin, and answers their preflight", async (
   expect(preflight.headers.get("access-control-allow-methods")).toContain("POST");
 });
 
-test("accepts handshakes that offer masklet.v1 or nothing, and refuses others", async () => {
+test("accepts handshakes with the subprotocol masklet.v1 or none, and refuses others", async () => {
   const named = await connect(server.url, ["other", "masklet.v1"]);
   expect(named.socket.protocol).toBe("masklet.v1");
   const unnamed = await connect(server.url, []);
@@ -264,7 +264,7 @@ test("accepts handshakes that offer masklet.v1 or nothing, and refuses others", 
   await Promise.all([named.close(), unnamed.close()]);
 });
 
-test("closes the socket of a message beyond the limit with 1009, and serves others", async () => {
+test("closes a socket with 1009 after a message beyond the limit", async () => {
   const client = await server.connect();
   await client.expectResponse({ type: "start_session", resource_path: clip });
   client.send({ type: "get_session", session_id: "x".repeat(2000) });
@@ -272,7 +272,7 @@ test("closes the socket of a message beyond the limit with 1009, and serves othe
   await until(async () => (await server.health()).sessions === 0);
 });
 
-test("closes the socket of a peer that sends an invalid frame with 1002", async () => {
+test("closes a socket with 1002 after an invalid WebSocket frame", async () => {
   const socket = new WebSocket(server.url);
   await once(socket, "open");
   // A frame with reserved bits set.

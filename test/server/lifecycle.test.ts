@@ -1,4 +1,4 @@
-/** How the inference process, clients, idle sessions and the server end. */
+/** The ends of the inference process, of clients, of idle sessions and of the server. */
 import { expect, onTestFinished, test } from "vitest";
 import type { ServerOptions } from "../../server/config.js";
 import type { PredictorParts } from "../../server/predictor.js";
@@ -34,7 +34,7 @@ async function streaming(client: RawClient): Promise<{ session_id: string; strea
   return { session_id, stream };
 }
 
-test("continues a stream after the inference process was killed, and ends the process with the server", async () => {
+test("continues a stream after the inference process is killed, and ends the new process with the server", async () => {
   const server = await start();
   const client = await server.connect();
   const { session_id, stream } = await streaming(client);
@@ -55,9 +55,9 @@ test("continues a stream after the inference process was killed, and ends the pr
   expect(server.predictor.stats().engine?.restarts).toBe(1);
 
   // A client that disconnects in the middle of a stream leaves no session and no decoder.
-  const vanishing = await server.connect();
-  await streaming(vanishing);
-  vanishing.terminate();
+  const leaving = await server.connect();
+  await streaming(leaving);
+  leaving.terminate();
   await until(async () => (await server.health()).sessions === 1);
   await until(() => ffmpegChildren().length === 0);
   // The engine serves one call after the other: a prompt waits for the frame that was being computed at the disconnect,
@@ -94,7 +94,7 @@ test("ends streams with shutting_down and sockets with 1001 when it stops", asyn
   await server.close();
 });
 
-test("stops although a client does not read and the model does not answer", async () => {
+test("stops while a client does not read and the model does not answer", async () => {
   const engine = createScriptedEngine({ maskBytes: 400_000 });
   const server = await start({ maxBufferedBytes: 1000, shutdownGraceMs: 50 }, { engine });
   const reader = await server.connect();
@@ -112,7 +112,7 @@ test("stops although a client does not read and the model does not answer", asyn
   reader.terminate();
 });
 
-test("warns of an idle session, expires it, and keeps one that is used", async () => {
+test("warns before an idle session expires, expires it, and keeps one that is used", async () => {
   const clock = createFakeClock();
   const engine = createScriptedEngine();
   const server = await start({ idleTimeoutMs: 10_000, expiryWarningMs: 1000 }, { engine, clock });

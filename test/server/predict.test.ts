@@ -32,8 +32,8 @@ beforeAll(async () => {
 });
 afterAll(() => predictor.close());
 
-describe("predict on a picture", { timeout: 120_000 }, () => {
-  test("a click brings three masks of the picture's size with a score and logits each", async () => {
+describe("predict on an image", { timeout: 120_000 }, () => {
+  test("returns three masks of the image's size for a click, each with a score and logits", async () => {
     const { masks, iou_predictions, low_res_masks, frame_index } = await ask(disc);
     expect(frame_index).toBe(0);
     expect([masks, iou_predictions, low_res_masks].map((list) => list?.map((row) => row.length))).toEqual([
@@ -48,7 +48,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect(data[100 * WIDTH + 240]).toBe(0);
   });
 
-  test("the logits are those of the mask", async () => {
+  test("returns logits that match the mask", async () => {
     const { masks, low_res_masks } = await ask({ ...disc, multimask_output: false });
     const logits = decodeLowResMask(low_res_masks?.[0]?.[0] as LowResMask);
     const inside = logits.filter((logit) => logit > 0).length / logits.length;
@@ -58,7 +58,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect(Math.max(...logits.map(Math.abs))).toBeLessThanOrEqual(32);
   });
 
-  test("relative coordinates and pixels mean the same", async () => {
+  test("returns the same for relative coordinates and for pixels", async () => {
     const pixels = await ask({ ...disc, boxes: [[30, 40, 150, 160]] });
     const relative = await ask({
       point_coords: [[[90 / WIDTH, 0.5]]],
@@ -69,7 +69,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect(relative).toEqual(pixels);
   });
 
-  test("a box takes what is in it, and a batch of boxes answers as the boxes one by one", async () => {
+  test("segments the object in a box, and returns the same for a batch of boxes as for single boxes", async () => {
     const boxes = [
       [30, 40, 150, 160],
       [195, 55, 285, 145],
@@ -88,7 +88,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     }
   });
 
-  test("a batch of clicks answers as the clicks one by one", async () => {
+  test("returns the same for a batch of clicks as for single clicks", async () => {
     const square = { point_coords: [[[240, 100]]], point_labels: [[1]] };
     const clicks = { point_coords: [[[90, 100]], [[240, 100]]], point_labels: [[1], [1]] };
     const { masks, iou_predictions } = await ask(clicks);
@@ -105,7 +105,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect(masks[0]).not.toEqual(masks[1]);
   });
 
-  test("an earlier mask changes the answer, alone and with a click", async () => {
+  test("uses an earlier mask as input, alone and with a click", async () => {
     const maskOf = async (box: number[]) =>
       (await ask({ boxes: [box], multimask_output: false })).low_res_masks?.[0]?.[0];
     const square = await maskOf([195, 55, 285, 145]);
@@ -117,7 +117,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
     expect((await from(square, disc)).iou_predictions).not.toEqual(clicked.iou_predictions);
   });
 
-  test("the session does not change, and logits are left out on request", async () => {
+  test("does not change the session, and omits logits on request", async () => {
     const { low_res_masks } = await ask({ ...disc, return_low_res_masks: false });
     expect(low_res_masks).toBeUndefined();
     expect(await predictor.handleRequest({ type: "get_session", session_id })).toMatchObject({
@@ -151,7 +151,7 @@ describe("predict on a picture", { timeout: 120_000 }, () => {
   });
 });
 
-test("each picture of a folder is a frame", { timeout: 120_000 }, async () => {
+test("predicts on each image of a folder as a frame", { timeout: 120_000 }, async () => {
   await drawPicture("album/1.png");
   await sharp({ create: { width: WIDTH, height: HEIGHT, channels: 3, background: "#cfcabb" } })
     .png()
@@ -166,7 +166,7 @@ test("each picture of a folder is a frame", { timeout: 120_000 }, async () => {
   await predictor.handleRequest({ type: "close_session", session_id: album.session_id });
 });
 
-test("a concept's semantic map covers its instances", { timeout: 120_000 }, async () => {
+test("returns a semantic map that covers the instances of a concept", { timeout: 120_000 }, async () => {
   const prompt = { type: "add_prompt", session_id, frame_index: 0, text: "red circle" } as const;
   const plain = await predictor.handleRequest(prompt);
   expect(plain.semantic_map).toBeUndefined();

@@ -36,17 +36,17 @@ test("answers requests and iterates over a stream, without a server", async () =
   expect((await predictor.handleRequest({ type: "get_session", session_id })).obj_ids).toEqual([0]);
 }, 180_000);
 
-test("steps only when a frame is requested, and not after the loop is left", async () => {
+test("computes a frame only when it is requested, and none after the loop ends", async () => {
   const session_id = await openClicked();
-  const steps = () => predictor.stats().engine?.frames ?? 0;
-  const before = steps();
+  const computed = () => predictor.stats().engine?.frames ?? 0;
+  const before = computed();
   const stream = predictor.handleStreamRequest({ type: "propagate_in_video", session_id });
-  expect(await stableValue(steps)).toBe(before);
+  expect(await stableValue(computed)).toBe(before);
   await stream.next();
   await stream.next();
-  expect(await stableValue(steps)).toBe(before + 2);
+  expect(await stableValue(computed)).toBe(before + 2);
   await stream.return({ num_frames: 2, cancelled: true });
-  expect(await stableValue(steps)).toBe(before + 2);
+  expect(await stableValue(computed)).toBe(before + 2);
   await until(() => ffmpegChildren().length === 0);
   expect((await predictor.handleRequest({ type: "get_session", session_id })).propagating).toBe(false);
 });
@@ -62,27 +62,27 @@ test("closes a session from inside its own loop", async () => {
   await until(() => ffmpegChildren().length === 0);
 });
 
-test("rejects with the codes of the protocol", async () => {
+test("rejects with the error codes of the protocol", async () => {
   const request = { type: "get_session" as const, session_id: "none" };
   await expect(predictor.handleRequest(request)).rejects.toThrow(ProtocolError);
   await expect(predictor.handleRequest(request)).rejects.toMatchObject({ code: "session_not_found" });
   const stream = predictor.handleStreamRequest({ type: "propagate_in_video", session_id: "none" });
   await expect(stream.next()).rejects.toMatchObject({ code: "session_not_found" });
-  const wrongDoor = predictor.handleRequest({ type: "propagate_in_video", session_id: "none" } as never);
-  await expect(wrongDoor).rejects.toMatchObject({ code: "unknown_type" });
+  const wrongMethod = predictor.handleRequest({ type: "propagate_in_video", session_id: "none" } as never);
+  await expect(wrongMethod).rejects.toMatchObject({ code: "unknown_type" });
   await expect(predictor.handleStreamRequest(request as never).next()).rejects.toMatchObject({
     code: "unknown_type",
   });
 });
 
-test("keeps to its media roots when it is given some", async () => {
-  const walled = createPredictor(
+test("refuses paths outside its media roots", async () => {
+  const restricted = createPredictor(
     { logLevel: "silent", mediaRoots: [process.cwd()] },
     { engine: createScriptedEngine() },
   );
   const request = { type: "start_session" as const, resource_path: clip };
-  await expect(walled.handleRequest(request)).rejects.toMatchObject({ code: "resource_forbidden" });
-  await walled.close();
+  await expect(restricted.handleRequest(request)).rejects.toMatchObject({ code: "resource_forbidden" });
+  await restricted.close();
 });
 
 test("rejects every request with the fault of its pack", async () => {
@@ -93,7 +93,7 @@ test("rejects every request with the fault of its pack", async () => {
   await broken.close();
 });
 
-test("leaves no process behind when it closes, and fails what was running", async () => {
+test("ends its processes when it closes, and rejects running streams", async () => {
   const session_id = await openClicked();
   const stream = predictor.handleStreamRequest({ type: "propagate_in_video", session_id });
   await stream.next();

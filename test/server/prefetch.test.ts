@@ -26,7 +26,7 @@ function source(count: number, failAt = Number.POSITIVE_INFINITY) {
 /** Runs all pending work that needs no timer. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-test("passes everything on in order", async () => {
+test("yields all items in order", async () => {
   const seen: number[] = [];
   for await (const item of prefetch(source(7).open, 2, never)) seen.push(item);
   expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
@@ -43,7 +43,7 @@ test("requests at most its depth ahead of a slow consumer", async () => {
   expect(state.made).toBe(4);
 });
 
-test("throws a failure in its turn, after the items before it", async () => {
+test("throws a failure of the source after the items before it", async () => {
   const ahead = prefetch(source(9, 2).open, 2, never);
   expect((await ahead.next()).value).toBe(0);
   await settle();
@@ -51,13 +51,13 @@ test("throws a failure in its turn, after the items before it", async () => {
   await expect(ahead.next()).rejects.toThrow("no 2");
 });
 
-test("ends the source when the loop is left", async () => {
+test("ends the source when the loop ends early", async () => {
   const { state, open } = source(100);
   for await (const _ of prefetch(open, 2, never)) break;
   expect(state.ended).toBe(true);
 });
 
-test("aborts the source's signal when the loop is left, so that a source that waits for it ends", async () => {
+test("aborts the signal of the source when the loop ends early, which ends a source that waits", async () => {
   async function* waiting(signal: AbortSignal) {
     yield 1;
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));

@@ -10,7 +10,7 @@ const prompt = (fields: object) =>
     size,
   );
 
-test("means the same by pixels and by fractions of the frame", () => {
+test("converts pixels and fractions of the frame to the same prompt", () => {
   const fractions = fc.double({ min: 0, max: 1, noNaN: true });
   fc.assert(
     fc.property(fractions, fractions, (x, y) => {
@@ -28,7 +28,7 @@ test("means the same by pixels and by fractions of the frame", () => {
   );
 });
 
-test("takes a box with an id for that object and one without for an exemplar", () => {
+test("converts a box with an id to a prompt for that object, and one without to an exemplar", () => {
   const box = [160, 90, 320, 180];
   const pixels = { rel_coordinates: false, bounding_boxes: [box] };
   expect(prompt({ ...pixels, obj_id: 4 })).toEqual({
@@ -48,7 +48,7 @@ test("takes a box with an id for that object and one without for an exemplar", (
   });
 });
 
-test("passes on whether old points, old boxes and old concepts stay", () => {
+test("passes on whether earlier points, boxes and concepts are cleared", () => {
   const click = { points: [[0.5, 0.5]], point_labels: [0] };
   expect(prompt({ ...click, clear_old_points: false })).toMatchObject({ clearOldPoints: false, labels: [0] });
   expect(prompt({ ...click, clear_old_boxes: false })).toMatchObject({
@@ -58,7 +58,7 @@ test("passes on whether old points, old boxes and old concepts stay", () => {
   expect(prompt({ text: "dog", replace: true })).toEqual({ kind: "concept", text: "dog", replace: true });
 });
 
-test("keeps a box that ends a hair outside the frame inside it", () => {
+test("clips a box that ends slightly outside the frame", () => {
   const moved = prompt({ obj_id: 0, bounding_boxes: [[0.4, 0.4, 0.60001, 0.6]] });
   expect(moved).toMatchObject({ boxXywh: [0.4, 0.4, 0.6, 0.6] });
 });
@@ -88,7 +88,7 @@ test.each([
       bounding_box_labels: [1, 1],
     },
   ],
-])("names %s when it lies outside the picture", (field, fields) => {
+])("names %s in the error when it lies outside the frame", (field, fields) => {
   expect(() => prompt({ ...fields, rel_coordinates: false })).toThrow(
     expect.objectContaining({ code: "invalid_field", field }),
   );

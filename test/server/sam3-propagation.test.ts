@@ -1,6 +1,6 @@
 /**
- * SAM 3's traces of which frames a propagation visits and in which mode, through the session that a client talks to: real
- * planning, real tracking rules, a scripted detector and tracker in place of a model.
+ * SAM 3's traces of the frames that a propagation visits and of its modes, through the session that serves a client: real
+ * planning and tracking rules, with a scripted detector and tracker in place of a model.
  */
 import { describe, expect, it } from "vitest";
 import type { AddPromptRequest, StreamRequest, VideoFacts } from "../../protocol/index.js";
@@ -27,16 +27,16 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
   const { session: inner } = traced;
   const pushed: number[] = [];
   const engine: EngineSession = {
-    ...verbMethods(() => Promise.reject(new Error("not used here"))),
+    ...verbMethods(() => Promise.reject(new Error("not used in these tests"))),
     rules: { pack: { ...createScriptedEngine().pack, inputSize: SIDE }, defaultStart: "visited" },
-    prompt: async ({ frame: asked, prompt }) => {
-      const { output, objectId } = await inner.prompt(asked, prompt);
+    prompt: async ({ frame: promptedFrame, prompt }) => {
+      const { output, objectId } = await inner.prompt(promptedFrame, prompt);
       return { output, ...(objectId !== undefined && { objectId }) };
     },
     begin: (pass) => inner.beginPropagation(pass),
-    push: async ({ frame: coming }) => {
-      pushed.push(coming.index);
-      inner.prepare(coming);
+    push: async ({ frame: pushedFrame }) => {
+      pushed.push(pushedFrame.index);
+      inner.prepare(pushedFrame);
       return undefined;
     },
     next: () => inner.step(frame(pushed.shift() as number)),
@@ -47,14 +47,14 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     },
     close: async () => {},
   };
-  const shown = (index: number) => ({ ...frame(index), timestampUs: null });
+  const mediaFrame = (index: number) => ({ ...frame(index), timestampUs: null });
   const media: MediaSource = {
     facts: {} as MediaSource["facts"],
     async *frames({ startFrame, count, direction }) {
       const step = direction === "forward" ? 1 : -1;
-      for (let place = 0; place < count; place++) yield shown(startFrame + place * step);
+      for (let place = 0; place < count; place++) yield mediaFrame(startFrame + place * step);
     },
-    frame: async (index) => shown(index),
+    frame: async (index) => mediaFrame(index),
     timeOf: () => null,
     close: async () => {},
   };
@@ -65,18 +65,18 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
   const prompt = (fields: object) =>
     session.addPrompt({ ...common, ...fresh, ...fields, type: "add_prompt" } as AddPromptRequest);
   return {
-    /** Kinds of everything that was done, oldest first. */
+    /** The kinds of all actions, oldest first. */
     history: () => inner.history.map(({ kind }) => kind),
     tracks: traced.tracks,
     remove: (id: number) => session.removeObject(id),
-    name: (frame_index: number) => prompt({ frame_index, text: "thing" }),
+    addConcept: (frame_index: number) => prompt({ frame_index, text: "object" }),
     click: (frame_index: number, obj_id: number) =>
       prompt({ frame_index, obj_id, points: [[0.3, 0.3]], point_labels: [1] }),
     async propagate(request: Request = {}) {
       const frames: number[] = [];
       const ids: number[][] = [];
-      const asked = { propagation_direction: "both", ...common, ...request, type: "propagate_in_video" };
-      for await (const { frame_index, outputs } of session.propagate(asked as StreamRequest)) {
+      const fields = { propagation_direction: "both", ...common, ...request, type: "propagate_in_video" };
+      for await (const { frame_index, outputs } of session.propagate(fields as StreamRequest)) {
         frames.push(frame_index);
         ids.push(outputs.out_obj_ids);
       }
@@ -85,10 +85,10 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
   };
 }
 
-describe("which frames are visited, and how (trace 3)", () => {
-  it("goes forward, then backward, and then shows everything that is known", async () => {
-    const { name, propagate, history, tracks } = open(12);
-    await name(5);
+describe("the frames and modes of propagations (trace 3)", () => {
+  it("run forward, then backward, and then fetch the known results", async () => {
+    const { addConcept, propagate, history, tracks } = open(12);
+    await addConcept(5);
     expect((await propagate()).frames).toEqual([...upTo(11, 5), ...upTo(0, 4)]);
     expect(history()).toEqual(["full", "full"]);
     const before = tracks();
@@ -97,17 +97,17 @@ describe("which frames are visited, and how (trace 3)", () => {
     expect([history().at(-1), tracks()]).toEqual(["fetch", before]);
   });
 
-  it("starts where the smallest visited frame is, so that forward after backward begins at 0", async () => {
-    const { name, propagate, history } = open(12);
-    await name(5);
+  it("start at the smallest visited frame, so that forward after backward starts at 0", async () => {
+    const { addConcept, propagate, history } = open(12);
+    await addConcept(5);
     expect((await propagate({ propagation_direction: "backward" })).frames).toEqual(upTo(0, 4));
     expect((await propagate({ propagation_direction: "forward" })).frames).toEqual(upTo(11));
     expect(history()).toEqual(["full", "full"]);
   });
 
-  it("tracks everything again in a second forward pass, and shows it in the third", async () => {
-    const { name, propagate, history, tracks } = open(12);
-    await name(0);
+  it("track again in a second forward pass, and fetch in the third", async () => {
+    const { addConcept, propagate, history, tracks } = open(12);
+    await addConcept(0);
     const work: number[] = [];
     for (let pass = 0; pass < 3; pass++) {
       const before = tracks();
@@ -115,34 +115,34 @@ describe("which frames are visited, and how (trace 3)", () => {
       work.push(tracks() - before);
     }
     expect(history()).toEqual(["full", "full", "fetch"]);
-    // A detection on every frame and a track on all but the named one, where the first pass has what naming found; nothing at
-    // all the third time.
+    // Pass 1: detections on 11 frames, as the prompt has detected on frame 0, and tracks on 11. Pass 2: one detection more.
+    // Pass 3 fetches and runs no graph.
     expect(work).toEqual([22, 23, 0]);
   });
 
-  it("has no other half from an end of the video: what follows is shown", async () => {
-    const { name, propagate, history } = open(12);
-    await name(0);
+  it("have no backward half from frame 0, after which the next one fetches", async () => {
+    const { addConcept, propagate, history } = open(12);
+    await addConcept(0);
     expect((await propagate({ start_frame_index: 0 })).frames).toEqual(upTo(11));
-    // SAM 3 plans a backward half over no frame at all, whose only effect is that the next propagation fetches.
+    // SAM 3 plans a backward half without frames. Its only effect is that the next propagation fetches.
     expect(history()).toEqual(["full"]);
     await propagate();
     expect(history()).toEqual(["full", "fetch"]);
   });
 
-  it("does not start without a prompt: SAM 3 shows empty frames when a start is named, and fails when none is", async () => {
+  it("do not start without a prompt; SAM 3 returns empty frames with a start frame, and fails without one", async () => {
     const { propagate } = open(12);
     for (const request of [{ start_frame_index: 0 }, {}])
       await expect(propagate(request)).rejects.toMatchObject({ code: "nothing_prompted" });
   });
 });
 
-describe("how far a propagation goes (trace 4)", () => {
+describe("the range of a propagation (trace 4)", () => {
   const near = { start_frame_index: 5, max_frame_num_to_track: 3 };
 
-  it("is three frames beyond the start forward and three before it backward; what comes next fetches from 2", async () => {
-    const { name, propagate, history } = open(12);
-    await name(5);
+  it("covers three frames after the start forward and three before it backward; the next one fetches from frame 2", async () => {
+    const { addConcept, propagate, history } = open(12);
+    await addConcept(5);
     expect((await propagate({ ...near, propagation_direction: "forward" })).frames).toEqual([5, 6, 7, 8]);
     expect((await propagate({ ...near, propagation_direction: "backward" })).frames).toEqual([4, 3, 2]);
     const { frames, ids } = await propagate();
@@ -151,23 +151,23 @@ describe("how far a propagation goes (trace 4)", () => {
   });
 
   it("is the same in one request for both", async () => {
-    const { name, propagate } = open(12);
-    await name(5);
+    const { addConcept, propagate } = open(12);
+    await addConcept(5);
     expect((await propagate(near)).frames).toEqual([5, 6, 7, 8, 4, 3, 2]);
   });
 });
 
 describe("clicks before any propagation (trace 7)", () => {
-  it("fail on a frame that nobody visited, after the object and the action were noted", async () => {
+  it("fail on an unvisited frame, after the object and the action are recorded", async () => {
     const { click, history } = open(6);
     await expect(click(0, 3)).rejects.toMatchObject({ code: "nothing_prompted" });
     expect(history()).toEqual(["add"]);
   });
 
-  it("work on the named frame, after which SAM 3 fails on the next one and masklet tracks on (quirk 4)", async () => {
+  it("work on the prompted frame; on the next one SAM 3 fails and masklet tracks (quirk 4)", async () => {
     const run = async (preset: "sam3" | "masklet") => {
-      const { name, click, propagate } = open(6, { detect: () => [found([12, 12, 5, 5])] }, preset);
-      await name(0);
+      const { addConcept, click, propagate } = open(6, { detect: () => [found([12, 12, 5, 5])] }, preset);
+      await addConcept(0);
       const { outputs } = await click(0, 7);
       expect([outputs.out_obj_ids, outputs.out_probs.map((prob) => prob > 0.95)]).toEqual([
         [0, 7],
@@ -183,15 +183,15 @@ describe("clicks before any propagation (trace 7)", () => {
   });
 });
 
-it("tracks nothing after a removal before the first propagation (trace 6)", async () => {
+it("tracks nothing under sam3 after a removal before the first propagation, and detects again under masklet (trace 6)", async () => {
   const run = async (preset: "sam3" | "masklet") => {
-    const { name, remove, propagate, history } = open(6, always, preset);
-    await name(0);
+    const { addConcept, remove, propagate, history } = open(6, always, preset);
+    await addConcept(0);
     await remove(0);
     const { ids } = await propagate();
     return [ids.flat().length > 0, history()];
   };
   expect(await run("sam3")).toEqual([false, ["remove", "fetch"]]);
-  // masklet goes on looking for the phrase, and finds the thing again under another id.
+  // masklet still detects the phrase, and starts the object again with a new id.
   expect(await run("masklet")).toEqual([true, ["remove", "full"]]);
 });

@@ -1,30 +1,30 @@
 /**
- * The quirks of SAM 3's own code (section 9 of the notes on its video pipeline): what `sam3` repeats, what `masklet` mends.
- * This is the register; here are the tests of those that are not shown where the rule is tested.
+ * Register of the quirks of SAM 3's own code (section 9 of the notes on its video pipeline). "repeated": `sam3` and `masklet`
+ * repeat the quirk. "by preset": `sam3` repeats it, and `masklet` fixes it. "fixed": no preset has it; the tests are below.
  *
- * | #  | what SAM 3 does                            | here                                                             |
- * | -- | ------------------------------------------ | ---------------------------------------------------------------- |
- * | 1  | pixels of MP4 files not divided by 255     | below                                                            |
- * | 2  | two bars for new objects                   | repeated: sam3-traces, trace 2                                   |
- * | 3  | box-only sessions lose everything          | both ways: sam3-traces, trace 1                                  |
- * | 4  | clicks on unvisited frames fail            | both ways: sam3-propagation, video-session                       |
- * | 5  | removing first ends tracking               | both ways: sam3-propagation, video-session                       |
- * | 6  | M+1 frames forward, M backward             | repeated: frame-range, sam3-propagation                          |
- * | 7  | a box speaks for the next frame            | below                                                            |
- * | 8  | probation counts across passes             | both ways: sam3-traces, trace 10                                 |
- * | 9  | backward, never hidden loses               | both ways: sam3-rules, trace 12                                   |
- * | 10 | a logit is held against 0.8                | repeated: sam3-parameters                                        |
- * | 11 | corrected memory is the track's            | repeated: sam3-traces, trace 5                                   |
- * | 12 | boxes before overlap, last pixel as edge   | both ways: video-session, trace 11                               |
- * | 13 | unknown probability loses its mask         | both ways: ownership                                             |
- * | 14 | one memory score for a bucket              | repeated: sam3-rules                                             |
- * | 15 | the oldest frame never speaks              | repeated: sam3-rules trace 14, sam3-traces trace 17              |
- * | 16 | masks around a correction are spent        | both ways: sam3-traces, trace 8                                  |
- * | 17 | a click unconfirms                         | both ways: sam3-traces, trace 8                                  |
- * | 18 | clicks beyond the limit answer nonsense    | below                                                            |
- * | 19 | removal breaks confirmation                | below                                                            |
- * | 20 | a session id in use is taken over          | below                                                            |
- * | 21 | masks of a size of their own               | below                                                            |
+ * | #  | SAM 3                                                | here, and the test                                 |
+ * | -- | ---------------------------------------------------- | -------------------------------------------------- |
+ * | 1  | pixels of MP4 files are not divided by 255           | fixed                                              |
+ * | 2  | a higher score threshold for later new objects       | repeated: sam3/traces, trace 2                     |
+ * | 3  | box-only sessions lose all objects                   | by preset: sam3/traces, trace 1                    |
+ * | 4  | clicks on unvisited frames fail                      | by preset: sam3-propagation, tracking-session      |
+ * | 5  | a removal before the first propagation ends tracking | by preset: sam3-propagation, tracking-session      |
+ * | 6  | M + 1 frames forward, M backward                     | repeated: frame-range, sam3-propagation            |
+ * | 7  | a box also applies to the next frame                 | fixed                                              |
+ * | 8  | hot start counters persist across passes             | by preset: sam3/traces, trace 10                   |
+ * | 9  | backward, never occluded objects are suppressed      | by preset: sam3/rules, trace 12                    |
+ * | 10 | a score logit is compared with 0.8                   | repeated: sam3/parameters                          |
+ * | 11 | the tracked mask replaces the corrected memory       | repeated: sam3/traces, trace 5                     |
+ * | 12 | boxes before overlap, last pixel as edge             | by preset: tracking-session, trace 11              |
+ * | 13 | an object without probability loses its mask         | by preset: masks/ownership                         |
+ * | 14 | one memory score for a bucket                        | repeated: sam3/rules                               |
+ * | 15 | the pointer of the oldest frame is skipped           | repeated: sam3/rules trace 14, sam3/traces trace 17 |
+ * | 16 | a correction clears mask prompts of nearby frames    | by preset: sam3/traces, trace 8                    |
+ * | 17 | a click makes an object unconfirmed                  | by preset: sam3/traces, trace 8                    |
+ * | 18 | clicks above the limit return a malformed value      | fixed                                              |
+ * | 19 | a removal corrupts the confirmation state            | fixed                                              |
+ * | 20 | a second session with the same id replaces the first | fixed                                              |
+ * | 21 | input masks are processed at another size            | fixed                                              |
  */
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
@@ -39,10 +39,10 @@ const A: Rect = [4, 4, 5, 5];
 const found: Found = { rect: A, score: 0.9 };
 
 /**
- * 1. Not to be had under any preset: a frame is bytes from the decoder to the `encode` graph, which divides by 255 itself,
- * whatever the frame was decoded from. So a video and its frames as pictures are the same to a model.
+ * 1. A frame consists of bytes from the decoder to the `encode` graph, which divides them by 255. So a model gets the same
+ * pixels from a video and from images of its frames.
  */
-it("gives a model the same pixels of a video as of its frames (quirk 1)", async () => {
+it("decodes the same pixels from a video as from images of its frames (quirk 1)", async () => {
   const size = { width: 96, height: 64 };
   const encoder = ["-c:v", "libx264rgb", "-qp", "0", "-pix_fmt", "rgb24"];
   const clip = await openMedia(await makeClip({ name: "exact.mp4", frames: 2, encoder, ...size }));
@@ -63,11 +63,11 @@ it("gives a model the same pixels of a video as of its frames (quirk 1)", async 
 });
 
 /**
- * 7. Not to be had under any preset: SAM 3 detects one frame ahead with the prompts of the frame it is at, which is how it
- * spreads work over several cards. Here a frame is detected on when it is prompted or visited, with its own prompts.
+ * 7. SAM 3 detects one frame ahead with the prompts of the current frame, to distribute the work over several GPUs. Here
+ * detection runs when a frame is prompted or visited, with the prompts of that frame.
  */
 it.each(["sam3", "masklet"] as const)(
-  "does not let a box speak for the frame after it, under %s (quirk 7)",
+  "applies a box only to its own frame, under %s (quirk 7)",
   async (preset) => {
     const boxes: boolean[] = [];
     const script = {
@@ -79,7 +79,7 @@ it.each(["sam3", "masklet"] as const)(
     const bench = createTraceBench(script, preset);
     await bench.tracker.prompt(bench.frame(0), {
       kind: "concept",
-      text: "thing",
+      text: "object",
       replace: false,
       exemplars: { boxesXywh: [[0.2, 0.2, 0.25, 0.25]], labels: [1] },
     });
@@ -89,11 +89,10 @@ it.each(["sam3", "masklet"] as const)(
 );
 
 /**
- * 18. Not to be had under any preset: SAM 3 answers with four values where its caller takes two, and that fails while it is
- * unpacked. An answer here is an answer or an error with a code.
+ * 18. SAM 3 returns four values where its caller unpacks two, which fails. Here the request fails with an error code.
  */
 it.each(["sam3", "masklet"] as const)(
-  "refuses a click beyond the limit with a code, under %s (quirk 18)",
+  "refuses a click above the object limit with object_limit, under %s (quirk 18)",
   async (preset) => {
     const bench = createTraceBench({ detect: () => [found] }, preset, { life: { maxNumObjects: 1 } });
     await bench.name(0);
@@ -103,11 +102,11 @@ it.each(["sam3", "masklet"] as const)(
 );
 
 /**
- * 19. Not to be had under any preset: SAM 3 keeps what confirms objects in arrays beside the list of ids, and forgets to
- * shorten them. Here it is kept by id, so there is nothing that could come apart.
+ * 19. SAM 3 stores the confirmation state in arrays parallel to the list of ids, and does not shorten them on a removal.
+ * Here the state is stored by id.
  */
 it.each(["sam3", "masklet"] as const)(
-  "goes on confirming the others when one is removed, under %s (quirk 19)",
+  "continues to confirm the other objects after a removal, under %s (quirk 19)",
   async (preset) => {
     const rects: Rect[] = [A, [12, 12, 5, 5]];
     const script = { detect: () => rects.map((rect) => ({ rect, score: 0.9 })) };
@@ -116,20 +115,20 @@ it.each(["sam3", "masklet"] as const)(
     await bench.visit([0]);
     expect(bench.tracker.removeObject(0)).toBe(true);
     rects.shift();
-    const doubtful: (readonly number[] | undefined)[] = [];
+    const unconfirmed: (readonly number[] | undefined)[] = [];
     for (const index of upTo(2, 1))
-      doubtful.push((await bench.tracker.step(bench.frame(index))).hiding?.unconfirmed);
-    // The third detection in a row confirms the one that is left.
-    expect(doubtful).toEqual([[1], []]);
+      unconfirmed.push((await bench.tracker.step(bench.frame(index))).hiding?.unconfirmed);
+    // The third detection in a row confirms the remaining object.
+    expect(unconfirmed).toEqual([[1], []]);
   },
 );
 
 /**
- * 20. Not to be had under any preset, which only say how things are tracked: SAM 3 keeps the sessions of all predictors of a
- * process in one table, where a second session of a name silently replaces the first.
+ * 20. SAM 3 keeps the sessions of all predictors of a process in one table, where a second session with the same id silently
+ * replaces the first. Here every predictor has a table of its own, which refuses an id in use.
  */
-describe("a session's name (quirk 20)", () => {
-  it("is refused while it is in use, and is each predictor's own", async () => {
+describe("a session id (quirk 20)", () => {
+  it("is refused while it is in use, and is separate for each predictor", async () => {
     await sharp(paintFrame(0, 96, 64), { raw: { width: 96, height: 64, channels: 3 } })
       .png()
       .toFile(mediaPath("still.png"));
@@ -153,11 +152,10 @@ describe("a session's name (quirk 20)", () => {
 });
 
 /**
- * 21. Not to be had under any preset: SAM 3 would draw a mask that it was given on a grid of its own (328 for 288), if that
- * mask were ever looked at. The contract of packs has one grid: whatever the side of the mask that `seed` is given, it
- * answers on that of the masks.
+ * 21. SAM 3 processes an input mask at another size than its masks (328 instead of 288), in a result that it does not use.
+ * The pack contract has one size: `seed` accepts a mask of any size and returns logits of the size of all masks.
  */
-it("draws a given mask on the grid of all others (quirk 21)", async () => {
+it("returns the logits of an input mask in the size of all masks (quirk 21)", async () => {
   const capabilities = { text: true, exemplars: true, points: true, maskSeed: true } as const;
   const bank = createTraceBench({ detect: () => [] }, "sam3").options.bank;
   const { seed } = packContract({
@@ -165,6 +163,6 @@ it("draws a given mask on the grid of all others (quirk 21)", async () => {
     bank,
     capabilities: { ...capabilities, objectBatch: "dynamic", memorySlots: "dynamic" },
   });
-  const drawn = seed.outputs.find(({ name }) => name === "mask_logits");
-  expect(drawn?.shape.slice(-2)).toEqual([geometry.m, geometry.m]);
+  const logits = seed.outputs.find(({ name }) => name === "mask_logits");
+  expect(logits?.shape.slice(-2)).toEqual([geometry.m, geometry.m]);
 });

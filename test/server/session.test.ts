@@ -32,7 +32,7 @@ async function openClicked(client: RawClient, resource_path: string, frame_index
   return session_id;
 }
 
-test("both from a middle frame covers the whole clip, no frame missing or doubled", async () => {
+test("propagates from a middle frame in both directions over every frame exactly once", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, short, 3);
   const { frames, end } = await client.stream({ type: "propagate_in_video", session_id });
@@ -81,7 +81,7 @@ test("answers a click with the object's id and its mask at the size of the video
   await client.close();
 });
 
-test("adds phrases to each other, and removes everything on reset", async () => {
+test("accumulates phrases, replaces them on request, and removes everything on reset", async () => {
   const client = await server.connect();
   const session_id = await openSession(client, short);
   for (const text of ["red circle", "dog"]) {
@@ -99,7 +99,7 @@ test("adds phrases to each other, and removes everything on reset", async () => 
   await client.close();
 });
 
-test("has nothing to propagate after its only object is removed", async () => {
+test("removes an object, and refuses to propagate without any", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, short);
   const removal = { type: "remove_object", session_id, obj_id: 0 };
@@ -125,13 +125,13 @@ test("answers pings between the frames while the model works", async () => {
   await client.stream(stream);
   // A thread that runs the model answers a ping only after the next frame; this thread answers at once.
   const prompt = order.filter(
-    (what, i) => what === "pong" && order[i - 1] === "frame" && order[i + 1] === "frame",
+    (event, i) => event === "pong" && order[i - 1] === "frame" && order[i + 1] === "frame",
   );
   expect(prompt.length).toBeGreaterThanOrEqual(5);
   await client.close();
 });
 
-test("cancels within two frames, keeps what was made, and serves the next request", async () => {
+test("cancels within two frames, sends those already computed, and serves the next request", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, long);
   const id = client.send({ type: "propagate_in_video", session_id });
@@ -166,7 +166,7 @@ test("runs one propagation of a session at a time, and refuses the second", asyn
   await client.close();
 });
 
-test("takes a prompt and a removal while it propagates", async () => {
+test("accepts a prompt and a removal during a propagation", async () => {
   const client = await server.connect();
   const session_id = await openClicked(client, long);
   const id = client.send({ type: "propagate_in_video", session_id, max_frame_num_to_track: 8 });
@@ -177,13 +177,13 @@ test("takes a prompt and a removal while it propagates", async () => {
   const removedAfter = client.received.filter((message) => message.type === "frame").length;
   const { frames, end } = await client.streamOf(id);
   expect(end).toMatchObject({ type: "done", num_frames: 9 });
-  // The step under way when the removal was answered may still show it.
+  // The frame that was being computed when the removal was answered may still contain the object.
   for (const frame of frames.slice(removedAfter + 1)) expect(frame.outputs.out_obj_ids).not.toContain(0);
   expect(await client.expectResponse({ type: "get_session", session_id })).toMatchObject({ obj_ids: [5] });
   await client.close();
 });
 
-test("keeps clients apart: the same name is two sessions, another's is unknown", async () => {
+test("isolates clients: the same id is a session of each, and the session of another client is unknown", async () => {
   const [one, two] = [await server.connect(), await server.connect()];
   const start = { type: "start_session", session_id: "mine" };
   await one.expectResponse({ ...start, resource_path: short });
@@ -197,7 +197,7 @@ test("keeps clients apart: the same name is two sessions, another's is unknown",
   await two.close();
 });
 
-test("serves several clients side by side, each its own frames", async () => {
+test("serves several clients concurrently, each with its own frames", async () => {
   const clients = await Promise.all([1, 2, 3].map(() => server.connect()));
   const streams = await Promise.all(
     clients.map(async (client, i) => {

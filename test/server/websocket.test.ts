@@ -23,7 +23,7 @@ async function connectTo(open: (transport: Transport) => TransportListener): Pro
   return client;
 }
 
-test("carries text as text and bytes as bytes, both ways", async () => {
+test("transfers text as text and bytes as bytes, in both directions", async () => {
   const received: (string | Uint8Array)[] = [];
   const client = await connectTo((transport) => ({
     onText: (text) => {

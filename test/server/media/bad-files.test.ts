@@ -42,7 +42,7 @@ async function readAll(path: string) {
 const numbersOf = (frames: MediaFrame[]) => frames.map(({ rgb }) => readFrameNumber(rgb, 96, 64));
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
 
-describe("a file that is no video", () => {
+describe("a file that is not a video", () => {
   it("is refused with an error that names the reason", async () => {
     const cases: [path: string, code: string, reason: string][] = [
       [await file("empty.mp4", ""), "media_unreadable", "empty"],
@@ -65,7 +65,7 @@ describe("a file that is no video", () => {
     }
   });
 
-  it("is known by its content, whatever its name", async () => {
+  it("is identified by its content, not its name", async () => {
     await copyFile(await makeClip({ name: "plain.mp4", frames: 30 }), mediaPath("bad/video.jpg"));
     await copyFile(await makeStill("bad/still.png", 5), mediaPath("bad/picture.mp4"));
     expect((await openMedia(mediaPath("bad/video.jpg"))).facts).toMatchObject({
@@ -147,7 +147,7 @@ describe("a damaged video", () => {
       encoder: ["-c:v", "mjpeg", "-q:v", "2"],
     });
     const bytes = await readFile(clip);
-    // Each picture starts with FF D8 FF; without that, its decoder makes nothing of it.
+    // Each picture starts with FF D8 FF; without that, the decoder skips it.
     let start = -1;
     for (let n = 0; n <= 12; n++) {
       start = bytes.indexOf(Buffer.from([0xff, 0xd8, 0xff]), start + 1);
@@ -164,7 +164,7 @@ describe("a damaged video", () => {
     await opened.close();
   });
 
-  it("of which nothing decodes is refused when it is opened", async () => {
+  it("without any frame that decodes is refused when it is opened", async () => {
     const bytes = await readFile(
       await makeClip({ name: "independent.mkv", frames: 20, encoder: ["-c:v", "mjpeg", "-q:v", "2"] }),
     );
@@ -178,7 +178,7 @@ describe("a damaged video", () => {
 });
 
 describe("a video beyond the limits", () => {
-  it("is refused before it costs anything", async () => {
+  it("is refused before it is decoded", async () => {
     const clip = await makeClip({ name: "plain.mp4", frames: 30 });
     await expect(openMedia(clip, { limits: { maxPixels: 96 * 64 - 1 } })).rejects.toMatchObject({
       code: "media_unsupported",

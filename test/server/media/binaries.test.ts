@@ -55,7 +55,7 @@ describe("the tools", () => {
     await expect(passthroughOptions("/no/such/ffmpeg")).rejects.toThrow();
   });
 
-  it("are ended when they make no progress", async () => {
+  it("are killed when they make no progress", async () => {
     const path = await clip();
     const real = ffmpegPath();
     const limits = { stallTimeoutMs: 300 };
@@ -78,7 +78,7 @@ describe("frames keep their numbers", () => {
   it("when a seek lands after the frame requested", async () => {
     const long = await makeClip({ name: "seek.mp4", frames: 48 });
     const expected = await (await openMedia(long)).frame(20, size);
-    // Every seek goes to the keyframe after the one it should go to.
+    // Every seek goes to the keyframe after the right one.
     const late = `for arg; do shift; [ "$last" = -ss ] && arg=1.0; last="$arg"; set -- "$@" "$arg"; done`;
     vi.stubEnv("FFMPEG_PATH", script("late", `${late}; exec "${ffmpegPath()}" "$@"`));
     const { index, rgb } = await (await openMedia(long)).frame(20, size);

@@ -10,7 +10,7 @@ const long = () =>
   makeClip({ name: "long.mp4", frames: 3000, ...size, encoder: ["-c:v", "mpeg4", "-q:v", "4", "-g", "100"] });
 
 describe("the ffmpeg of a stream", () => {
-  it("ends with the loop that reads it, and has ended when the loop has", async () => {
+  it("ends before the loop that reads it ends", async () => {
     const media = await openMedia(await long());
     for (const direction of ["forward", "backward"] as const) {
       for await (const { index } of media.frames({ ...all, startFrame: 1500, direction })) {
@@ -32,12 +32,12 @@ describe("the ffmpeg of a stream", () => {
     await media.close();
   });
 
-  it("ends at once by the signal, also while a frame is awaited", async () => {
+  it("ends at once when the signal aborts, also while a frame is awaited", async () => {
     const media = await openMedia(await long());
     const abort = new AbortController();
     const frames = media.frames({ ...all, signal: abort.signal });
     await frames.next();
-    // Far more than is on its way already: this one has to be waited for.
+    // Far more frames than are buffered, so that the last ones have to be awaited.
     const waiting = Promise.all(Array.from({ length: 2990 }, () => frames.next()));
     abort.abort(new Error("cancelled"));
     await expect(waiting).rejects.toThrow("cancelled");
@@ -71,7 +71,7 @@ describe("the ffmpeg of a stream", () => {
     const before = process.memoryUsage();
     await delay(1500);
     const after = process.memoryUsage();
-    // The whole video is 2.7 GB at this size; a pipe and a frame or two is all that may be in flight.
+    // The whole video is 2.7 GB at this size. At most the pipe and two frames may be in flight.
     expect(after.arrayBuffers + after.external - before.arrayBuffers - before.external).toBeLessThan(8e6);
     const { value } = await frames.next();
     expect(readFrameNumber(value?.rgb as Uint8Array, 640, 480)).toBe(1);
@@ -79,7 +79,7 @@ describe("the ffmpeg of a stream", () => {
     await media.close();
   });
 
-  it("delivers three thousand frames in order with memory that does not grow", async () => {
+  it("yields three thousand frames in order without growing memory", async () => {
     const media = await openMedia(await long());
     expect(media.facts.numFrames).toBe(3000);
     let expected = 0;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createLineSplitter, MAX_LINE_CHARS } from "../../../server/media/lines.js";
 
-/** The lines of some chunks; those that were cut as their length. */
+/** Splits chunks into lines; a line that was cut is represented by its length. */
 function split(chunks: Uint8Array[]): (string | number)[] {
   const lines: (string | number)[] = [];
   const splitter = createLineSplitter((line, isCut) => lines.push(isCut ? line.length : line));
@@ -11,7 +11,7 @@ function split(chunks: Uint8Array[]): (string | number)[] {
   return lines;
 }
 
-it("splits lines wherever the chunks begin and end", () => {
+it("splits lines independently of the boundaries of the chunks", () => {
   expect(split([])).toEqual([]);
   expect(split([Buffer.from("a\r\n\nb")])).toEqual(["a", "", "b"]);
   const text = fc.string({ unit: fc.constantFrom("a", "é", "\n", " ") });

@@ -35,7 +35,7 @@ async function refusal(path: string, ...roots: string[]) {
   }
 }
 
-/** A rejection with the path as given replaced, so that rejections of different paths can be compared. */
+/** A rejection without the path as given, so that rejections of different paths can be compared. */
 async function refusalOfAny(path: string) {
   const { message, ...rest } = await refusal(path);
   const start = JSON.stringify(path.slice(0, 300)).slice(0, -1);
@@ -44,7 +44,7 @@ async function refusalOfAny(path: string) {
 }
 
 describe("a resource path", () => {
-  it("is found under a root, relative or absolute, through links that stay inside", async () => {
+  it("resolves under a root, relative or absolute, through links that stay inside", async () => {
     expect(await resolveIn("clip.mp4")).toBe(join(root, "clip.mp4"));
     expect(await resolveIn("sub/../clip.mp4")).toBe(join(root, "clip.mp4"));
     expect(await resolveIn("inside/clip.mp4")).toBe(join(root, "sub/clip.mp4"));
@@ -59,7 +59,7 @@ describe("a resource path", () => {
     expect(await resolveIn("clip.mp4", join(base, "no-such-root"), root)).toBe(join(root, "clip.mp4"));
   });
 
-  it("may name a root by a link to it", async () => {
+  it("may lie under a root that is a link", async () => {
     const alias = join(base, "alias");
     expect(await resolveIn(join(alias, "clip.mp4"), alias)).toBe(join(root, "clip.mp4"));
     expect(await resolveIn(join(root, "clip.mp4"), alias)).toBe(join(root, "clip.mp4"));
@@ -78,7 +78,7 @@ describe("a resource path", () => {
     expect(await refusal("")).toMatchObject({ code: "resource_not_found", field: "resource_path" });
   });
 
-  it("that is not found is named as given, with the roots as configured", async () => {
+  it("that is not found appears in the error as given, with the roots as configured", async () => {
     expect(await refusal("sub/no.mp4")).toMatchObject({
       message: `There is no file or folder "sub/no.mp4" under the media root "${root}".`,
     });
@@ -120,7 +120,7 @@ describe("a resource path", () => {
     for (const other of rest) expect(other).toEqual(expected);
   });
 
-  it("is no URL and no ffmpeg protocol", async () => {
+  it("must not be a URL or an ffmpeg protocol", async () => {
     for (const path of [
       "http://127.0.0.1/x.mp4",
       "file:///etc/passwd",
@@ -131,14 +131,14 @@ describe("a resource path", () => {
     }
   });
 
-  it("cannot be a pipe, which could block for ever", async () => {
+  it("must not be a pipe, which could block for ever", async () => {
     const pipe = join(root, "pipe.mp4");
     execFileSync("mkfifo", [pipe]);
     expect(await refusal("pipe.mp4")).toMatchObject({ code: "resource_forbidden" });
     rmSync(pipe);
   });
 
-  it("is forbidden altogether when there is no root", async () => {
+  it("is forbidden when the list of roots is empty", async () => {
     await expect(resolveResource("clip.mp4", [])).rejects.toMatchObject({ code: "resource_forbidden" });
   });
 });

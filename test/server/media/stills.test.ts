@@ -29,7 +29,7 @@ async function numbers(path: string, range: Partial<FrameRange> = {}): Promise<n
 }
 
 describe("a folder of pictures", () => {
-  it("is a video in natural order, with no rate and no times", async () => {
+  it("is a video in natural order, without frame rate and times", async () => {
     const folder = await makeFrameFolder("natural", 12);
     const media = await openMedia(folder);
     expect(media.facts).toEqual({
@@ -71,22 +71,22 @@ describe("a folder of pictures", () => {
     });
   });
 
-  it("without pictures, with an empty, a damaged or a false one is refused by name", async () => {
+  it("is refused without pictures, and with an empty, a damaged or a mislabelled one, which the error names", async () => {
     await writeFile(mediaPath("none/readme.txt"), "no pictures");
     await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({ code: "media_unsupported" });
     const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"/>';
-    const cases = { empty: "", damaged: Buffer.from("ffd8ffe000104a46494600", "hex"), false: svg };
+    const cases = { empty: "", damaged: Buffer.from("ffd8ffe000104a46494600", "hex"), mislabelled: svg };
     for (const [name, content] of Object.entries(cases)) {
       await makeFrameFolder(name, 1);
       await writeFile(mediaPath(`${name}/1.jpg`), content);
       await expect(openMedia(mediaPath(name))).rejects.toMatchObject({
-        code: name === "false" ? "media_unsupported" : "media_unreadable",
+        code: name === "mislabelled" ? "media_unsupported" : "media_unreadable",
         message: expect.stringContaining("1.jpg"),
       });
     }
   });
 
-  it("with a picture that breaks off yields the ones before it, then an error that names it", async () => {
+  it("with a truncated picture yields the ones before it, then an error that names it", async () => {
     const folder = await makeFrameFolder("breaks", 4);
     const whole = await sharp(paintFrame(2, 96, 64), { raw: { ...size, channels: 3 } })
       .jpeg({ quality: 100 })
@@ -118,7 +118,7 @@ describe("a folder of pictures", () => {
     expect(dangling).toMatchObject({ code: leading.code, message: leading.message });
   });
 
-  it("stops by the signal and with the source", async () => {
+  it("stops when the signal aborts or the source closes", async () => {
     const media = await openMedia(await makeFrameFolder("natural", 12));
     const abort = new AbortController();
     const frames = media.frames({ ...forward, signal: abort.signal });
@@ -144,7 +144,7 @@ describe("a single picture", () => {
     });
   });
 
-  it("comes upright when the camera was turned", async () => {
+  it("is rotated upright according to its orientation tag", async () => {
     const path = mediaPath("turned.jpg");
     await sharp(paintFrame(1, 96, 64), { raw: { ...size, channels: 3 } })
       .withMetadata({ orientation: 6 })
@@ -156,7 +156,7 @@ describe("a single picture", () => {
     expect(readCorners(rgb, 64, 96)).toEqual(["blue", "red", "white", "green"]);
   });
 
-  it("of any depth and colour space comes as 8-bit RGB", async () => {
+  it("of any depth and colour space is decoded to 8-bit RGB", async () => {
     const painted = sharp(paintFrame(77, 96, 64), { raw: { ...size, channels: 3 } });
     const kinds = {
       "grey.png": painted.clone().toColourspace("b-w").png(),
@@ -176,7 +176,7 @@ describe("a single picture", () => {
     }
   });
 
-  it("that is transparent lies on black", async () => {
+  it("with transparency is composited on black", async () => {
     const path = mediaPath("clear.png");
     await sharp({ create: { ...size, channels: 4, background: { r: 255, g: 255, b: 255, alpha: 0 } } })
       .png()
@@ -185,7 +185,7 @@ describe("a single picture", () => {
     expect(Math.max(...rgb)).toBe(0);
   });
 
-  it("larger than the limit is refused by its header", async () => {
+  it("larger than the limit is refused", async () => {
     const path = await makeStill("limit.png", 0);
     const limits = { maxPixels: 96 * 64 - 1 };
     await expect(openMedia(path, { limits })).rejects.toMatchObject({ code: "media_unsupported" });
@@ -197,7 +197,7 @@ describe("a single picture", () => {
 });
 
 describe("natural order", () => {
-  it("is a total order in which numbers count by value", () => {
+  it("is a total order that compares numbers by value", () => {
     const name = fc.stringMatching(/^[a-c0-9_]{0,8}$/);
     fc.assert(
       fc.property(name, name, name, (a, b, c) => {

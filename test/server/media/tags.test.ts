@@ -48,7 +48,7 @@ it("opens a file with a tag of many lines, which ffmpeg logs one by one", async 
   await media.close();
 });
 
-it("ends ffmpeg when the log of the tags takes too long", async () => {
+it("ends ffmpeg when logging the tags takes too long", async () => {
   // ffmpeg's time for a tag grows with the square of its number of lines.
   const path = await withTag(await clip(), lines, Buffer.alloc(20_000_000, "\n"));
   await expect(openMedia(path, { limits: { stallTimeoutMs: 1000 } })).rejects.toMatchObject({

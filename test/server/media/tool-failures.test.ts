@@ -1,4 +1,4 @@
-/** Tools that fail in every way: the request gets its error, and nothing is thrown where it cannot be caught. */
+/** Failures of ffmpeg and ffprobe of every kind: each is an error of its request, and no exception is uncaught. */
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -106,7 +106,7 @@ describe("an ffmpeg that", () => {
     });
   });
 
-  it("does not answer for its version is an error of the request, which the next one does not inherit", async () => {
+  it("does not report its version is an error of the request, and is asked again by the next one", async () => {
     const path = script("version", "exit 3");
     await expect(passthroughOptions(path)).rejects.toThrow("could not be started");
     script("version", "echo libavutil 60. 1.1");
@@ -132,7 +132,7 @@ describe("a tool that cannot be started", () => {
     await expect(starting).rejects.toThrow(/^ffmpeg \(.*could not be started: /s);
   });
 
-  it("is an internal error of its request over the socket, and the server lives", async () => {
+  it("is an internal error of its request over the socket, and the server continues", async () => {
     const resource_path = await clip();
     const server = await startTestServer({}, { engine: createScriptedEngine() });
     const client = await server.connect();
@@ -147,10 +147,10 @@ describe("a tool that cannot be started", () => {
   });
 });
 
-it("a tool whose input breaks ends with its exit", async () => {
+it("a tool that closes its input early reports its exit code", async () => {
   const tool = await startTool({
     name: "ffmpeg",
-    binary: script("deaf", "exec <&-; exit 4"),
+    binary: script("closes-input", "exec <&-; exit 4"),
     args: [],
     input: true,
   });
@@ -171,9 +171,9 @@ it("killing a tool ends it even when a process that it started keeps its output 
   process.kill(Number(readFileSync(marker, "utf8")));
 });
 
-// A low limit needs a shell that can set it, and a process of its own to which it applies.
+// The shell sets the low limit, which applies to a process of its own.
 it.skipIf(process.platform === "win32")(
-  "out of file descriptors, each request gets its error",
+  "out of file descriptors, each request gets an error",
   async () => {
     const fixture = "test/helpers/descriptors-fixture.ts";
     const command = 'ulimit -n 100; exec "$0" --import tsx "$@"';

@@ -83,7 +83,7 @@ describe.each([
   ],
   ["variable frame rate", { name: "variable.mkv", timesMs: "N*40+if(gt(N,10),N*N*7,0)+mod(N,2)*39" }],
 ])("%s", (_, clip) => {
-  it("yields every frame once, both ways, and the same frames when it starts anywhere", async () => {
+  it("yields every frame once in both directions, and the same frames from any start", async () => {
     const media = await open(await makeClip({ frames: 30, ...clip }));
     expect(media.facts).toMatchObject({ kind: "video", ...size, numFrames: 30 });
 
@@ -102,7 +102,7 @@ describe.each([
 });
 
 describe("frames of a video", () => {
-  it("are those that a clip cut out of a longer one shows", async () => {
+  it("of a clip cut from a longer one are those that players show", async () => {
     const clip = await makeClip({ name: "plain.mp4", frames: 30 });
     for (const name of ["cut.mp4", "cut.mkv"]) {
       // Copied without decoding: the MP4 hides the frames before the cut in an edit list.
@@ -118,13 +118,13 @@ describe("frames of a video", () => {
     }
   });
 
-  it("keep the times of a variable rate, counted from the container's start", async () => {
+  it("keep the times of a variable frame rate, from the start of the container", async () => {
     const media = await open(await makeClip({ name: "times.mkv", frames: 6, timesMs: "500+N*N*20" }));
     const frames = await collect(media);
     expect(frames.map((frame) => frame.timestampUs)).toEqual([0, 1, 4, 9, 16, 25].map((n) => n * 20_000));
   });
 
-  it("have their times without being decoded", async () => {
+  it("have known times without decoding", async () => {
     const media = await open(await makeClip({ name: "times.mkv", frames: 6, timesMs: "500+N*N*20" }));
     expect(upTo(6).map(media.timeOf)).toEqual([0, 1, 4, 9, 16, 25].map((n) => n * 20_000));
     for (const index of [-1, 6, 1.5, Number.NaN]) {
@@ -132,14 +132,14 @@ describe("frames of a video", () => {
     }
   });
 
-  it("are timed from the start of the container, which sound may begin before them", async () => {
+  it("are timed from the start of the container, also when sound starts first", async () => {
     const media = await open(await makeLateVideo("late.mp4", 6));
     const expected = upTo(6).map((n) => 400_000 + n * 40_000);
     expect(upTo(6).map(media.timeOf)).toEqual(expected);
     expect((await collect(media)).map((frame) => frame.timestampUs)).toEqual(expected);
   });
 
-  it("come upright, whichever way the camera was held", async () => {
+  it("are rotated upright according to the display matrix", async () => {
     const turns: [matrix: [number, number, number, number], rotationDeg: number, corners: string][] = [
       [[0, 1, -1, 0], 90, "blue red white green"],
       [[-1, 0, 0, -1], 180, "white blue green red"],
@@ -170,7 +170,7 @@ describe("frames of a video", () => {
     expect(readCorners(frames[0]?.rgb as Uint8Array, 101, 57)).toEqual(["red", "green", "blue", "white"]);
   });
 
-  it("are stretched to the size asked for, with the aspect ratio given up", async () => {
+  it("are scaled to the requested size without keeping the aspect ratio", async () => {
     const media = await open(await makeClip({ name: "plain.mp4", frames: 30 }));
     const square = { width: 50, height: 50 };
     const [frame] = await collect(media, { ...square, startFrame: 21, count: 1 });
@@ -178,7 +178,7 @@ describe("frames of a video", () => {
     expect(readFrameNumber(frame?.rgb as Uint8Array, 50, 50)).toBe(21);
   });
 
-  it("outside the video are refused by number", async () => {
+  it("outside the video are refused with frame_out_of_range", async () => {
     const media = await open(await makeClip({ name: "plain.mp4", frames: 30 }));
     for (const index of [-1, 30, 1.5, Number.NaN]) {
       await expect(media.frame(index, size)).rejects.toMatchObject({ code: "frame_out_of_range" });
@@ -189,9 +189,9 @@ describe("frames of a video", () => {
     ]);
   });
 
-  it("going backward through a long video come in bounded stretches", async () => {
+  it("are decoded backward in bounded parts", async () => {
     const media = await open(await makeClip({ name: "plain.mp4", frames: 30 }));
-    // Thirteen pictures fill the memory set aside, so that several stretches are needed.
+    // Thirteen pictures fill the reserved memory, so that several parts are needed.
     const large = { width: 1000, height: 800 };
     const frames = media.frames({ startFrame: 29, count: 16, direction: "backward", ...large });
     const numbers: number[] = [];

@@ -34,15 +34,15 @@ function newStore(limits: Partial<UploadLimits> = {}, clock?: Clock): UploadStor
   return store;
 }
 
-/** Names of the uploaded files there are. */
+/** Names of the uploaded files on disk. */
 function filesOnDisk(): string[] {
   return readdirSync(parent).flatMap((folder) => readdirSync(join(parent, folder)));
 }
 
 const clip = async () => readFile(await makeClip({ name: "plain.mp4", frames: 30 }));
 
-/** A body in pieces of `chunkBytes`, after which `then` happens. */
-async function* inPieces(bytes: Uint8Array, chunkBytes = 1000, then = () => {}): AsyncGenerator<Uint8Array> {
+/** Yields a body in chunks of `chunkBytes`, then calls `then`. */
+async function* inChunks(bytes: Uint8Array, chunkBytes = 1000, then = () => {}): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
   then();
 }
@@ -72,7 +72,7 @@ describe("an upload", () => {
   it("is written to disk, inspected, and opened by its id", async () => {
     const store = newStore();
     const bytes = await clip();
-    const upload = await store.receive(inPieces(bytes), { contentLength: bytes.length, filename: "dog.mp4" });
+    const upload = await store.receive(inChunks(bytes), { contentLength: bytes.length, filename: "dog.mp4" });
     expect(upload).toMatchObject({
       filename: "dog.mp4",
       bytes: bytes.length,
@@ -86,19 +86,19 @@ describe("an upload", () => {
 
   it("is readable by this user only", async () => {
     const store = newStore();
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
     const [folder] = readdirSync(parent);
     const [file] = filesOnDisk();
     expect(statSync(join(parent, folder as string)).mode & 0o077).toBe(0);
     expect(statSync(join(parent, folder as string, file as string)).mode & 0o077).toBe(0);
   });
 
-  it("that is no media leaves no file", async () => {
+  it("that is not media leaves no file", async () => {
     const store = newStore();
-    await expect(store.receive(inPieces(Buffer.from("hello, world")))).rejects.toMatchObject({
+    await expect(store.receive(inChunks(Buffer.from("hello, world")))).rejects.toMatchObject({
       code: "media_unsupported",
     });
-    await expect(store.receive(inPieces(Buffer.alloc(0)))).rejects.toMatchObject({
+    await expect(store.receive(inChunks(Buffer.alloc(0)))).rejects.toMatchObject({
       code: "media_unreadable",
     });
     expect(filesOnDisk()).toEqual([]);
@@ -106,7 +106,7 @@ describe("an upload", () => {
 
   it("with an unknown id is not found, whatever the form of the id", async () => {
     const store = newStore();
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
     for (const id of ["", "../x", "7b0f1c1e-3c7e-4a53-9d1a-2f6a2f2f9b10", "__proto__"]) {
       await expect(store.openMedia(id)).rejects.toMatchObject({
         code: "upload_not_found",
@@ -129,20 +129,20 @@ describe("an upload that cannot be stored", () => {
     const write = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, "write");
     onTestFinished(() => write.mockRestore());
     write.mockRejectedValueOnce(Object.assign(new Error(code), { code }));
-    await expect(store.receive(inPieces(await clip()))).rejects.toMatchObject({
+    await expect(store.receive(inChunks(await clip()))).rejects.toMatchObject({
       code: "server_overloaded",
       message,
     });
     expect(filesOnDisk()).toEqual([]);
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
   });
 
   it("because a cleaner deleted the folder creates a new folder", async () => {
     const store = newStore();
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
     rmSync(join(parent, readdirSync(parent)[0] as string), { recursive: true });
     const bytes = await clip();
-    await Promise.all([1, 2, 3].map(() => store.receive(inPieces(bytes))));
+    await Promise.all([1, 2, 3].map(() => store.receive(inChunks(bytes))));
     expect(readdirSync(parent)).toHaveLength(1);
     expect(filesOnDisk()).toHaveLength(3);
   });
@@ -152,12 +152,12 @@ describe("an upload that cannot be stored", () => {
     const sender = new AbortController();
     const reason = new Error("the sender disconnected");
     const receiving = store.receive(
-      inPieces(await clip(), 1000, () => sender.abort(reason)),
+      inChunks(await clip(), 1000, () => sender.abort(reason)),
       { signal: sender.signal },
     );
     await expect(receiving).rejects.toBe(reason);
     await expect(
-      store.receive(inPieces(Buffer.from("x")), { signal: AbortSignal.abort(reason) }),
+      store.receive(inChunks(Buffer.from("x")), { signal: AbortSignal.abort(reason) }),
     ).rejects.toBe(reason);
     expect(filesOnDisk()).toEqual([]);
   });
@@ -167,13 +167,13 @@ describe("the limits of an upload store", () => {
   it("end an upload at the first byte over its limit", async () => {
     const bytes = await clip();
     const exact = newStore({ maxUploadBytes: bytes.length });
-    expect((await exact.receive(inPieces(bytes))).bytes).toBe(bytes.length);
+    expect((await exact.receive(inChunks(bytes))).bytes).toBe(bytes.length);
 
     const tight = newStore({ maxUploadBytes: bytes.length - 1 });
-    await expect(tight.receive(inPieces(bytes, 100))).rejects.toMatchObject({ code: "upload_too_large" });
+    await expect(tight.receive(inChunks(bytes, 100))).rejects.toMatchObject({ code: "upload_too_large" });
     let read = false;
     const announced = tight.receive(
-      inPieces(bytes, 100, () => {
+      inChunks(bytes, 100, () => {
         read = true;
       }),
       { contentLength: bytes.length },
@@ -186,18 +186,18 @@ describe("the limits of an upload store", () => {
   it("count the bytes of all uploads, and release those of deleted ones", async () => {
     const bytes = await clip();
     const store = newStore({ maxTotalUploadBytes: 2 * bytes.length });
-    const first = await store.receive(inPieces(bytes));
-    await store.receive(inPieces(bytes));
-    await expect(store.receive(inPieces(bytes))).rejects.toMatchObject({ code: "upload_too_large" });
+    const first = await store.receive(inChunks(bytes));
+    await store.receive(inChunks(bytes));
+    await expect(store.receive(inChunks(bytes))).rejects.toMatchObject({ code: "upload_too_large" });
     expect(await store.remove(first.uploadId)).toBe(true);
-    await store.receive(inPieces(bytes));
+    await store.receive(inChunks(bytes));
     expect(filesOnDisk()).toHaveLength(2);
   });
 
   it("count uploads, including unfinished ones", async () => {
     const bytes = await clip();
     const store = newStore({ maxUploads: 2 });
-    const three = await Promise.allSettled([1, 2, 3].map(() => store.receive(inPieces(bytes))));
+    const three = await Promise.allSettled([1, 2, 3].map(() => store.receive(inChunks(bytes))));
     expect(three.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
     expect(filesOnDisk()).toHaveLength(2);
   });
@@ -210,7 +210,7 @@ it("receives many uploads at once without a warning about listeners", async () =
   onTestFinished(() => void process.off("warning", onWarning));
   const store = newStore();
   const still = await readFile(await makeStill("many.png", 5));
-  await Promise.all(Array.from({ length: 24 }, () => store.receive(inPieces(still))));
+  await Promise.all(Array.from({ length: 24 }, () => store.receive(inChunks(still))));
   await new Promise(setImmediate);
   expect(warnings).toEqual([]);
 });
@@ -219,7 +219,7 @@ describe("an upload's end", () => {
   it("comes after its lifetime without use, and each use restarts the lifetime", async () => {
     const { clock, advance } = standingClock();
     const store = newStore({ uploadLifetimeMs: 1000 }, clock);
-    const { uploadId } = await store.receive(inPieces(await clip()));
+    const { uploadId } = await store.receive(inChunks(await clip()));
     advance(900);
     const media = await store.openMedia(uploadId);
     advance(5000);
@@ -246,7 +246,7 @@ describe("an upload's end", () => {
       log,
     });
     stores.push(store);
-    const { uploadId } = await store.receive(inPieces(await clip()));
+    const { uploadId } = await store.receive(inChunks(await clip()));
     const path = join(parent, readdirSync(parent)[0] as string, uploadId);
     rmSync(path);
     mkdirSync(path);
@@ -257,7 +257,7 @@ describe("an upload's end", () => {
 
   it("waits for the sessions that use a deleted upload", async () => {
     const store = newStore();
-    const { uploadId } = await store.receive(inPieces(await clip()));
+    const { uploadId } = await store.receive(inChunks(await clip()));
     const media = await store.openMedia(uploadId);
     expect(await store.remove(uploadId)).toBe(true);
     await expect(store.openMedia(uploadId)).rejects.toMatchObject({ code: "upload_not_found" });
@@ -268,7 +268,7 @@ describe("an upload's end", () => {
 
   it("comes with the end of the store, also for an unfinished upload", async () => {
     const store = newStore();
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
     async function* endless() {
       yield Buffer.from("\0\0\0\x18ftypisom");
       await new Promise(() => {});
@@ -282,14 +282,14 @@ describe("an upload's end", () => {
     await expect(store.receive(endless())).rejects.toMatchObject({ code: "shutting_down" });
 
     const other = newStore();
-    const barelyBegun = expect(other.receive(endless())).rejects.toMatchObject({ code: "shutting_down" });
+    const justStarted = expect(other.receive(endless())).rejects.toMatchObject({ code: "shutting_down" });
     await other.close();
-    await barelyBegun;
+    await justStarted;
   });
 });
 
 describe("over HTTP", () => {
-  /** Serves `store` the way a server would; resolves to the outcome of the one upload that comes in. */
+  /** Serves uploads into `store` over HTTP; `outcome` resolves to the result of the first one. */
   async function serve(store: UploadStore) {
     let settle: (outcome: unknown) => void;
     const outcome = new Promise<unknown>((resolve) => {
@@ -348,17 +348,12 @@ describe("the folder of a killed server", () => {
     const folder = (host: string, pid: number) =>
       `masklet-uploads-${host.replace(/[^\w.]/g, "_")}-${pid}-Abc123`;
     const dead = folder(hostname(), 2 ** 22 + 1); // above Linux's highest process id
-    const names = [
-      dead,
-      folder(hostname(), process.ppid),
-      folder("another-host", 2 ** 22 + 1),
-      "someone-elses",
-    ];
+    const names = [dead, folder(hostname(), process.ppid), folder("another-host", 2 ** 22 + 1), "unrelated"];
     for (const name of names) mkdirSync(join(parent, name));
     symlinkSync(parent, join(parent, dead, "link"));
 
     const store = newStore();
-    await store.receive(inPieces(await clip()));
+    await store.receive(inChunks(await clip()));
     expect(existsSync(join(parent, dead))).toBe(false);
     for (const name of names.slice(1)) {
       expect(existsSync(join(parent, name)), name).toBe(true);
@@ -366,10 +361,10 @@ describe("the folder of a killed server", () => {
     }
   });
 
-  it("is not one of this process", async () => {
+  it("is never a folder of this process", async () => {
     const [one, two] = [newStore(), newStore()];
-    const { uploadId } = await one.receive(inPieces(await clip()));
-    await two.receive(inPieces(await clip()));
+    const { uploadId } = await one.receive(inChunks(await clip()));
+    await two.receive(inChunks(await clip()));
     await (await one.openMedia(uploadId)).close();
   });
 });
