@@ -21,7 +21,6 @@ import {
   type StreamRequest,
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
-import { type Answer, createAnswerer, propagate, type SingleType } from "./client.js";
 import { type Clock, systemClock } from "./clock.js";
 import { readConfig, type ServerOptions } from "./config.js";
 import {
@@ -33,6 +32,7 @@ import {
 } from "./engine/index.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
+import { type Answer, createAnswerer, propagate, type SingleType } from "./request-handlers.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
 import type { SessionEvent } from "./session-owner.js";
 import { createSessionRegistry } from "./sessions.js";
