@@ -16,7 +16,7 @@ export async function keepToCores(count: number): Promise<void> {
     const allowed = parseCpuList(stdout.slice(stdout.lastIndexOf(":") + 1));
     await affinity("--all-tasks", "--cpu-list", "--pid", allowed.slice(0, count).join(","));
   } catch (error) {
-    throw new Error(`${count} of ${cores} cores cannot be set aside: ${(error as Error).message}`);
+    throw new Error(`Cannot restrict the process to ${count} of ${cores} cores: ${(error as Error).message}`);
   }
 }
 

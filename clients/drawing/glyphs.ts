@@ -1,8 +1,8 @@
 /**
- * A monoline alphabet as SVG strokes. Text in SVG needs fonts of the system, and a bare machine has none: there, letters
- * would silently be missing from the picture.
+ * A monoline alphabet as SVG strokes. Text in SVG needs system fonts. On a machine without fonts, letters would be missing
+ * from the picture without an error.
  *
- * One unit is an eighth of the height of a digit. The base line is at y = 8, small letters begin at y = 3.
+ * One unit is an eighth of the height of a digit. The base line is at y = 8, the top of lower-case letters without ascender at y = 3.
  */
 interface Glyph {
   width: number;
@@ -73,7 +73,7 @@ const LETTER_GAP = 2;
 const SPACE_WIDTH = 3;
 
 export interface TextLine {
-  /** SVG elements, to be put inside an `<svg>`. */
+  /** Elements for the content of an `<svg>`. */
   svg: string;
   /** From the left edge of the first stroke to the right edge of the last. */
   width: number;
@@ -90,7 +90,7 @@ export interface TextStyle {
   weight?: number;
 }
 
-/** Capitals are drawn as small letters, and characters that the alphabet lacks as question marks. */
+/** Draws capitals as lower-case letters, and characters outside the alphabet as question marks. */
 export function drawText(text: string, { x, y, size, colour, weight = 0.13 }: TextStyle): TextLine {
   const unit = size / 8;
   const stroke = weight * 8;

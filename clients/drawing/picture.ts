@@ -24,7 +24,7 @@ export function blendPixel(rgb: Uint8Array, at: number, colour: Colour, opacity:
   }
 }
 
-/** Draws the sprite with its top left corner at x, y; what falls outside the picture is cut off. */
+/** Draws the sprite with its top left corner at x, y; pixels outside the picture are ignored. */
 export function drawSprite(picture: Picture, sprite: Sprite, x: number, y: number): void {
   const x0 = Math.max(0, x);
   const y0 = Math.max(0, y);
