@@ -41,6 +41,7 @@ export interface JournalEntry {
   params: unknown;
   /** The frame whose pixels the call needs. */
   frameIndex?: number;
+  wasRejected: boolean;
 }
 
 export interface Journal {
@@ -87,7 +88,7 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
     record(verb, params, wasRejected) {
       const { changesState, pushedFrames } = SESSION_VERBS[verb];
       if (!changesState) return;
-      const entry = withoutPixels(verb, params);
+      const entry = withoutPixels(verb, params, wasRejected);
       last.callsSince += 1;
       if (!wasRejected) {
         if (pushedFrames === "add") unstepped.push(entry);
@@ -124,8 +125,12 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
   };
 }
 
-function withoutPixels<V extends SessionVerb>(verb: V, params: VerbParams<V>): JournalEntry {
-  if (params === undefined || !("frame" in params)) return { verb, params };
+function withoutPixels<V extends SessionVerb>(
+  verb: V,
+  params: VerbParams<V>,
+  wasRejected: boolean,
+): JournalEntry {
+  if (params === undefined || !("frame" in params)) return { verb, params, wasRejected };
   const { frame, ...rest } = params;
-  return { verb, params: rest, frameIndex: frame.index };
+  return { verb, params: rest, frameIndex: frame.index, wasRejected };
 }

@@ -11,7 +11,8 @@ import {
   type SessionRules,
 } from "./engine.js";
 import { type InferenceProcess, ProcessEnded } from "./inference-process.js";
-import { createJournal, type RecoveryOptions, type SnapshotBudget } from "./journal.js";
+import { createJournal, type JournalEntry, type RecoveryOptions, type SnapshotBudget } from "./journal.js";
+import { countProcessEnds } from "./process-ends.js";
 import { orderCalls } from "./session-calls.js";
 import { type CallVerb, type EngineFrame, SESSION_VERBS, type SessionVerb, verbMethods } from "./verbs.js";
 
@@ -42,8 +43,6 @@ export interface SupervisedSessionParts {
   onEnd(): void;
 }
 
-/** A session is lost after this many ends of the process in a row during its calls, so that the others can continue. */
-const MAX_STRIKES = 2;
 /** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
 const TRANSFER_FACTOR = 2;
 
@@ -57,7 +56,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   let home: { process: InferenceProcess; rebuilt: Promise<void>; isComplete: boolean } | undefined;
   /** Set when the session is closed or lost: the error with which its calls reject. */
   let over: ProtocolError | undefined;
-  let strikes = 0;
+  const processEnds = countProcessEnds();
   let rejectWaiting: (reason: ProtocolError) => void = () => {};
   const ended = new Promise<never>((_, reject) => {
     rejectWaiting = reject;
@@ -82,12 +81,10 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     hooks.onLost?.(error);
   }
 
-  /** Counts an end of the process during one of the session's calls. */
-  function strike({ reason, wasExecuting }: ProcessEnded): void {
-    if (!wasExecuting) return;
-    strikes += 1;
-    if (strikes < MAX_STRIKES) return;
-    lose(`The inference process ended ${strikes} times in a row (${reason}) during a call of this session.`);
+  /** Loses the session when the process ended too often during its calls. */
+  function blame({ reason, wasExecuting }: ProcessEnded, call: object): void {
+    const cause = wasExecuting ? processEnds.add(call, reason) : undefined;
+    if (cause !== undefined) lose(cause);
   }
 
   /** The process that holds the complete session. */
@@ -97,6 +94,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       if (home?.isComplete && home.process === parts.current()) return home.process;
       try {
         const process = await Promise.race([running(), ended]);
+        // It may have ended in the same moment, and would be opened in a process that never closes it.
+        if (over) throw over;
         if (home?.process !== process) home = moveTo(process);
         await Promise.race([home.rebuilt, ended]);
         return process;
@@ -118,6 +117,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   }
 
   async function rebuild(process: InferenceProcess): Promise<void> {
+    /** The call that is carried out. */
+    let call: object = parts;
     try {
       const { snapshot } = journal;
       const opened = await process.control("open", { session: id, video, ...(snapshot && { snapshot }) });
@@ -127,33 +128,45 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       }
       if (opened.pack.hash !== rules.pack.hash)
         lose("The inference process was restarted with another model pack.");
+      await replay(process, (entry) => {
+        if (over) throw over;
+        call = entry;
+      });
       if (over) throw over;
-      await replay(process);
     } catch (error) {
-      if (error instanceof ProcessEnded) strike(error);
+      if (error instanceof ProcessEnded) blame(error, call);
       else if (rules === undefined) end(error as EngineError);
       else lose(`The session could not be rebuilt: ${(error as Error).message}`);
+      // The process goes on without this session, and must not keep its memory.
+      if (over) void process.control("close", { session: id }).catch(() => {});
       throw over ?? error;
     }
     hooks.onRecovered?.();
   }
 
-  async function replay(process: InferenceProcess): Promise<void> {
+  /** @param beforeEach called before each call; ends the replay by throwing */
+  async function replay(process: InferenceProcess, beforeEach: (entry: JournalEntry) => void): Promise<void> {
     const { entries } = journal;
     const indices = entries.flatMap(({ frameIndex }) => frameIndex ?? []);
     const frames = hooks.replayFrames?.(indices)[Symbol.asyncIterator]();
     try {
-      for (const { verb, params, frameIndex } of entries) {
+      for (const entry of entries) {
+        beforeEach(entry);
+        const { verb, params, frameIndex, wasRejected } = entry;
         let complete = params;
         if (frameIndex !== undefined) {
           const frame = (await frames?.next())?.value as EngineFrame | undefined;
           if (frame?.index !== frameIndex) throw new Error(`The pixels of frame ${frameIndex} are missing.`);
           complete = { ...(params as object), frame };
         }
-        await process.call(id, verb, complete as never).catch((error) => {
-          // A call that was rejected before is rejected again.
-          if (error instanceof ProcessEnded) throw error;
-        });
+        const rejection: Error | undefined = await process.call(id, verb, complete as never).then(
+          () => undefined,
+          (error) => error,
+        );
+        if (rejection instanceof ProcessEnded) throw rejection;
+        // Another result than before, such as a lack of memory, would continue from another state.
+        if (rejection && !wasRejected) throw new Error(`"${verb}" failed: ${rejection.message}`);
+        if (!rejection && wasRejected) throw new Error(`"${verb}" failed before, and now it does not.`);
       }
     } finally {
       await frames?.return?.();
@@ -169,8 +182,9 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       // A copy: the received bytes are a part of a larger message buffer.
       if (!over) journal.keep(bytes.slice(), ms * TRANSFER_FACTOR, performance.now());
     } catch (error) {
-      takesSnapshots = false;
-      if (error instanceof ProcessEnded) strike(error);
+      // A snapshot that fails or ends the process is not tried again.
+      takesSnapshots = error instanceof ProcessEnded && !error.wasExecuting;
+      if (error instanceof ProcessEnded) blame(error, {});
       else parts.warn(`No further snapshots of this session: ${(error as Error).message}`);
     }
   }
@@ -185,6 +199,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   }
 
   async function deliver(verb: SessionVerb, params: never): Promise<unknown> {
+    /** Identifies this call, also when it is sent again. */
+    const call = {};
     for (;;) {
       const process = await attached();
       try {
@@ -192,7 +208,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         journal.record(verb, params, false);
         parts.onAnswer(verb);
         if (SESSION_VERBS[verb].pushedFrames !== "add") {
-          strikes = 0;
+          processEnds.reset();
           snapshotIfDue();
         }
         return result;
@@ -201,7 +217,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
           if (SESSION_VERBS[verb].pushedFrames !== "add") journal.record(verb, params, true);
           throw error;
         }
-        strike(error);
+        blame(error, call);
       }
     }
   }

@@ -24,8 +24,8 @@ describe("the journal of a session", () => {
     journal.record("fetch", { frameIndex: 1 }, false);
     journal.record("removeObject", { objectId: 9 }, true);
     expect(journal.entries).toEqual([
-      { verb: "prompt", params: { prompt }, frameIndex: 3 },
-      { verb: "removeObject", params: { objectId: 9 } },
+      { verb: "prompt", params: { prompt }, frameIndex: 3, wasRejected: false },
+      { verb: "removeObject", params: { objectId: 9 }, wasRejected: true },
     ]);
   });
 

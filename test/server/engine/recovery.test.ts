@@ -93,38 +93,35 @@ describe("a session whose process is killed in the middle of its passes", { time
 });
 
 test("a call that ends the process twice in a row loses its own session; the others go on", async () => {
-  // A stopped process answers nothing, so that the test decides which call it is killed in.
-  let stopsAtStart = false;
-  const log = {
-    info(fields: object, message: string) {
-      if (stopsAtStart && message === "model pack loaded")
-        process.kill((fields as { pid: number }).pid, "SIGSTOP");
-    },
-    warn() {},
-    error() {},
-  };
-  engine = await createEngine({ packDir: compactPackDir, threads: 1, log });
+  await start();
   const [culprit, bystander] = [hooks(), hooks()];
-  const poisoned = await engine.open(video, culprit.hooks);
+  // A stopped process answers nothing, so that the test decides which call it is killed in.
+  const stop = () => process.kill(workerPid(engine), "SIGSTOP");
+  // Opened first, it is rebuilt first, and has no call in the process that is stopped.
   const other = await engine.open(video, bystander.hooks);
-  await other.prompt({ frame: frame(0), prompt: phrase });
+  const poisoned = await engine.open(video, {
+    ...culprit.hooks,
+    onRecovered() {
+      culprit.hooks.onRecovered?.();
+      stop();
+    },
+  });
 
-  process.kill(workerPid(engine), "SIGSTOP");
+  stop();
   const lost = expect(poisoned.prompt({ frame: frame(0), prompt: box })).rejects.toMatchObject({
     code: "engine_restarted",
     message: expect.stringMatching(/ended 2 times in a row \(SIGKILL\) during a call of this session/),
   });
-  const meanwhile = other.describe();
   await new Promise((resolve) => setImmediate(resolve));
-  stopsAtStart = true;
   await killAndWait();
-  await until(() => engine.stats().state === "ready");
-  stopsAtStart = false;
+  await until(() => culprit.events.length > 0);
+  await new Promise((resolve) => setImmediate(resolve));
   await killAndWait();
   await lost;
-  expect(culprit.events).toEqual(["lost: engine_restarted"]);
-  expect((await meanwhile).concepts).toEqual(["red circle"]);
-  expect(bystander.events).toEqual(["recovered"]);
+  expect(culprit.events).toEqual(["recovered", "lost: engine_restarted"]);
+  await other.prompt({ frame: frame(0), prompt: phrase });
+  expect((await other.describe()).concepts).toEqual(["red circle"]);
+  expect(bystander.events).toEqual(["recovered", "recovered"]);
   await expect(poisoned.describe()).rejects.toMatchObject({ code: "engine_restarted" });
 });
 
@@ -150,5 +147,64 @@ test("a snapshot takes the place of a journal that was too long", async () => {
   await session.describe();
   await killAndWait();
   expect((await session.describe()).objectIds).toHaveLength(12);
+  expect(events).toEqual(["recovered"]);
+});
+
+test("a session that is being rebuilt outlives kills in different calls", async () => {
+  await start({ maxSnapshotBytes: 0 });
+  const { hooks: theirs, events } = hooks();
+  const killDuring = [1, 3, 2];
+  const session = await engine.open(video, {
+    ...theirs,
+    async *replayFrames(indices) {
+      const killed = killDuring.shift();
+      for (const index of indices) {
+        if (index === killed) {
+          // A stopped process does not answer the call with this frame.
+          const pid = workerPid(engine);
+          process.kill(pid, "SIGSTOP");
+          setTimeout(() => process.kill(pid, "SIGKILL"), 20);
+        }
+        yield frame(index);
+      }
+    },
+  });
+  for (const index of [0, 1, 2, 3]) await session.prompt({ frame: frame(index), prompt: box });
+  await killAndWait();
+  expect((await session.describe()).objectIds).toHaveLength(4);
+  expect(killDuring).toEqual([]);
+  expect(engine.stats().restarts).toBe(4);
+  await until(() => events.length > 0);
+  expect(events).toEqual(["recovered"]);
+});
+
+test("a session whose repeated call fails where it succeeded is lost", async () => {
+  await start({ maxSnapshotBytes: 0 });
+  const { hooks: theirs, events } = hooks();
+  const session = await engine.open(video, {
+    ...theirs,
+    async *replayFrames(indices) {
+      for (const index of indices) yield index === 1 ? { index, rgb: new Uint8Array(3) } : frame(index);
+    },
+  });
+  for (const index of [0, 1]) await session.prompt({ frame: frame(index), prompt: box });
+  await killAndWait();
+  await expect(session.describe()).rejects.toMatchObject({
+    code: "engine_restarted",
+    message: expect.stringMatching(
+      /could not be rebuilt: "prompt" failed: A frame must have .* this one has 3/,
+    ),
+  });
+  expect(events).toEqual(["lost: engine_restarted"]);
+});
+
+test("a call that was rejected is rejected again when the session is rebuilt", async () => {
+  await start({ maxSnapshotBytes: 0 });
+  const { hooks: theirs, events } = hooks();
+  const session = await engine.open(video, theirs);
+  await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 5 } });
+  await expect(session.removeObject({ objectId: 6 })).rejects.toMatchObject({ code: "object_not_found" });
+  await killAndWait();
+  expect((await session.describe()).objectIds).toEqual([5]);
   expect(events).toEqual(["recovered"]);
 });
