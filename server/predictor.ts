@@ -129,9 +129,10 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const clock = parts.clock ?? systemClock;
   const { packDir, providers, threads, uploadDir } = config;
 
+  const closing = new AbortController();
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
-    : createEngine({ packDir, providers, threads, log });
+    : createEngine({ packDir, providers, threads, log, signal: closing.signal });
   const uploads = createUploadStore({
     limits: config,
     clock,
@@ -148,7 +149,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   });
   ready.catch((error: Error) => {
     failure = error.message;
-    log.error(error.message);
+    if (!closing.signal.aborted) log.error(error.message);
   });
 
   /** Before the first start has succeeded there is no engine to ask. */
@@ -192,6 +193,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     },
     close() {
       closed ??= (async () => {
+        closing.abort();
         const ended = registry.shutDown();
         await uploads.close();
         // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.

@@ -15,9 +15,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
   /** Supervisors that take no new sessions. */
   const retired = new Set<Supervisor>();
+  /** Ends of retired processes that are under way. */
+  const ending = new Set<Promise<void>>();
   let past: Counts = { frames: 0, restarts: 0, graphs: {} };
   let reloading: Promise<unknown> = Promise.resolve();
-  let isClosed = false;
+  const closing = new AbortController();
   let current = await superviseProcess(options, endIdle);
 
   /** Ends the retired processes that no session uses. */
@@ -27,19 +29,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       retired.delete(supervisor);
       const counts = supervisor.stats();
       past = sum(past, { ...counts, graphs: costsWithoutMemory(counts.graphs) });
-      void supervisor
-        .close()
-        .then(() => log?.info({ pack: supervisor.pack.id }, "the former model pack is unloaded"));
+      const end = supervisor.close().then(() => {
+        ending.delete(end);
+        log?.info({ pack: supervisor.pack.id }, "the former model pack is unloaded");
+      });
+      ending.add(end);
     }
   }
 
   async function reload() {
-    if (isClosed) throw new EngineError("shutting_down", "The server is shutting down.");
-    const next = await superviseProcess(options, endIdle).catch((error: Error) => {
-      log?.error({ pack: current.pack.id }, `the model pack stays as it was: ${error.message}`);
+    const { signal } = closing;
+    const next = await superviseProcess({ ...options, signal }, endIdle).catch((error: Error) => {
+      if (!signal.aborted) {
+        log?.error({ pack: current.pack.id }, `the model pack stays as it was: ${error.message}`);
+      }
       throw error;
     });
-    if (isClosed) {
+    if (signal.aborted) {
       await next.close();
       throw new EngineError("shutting_down", "The server is shutting down.");
     }
@@ -75,8 +81,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       };
     },
     async close() {
-      isClosed = true;
-      await Promise.all([current, ...retired].map((supervisor) => supervisor.close()));
+      closing.abort();
+      // A reload ends the process that it starts.
+      await Promise.all([reloading, ...ending, ...[current, ...retired].map((one) => one.close())]);
     },
   };
 }

@@ -35,6 +35,8 @@ export interface EngineOptions {
   /** How sessions are rebuilt after the inference process ended; see `journal.ts`. */
   recovery?: Partial<RecoveryOptions>;
   log?: EngineLog;
+  /** Ends the first start: the process is killed, and the start rejects with shutting_down. No effect afterwards. */
+  signal?: AbortSignal;
 }
 
 /** An engine whose pack does not change. */
@@ -178,7 +180,23 @@ export async function superviseProcess(
     }
   }
 
-  let ready = Promise.resolve(await start());
+  const { signal } = options;
+  let ready = Promise.resolve(await firstStart());
+
+  async function firstStart(): Promise<InferenceProcess> {
+    if (signal?.aborted) throw shuttingDown();
+    signal?.addEventListener("abort", close);
+    try {
+      return await start();
+    } finally {
+      signal?.removeEventListener("abort", close);
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await current?.close();
+  }
 
   return {
     get pack() {
@@ -222,9 +240,6 @@ export async function superviseProcess(
         graphs,
       };
     },
-    async close() {
-      closing.abort();
-      await current?.close();
-    },
+    close,
   };
 }

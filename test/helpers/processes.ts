@@ -16,3 +16,13 @@ export function isRunning(pid: number): boolean {
 export async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await delay(20);
 }
+
+/** Process ids of the inference processes that this process has started and that still run. */
+export function inferenceProcesses(): number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat=,args="], { encoding: "utf8" }).split("\n");
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, parent, state]) => Number(parent) === process.pid && !state?.startsWith("Z"))
+    .filter((fields) => fields.some((field) => field.includes("inference-main")))
+    .map(([pid]) => Number(pid));
+}

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../../server/engine/index.js";
-import { ended } from "../../helpers/processes.js";
+import { ended, inferenceProcesses } from "../../helpers/processes.js";
 import { click, greyFrame, phrase, recordingHooks, video, workerPid } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 import { copyCompactPack, makeTrackerOnly } from "../../helpers/tiny-pack.js";
@@ -114,5 +114,29 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
     await until(() => engine.stats().restarts === 1);
     expect((await engine.open(video)).rules).toMatchObject({ pack: { id: "tracker-only" } });
     expect(engine.pack.id).toBe("tracker-only");
+  });
+
+  test("leaves no process when it is closed during a reload", async () => {
+    const pack = await copyCompactPack();
+    await start(pack.directory);
+    const reload = expect(engine.reload()).rejects.toMatchObject({ code: "shutting_down" });
+    await until(() => inferenceProcesses().length === 2);
+    await engine.close();
+    expect(inferenceProcesses()).toEqual([]);
+    await reload;
+    expect(errors).toEqual([]);
+  });
+
+  test("leaves no process when it is closed while a retired process ends", async () => {
+    const pack = await copyCompactPack();
+    await start(pack.directory);
+    const old = await engine.open(video);
+    const first = workerPid(engine);
+    await engine.reload();
+    // A stopped process does not end before it is killed, after a grace period.
+    process.kill(first, "SIGSTOP");
+    void old.close();
+    await engine.close();
+    expect(inferenceProcesses()).toEqual([]);
   });
 });
