@@ -26,7 +26,7 @@ describe("a memory bank", () => {
     expect(frames(bank.recent)).toEqual([2, 3, 4]);
   });
 
-  it("never drops a prompt for a tracked frame", () => {
+  it("never drops a conditioning memory because of tracked frames", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 60 }), (visited) => {
         const bank = createMemoryBank(limits);
@@ -40,7 +40,7 @@ describe("a memory bank", () => {
     );
   });
 
-  it("holds no more after ten thousand frames than after ten", () => {
+  it("contains a bounded number of memories after ten thousand frames", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "born"));
     for (let frame = 1; frame <= 10_000; frame++)
@@ -71,7 +71,7 @@ describe("a memory bank", () => {
     expect(frames(bank.conditioning)).toEqual([0, 51, 52, 53]);
   });
 
-  it("drops tracked frames and detector-made memories around a click", () => {
+  it("drops tracked frames and memories from detections around a click", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "born"));
     bank.add(entry(20, "reconditioned"));
@@ -93,7 +93,7 @@ describe("a memory bank", () => {
     expect(frames(bank.conditioning)).toEqual([3]);
   });
 
-  it("condenses to the memories that find the object again", () => {
+  it("condenses to the prompted memories, or to the first one", () => {
     const born = createMemoryBank(limits);
     born.add(entry(0, "born"));
     born.add(entry(16, "reconditioned"));
@@ -107,7 +107,7 @@ describe("a memory bank", () => {
     expect(frames(prompted.conditioning)).toEqual([5]);
   });
 
-  it("replaces an amended memory, and leaves snapshots as they are", () => {
+  it("replaces an amended memory without changing snapshots", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(0, "prompted"));
     bank.add(entry(1, "recent"));
@@ -130,7 +130,7 @@ describe("a memory bank", () => {
     expect(restored.snapshot()).toEqual(bank.snapshot());
   });
 
-  it("has no room for a correction beside as many prompts as it keeps", () => {
+  it("does not keep a correction when it is full of prompted memories", () => {
     const bank = createMemoryBank(limits);
     for (let frame = 0; frame < limits.conditioning; frame++) bank.add(entry(frame, "prompted"));
     bank.add(entry(9, "recent"));

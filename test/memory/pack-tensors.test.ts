@@ -50,7 +50,7 @@ describe("packing memories", () => {
     expect([...pointer_dt.data]).toEqual([0.5, 0.25]);
   });
 
-  it("works without pointers, and with less than the call before", () => {
+  it("works without pointers, and with fewer objects than the call before", () => {
     const pack = createMemoryPacker(widths);
     pack([
       selection(
@@ -100,7 +100,7 @@ describe("packing memories", () => {
     ]);
   });
 
-  it("gives each memory a slot that follows from the selection alone", () => {
+  it("assigns slots that depend only on the selection", () => {
     const conditioning = [entry(0, 9, "prompted"), entry(0, 4, "born")];
     const slotsOf = (frames: number[]) =>
       assignSlots(
@@ -114,11 +114,11 @@ describe("packing memories", () => {
       // A frame keeps its slot while the window moves.
       expect(slots.slice(2)).toEqual(newestFirst(last).map((index) => 2 + (index % 6)));
     }
-    // Frames that meet in the ring: the later one moves on.
+    // Frames with the same place in the ring: the later one uses the next free slot.
     expect(slotsOf([12, 6, 0])).toEqual([0, 1, 4, 3, 2]);
   });
 
-  it("gives the same tensors whatever it packed before", () => {
+  it("returns tensors that do not depend on earlier calls", () => {
     fc.assert(
       fc.property(
         fc.array(fc.uniqueArray(fc.nat(30), { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 8 }),
@@ -140,7 +140,7 @@ describe("packing memories", () => {
     );
   });
 
-  it("gives each object its own memories however objects are put together", () => {
+  it("packs the memories of each object, for any group of objects", () => {
     const object = fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 6 })), {
       minLength: 3,
       maxLength: 3,
@@ -152,14 +152,14 @@ describe("packing memories", () => {
         (calls) => {
           const pack = createMemoryPacker(widths);
           for (const drawn of calls) {
-            const wanted = drawn.map((slots) => [...new Map(slots)]).filter(({ length }) => length === 3);
+            const selections = drawn.map((slots) => [...new Map(slots)]).filter(({ length }) => length === 3);
             const { memory, memory_t } = pack(
-              wanted.map((slots) => ({
+              selections.map((slots) => ({
                 memories: slots.map(([value, row]) => ({ entry: pool[value] as MemoryEntry, row })),
                 pointers: [],
               })),
             );
-            wanted.forEach((slots, b) => {
+            selections.forEach((slots, b) => {
               const packed = [0, 1, 2].map((slot) => [
                 memory.data[(b * 3 + slot) * 6],
                 memory_t.data[b * 3 + slot],
@@ -172,7 +172,7 @@ describe("packing memories", () => {
     );
   });
 
-  it("refuses objects that do not fit into one tensor", () => {
+  it("rejects objects with different numbers of memories", () => {
     const pack = createMemoryPacker(widths);
     expect(() =>
       pack([
@@ -188,7 +188,7 @@ describe("packing memories", () => {
     ).toThrow(RangeError);
   });
 
-  it("groups objects by how much they remember", () => {
+  it("groups objects by their numbers of memories and pointers", () => {
     const young = selection([[1, 6]], []);
     const old = selection(
       [

@@ -47,7 +47,7 @@ function select(bank: Bank, frame: number, reverse = false, seenWithin: number |
 }
 
 describe("selecting memories", () => {
-  it("gives conditioning frames the last temporal row and the k-th frame back row k-1", () => {
+  it("assigns the last temporal row to conditioning frames, and row k-1 to the k-th previous frame", () => {
     const { rows, dts } = select(remembered([0], [1, 2, 3, 4, 5, 6, 7, 8]), 9);
     expect(rows).toEqual([
       [0, 6],
@@ -71,7 +71,7 @@ describe("selecting memories", () => {
     ]);
   });
 
-  it("counts backwards when frames are visited from last to first", () => {
+  it("measures distances in the direction of travel in a backward pass", () => {
     const { rows, dts } = select(remembered([20], [17, 18, 19]), 16, true);
     expect(rows).toEqual([
       [20, 6],
@@ -87,7 +87,7 @@ describe("selecting memories", () => {
     ]);
   });
 
-  it("is conditioned by frames ahead, but takes no pointers from there", () => {
+  it("selects later conditioning frames, but not their pointers", () => {
     const { rows, dts } = select(remembered([40], [41]), 30);
     expect([rows, dts]).toEqual([[[40, 6]], []]);
   });
@@ -129,7 +129,7 @@ describe("selecting memories", () => {
     ]);
   });
 
-  it("takes pointers from no further back than the window, and none when the pack has none", () => {
+  it("selects pointers within the window, and none when the pack has none", () => {
     const bank = remembered([0], [80, 84, 85, 99]);
     expect(select(bank, 100).dts).toEqual([
       [0, 100],
@@ -153,12 +153,12 @@ describe("the closest conditioning frames", () => {
       limit,
     ).map(({ frameIndex }) => frameIndex);
 
-  it("are the nearest before, the nearest from here on, then the others by distance", () => {
+  it("are the nearest one before the frame, the nearest one from the frame on, then the others by distance", () => {
     expect(pick(20, [0, 5, 16, 20, 32, 48], 4)).toEqual([16, 20, 32, 5]);
     expect(pick(100, [0, 16, 32, 48, 64, 80, 96], 4)).toEqual([96, 80, 64, 48]);
   });
 
-  it("are all of them when there are few enough, or no limit", () => {
+  it("are all conditioning frames without a limit, or within the limit", () => {
     expect(pick(3, [9, 1], 2)).toEqual([9, 1]);
     expect(pick(3, [9, 1, 5], -1)).toEqual([9, 1, 5]);
   });
@@ -239,7 +239,7 @@ describe("a bank that demotes and promotes", () => {
     ]);
   });
 
-  it("drops frames with a low score, except beside the newest, and keeps the windows around prompts and births", () => {
+  it("drops frames with a low score except the newest ones, and keeps the windows around prompts and first detections", () => {
     const bank = createMemoryBank({ ...limits, recent: 3, minScore: 0.01, aroundGiven: true });
     bank.add(entry(10, "born"));
     for (let frame = 11; frame <= 30; frame++)
@@ -247,7 +247,7 @@ describe("a bank that demotes and promotes", () => {
     expect(bank.recent.map(({ frameIndex }) => frameIndex)).toEqual([11, 13, 27, 29, 30]);
   });
 
-  it("marks the masks around a frame as spent, but not those of prompts", () => {
+  it("clears the masks around a frame, but not those of prompts", () => {
     const bank = createMemoryBank(limits);
     bank.add(entry(5, "prompted"));
     bank.add(entry(6, "recent"));

@@ -67,7 +67,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
   return {
     /** The kinds of all actions, oldest first. */
     history: () => inner.history.map(({ kind }) => kind),
-    tracks: traced.tracks,
+    tracks: traced.countModelCalls,
     remove: (id: number) => session.removeObject(id),
     addConcept: (frame_index: number) => prompt({ frame_index, text: "object" }),
     click: (frame_index: number, obj_id: number) =>

@@ -95,7 +95,7 @@ it.each(["sam3", "masklet"] as const)(
   "refuses a click above the object limit with object_limit, under %s (quirk 18)",
   async (preset) => {
     const bench = createTraceBench({ detect: () => [found] }, preset, { life: { maxNumObjects: 1 } });
-    await bench.name(0);
+    await bench.promptPhrase(0);
     await expect(bench.click(0, 5)).rejects.toMatchObject({ code: "object_limit" });
     expect(bench.tracker.objectIds()).toEqual([0]);
   },
@@ -111,7 +111,7 @@ it.each(["sam3", "masklet"] as const)(
     const rects: Rect[] = [A, [12, 12, 5, 5]];
     const script = { detect: () => rects.map((rect) => ({ rect, score: 0.9 })) };
     const bench = createTraceBench(script, preset, { life: { maskletConfirmationEnable: true } });
-    await bench.name(0);
+    await bench.promptPhrase(0);
     await bench.visit([0]);
     expect(bench.tracker.removeObject(0)).toBe(true);
     rects.shift();

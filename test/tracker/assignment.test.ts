@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { assignBest } from "../../tracker/assignment.js";
 
-/** Tries everything. */
+/** The largest total weight, by exhaustive search. */
 function bestTotal(weights: readonly (readonly number[])[], row = 0, taken: readonly number[] = []): number {
   if (row === weights.length) return 0;
   let best = bestTotal(weights, row + 1, taken);
@@ -24,7 +24,7 @@ const matrix = fc
     });
   });
 
-it("finds the assignment that exhaustive search finds, and never makes a forbidden pair", () => {
+it("finds an assignment with the same total as exhaustive search, and assigns no pair with a weight of 0 or less", () => {
   fc.assert(
     fc.property(matrix, (weights) => {
       const columns = assignBest(weights);

@@ -21,8 +21,8 @@ const box = [0.2, 0.2, 0.4, 0.6] as const;
 const replaced = { clearOldPoints: true, clearOldBoxes: true };
 const added = { ...replaced, clearOldPoints: false };
 
-describe("the prompts on an object on one frame", () => {
-  it("adds up or is replaced", () => {
+describe("prompts on an object on one frame", () => {
+  it("are merged, or replaced on request", () => {
     const old = { ...click(0.1, 0.1), box };
     expect(mergePrompts(old, click(0.5, 0.5, 0), added)).toEqual({
       points: [
@@ -37,7 +37,7 @@ describe("the prompts on an object on one frame", () => {
     expect(boxStays).toEqual({ ...click(0.5, 0.5), box });
   });
 
-  it("becomes box corners, then clicks", () => {
+  it("become box corners, then clicks", () => {
     const { points, labels } = toPointPrompt({ ...click(0.5, 0.5, 0), box }, 16);
     expect(labels).toEqual([2, 3, 0]);
     expect(points[0]).toEqual([0.2, 0.2]);
@@ -46,7 +46,7 @@ describe("the prompts on an object on one frame", () => {
     expect(points[2]).toEqual([0.5, 0.5]);
   });
 
-  it("keeps the first and the last half of too many clicks", () => {
+  it("are reduced to the first and the last half of the clicks that the model accepts", () => {
     const many = {
       points: Array.from({ length: 9 }, (_, i) => [i / 10, 0] as const),
       labels: new Array(9).fill(1),
@@ -54,7 +54,7 @@ describe("the prompts on an object on one frame", () => {
     expect(toPointPrompt(many, 4).points.map(([x]) => x)).toEqual([0, 0.1, 0.7, 0.8]);
   });
 
-  it("keeps a bounded number of clicks, the first and the last", () => {
+  it("are stored with a bounded number of clicks, the first and the last half", () => {
     let merged = click(0, 0);
     for (let index = 1; index < 1100; index++) merged = mergePrompts(merged, click(index / 1100, 0), added);
     expect([merged.points.length, merged.labels.length]).toEqual([1024, 1024]);
@@ -64,7 +64,7 @@ describe("the prompts on an object on one frame", () => {
     ]);
   });
 
-  it("continues an earlier prompt when it contains its clicks and has no other box", () => {
+  it("contain an earlier prompt when they have all its clicks and no other box", () => {
     const both = mergePrompts(click(0.1, 0.1), click(0.5, 0.5), added);
     expect(extendsPrompt(click(0.1, 0.1), both)).toBe(true);
     expect(extendsPrompt(click(0.1, 0.1), click(0.5, 0.5))).toBe(false);
@@ -73,15 +73,15 @@ describe("the prompts on an object on one frame", () => {
     expect(extendsPrompt(click(0.1, 0.1), { ...click(0.1, 0.1), box })).toBe(false);
   });
 
-  it("is honoured by a mask that has every click on its side", () => {
+  it("are satisfied by a mask with the positive clicks inside and the negative ones outside", () => {
     const mask = Float32Array.of(1, -1, -1, -1);
-    const said = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), added);
-    expect(countSatisfiedClicks(mask, 2, said)).toBe(2);
+    const prompt = mergePrompts(click(0.2, 0.2), click(0.9, 0.9, 0), added);
+    expect(countSatisfiedClicks(mask, 2, prompt)).toBe(2);
     expect(countSatisfiedClicks(mask, 2, click(1, 0, 1))).toBe(0);
   });
 });
 
-describe("answering a prompt", () => {
+describe("segmenting the object of a prompt", () => {
   const side = 2;
   const left = Float32Array.of(1, -1, 1, -1);
   const right = Float32Array.of(-1, 1, -1, 1);
@@ -90,9 +90,9 @@ describe("answering a prompt", () => {
   const none: Selection = { memories: [], pointers: [] };
   const entry = { maskLogits: right } as MemoryEntry;
 
-  /** A model whose graphs answer with fixed masks, and what it was asked. */
+  /** A model that returns fixed masks. @returns edits an object; resolves to its mask and the calls of the model */
   function scripted(masks: { segment: Float32Array; track: Float32Array }) {
-    const asked: string[] = [];
+    const calls: string[] = [];
     const answer = (maskLogits: Float32Array): Prediction => ({
       maskLogits,
       score: 1,
@@ -101,11 +101,11 @@ describe("answering a prompt", () => {
     });
     const model = {
       segment: async (_: FrameFeatures, __: unknown, previous: Float32Array | null) => {
-        asked.push(previous ? `segment after ${[...previous]}` : "segment");
+        calls.push(previous ? `segment after ${[...previous]}` : "segment");
         return answer(masks.segment);
       },
       trackPrompted: async () => {
-        asked.push("track");
+        calls.push("track");
         return answer(masks.track);
       },
     } as unknown as Model;
@@ -122,7 +122,7 @@ describe("answering a prompt", () => {
         ...presets.compact.transformersParity,
         usePrevMemFrame: useMemory,
       });
-      return [maskLogits, asked] as const;
+      return [maskLogits, calls] as const;
     };
     return edit;
   }
@@ -149,10 +149,10 @@ describe("answering a prompt", () => {
 
   it("starts from the known mask only when the prompt contains the earlier one", async () => {
     const edit = () => scripted({ segment: left, track: right });
-    const goesOn = ["segment after -1,1,-1,1"];
-    expect((await edit()({ known: entry, before: click(0, 0) }))[1]).toEqual(goesOn);
+    const refined = ["segment after -1,1,-1,1"];
+    expect((await edit()({ known: entry, before: click(0, 0) }))[1]).toEqual(refined);
     expect((await edit()({ known: entry, before: click(0.9, 0) }))[1]).toEqual(["segment"]);
-    expect((await edit()({ known: entry }))[1]).toEqual(goesOn);
+    expect((await edit()({ known: entry }))[1]).toEqual(refined);
     expect((await edit()({ known: entry, prompt: { points: [], labels: [], box } }))[1]).toEqual(["segment"]);
   });
 });

@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { type FrameFeatures, float32 } from "../../detector/graph.js";
-import { createFeatureCache } from "../../tracker/feature-cache.js";
+import { createFeatureCache, MAX_PREPARED_FRAMES } from "../../tracker/feature-cache.js";
 import type { Frame } from "../../tracker/model.js";
 
 const frame = (index: number): Frame => ({ index, rgb: new Uint8Array(3) });
 
-/** Counts encodings, such as `3` or, with a trunk, `3+`; one that is told to fail does so once. */
+/**
+ * A cache over a scripted encoder. `encoded` lists its calls: `3` for frame 3, `3+` with a trunk. The encoding of a frame in
+ * `failing` fails once.
+ */
 function setUp() {
   const encoded: string[] = [];
   const failing = new Set<number>();
@@ -24,7 +27,7 @@ function setUp() {
   return { cache, encoded, failing, get };
 }
 
-describe("features of a session's frames", () => {
+describe("the features of a frame", () => {
   it("are kept for the last requested frame", async () => {
     const { encoded, get } = setUp();
     expect(await get(1)).toEqual([1, false]);
@@ -52,14 +55,15 @@ describe("features of a session's frames", () => {
     expect(encoded).toEqual(["1+"]);
   });
 
-  it("are kept for the newest two prepared frames", async () => {
+  it("are kept for the newest prepared frames", async () => {
     const { cache, encoded, get } = setUp();
-    for (const index of [1, 2, 3]) cache.prepare(frame(index), false);
-    for (const index of [2, 3, 1]) await get(index);
-    expect(encoded).toEqual(["1", "2", "3", "1"]);
+    const kept = Array.from({ length: MAX_PREPARED_FRAMES }, (_, index) => index + 1);
+    for (const index of [0, ...kept]) cache.prepare(frame(index), false);
+    for (const index of [...kept, 0]) await get(index);
+    expect(encoded).toEqual([0, ...kept, 0].map(String));
   });
 
-  it("stay during a prompt on another frame", async () => {
+  it("are kept for a prepared frame during a prompt on another frame", async () => {
     const { cache, encoded, get } = setUp();
     cache.prepare(frame(5), false);
     await get(0);

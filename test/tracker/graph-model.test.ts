@@ -20,7 +20,7 @@ const selection = {
   pointers: [{ pointer: new Float32Array(2), dt: 0.2 }],
 };
 
-/** A model over graphs that give `outputs`, and the inputs of its calls. */
+/** A model over graphs that return `outputs`, and the inputs of its calls. */
 function modelOver(outputs: Record<string, Tensor>, rules = bank) {
   const calls: Record<string, Tensor>[] = [];
   const run: RunGraph = async (_, inputs, fetch) => {
@@ -69,7 +69,7 @@ describe("the pack's graphs", () => {
     ]);
   });
 
-  it("receive the age of pointers only when the pack has that input", async () => {
+  it("receive the distances of pointers only when the pack has that input", async () => {
     const timed = modelOver(tracked);
     await timed.model.track(features, [selection]);
     expect(timed.calls[0]?.pointer_dt?.data[0]).toBeCloseTo(0.2);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PresetName } from "../../tracker/presets.js";
 import type { StepResult } from "../../tracker/report.js";
-import { createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
+import { createBench, createWorld, type Instance, kinds, SIDE } from "./scripted-world.js";
 
 const ball = kinds.ball as number;
 
@@ -22,9 +22,9 @@ function mover(
   return { label, kind: ball, at };
 }
 
-/** Names "ball" on frame 0 and follows; tells which instance each id covers. */
-async function trackBalls(things: Thing[], frames: number, minVisible = 8, preset?: PresetName) {
-  const bench = createBench(createWorld(things, { minVisible }), {}, undefined, preset);
+/** Prompts "ball" on frame 0 and tracks. `labels` returns the instance under each id. */
+async function trackBalls(instances: Instance[], frames: number, minVisible = 8, preset?: PresetName) {
+  const bench = createBench(createWorld(instances, { minVisible }), {}, undefined, preset);
   await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
   const shown = await bench.run(0, frames - 1);
   const labels = (index: number) => bench.labels(index, shown.get(index) as StepResult);
@@ -61,10 +61,13 @@ const crossing = fc
         velocity,
       );
     };
-    const things = [through(1, heading, speeds[0], 0), through(2, heading + turn, speeds[1], miss)] as const;
-    return { size, things, minVisible: Math.ceil(minVisible * size * size) };
+    const instances = [
+      through(1, heading, speeds[0], 0),
+      through(2, heading + turn, speeds[1], miss),
+    ] as const;
+    return { size, instances, minVisible: Math.ceil(minVisible * size * size) };
   })
-  .filter(({ size, things: [a, b] }) =>
+  .filter(({ size, instances: [a, b] }) =>
     [0, 1, 2, 3, 4, 2 * MIDDLE].every((frame) => {
       const inside = [a, b].every(({ at }) => {
         const [x, y, w, h] = at(frame);
@@ -77,11 +80,11 @@ const crossing = fc
     }),
   );
 
-/** How many of some random crossings end with everyone's id where it began, and no further id given. */
+/** Number of random crossings after which both ids are on the same instances as before, and no other object exists. */
 async function countKept(runs: number, preset: PresetName = "compact"): Promise<number> {
   let kept = 0;
-  for (const { things, minVisible } of fc.sample(crossing, { seed: 3, numRuns: runs })) {
-    const { labels, bench } = await trackBalls([...things], 2 * MIDDLE + 1, minVisible, preset);
+  for (const { instances, minVisible } of fc.sample(crossing, { seed: 3, numRuns: runs })) {
+    const { labels, bench } = await trackBalls([...instances], 2 * MIDDLE + 1, minVisible, preset);
     const [before, after] = [labels(0), labels(2 * MIDDLE)];
     if (JSON.stringify(before) === JSON.stringify(after) && bench.tracker.objectIds().length === 2) kept++;
   }
@@ -100,26 +103,26 @@ describe("identity", () => {
   });
 
   it("keeps the ids of three look-alikes that cross one after the other", async () => {
-    const things = [
+    const instances = [
       mover(1, 6, [4, 20], [1, 0]),
       mover(2, 6, [36, 20], [-1, 0]),
       mover(3, 6, [28, 4], [0, 1]),
     ];
-    const { labels, bench } = await trackBalls(things, 33);
+    const { labels, bench } = await trackBalls(instances, 33);
     expect(labels(32)).toEqual(labels(0));
     expect(bench.tracker.objectIds()).toEqual([0, 1, 2]);
   });
 
-  it("keeps ids through random crossings of look-alikes, and needs motion for it", {
+  it("keeps the ids of look-alikes in random crossings, and needs motion to do so", {
     timeout: 300_000,
   }, async () => {
     const runs = 20;
     expect(await countKept(runs)).toBeGreaterThanOrEqual(19);
-    // With overlap alone, as in SAM 3, the object in front takes both identities.
+    // With overlap alone, as in SAM 3, both tracks often cover the object in front.
     expect(await countKept(runs, "masklet")).toBeLessThan(15);
   });
 
-  it("gives something that was hidden behind nothing we track its id back", async () => {
+  it("keeps the id of an object that was occluded by the background", async () => {
     const gone = (frame: number) => frame >= 10 && frame < 16;
     const passing = mover(1, 6, [6, 20], [1, 0]);
     const { labels, bench } = await trackBalls(
@@ -131,7 +134,7 @@ describe("identity", () => {
     expect(bench.tracker.objectIds()).toEqual([0]);
   });
 
-  it("gives something that appears far from what was lost a new id", async () => {
+  it("gives a new id to an object that appears far from a lost one", async () => {
     const first = mover(1, 6, [6, 6], [0, 0]);
     const second = mover(2, 6, [34, 34], [0, 0]);
     const { labels } = await trackBalls(
@@ -145,9 +148,9 @@ describe("identity", () => {
     expect(labels(13)).toEqual({ 1: 2 });
   });
 
-  it("keeps ids when look-alikes meet on the way back", async () => {
-    const things = [mover(1, 8, [6, 20], [1, 0]), mover(2, 8, [34, 20], [-1, 0])];
-    const bench = createBench(createWorld(things));
+  it("keeps the ids of look-alikes that cross in a backward pass", async () => {
+    const instances = [mover(1, 8, [6, 20], [1, 0]), mover(2, 8, [34, 20], [-1, 0])];
+    const bench = createBench(createWorld(instances));
     await bench.tracker.prompt(bench.frame(27), { kind: "concept", text: "ball", replace: false });
     const shown = await bench.run(26, 0);
     const labels = (index: number) => bench.labels(index, shown.get(index) as StepResult);

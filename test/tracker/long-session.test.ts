@@ -1,4 +1,4 @@
-/** A session of many frames stays as large as a short one: what can no longer matter is dropped. */
+/** The state of a session does not grow with the number of frames. */
 import { describe, expect, it } from "vitest";
 import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
@@ -22,15 +22,17 @@ function paintRow(mask: Float32Array, offset: number, row: number): void {
   mask.fill(6, offset + row * M, offset + (row + 1) * M);
 }
 
-/** Frames between two false detections; an object that starts from one is deleted before the next. */
+/** Frames between two false positives; the object of each one is deleted before the next. */
 const PERIOD = 20;
 
-/** Rows of the objects that the detector finds on a frame: row 0 always, and now and then a false one further down. */
+/**
+ * Rows of the objects that the detector finds on a frame: row 0 on every frame, and periodically a false positive below it.
+ */
 function detectedRows(frameIndex: number): number[] {
   return frameIndex % PERIOD === 0 ? [0, 2 + ((frameIndex / PERIOD) % 4)] : [0];
 }
 
-/** Everything a session needs, in a few microseconds. A memory and a pointer contain the row of their object. */
+/** Scripted graphs that run in a few microseconds. A memory contains the row of its object. */
 const run: RunGraph = async (role, inputs) => graphs[role](inputs);
 
 const graphs: Record<GraphRole, (inputs: Record<string, Tensor>) => Record<string, Tensor>> = {
@@ -146,24 +148,24 @@ function count(value: unknown): number {
   return parts.reduce<number>((sum, part) => sum + count(part), 1);
 }
 
-/** What the user does beside watching: creates an object, corrects it, removes it. */
+/** The prompts of the user: creates an object, corrects it, removes it, and prompts the phrase again. */
 async function act(session: TrackingSession, index: number): Promise<void> {
   const turn = index % 1000;
   const objectId = 1_000_000 + Math.floor(index / 1000);
   if (turn === 100 || turn === 150)
     await send(session, frameAt, { do: "click", frame: index, point: [0.5, 0.25], objectId });
   if (turn === 200) session.removeObject(objectId);
-  if (turn === 300) await send(session, frameAt, { do: "name", frame: index, text: "stripe" });
+  if (turn === 300) await send(session, frameAt, { do: "phrase", frame: index, text: "stripe" });
 }
 
 describe.each([
   ["compact", {}],
-  // Fewer frames than in a real session are kept, so that the cache is full early.
+  // The cache is smaller than in a real session, so that it is full early.
   ["masklet", { session: { cachedFrames: 50 } }],
 ] as const)("a session of 50,000 frames under the preset %s", (preset, overrides) => {
   it("is as large at its end as after a few thousand frames", async () => {
     const session = openSession(preset, overrides);
-    await send(session, frameAt, { do: "name", frame: 0, text: "stripe" });
+    await send(session, frameAt, { do: "phrase", frame: 0, text: "stripe" });
     await session.beginPropagation({ reverse: false, firstFrame: 0, lastFrame: FRAMES, startFrame: null });
     const ids = new Set<number>();
     const sizes = new Map<number, number>();

@@ -22,8 +22,12 @@ function masklet(conceptKey: number | null = 0): Masklet {
   );
 }
 
-/** "D" detected, "t" tracked without a detection, "." unseen, "?" tracked on a frame without detection. */
-function live(subject: Masklet, frames: string, first = 1): boolean {
+/**
+ * Updates the life cycle with one frame per character: "D" detected, "t" tracked without a detection, "." without a mask,
+ * "?" tracked on a frame on which the detector did not run.
+ * @returns whether the object is kept
+ */
+function runLifecycle(subject: Masklet, frames: string, first = 1): boolean {
   return [...frames].every((sign, index) =>
     updateLifecycle(
       subject,
@@ -41,69 +45,69 @@ function live(subject: Masklet, frames: string, first = 1): boolean {
 
 describe("the life of a detected object", () => {
   it("ends when it is mostly not detected while on probation", () => {
-    expect(live(masklet(), "ttttttt")).toBe(true);
-    expect(live(masklet(), "tttttttt")).toBe(false);
-    expect(live(masklet(), "DtDtDtDtDtDtDtt")).toBe(true);
+    expect(runLifecycle(masklet(), "ttttttt")).toBe(true);
+    expect(runLifecycle(masklet(), "tttttttt")).toBe(false);
+    expect(runLifecycle(masklet(), "DtDtDtDtDtDtDtt")).toBe(true);
   });
 
   it("does not end without detections later, while hidden, or on frames without detection", () => {
-    expect(live(masklet(), `${"D".repeat(15)}${"t".repeat(40)}`)).toBe(true);
-    expect(live(masklet(), "DD............")).toBe(true);
-    expect(live(masklet(), "??????????????")).toBe(true);
+    expect(runLifecycle(masklet(), `${"D".repeat(15)}${"t".repeat(40)}`)).toBe(true);
+    expect(runLifecycle(masklet(), "DD............")).toBe(true);
+    expect(runLifecycle(masklet(), "??????????????")).toBe(true);
   });
 
   it("is not on probation again in a second pass", () => {
     const subject = masklet();
-    live(subject, "DDD");
+    runLifecycle(subject, "DDD");
     startPass(subject, null, false, life);
-    expect(live(subject, "tttttttttttt")).toBe(true);
+    expect(runLifecycle(subject, "tttttttttttt")).toBe(true);
   });
 
   it("is hidden after many unsupported frames, until a detection supports it", () => {
     const subject = masklet();
-    live(subject, "D".repeat(15));
-    live(subject, "t".repeat(life.initTrkKeepAlive - 1));
+    runLifecycle(subject, "D".repeat(15));
+    runLifecycle(subject, "t".repeat(life.initTrkKeepAlive - 1));
     expect(isShown(subject, life)).toBe(true);
-    live(subject, "t");
+    runLifecycle(subject, "t");
     expect(isShown(subject, life)).toBe(false);
     expect(isShown(subject, { ...life, suppressUnmatchedOnlyWithinHotstart: true })).toBe(true);
-    live(subject, "D");
+    runLifecycle(subject, "D");
     expect(isShown(subject, life)).toBe(true);
   });
 
   it("becomes dormant after a long absence, and is searched for again in the next pass", () => {
     const subject = masklet();
-    live(subject, "D");
-    live(subject, ".".repeat(MAX_LOST_FRAMES));
+    runLifecycle(subject, "D");
+    runLifecycle(subject, ".".repeat(MAX_LOST_FRAMES));
     expect(subject.state).toBe("lost");
-    live(subject, ".");
+    runLifecycle(subject, ".");
     expect(subject.state).toBe("dormant");
     startPass(subject, null, false, life);
     expect(subject.state).toBe("lost");
   });
 
-  it("is shown from its second sure detection on, when one is not enough", () => {
+  it("is shown after confirmFrames detections with a sufficient score", () => {
     const strict = { ...life, confirmFrames: 2 };
     const subject = { ...masklet(), confirmed: false };
     expect(isShown(subject, strict)).toBe(false);
-    const witness = { frameIndex: 1, visible: true, searched: true, detected: true };
-    updateLifecycle(subject, { ...witness, confident: false }, strict);
+    const facts = { frameIndex: 1, visible: true, searched: true, detected: true };
+    updateLifecycle(subject, { ...facts, confident: false }, strict);
     expect(isShown(subject, strict)).toBe(false);
-    updateLifecycle(subject, { ...witness, confident: true }, strict);
+    updateLifecycle(subject, { ...facts, confident: true }, strict);
     expect(isShown(subject, strict)).toBe(true);
   });
 });
 
-describe("the life of an object made by clicks", () => {
+describe("the life of an object created by clicks", () => {
   it("ends only when the user removes it", () => {
     const subject = masklet(null);
-    expect(live(subject, "t".repeat(40))).toBe(true);
+    expect(runLifecycle(subject, "t".repeat(40))).toBe(true);
     expect(isShown(subject, life)).toBe(true);
-    live(subject, ".".repeat(MAX_LOST_FRAMES + 1));
+    runLifecycle(subject, ".".repeat(MAX_LOST_FRAMES + 1));
     expect(subject.state).toBe("lost");
   });
 
-  it("keeps the clicks of a bounded number of frames, the latest ones", () => {
+  it("keeps the clicks of a bounded number of frames, those that were prompted last", () => {
     const subject = masklet(null);
     const prompt = { points: [], labels: [] };
     for (let frame = 0; frame <= MAX_PROMPTED_FRAMES; frame++) keepPrompt(subject, frame, prompt);

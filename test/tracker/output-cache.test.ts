@@ -9,8 +9,8 @@ function drawn(objectId: number): RenderedObject {
   return { objectId, prob: 1, claim: { group: null, prob: null }, box: [0, 0, 2, 2], mask, bits };
 }
 
-describe("the cache of shown frames", () => {
-  it("keeps runs, which are small, and no bits", () => {
+describe("the cache of visited frames", () => {
+  it("stores run lengths, which are small, and no bits", () => {
     const cache = createOutputCache(4);
     const { bits: _, ...kept } = drawn(1);
     cache.set(0, [drawn(1)]);

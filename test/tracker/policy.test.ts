@@ -3,7 +3,7 @@ import { shouldRecondition } from "../../tracker/motion/recondition.js";
 import { presets } from "../../tracker/presets.js";
 import { resolvePolicy } from "../../tracker/resolve-policy.js";
 
-it("takes defaults, then the manifest, then overrides", () => {
+it("combines the preset, then the manifest, then overrides", () => {
   const detect = { scoreThreshold: 0.4, nmsIou: 0.3, newObjectScore: 0.6 };
   const policy = resolvePolicy({
     detect,
@@ -20,7 +20,7 @@ it("takes defaults, then the manifest, then overrides", () => {
   expect(resolvePolicy({ preset: "transformers", detect }).detect.detNmsThresh).toBe(0);
 });
 
-it("is frozen, so that no part of a session changes it for the others", () => {
+it("is frozen, so that no part of a session can change it", () => {
   const policy = resolvePolicy({ overrides: { life: { maxNumObjects: 3 } } });
   expect(Object.isFrozen(policy) && Object.values(policy).every(Object.isFrozen)).toBe(true);
   expect(Object.values(presets).every((preset) => Object.values(preset).every(Object.isFrozen))).toBe(true);

@@ -1,4 +1,4 @@
-/** Which of the decoder's masks answer a prompt on a picture, and what the decoder is fed. */
+/** Prompts on one image: the inputs of the mask decoder, and the candidates that are returned. */
 import { describe, expect, test } from "vitest";
 import { float32, type RunGraph, type Tensor } from "../../detector/graph.js";
 import { createParts, type VideoTrackerOptions } from "../../tracker/parts.js";
@@ -48,21 +48,21 @@ function setUp(options: Partial<VideoTrackerOptions> = {}, stability = 0.9) {
     policy: resolvePolicy(),
     ...options,
   });
-  const ask = (prompt: Partial<PredictionPrompt>) =>
+  const runPredict = (prompt: Partial<PredictionPrompt>) =>
     predict(parts, frame, { points: [[[0.5, 0.25]]], labels: [[1]], multimask: true, ...prompt });
-  return { ask, calls, encoded: () => encoded };
+  return { runPredict, calls, encoded: () => encoded };
 }
 
 describe("a prompt on an image", () => {
   test("returns the three candidates in the model's order, or the single-mask output", async () => {
-    const { ask } = setUp();
-    const [candidates = []] = await ask({});
+    const { runPredict } = setUp();
+    const [candidates = []] = await runPredict({});
     expect(candidates.map(({ maskLogits, iou }) => [maskLogits[0], iou.toFixed(1)])).toEqual([
       [1, "0.2"],
       [2, "0.6"],
       [3, "0.4"],
     ]);
-    const [single = []] = await ask({ multimask: false });
+    const [single = []] = await runPredict({ multimask: false });
     expect(single.map(({ maskLogits, iou }) => [maskLogits[0], iou.toFixed(1)])).toEqual([[0, "0.9"]]);
   });
 
@@ -70,45 +70,45 @@ describe("a prompt on an image", () => {
     [0.97, 2],
     [0.98, 0],
   ])(
-    "gives an unsteady mask up for the best candidate where the pack says so: stability %d",
+    "replaces an unstable single mask by the best candidate when the pack has a limit: stability %d",
     async (stability, mask) => {
-      const { ask } = setUp({ decode: { singleMaskStability: 0.975 } }, stability);
-      const [[single] = []] = await ask({ multimask: false });
+      const { runPredict } = setUp({ decode: { singleMaskStability: 0.975 } }, stability);
+      const [[single] = []] = await runPredict({ multimask: false });
       expect(single?.maskLogits[0]).toBe(mask);
     },
   );
 
   test("becomes box corners and clicks, and an ignored point without either", async () => {
-    const { ask, calls } = setUp();
-    await ask({ boxesXyxy: [[0, 0.25, 0.5, 1]], labels: [[0]] });
-    await ask({
+    const { runPredict, calls } = setUp();
+    await runPredict({ boxesXyxy: [[0, 0.25, 0.5, 1]], labels: [[0]] });
+    await runPredict({
       points: [[]],
       labels: [[]],
       maskInput: { logits: Float32Array.of(50, -50, 1, 0), size: [m, m] },
     });
-    const fed = calls.map(({ points, labels, mask_in, has_mask }) => [
+    const inputs = calls.map(({ points, labels, mask_in, has_mask }) => [
       [...(points?.data ?? [])],
       [...(labels?.data ?? [])],
       [...(mask_in?.data ?? [])],
       [...(has_mask?.data ?? [])],
     ]);
-    expect(fed).toEqual([
+    expect(inputs).toEqual([
       [[0, 0.25, 0.5, 1, 0.5, 0.25], [2, 3, 0], [0, 0, 0, 0], [0]],
       [[0, 0], [-1], [32, -32, 1, 0], [1]],
     ]);
   });
 
-  test("runs in batches on one encoding of the image, with the mask prompt for each", async () => {
-    const { ask, calls, encoded } = setUp();
+  test("runs in batches on one encoding of the image, with the mask prompt in each batch", async () => {
+    const { runPredict, calls, encoded } = setUp();
     const count = 11;
     const maskInput = { logits: Float32Array.of(1, 2, 3, 4), size: [m, m] as const };
-    const answers = await ask({
+    const answers = await runPredict({
       points: Array(count).fill([[0.5, 0.5]]),
       labels: Array(count).fill([1]),
       maskInput,
     });
     expect(answers).toHaveLength(count);
-    // The second batch starts again at 0; logits of the third prompt on exceed what is sent and are clamped.
+    // Mask k of prompt b contains 100·b + k, which is clamped to 32.
     expect(answers[0]?.[0]?.maskLogits[0]).toBe(1);
     expect(answers[1]?.[0]?.maskLogits[0]).toBe(32);
     expect(calls.map(({ points }) => points?.dims[0])).toEqual([8, 3]);
@@ -116,16 +116,16 @@ describe("a prompt on an image", () => {
     expect(encoded()).toBe(1);
   });
 
-  test("is rejected where the pack does not support it, naming what the pack supports", async () => {
+  test("is rejected when the pack does not support it, with an error that lists the supported prompts", async () => {
     const maskInput = { logits: new Float32Array(m * m), size: [m, m] as const };
     const clicksOnly = setUp({
       capabilities: { text: false, exemplars: false, points: true, maskInput: false },
     });
-    await expect(clicksOnly.ask({ maskInput })).rejects.toMatchObject({
+    await expect(clicksOnly.runPredict({ maskInput })).rejects.toMatchObject({
       code: "unsupported_by_pack",
       field: "mask_input",
     });
-    await clicksOnly.ask({});
+    await clicksOnly.runPredict({});
     expect(Object.keys(clicksOnly.calls[0] ?? {}).sort()).toEqual([
       "feat",
       "feat_s0",
@@ -133,16 +133,16 @@ describe("a prompt on an image", () => {
       "labels",
       "points",
     ]);
-    const wordsOnly = setUp({ capabilities: { text: true, exemplars: true, points: false } });
-    await expect(wordsOnly.ask({})).rejects.toMatchObject({
+    const textOnly = setUp({ capabilities: { text: true, exemplars: true, points: false } });
+    await expect(textOnly.runPredict({})).rejects.toMatchObject({
       code: "unsupported_by_pack",
       message: expect.stringMatching(
         /It supports a phrase \(text\), or exemplars \(bounding_boxes without obj_id\)\.$/,
       ),
     });
-    const { ask } = setUp();
+    const { runPredict } = setUp();
     await expect(
-      ask({ maskInput: { logits: Float32Array.of(0, 0, 0, Number.NaN), size: [m, m] } }),
+      runPredict({ maskInput: { logits: Float32Array.of(0, 0, 0, Number.NaN), size: [m, m] } }),
     ).rejects.toMatchObject({
       code: "invalid_field",
       field: "mask_input.data",

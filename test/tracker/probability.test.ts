@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import { createBench, createWorld, kinds } from "./scripted-world.js";
 
-/** A ball that the detector is surer of on each frame. */
+/** The reported probability of a ball on each of three frames with different detection scores. */
 async function probabilities(policy: PolicyOverrides) {
   const world = createWorld([{ label: 1, kind: kinds.ball as number, at: () => [2, 2, 6, 6] }]);
   const bench = createBench(world, policy);
@@ -18,11 +18,11 @@ async function probabilities(policy: PolicyOverrides) {
 }
 
 describe("the probability of a detected object", () => {
-  it("is that of its best detection so far, so that what came in bit by bit does not stay doubtful", async () => {
+  it("is the score of its best detection so far, for objects that enter the frame slowly", async () => {
     expect(await probabilities({})).toEqual([0.6, 0.9, 0.9]);
   });
 
-  it("can stay what it was at birth, as with SAM 3", async () => {
+  it("can be the score of its first detection, as in SAM 3", async () => {
     expect(await probabilities({ life: { probability: "birth" } })).toEqual([0.6, 0.6, 0.6]);
   });
 });

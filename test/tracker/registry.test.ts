@@ -3,7 +3,7 @@ import { presets } from "../../tracker/presets.js";
 import { createRegistry, MAX_DORMANT } from "../../tracker/registry.js";
 import { bank } from "./scripted-world.js";
 
-it("keeps a bounded number of given-up objects, those that were seen last", () => {
+it("keeps a bounded number of dormant objects, those that were visible last", () => {
   const registry = createRegistry(presets.compact, bank);
   const birth = { conceptKey: 0, prob: 0.9, bornFrame: 0, motion: null, confirmed: true };
   const followed = registry.create(birth);

@@ -8,8 +8,8 @@ import type { TrackingSession } from "../../tracker/tracking-session.js";
 type Xywh = readonly [x: number, y: number, width: number, height: number];
 
 export type Request =
-  | { do: "name"; frame: number; text: string; replace?: boolean }
-  | { do: "show"; frame: number; boxXywh: Xywh; text?: string }
+  | { do: "phrase"; frame: number; text: string; replace?: boolean }
+  | { do: "exemplar"; frame: number; boxXywh: Xywh; text?: string }
   | {
       do: "click";
       frame: number;
@@ -26,20 +26,20 @@ export type Request =
   | { do: "remove"; objectId: number }
   | { do: "reset" };
 
-/** Sends a request; masks and boxes of the answer as a client gets them. */
+/** Sends a request. @returns the result of the session */
 export async function send(
   session: TrackingSession,
   frameAt: (index: number) => Frame,
   request: Request,
 ): Promise<unknown> {
   switch (request.do) {
-    case "name":
+    case "phrase":
       return session.prompt(frameAt(request.frame), {
         kind: "concept",
         text: request.text,
         replace: request.replace ?? false,
       });
-    case "show":
+    case "exemplar":
       return session.prompt(frameAt(request.frame), {
         kind: "concept",
         ...(request.text === undefined ? {} : { text: request.text }),
@@ -78,7 +78,7 @@ export async function send(
   }
 }
 
-/** The same; an error is an answer too. */
+/** Sends a request. @returns the result of the session, or its error as text */
 export async function answerTo(...[session, frameAt, request]: Parameters<typeof send>): Promise<unknown> {
   try {
     return await send(session, frameAt, request);
@@ -87,7 +87,7 @@ export async function answerTo(...[session, frameAt, request]: Parameters<typeof
   }
 }
 
-/** A propagation: its beginning and its steps. */
+/** The requests of a propagation: its beginning and its steps. */
 export function pass(firstFrame: number, lastFrame: number, startFrame: number | null = null): Request[] {
   const step = firstFrame <= lastFrame ? 1 : -1;
   const frames = Array.from(
@@ -100,7 +100,7 @@ export function pass(firstFrame: number, lastFrame: number, startFrame: number |
   ];
 }
 
-/** Ids that any of the answers shows. */
+/** The ids of all objects in the answers. */
 export function idsShown(answers: readonly unknown[]): Set<number> {
   const outputs = answers.flat().flatMap((answer) => {
     const { output = answer } = (answer ?? {}) as { output?: unknown };
@@ -110,8 +110,8 @@ export function idsShown(answers: readonly unknown[]): Set<number> {
 }
 
 /**
- * Compares to the last bit, tensors included.
- * @returns where the two differ; null when they do not
+ * Compares two values exactly, including tensors.
+ * @returns the path of the first difference; null when the values are equal
  */
 export function firstDifference(a: unknown, b: unknown, path = "state"): string | null {
   if (isDeepStrictEqual(a, b)) return null;
@@ -130,7 +130,7 @@ export function firstDifference(a: unknown, b: unknown, path = "state"): string 
   return path;
 }
 
-/** A copy that shares nothing with the session. */
+/** A snapshot as a deep copy, which shares no value with the session. */
 export function detached(session: TrackingSession): SessionSnapshot {
   return structuredClone(session.snapshot());
 }

@@ -1,9 +1,10 @@
 /**
- * A world of flat shapes and a model that sees them, for testing what the tracker does with a model's answers.
+ * A scripted world of rectangles, and a scripted model that detects, segments and tracks them.
  *
- * A frame's red channel says which instance a pixel shows (0: none), its green channel what kind of thing that is. The
- * model is honest about what a real one cannot know: `track` remembers the kind and the place of an object, not which
- * instance it was, so it follows whichever look-alike is nearest. Every call is held against the pack contract.
+ * In a frame, the red channel of a pixel is the label of its instance (0: none), and the green channel is the kind of the
+ * instance. As in a real model, a memory contains only the kind and the position of an object, not its label. `track`
+ * therefore returns the nearest instance of that kind, which may be a look-alike. Every call is checked against the pack
+ * contract.
  */
 import type { GraphRole, RunGraph, Tensor } from "../../detector/graph.js";
 import { packContract } from "../../server/packs/contract.js";
@@ -30,31 +31,31 @@ const PIXELS = SIDE * SIDE;
 
 export const kinds: Record<string, number> = { ball: 1, box: 2, cone: 3, orb: 1 };
 
-export interface Thing {
+export interface Instance {
   /** 1..255, unique. */
   label: number;
   kind: number;
-  /** Left, top, width, height in world pixels; null while it is not there. Later things lie in front. */
+  /** Left, top, width, height in world pixels; null while the instance is absent. Later instances are in front. */
   at(frame: number): readonly [number, number, number, number] | null;
 }
 
 export interface World {
-  things: Thing[];
-  /** Detection scores by label; 0.95 unless said otherwise. */
+  instances: Instance[];
+  /** Detection scores by label; default: 0.95. */
   scores: Map<number, number>;
-  /** Visible pixels that the detector needs. */
+  /** Minimum number of visible pixels of a detection. */
   minVisible: number;
-  /** How far, in world pixels, `track` looks for an object from where it was. */
+  /** Search radius of `track` around the last position of an object, in world pixels. */
   reach: number;
 }
 
-export function createWorld(things: Thing[], overrides: Partial<World> = {}): World {
-  return { things, scores: new Map(), minVisible: 8, reach: 12, ...overrides };
+export function createWorld(instances: Instance[], overrides: Partial<World> = {}): World {
+  return { instances, scores: new Map(), minVisible: 8, reach: 12, ...overrides };
 }
 
 export function draw(world: World, index: number): { index: number; rgb: Uint8Array } {
   const rgb = new Uint8Array(PIXELS * 3);
-  for (const { label, kind, at } of world.things) {
+  for (const { label, kind, at } of world.instances) {
     const box = at(index);
     if (!box) continue;
     const [left, top, width, height] = box.map(Math.round) as [number, number, number, number];
@@ -79,19 +80,19 @@ export interface Bench {
   options: VideoTrackerOptions;
   calls: Call[];
   frame(index: number): { index: number; rgb: Uint8Array };
-  /** Starts a pass and visits the frames from `first` to `last`; returns what each showed. */
+  /** Starts a pass and steps through the frames from `first` to `last`. @returns the result of each frame */
   run(first: number, last: number): Promise<Map<number, StepResult>>;
-  /** Which instance each object of a result covers most. */
+  /** For each object of a result, by id: the label of the instance that covers most of its mask. */
   labels(index: number, result: StepResult): Record<number, number>;
 }
 
-const everything = { text: true, exemplars: true, points: true };
+const allCapabilities = { text: true, exemplars: true, points: true };
 
-/** Under the preset that is made for small models, unless another one is named. */
+/** A tracker over a scripted world. */
 export function createBench(
   world: World,
   overrides: PolicyOverrides = {},
-  capabilities = everything,
+  capabilities = allCapabilities,
   preset: PresetName = "compact",
 ): Bench {
   const calls: Call[] = [];
@@ -149,7 +150,7 @@ export function createBench(
   };
 }
 
-/** A pixel as the features carry it: which instance, which kind. */
+/** The value of a pixel in the features: the label and the kind of its instance. */
 const code = (label: number, kind: number) => label + 256 * kind;
 const labelOf = (value: number) => value % 256;
 const kindOf = (value: number) => Math.floor(value / 256);
@@ -222,30 +223,30 @@ function createScriptedModel(world: World): RunGraph {
     },
   };
   return async (role, inputs, fetch) => {
-    const { inputs: takes, outputs: gives } = contract[role];
-    // Plain comparisons: `expect` is too slow for something that happens thousands of times.
-    const fail = (what: string): never => {
+    const { inputs: expectedInputs, outputs: expectedOutputs } = contract[role];
+    // Plain comparisons, because `expect` is too slow for thousands of calls.
+    const fail = (message: string): never => {
       throw new Error(
-        `${role}: ${what}, fed ${JSON.stringify(inputs, (key, value) => (key === "data" ? value.length : value))}`,
+        `${role}: ${message}; inputs: ${JSON.stringify(inputs, (key, value) => (key === "data" ? value.length : value))}`,
       );
     };
     const sizes = new Map<string, number>();
-    if (Object.keys(inputs).length !== takes.length)
-      fail(`wants ${takes.map(({ name }) => name).join(", ")}`);
-    for (const { name, type, shape } of takes) {
-      const fed = inputs[name] ?? fail(`misses ${name}`);
-      if (fed.type !== type || fed.dims.length !== shape.length)
-        fail(`${name} is ${type} [${shape.join(", ")}]`);
+    if (Object.keys(inputs).length !== expectedInputs.length)
+      fail(`expected ${expectedInputs.map(({ name }) => name).join(", ")}`);
+    for (const { name, type, shape } of expectedInputs) {
+      const given = inputs[name] ?? fail(`expected ${name}`);
+      if (given.type !== type || given.dims.length !== shape.length)
+        fail(`expected ${name} as ${type} [${shape.join(", ")}]`);
       shape.forEach((side, axis) => {
-        const wanted = typeof side === "number" ? side : (sizes.get(side) ?? (fed.dims[axis] as number));
+        const wanted = typeof side === "number" ? side : (sizes.get(side) ?? (given.dims[axis] as number));
         if (typeof side === "string") sizes.set(side, wanted);
-        if (fed.dims[axis] !== wanted) fail(`${name} axis ${axis} (${side}) should be ${wanted}`);
+        if (given.dims[axis] !== wanted) fail(`${name} axis ${axis} (${side}): expected ${wanted}`);
       });
-      if (fed.data.length !== fed.dims.reduce((product, dim) => product * dim, 1))
-        fail(`${name} is incomplete`);
+      if (given.data.length !== given.dims.reduce((product, dim) => product * dim, 1))
+        fail(`${name}: the data does not match its dims`);
     }
     for (const name of fetch)
-      if (!gives.some((output) => output.name === name)) fail(`has no output ${name}`);
+      if (!expectedOutputs.some((output) => output.name === name)) fail(`has no output ${name}`);
     const all = answers[role]?.(inputs) ?? {};
     return Object.fromEntries(fetch.map((name) => [name, all[name] as Tensor]));
   };
@@ -307,7 +308,7 @@ function segment({ feat, points, labels, mask_in, has_mask }: Record<string, Ten
     if (label === 1) for (const i of same.length > 0 ? same : [pixel]) inside.add(i);
     if (label === 0) for (const i of same) inside.delete(i);
   }
-  // As in SAM: one click is ambiguous and answered by one of the candidates, anything more by the first mask.
+  // As in SAM: one click is ambiguous, and the best mask is a multimask output; otherwise it is the single-mask output.
   const best = clicks.length <= 1 ? 2 : 0;
   const masks = new Float32Array(4 * PIXELS).fill(-5);
   masks.set(maskOf([...inside]), best * PIXELS);
@@ -323,7 +324,7 @@ function segment({ feat, points, labels, mask_in, has_mask }: Record<string, Ten
   };
 }
 
-/** A video of the world's own size: a mask is shown as it is. */
+/** The video has the size of the world, so masks are not resized. */
 function render({ mask }: Record<string, Tensor>) {
   const B = mask?.dims[0] as number;
   const bits = Uint8Array.from((mask as Tensor).data, (logit) => (logit > 0 ? 1 : 0));
@@ -364,17 +365,17 @@ function track(world: World, inputs: Record<string, Tensor>) {
       ];
       return { row, kind, x, y, present };
     });
-    // Of several conditioning frames the one that was given last.
+    // The memory with the lowest row; of several conditioning frames, the last one.
     const latest = slots
       .filter(({ present }) => present === 1)
       .reverse()
       .sort((p, q) => p.row - q.row)[0];
     const clicks = readClicks(points as Tensor, labels as Tensor, b);
     const clicked = clicks.find(({ label, pixel }) => label === 1 && (scene[pixel] as number) > 0);
-    const refused = clicks.filter(({ label }) => label === 0).map(({ pixel }) => scene[pixel]);
+    const negative = clicks.filter(({ label }) => label === 0).map(({ pixel }) => scene[pixel]);
     const nearest = [...instancesOf(scene)]
       .map(([value, pixels]) => ({ value, pixels }))
-      .filter(({ value }) => kindOf(value) === latest?.kind && !refused.includes(value))
+      .filter(({ value }) => kindOf(value) === latest?.kind && !negative.includes(value))
       .map((one) => ({ ...one, away: distance(centroid(one.pixels), [latest?.x ?? 0, latest?.y ?? 0]) }))
       .filter(({ away }) => away <= world.reach)
       .sort((p, q) => p.away - q.away)[0];
@@ -412,7 +413,7 @@ function readClicks(points: Tensor, labels: Tensor, b: number): Click[] {
 
 /** The pixels of every instance in a scene, by its code; computed once per scene. */
 function instancesOf(scene: Float32Array): Map<number, number[]> {
-  const known = instances.get(scene);
+  const known = instancesByScene.get(scene);
   if (known) return known;
   const found = new Map<number, number[]>();
   scene.forEach((value, pixel) => {
@@ -421,11 +422,11 @@ function instancesOf(scene: Float32Array): Map<number, number[]> {
     if (pixels) pixels.push(pixel);
     else found.set(value, [pixel]);
   });
-  instances.set(scene, found);
+  instancesByScene.set(scene, found);
   return found;
 }
 
-const instances = new WeakMap<Float32Array, Map<number, number[]>>();
+const instancesByScene = new WeakMap<Float32Array, Map<number, number[]>>();
 
 function f32(dims: number[], data: Float32Array): Tensor {
   return { type: "float32", dims, data };

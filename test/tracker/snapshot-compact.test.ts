@@ -1,4 +1,4 @@
-/** A snapshot continues with the same frames, to the last bit, with the embedded pack's graphs in ONNX Runtime. */
+/** A session that continues from a snapshot returns exactly the same frames, with the embedded pack in ONNX Runtime. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { type OpenGraphs, openGraphs } from "../../server/engine/graphs.js";
 import { openPack, type Pack } from "../../server/packs/pack.js";
@@ -55,23 +55,26 @@ function frameAt(index: number) {
 }
 
 const requests: Request[] = [
-  { do: "name", frame: 0, text: "red circle" },
+  { do: "phrase", frame: 0, text: "red circle" },
   ...pass(0, 5),
   { do: "click", frame: 5, point: [0.75, 0.7], objectId: 20 },
   { do: "click", frame: 5, point: [0.72, 0.68], objectId: 20, keep: true },
   ...pass(5, 12).slice(0, 4),
   { do: "remove", objectId: 1 },
-  { do: "name", frame: 8, text: "blue square" },
+  { do: "phrase", frame: 8, text: "blue square" },
   ...pass(8, 15).slice(0, 5),
   ...pass(7, 3, 8),
 ];
-/** Before which request snapshots are taken: in the first pass, between clicks, after the removal, in a later pass. */
+/**
+ * Indices of the requests before which snapshots are taken: in the first pass, between clicks, after the removal, in a later
+ * pass.
+ */
 const places = [3, 9, 12, 15, 19];
 
 describe.each(["compact", "masklet", "sam3"] as const)(
   "a session of the embedded pack under %s",
   (preset) => {
-    it("continues from a snapshot with the same bits", async () => {
+    it("continues from a snapshot with exactly the same frames", async () => {
       const session = open(preset);
       const answers: unknown[] = [];
       const snapshots = new Map<number, SessionSnapshot>();
@@ -82,7 +85,7 @@ describe.each(["compact", "masklet", "sam3"] as const)(
       expect([...idsShown(answers)]).toEqual(expect.arrayContaining([0, 20]));
       for (const [place, snapshot] of snapshots) {
         const restored = open(preset, snapshot);
-        // Far enough to reach frames that were waiting, and a clicked and a newly named object.
+        // Enough requests to include waiting frames, a clicked object and a new phrase.
         const later = requests.slice(place, place + 8);
         for (const [offset, request] of later.entries()) {
           const answer = await answerTo(restored, frameAt, request);
@@ -90,7 +93,7 @@ describe.each(["compact", "masklet", "sam3"] as const)(
           expect(firstDifference(answer, answers[place + offset], where)).toBeNull();
         }
       }
-      // The last snapshot, to the end: hidden objects and everything remembered as well.
+      // The last snapshot continues to the end. Then the whole states are equal, including memories and hidden objects.
       const last = open(preset, snapshots.get(places.at(-1) as number));
       for (const request of requests.slice(places.at(-1))) await answerTo(last, frameAt, request);
       expect(firstDifference(last.snapshot(), session.snapshot())).toBeNull();

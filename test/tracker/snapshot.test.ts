@@ -1,4 +1,4 @@
-/** A session that continues from a snapshot does what the session would have done, to the last bit. */
+/** A session that continues from a snapshot returns exactly the same results as the original session. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PresetName } from "../../tracker/presets.js";
@@ -6,7 +6,7 @@ import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { answerTo, detached, firstDifference, idsShown, pass, type Request } from "./requests.js";
-import { createBench, createWorld, kinds, SIDE, type Thing } from "./scripted-world.js";
+import { createBench, createWorld, type Instance, kinds, SIDE } from "./scripted-world.js";
 
 const FRAMES = 24;
 const presets: PresetName[] = ["compact", "masklet", "sam3", "transformers"];
@@ -17,14 +17,14 @@ const mover = (
   from: readonly [number, number],
   velocity: readonly [number, number],
   until = FRAMES,
-): Thing => ({
+): Instance => ({
   label,
   kind: kinds[kind] as number,
   at: (frame) =>
     frame < until ? [from[0] + velocity[0] * frame, from[1] + velocity[1] * frame, 7, 7] : null,
 });
 
-/** Two balls that cross, a ball that flashes up, a box and a cone. */
+/** Two balls that cross, a ball that is visible on single frames, a box and a cone. */
 const world = createWorld([
   mover(1, "ball", [2, 8], [1.4, 0]),
   mover(2, "ball", [34, 9], [-1.4, 0]),
@@ -55,7 +55,10 @@ function opener(preset: PresetName): {
   return { open, frame };
 }
 
-/** Sends the requests to one session, and from each of the given places on to another that continues from a snapshot. */
+/**
+ * Sends all requests to one session. At each of the given places, another session continues from a snapshot and gets the
+ * remaining requests. Expects equal answers and equal states.
+ */
 async function expectEqualContinuations(
   preset: PresetName,
   requests: readonly Request[],
@@ -85,14 +88,14 @@ async function expectEqualContinuations(
 }
 
 const session: Request[] = [
-  { do: "name", frame: 0, text: "ball" },
+  { do: "phrase", frame: 0, text: "ball" },
   ...pass(0, 9),
   { do: "click", frame: 9, point: [0.25, 0.7], objectId: 20 },
   { do: "click", frame: 9, point: [0.3, 0.72], objectId: 20, keep: true },
   { do: "remove", objectId: 1 },
-  { do: "name", frame: 9, text: "cone" },
+  { do: "phrase", frame: 9, text: "cone" },
   ...pass(9, 20).slice(0, 8),
-  { do: "show", frame: 16, boxXywh: [0.25, 0.7, 0.25, 0.25] },
+  { do: "exemplar", frame: 16, boxXywh: [0.25, 0.7, 0.25, 0.25] },
   { do: "predict", frame: 3, point: [0.5, 0.5] },
   ...pass(17, 23),
   { do: "click", frame: 20, point: [0.1, 0.1], label: 0, objectId: 0 },
@@ -101,7 +104,7 @@ const session: Request[] = [
 ];
 
 describe.each(presets)("a snapshot under the preset %s", (preset) => {
-  it("continues with the same frames wherever it is taken", async () => {
+  it("continues with the same frames after any request", async () => {
     const places = [0, 1, 5, 11, 12, 14, 15, 20, 23, 24, 26, 30, 33, 38, session.length - 1];
     const answers = await expectEqualContinuations(preset, session, places);
     expect(idsShown(answers).size).toBeGreaterThan(2);
@@ -132,13 +135,13 @@ const objectId = fc.nat(5);
 const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
   fc
     .record({
-      do: fc.constant("name" as const),
+      do: fc.constant("phrase" as const),
       frame,
       text: fc.constantFrom("ball", "box", "cone"),
       replace: fc.boolean(),
     })
     .map((request) => [request]),
-  fc.record({ do: fc.constant("show" as const), frame, boxXywh: box }).map((request) => [request]),
+  fc.record({ do: fc.constant("exemplar" as const), frame, boxXywh: box }).map((request) => [request]),
   fc
     .record({
       do: fc.constant("click" as const),
@@ -151,7 +154,7 @@ const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
   fc.record({ do: fc.constant("box" as const), frame, boxXywh: box, objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("remove" as const), objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("fetch" as const), frame }).map((request) => [request]),
-  // Often not to its end, so that frames are still waiting.
+  // Most passes do not reach their end, so that frames still wait in the output buffer.
   fc
     .tuple(frame, frame, fc.integer({ min: 1, max: 12 }))
     .map(([first, last, length]) => pass(first, last).slice(0, length)),

@@ -1,15 +1,15 @@
-/** The stages of a step, seen from the graphs they run: the same world by both rule sets, and by tracking alone. */
+/** The order of the stages of a step, observed by the graphs that they run, for each rule set. */
 import { describe, expect, it } from "vitest";
 import type { PresetName } from "../../tracker/presets.js";
-import { type Bench, createBench, createWorld, kinds, type Thing } from "./scripted-world.js";
+import { type Bench, createBench, createWorld, type Instance, kinds } from "./scripted-world.js";
 
-const ball = (label: number, top: number, firstFrame: number): Thing => ({
+const ball = (label: number, top: number, firstFrame: number): Instance => ({
   label,
   kind: kinds.ball as number,
   at: (frame) => (frame >= firstFrame ? [4, top, 8, 8] : null),
 });
 
-/** A ball that is named on frame 0, and a second one from frame 3 on. */
+/** A ball that is prompted on frame 0, and a second ball that appears on frame 3. */
 async function openBench(preset: PresetName): Promise<Bench> {
   const bench = createBench(createWorld([ball(1, 4, 0), ball(2, 24, 3)]), {}, undefined, preset);
   await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
@@ -60,7 +60,7 @@ describe("a step", () => {
     expect(bench.tracker.objectIds()).toEqual([0]);
   });
 
-  it("encodes for detection what it prepares for detection, and only that", async () => {
+  it("prepares the detection features only for frames with detection", async () => {
     const bench = await openBench("sam3");
     bench.calls.length = 0;
     bench.tracker.prepare(bench.frame(3));

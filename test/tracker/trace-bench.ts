@@ -1,9 +1,9 @@
 /**
- * A detector and a tracker that say what a test tells them, for checking the rules between them one by one.
+ * A tracker over scripted graphs: a test sets the detections and the tracked masks, and checks the rules between them.
  *
- * Masks are rectangles on a small grid. The detector returns what `detect` lists for a frame; `track` returns for each
- * object the mask that its latest conditioning memory was made from, unless `track` of the script says otherwise. Which
- * mask a memory was made from is written into the memory itself, so nothing is known that a model could not know.
+ * Masks are rectangles on a small grid. The `detect` graph returns the detections that the script lists for a frame. The
+ * `track` graph returns for each object the mask of its latest conditioning memory, unless the script has another one. Each
+ * scripted memory contains the index of its mask and its frame, so `track` depends on its inputs only, like a real graph.
  */
 import type { BoxXyxy } from "../../detector/geometry.js";
 import type { RunGraph, Tensor } from "../../detector/graph.js";
@@ -25,21 +25,21 @@ export type Rect = readonly [x: number, y: number, width: number, height: number
 export interface Found {
   rect: Rect;
   score: number;
-  /** A part of the rectangle that is not of the thing. */
+  /** A part of the rectangle that is outside of the mask. */
   hole?: Rect;
-  /** What the detector takes for its box, where that is not the rectangle. */
+  /** The detector's own box; default: the rectangle. */
   box?: BoxXyxy;
 }
 
 export interface Script {
-  /** What the detector finds on a frame, in the order of its rows; one list for each concept that is looked for. */
+  /** The detections of a frame, in the order of the detector's rows; one list for all concepts, or one per concept. */
   detect(frameIndex: number, hasBox: boolean): readonly Found[] | readonly (readonly Found[])[];
-  /** What the tracker makes of an object whose latest given mask is `rect`; null: it is not there. */
+  /** The tracked mask of an object whose latest conditioning mask is `rect`; null: the object is absent. */
   track?(
     frameIndex: number,
     rect: Rect,
   ): { rect: Rect | null; pieces?: readonly Rect[]; hole?: Rect; score?: number; iou?: number };
-  /** What the decoder makes of clicks; a square when left out. */
+  /** The mask of the decoder for clicks; default: a square. */
   segment?(): { rect: Rect; hole?: Rect };
 }
 
@@ -54,16 +54,16 @@ export interface TraceBench {
   options: VideoTrackerOptions;
   calls: Call[];
   frame(index: number): { index: number; rgb: Uint8Array };
-  /** Names the one concept there is, on a frame. */
-  name(index: number): ReturnType<VideoTracker["prompt"]>;
-  /** Shows a box on a frame. */
-  show(index: number, rect: Rect): ReturnType<VideoTracker["prompt"]>;
+  /** Prompts the scripted concept by a phrase. */
+  promptPhrase(index: number): ReturnType<VideoTracker["prompt"]>;
+  /** Prompts the scripted concept by an exemplar box. */
+  promptBox(index: number, rect: Rect): ReturnType<VideoTracker["prompt"]>;
   click(
     index: number,
     objectId: number,
     points?: readonly (readonly [number, number])[],
   ): ReturnType<VideoTracker["prompt"]>;
-  /** Visits frames in their order; ids shown on each. */
+  /** Steps through frames in the given order. @returns the ids of the visible objects of each frame */
   visit(frames: readonly number[]): Promise<number[][]>;
 }
 
@@ -98,8 +98,8 @@ export function createTraceBench(
     options,
     calls,
     frame,
-    name: (index) => tracker.prompt(frame(index), { kind: "concept", text: "thing", replace: false }),
-    show: (index, [x, y, w, h]) =>
+    promptPhrase: (index) => tracker.prompt(frame(index), { kind: "concept", text: "shape", replace: false }),
+    promptBox: (index, [x, y, w, h]) =>
       tracker.prompt(frame(index), {
         kind: "concept",
         replace: false,
@@ -129,7 +129,7 @@ export function createTraceBench(
   };
 }
 
-/** A frame says nothing but its index. */
+/** A frame whose first two bytes contain its index. */
 export function frame(index: number): { index: number; rgb: Uint8Array } {
   const rgb = new Uint8Array(PIXELS * 3);
   rgb.set([index & 255, index >> 8]);
@@ -153,7 +153,7 @@ function paint(mask: Float32Array, [left, top, width, height]: Rect, value: numb
     mask.fill(value, y * SIDE + left, y * SIDE + Math.min(left + width, SIDE));
 }
 
-/** Memories and pointers that an object's `track` calls were given, by frame. */
+/** Numbers of memories and of pointers in the `track` calls, by frame. */
 export function bankSizes({ calls }: TraceBench): Map<number, [memories: number, pointers: number]> {
   const tracks = calls.filter(({ role }) => role === "track");
   return new Map(
@@ -161,7 +161,7 @@ export function bankSizes({ calls }: TraceBench): Map<number, [memories: number,
   );
 }
 
-/** Frames that conditioned the object on a frame, as they are written into the scripted memories. */
+/** The conditioning frames in the last `track` call of a frame, read from the scripted memories. */
 export function conditioningOn({ calls }: TraceBench, frame: number): number[] {
   const { inputs } = calls.filter((call) => call.role === "track" && call.frame === frame).at(-1) as Call;
   const rows = [...((inputs.memory_t as Tensor).data as Int32Array)];
@@ -171,7 +171,7 @@ export function conditioningOn({ calls }: TraceBench, frame: number): number[] {
     .sort((a, b) => a - b);
 }
 
-/** How many pixels are inside. */
+/** Number of pixels inside. */
 export function areaOf(mask: ArrayLike<number>): number {
   return Array.from(mask).filter((logit) => logit > 0).length;
 }
@@ -258,23 +258,23 @@ function scriptedRun(script: Script, calls: Call[]): RunGraph {
       const iou = new Float32Array(B).fill(0.9);
       const pointer = new Float32Array(B * D);
       for (let b = 0; b < B; b++) {
-        const given = Array.from({ length: M }, (_, slot) => ({
+        const conditioning = Array.from({ length: M }, (_, slot) => ({
           row: memory_t?.data[b * M + slot],
           index: memory?.data[(b * M + slot) * Dm] as number,
           frame: memory?.data[(b * M + slot) * Dm + 1] as number,
         })).filter(({ row }) => row === 6);
-        const latest = given.sort((p, q) => q.frame - p.frame)[0];
+        const latest = conditioning.sort((p, q) => q.frame - p.frame)[0];
         const own = masks[latest?.index ?? -1] ?? new Float32Array(PIXELS);
         const rect = rectOf(own);
-        const said: ReturnType<NonNullable<Script["track"]>> =
+        const scripted: ReturnType<NonNullable<Script["track"]>> =
           script.track && rect ? script.track(frameOf(feat), rect) : { rect };
-        if (said.rect) {
-          const drawn = maskOf(said.rect, 6, -6, said.hole);
-          for (const piece of said.pieces ?? []) paint(drawn, piece, 6);
+        if (scripted.rect) {
+          const drawn = maskOf(scripted.rect, 6, -6, scripted.hole);
+          for (const piece of scripted.pieces ?? []) paint(drawn, piece, 6);
           mask.set(drawn, b * PIXELS);
         }
-        score[b] = said.score ?? (said.rect ? 5 : -5);
-        iou[b] = said.iou ?? 0.9;
+        score[b] = scripted.score ?? (scripted.rect ? 5 : -5);
+        iou[b] = scripted.iou ?? 0.9;
         pointer[b * D] = 1000 + b;
       }
       return {

@@ -1,4 +1,4 @@
-/** A session as the inference process keeps one, over a scripted detector and tracker: what a client would be shown. */
+/** A tracking session over the scripted graphs of `trace-bench.ts`, with the output that a client receives. */
 import type { FrameOutput } from "../../server/engine/engine.js";
 import type { PolicyOverrides } from "../../tracker/policy.js";
 import type { PresetName } from "../../tracker/presets.js";
@@ -11,7 +11,7 @@ export const video = { width: 40, height: 20 };
 export interface Shown {
   frames: number[];
   ids: number[][];
-  /** How many frames had been stepped through when each was shown. */
+  /** For each shown frame, the number of steps before it was shown. */
   lag: number[];
 }
 
@@ -53,8 +53,8 @@ export function openTraceSession(
     session,
     tracker,
     propagate,
-    name: (index: number) => prompt(frame(index), { kind: "concept", text: "thing", replace: false }),
-    show: (index: number, [x, y, w, h]: Rect) =>
+    promptPhrase: (index: number) => prompt(frame(index), { kind: "concept", text: "shape", replace: false }),
+    promptBox: (index: number, [x, y, w, h]: Rect) =>
       prompt(frame(index), {
         kind: "concept",
         replace: false,
@@ -70,7 +70,8 @@ export function openTraceSession(
         clearOldBoxes: true,
       }),
     modes: () => session.history.map(({ kind }) => kind),
-    tracks: () => bench.calls.filter(({ role }) => role === "track" || role === "detect").length,
+    /** Number of calls of the `track` and `detect` graphs so far. */
+    countModelCalls: () => bench.calls.filter(({ role }) => role === "track" || role === "detect").length,
   };
 }
 

@@ -26,7 +26,7 @@ describe("cleaning a mask", () => {
     ]);
   });
 
-  it("keeps what is larger than the limit, counting diagonal neighbours", () => {
+  it("keeps holes and specks larger than the limit, with 8-connected components", () => {
     const mask = draw("####..", "#..#..", "####..", "......", "...#..", "....#.");
     expect(fillHoles(mask, 6, 1)).toBe(mask);
   });
@@ -74,7 +74,7 @@ it("matches a pixel-by-pixel flood fill", () => {
   );
 });
 
-/** The pixels that hang together with one. */
+/** The pixels of the connected component of a pixel. */
 function flood(mask: Float32Array, side: number, seed: number): number[] {
   const found = new Set([seed]);
   for (const pixel of found) {

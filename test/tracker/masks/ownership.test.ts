@@ -19,7 +19,7 @@ it("assigns a pixel to the object with the highest probability, the first on tie
   expect(kept([mask(0.5, null), mask(0.6, null)])).toEqual(["1111", "1111"]);
 });
 
-it("takes all pixels from an object without a probability unless it is alone (trace 11, quirk 13)", () => {
+it("assigns no pixel to an object without a probability, unless it is the only object (trace 11, quirk 13)", () => {
   expect(kept([mask(0.5), mask(null)])).toEqual(["1111", "0000"]);
   expect(kept([mask(0.5, "a", [1, 1, 0, 0]), mask(null)])).toEqual(["1100", "0000"]);
   expect(kept([mask(null)])).toEqual(["1111"]);

@@ -21,7 +21,7 @@ beforeAll(async () => {
   };
 });
 
-/** Positive inside a rectangle given in quarters of the frame. */
+/** An object whose mask is a rectangle, given in quarters of the frame. */
 function object(objectId: number, x0: number, y0: number, x1: number, y1: number) {
   const q = m / 4;
   const inside = (x: number, y: number) => x >= x0 * q && x < x1 * q && y >= y0 * q && y < y1 * q;
@@ -35,7 +35,7 @@ const { mask, sam3Parity } = presets.compact;
 const rules = { ...mask, ...sam3Parity };
 const stats = { tracked: 2, dropped: 1 };
 
-/** Masks as they are: nobody takes pixels from anybody. */
+/** Renders a frame without the assignment of pixels to objects. */
 async function renderFrame(
   runGraph: RunGraph,
   side: number,

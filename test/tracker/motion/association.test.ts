@@ -47,12 +47,12 @@ function track(
   return { conceptKey: concept, bits: maskBits(mask), motion, lost: seen < FRAME - 1 };
 }
 
-function sighting(mask: Float32Array, concept = 0, claimed = false): DetectionView {
+function detectionOf(mask: Float32Array, concept = 0, claimed = false): DetectionView {
   return { concepts: new Set([concept]), bits: maskBits(mask), extent: extentOf(mask), claimed };
 }
 
-function pairs(tracks: TrackView[], sightings: DetectionView[]) {
-  const { matches, unmatched } = associate(tracks, sightings, FRAME, rules);
+function pairs(tracks: TrackView[], detections: DetectionView[]) {
+  const { matches, unmatched } = associate(tracks, detections, FRAME, rules);
   return { pairs: matches.map(({ track, detection }) => [track, detection]).sort(), unmatched };
 }
 
@@ -60,20 +60,25 @@ describe("association", () => {
   it("associates by overlap and returns the other detections as unmatched", () => {
     const left = square(10, 10);
     const right = square(30, 10);
-    expect(pairs([track(10, 10, left), track(30, 10, right)], [sighting(right), sighting(left)])).toEqual({
+    expect(
+      pairs([track(10, 10, left), track(30, 10, right)], [detectionOf(right), detectionOf(left)]),
+    ).toEqual({
       pairs: [
         [0, 1],
         [1, 0],
       ],
       unmatched: [],
     });
-    expect(pairs([track(10, 10, left)], [sighting(square(30, 30))])).toEqual({ pairs: [], unmatched: [0] });
+    expect(pairs([track(10, 10, left)], [detectionOf(square(30, 30))])).toEqual({
+      pairs: [],
+      unmatched: [0],
+    });
   });
 
-  it("follows motion when both tracked masks have settled on the look-alike in front", () => {
+  it("uses motion when both tracked masks cover the look-alike in front", () => {
     const front = square(18, 20);
     const tracks = [track(18, 20, front), track(26, 20, front)];
-    expect(pairs(tracks, [sighting(square(26, 20)), sighting(front)]).pairs).toEqual([
+    expect(pairs(tracks, [detectionOf(square(26, 20)), detectionOf(front)]).pairs).toEqual([
       [0, 1],
       [1, 0],
     ]);
@@ -82,7 +87,7 @@ describe("association", () => {
   it("is contested only when the detection fits another object almost as well", () => {
     const front = square(20, 20);
     const isContested = (rival: TrackView) =>
-      associate([track(20, 20, front), rival], [sighting(front)], FRAME, rules).matches[0]?.contested;
+      associate([track(20, 20, front), rival], [detectionOf(front)], FRAME, rules).matches[0]?.contested;
     expect(isContested(track(21, 20, front))).toBe(true);
     expect(isContested(track(28, 20, front))).toBe(false);
     expect(isContested(track(21, 20, front, FRAME - 1 - CONTEST_FRAMES))).toBe(false);
@@ -91,26 +96,28 @@ describe("association", () => {
   it("relinks a lost object with a nearby detection, within limits of size and time", () => {
     const away = 8;
     const seen = FRAME - 8;
-    expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20 + away, 20))]).pairs).toEqual([[0, 0]]);
-    expect(pairs([track(20, 20, nothing, seen)], [sighting(square(20, 20, 20))]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, nothing, seen)], [detectionOf(square(20 + away, 20))]).pairs).toEqual([
+      [0, 0],
+    ]);
+    expect(pairs([track(20, 20, nothing, seen)], [detectionOf(square(20, 20, 20))]).unmatched).toEqual([0]);
     const forgotten = FRAME - RELINK_FRAMES - 1;
-    expect(pairs([track(20, 20, nothing, forgotten)], [sighting(square(20, 20))]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, nothing, forgotten)], [detectionOf(square(20, 20))]).unmatched).toEqual([0]);
   });
 
   it("does not associate a visible object with a detection beside it", () => {
-    expect(pairs([track(16, 20, square(16, 20))], [sighting(square(24, 20))]).unmatched).toEqual([0]);
+    expect(pairs([track(16, 20, square(16, 20))], [detectionOf(square(24, 20))]).unmatched).toEqual([0]);
   });
 
   it("associates detections of another concept only where the masks are the same object", () => {
     const mask = square(20, 20);
-    expect(pairs([track(20, 20, mask)], [sighting(mask, 1)]).pairs).toEqual([[0, 0]]);
-    expect(pairs([track(20, 20, mask)], [sighting(square(23, 20), 1)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask)], [detectionOf(mask, 1)]).pairs).toEqual([[0, 0]]);
+    expect(pairs([track(20, 20, mask)], [detectionOf(square(23, 20), 1)]).unmatched).toEqual([0]);
   });
 
   it("keeps detections on an object owned by the user from objects elsewhere", () => {
     const mask = square(20, 20);
-    expect(pairs([track(20, 20, nothing, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
-    expect(pairs([track(20, 20, mask, FRAME - 5)], [sighting(mask, 0, true)]).unmatched).toEqual([0]);
-    expect(pairs([track(20, 20, mask)], [sighting(mask, 0, true)]).pairs).toEqual([[0, 0]]);
+    expect(pairs([track(20, 20, nothing, FRAME - 5)], [detectionOf(mask, 0, true)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask, FRAME - 5)], [detectionOf(mask, 0, true)]).unmatched).toEqual([0]);
+    expect(pairs([track(20, 20, mask)], [detectionOf(mask, 0, true)]).pairs).toEqual([[0, 0]]);
   });
 });

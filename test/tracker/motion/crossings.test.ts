@@ -3,7 +3,7 @@ import type { MaskExtent } from "../../../detector/mask-bits.js";
 import { type Crossing, type Participant, resolveCrossings } from "../../../tracker/motion/crossings.js";
 import { COAST_FRAMES, type Motion } from "../../../tracker/motion/motion-model.js";
 
-/** Stood at `x` on frame 0 and moves by `v` per frame. */
+/** The motion of an object at `x` on frame 0 with the velocity `v` per frame. */
 function moving(x: number, v: number): Motion {
   return { centre: [x, 0.5], size: [0.1, 0.1], velocity: [v, 0], frameIndex: 0, measured: 9 };
 }
@@ -51,7 +51,7 @@ describe("crossings of look-alikes", () => {
     expect([crossings, swaps.size]).toEqual([[tied], 0]);
   });
 
-  it("swap objects that come apart on the wrong sides", () => {
+  it("swap objects that separate on the wrong sides", () => {
     const participants = [participant(0, eastward, 0.4), participant(1, westward, 0.6)];
     const { crossings, swaps, anchors } = resolveCrossings([tied], participants, 15, alike);
     expect(crossings).toEqual([]);
@@ -74,9 +74,9 @@ describe("crossings of look-alikes", () => {
 
   it("swap nothing when the appearance shows that the objects turned back", () => {
     const participants = [participant(0, eastward, 0.42), participant(1, westward, 0.58)];
-    const looks = (id: number, seen: number) => (id === seen ? 1 : -1);
+    const bySameId = (id: number, seen: number) => (id === seen ? 1 : -1);
     expect(resolveCrossings([tied], participants, 13, alike).swaps.size).toBe(2);
-    expect(resolveCrossings([tied], participants, 13, looks).swaps.size).toBe(0);
+    expect(resolveCrossings([tied], participants, 13, bySameId).swaps.size).toBe(0);
   });
 
   it("find that the visible object is the one that was hidden", () => {

@@ -16,7 +16,7 @@ function extent(x: number, y: number, width = 0.2, height = 0.2): MaskExtent {
   return { box: [x - width / 2, y - height / 2, x + width / 2, y + height / 2], centre: [x, y] };
 }
 
-/** Moves by `velocity` per frame for some frames, seen whole on each. */
+/** The motion of an object that moves by `velocity` per frame, with a whole mask on each frame. */
 function travelled(velocity: readonly [number, number], frames: number): Motion {
   let motion = startMotion(extent(0.5, 0.5), 0);
   for (let frame = 1; frame <= frames; frame++) {
@@ -67,7 +67,7 @@ describe("motion", () => {
     expect(partly.velocity).toEqual(motion.velocity);
   });
 
-  it("agrees fully on the spot, and not at all from one size away", () => {
+  it("agrees fully at the predicted position, and not from a distance of one object size", () => {
     const motion = travelled([0, 0], 5);
     expect(motionAgreement(motion, extent(0.5, 0.5), 6)).toBeCloseTo(1);
     expect(motionAgreement(motion, extent(0.8, 0.5), 6)).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * The same parameters where objects are told apart by movement: the rules of `compact` read them too, each by a function
- * that does otherwise on either side of a number given to it.
+ * The parameters of SAM 3 that the motion-based rules of `compact` also use. Each test shows a different result just below
+ * and just above a value.
  */
 import { describe, expect, it } from "vitest";
 import { maskBits, maskExtent } from "../../../detector/mask-bits.js";
@@ -23,7 +23,13 @@ import type { TrackerParts } from "../../../tracker/parts.js";
 import type { PolicyOverrides, TrackerPolicy } from "../../../tracker/policy.js";
 import { changePolicy } from "../../../tracker/policy.js";
 import { presets } from "../../../tracker/presets.js";
-import { createBench, createWorld, type Thing, SIDE as WORLD_SIDE, type World } from "../scripted-world.js";
+import {
+  createBench,
+  createWorld,
+  type Instance,
+  SIDE as WORLD_SIDE,
+  type World,
+} from "../scripted-world.js";
 
 const { compact } = presets;
 const SIDE = 20;
@@ -64,8 +70,8 @@ describe("assoc_iou_thresh", () => {
   it("associates a detection with an object without a known motion", () => {
     const matches = (threshold: number) => {
       const track = { conceptKey: 0, bits: maskBits(mask), motion: null, lost: false };
-      const sighting = { ...detectionOf(other), claimed: false };
-      return associate([track], [sighting], 1, rulesFor(threshold)).matches.length;
+      const detection = { ...detectionOf(other), claimed: false };
+      return associate([track], [detection], 1, rulesFor(threshold)).matches.length;
     };
     expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
   });
@@ -74,14 +80,14 @@ describe("assoc_iou_thresh", () => {
     const matches = (threshold: number) => {
       const motion = startMotion(extentOf(other), 0);
       const track = { conceptKey: 0, bits: maskBits(mask), motion, lost: false };
-      const sighting = { ...detectionOf(other), claimed: true };
-      return associate([track], [sighting], 1, rulesFor(threshold)).matches.length;
+      const detection = { ...detectionOf(other), claimed: true };
+      return associate([track], [detection], 1, rulesFor(threshold)).matches.length;
     };
     expect([matches(0.25), matches(0.26)]).toEqual([1, 0]);
   });
 
-  it("keeps a detection from being new; trk_assoc_iou_thresh does so for objects made by the user", () => {
-    const sightOf = (conceptKey: number | null) => {
+  it("is the IoU from which a detection is not new; trk_assoc_iou_thresh for objects created by the user", () => {
+    const observationOf = (conceptKey: number | null) => {
       const pointer = new Float32Array();
       const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
       return trackedObservation(masklet(conceptKey), prediction, mask);
@@ -90,7 +96,7 @@ describe("assoc_iou_thresh", () => {
       conceptKey: number | null,
       associate: { assocIouThresh: number; trkAssocIouThresh: number },
     ) =>
-      findNewObjects([detectionOf(other)], [sightOf(conceptKey)], {
+      findNewObjects([detectionOf(other)], [observationOf(conceptKey)], {
         minScore: 0.5,
         associate,
         sameObjectIou: 0.6,
@@ -102,23 +108,23 @@ describe("assoc_iou_thresh", () => {
   });
 });
 
-it("trk_assoc_iou_thresh decides which detections lie on an object owned by the user, which no lost object can take", () => {
+it("trk_assoc_iou_thresh is the IoU from which a detection lies on an object owned by the user and matches no lost object", () => {
   const [mask, other] = [rows(0, 4), rows(3, 7)];
-  const leftOver = (trkAssocIouThresh: number) => {
+  const countUnmatched = (trkAssocIouThresh: number) => {
     const policy = changePolicy(compact, { associate: { trkAssocIouThresh } });
     const pointer = new Float32Array();
     const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer };
     const owned = trackedObservation(masklet(null), prediction, mask);
-    const gone = { ...masklet(0), id: 1, state: "lost" as const, motion: startMotion(extentOf(other), 0) };
-    const unseen = trackedObservation(gone, prediction, rows(SIDE, SIDE));
+    const lost = { ...masklet(0), id: 1, state: "lost" as const, motion: startMotion(extentOf(other), 0) };
+    const unseen = trackedObservation(lost, prediction, rows(SIDE, SIDE));
     const parts = { policy, geometry: { m: SIDE } } as TrackerParts;
     return matchDetections(parts, 2, [owned, unseen], [detectionOf(other)]).length;
   };
-  // Two of eight rows are the user's object.
-  expect([leftOver(0.25), leftOver(0.26)]).toEqual([1, 0]);
+  // The detection and the owned object share two of eight rows.
+  expect([countUnmatched(0.25), countUnmatched(0.26)]).toEqual([1, 0]);
 });
 
-it("suppress_overlapping…_threshold is the IoU from which two tracks follow one object", () => {
+it("suppress_overlapping…_threshold is the IoU from which two tracks are duplicates", () => {
   const claim = (objectId: number, mask: Float32Array, seen: boolean) => ({
     objectId,
     group: 0,
@@ -148,14 +154,14 @@ describe("the keep-alive credit", () => {
     if (isSecondPass) startPass(subject, null, true, life);
     return [...frames]
       .map((sign, index) => {
-        const witness = {
+        const facts = {
           frameIndex: index + 1,
           visible: true,
           searched: true,
           detected: sign === "D",
           confident: sign === "D",
         };
-        updateLifecycle(subject, witness, life);
+        updateLifecycle(subject, facts, life);
         return isShown(subject, life) ? "+" : "-";
       })
       .join("");
@@ -207,15 +213,20 @@ describe("reconditioning", () => {
 });
 
 describe("on the frames of a video", () => {
-  const ball = (first = 0): Thing => ({
+  const ball = (first = 0): Instance => ({
     label: 1,
     kind: 1,
     at: (frame) => (frame >= first ? [4, 4, 6, 6] : null),
   });
   const score = (value: number) => ({ scores: new Map([[1, value]]) });
 
-  async function objectsOn(frame: number, thing: Thing, world: Partial<World>, policy: PolicyOverrides = {}) {
-    const bench = createBench(createWorld([thing], world), policy);
+  async function objectsOn(
+    frame: number,
+    instance: Instance,
+    world: Partial<World>,
+    policy: PolicyOverrides = {},
+  ) {
+    const bench = createBench(createWorld([instance], world), policy);
     const { result } = await bench.tracker.prompt(bench.frame(0), {
       kind: "concept",
       text: "ball",
@@ -240,8 +251,8 @@ describe("on the frames of a video", () => {
     ]);
   });
 
-  /** Shows a box around the ball, a third wider on either side than it is. */
-  async function show(world: Partial<World>, policy: PolicyOverrides) {
+  /** Prompts an exemplar box around the ball, one pixel larger on each side. */
+  async function promptBox(world: Partial<World>, policy: PolicyOverrides) {
     const asDetected = { mask: { redrawnIou: 0 } };
     const bench = createBench(createWorld([ball()], world), { ...policy, ...asDetected });
     const box = [3, 3, 8, 8].map((edge) => edge / WORLD_SIDE) as [number, number, number, number];
@@ -259,14 +270,14 @@ describe("on the frames of a video", () => {
 
   it("trk_assoc_iou_thresh: decides whether a detection is the instance in a box", async () => {
     // 36 of 64 pixels.
-    expect((await show({}, {})).drawn).toBe(0);
-    expect((await show({}, { associate: { trkAssocIouThresh: 0.6 } })).drawn).toBe(1);
+    expect((await promptBox({}, {})).drawn).toBe(0);
+    expect((await promptBox({}, { associate: { trkAssocIouThresh: 0.6 } })).drawn).toBe(1);
   });
 
   it("score_threshold_detection: is the lowest score of an object segmented from a box", async () => {
     const unseen = { minVisible: 99 };
-    expect((await show(unseen, {})).prob).toBeCloseTo(0.9);
-    expect((await show(unseen, { detect: { scoreThresholdDetection: 0.95 } })).prob).toBeCloseTo(0.95);
+    expect((await promptBox(unseen, {})).prob).toBeCloseTo(0.9);
+    expect((await promptBox(unseen, { detect: { scoreThresholdDetection: 0.95 } })).prob).toBeCloseTo(0.95);
   });
 
   it("trk_assoc_iou_thresh: decides whether a track is wrong and needs the detection's pointer", async () => {
@@ -276,7 +287,7 @@ describe("on the frames of a video", () => {
       await bench.run(0, 3);
       return bench.calls.filter(({ role }) => role === "seed").length;
     };
-    // Track and detection agree to the pixel, which is not enough for more than that.
+    // Track and detection are equal: an IoU of 1 agrees at a threshold of 1, and not above it.
     expect(await seeds(1)).toBeLessThan(await seeds(1.01));
   });
 

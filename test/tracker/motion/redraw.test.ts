@@ -22,11 +22,11 @@ function rows(from: number, to: number): Float32Array {
   });
 }
 
-/** What a mask became, and what the decoder was asked. */
+/** Redraws a mask. @returns the resulting mask, and the prompts of the decoder */
 async function redrawn(redrawnIou: number, mask = found, points = true) {
-  const asked: { prompt: PointPrompt; previous: Float32Array | null }[] = [];
+  const prompts: { prompt: PointPrompt; previous: Float32Array | null }[] = [];
   const segment = async (_: FrameFeatures, prompt: PointPrompt, previous: Float32Array | null) => {
-    asked.push({ prompt, previous });
+    prompts.push({ prompt, previous });
     return { maskLogits: drawn, score: 5, iou: 0.9, pointer: new Float32Array() };
   };
   const policy = changePolicy(presets.compact, { mask: { redrawnIou } });
@@ -34,18 +34,18 @@ async function redrawn(redrawnIou: number, mask = found, points = true) {
   const prediction = { maskLogits: mask, score: 5, iou: 0.9, pointer: new Float32Array() };
   const observation = trackedObservation({} as Masklet, prediction, mask);
   await redraw(parts as unknown as TrackerParts, {} as FrameFeatures, [observation]);
-  return { shown: observation.maskLogits, asked };
+  return { shown: observation.maskLogits, prompts };
 }
 
 describe("a detected mask", () => {
   it("is decoded again from its box, right and bottom exclusive, and its mask", async () => {
-    const { shown, asked } = await redrawn(0.5);
+    const { shown, prompts } = await redrawn(0.5);
     expect(maskIou(maskBits(shown), maskBits(drawn))).toBe(1);
     const corners = [
       [0, 4 / SIDE],
       [1, 10 / SIDE],
     ];
-    expect(asked).toEqual([{ prompt: { points: corners, labels: [2, 3] }, previous: found }]);
+    expect(prompts).toEqual([{ prompt: { points: corners, labels: [2, 3] }, previous: found }]);
   });
 
   it("is kept when the decoded mask overlaps it less than redrawnIou", async () => {
@@ -54,8 +54,8 @@ describe("a detected mask", () => {
   });
 
   it("is not decoded again at 0, when it is empty, or by a pack without point prompts", async () => {
-    expect((await redrawn(0)).asked).toEqual([]);
-    expect((await redrawn(0.5, rows(SIDE, SIDE))).asked).toEqual([]);
-    expect((await redrawn(0.5, found, false)).asked).toEqual([]);
+    expect((await redrawn(0)).prompts).toEqual([]);
+    expect((await redrawn(0.5, rows(SIDE, SIDE))).prompts).toEqual([]);
+    expect((await redrawn(0.5, found, false)).prompts).toEqual([]);
   });
 });

@@ -74,7 +74,7 @@ describe("the assignment of pixels", () => {
     expect(inside(d)).toBe(2);
   });
 
-  it("does not affect other groups, nor objects made by the user unless the policy requires it", () => {
+  it("does not affect other groups; it affects objects created by the user only with exclusivePrompted", () => {
     const own = { group: null, owned: true, supported: true };
     const claims = [
       claim(0, bar(0, 9)),

@@ -1,4 +1,4 @@
-/** Detections that a model is given as the truth about an object: on which grid they are cut into inside and outside. */
+/** The grid on which a detection mask is thresholded before it becomes an input mask of the model. */
 import { expect, it } from "vitest";
 import type { Detection } from "../../../detector/detect.js";
 import type { RunGraph, Tensor } from "../../../detector/graph.js";
@@ -38,7 +38,7 @@ function setUp(preset: PresetName) {
 
 const sideOf = (mask: Tensor | undefined) => mask?.dims.at(-1);
 
-it("is the image's in SAM 3, after the detection was enlarged, and the masks' in its port", async () => {
+it("is the image grid in sam3, after enlarging, and the mask grid in transformers", async () => {
   const start = async (preset: PresetName) => {
     const { parts, seeds, masklet } = setUp(preset);
     await startObjects(parts, features, 0, [masklet], [maskLogits]);
@@ -52,7 +52,7 @@ it("is the image's in SAM 3, after the detection was enlarged, and the masks' in
   ]);
 });
 
-it("is the same where a detection corrects a track", async () => {
+it("is the same when a detection corrects a track", async () => {
   const { parts, seeds, masklet } = setUp("sam3");
   const pointer = new Float32Array(8);
   const observation = trackedObservation(masklet, { maskLogits, score: 5, iou: 0.9, pointer }, maskLogits);

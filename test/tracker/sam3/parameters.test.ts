@@ -1,9 +1,9 @@
 /**
- * Every parameter of SAM 3's detect-and-track step (section 4.2 of the notes on its video pipeline), each held by what a
- * session does just below and just above its value. The two builds are run with nothing but their presets; where a rule is
- * switched off by another parameter, the test switches it on and leaves the number under test as it is.
+ * Every parameter of SAM 3's detect-and-track step (section 4.2 of the notes on its video pipeline). Each test shows
+ * different results of a session just below and just above the value of a parameter, under the presets of both builds. If
+ * another parameter switches the rule off, the test switches it on and does not change the parameter under test.
  *
- * `presets.test.ts` holds the numbers themselves against the table.
+ * `presets.test.ts` compares the values with the table.
  */
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../../detector/graph.js";
@@ -35,7 +35,7 @@ const atTenth = { a: [0, 0, 6, 10], b: [5, 0, 5, 10] } as const;
 const aboveTenth = { a: [0, 0, 5, 11], b: [4, 0, 5, 10] } as const;
 const belowTenth = { a: [0, 0, 5, 10], b: [4, 1, 5, 10] } as const;
 
-/** Frames on which the first object is not shown, although it is followed. */
+/** Frames on which the first object is tracked but hidden. */
 async function suppressedOn(bench: TraceBench, frames: readonly number[]): Promise<number[]> {
   const hidden: number[] = [];
   for (const index of frames) {
@@ -45,7 +45,7 @@ async function suppressedOn(bench: TraceBench, frames: readonly number[]): Promi
   return hidden;
 }
 
-/** Which of the objects of now are left when a pass has visited the frames. */
+/** Ids of the current objects that still exist after a pass over the frames. */
 async function idsAfter(bench: TraceBench, frames: readonly number[]): Promise<number[]> {
   const known = bench.tracker.objectIds();
   bench.tracker.beginPropagation((frames[0] ?? 0) > (frames.at(-1) ?? 0));
@@ -60,7 +60,9 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   const open = (script: Script, policy: PolicyOverrides = {}) => createTraceBench(script, preset, policy);
 
   /**
-   * Names what is there on frame 5, then goes backward over frames after it, where both builds hold everybody to be young.
+   * Prompts a phrase on frame 5, then runs a backward pass over later frames, on which every object is in hot start under both
+   * builds.
+   * @returns the ids of the remaining objects
    */
   async function survivorsBackward(
     first: readonly Found[],
@@ -68,88 +70,88 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     policy?: PolicyOverrides,
   ) {
     const bench = open({ detect: (index) => (index === 5 ? first : later) }, policy);
-    await bench.name(5);
+    await bench.promptPhrase(5);
     return idsAfter(bench, upTo(26, 40));
   }
 
   it("score_threshold_detection: a detection has a score above 0.5", async () => {
     const bench = open({ detect: () => [found(A, 0.5), found(B, 0.501)] });
-    const { result } = await bench.name(0);
+    const { result } = await bench.promptPhrase(0);
     expect(result.objects.map(({ prob }) => Number(prob.toFixed(3)))).toEqual([0.501]);
   });
 
-  it("det_nms_thresh: of two detections with an IoU above 0.1 one goes", async () => {
+  it("det_nms_thresh: of two detections with an IoU above 0.1 one is dropped", async () => {
     const born = async ({ a, b }: { a: Rect; b: Rect }, policy?: PolicyOverrides) => {
       const bench = open({ detect: () => [found(a), found(b, 0.8)] }, policy);
-      return (await bench.name(0)).result.objects.length;
+      return (await bench.promptPhrase(0)).result.objects.length;
     };
     expect([await born(atTenth), await born(aboveTenth)]).toEqual([2, 1]);
     expect(await born(aboveTenth, { detect: { detNmsThresh: 0.2 } })).toBe(2);
   });
 
-  it("assoc_iou_thresh: a detection with an IoU of 0.1 or more with something tracked is not new", async () => {
+  it("assoc_iou_thresh: a detection with an IoU of at least 0.1 with a tracked object is not new", async () => {
     const ids = async ({ a, b }: { a: Rect; b: Rect }) => {
       const bench = open({ detect: (index) => [found(index === 0 ? a : b)] });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       return (await bench.visit([1]))[0];
     };
     expect([await ids(atTenth), await ids(belowTenth)]).toEqual([[0], [0, 1]]);
   });
 
-  it("assoc_iou_thresh: and of two objects with that much of one detection the second is a double", async () => {
-    // The second object keeps a detection of its own, which the first has no part in.
+  it("assoc_iou_thresh: of two objects with at least this IoU with one detection, the second is a duplicate", async () => {
+    // The second object also has its own detection, which the first one does not overlap.
     const own = (b: Rect): Rect => [b[0] + 1, b[1], b[2] - 1, b[3]];
     const left = ({ a, b }: { a: Rect; b: Rect }) =>
       survivorsBackward([found(a), found(b)], [found(a), found(own(b))]);
     expect([await left(atTenth), await left(belowTenth)]).toEqual([[0], [0, 1]]);
   });
 
-  it("trk_assoc_iou_thresh: an object is supported by a detection with an IoU of 0.5 or more", async () => {
+  it("trk_assoc_iou_thresh: an object is supported by a detection with an IoU of at least 0.5", async () => {
     const left = (rect: Rect) => survivorsBackward([found([0, 0, 10, 10])], [found(rect)]);
     expect([await left([0, 0, 10, 5]), await left([0, 0, 7, 7])]).toEqual([[0], []]);
   });
 
-  it("new_det_thresh: a new object beside a tracked one needs a score of 0.7", async () => {
+  it("new_det_thresh: beside a tracked object, a new one has a score of at least 0.7", async () => {
     const ids = async (score: number) => {
       const bench = open({ detect: (index) => (index === 0 ? [found(A)] : [found(A), found(B, score)]) });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       return (await bench.visit([1]))[0];
     };
     expect([await ids(0.7), await ids(0.69)]).toEqual([[0, 1], [0]]);
   });
 
-  it("hotstart_delay: frames are shown when 15 have been computed, in the ablation at once", async () => {
-    const { name, propagate } = openTraceSession({ detect: () => [found(A)] }, preset, 20);
-    await name(0);
+  it("hotstart_delay: a frame is shown after 14 more frames are tracked, in the ablation at once", async () => {
+    const { promptPhrase, propagate } = openTraceSession({ detect: () => [found(A)] }, preset, 20);
+    await promptPhrase(0);
     expect((await propagate(upTo(19))).lag.slice(0, 5)).toEqual(
       isProduction ? [15, 16, 17, 18, 19] : [1, 2, 3, 4, 5],
     );
   });
 
-  it("hotstart_delay: objects are young for 15 frames, in the ablation never", async () => {
+  it("hotstart_delay: the hot start of an object has 15 frames, in the ablation none", async () => {
     const left = async (first: number, last: number) => {
       const bench = open({ detect: (index) => (isBetween(index, first, last) ? [] : [found(A)]) });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       return idsAfter(bench, upTo(20));
     };
     // Eight frames without support, of which the last is on frame 14 or 15.
     expect([await left(7, 14), await left(8, 15)]).toEqual(isProduction ? [[], [0]] : [[0], [0]]);
   });
 
-  it("hotstart_delay: and for as long going backward", async () => {
+  it("hotstart_delay: the hot start has the same length in a backward pass", async () => {
     const left = async (first: number, last: number) => {
       const bench = open({ detect: (index) => (isBetween(index, last, first) ? [] : [found(A)]) });
-      await bench.name(20);
+      await bench.promptPhrase(20);
       return idsAfter(bench, upTo(0, 19));
     };
     expect([await left(13, 6), await left(12, 5)]).toEqual(isProduction ? [[], [0]] : [[0], [0]]);
   });
 
-  it("hotstart_unmatch_thresh: 8 unsupported frames end a young object, in the ablation one", async () => {
+  it("hotstart_unmatch_thresh: 8 unsupported frames remove an object in hot start, in the ablation one", async () => {
     const left = async (frames: number) => {
       const detect = (index: number) => (isBetween(index, 41 - frames, 40) ? [] : [found(A)]);
       const bench = open({ detect });
-      await bench.name(5);
+      await bench.promptPhrase(5);
       return idsAfter(bench, upTo(26, 40));
     };
     const kept = [0];
@@ -158,7 +160,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     );
   });
 
-  it("hotstart_dup_thresh: 8 frames of sharing a detection end a young object, in the ablation one", async () => {
+  it("hotstart_dup_thresh: 8 frames of sharing a detection remove an object in hot start, in the ablation one", async () => {
     const { a, b } = atTenth;
     const alone = [found([0, 0, 5, 10]), found([6, 0, 4, 10])];
     const shared = [found(a), found([6, 0, 4, 10])];
@@ -166,7 +168,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       const detect = (index: number) =>
         index === 5 ? [found(a), found(b)] : isBetween(index, 41 - frames, 40) ? shared : alone;
       const bench = open({ detect });
-      await bench.name(5);
+      await bench.promptPhrase(5);
       return idsAfter(bench, upTo(26, 40));
     };
     const kept = [0, 1];
@@ -176,8 +178,8 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   });
 
   describe("the keep-alive credit", () => {
-    /** Lets the credit be seen, and nobody be removed while it is used up. */
-    const shown: PolicyOverrides = {
+    /** Objects with a credit of 0 or less are hidden, and the hot start removes none of them before. */
+    const hidesByCredit: PolicyOverrides = {
       life: {
         suppressUnmatchedOnlyWithinHotstart: false,
         hotstartUnmatchThresh: 15,
@@ -185,58 +187,71 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       },
     };
 
-    it("suppress_unmatched_only_within_hotstart: it hides nobody", async () => {
+    it("suppress_unmatched_only_within_hotstart: hides no object", async () => {
       const script = { detect: (index: number) => (index < 15 ? [found(A)] : []) };
       const hidden = async (policy: PolicyOverrides) => {
         const bench = open(script, policy);
-        await bench.name(0);
+        await bench.promptPhrase(0);
         return (await suppressedOn(bench, upTo(59, 1)))[0];
       };
-      expect([await hidden({}), await hidden(shown)]).toEqual([undefined, 44]);
+      expect([await hidden({}), await hidden(hidesByCredit)]).toEqual([undefined, 44]);
     });
 
-    /** The first frame on which the credit is used up. */
-    const lasting = async (script: Script, isClicked: boolean, life: PolicyOverrides["life"] = {}) => {
-      const bench = open(script, { life: { ...shown.life, ...life } });
-      await bench.name(0);
+    /** The first frame on which the object is hidden because its credit is 0. */
+    const firstHiddenFrame = async (
+      script: Script,
+      isClicked: boolean,
+      life: PolicyOverrides["life"] = {},
+    ) => {
+      const bench = open(script, { life: { ...hidesByCredit.life, ...life } });
+      await bench.promptPhrase(0);
       if (isClicked) await bench.click(0, 0);
       return (await suppressedOn(bench, upTo(40, 1)))[0];
     };
     const bornOn = (frame: number): Script => ({ detect: (index) => (index === frame ? [found(A)] : []) });
     const five = { initTrkKeepAlive: 5 };
 
-    it("init_trk_keep_alive: lasts 30 frames for an object that a phrase made", async () => {
-      expect([await lasting(bornOn(0), false), await lasting(bornOn(0), false, five)]).toEqual([30, 5]);
+    it("init_trk_keep_alive: lasts 30 frames for an object that a phrase created", async () => {
+      expect([
+        await firstHiddenFrame(bornOn(0), false),
+        await firstHiddenFrame(bornOn(0), false, five),
+      ]).toEqual([30, 5]);
     });
 
-    it("init_trk_keep_alive: and for one that came up on the way", async () => {
-      expect([await lasting(bornOn(3), false), await lasting(bornOn(3), false, five)]).toEqual([33, 8]);
+    it("init_trk_keep_alive: lasts 30 frames for an object that appeared later", async () => {
+      expect([
+        await firstHiddenFrame(bornOn(3), false),
+        await firstHiddenFrame(bornOn(3), false, five),
+      ]).toEqual([33, 8]);
     });
 
-    it("init_trk_keep_alive: and for one that was clicked", async () => {
-      expect([await lasting(bornOn(99), true), await lasting(bornOn(99), true, five)]).toEqual([30, 5]);
+    it("init_trk_keep_alive: lasts 30 frames for a clicked object", async () => {
+      expect([
+        await firstHiddenFrame(bornOn(99), true),
+        await firstHiddenFrame(bornOn(99), true, five),
+      ]).toEqual([30, 5]);
     });
 
     it("max_trk_keep_alive: is never more than 30", async () => {
-      const bench = open({ detect: (index) => (index <= 5 ? [found(A)] : []) }, shown);
-      await bench.name(0);
+      const bench = open({ detect: (index) => (index <= 5 ? [found(A)] : []) }, hidesByCredit);
+      await bench.promptPhrase(0);
       expect((await suppressedOn(bench, upTo(40, 1)))[0]).toBe(35);
     });
 
     it("min_trk_keep_alive: is never less than -1, so that the second supported frame shows an object again", async () => {
-      const bench = open({ detect: (index) => (isBetween(index, 1, 40) ? [] : [found(A)]) }, shown);
-      await bench.name(0);
+      const bench = open({ detect: (index) => (isBetween(index, 1, 40) ? [] : [found(A)]) }, hidesByCredit);
+      await bench.promptPhrase(0);
       expect((await suppressedOn(bench, upTo(45, 1))).at(-1)).toBe(41);
     });
 
-    it("decrease_trk_keep_alive_for_empty_masklets: frames without a mask cost none", async () => {
+    it("decrease_trk_keep_alive_for_empty_masklets: frames without a mask subtract no credit", async () => {
       const script: Script = {
         detect: (index) => (index === 0 ? [found(A)] : []),
         track: (index, rect) => ({ rect: isBetween(index, 2, 40) ? null : rect }),
       };
       const hidden = async (life: PolicyOverrides["life"] & object) => {
-        const bench = open(script, { life: { ...shown.life, ...life } });
-        await bench.name(0);
+        const bench = open(script, { life: { ...hidesByCredit.life, ...life } });
+        await bench.promptPhrase(0);
         return suppressedOn(bench, upTo(41, 1));
       };
       expect(await hidden({})).toEqual([]);
@@ -244,7 +259,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     });
   });
 
-  it("suppress_overlapping…_threshold: masks with an IoU of 0.7 follow one thing", async () => {
+  it("suppress_overlapping…_threshold: of two masks with an IoU of 0.7 one is hidden", async () => {
     const ids = async (wide: Rect, part: Rect, policy?: PolicyOverrides) => {
       const script: Script = {
         detect: (index) => (index === 0 ? [found(A), found(B)] : []),
@@ -256,7 +271,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
         },
       };
       const bench = open(script, policy);
-      await bench.name(0);
+      await bench.promptPhrase(0);
       return (await bench.visit(upTo(4, 1))).at(-1);
     };
     expect(await ids([0, 0, 10, 2], [0, 0, 7, 2])).toEqual([0]);
@@ -279,9 +294,9 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
 
   it("suppress_det_close_to_boundary: off, and its margin is 0.025 of the frame", async () => {
     const born = async (cx: number, detect: PolicyOverrides["detect"] = {}) => {
-      // The detector's own box counts, wherever the mask is.
+      // The rule uses the detector's own box, not that of the mask.
       const bench = open({ detect: () => [{ ...found(A), box: [0, 0.4, 2 * cx, 0.6] }] }, { detect });
-      return (await bench.name(0)).result.objects.length;
+      return (await bench.promptPhrase(0)).result.objects.length;
     };
     const on = { suppressDetCloseToBoundary: true };
     expect([await born(0.01), await born(0.024, on), await born(0.026, on)]).toEqual([1, 0, 1]);
@@ -297,7 +312,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       const area = async (hole: Rect, policy?: PolicyOverrides) => {
         const script: Script = { detect: () => [found(whole)], track: () => ({ rect: whole, hole }) };
         const bench = open(script, policy);
-        await bench.name(0);
+        await bench.promptPhrase(0);
         const { objects } = await bench.tracker.step(bench.frame(1));
         return areaOf(objects[0]?.maskLogits ?? []);
       };
@@ -305,10 +320,10 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       expect(await area(sixteen, { mask: { fillHoleArea: 0 } })).toBe(full - 16);
     });
 
-    it("fills them in what is shown of a new object, but not in what it starts from", async () => {
+    it("fills holes in the shown mask of a new object, but not in its input mask", async () => {
       const start = async (hole: Rect) => {
         const bench = open({ detect: () => [{ ...found(whole), hole }] });
-        const { result } = await bench.name(0);
+        const { result } = await bench.promptPhrase(0);
         const seed = bench.calls.find(({ role }) => role === "seed")?.inputs.mask as Tensor;
         return [areaOf(result.objects[0]?.maskLogits ?? []), areaOf(seed.data as Float32Array)];
       };
@@ -316,22 +331,22 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       expect(await start(seventeen)).toEqual([full - 17, full - 17]);
     });
 
-    it("fills them in what is known of a frame, before objects are held against each other", async () => {
+    it("fills holes in the stored mask of a frame, before masks are compared", async () => {
       const bench = open({ detect: () => [{ ...found(whole), hole: sixteen }] });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       const { objects } = await bench.tracker.step(bench.frame(0));
       const remembered = bench.calls.filter(({ role }) => role === "remember").at(-1)?.inputs.mask as Tensor;
       const areas = [areaOf(objects[0]?.maskLogits ?? []), areaOf(remembered.data as Float32Array)];
       expect(areas).toEqual([full, full]);
     });
 
-    it("fills them in objects that are tracked alone", async () => {
+    it("fills holes in objects that are tracked without detection", async () => {
       const script: Script = {
         detect: () => [found(whole)],
         track: () => ({ rect: whole, hole: sixteen }),
       };
       const bench = open(script);
-      await bench.name(0);
+      await bench.promptPhrase(0);
       const { objects } = await bench.tracker.step(bench.frame(1), new Set([0]));
       expect(areaOf(objects[0]?.maskLogits ?? [])).toBe(full);
     });
@@ -351,40 +366,40 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     const { objectId } = await clickSam3(parts, frame(0), { ...prompt, objectId: 9_999 });
     expect(objectId).toBe(9_999);
     expect(admitDetections(parts, { ...none, born: [0, 1] }, detections).dropped).toBe(2);
-    const refused = clickSam3(parts, frame(0), { ...prompt, objectId: 10_000 });
-    await expect(refused).rejects.toMatchObject({ code: "object_limit" });
+    const rejected = clickSam3(parts, frame(0), { ...prompt, objectId: 10_000 });
+    await expect(rejected).rejects.toMatchObject({ code: "object_limit" });
   });
 
-  it("recondition_every_nth_frame: 16, in the ablation never", async () => {
+  it("recondition_every_nth_frame: corrects on every 16th frame, in the ablation never", async () => {
     const bench = open({ detect: () => [found(A)] });
-    await bench.name(0);
+    await bench.promptPhrase(0);
     await bench.visit(upTo(33));
     expect(conditioningOn(bench, 33)).toEqual(isProduction ? [0, 16, 32] : [0]);
   });
 
-  it("masklet_confirmation_enable: off; where on, three detections in a row confirm", async () => {
-    const doubtful = async (frames: number, life: PolicyOverrides["life"] = {}) => {
+  it("masklet_confirmation_enable: off; if on, three consecutive detections confirm an object", async () => {
+    const unconfirmed = async (frames: number, life: PolicyOverrides["life"] = {}) => {
       const bench = open({ detect: () => [found(A)] }, { life });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       await bench.visit(upTo(frames - 2));
       return (await bench.tracker.step(bench.frame(frames - 1))).hiding?.unconfirmed;
     };
     const on = { maskletConfirmationEnable: true };
-    expect([await doubtful(2), await doubtful(2, on), await doubtful(3, on)]).toEqual([[], [0], []]);
+    expect([await unconfirmed(2), await unconfirmed(2, on), await unconfirmed(3, on)]).toEqual([[], [0], []]);
   });
 
-  it("masklet_confirmation_enable: off for what was clicked, too", async () => {
+  it("masklet_confirmation_enable: off also for clicked objects", async () => {
     const bench = open({ detect: () => [] });
-    await bench.name(0);
+    await bench.promptPhrase(0);
     await bench.click(0, 7);
     expect((await bench.tracker.step(bench.frame(1))).hiding?.unconfirmed).toEqual([]);
   });
 
   describe("reconditioning by box", () => {
-    /** The mask fits, the box does not; frame 16, on which the periodic rule may look, is not reached. */
+    /** The detection matches the mask of the track but not its box. The pass ends before the first periodic correction. */
     const corrected = async (policy: PolicyOverrides, score = 0.9) => {
       const bench = open({ detect: () => [{ ...found(A, score), box: [0, 0, 0.1, 0.1] }] }, policy);
-      await bench.name(0);
+      await bench.promptPhrase(0);
       await bench.visit(upTo(4, 1));
       return conditioningOn(bench, 4).length > 1;
     };
@@ -394,7 +409,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       expect(await corrected({ recondition: { reconstructionBboxIouThresh: 0.5 } })).toBe(true);
     });
 
-    it("reconstruction_bbox_det_score: asks no score of the detection", async () => {
+    it("reconstruction_bbox_det_score: requires no minimum score", async () => {
       const on = { reconstructionBboxIouThresh: 0.5, highConfThresh: 0.501 };
       expect(await corrected({ recondition: on }, 0.502)).toBe(true);
       const strict = { ...on, reconstructionBboxDetScore: 0.51 };
@@ -402,20 +417,20 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
     });
   });
 
-  describe("what is confident and close", () => {
-    /** With the periodic rule in force. */
+  describe("the detection of a correction", () => {
+    /** Whether the detection corrects the track on frame 16, with periodic corrections switched on. */
     const corrected = async (detected: Found, track: { rect: Rect; score?: number }) => {
       const script: Script = {
         detect: (index) => [index === 0 ? found(track.rect) : detected],
         track: () => track,
       };
       const bench = open(script, { recondition: { reconditionEveryNthFrame: 16 } });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       await bench.visit(upTo(17));
       return conditioningOn(bench, 17).includes(16);
     };
 
-    it("is a detection with a score of 0.8, on a track with a score logit above 0.8", async () => {
+    it("high_conf_thresh: has a score of at least 0.8, and the track has a score logit above 0.8", async () => {
       expect([
         await corrected(found(A, 0.8), { rect: A }),
         await corrected(found(A, 0.79), { rect: A }),
@@ -424,7 +439,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       ]).toEqual([true, false, true, false]);
     });
 
-    it("is an IoU of 0.8", async () => {
+    it("high_iou_thresh: has an IoU of at least 0.8 with the track", async () => {
       expect(await corrected(found([4, 4, 5, 5]), { rect: [4, 4, 4, 5] })).toBe(true);
       expect(await corrected(found([0, 0, 14, 1]), { rect: [0, 0, 11, 1] })).toBe(false);
     });
@@ -433,7 +448,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   describe("clicks on a tracked frame", () => {
     async function clicked(edit: PolicyOverrides["edit"] = {}) {
       const bench = open({ detect: () => [found(A)] }, { edit });
-      await bench.name(0);
+      await bench.promptPhrase(0);
       await bench.visit(upTo(10));
       const before = bench.calls.length;
       await bench.click(10, 0);
@@ -447,17 +462,17 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
       expect((await clicked({ usePrevMemFrame: true })).roles).not.toContain("segment");
     });
 
-    it("use_stateless_refinement: leave the object what it remembers", async () => {
+    it("use_stateless_refinement: do not drop the memories of the object", async () => {
       expect([
         (await clicked()).memories,
         (await clicked({ useStatelessRefinement: true })).memories,
       ]).toEqual([6, 1]);
     });
 
-    it("refinement_detector_cond_frame_removal_window: take the detector's frames up to 16 away out", async () => {
+    it("refinement_detector_cond_frame_removal_window: demote memories from detections up to 16 frames away", async () => {
       const conditioning = async (index: number) => {
         const bench = open({ detect: () => [found(A)] }, { recondition: { reconditionEveryNthFrame: 16 } });
-        await bench.name(0);
+        await bench.promptPhrase(0);
         await bench.visit(upTo(index));
         await bench.click(index, 0);
         await bench.visit([index + 1]);
@@ -468,7 +483,7 @@ describe.each(["sam3", "sam3-ablation"] as const)("the parameters of %s", (prese
   });
 });
 
-/** Objects that nothing is known of. */
+/** Creates objects without memories. */
 function fill({ registry }: TrackerParts, count: number): void {
   for (let index = 0; index < count; index++)
     registry.create({ conceptKey: 0, prob: 1, bornFrame: 0, motion: null, confirmed: true });

@@ -1,6 +1,6 @@
 /**
- * SAM 3's rules as functions, each with a case that turns when its threshold is moved. Traces are those of the reference's
- * own logic, run with a detector and a tracker that say what they are told.
+ * SAM 3's rules as functions. Each threshold has a case whose result changes with it. The numbered traces were recorded from
+ * the logic of SAM 3 with a scripted detector and a scripted tracker.
  */
 import { describe, expect, it } from "vitest";
 import { maskBits } from "../../../detector/mask-bits.js";
@@ -54,16 +54,16 @@ describe("association", () => {
   });
   const detection = (from: number, to: number, score = 0.9, concept = 0) => ({
     concepts: new Set([concept]),
-    // As a model gives it.
+    // A float32, like the output of a model.
     score: Math.fround(score),
     bits: bits(from, to),
   });
 
-  it("takes every detection for new while nothing is tracked", () => {
+  it("returns every detection as new when no object is tracked", () => {
     expect(associateSam3([], [detection(0, 4, 0.51), detection(8, 9, 0.9)], sam3).born).toEqual([0, 1]);
   });
 
-  it("asks two thresholds: matched for credit, and yet without support", () => {
+  it("uses two thresholds: an object can match a detection and be unsupported", () => {
     // Three of ten pixels shared: IoU 0.3.
     const findings = associateSam3([track(7, 0, 9)], [detection(0, 2)], sam3);
     expect(findings).toMatchObject({ born: [], unmatched: [7], matched: [[7]] });
@@ -76,7 +76,7 @@ describe("association", () => {
     });
   });
 
-  it("counts thresholds as reached", () => {
+  it("includes the threshold itself", () => {
     // One of ten, and five of ten.
     expect(associateSam3([track(1, 0, 9)], [detection(0, 0)], sam3).born).toEqual([]);
     expect(associateSam3([track(1, 0, 9)], [detection(0, 4)], sam3).unmatched).toEqual([]);
@@ -85,19 +85,19 @@ describe("association", () => {
     expect(associateSam3([track(1, 0, 9)], [detection(12, 14, 0.699)], sam3).born).toEqual([]);
   });
 
-  it("tells objects without a pixel from unsupported ones", () => {
+  it("distinguishes objects with an empty mask from unsupported ones", () => {
     const findings = associateSam3([track(1, 0, 4), track(2, 5, 4)], [], sam3);
     expect(findings).toMatchObject({ unmatched: [1], empty: [2] });
   });
 
-  it("lets one detection support one object at most when matching is one to one", () => {
+  it("lets a detection support at most one object when matching is one to one", () => {
     const both = [track(1, 0, 5), track(2, 0, 6)];
     expect(associateSam3(both, [detection(0, 5)], sam3).unmatched).toEqual([]);
     const strict = { ...sam3, associate: { ...sam3.associate, o2oMatchingMaskletsEnable: true } };
     expect(associateSam3(both, [detection(0, 5)], strict).unmatched).toEqual([2]);
   });
 
-  it("confirms a track by a confident detection that fits closely; of several the last", () => {
+  it("confirms a track by a confident detection with a high IoU; of several, by the last one", () => {
     const found = [detection(0, 8, 0.85), detection(0, 9, 0.8), detection(0, 9, 0.79)];
     expect([...associateSam3([track(4, 0, 9)], found, sam3).confirmed]).toEqual([[4, 1]]);
     const surer = { ...sam3, recondition: { ...sam3.recondition, highConfThresh: 0.81 } };
@@ -106,7 +106,7 @@ describe("association", () => {
     expect(associateSam3([track(4, 0, 9)], found, closer).confirmed.size).toBe(0);
   });
 
-  it("holds concepts apart where the policy says so, except for what is plainly one thing", () => {
+  it("separates concepts with conceptsApart, except for detections with an IoU of sameObjectIou", () => {
     const other = [detection(0, 9, 0.9, 1)];
     expect(associateSam3([track(1, 0, 9)], other, sam3).born).toEqual([]);
     expect(associateSam3([track(1, 0, 9)], other, presets.transformers).born).toEqual([0]);
@@ -144,10 +144,10 @@ describe("the hot start", () => {
   const young = startHotStart(emptyHotStart, [0], 0, sam3.life);
   const unmatched = () => ({ unmatched: [0] });
 
-  it("ends an object after eight unsupported frames, counted and not in a row", () => {
+  it("removes an object after eight unsupported frames, which need not be consecutive", () => {
     expect(live(frames(1, 20), unmatched, young).removed).toEqual([[8, [0]]]);
     const everySecond = (frame: number) => (frame % 2 ? { unmatched: [0] } : { matched: [[0]] });
-    // The eighth is on frame 15, when the object is no longer younger than the delay.
+    // The eighth unsupported frame is frame 15, after the end of the hot start.
     expect(live(frames(1, 30), everySecond, young).removed).toEqual([]);
     expect(
       live(frames(1, 30), everySecond, young, { ...sam3.life, hotstartUnmatchThresh: 7 }).removed,
@@ -157,7 +157,7 @@ describe("the hot start", () => {
     ]);
   });
 
-  it("ends the younger of two that share detections on eight frames", () => {
+  it("removes the younger of two objects that share detections on eight frames", () => {
     const two = startHotStart(young, [1], 3, sam3.life);
     const shared = () => ({ matched: [[0, 1]] });
     expect(live(frames(4, 30), shared, two).removed).toEqual([[11, [1]]]);
@@ -166,14 +166,14 @@ describe("the hot start", () => {
     ]);
   });
 
-  it("forgets nothing between passes, unless the policy forgives (quirk 8)", () => {
+  it("keeps its counters between passes, unless they are reset (quirk 8)", () => {
     const old = startHotStart(emptyHotStart, [0], 20, sam3.life);
     const { hotStart } = live(frames(37, 59), unmatched, old);
     expect(live(frames(19, 10), () => ({ matched: [[0]] }), hotStart).removed).toEqual([[19, [0]]]);
     expect(live(frames(19, 10), () => ({ matched: [[0]] }), resetCounters(hotStart)).removed).toEqual([]);
   });
 
-  it("hides what has used up its credit where that reaches beyond the probation", () => {
+  it("hides objects with a credit of 0 or less when the credit also applies after the hot start", () => {
     const rules = { ...sam3.life, hotstartDelay: 0, suppressUnmatchedOnlyWithinHotstart: false };
     expect(live(frames(1, 31), unmatched, young, rules).suppressed).toEqual([30, 31]);
     expect(
@@ -183,12 +183,12 @@ describe("the hot start", () => {
     const short = startHotStart(emptyHotStart, [0], 0, { initTrkKeepAlive: 3 });
     expect(live(frames(1, 4), unmatched, short, rules).suppressed).toEqual([3, 4]);
     const back = (frame: number) => (frame <= 10 ? { unmatched: [0] } : { matched: [[0]] });
-    // From the least credit of -1 two supported frames lead back.
+    // From the minimum credit of -1, an object needs two supported frames to be shown.
     expect(live(frames(1, 14), back, short, rules).suppressed.at(-1)).toBe(11);
     expect(live(frames(1, 14), back, short, { ...rules, minTrkKeepAlive: -3 }).suppressed.at(-1)).toBe(13);
   });
 
-  it("earns no more credit than the most there is, and charges for absence only where told to", () => {
+  it("limits the credit to its maximum, and subtracts it on frames without a mask only by the policy", () => {
     const rules = {
       ...sam3.life,
       hotstartDelay: 0,
@@ -210,7 +210,7 @@ describe("the hot start", () => {
 });
 
 describe("masklet confirmation", () => {
-  it("asks for detections in a row, once", () => {
+  it("requires consecutive detections once", () => {
     const rules = sam3.life;
     const walk = (frames: string, life = rules) => {
       let confirmations = confirm(new Map(), [], new Set(), life);
@@ -233,7 +233,7 @@ describe("suppression by most recent occlusion", () => {
       .flatMap((is, index) => (is ? ["ij"[index]] : []))
       .join("");
 
-  it("hides whoever was hidden last; backward SAM 3 punishes who never was (trace 12)", () => {
+  it("hides the object that was hidden more recently; backward, SAM 3 hides one that never was (trace 12)", () => {
     const all = [
       [-1, -1],
       [-1, 3],
@@ -244,12 +244,12 @@ describe("suppression by most recent occlusion", () => {
     expect(all.map(([i, j]) => hidden(i, j, true))).toEqual(["", "i", "j", "i"]);
   });
 
-  it("asks of both to have been hidden before, where the rule is symmetric (quirk 9)", () => {
+  it("requires that both objects were hidden before when the rule is symmetric (quirk 9)", () => {
     expect(hidden(-1, 3, true, masklet)).toBe("");
     expect(hidden(5, 3, true, masklet)).toBe("j");
   });
 
-  it("looks at pairs that overlap enough, within a group", () => {
+  it("applies to pairs of a group with a sufficient IoU", () => {
     const seven = pair(5, 3, 6);
     expect(findOccluded(seven, false, sam3)).toEqual([true, false]);
     const from = (suppressOverlappingBasedOnRecentOcclusionThreshold: number) =>
@@ -266,7 +266,7 @@ describe("the shrink rule", () => {
   const block = (rows: number[], logit: number) =>
     Float32Array.from({ length: 16 }, (_, i) => (rows.includes(Math.floor(i / 4)) ? logit : -5));
 
-  it("empties whoever would keep less than a third, and leaves the others overlapping", () => {
+  it("empties a mask that keeps less than 0.3 of its pixels, and keeps the other overlaps", () => {
     const front = { group: "a", maskLogits: block([0, 1, 2], 6) };
     const behind = { group: "a", maskLogits: block([0, 1, 2, 3], 4) };
     const rules = { shrinkGrid: "mask" as const };
@@ -277,11 +277,11 @@ describe("the shrink rule", () => {
     expect(withoutShrunk([front, { ...behind, group: "b" }], 4, rules)[1]).toBe(behind.maskLogits);
   });
 
-  it("looks four times finer where the policy says so, and empties what has no pixel even when alone", () => {
+  it("uses a four times finer grid by the policy, and there also empties a single mask without a pixel", () => {
     const empty = { group: "a", maskLogits: block([], 1) };
     expect(Math.max(...(withoutShrunk([empty], 4, sam3.overlap)[0] as Float32Array))).toBe(-10);
     expect(withoutShrunk([empty], 4, { shrinkGrid: "mask" })[0]).toBe(empty.maskLogits);
-    // Half a pixel of the fine grid's rows lies between the two: the share kept differs from that on the masks' grid.
+    // After enlarging, the border between the two masks moves, so the share that the lower one keeps differs.
     const upper = { group: "a", maskLogits: block([0, 1], 6) };
     const lower = { group: "a", maskLogits: block([1, 2], 4) };
     const share = (shrinkGrid: "mask" | "memory", minKept: number) =>
@@ -300,14 +300,14 @@ describe("memory selection", () => {
   const select = (frame: number, reverse = false, threshold = sam3.memory.mfThreshold ?? 0) =>
     framesByScore(tracked, frame, reverse, 15, threshold);
 
-  it("takes good looks, and in any case the neighbour (trace 14)", () => {
+  it("selects frames with a sufficient score, and always the previous frame (trace 14)", () => {
     expect([select(7), select(4), select(0), select(1)]).toEqual([[1, 3, 5, 6], [1, 3], [], [0]]);
     expect(select(0, true)).toEqual([5, 3, 1]);
     expect(select(7, false, 0.35)).toEqual([1, 3, 6]);
     expect(framesByScore(tracked, 7, false, 2, 0.01)).toEqual([3, 5, 6]);
   });
 
-  it("takes the nearest conditioning frames on either side first (trace 13)", () => {
+  it("selects the nearest conditioning frames on both sides first (trace 13)", () => {
     const at = (...frames: number[]) => frames.map((frameIndex) => ({ frameIndex }));
     const chosen = (frame: number, frames: number[]) =>
       closestConditioning(at(...frames), frame, 4).map(({ frameIndex }) => frameIndex);
@@ -328,7 +328,7 @@ describe("cleaning", () => {
     Float32Array.from({ length: 16 }, (_, i) => (inside.includes(i) ? 1 : -1));
   const areaOf = (mask: Float32Array) => mask.filter((logit) => logit > 0).length;
 
-  it("lets a mask of small equal pieces vanish, and keeps a single pixel (trace 16)", () => {
+  it("removes all pixels of a mask of small equal pieces, and keeps a mask of one pixel (trace 16)", () => {
     // The pixels outside are one piece of twelve: no hole.
     expect(areaOf(fillHoles(grid(0, 1, 10, 11), 4, 4))).toBe(0);
     expect(areaOf(fillHoles(grid(5), 4, 4))).toBe(1);
@@ -336,7 +336,7 @@ describe("cleaning", () => {
 });
 
 describe("admission", () => {
-  it("refuses what is centred at the very edge, where that is asked for", () => {
+  it("rejects boxes with a centre near the edge of the frame, by the policy", () => {
     const at = (cx: number) => ({ box: [cx - 0.01, 0.4, cx + 0.01, 0.6] as const });
     const kept = (cx: number, suppressDetCloseToBoundary = true, margin?: number) =>
       awayFromBoundary([at(cx)], { suppressDetCloseToBoundary }, margin).length;
@@ -345,7 +345,7 @@ describe("admission", () => {
     expect(kept(0.03, true, 0.04)).toBe(0);
   });
 
-  it("takes the best when there is not room for all, and otherwise keeps the order", () => {
+  it("selects the best candidates beyond the limit, and otherwise keeps the order", () => {
     const candidates = [{ score: 0.7 }, { score: 0.9 }, { score: 0.8 }];
     expect(bestThatFit(candidates, 2)).toEqual({ kept: [{ score: 0.9 }, { score: 0.8 }], dropped: 1 });
     expect(bestThatFit(candidates, 3)).toEqual({ kept: candidates, dropped: 0 });
@@ -361,7 +361,7 @@ describe("choosing corrections", () => {
   });
   const rules = sam3.recondition;
 
-  it("corrects every n-th frame whoever has a score logit above the threshold (quirk 10)", () => {
+  it("corrects on every n-th frame tracks with a score logit above the threshold (quirk 10)", () => {
     const ids = (frame: number, score: number, with_ = rules) => [
       ...chooseCorrections([candidate(score)], frame, with_).keys(),
     ];
@@ -371,7 +371,7 @@ describe("choosing corrections", () => {
     expect(ids(16, 0.85, { ...rules, highConfThresh: 0.9 })).toEqual([]);
   });
 
-  it("corrects off the beat when a box is wrong, where that is asked for", () => {
+  it("corrects on other frames when a box is wrong, by the policy", () => {
     const off = (box: number, change: object) =>
       chooseCorrections([candidate(5, box)], 15, { ...rules, ...change });
     const wrong = { reconstructionBboxIouThresh: 0.8, reconstructionBboxDetScore: 0.9 };
