@@ -5,6 +5,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { requireNodeVersion } from "../clients/command/node-version.mjs";
+
+requireNodeVersion();
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const sourceRooms = ["protocol", "detector", "memory", "tracker", "server", "clients"];

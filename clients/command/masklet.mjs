@@ -3,6 +3,9 @@
 // or out of date, so that `npx masklet` runs the current sources.
 
 import { existsSync } from "node:fs";
+import { requireNodeVersion } from "./node-version.mjs";
+
+requireNodeVersion();
 
 const setup = new URL("../../.ci/setup.mjs", import.meta.url);
 if (existsSync(setup)) {
