@@ -45,7 +45,7 @@ export async function promptConcept(
     ? await segmentExemplars(parts, levels, concept, exemplars, found)
     : [];
   const detections = [...found, ...drawn];
-  const { createPrompted } = ruleSets[policy.associate.identity];
+  const { createPrompted } = ruleSets[policy.associate.rules];
   const result = await createPrompted(parts, {
     index: frame.index,
     features: levels,

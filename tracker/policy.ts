@@ -3,8 +3,8 @@
  * comment states the effect of a higher and of a lower value. `presets.ts` contains the values, and `resolve-policy.ts`
  * combines the sources. Settings with one value everywhere are constants beside their use.
  *
- * Fields of SAM 3's configuration keep its names. Fields marked "Overlap" apply only with SAM 3's association by mask overlap
- * (`associate.identity`), and fields marked "Motion" only with the association by motion. "Supported" means that a detection
+ * Fields of SAM 3's configuration keep its names. Fields marked "SAM 3" apply only under the rules of `sam3/`, and fields
+ * marked "Motion" only under those of `motion/`; `associate.rules` selects one of the two. "Supported" means that a detection
  * matches the object on the frame.
  */
 
@@ -56,28 +56,28 @@ interface PolicyFields {
   /** The association of detections with objects. */
   associate: {
     /**
-     * `overlap`: SAM 3's rules. Masks that overlap match; the hot start, the occlusion rule and the shrink rule apply.
+     * `sam3`: SAM 3's rules. Masks that overlap match; the hot start, the occlusion rule and the shrink rule apply.
      * `motion`: one-to-one association by overlap and motion; ids are corrected after look-alikes cross.
      */
-    identity: "overlap" | "motion";
+    rules: "sam3" | "motion";
     /** Mask IoU from which a detection matches an object and creates no new one. Higher: more new objects. */
     assocIouThresh: number;
     /** Mask IoU from which a tracked mask and a detection agree. Higher: more frames count as unsupported. */
     trkAssocIouThresh: number;
-    /** Overlap: a detection supports at most one object. On: duplicates of one object become unsupported. */
+    /** SAM 3: a detection supports at most one object. On: duplicates of one object become unsupported. */
     o2oMatchingMaskletsEnable: boolean;
   };
   /** How objects start, are hidden and end. */
   life: {
     /**
-     * Frames by which the output is delayed, and the length of the hot start (overlap). False positives and duplicates that
+     * Frames by which the output is delayed, and the length of the hot start (SAM 3). False positives and duplicates that
      * the hot start removes are never shown. Higher: fewer of them, later output. 0: every frame is shown at once.
      */
     hotstartDelay: number;
-    /** Overlap: unsupported frames that remove an object in hot start; at most the delay. Higher: more false positives. */
+    /** SAM 3: unsupported frames that remove an object in hot start; at most the delay. Higher: more false positives. */
     hotstartUnmatchThresh: number;
     /**
-     * Overlap: frames of sharing a detection with an older object that remove an object in hot start. Higher: more
+     * SAM 3: frames of sharing a detection with an older object that remove an object in hot start. Higher: more
      * duplicates.
      */
     hotstartDupThresh: number;
@@ -91,9 +91,9 @@ interface PolicyFields {
     maxTrkKeepAlive: number;
     /** Minimum credit. Lower: an object that was long unsupported needs more detections to be shown again. */
     minTrkKeepAlive: number;
-    /** Overlap: frames without a mask also subtract credit. On: objects are hidden longer after an occlusion. */
+    /** SAM 3: frames without a mask also subtract credit. On: objects are hidden longer after an occlusion. */
     decreaseTrkKeepAliveForEmptyMasklets: boolean;
-    /** Overlap: show an object only after consecutive detections. On: fewer short false positives, later starts. */
+    /** SAM 3: show an object only after consecutive detections. On: fewer short false positives, later starts. */
     maskletConfirmationEnable: boolean;
     /** Number of these detections. Higher: fewer short false positives. Lower: earlier starts. */
     maskletConfirmationConsecutiveDetThresh: number;
@@ -139,7 +139,7 @@ interface PolicyFields {
     redrawnIou: number;
     /**
      * Maximum area in pixels of holes that are filled, and of specks that are removed; specks larger than half of the mask
-     * stay. The pixels are those of the mask grid; in the answer to a click of the plain decoder, those of the video.
+     * stay. The pixels are those of the mask grid; in the answer to a click of SAM 3's rules, those of the video.
      * Higher: smoother. 0: off.
      */
     fillHoleArea: number;
@@ -155,15 +155,15 @@ interface PolicyFields {
      * never.
      */
     reconditionEveryNthFrame: number;
-    /** Minimum detection score of a correction, and minimum object score logit (overlap). Higher: fewer corrections. */
+    /** Minimum detection score of a correction, and minimum object score logit (SAM 3). Higher: fewer corrections. */
     highConfThresh: number;
     /** Minimum mask IoU of a periodic correction. Higher: fewer corrections. */
     highIouThresh: number;
     /**
-     * Overlap: box IoU of track and detection below which the detection's mask is used. Higher: more corrections. 0: off.
+     * SAM 3: box IoU of track and detection below which the detection's mask is used. Higher: more corrections. 0: off.
      */
     reconstructionBboxIouThresh: number;
-    /** Overlap: minimum detection score of this correction. Higher: fewer corrections. */
+    /** SAM 3: minimum detection score of this correction. Higher: fewer corrections. */
     reconstructionBboxDetScore: number;
   };
   /** The memory bank of an object, and the selection of the memories that condition a frame. */
@@ -199,11 +199,6 @@ interface PolicyFields {
   };
   /** The effect of clicks on an object. */
   edit: {
-    /**
-     * `plain`: the decoder alone, as in SAM 3. `guided`: with memory first, then the decoder if the mask does not satisfy
-     * all clicks.
-     */
-    decoder: "plain" | "guided";
     /** Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). */
     usePrevMemFrame: boolean;
     /** The first click on a detected object replaces it: its earlier memories are dropped. */

@@ -27,7 +27,7 @@ const sam3: TrackerPolicy = {
     exemplarIsInstance: false,
   },
   associate: {
-    identity: "overlap",
+    rules: "sam3",
     assocIouThresh: 0.1,
     trkAssocIouThresh: 0.5,
     o2oMatchingMaskletsEnable: false,
@@ -80,7 +80,6 @@ const sam3: TrackerPolicy = {
     tracked: "all",
   },
   edit: {
-    decoder: "plain",
     usePrevMemFrame: false,
     useStatelessRefinement: false,
     clearFrames: 0,
@@ -185,7 +184,7 @@ const compact = changePolicy(masklet, {
     selfExemplars: 3,
     exemplarIsInstance: true,
   },
-  associate: { identity: "motion" },
+  associate: { rules: "motion" },
   life: {
     hotstartDelay: 0,
     suppressUnmatchedOnlyWithinHotstart: false,
@@ -211,7 +210,7 @@ const compact = changePolicy(masklet, {
     reconditioned: 3,
     tracked: "window",
   },
-  edit: { decoder: "guided", usePrevMemFrame: true, clearFrames: 7, demotedAreForgotten: true },
+  edit: { usePrevMemFrame: true, clearFrames: 7, demotedAreForgotten: true },
   session: { propagationModes: false, startsAtVisited: false },
 });
 

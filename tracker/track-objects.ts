@@ -106,7 +106,7 @@ async function observeAll(
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);
     // For an absent object the graph returns logits far below -10, the value that the memory encoder was trained with.
     // SAM 3's rules keep these logits.
-    const keepsLogits = prediction.score > 0 || policy.associate.identity === "overlap";
+    const keepsLogits = prediction.score > 0 || policy.associate.rules === "sam3";
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
   });

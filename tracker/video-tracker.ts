@@ -1,14 +1,12 @@
 /** The tracker of one video session: owns its state and dispatches calls. `step.ts` contains the stages of a frame. */
 import { promptConcept } from "./concept-prompt.js";
 import type { Frame } from "./model.js";
-import { clickGuided } from "./motion/click.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import { startPass } from "./pass.js";
 import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
 import type { Prompt } from "./prompts.js";
 import type { StepResult } from "./report.js";
 import { ruleSets, trackingStep } from "./rule-sets.js";
-import { clickSam3 } from "./sam3/click.js";
 import { createHistory, forgetDeleted } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
 import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
@@ -68,7 +66,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
   const parts = createParts(options);
   if (snapshot) restoreTracker(parts, snapshot);
   const { policy, features, concepts, registry, history } = parts;
-  const { step: fullStep } = ruleSets[policy.associate.identity];
+  const { step: fullStep, click } = ruleSets[policy.associate.rules];
 
   function stepFor(objectIds: ReadonlySet<number> | null): TrackerStep {
     const tracksOnly =
@@ -79,7 +77,6 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
   return {
     async prompt(frame, prompt) {
       if (prompt.kind === "concept") return promptConcept(parts, frame, prompt);
-      const click = policy.edit.decoder === "plain" ? clickSam3 : clickGuided;
       return click(parts, frame, prompt);
     },
 

@@ -94,7 +94,7 @@ describe("the presets", () => {
   });
 
   it("only compact associates by motion and shows frames without delay", () => {
-    const names = Object.entries(presets).filter(([, { associate }]) => associate.identity === "motion");
+    const names = Object.entries(presets).filter(([, { associate }]) => associate.rules === "motion");
     expect(names.map(([name]) => name)).toEqual(["compact"]);
     expect(presets.compact.life.hotstartDelay).toBe(0);
     expect(presets.compact.session.propagationModes).toBe(false);

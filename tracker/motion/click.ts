@@ -18,7 +18,7 @@ import { resolveOverlaps } from "./suppression.js";
  * @returns all objects on the frame, and the id of the prompted object
  * @throws PromptError `unsupported_by_pack`, or `object_limit` for a new object
  */
-export async function clickGuided(
+export async function clickMotion(
   parts: TrackerParts,
   frame: Frame,
   prompt: ObjectPrompt,
