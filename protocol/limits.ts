@@ -163,7 +163,7 @@ export const MEDIA_LIMITS = {
   },
 } as const satisfies Record<string, Limit>;
 
-/** Limits of sockets that have no setting. */
+/** Limits of sockets and uploads that have no setting. */
 export const FIXED_LIMITS = {
   maxSilentHeartbeats: {
     value: 4,
@@ -180,6 +180,12 @@ export const FIXED_LIMITS = {
     unit: "HTTP requests per connection",
     reason:
       "The answer to the last one closes the connection. One client cannot occupy the server with pipelined requests.",
+  },
+  inspectionsAtOnce: {
+    value: 8,
+    unit: "uploads",
+    reason:
+      "Each inspection starts ffprobe and ffmpeg. Further uploads are stored and wait for their inspection.",
   },
   refusalMs: {
     value: 5000,

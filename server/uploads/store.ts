@@ -3,12 +3,14 @@ import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
+import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded, systemErrorCode } from "../media/errors.js";
 import { openMedia } from "../media/open.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
 import { makeUploadDirectory } from "./directory.js";
 
@@ -76,6 +78,7 @@ export function createUploadStore(options: {
   const uploads = new Map<string, Entry>();
   /** Unfinished uploads; each has a controller of its own, because listeners of a shared signal would accumulate. */
   const receiving = new Map<AbortController, Promise<unknown>>();
+  const inspections = createTaskLimit(FIXED_LIMITS.inspectionsAtOnce.value);
   let isClosed = false;
   let directory: Promise<string> | undefined;
   let totalBytes = 0;
@@ -156,7 +159,7 @@ export function createUploadStore(options: {
       } finally {
         await file.close();
       }
-      const media = await openMedia(path, { ...options.media, signal });
+      const media = await inspections.run(() => openMedia(created.path, { ...options.media, signal }));
       await media.close();
       signal.throwIfAborted();
       const entry: Entry = { uploadId, bytes, path, uses: 0, cancelExpiry: () => {} };

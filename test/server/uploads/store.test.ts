@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,11 +15,19 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { FIXED_LIMITS } from "../../../protocol/index.js";
 import type { Clock } from "../../../server/clock.js";
 import { readConfig } from "../../../server/config.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
-import { makeClip, makeStill, mediaDirectory, readFrameNumber } from "../../helpers/media.js";
-import { until } from "../../helpers/settle.js";
+import {
+  ffmpegChildren,
+  makeClip,
+  makeStill,
+  mediaDirectory,
+  mediaPath,
+  readFrameNumber,
+} from "../../helpers/media.js";
+import { stableValue, until } from "../../helpers/settle.js";
 
 const size = { width: 96, height: 64 };
 let parent: string;
@@ -213,6 +230,24 @@ it("receives many uploads at once without a warning about listeners", async () =
   await Promise.all(Array.from({ length: 24 }, () => store.receive(inChunks(still))));
   await new Promise(setImmediate);
   expect(warnings).toEqual([]);
+});
+
+it("inspects few of many uploads at once", async () => {
+  const slow = mediaPath("slow/ffprobe");
+  writeFileSync(slow, "#!/bin/sh\nwhile :; do sleep 0.1; done\n", { mode: 0o755 });
+  vi.stubEnv("FFPROBE_PATH", slow);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const running = () => ffmpegChildren().length;
+  const store = newStore();
+  const bytes = await clip();
+  const uploads = Promise.allSettled(Array.from({ length: 20 }, () => store.receive(inChunks(bytes))));
+  await until(() => filesOnDisk().length === 20 && running() > 0);
+  expect(await stableValue(running)).toBe(FIXED_LIMITS.inspectionsAtOnce.value);
+  await store.close();
+  for (const upload of await uploads) {
+    expect(upload).toMatchObject({ status: "rejected", reason: { code: "shutting_down" } });
+  }
+  await until(() => running() === 0);
 });
 
 describe("an upload's end", () => {
