@@ -24,13 +24,22 @@ export function isRelativePoint([x, y]: readonly [number, number]): boolean {
 export function toPixelBox(box: PixelBox, { width, height }: Size): PixelBox {
   if (!isRelativeBox(box)) return box;
   const [x, y, boxWidth, boxHeight] = box;
-  return [x * width, y * height, extent(x, boxWidth, width), extent(y, boxHeight, height)];
+  const [left, pixelWidth] = toPixelSpan(x, boxWidth, width);
+  const [top, pixelHeight] = toPixelSpan(y, boxHeight, height);
+  return [left, top, pixelWidth, pixelHeight];
 }
 
-/** Rounding must not move an edge at 1 outside the frame. */
-function extent(start: number, share: number, limit: number): number {
+/**
+ * Start and extent in pixels. Both are multiples of 2^-20 pixels, so that their sum is exact: an edge at 1 is the edge of the
+ * frame, in spite of rounding.
+ */
+function toPixelSpan(start: number, share: number, size: number): [start: number, extent: number] {
+  const rounded = (pixels: number) => Math.round(pixels * 2 ** 20) / 2 ** 20;
+  const first = rounded(start * size);
   const rounding = 1e-9;
-  return start + share > 1 && start + share < 1 + rounding ? limit - start * limit : share * limit;
+  const end =
+    start + share < 1 + rounding ? Math.min(size, rounded((start + share) * size)) : (start + share) * size;
+  return [first, end - first];
 }
 
 /** `[x, y]` in pixels of the video. */
