@@ -3,6 +3,7 @@
  * journal, and the calls that were pending are sent again.
  */
 import type { ProtocolError } from "../../protocol/errors.js";
+import type { Serial } from "../serial.js";
 import {
   EngineError,
   type EngineSession,
@@ -35,6 +36,11 @@ export interface SupervisedSessionParts {
   /** Waits for the process that answers calls. @throws EngineError engine_unavailable, shutting_down */
   running(): Promise<InferenceProcess>;
   recovery: RecoveryOptions;
+  /**
+   * Replays of all sessions, one after the other: each session continues as soon as possible, few decoders run at once, and
+   * a process that lives for a short time still rebuilds some sessions.
+   */
+  replays: Serial;
   budget: SnapshotBudget;
   warn(message: string): void;
   /** Called for each answered call. */
@@ -128,10 +134,13 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       }
       if (opened.pack.hash !== rules.pack.hash)
         lose("The inference process was restarted with another model pack.");
-      await replay(process, (entry) => {
-        if (over) throw over;
-        call = entry;
-      });
+      await parts.replays.run(() =>
+        replay(process, (entry) => {
+          if (over) throw over;
+          if (process !== parts.current()) throw new ProcessEnded("another is started", false);
+          call = entry;
+        }),
+      );
       if (over) throw over;
     } catch (error) {
       if (error instanceof ProcessEnded) blame(error, call);

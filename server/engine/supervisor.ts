@@ -4,6 +4,7 @@
  */
 import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { createSerial } from "../serial.js";
 import {
   EngineError,
   type EngineSession,
@@ -76,6 +77,7 @@ export async function superviseProcess(
   };
   const recovery = { ...DEFAULT_RECOVERY, ...options.recovery };
   const budget = { usedBytes: 0 };
+  const replays = createSerial();
   const sessions = new Set<SupervisedSession>();
   const closing = new AbortController();
   /** Emits `failed` when the state becomes `failed`. One listener for each waiting call. */
@@ -213,6 +215,7 @@ export async function superviseProcess(
         current: () => (state === "ready" ? current : undefined),
         running,
         recovery,
+        replays,
         budget,
         warn: (message) => log.warn({}, message),
         onAnswer: (verb) => {

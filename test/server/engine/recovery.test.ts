@@ -208,3 +208,24 @@ test("a call that was rejected is rejected again when the session is rebuilt", a
   expect((await session.describe()).objectIds).toEqual([5]);
   expect(events).toEqual(["recovered"]);
 });
+
+test("sessions are rebuilt one after the other, so that the first continues early", async () => {
+  await start({ maxSnapshotBytes: 0 });
+  const frames: string[] = [];
+  const sessions: EngineSession[] = [];
+  for (const name of ["a", "b"]) {
+    const session = await engine.open(video, {
+      async *replayFrames(indices) {
+        for (const index of indices) {
+          frames.push(`${name}${index}`);
+          yield frame(index);
+        }
+      },
+    });
+    for (const index of [0, 1, 2]) await session.prompt({ frame: frame(index), prompt: box });
+    sessions.push(session);
+  }
+  await killAndWait();
+  for (const session of sessions) expect((await session.describe()).objectIds).toHaveLength(3);
+  expect(frames).toEqual(["a0", "a1", "a2", "b0", "b1", "b2"]);
+});

@@ -4,6 +4,7 @@ import { EngineError, type SessionRules } from "../../../server/engine/engine.js
 import type { InferenceProcess } from "../../../server/engine/inference-process.js";
 import { DEFAULT_RECOVERY } from "../../../server/engine/journal.js";
 import { createSupervisedSession } from "../../../server/engine/supervised-session.js";
+import { createSerial } from "../../../server/serial.js";
 import { recordingHooks, video } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 
@@ -36,6 +37,7 @@ function scriptedSession(first: InferenceProcess) {
     current: () => current,
     running: async () => current,
     recovery: DEFAULT_RECOVERY,
+    replays: createSerial(),
     budget: { usedBytes: 0 },
     warn() {},
     onAnswer() {},
