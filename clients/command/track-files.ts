@@ -14,11 +14,15 @@ export interface VideoPath {
   isFolder: boolean;
 }
 
-/** @throws UsageError when there is no such file. */
+/** @throws UsageError when there is no such file, or it is neither a file nor a folder, such as a pipe or a device. */
 export async function findVideo(video: string): Promise<VideoPath> {
   const path = await realpath(video).catch(() => undefined);
   if (path === undefined) throw new UsageError(`VIDEO: expected a file or a folder, there is no "${video}".`);
-  return { path, isFolder: (await stat(path)).isDirectory() };
+  const facts = await stat(path);
+  if (!facts.isFile() && !facts.isDirectory()) {
+    throw new UsageError(`VIDEO: expected a file or a folder, "${video}" is a pipe or a device.`);
+  }
+  return { path, isFolder: facts.isDirectory() };
 }
 
 /** @throws UsageError when the folder of a result is missing, or a result would replace the video or another result. */

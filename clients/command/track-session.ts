@@ -47,7 +47,11 @@ export async function openRemoteSession(
   });
   try {
     if (video.isFolder) {
-      const session = await client.startSession({ resource_path: video.path }).catch(cannotOpen(video.path));
+      const session = await client
+        .startSession({ resource_path: video.path })
+        .catch(
+          cannotOpen(video.path, "folders are not sent, so the server must have this one under a media root"),
+        );
       return { session, close: () => client.close() };
     }
     return await uploadVideo(client, video.path, signal);
@@ -77,13 +81,12 @@ async function uploadVideo(client: MaskletClient, path: string, signal: AbortSig
   }
 }
 
-function cannotOpen(path: string): (cause: Error) => never {
+/** @param adviceIfOutside added when the path is not below a media root of the server. */
+function cannotOpen(path: string, adviceIfOutside?: string): (cause: Error) => never {
   return (cause) => {
     if (!(cause instanceof MaskletError)) throw cause;
     const outside = cause.code === "resource_forbidden" || cause.code === "resource_not_found";
-    const advice = outside
-      ? "; folders are not sent, so the server must have this one under a media root"
-      : "";
+    const advice = outside && adviceIfOutside ? ` (${adviceIfOutside})` : "";
     throw new CommandError(`${path} cannot be opened: ${cause.message}${advice}`, { cause });
   };
 }

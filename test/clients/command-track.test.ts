@@ -123,7 +123,7 @@ describe("masklet track --server", () => {
     ]);
     await elsewhere.close();
     expect(status).toBe(1);
-    expect(stderr).toMatch(/sent-frames cannot be opened: .*media root/);
+    expect(stderr).toMatch(/sent-frames cannot be opened: .*media root.*\(folders are not sent, .*\)/);
   });
 
   it("reports the error of the server for a file that is not a video", async () => {
@@ -196,6 +196,11 @@ describe("masklet track with an invalid command line", () => {
   it.each<[string, (clip: string) => string[], RegExp]>([
     ["no video", () => ["track"], /^Missing required argument 'video'/],
     ["a missing file", () => ["track", "nowhere.mp4", "--text", "a"], /^VIDEO: .*no "nowhere\.mp4"/],
+    [
+      "a device",
+      () => ["track", "/dev/null", "--text", "a"],
+      /^VIDEO: .*"\/dev\/null" is a pipe or a device/,
+    ],
     ["no prompt", (clip) => ["track", clip], /^Nothing to track/],
     ["an unknown option", (clip) => ["track", clip, "--boxx", "1,2,3,4"], /^Unknown option '--boxx'.*--box/],
     ["an unknown command", () => ["follow"], /^Unknown command 'follow'/],
