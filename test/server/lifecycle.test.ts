@@ -10,7 +10,9 @@ import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 import { until } from "../helpers/settle.js";
 
-const makeLong = () => makeClip({ name: "long.mp4", frames: 150 });
+/** Enough frames for a stream to be in progress when something ends. */
+const NUM_FRAMES = 60;
+const makeLong = () => makeClip({ name: "lifecycle.mp4", frames: NUM_FRAMES });
 
 async function start(options: ServerOptions = {}, parts: PredictorParts = {}): Promise<TestServer> {
   const server = await startTestServer(options, parts);
@@ -42,8 +44,10 @@ test("continues a stream after the inference process is killed, and ends the new
   process.kill(first, "SIGKILL");
 
   const { frames, end } = await client.streamOf(stream);
-  expect(end).toMatchObject({ type: "done", num_frames: 150, cancelled: false });
-  expect(frames.map(({ frame_index }) => frame_index)).toEqual(Array.from({ length: 150 }, (_, i) => i));
+  expect(end).toMatchObject({ type: "done", num_frames: NUM_FRAMES, cancelled: false });
+  expect(frames.map(({ frame_index }) => frame_index)).toEqual(
+    Array.from({ length: NUM_FRAMES }, (_, i) => i),
+  );
   const events = client.received.filter((message) => message.type === "event");
   expect(events).toEqual([{ type: "event", event: "session_recovered", session_id }]);
   await client.expectResponse({ type: "close_session", session_id });
