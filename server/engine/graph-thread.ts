@@ -78,10 +78,14 @@ export function openGraphInThread(
           return takeWaiting(message.id)?.reject(new Error(message.message));
       }
     });
-    worker.on("error", (error) => {
+    const onThreadEnd = (error: Error) => {
       if (!isOpen) return reject(error);
       // No call can be answered without the thread: the process ends here, and the supervisor replaces it.
       throw error;
-    });
+    };
+    worker.on("error", onThreadEnd);
+    worker.on("exit", (code) =>
+      onThreadEnd(new Error(`The thread of ${graph.name} ended with exit code ${code}.`)),
+    );
   });
 }
