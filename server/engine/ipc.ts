@@ -12,13 +12,13 @@ export interface ProcessVerbs {
   load: { params: LoadParams; result: PackSummary };
   /** With a snapshot, the session continues from it. */
   open: { params: { session: number; video: EngineVideo; snapshot?: Uint8Array }; result: SessionRules };
-  snapshot: { params: { session: number }; result: TimedSnapshot };
+  snapshot: { params: { session: number; maxBytes: number }; result: TimedSnapshot };
   close: { params: { session: number }; result: undefined };
 }
 
 export interface TimedSnapshot {
-  /** See `snapshot-bytes.ts`. */
-  bytes: Uint8Array;
+  /** See `snapshot-bytes.ts`; absent when there are more than `maxBytes`, so that they do not cross for nothing. */
+  bytes?: Uint8Array;
   /** Time that it took to make, in milliseconds. */
   ms: number;
 }

@@ -41,7 +41,6 @@ export interface JournalEntry {
   params: unknown;
   /** The frame whose pixels the call needs. */
   frameIndex?: number;
-  wasRejected: boolean;
 }
 
 export interface Journal {
@@ -50,18 +49,18 @@ export interface Journal {
   readonly entries: readonly JournalEntry[];
   /** False once calls were dropped: the session cannot be rebuilt before its next snapshot. */
   readonly isComplete: boolean;
-  /**
-   * Records a call that was answered. A rejected call is recorded as well: if it changed anything before it failed, it does
-   * so again.
-   */
-  record<V extends SessionVerb>(verb: V, params: VerbParams<V>, wasRejected: boolean): void;
+  /** Bytes that the next snapshot may have. */
+  readonly roomBytes: number;
+  /** Records a call that succeeded. A call that was rejected has changed nothing. */
+  record<V extends SessionVerb>(verb: V, params: VerbParams<V>): void;
   /** @param nowMs from the same clock as for `keep` */
   isSnapshotDue(nowMs: number): boolean;
   /**
    * Keeps a snapshot in place of the calls before it. Without room for it, the journal stays as it is.
+   * @param snapshot undefined for one that had no room
    * @param costMs what the snapshot cost
    */
-  keep(snapshot: Uint8Array, costMs: number, nowMs: number): void;
+  keep(snapshot: Uint8Array | undefined, costMs: number, nowMs: number): void;
   /** Ends the journal and returns its room. */
   release(): void;
 }
@@ -74,8 +73,13 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
   let isComplete = true;
   let snapshot: Uint8Array | undefined;
   let last = { callsSince: 0, atMs: nowMs, costMs: 0 };
+  /** The next snapshot replaces the present one. */
+  const room = () => options.maxSnapshotBytes - budget.usedBytes + (snapshot?.length ?? 0);
 
   return {
+    get roomBytes() {
+      return room();
+    },
     get snapshot() {
       return snapshot;
     },
@@ -85,16 +89,14 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
     get isComplete() {
       return isComplete;
     },
-    record(verb, params, wasRejected) {
+    record(verb, params) {
       const { changesState, pushedFrames } = SESSION_VERBS[verb];
       if (!changesState) return;
-      const entry = withoutPixels(verb, params, wasRejected);
+      const entry = withoutPixels(verb, params);
       last.callsSince += 1;
-      if (!wasRejected) {
-        if (pushedFrames === "add") unstepped.push(entry);
-        if (pushedFrames === "take") unstepped.shift();
-        if (pushedFrames === "clear") unstepped = [];
-      }
+      if (pushedFrames === "add") unstepped.push(entry);
+      if (pushedFrames === "take") unstepped.shift();
+      if (pushedFrames === "clear") unstepped = [];
       if (!isComplete) return;
       entries.push(entry);
       if (entries.length <= options.maxJournalEntries) return;
@@ -109,9 +111,8 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
       last.costMs <= (now - last.atMs) * options.maxSnapshotShare,
     keep(bytes, costMs, now) {
       last = { callsSince: 0, atMs: now, costMs };
-      const usedBytes = budget.usedBytes - (snapshot?.length ?? 0) + bytes.length;
-      if (usedBytes > options.maxSnapshotBytes) return;
-      budget.usedBytes = usedBytes;
+      if (!bytes || bytes.length > room()) return;
+      budget.usedBytes += bytes.length - (snapshot?.length ?? 0);
       snapshot = bytes;
       entries = [...unstepped];
       isComplete = true;
@@ -125,12 +126,8 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
   };
 }
 
-function withoutPixels<V extends SessionVerb>(
-  verb: V,
-  params: VerbParams<V>,
-  wasRejected: boolean,
-): JournalEntry {
-  if (params === undefined || !("frame" in params)) return { verb, params, wasRejected };
+function withoutPixels<V extends SessionVerb>(verb: V, params: VerbParams<V>): JournalEntry {
+  if (params === undefined || !("frame" in params)) return { verb, params };
   const { frame, ...rest } = params;
-  return { verb, params: rest, frameIndex: frame.index, wasRejected };
+  return { verb, params: rest, frameIndex: frame.index };
 }

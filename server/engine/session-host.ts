@@ -45,8 +45,6 @@ type Handlers = {
 const HANDLERS: Handlers = {
   async prompt({ tracking }, { frame, prompt }, model) {
     checkFrame(frame, model.pack);
-    // Tokenizes first: a phrase that cannot be tokenized must not remove concepts by `replace`.
-    if (prompt.kind === "concept" && prompt.text !== undefined) model.pack.tokenize?.(prompt.text);
     const { semanticLogits, ...answer } = await tracking.prompt(frame, prompt);
     const [semantic] = semanticLogits ? await renderMaps(model, tracking.video, [semanticLogits]) : [];
     return { ...answer, ...(semantic && { semantic }) };
@@ -120,11 +118,12 @@ export function createSessionHost(log: (level: "info" | "warn", message: string)
         sessions.set(session, { tracking, pushed: [] });
         return rules;
       },
-      async snapshot({ session }) {
+      async snapshot({ session, maxBytes }) {
         const start = performance.now();
         const { manifest, hash } = model().pack;
         const bytes = encodeSnapshot(hosted(session).tracking.snapshot(), { id: manifest.id, hash });
-        return { bytes, ms: performance.now() - start };
+        const ms = performance.now() - start;
+        return bytes.length <= maxBytes ? { bytes, ms } : { ms };
       },
       async close({ session }) {
         sessions.delete(session);

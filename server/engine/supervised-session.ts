@@ -161,21 +161,17 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     try {
       for (const entry of entries) {
         beforeEach(entry);
-        const { verb, params, frameIndex, wasRejected } = entry;
+        const { verb, params, frameIndex } = entry;
         let complete = params;
         if (frameIndex !== undefined) {
           const frame = (await frames?.next())?.value as EngineFrame | undefined;
           if (frame?.index !== frameIndex) throw new Error(`The pixels of frame ${frameIndex} are missing.`);
           complete = { ...(params as object), frame };
         }
-        const rejection: Error | undefined = await process.call(id, verb, complete as never).then(
-          () => undefined,
-          (error) => error,
-        );
-        if (rejection instanceof ProcessEnded) throw rejection;
-        // Another result than before, such as a lack of memory, would continue from another state.
-        if (rejection && !wasRejected) throw new Error(`"${verb}" failed: ${rejection.message}`);
-        if (!rejection && wasRejected) throw new Error(`"${verb}" failed before, and now it does not.`);
+        await process.call(id, verb, complete as never).catch((error) => {
+          // It succeeded before. Without it, for example for lack of memory, the session would continue from another state.
+          throw error instanceof ProcessEnded ? error : new Error(`"${verb}" failed: ${error.message}`);
+        });
       }
     } finally {
       await frames?.return?.();
@@ -187,9 +183,9 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     const process = home?.process;
     if (!process || !home?.isComplete || process !== parts.current()) return;
     try {
-      const { bytes, ms } = await process.control("snapshot", { session: id });
+      const { bytes, ms } = await process.control("snapshot", { session: id, maxBytes: journal.roomBytes });
       // A copy: the received bytes are a part of a larger message buffer.
-      if (!over) journal.keep(bytes.slice(), ms * TRANSFER_FACTOR, performance.now());
+      if (!over) journal.keep(bytes?.slice(), ms * TRANSFER_FACTOR, performance.now());
     } catch (error) {
       // A snapshot that fails or ends the process is not tried again.
       takesSnapshots = error instanceof ProcessEnded && !error.wasExecuting;
@@ -214,7 +210,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       const process = await attached();
       try {
         const result = await process.call(id, verb, params);
-        journal.record(verb, params, false);
+        journal.record(verb, params);
         parts.onAnswer(verb);
         if (SESSION_VERBS[verb].pushedFrames !== "add") {
           processEnds.reset();
@@ -222,10 +218,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         }
         return result;
       } catch (error) {
-        if (!(error instanceof ProcessEnded)) {
-          if (SESSION_VERBS[verb].pushedFrames !== "add") journal.record(verb, params, true);
-          throw error;
-        }
+        if (!(error instanceof ProcessEnded)) throw error;
         blame(error, call);
       }
     }

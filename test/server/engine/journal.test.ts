@@ -10,8 +10,8 @@ const options = {
 const open = (budget = { usedBytes: 0 }, more = {}) => createJournal({ ...options, ...more }, budget, 0);
 const bytes = (length: number) => new Uint8Array(length);
 const push = (journal: Journal, index: number) =>
-  journal.record("push", { frame: { index, rgb: bytes(12) } }, false);
-const next = (journal: Journal) => journal.record("next", undefined, false);
+  journal.record("push", { frame: { index, rgb: bytes(12) } });
+const next = (journal: Journal) => journal.record("next", undefined);
 const verbs = ({ entries }: Journal) =>
   entries.map(({ verb, frameIndex = "" }) => `${verb} ${frameIndex}`.trim());
 
@@ -19,13 +19,13 @@ describe("the journal of a session", () => {
   test("keeps what changes the state, without pixels", () => {
     const journal = open();
     const prompt = { kind: "concept", text: "dog", replace: false } as const;
-    journal.record("prompt", { frame: { index: 3, rgb: bytes(12) }, prompt }, false);
-    journal.record("describe", undefined, false);
-    journal.record("fetch", { frameIndex: 1 }, false);
-    journal.record("removeObject", { objectId: 9 }, true);
+    journal.record("prompt", { frame: { index: 3, rgb: bytes(12) }, prompt });
+    journal.record("describe", undefined);
+    journal.record("fetch", { frameIndex: 1 });
+    journal.record("removeObject", { objectId: 9 });
     expect(journal.entries).toEqual([
-      { verb: "prompt", params: { prompt }, frameIndex: 3, wasRejected: false },
-      { verb: "removeObject", params: { objectId: 9 }, wasRejected: true },
+      { verb: "prompt", params: { prompt }, frameIndex: 3 },
+      { verb: "removeObject", params: { objectId: 9 } },
     ]);
   });
 
@@ -36,17 +36,9 @@ describe("the journal of a session", () => {
     push(journal, 2);
     journal.keep(bytes(10), 1, 1000);
     expect([journal.snapshot?.length, verbs(journal)]).toEqual([10, ["push 1", "push 2"]]);
-    journal.record("begin", { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null }, false);
+    journal.record("begin", { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null });
     journal.keep(bytes(10), 1, 1000);
     expect(verbs(journal)).toEqual([]);
-  });
-
-  test("keeps a frame whose step was rejected: the step can be repeated", () => {
-    const journal = open();
-    push(journal, 0);
-    journal.record("next", undefined, true);
-    journal.keep(bytes(10), 1, 1000);
-    expect(verbs(journal)).toEqual(["push 0"]);
   });
 
   test("asks for a snapshot after enough calls, and when the last one has cost little of the time since", () => {
@@ -83,6 +75,9 @@ describe("the journal of a session", () => {
     next(other);
     other.keep(bytes(41), 1, 0);
     expect([other.snapshot, verbs(other), other.isComplete]).toEqual([undefined, ["next"], true]);
+    other.keep(undefined, 1, 0);
+    expect([other.snapshot, verbs(other), other.isComplete]).toEqual([undefined, ["next"], true]);
+    expect([one.roomBytes, other.roomBytes]).toEqual([100, 40]);
     one.keep(bytes(59), 1, 0);
     other.keep(bytes(41), 1, 0);
     expect(budget.usedBytes).toBe(100);

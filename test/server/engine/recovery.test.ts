@@ -198,15 +198,18 @@ test("a session whose repeated call fails where it succeeded is lost", async () 
   expect(events).toEqual(["lost: engine_restarted"]);
 });
 
-test("a call that was rejected is rejected again when the session is rebuilt", async () => {
+test("a rejected call has changed nothing, and is not repeated when the session is rebuilt", async () => {
   await start({ maxSnapshotBytes: 0 });
-  const { hooks: theirs, events } = hooks();
+  const { hooks: theirs, events, replays } = hooks();
   const session = await engine.open(video, theirs);
   await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 5 } });
   await expect(session.removeObject({ objectId: 6 })).rejects.toMatchObject({ code: "object_not_found" });
+  const tooSmall = { index: 1, rgb: new Uint8Array(3) };
+  await expect(session.prompt({ frame: tooSmall, prompt: box })).rejects.toThrow(/this one has 3/);
   await killAndWait();
   expect((await session.describe()).objectIds).toEqual([5]);
   expect(events).toEqual(["recovered"]);
+  expect(replays).toEqual([1]);
 });
 
 test("sessions are rebuilt one after the other, so that the first continues early", async () => {
