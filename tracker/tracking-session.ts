@@ -8,7 +8,14 @@
 import type { RunGraph } from "../detector/graph.js";
 import { type EmissionBuffer, emit, emptyBuffer } from "./emission.js";
 import type { FrameOutput, PassRequest, PassStart } from "./frame-output.js";
-import { assembleFrame, type RenderedObject, renderObjects, type VideoSize } from "./masks/render.js";
+import {
+  assembleFrame,
+  type RenderedMap,
+  type RenderedObject,
+  renderMaps,
+  renderObjects,
+  type VideoSize,
+} from "./masks/render.js";
 import type { Frame } from "./model.js";
 import { createOutputCache } from "./output-cache.js";
 import type { TrackerPolicy } from "./policy.js";
@@ -16,7 +23,7 @@ import { type Prompt, PromptError } from "./prompts.js";
 import { type Action, addAction, choosePropagation, type ModePlan } from "./propagation-mode.js";
 import type { StepResult } from "./report.js";
 import type { SessionSnapshot } from "./snapshot.js";
-import type { PromptResult, VideoTracker } from "./video-tracker.js";
+import type { VideoTracker } from "./video-tracker.js";
 
 export interface TrackingSessionParts {
   tracker: VideoTracker;
@@ -34,13 +41,13 @@ export interface TrackingSession {
   readonly video: VideoSize;
   /**
    * Adds or corrects an object or a concept.
-   * @returns the frame with all objects; `objectId` for object prompts; `semanticLogits` float32 [m, m] if requested
+   * @returns the frame with all objects; `objectId` for object prompts; `semantic`, where the concept is, if requested
    * @throws PromptError when the pack or the session rejects the prompt
    */
   prompt(
     frame: Frame,
     prompt: Prompt,
-  ): Promise<{ output: FrameOutput } & Pick<PromptResult, "objectId" | "semanticLogits">>;
+  ): Promise<{ output: FrameOutput; objectId?: number; semantic?: RenderedMap }>;
   predict: VideoTracker["predict"];
   /** Starts a pass and chooses its mode. An unfinished pass ends; its waiting frames are stored. */
   beginPropagation(pass: PassRequest): Promise<PassStart>;
@@ -186,12 +193,14 @@ export function createTrackingSession(
       orRestore(async () => {
         const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
         const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
-        const output = storeAndAssemble(await render(frame.index, result));
+        const rendered = await render(frame.index, result);
+        const [semantic] = semanticLogits ? await renderMaps(run, m, video, [semanticLogits]) : [];
+        const output = storeAndAssemble(rendered);
         if (objectId === undefined) {
           history = [];
           // A running propagation detects the concept from now on.
           plan = FULL;
-          return { output, ...(semanticLogits && { semanticLogits }) };
+          return { output, ...(semantic && { semantic }) };
         }
         recordAction(wasKnown ? "refine" : "add", frame.index, [objectId]);
         // A running partial propagation tracks the object as well.

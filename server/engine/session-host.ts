@@ -1,6 +1,5 @@
 /** The inference process's side of the engine: one pack, many sessions, and the handler of every verb. */
-import type { CocoRle } from "../../protocol/rle.js";
-import { renderMasks, type VideoSize } from "../../tracker/masks/render.js";
+import { renderMaps } from "../../tracker/masks/render.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
@@ -43,17 +42,15 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
-  async prompt({ tracking }, { frame, prompt }, model) {
-    checkFrame(frame, model.pack);
-    const { semanticLogits, ...answer } = await tracking.prompt(frame, prompt);
-    const [semantic] = semanticLogits ? await renderMaps(model, tracking.video, [semanticLogits]) : [];
-    return { ...answer, ...(semantic && { semantic }) };
+  async prompt({ tracking }, { frame, prompt }, { pack }) {
+    checkFrame(frame, pack);
+    return tracking.prompt(frame, prompt);
   },
-  async predict({ tracking }, { frame, prompt }, model) {
-    checkFrame(frame, model.pack);
+  async predict({ tracking }, { frame, prompt }, { pack, graphs }) {
+    checkFrame(frame, pack);
     const proposed = await tracking.predict(frame, prompt);
     const logits = proposed.flat().map(({ maskLogits }) => maskLogits);
-    const maps = await renderMaps(model, tracking.video, logits);
+    const maps = await renderMaps(graphs.run, pack.manifest.geometry.m, tracking.video, logits);
     return proposed.map((candidates) =>
       candidates.map(({ iou }) => ({ iou, ...(maps.shift() as (typeof maps)[0]) })),
     );
@@ -212,14 +209,4 @@ function checkFrame(frame: EngineFrame, { manifest }: Pack): void {
   const { S } = manifest.geometry;
   if (frame.rgb.length === S * S * 3) return;
   throw new EngineError("internal", `A frame must have ${S}x${S}x3 bytes; this one has ${frame.rgb.length}.`);
-}
-
-/** Masks at the size of the video, one per map of logits. */
-async function renderMaps({ graphs, pack }: Model, video: VideoSize, maps: readonly Float32Array[]) {
-  const { m } = pack.manifest.geometry;
-  const masks = await renderMasks(graphs.run, m, video, maps);
-  return maps.map((logits, index) => {
-    const size: [number, number] = [m, m];
-    return { logits, size, mask: masks[index] as CocoRle };
-  });
 }

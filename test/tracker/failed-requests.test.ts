@@ -67,6 +67,7 @@ const cases: [name: string, before: Request[], request: Request][] = [
   ["a first phrase", [], { do: "phrase", frame: 0, text: "ball" }],
   ["a second phrase", propagated, { do: "phrase", frame: 11, text: "box" }],
   ["a phrase in place of the others", propagated, { do: "phrase", frame: 11, text: "box", replace: true }],
+  ["a phrase with its semantic map", propagated, { do: "phrase", frame: 11, text: "box", semanticMap: true }],
   [
     "an exemplar of a known phrase",
     propagated,

@@ -8,7 +8,7 @@ import type { TrackingSession } from "../../tracker/tracking-session.js";
 type Xywh = readonly [x: number, y: number, width: number, height: number];
 
 export type Request =
-  | { do: "phrase"; frame: number; text: string; replace?: boolean }
+  | { do: "phrase"; frame: number; text: string; replace?: boolean; semanticMap?: boolean }
   | { do: "exemplar"; frame: number; boxXywh: Xywh; text?: string }
   | {
       do: "click";
@@ -38,6 +38,7 @@ export async function send(
         kind: "concept",
         text: request.text,
         replace: request.replace ?? false,
+        semanticMap: request.semanticMap ?? false,
       });
     case "exemplar":
       return session.prompt(frameAt(request.frame), {

@@ -59,20 +59,28 @@ export async function renderObjects(
   return objects.sort((a, b) => a.objectId - b.objectId);
 }
 
+/** Logits `[height, width]`, row by row, and the mask that they give at the size of the video. */
+export interface RenderedMap {
+  logits: Float32Array;
+  size: [height: number, width: number];
+  mask: CocoRle;
+}
+
 /**
  * Renders masks at the size of the video.
  * @param m side of the mask logits
- * @param logits float32 [m, m] each
- * @returns all masks in their order, including empty ones
+ * @param maps float32 [m, m] each
+ * @returns all maps in their order, with their masks, including empty ones
  */
-export async function renderMasks(
+export async function renderMaps(
   run: RunGraph,
   m: number,
   video: VideoSize,
-  logits: readonly Float32Array[],
-): Promise<CocoRle[]> {
-  const drawn = logits.map((maskLogits) => ({ maskLogits }));
-  return (await renderAll(run, m, video, drawn, MAX_BYTES_PER_RUN)).map(({ mask }) => mask);
+  maps: readonly Float32Array[],
+): Promise<RenderedMap[]> {
+  const drawn = maps.map((maskLogits) => ({ maskLogits }));
+  const masks = await renderAll(run, m, video, drawn, MAX_BYTES_PER_RUN);
+  return masks.map(({ mask }, index) => ({ logits: maps[index] as Float32Array, size: [m, m], mask }));
 }
 
 async function renderAll(
