@@ -52,10 +52,15 @@ export interface SupervisedSessionParts {
 /** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
 const TRANSFER_FACTOR = 2;
 
+/** After so many ends of the process during snapshots, the session takes no more of them. */
+const MAX_ENDS_IN_SNAPSHOTS = 2;
+
 export function createSupervisedSession(parts: SupervisedSessionParts): SupervisedSession {
   const { id, video, hooks, running } = parts;
   const journal = createJournal(parts.recovery, parts.budget, performance.now());
   let takesSnapshots = true;
+  /** Ends of the process during a snapshot. */
+  let endsInSnapshots = 0;
   let isSnapshotPlanned = false;
   let rules: SessionRules | undefined;
   /** The process that holds the session; `rebuilt` resolves when the session is complete there. */
@@ -187,10 +192,15 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       // A copy: the received bytes are a part of a larger message buffer.
       if (!over) journal.keep(bytes?.slice(), ms * TRANSFER_FACTOR, performance.now());
     } catch (error) {
-      // A snapshot that fails or ends the process is not tried again.
-      takesSnapshots = error instanceof ProcessEnded && !error.wasExecuting;
-      if (error instanceof ProcessEnded) blame(error, {});
-      else parts.warn(`No further snapshots of this session: ${(error as Error).message}`);
+      // A snapshot that fails is not tried again, nor one that ends the process: the first end may have another cause.
+      if (error instanceof ProcessEnded) {
+        if (error.wasExecuting) endsInSnapshots += 1;
+        takesSnapshots = endsInSnapshots < MAX_ENDS_IN_SNAPSHOTS;
+        blame(error, {});
+      } else {
+        takesSnapshots = false;
+        parts.warn(`No further snapshots of this session: ${(error as Error).message}`);
+      }
     }
   }
 
