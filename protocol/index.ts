@@ -1,5 +1,6 @@
 /** The protocol as code: messages, masks, errors and limits. It uses no Node modules and runs in a browser. */
 export * from "./close-codes.js";
+export * from "./envelope.js";
 export * from "./errors.js";
 export * from "./limits.js";
 export * from "./logits.js";
