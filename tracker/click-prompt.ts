@@ -7,7 +7,7 @@ import type { PromptState } from "./masklet.js";
 import { hasPixels } from "./masks/mask.js";
 import type { Model, PointPrompt, Prediction } from "./model.js";
 import type { TrackerPolicy } from "./policy.js";
-import type { ObjectPrompt } from "./prompts.js";
+import { type ObjectPrompt, PromptError } from "./prompts.js";
 
 /**
  * Clicks that are kept per object and frame: the first and the last half of this number. It bounds memory. The model
@@ -95,6 +95,30 @@ export function countSatisfiedClicks(
   }).length;
 }
 
+/** Whether a prompt consists of negative clicks alone, which remove from a mask but do not mark an object. */
+export function onlyExcludes({ points, labels, box }: PromptState): boolean {
+  return points.length > 0 && !box && labels.every((label) => label === 0);
+}
+
+/** @throws PromptError `invalid_field` for negative clicks alone on an object that does not exist */
+export function checkNewObject({ points, labels, boxXywh }: ObjectPrompt): void {
+  if (!onlyExcludes({ points, labels, ...(boxXywh && { box: boxXywh }) })) return;
+  throw new PromptError(
+    "invalid_field",
+    "point_labels: expected at least one label 1 for a new object, got only 0: negative clicks mark no object",
+    "point_labels",
+  );
+}
+
+/** The error for negative clicks alone on a frame on which the object has no mask. */
+export function nothingToExclude(objectId: number | undefined, frameIndex: number): PromptError {
+  return new PromptError(
+    "invalid_field",
+    `point_labels: expected at least one label 1, because object ${objectId} has no mask on frame ${frameIndex}, got only 0`,
+    "point_labels",
+  );
+}
+
 export interface EditContext {
   /** The merged prompt: all clicks and the box on the object on this frame, including the new ones. */
   prompt: PromptState;
@@ -117,15 +141,16 @@ export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
  *   If the mask does not satisfy all clicks, the decoder refines it without memory. The mask that satisfies more clicks is
  *   returned.
  * - All other prompts: the decoder segments the object without memory. It refines the known mask of the frame when the new
- *   prompt contains the earlier prompt.
+ *   prompt contains the earlier prompt, or consists of negative clicks alone.
  * A box marks the whole object, so it is never combined with memory.
+ * @returns null for negative clicks alone without a mask that they can refine
  */
 export async function editObject(
   model: Model,
   features: FrameFeatures,
   { prompt, before, known, selection, side }: EditContext,
   rules: EditRules,
-): Promise<Prediction> {
+): Promise<Prediction | null> {
   const points = toPointPrompt(prompt, rules.maxPoints);
   const hasMemory = selection.memories.length > 0;
   if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box) {
@@ -139,10 +164,9 @@ export async function editObject(
     );
     return countSatisfiedClicks(refined.maskLogits, side, prompt) > satisfied ? refined : tracked;
   }
-  const isContinued = before ? extendsPrompt(before, prompt) : !prompt.box;
-  return model.segment(
-    features,
-    points,
-    known && isContinued && hasPixels(known.maskLogits) ? known.maskLogits : null,
-  );
+  const needsMask = onlyExcludes(prompt);
+  const isContinued = needsMask || (before ? extendsPrompt(before, prompt) : !prompt.box);
+  const refined = known && isContinued && hasPixels(known.maskLogits) ? known.maskLogits : null;
+  if (needsMask && !refined) return null;
+  return model.segment(features, points, refined);
 }

@@ -201,6 +201,11 @@ interface PolicyFields {
   edit: {
     /** Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). */
     usePrevMemFrame: boolean;
+    /**
+     * Negative clicks alone on a frame that was not tracked refine the mask that is tracked to it. Off: as in SAM 3, they
+     * are decoded without a mask.
+     */
+    excludesFromTracked: boolean;
     /** The first click on a detected object replaces it: its earlier memories are dropped. */
     useStatelessRefinement: boolean;
     /** Distance in frames around a click within which tracked memories are dropped, because they led to the error. */

@@ -140,6 +140,12 @@ const cases: Case[] = [
     "point_labels[0]",
     prompt({ points: [[0.5, 0.5]], point_labels: [2] }),
   ],
+  [
+    "negative clicks alone for a new object",
+    "invalid_field",
+    "point_labels",
+    prompt({ points: [[0.5, 0.5]], point_labels: [0], obj_id: 3 }),
+  ],
   ["a prompt without content", "missing_field", "text", prompt({})],
   [
     "text with points",

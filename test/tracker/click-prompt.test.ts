@@ -118,11 +118,11 @@ describe("segmenting the object of a prompt", () => {
         side,
         ...context,
       };
-      const { maskLogits } = await editObject(model, {} as FrameFeatures, full, {
+      const edited = await editObject(model, {} as FrameFeatures, full, {
         ...presets.compact.transformersParity,
         usePrevMemFrame: useMemory,
       });
-      return [maskLogits, calls] as const;
+      return [edited?.maskLogits ?? null, calls] as const;
     };
     return edit;
   }
@@ -154,5 +154,16 @@ describe("segmenting the object of a prompt", () => {
     expect((await edit()({ known: entry, before: click(0.9, 0) }))[1]).toEqual(["segment"]);
     expect((await edit()({ known: entry }))[1]).toEqual(refined);
     expect((await edit()({ known: entry, prompt: { points: [], labels: [], box } }))[1]).toEqual(["segment"]);
+  });
+
+  it("refines the known mask with negative clicks alone, and returns null without one", async () => {
+    const edit = () => scripted({ segment: left, track: empty });
+    const prompt = click(0.9, 0, 0);
+    expect((await edit()({ known: entry, before: click(0, 0), prompt }))[1]).toEqual([
+      "segment after -1,1,-1,1",
+    ]);
+    const known = { maskLogits: empty } as MemoryEntry;
+    expect(await edit()({ known, before: click(0, 0), prompt })).toEqual([null, []]);
+    expect(await edit()({ prompt })).toEqual([null, []]);
   });
 });

@@ -70,6 +70,7 @@ describe("the presets", () => {
   it("masklet fixes the reported defects, separates concepts, and bounds memory", () => {
     expect(differences(presets.sam3, presets.masklet)).toEqual({
       // Defects.
+      excludesFromTracked: true,
       countUnsearchedFrames: false,
       resetHotstartPerPass: true,
       clickConfirms: true,

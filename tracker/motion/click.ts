@@ -1,6 +1,6 @@
 /** Clicks or a box on one object, by the motion-based rules: creates the object or corrects it. */
 import { maskExtent } from "../../detector/mask-bits.js";
-import { editObject, mergePrompts } from "../click-prompt.js";
+import { checkNewObject, editObject, mergePrompts, nothingToExclude } from "../click-prompt.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
 import type { Frame } from "../model.js";
@@ -16,7 +16,8 @@ import { resolveOverlaps } from "./suppression.js";
 /**
  * Creates or corrects an object.
  * @returns all objects on the frame, and the id of the prompted object
- * @throws PromptError `unsupported_by_pack`, or `object_limit` for a new object
+ * @throws PromptError `unsupported_by_pack`, `object_limit` for a new object, or `invalid_field` for negative clicks alone
+ *   without a mask that they can refine
  */
 export async function clickMotion(
   parts: TrackerParts,
@@ -27,6 +28,7 @@ export async function clickMotion(
   if (!capabilities.points) throw unsupportedByPack("points", capabilities);
   const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
   const corrected = existing?.excluded ? undefined : existing;
+  if (!corrected) checkNewObject(prompt);
   if (!corrected && registry.isFull()) throw objectLimit(policy.life.maxNumObjects);
 
   const levels = await features.get(frame, false);
@@ -43,6 +45,7 @@ export async function clickMotion(
     { prompt: mergedPrompt, before, known, selection, side: geometry.m },
     { ...policy.edit, ...policy.transformersParity },
   );
+  if (!edited) throw nothingToExclude(prompt.objectId, frame.index);
   const maskLogits = cleanMask(edited.maskLogits, geometry.m, policy.mask);
   const extent = maskExtent(maskLogits, geometry.m);
   const [memory] = await model.remember(levels, [

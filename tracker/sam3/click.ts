@@ -6,17 +6,23 @@
  * huggingface/transformers:src/transformers/models/sam3_tracker_video/modeling_sam3_tracker_video.py.
  */
 import type { FrameFeatures } from "../../detector/graph.js";
-import { mergePrompts, toPointPrompt } from "../click-prompt.js";
+import {
+  checkNewObject,
+  mergePrompts,
+  nothingToExclude,
+  onlyExcludes,
+  toPointPrompt,
+} from "../click-prompt.js";
 import { addFrame, hasFrame } from "../frame-set.js";
 import { keepPrompt, type Masklet, type PromptState } from "../masklet.js";
-import { hasPixels } from "../masks/mask.js";
+import { emptyMask, hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Frame, Prediction } from "../model.js";
 import type { Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import { type ObjectPrompt, objectLimit, PromptError, unsupportedByPack } from "../prompts.js";
 import type { StepResult, TrackedObject } from "../report.js";
-import { memoriesFor, observeFrame, trackObjects } from "../track-objects.js";
+import { directionFor, memoriesFor, observeFrame, trackObjects } from "../track-objects.js";
 import { endHotStart } from "./hot-start.js";
 import { showObservation } from "./output.js";
 import { rememberPredictions } from "./remember.js";
@@ -24,7 +30,8 @@ import { rememberPredictions } from "./remember.js";
 /**
  * Creates or corrects an object.
  * @returns all objects on the frame, and the id of the prompted object
- * @throws PromptError `unsupported_by_pack`, `nothing_prompted` on an unvisited frame, or `object_limit` for a new object
+ * @throws PromptError `unsupported_by_pack`, `nothing_prompted` on an unvisited frame, `object_limit` for a new object, or
+ *   `invalid_field` for negative clicks alone without a mask that they can refine
  */
 export async function clickSam3(
   parts: TrackerParts,
@@ -32,7 +39,7 @@ export async function clickSam3(
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
   const { features, registry, policy, history, model, geometry } = parts;
-  checkClick(parts, frame.index, prompt.objectId);
+  checkClick(parts, frame.index, prompt);
   const masklet = findOrCreate(parts, frame.index, prompt.objectId);
   const levels = await features.get(frame, false);
   const { points, labels, boxXywh } = prompt;
@@ -88,11 +95,14 @@ function showClicked(
   return { ...shown, maskLogits, claim, cleanupMaxArea: parts.policy.mask.fillHoleArea };
 }
 
-/** @throws PromptError when the pack does not support clicks, the frame was not visited, or the session is full */
+/**
+ * @throws PromptError when the pack does not support clicks, the frame was not visited, the session is full, or the clicks
+ *   mark no object
+ */
 function checkClick(
   { capabilities, registry, policy, history }: TrackerParts,
   frameIndex: number,
-  id: number | undefined,
+  prompt: ObjectPrompt,
 ): void {
   if (!capabilities.points) throw unsupportedByPack("points", capabilities);
   if (policy.sam3Parity.clickNeedsVisitedFrame && !hasFrame(history.visited, frameIndex)) {
@@ -102,7 +112,8 @@ function checkClick(
     );
   }
   const { maxNumObjects } = policy.life;
-  const isKnown = id !== undefined && registry.get(id) !== undefined;
+  const isKnown = prompt.objectId !== undefined && registry.get(prompt.objectId) !== undefined;
+  if (!isKnown) checkNewObject(prompt);
   if (!isKnown && registry.all().length >= maxNumObjects) throw objectLimit(maxNumObjects);
 }
 
@@ -143,10 +154,27 @@ async function decode(
     if (selection.memories.length > 0) return model.trackPrompted(levels, selection, points);
   }
   const known = masklet.bank.at(frameIndex);
-  const previous =
+  let previous =
     policy.transformersParity.previousMask && known && !known.maskCleared ? known.maskLogits : null;
+  if (policy.edit.excludesFromTracked && onlyExcludes(mergedPrompt)) {
+    previous ??= await trackedMask(parts, levels, frameIndex, masklet);
+    if (!hasPixels(previous)) throw nothingToExclude(masklet.id, frameIndex);
+  }
   const answer = await model.segment(levels, points, previous);
   return answer.score > 0 ? answer : { ...answer, maskLogits: answer.maskLogits.map(() => ABSENT) };
+}
+
+/** float32 [m, m]: the mask of an object on a frame of which it has no memory; empty without any memory */
+async function trackedMask(
+  parts: TrackerParts,
+  levels: FrameFeatures,
+  frameIndex: number,
+  masklet: Masklet,
+): Promise<Float32Array> {
+  const selection = memoriesFor(masklet, frameIndex, directionFor(masklet, frameIndex), parts);
+  if (selection.memories.length === 0) return emptyMask(parts.geometry.m);
+  const [tracked] = await parts.model.track(levels, [selection]);
+  return (tracked as Prediction).maskLogits;
 }
 
 /**
