@@ -1,5 +1,10 @@
-/** The prompted frames of a session: where a propagation starts by default, and whether there is anything to track. */
-export interface PromptLog {
+/**
+ * The prompted frames of a session: where a propagation starts by default, whether there is anything to track, and which
+ * frames of an object are given by prompts.
+ */
+import type { Revertible } from "./results/revertible.js";
+
+export interface PromptLog extends Revertible<PromptedFrames> {
   /** A concept prompt on a frame; `replace` removes the earlier concepts. */
   addConcept(frameIndex: number, replace: boolean): void;
   addObject(frameIndex: number, objectId: number): void;
@@ -7,30 +12,62 @@ export interface PromptLog {
   clear(): void;
   /** The smallest prompted frame; undefined when nothing is prompted. */
   firstFrame(): number | undefined;
+  /** The frames on which an object is prompted, in the order of their last prompts. */
+  framesOf(objectId: number): readonly number[];
 }
 
+/** Never changed in place. */
+export interface PromptedFrames {
+  /** The smallest frame with a concept prompt. */
+  readonly conceptFrame: number | undefined;
+  readonly objects: ReadonlyMap<number, readonly number[]>;
+}
+
+/** Prompted frames per object. Beyond it, the one that was prompted longest ago is dropped, except the smallest. */
+const MAX_FRAMES_PER_OBJECT = 256;
+
+const EMPTY: PromptedFrames = { conceptFrame: undefined, objects: new Map() };
+
 export function createPromptLog(): PromptLog {
-  // Only the smallest frame is needed, so a session of a million clicks on one object stays small.
-  let conceptFrame: number | undefined;
-  const objectFrames = new Map<number, number>();
+  let prompted = EMPTY;
+
+  function setFrames(objectId: number, frames: readonly number[]): void {
+    prompted = { ...prompted, objects: new Map(prompted.objects).set(objectId, frames) };
+  }
+
   return {
     addConcept(frameIndex, replace) {
-      conceptFrame = conceptFrame === undefined || replace ? frameIndex : Math.min(conceptFrame, frameIndex);
+      const earlier = prompted.conceptFrame;
+      const conceptFrame = earlier === undefined || replace ? frameIndex : Math.min(earlier, frameIndex);
+      prompted = { ...prompted, conceptFrame };
     },
     addObject(frameIndex, objectId) {
-      objectFrames.set(objectId, Math.min(objectFrames.get(objectId) ?? frameIndex, frameIndex));
+      const others = (prompted.objects.get(objectId) ?? []).filter((frame) => frame !== frameIndex);
+      setFrames(objectId, keepNewest([...others, frameIndex]));
     },
     removeObject(objectId) {
-      objectFrames.delete(objectId);
+      const objects = new Map(prompted.objects);
+      objects.delete(objectId);
+      prompted = { ...prompted, objects };
     },
     clear() {
-      conceptFrame = undefined;
-      objectFrames.clear();
+      prompted = EMPTY;
     },
     firstFrame() {
-      const frames = [...objectFrames.values()];
-      if (conceptFrame !== undefined) frames.push(conceptFrame);
+      const frames = [...prompted.objects.values()].flat();
+      if (prompted.conceptFrame !== undefined) frames.push(prompted.conceptFrame);
       return frames.length > 0 ? Math.min(...frames) : undefined;
     },
+    framesOf: (objectId) => prompted.objects.get(objectId) ?? [],
+    save: () => prompted,
+    restore(saved) {
+      prompted = saved;
+    },
   };
+}
+
+function keepNewest(frames: readonly number[]): readonly number[] {
+  if (frames.length <= MAX_FRAMES_PER_OBJECT) return frames;
+  const dropped = frames[0] === Math.min(...frames) ? 1 : 0;
+  return frames.filter((_, index) => index !== dropped);
 }

@@ -42,6 +42,7 @@ export interface ResultsStore {
   checkpoint(): void;
   /** How often `undo` can be called. */
   readonly undoDepth: number;
+  readonly redoDepth: number;
   /** Goes back to the last checkpoint. @throws RangeError without one */
   undo(): void;
   /** Reverts the last `undo`. @throws RangeError without one */
@@ -128,6 +129,9 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
     checkpoint: versions.checkpoint,
     get undoDepth() {
       return versions.undoDepth;
+    },
+    get redoDepth() {
+      return versions.redoDepth;
     },
     undo: versions.undo,
     redo: versions.redo,

@@ -13,6 +13,7 @@ export interface Versions<V> {
   /** Starts a version, and discards undone ones. */
   checkpoint(): void;
   readonly undoDepth: number;
+  readonly redoDepth: number;
   /** @throws RangeError without a checkpoint */
   undo(): void;
   /** @throws RangeError when no version is undone */
@@ -104,6 +105,9 @@ export function createVersions<V>({ maxVersions, bytesOf }: VersionsOptions<V>):
     },
     get undoDepth() {
       return done.length;
+    },
+    get redoDepth() {
+      return undone.length;
     },
     undo: () => exchange(done, undone, "undo"),
     redo: () => exchange(undone, done, "redo"),
