@@ -150,16 +150,10 @@ export const MEDIA_LIMITS = {
     unit: "frames per video or folder",
     reason: "The frame index takes 8 bytes of memory for each.",
   },
-  probeTimeoutMs: {
-    value: 120_000,
-    unit: "ms",
-    reason:
-      "Time for one run of ffprobe. Files without a usable index are decoded once, which takes longest.",
-  },
   stallTimeoutMs: {
     value: 120_000,
     unit: "ms",
-    reason: "Time ffmpeg may produce no output while a frame is awaited.",
+    reason: "Time ffmpeg and ffprobe may produce no output while a frame or the index is awaited.",
   },
 } as const satisfies Record<string, Limit>;
 

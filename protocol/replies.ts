@@ -144,6 +144,16 @@ export const errorSchema = z.strictObject({
 });
 
 export const eventSchemas = {
+  session_opening: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_opening"),
+    request_id: requestId.describe("That of the `start_session`"),
+    session_id: sessionId.describe("Its future id; requests that name it wait until it is open"),
+    stage: z
+      .enum(["index", "decode"])
+      .describe("`index`: the file is read; `decode`: all its pictures are decoded once"),
+    fraction: z.number().min(0).max(1).describe("How much of the stage is done"),
+  }),
   session_expiring: z.strictObject({
     type: z.literal("event"),
     event: z.literal("session_expiring"),

@@ -20,7 +20,7 @@ import { toProtocolError } from "./failure.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import type { Predictor } from "./predictor.js";
-import type { SessionEvent } from "./session-owner.js";
+import type { OpeningEvent, SessionEvent } from "./session-owner.js";
 import type { Transport, TransportListener } from "./transport.js";
 
 export interface Connection extends TransportListener {
@@ -55,7 +55,8 @@ export function openConnection(parts: ConnectionParts): Connection {
   async function answer(request_id: string, request: Request): Promise<void> {
     metrics.count("masklet_requests_total", { type: request.type });
     if (request.type !== "propagate_in_video") {
-      const fields = await client.answer(request);
+      const onOpening = (event: OpeningEvent) => void send({ type: "event", request_id, ...event });
+      const fields = await client.answer(request, { onOpening });
       return send({ type: "response", request_id, ...fields } as ResponseMessage);
     }
     const { session_id, window: size } = request;

@@ -3,7 +3,7 @@ import { parse, resolve } from "node:path";
 import { ProtocolError } from "../protocol/index.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
-import type { MediaSource } from "./media/source.js";
+import type { MediaSource, OpeningOptions } from "./media/source.js";
 import type { StartRequest } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
@@ -12,15 +12,15 @@ import type { UploadStore } from "./uploads/store.js";
  * is allowed, and relative ones start from the working directory.
  */
 export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
-  return async (request: StartRequest, signal: AbortSignal): Promise<MediaSource> => {
+  return async (request: StartRequest, options: OpeningOptions): Promise<MediaSource> => {
     const { upload_id, resource_path = "" } = request;
     if (upload_id !== undefined) {
-      return uploads.openMedia(upload_id, { signal }).catch(blame("upload_id"));
+      return uploads.openMedia(upload_id, options).catch(blame("upload_id"));
     }
     const resource = await resolveResource(resource_path, mediaRoots);
     const roots = mediaRoots ?? [parse(resource).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    return openMedia(resource, { mediaRoots: realRoots, signal }).catch(blame("resource_path"));
+    return openMedia(resource, { mediaRoots: realRoots, ...options }).catch(blame("resource_path"));
   };
 }
 

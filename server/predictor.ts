@@ -32,15 +32,21 @@ import {
 } from "./engine/index.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
-import { type Answer, createAnswerer, propagate, type SingleType } from "./request-handlers.js";
+import {
+  type Answer,
+  type AnswerOptions,
+  createAnswerer,
+  propagate,
+  type SingleType,
+} from "./request-handlers.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
-import type { SessionEvent } from "./session-owner.js";
+import type { OpeningEvent, SessionEvent } from "./session-owner.js";
 import { createSessionRegistry } from "./sessions.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
 
 /** One user of the predictor, with its own sessions, which other users cannot access. Its requests are already validated. */
 export interface Client {
-  answer(request: SingleRequest): Promise<Answer>;
+  answer(request: SingleRequest, options?: AnswerOptions): Promise<Answer>;
   /** With a `window`, frames wait for its acknowledgements. */
   stream(
     request: StreamRequest,
@@ -67,8 +73,11 @@ export type PredictorOptions = Pick<
   | "expiryWarningMs"
   | "logLevel"
 > & {
-  /** Called for sessions that expire, are recovered or are lost; without it they are only logged. */
-  onEvent?: (event: SessionEvent) => void;
+  /**
+   * Called for sessions that expire, are recovered or are lost, which without it are only logged, and for the progress of
+   * videos that take long to open.
+   */
+  onEvent?: (event: SessionEvent | OpeningEvent) => void;
 };
 
 export interface PredictorStats {
@@ -175,7 +184,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ready,
     handleRequest: (async (input: object) => {
       const request = parseRequest(input);
-      if (request.type !== "propagate_in_video") return caller.answer(request);
+      if (request.type !== "propagate_in_video") return caller.answer(request, { onOpening: onEvent });
       throw new ProtocolError("unknown_type", "type: propagate_in_video is for handleStreamRequest", "type");
     }) as Predictor["handleRequest"],
     async *handleStreamRequest(input) {

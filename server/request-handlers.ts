@@ -2,20 +2,30 @@
 import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
-import type { SessionOwner } from "./session-owner.js";
+import type { OnOpening, SessionOwner } from "./session-owner.js";
 
 export type SingleType = SingleRequest["type"];
 
 export type Answer = { [T in SingleType]: AnswerOf<T> }[SingleType];
 
-type Handlers = { [T in SingleType]: (request: RequestOf<T>) => Promise<AnswerOf<T>> };
+/** What happens to a request before its answer. */
+export interface AnswerOptions {
+  /** Called while the video of a `start_session` is being opened; see `session_opening`. */
+  onOpening?: OnOpening;
+}
+
+type Handlers = {
+  [T in SingleType]: (request: RequestOf<T>, options: AnswerOptions) => Promise<AnswerOf<T>>;
+};
 
 const success = { is_success: true } as const;
 
 /** Answers one client's requests by looking up its sessions. */
-export function createAnswerer(sessions: SessionOwner): (request: SingleRequest) => Promise<Answer> {
+export function createAnswerer(
+  sessions: SessionOwner,
+): (request: SingleRequest, options?: AnswerOptions) => Promise<Answer> {
   const handlers: Handlers = {
-    start_session: async (request) => (await sessions.start(request)).facts,
+    start_session: async (request, { onOpening }) => (await sessions.start(request, onOpening)).facts,
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
     add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
     predict: async (request) => (await sessions.get(request.session_id)).predict(request),
@@ -37,7 +47,10 @@ export function createAnswerer(sessions: SessionOwner): (request: SingleRequest)
     },
   };
   // The compiler does not relate the type of a request to the parameter of its handler.
-  return (request) => (handlers[request.type] as (request: never) => Promise<Answer>)(request as never);
+  return (request, options = {}) => {
+    const handler = handlers[request.type] as (request: never, options: AnswerOptions) => Promise<Answer>;
+    return handler(request as never, options);
+  };
 }
 
 /** Starts when the first frame is requested. */

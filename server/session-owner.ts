@@ -5,6 +5,8 @@ import type { Clock } from "./clock.js";
 import { type Expiry, watchExpiry } from "./expiry.js";
 import { sessionNotFound } from "./failure.js";
 import type { Logger } from "./log.js";
+import type { OpeningProgress } from "./media/progress.js";
+import type { OpeningOptions } from "./media/source.js";
 import type { Session } from "./session.js";
 
 export type StartRequest = RequestOf<"start_session">;
@@ -16,9 +18,17 @@ export type SessionEvent =
   | { event: "session_recovered"; session_id: string }
   | { event: "session_lost"; session_id: string; error: ProtocolError };
 
+/** Progress of a `start_session` whose video takes long to open. */
+export interface OpeningEvent extends OpeningProgress {
+  event: "session_opening";
+  session_id: string;
+}
+
+export type OnOpening = (event: OpeningEvent) => void;
+
 export interface SessionOwner {
   /** @throws ProtocolError session_exists, session_limit, shutting_down, or what is wrong with the video. */
-  start(request: StartRequest): Promise<Session>;
+  start(request: StartRequest, onOpening?: OnOpening): Promise<Session>;
   /** Counts as use of the session. Waits while it is being started. @throws ProtocolError session_not_found. */
   get(sessionId: string): Promise<Session>;
   /** Counts as use; does nothing for a session that is not there. */
@@ -44,7 +54,7 @@ export interface Entry {
 }
 
 export interface SessionOwnerParts {
-  open(request: StartRequest, entry: Entry, signal: AbortSignal): Promise<Session>;
+  open(request: StartRequest, entry: Entry, options: OpeningOptions): Promise<Session>;
   /** The sessions of all clients. */
   allSessions: Set<Entry>;
   onEvent(event: SessionEvent): void;
@@ -93,9 +103,15 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
   }
 
   /** When it resolves, the session is complete. When it rejects, all resources are released. */
-  async function begin(entry: Entry, request: StartRequest): Promise<Session> {
+  async function begin(entry: Entry, request: StartRequest, onOpening?: OnOpening): Promise<Session> {
+    const { signal } = leaving;
+    const onProgress = (progress: OpeningProgress) => {
+      // The answer has been sent when the session was ended meanwhile.
+      if (allSessions.has(entry))
+        onOpening?.({ event: "session_opening", session_id: entry.sessionId, ...progress });
+    };
     try {
-      const session = await parts.open(request, entry, leaving.signal);
+      const session = await parts.open(request, entry, { signal, onProgress });
       if (leaving.signal.aborted || !allSessions.has(entry)) {
         await closeInBackground(() => session.close());
         leaving.signal.throwIfAborted();
@@ -132,7 +148,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
   }
 
   return {
-    async start(request) {
+    async start(request, onOpening) {
       leaving.signal.throwIfAborted();
       const sessionId = request.session_id ?? uuid();
       if (mine.has(sessionId)) {
@@ -151,7 +167,7 @@ export function createSessionOwner(parts: SessionOwnerParts): SessionOwner {
       // Before the first await, so that two starts cannot share a name or the last free place.
       mine.set(sessionId, entry);
       allSessions.add(entry);
-      entry.ready = begin(entry, request);
+      entry.ready = begin(entry, request, onOpening);
       return entry.ready;
     },
 

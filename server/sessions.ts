@@ -6,7 +6,7 @@ import type { Clock } from "./clock.js";
 import type { Engine, EngineSession } from "./engine/index.js";
 import { shuttingDown } from "./failure.js";
 import type { Logger } from "./log.js";
-import type { MediaSource } from "./media/source.js";
+import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSession, type Session } from "./session.js";
 import {
@@ -27,7 +27,7 @@ export interface SessionRegistry {
 
 export interface SessionRegistryParts {
   engine: Promise<Engine>;
-  openMedia(request: StartRequest, signal: AbortSignal): Promise<MediaSource>;
+  openMedia(request: StartRequest, options: OpeningOptions): Promise<MediaSource>;
   clock: Clock;
   log: Logger;
   limits: SessionLimits;
@@ -38,11 +38,11 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
   const owners = new Set<SessionOwner>();
   let stopping = false;
 
-  async function open(request: StartRequest, entry: Entry, signal: AbortSignal): Promise<Session> {
+  async function open(request: StartRequest, entry: Entry, options: OpeningOptions): Promise<Session> {
     const engine = await parts.engine;
-    const media = await parts.openMedia(request, signal);
+    const media = await parts.openMedia(request, options);
     try {
-      signal.throwIfAborted();
+      options.signal?.throwIfAborted();
       const { kind, width, height, numFrames, fps, durationS } = media.facts;
       const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
       const opened: EngineSession = await engine.open(video, {

@@ -9,7 +9,8 @@ export interface ProbeRequest {
   /** Absolute path of the file. */
   path: string;
   demuxer: Demuxer;
-  timeoutMs: number;
+  /** How long ffprobe may produce no output. */
+  stallTimeoutMs: number;
   signal?: AbortSignal;
 }
 
@@ -25,7 +26,7 @@ export interface ProbeQuery {
 /**
  * Runs ffprobe and passes on its output line by line, so that a million packets never exist as one string.
  *
- * Throws `media_unreadable` when ffprobe rejects the file or takes too long, `media_unsupported` when its output exceeds
+ * Throws `media_unreadable` when ffprobe rejects the file or makes no progress, `media_unsupported` when its output exceeds
  * `maxBytes` or contains a line of more than `MAX_LINE_CHARS`, and the errors of {@link startTool}.
  */
 export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Promise<void> {
@@ -43,16 +44,16 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
     ],
   });
 
-  let timedOut = false;
+  let stalled = false;
   let killed = false;
   const kill = () => {
     killed = true;
     void run.kill();
   };
   const timer = setTimeout(() => {
-    timedOut = true;
+    stalled = true;
     kill();
-  }, request.timeoutMs);
+  }, request.stallTimeoutMs);
   signal?.addEventListener("abort", kill, { once: true });
   if (signal?.aborted) kill();
 
@@ -64,6 +65,7 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
   try {
     try {
       for await (const chunk of run.stdout as AsyncIterable<Buffer>) {
+        timer.refresh();
         bytes += chunk.length;
         if (bytes > query.maxBytes) throw headerTooLarge(`more than ${query.maxBytes} bytes`);
         splitter.push(chunk);
@@ -75,8 +77,8 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
     }
     const exit = await run.exited;
     signal?.throwIfAborted();
-    if (timedOut) {
-      throw mediaUnreadable(`Reading the video's index took more than ${request.timeoutMs} ms.`);
+    if (stalled) {
+      throw mediaUnreadable(`Reading the video's index made no progress for ${request.stallTimeoutMs} ms.`);
     }
     checkRan("ffprobe", binary, exit);
     if (exit.code !== 0) {

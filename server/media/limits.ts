@@ -6,6 +6,5 @@ export type MediaLimits = Record<keyof typeof MEDIA_LIMITS, number>;
 export const DEFAULT_MEDIA_LIMITS: MediaLimits = {
   maxPixels: MEDIA_LIMITS.maxPixels.value,
   maxFrames: MEDIA_LIMITS.maxFrames.value,
-  probeTimeoutMs: MEDIA_LIMITS.probeTimeoutMs.value,
   stallTimeoutMs: MEDIA_LIMITS.stallTimeoutMs.value,
 };

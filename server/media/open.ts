@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
 import { openFrameFolder, openImage } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS } from "./limits.js";
+import { throttleProgress } from "./progress.js";
 import { readHead, sniffBytes } from "./sniff.js";
 import type { MediaSource, OpenMediaOptions } from "./source.js";
 import { openVideo } from "./video.js";
@@ -20,7 +21,10 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
     if (!facts.isFile()) throw mediaUnsupported("The path names neither a file nor a folder.");
     if (facts.size === 0) throw mediaUnreadable("The file is empty.");
     const kind = sniffBytes(await readHead(path, 64));
-    if (kind.kind === "video") return await openVideo(path, kind.demuxer, limits, options.signal);
+    if (kind.kind === "video") {
+      const onProgress = options.onProgress && throttleProgress(options.onProgress);
+      return await openVideo(path, kind.demuxer, limits, { ...options, ...(onProgress && { onProgress }) });
+    }
     if (kind.kind === "image") return await openImage(path, limits);
     throw mediaUnsupported(
       `The file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported.`,

@@ -1,18 +1,14 @@
 import { z } from "zod";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
+import { indexVideo } from "./index-video.js";
 import type { MediaLimits } from "./limits.js";
+import { seconds } from "./numbers.js";
 import { type Orientation, parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
+import type { OnProgress } from "./progress.js";
 import type { Demuxer } from "./sniff.js";
 import type { VideoFacts } from "./source.js";
-import {
-  indexFrames,
-  indexPackets,
-  isCutShort,
-  keyframePositions,
-  timestampUs,
-  type VideoIndex,
-} from "./video-index.js";
+import { timestampUs, type VideoIndex } from "./video-index.js";
 
 /** What decoding needs beyond the facts. */
 export interface ProbedVideo {
@@ -41,8 +37,6 @@ const Stream = z.object({
   disposition: z.object({ attached_pic: z.number().optional() }).optional(),
   side_data_list: z.array(z.object({ displaymatrix: z.string().optional() })).optional(),
 });
-type Stream = z.infer<typeof Stream>;
-
 const Header = z.object({
   streams: z.array(Stream).default([]),
   format: z.object({ start_time: z.string().optional(), duration: z.string().optional() }).default({}),
@@ -77,9 +71,14 @@ export async function probeVideo(
   path: string,
   demuxer: Demuxer,
   limits: MediaLimits,
-  signal?: AbortSignal,
+  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
 ): Promise<ProbedVideo> {
-  const probe: ProbeRequest = { path, demuxer, timeoutMs: limits.probeTimeoutMs, ...(signal && { signal }) };
+  const probe: ProbeRequest = {
+    path,
+    demuxer,
+    stallTimeoutMs: limits.stallTimeoutMs,
+    ...(signal && { signal }),
+  };
   const header = await readHeader(probe);
   const stream = header.streams.find((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
   if (!stream) {
@@ -98,7 +97,12 @@ export async function probeVideo(
 
   const matrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
   const orientation = (matrix && parseDisplayMatrix(matrix)) || UPRIGHT;
-  const { index, numFrames, fps } = await indexVideo(probe, stream, header, limits);
+  const { index, numFrames, fps } = await indexVideo(probe, {
+    stream,
+    containerStartS: seconds(header.format.start_time),
+    maxFrames: limits.maxFrames,
+    ...(onProgress && { onProgress }),
+  });
   return {
     path,
     demuxer,
@@ -136,67 +140,7 @@ async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> 
   return header.data;
 }
 
-/**
- * Indexes a video by its packets, without decoding, except where packets and frames are known to differ: AVI stores no
- * presentation times, VP8 stores hidden reference frames as packets, interlaced video may use a packet for each field.
- */
-async function indexVideo(
-  probe: ProbeRequest,
-  stream: Stream,
-  header: z.infer<typeof Header>,
-  limits: MediaLimits,
-): Promise<{ index: VideoIndex; numFrames: number; fps: number }> {
-  const timeBaseS = rational(stream.time_base);
-  const mustDecode =
-    probe.demuxer === "avi" ||
-    stream.codec_name === "vp8" ||
-    ["tt", "bb", "tb", "bt"].includes(stream.field_order ?? "");
-  const packets = mustDecode ? null : await indexPackets(probe, stream.index, limits.maxFrames);
-  const ticks = packets?.ticks ?? (await indexFrames(probe, stream.index, limits.maxFrames));
-  const found = ticks.pts.length;
-  const spanS = ((ticks.pts[found - 1] as number) - (ticks.pts[0] as number)) * timeBaseS;
-  const fps =
-    rational(stream.avg_frame_rate) ||
-    (found > 1 && (found - 1) / spanS) ||
-    rational(stream.r_frame_rate) ||
-    25;
-
-  // A header may state a start after the first frame; times would be negative.
-  const firstS = (ticks.pts[0] as number) * timeBaseS;
-  const startS = Math.min(seconds(header.format.start_time) ?? 0, firstS);
-  // AVI has no presentation times: those of reordered frames are estimates of ffmpeg that change with every seek.
-  const byCount = !ticks.unique || (probe.demuxer === "avi" && (stream.has_b_frames ?? 0) > 0);
-  const index: VideoIndex = ticks.unique
-    ? { pts: ticks.pts, timeBaseS, startS, keyframes: keyframePositions(ticks.pts, ticks.keyPts), byCount }
-    : {
-        pts: ticks.pts.map((_, i) => i),
-        timeBaseS: 1 / fps,
-        startS: 0,
-        keyframes: new Int32Array(),
-        byCount,
-      };
-
-  // A truncated file counts every frame that its header announces: reaching a missing one is an error, not the end.
-  const announced = Number(stream.nb_frames ?? 0);
-  const missing =
-    packets && announced > packets.packets && (await isCutShort(probe.path))
-      ? announced - packets.packets
-      : 0;
-  return { index, numFrames: found + missing, fps };
-}
-
 /** Duration in seconds, from the last frame's time. */
 function durationOf(index: VideoIndex, fps: number): number {
   return timestampUs(index, index.pts.length - 1) / 1e6 + 1 / fps;
-}
-
-/** "30000/1001" as a number; 0 for "0/0" and for a missing value. */
-function rational(text: string | undefined): number {
-  const [numerator, denominator] = (text ?? "").split("/").map(Number);
-  return numerator && denominator ? numerator / denominator : 0;
-}
-
-function seconds(text: string | undefined): number | undefined {
-  const value = Number(text ?? Number.NaN);
-  return Number.isFinite(value) ? value : undefined;
 }

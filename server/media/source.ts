@@ -1,5 +1,6 @@
 /** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
 import type { MediaLimits } from "./limits.js";
+import type { OnProgress } from "./progress.js";
 
 export interface VideoFacts {
   kind: "video";
@@ -89,6 +90,9 @@ export interface MediaSource {
   close(): Promise<void>;
 }
 
+/** How the media of one request is opened. */
+export type OpeningOptions = Pick<OpenMediaOptions, "signal" | "onProgress">;
+
 export interface OpenMediaOptions {
   limits?: Partial<MediaLimits>;
   signal?: AbortSignal;
@@ -97,4 +101,6 @@ export interface OpenMediaOptions {
    * them; without this option, to no file.
    */
   mediaRoots?: readonly string[];
+  /** Called at most twice a second while a video that takes more than half a second is opened. */
+  onProgress?: OnProgress;
 }

@@ -1,6 +1,7 @@
 import { open, stat } from "node:fs/promises";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
+import type { OnProgress } from "./progress.js";
 
 /** The frames of a video in presentation order, and where decoding can start. */
 export interface VideoIndex {
@@ -38,18 +39,32 @@ const MAX_INDEX_BYTES_PER_FRAME = 256;
  * Two kinds of packets are left out because they decode to no picture: those that the container's edit list discards, and
  * those shown before the first keyframe, with which a clip cut out of a longer one may begin.
  */
-export async function indexPackets(probe: ProbeRequest, stream: number, maxFrames: number) {
+export async function indexPackets(
+  probe: ProbeRequest,
+  stream: number,
+  maxFrames: number,
+  onProgress?: OnProgress,
+) {
+  const { size } = await stat(probe.path);
   const ticks = new TickCollector(maxFrames);
   let firstKey = Number.POSITIVE_INFINITY;
   let packets = 0;
   await ffprobeLines(probe, {
-    options: ["-select_streams", String(stream), "-show_entries", "packet=pts,flags", "-of", "compact=p=0"],
+    options: [
+      "-select_streams",
+      String(stream),
+      "-show_entries",
+      "packet=pts,pos,flags",
+      "-of",
+      "compact=p=0",
+    ],
     maxBytes: maxIndexBytes(maxFrames),
     onLine: (line) => {
-      const match = /pts=(-?\d+|N\/A)\|flags=(\S+)/.exec(line);
+      const match = /pts=(-?\d+|N\/A)\|pos=(\d+|N\/A)\|flags=(\S+)/.exec(line);
       if (!match) return;
       packets++;
-      const [, pts, flags] = match as unknown as [string, string, string];
+      const [, pts, position, flags] = match as unknown as [string, string, string, string];
+      onProgress?.({ stage: "index", fraction: Number(position) / size });
       const isKey = flags.includes("K");
       if (isKey && firstKey === Number.POSITIVE_INFINITY) firstKey = Number(pts);
       if (!flags.includes("D")) ticks.add(pts, isKey);
@@ -62,16 +77,24 @@ export async function indexPackets(probe: ProbeRequest, stream: number, maxFrame
 }
 
 /** Indexes by decoding the whole video once: slow, but correct where packets and frames differ. */
-export async function indexFrames(probe: ProbeRequest, stream: number, maxFrames: number): Promise<TickList> {
+export async function indexFrames(
+  probe: ProbeRequest,
+  stream: number,
+  maxFrames: number,
+  onProgress?: OnProgress,
+): Promise<TickList> {
+  const { size } = await stat(probe.path);
   const ticks = new TickCollector(maxFrames);
   await ffprobeLines(probe, {
     options: [
       ...["-select_streams", String(stream)],
-      ...["-show_entries", "frame=key_frame,best_effort_timestamp", "-of", "compact=p=0"],
+      ...["-show_entries", "frame=key_frame,best_effort_timestamp,pkt_pos", "-of", "compact=p=0"],
     ],
     maxBytes: maxIndexBytes(maxFrames),
     onLine: (line) => {
       const isKey = /key_frame=([01])/.exec(line)?.[1];
+      const position = /pkt_pos=(\d+)/.exec(line)?.[1];
+      if (position) onProgress?.({ stage: "decode", fraction: Number(position) / size });
       if (isKey) ticks.add(/best_effort_timestamp=(-?\d+)/.exec(line)?.[1] ?? "N/A", isKey === "1");
     },
   });

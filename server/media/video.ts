@@ -9,7 +9,7 @@ import type { MediaLimits } from "./limits.js";
 import { probeVideo } from "./probe.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { Demuxer } from "./sniff.js";
-import type { FrameRange, MediaSource } from "./source.js";
+import type { FrameRange, MediaSource, OpeningOptions } from "./source.js";
 import { keyframeFrom, timestampUs } from "./video-index.js";
 
 /**
@@ -22,9 +22,10 @@ export async function openVideo(
   path: string,
   demuxer: Demuxer,
   limits: MediaLimits,
-  signal?: AbortSignal,
+  options: OpeningOptions = {},
 ): Promise<MediaSource> {
-  const probed = await probeVideo(path, demuxer, limits, signal);
+  const { signal } = options;
+  const probed = await probeVideo(path, demuxer, limits, options);
   const { stallTimeoutMs } = limits;
   const index = await verifyIndex({
     video: probed,

@@ -9,7 +9,7 @@ import type { ServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded, systemErrorCode } from "../media/errors.js";
 import { openMedia } from "../media/open.js";
-import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import type { MediaFacts, MediaSource, OpeningOptions, OpenMediaOptions } from "../media/source.js";
 import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
 import { makeUploadDirectory } from "./directory.js";
@@ -45,7 +45,7 @@ export interface UploadStore {
    */
   receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
   /** Opens an upload; its file remains until the source is closed. Rejects with `upload_not_found`. */
-  openMedia(uploadId: string, options?: Pick<OpenMediaOptions, "signal">): Promise<MediaSource>;
+  openMedia(uploadId: string, options?: OpeningOptions): Promise<MediaSource>;
   /** Removes an upload at once and deletes its file when no session uses it. False if there is no such upload. */
   remove(uploadId: string): Promise<boolean>;
   /** Aborts unfinished uploads and deletes every file. */

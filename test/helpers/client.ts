@@ -115,7 +115,7 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
   }
 
   const endsRequest = (id: string | null) => (message: ServerMessage) =>
-    "request_id" in message && message.request_id === id && message.type !== "frame";
+    "request_id" in message && message.request_id === id && !["frame", "event"].includes(message.type);
 
   async function ask(message: Fields): Promise<ServerMessage & Fields> {
     return (await first(endsRequest(send(message)))) as ServerMessage & Fields;

@@ -67,9 +67,9 @@ describe("the tools", () => {
     });
     vi.unstubAllEnvs();
     vi.stubEnv("FFPROBE_PATH", script("slow", "exec sleep 600"));
-    await expect(openMedia(path, { limits: { probeTimeoutMs: 300 } })).rejects.toMatchObject({
+    await expect(openMedia(path, { limits: { stallTimeoutMs: 300 } })).rejects.toMatchObject({
       code: "media_unreadable",
-      message: expect.stringContaining("more than 300 ms"),
+      message: expect.stringContaining("no progress for 300 ms"),
     });
   });
 });
