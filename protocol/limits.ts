@@ -175,6 +175,16 @@ export const FIXED_LIMITS = {
     reason:
       "The answer to the last one closes the connection. One client cannot occupy the server with pipelined requests.",
   },
+  leftOutListed: {
+    value: 100,
+    unit: "files per folder or archive",
+    reason: "`left_out` lists this many of the files that are not frames; `left_out_count` counts all.",
+  },
+  repeatedPictures: {
+    value: 30,
+    unit: "damaged pictures in a row",
+    reason: "Up to this many show the nearest readable picture of their folder; more are an error.",
+  },
   inspectionsAtOnce: {
     value: 8,
     unit: "uploads",

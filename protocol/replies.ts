@@ -12,6 +12,7 @@ import {
   requestId,
   sessionId,
 } from "./fields.js";
+import { FIXED_LIMITS } from "./limits.js";
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame: parallel arrays with one entry per object, ids ascending, without empty masks. */
@@ -37,12 +38,26 @@ export const outputsSchema = z
 
 const videoFacts = {
   session_id: sessionId,
-  kind: z.enum(["video", "frames", "image"]).describe("`frames`: a folder of images"),
+  kind: z
+    .enum(["video", "frames", "image"])
+    .describe("`video`: also an animated picture. `frames`: several pictures, one per frame"),
   width: z.int().min(1).describe("Pixels, as displayed (rotation applied)"),
   height: z.int().min(1),
   num_frames: z.int().min(1),
   fps: z.number().positive().nullable().describe("Average; null for images"),
   duration_s: z.number().min(0).nullable().describe("Null for images"),
+  left_out: z
+    .array(z.strictObject({ name: z.string(), reason: z.string() }))
+    .max(FIXED_LIMITS.leftOutListed.value)
+    .exactOptional()
+    .describe(
+      "Present for `frames`: files that are not frames, in natural order, such as `notes.txt` with the reason `text`",
+    ),
+  left_out_count: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe("Present for `frames`: how many files are left out; `left_out` lists the first of them"),
 };
 
 const success = { is_success: z.literal(true) };
@@ -196,6 +211,8 @@ export const uploadSchema = z.strictObject({
   fps: videoFacts.fps,
   codec: z.string().describe("Name of the codec, such as `h264` or `jpeg`"),
   duration_s: videoFacts.duration_s,
+  left_out: videoFacts.left_out,
+  left_out_count: videoFacts.left_out_count,
   bytes: z.int().min(0),
 });
 

@@ -7,6 +7,7 @@ import type { Engine, EngineSession } from "./engine/index.js";
 import { shuttingDown } from "./failure.js";
 import type { Logger } from "./log.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
+import { mediaFields } from "./media-fields.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSession, type Session } from "./session.js";
 import {
@@ -43,7 +44,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     const media = await parts.openMedia(request, options);
     try {
       options.signal?.throwIfAborted();
-      const { kind, width, height, numFrames, fps, durationS } = media.facts;
+      const { width, height, numFrames } = media.facts;
       const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
       const opened: EngineSession = await engine.open(video, {
         replayFrames(indices) {
@@ -53,8 +54,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
         onRecovered: () => entry.recovered(),
         onLost: (error) => entry.lose(error),
       });
-      const rate = { num_frames: numFrames, fps, duration_s: durationS };
-      const facts = { session_id: entry.sessionId, kind, width, height, ...rate };
+      const facts = { session_id: entry.sessionId, ...mediaFields(media.facts) };
       return createSession({ facts, media, engine: opened });
     } catch (error) {
       await media.close();

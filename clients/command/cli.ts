@@ -52,7 +52,7 @@ function createProgram(): Command {
     .description(
       "Track objects through one video. Coordinates are pixels of the video, or fractions of its size when all are from 0 to 1.",
     )
-    .argument("<video>", "video file, picture, or folder of JPEG or PNG frames")
+    .argument("<video>", "video file, picture, or folder of pictures")
     .option("--text <phrase>", "every instance of a phrase, repeatable", collect)
     .option("--box <x,y,w,h>", "one object by its box, repeatable", collect)
     .option(

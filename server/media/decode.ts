@@ -4,6 +4,7 @@ import type { ProbedVideo } from "./probe.js";
 import { frameAt, keyframeBefore, timestampUs, type VideoIndex } from "./video-index.js";
 
 export interface DecodeRequest extends DecoderRequest {
+  video: ProbedVideo;
   /** The range of frames: `startFrame` is inclusive, `endFrame` exclusive. */
   startFrame: number;
   endFrame: number;
@@ -64,7 +65,9 @@ export async function* decodeFrames(request: DecodeRequest): AsyncGenerator<Deco
  * Decodes the first frame, to check while the video is opened that it can be decoded and that ffmpeg reports the time in
  * the index. Where the two differ (ffmpeg and ffprobe may be of different versions), the index returned has `byCount` set.
  */
-export async function verifyIndex(request: DecoderRequest): Promise<VideoIndex> {
+export async function verifyIndex(
+  request: Omit<DecodeRequest, "startFrame" | "endFrame">,
+): Promise<VideoIndex> {
   const { index } = request.video;
   const start = index.pts[0] as number;
   let ticks = await firstTicks(request, "trim=end_frame=1");

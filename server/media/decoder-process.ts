@@ -7,8 +7,10 @@ import type { ProbedVideo } from "./probe.js";
 import { createQueue } from "./queue.js";
 import { checkRan, startTool, type ToolExit } from "./tool-process.js";
 
+export type DecodedFile = Pick<ProbedVideo, "path" | "demuxer" | "stream" | "orientation">;
+
 export interface DecoderRequest {
-  video: ProbedVideo;
+  video: DecodedFile;
   /** Size of the pictures wanted; the aspect ratio is not kept. */
   width: number;
   height: number;

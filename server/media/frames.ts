@@ -1,15 +1,25 @@
-import { readdir, realpath, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
-import { ProtocolError } from "../../protocol/errors.js";
+import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { mediaUnsupported } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
-import { naturalOrder } from "./natural-order.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
-import { isUnder } from "./resource.js";
-import type { FrameRange, MediaFrame, MediaSource, OpenMediaOptions, StillsFacts } from "./source.js";
-import { probeStill, readStill } from "./stills.js";
-
-const EXTENSIONS = new Set([".jpg", ".jpeg", ".png", ".webp"]);
+import { sniffBytes } from "./sniff.js";
+import type {
+  FrameRange,
+  FramesFacts,
+  ImageFacts,
+  MediaFrame,
+  MediaSource,
+  OpenMediaOptions,
+} from "./source.js";
+import {
+  type FolderListing,
+  type LeftOutFile,
+  listFolder,
+  type NamedFile,
+  roleOf,
+  summarizeLeftOut,
+} from "./still-folder.js";
+import { DamagedPictureError, probeStill, readStill, readStillHead, type StillFacts } from "./stills.js";
 
 /** Headers that are read at the same time while a folder is opened. */
 const PROBES_AT_ONCE = 8;
@@ -17,7 +27,7 @@ const PROBES_AT_ONCE = 8;
 /** A single picture as a video of one frame. */
 export async function openImage(path: string, limits: MediaLimits): Promise<MediaSource> {
   const { format, ...size } = await probeStill(path, "The picture", limits);
-  const facts: StillsFacts = {
+  const facts: ImageFacts = {
     kind: "image",
     ...size,
     numFrames: 1,
@@ -28,89 +38,107 @@ export async function openImage(path: string, limits: MediaLimits): Promise<Medi
   return openStills(facts, [{ path, name: "The picture" }], limits);
 }
 
-/**
- * A folder of JPEG, PNG or WebP files as a video. Files are sorted in natural order (`2.jpg` before `10.jpg`), and the
- * frame index is the rank; the numbering may have gaps. Hidden files, other files and sub-folders are ignored.
- *
- * Every picture must have the size of the first one, because masks and coordinates refer to one size. All headers are
- * checked here, so that a picture of another size is reported before any work is done.
- */
+/** A folder of pictures as a video; see {@link openFrameFiles}. */
 export async function openFrameFolder(
   folder: string,
   limits: MediaLimits,
   options: OpenMediaOptions,
 ): Promise<MediaSource> {
-  const stills = await listStills(folder, options.mediaRoots ?? []);
-  const [firstStill] = stills;
-  if (!firstStill) throw mediaUnsupported("The folder contains no JPEG, PNG or WebP pictures.");
-  if (stills.length > limits.maxFrames)
-    throw mediaUnsupported(`The folder contains more than ${limits.maxFrames} pictures.`);
+  const listing = await listFolder(folder, options.mediaRoots ?? []);
+  return openFrameFiles(listing, "folder", limits, options);
+}
 
-  const { format, ...size } = await probeStill(firstStill.path, firstStill.name, limits);
-  for (let i = 1; i < stills.length; i += PROBES_AT_ONCE) {
+/**
+ * Pictures as a video: JPEG, PNG, WebP, BMP, TIFF or GIF by their content, whatever their names. The frame index is the
+ * rank in the listing; the numbering of the names may have gaps. Files of other formats are left out and listed in the facts.
+ *
+ * A damaged picture keeps its frame index and shows the nearest readable one. A file with the name of a picture that is
+ * empty or of no known format counts as damaged.
+ *
+ * Every picture must have the size of the first one, because masks and coordinates refer to one size. All headers are
+ * checked here, so that a picture of another size is reported before any work is done.
+ *
+ * @param place what contains the files, for messages
+ */
+export async function openFrameFiles(
+  listing: FolderListing,
+  place: "folder" | "upload",
+  limits: MediaLimits,
+  options: Pick<OpenMediaOptions, "signal">,
+): Promise<MediaSource> {
+  if (listing.files.length > limits.maxFrames)
+    throw mediaUnsupported(`The ${place} contains more than ${limits.maxFrames} files.`);
+
+  const stills: NamedFile[] = [];
+  const leftOut: LeftOutFile[] = [...listing.leftOut];
+  let first: (StillFacts & { name: string }) | undefined;
+  let firstDamage: Error | undefined;
+  for (let i = 0; i < listing.files.length; i += PROBES_AT_ONCE) {
     options.signal?.throwIfAborted();
-    await Promise.all(
-      stills.slice(i, i + PROBES_AT_ONCE).map(async ({ path, name }) => {
-        const other = await probeStill(path, name, limits);
-        if (other.width === size.width && other.height === size.height) return;
-        throw mediaUnsupported(
-          `${name} is ${other.width}×${other.height}, but the first picture, ${firstStill.name}, is ` +
-            `${size.width}×${size.height}; all frames must have one size.`,
-        );
-      }),
-    );
+    const files = listing.files.slice(i, i + PROBES_AT_ONCE);
+    const probes = await Promise.all(files.map((file) => probeFile(file, limits)));
+    for (const [k, probe] of probes.entries()) {
+      const file = files[k] as NamedFile;
+      if ("reason" in probe) {
+        leftOut.push({ name: file.name, reason: probe.reason });
+        continue;
+      }
+      stills.push(file);
+      if ("damage" in probe) firstDamage ??= probe.damage;
+      else {
+        first ??= { ...probe, name: file.name };
+        checkSize(file.name, probe, first);
+      }
+    }
   }
-  const facts: StillsFacts = {
+  if (!first) throw firstDamage ?? noPictures(place, leftOut);
+
+  const { name: _, format, ...size } = first;
+  const facts: FramesFacts = {
     ...{ kind: "frames", ...size, numFrames: stills.length },
-    ...{ fps: null, durationS: null, codec: format },
+    ...{ fps: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
   return openStills(facts, stills, limits);
 }
 
-interface Still {
-  path: string;
-  /** Its name in error messages. */
-  name: string;
+async function probeFile(
+  { path, name }: NamedFile,
+  limits: MediaLimits,
+): Promise<StillFacts | { damage: Error } | { reason: string }> {
+  const head = await readStillHead(path, name);
+  const role = roleOf(sniffBytes(head), name, head.length === 0);
+  if (typeof role === "object") return role;
+  const damaged = () => new DamagedPictureError(`${name} cannot be read: the picture is damaged.`);
+  if (role === "damaged") return { damage: damaged() };
+  return probeStill(path, name, limits, head).catch((error) => {
+    if (error instanceof DamagedPictureError) return { damage: error };
+    throw error;
+  });
 }
 
-/** The pictures of a folder in natural order, with links resolved. */
-async function listStills(folder: string, mediaRoots: readonly string[]): Promise<Still[]> {
-  const stills: Still[] = [];
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const { name } = entry;
-    if (name.startsWith(".") || !EXTENSIONS.has(extname(name).toLowerCase())) continue;
-    const path = join(folder, name);
-    if (entry.isFile()) stills.push({ path, name });
-    else if (entry.isSymbolicLink()) stills.push({ path: await followLink(path, mediaRoots), name });
-  }
-  return stills.sort((a, b) => naturalOrder(a.name, b.name));
-}
-
-/** The target of a link, which must be a file under a media root. The error is the same whether or not the target exists. */
-async function followLink(path: string, mediaRoots: readonly string[]): Promise<string> {
-  const real = await realpath(path).catch(() => null);
-  if (real !== null && mediaRoots.some((root) => isUnder(real, root)) && (await stat(real)).isFile())
-    return real;
-  throw new ProtocolError(
-    "resource_forbidden",
-    `${basename(path)} is a link to something that is not a file under a media root.`,
+function checkSize(name: string, size: StillFacts, first: StillFacts & { name: string }): void {
+  if (size.width === first.width && size.height === first.height) return;
+  throw mediaUnsupported(
+    `${name} is ${size.width}×${size.height}, but the first picture, ${first.name}, is ` +
+      `${first.width}×${first.height}; all frames must have one size.`,
   );
 }
 
-function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): MediaSource {
+function noPictures(place: string, leftOut: LeftOutFile[]): Error {
+  const { count, files } = summarizeLeftOut(leftOut);
+  const examples = files.slice(0, 3).map(({ name, reason }) => `${JSON.stringify(name)} (${reason})`);
+  const more = count > examples.length ? ` and ${count - examples.length} more` : "";
+  const seen = count === 0 ? "it is empty" : `found ${examples.join(", ")}${more}`;
+  return mediaUnsupported(`The ${place} contains no JPEG, PNG, WebP, BMP, TIFF or GIF pictures: ${seen}.`);
+}
+
+function openStills(facts: ImageFacts | FramesFacts, stills: NamedFile[], limits: MediaLimits): MediaSource {
   const closing = new AbortController();
 
   async function* frames(range: FrameRange): AsyncGenerator<MediaFrame, void, undefined> {
     const { width, height, direction, first, end } = checkedRange(facts, range);
     const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
-    const read = async (index: number): Promise<MediaFrame> => {
-      const still = stills[index] as Still;
-      return {
-        index,
-        timestampUs: null,
-        rgb: await readStill(still.path, still.name, { width, height }, limits),
-      };
-    };
+    const size = { width, height };
     const at = (step: number) => (direction === "forward" ? first + step : end - 1 - step);
     const count = end - first;
 
@@ -118,9 +146,9 @@ function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): M
     let ahead: Promise<MediaFrame> | undefined;
     for (let step = 0; step < count; step++) {
       either.throwIfAborted();
-      const frame = await (ahead ?? read(at(step)));
+      const frame = await (ahead ?? readFrame(stills, at(step), size, limits));
       either.throwIfAborted();
-      ahead = step + 1 < count ? read(at(step + 1)) : undefined;
+      ahead = step + 1 < count ? readFrame(stills, at(step + 1), size, limits) : undefined;
       ahead?.catch(() => {}); // thrown when the frame is requested
       yield frame;
     }
@@ -138,4 +166,33 @@ function openStills(facts: StillsFacts, stills: Still[], limits: MediaLimits): M
       closing.abort(new DOMException("the pictures were closed", "AbortError"));
     },
   };
+}
+
+/**
+ * A frame of a folder. In place of a damaged picture stands the nearest readable one before it, or, if there is none, the
+ * nearest after it. Throws the error of the picture itself when more than `repeatedPictures` in a row are damaged, and
+ * for a single picture.
+ */
+async function readFrame(
+  stills: NamedFile[],
+  index: number,
+  size: { width: number; height: number },
+  limits: MediaLimits,
+): Promise<MediaFrame> {
+  const read = ({ path, name }: NamedFile) => readStill(path, name, size, limits);
+  try {
+    return { index, timestampUs: null, rgb: await read(stills[index] as NamedFile) };
+  } catch (error) {
+    if (!(error instanceof DamagedPictureError)) throw error;
+    const reach = FIXED_LIMITS.repeatedPictures.value;
+    const before = stills.slice(Math.max(0, index - reach), index).reverse();
+    for (const still of [...before, ...(index < reach ? stills.slice(index + 1, index + 1 + reach) : [])]) {
+      try {
+        return { index, timestampUs: null, rgb: await read(still), damaged: true };
+      } catch (other) {
+        if (!(other instanceof DamagedPictureError)) throw other;
+      }
+    }
+    throw error;
+  }
 }

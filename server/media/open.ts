@@ -2,8 +2,9 @@ import { stat } from "node:fs/promises";
 import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
 import { openFrameFolder, openImage } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS } from "./limits.js";
+import { openAnimation } from "./open-animation.js";
 import { throttleProgress } from "./progress.js";
-import { readHead, sniffBytes } from "./sniff.js";
+import { describeKind, readHead, SNIFFED_BYTES, sniffBytes } from "./sniff.js";
 import type { MediaSource, OpenMediaOptions } from "./source.js";
 import { openVideo } from "./video.js";
 
@@ -20,14 +21,18 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
     if (facts.isDirectory()) return await openFrameFolder(path, limits, options);
     if (!facts.isFile()) throw mediaUnsupported("The path names neither a file nor a folder.");
     if (facts.size === 0) throw mediaUnreadable("The file is empty.");
-    const kind = sniffBytes(await readHead(path, 64));
+    const kind = sniffBytes(await readHead(path, SNIFFED_BYTES));
     if (kind.kind === "video") {
       const onProgress = options.onProgress && throttleProgress(options.onProgress);
       return await openVideo(path, kind.demuxer, limits, { ...options, ...(onProgress && { onProgress }) });
     }
-    if (kind.kind === "image") return await openImage(path, limits);
+    if (kind.kind === "image") {
+      return (
+        (await openAnimation(path, kind.format, limits, options.signal)) ?? (await openImage(path, limits))
+      );
+    }
     throw mediaUnsupported(
-      `The file is ${kind.looksLike}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP) are supported.`,
+      `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,
     );
   } catch (error) {
     throw readFailure(error, "The file");

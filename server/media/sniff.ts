@@ -1,30 +1,41 @@
 import { open } from "node:fs/promises";
 
 /** The ffmpeg demuxers in use. None of them reads playlists or scripts. */
-export type Demuxer = "mov" | "matroska" | "avi";
+export type Demuxer = "mov" | "matroska" | "avi" | "apng" | "bmp_pipe";
+
+export type StillFormat = "jpeg" | "png" | "webp" | "bmp" | "tiff" | "gif";
+/** `gzip` contains a tar archive or something else; only its decompressed bytes show which. */
+export type ArchiveFormat = "zip" | "tar" | "gzip";
 
 export type MediaKind =
   | { kind: "video"; demuxer: Demuxer }
-  | { kind: "image"; format: "jpeg" | "png" | "webp" }
-  | { kind: "unknown"; looksLike: string };
+  | { kind: "image"; format: StillFormat }
+  | { kind: "archive"; format: ArchiveFormat }
+  /** `isKnown` is true for a format that is recognized and not supported, such as text or PDF. */
+  | { kind: "unknown"; looksLike: string; isKnown: boolean };
 
 /** First bytes of a QuickTime or MP4 file, at offset 4. */
 const MOV_BOXES = new Set(["ftyp", "moov", "mdat", "free", "skip", "wide", "pnot"]);
 
 const OTHERS: [prefix: string, looksLike: string][] = [
-  ["GIF8", "a GIF"],
   ["ID3", "an MP3"],
   ["OggS", "an Ogg file"],
   ["fLaC", "a FLAC file"],
   ["FLV", "an FLV"],
-  ["BM", "a BMP"],
   ["%PDF", "a PDF"],
-  ["PK\u0003\u0004", "a ZIP archive"],
   ["#EXTM3U", "a playlist"],
   ["ffconcat", "a playlist"],
 ];
 
-/** The kind of a file by its content; its name has no influence. `head` contains at least the first 12 bytes. */
+const ARCHIVES = { zip: "a ZIP archive", tar: "a tar archive", gzip: "a gzip file" } as const;
+
+/** Bytes that {@link sniffBytes} needs: a tar archive has its signature at offset 257. */
+export const SNIFFED_BYTES = 512;
+
+/**
+ * The kind of a file by its content; its name has no influence. `head` contains at least the first 12 bytes; a tar archive
+ * is recognized by the first {@link SNIFFED_BYTES}.
+ */
 export function sniffBytes(head: Uint8Array): MediaKind {
   const text = (from: number, to: number) => String.fromCharCode(...head.subarray(from, to));
   if (MOV_BOXES.has(text(4, 8))) return { kind: "video", demuxer: "mov" };
@@ -33,10 +44,31 @@ export function sniffBytes(head: Uint8Array): MediaKind {
   if (text(0, 3) === "\xff\xd8\xff") return { kind: "image", format: "jpeg" };
   if (text(0, 8) === "\x89PNG\r\n\x1a\n") return { kind: "image", format: "png" };
   if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return { kind: "image", format: "webp" };
+  if (text(0, 4) === "GIF8") return { kind: "image", format: "gif" };
+  if (["II*\0", "II+\0", "MM\0*", "MM\0+"].includes(text(0, 4))) return { kind: "image", format: "tiff" };
+  if (isBmp(head)) return { kind: "image", format: "bmp" };
+  // A ZIP archive without entries begins with the end of its directory.
+  if (["PK\x03\x04", "PK\x05\x06"].includes(text(0, 4))) return { kind: "archive", format: "zip" };
+  if (text(0, 2) === "\x1f\x8b") return { kind: "archive", format: "gzip" };
+  if (text(257, 262) === "ustar") return { kind: "archive", format: "tar" };
   const known = OTHERS.find(([prefix]) => text(0, prefix.length) === prefix);
-  if (known) return { kind: "unknown", looksLike: known[1] };
+  if (known) return { kind: "unknown", looksLike: known[1], isKnown: true };
   const printable = head.length > 0 && head.every((byte) => byte >= 0x20 || (byte >= 0x09 && byte <= 0x0d));
-  return { kind: "unknown", looksLike: printable ? "text" : "of an unknown format" };
+  return { kind: "unknown", looksLike: printable ? "text" : "of an unknown format", isKnown: printable };
+}
+
+/** "BM" alone also begins texts. Offsets 6 to 9 are reserved and zero, offset 14 is the size of a known header. */
+function isBmp(head: Uint8Array): boolean {
+  if (head.length < 18 || head[0] !== 0x42 || head[1] !== 0x4d) return false;
+  const view = new DataView(head.buffer, head.byteOffset);
+  return view.getUint32(6, true) === 0 && [12, 40, 52, 56, 64, 108, 124].includes(view.getUint32(14, true));
+}
+
+/** What a file of this kind is, for messages: `a PNG picture`, `a ZIP archive`, `text`. */
+export function describeKind(kind: MediaKind): string {
+  if (kind.kind === "image") return `a ${kind.format.toUpperCase()} picture`;
+  if (kind.kind === "archive") return ARCHIVES[kind.format];
+  return kind.kind === "video" ? "a video" : kind.looksLike;
 }
 
 /** The first `bytes` of a file, or all of a shorter file. */

@@ -1,6 +1,7 @@
 /** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
 import type { MediaLimits } from "./limits.js";
 import type { OnProgress } from "./progress.js";
+import type { StillFormat } from "./sniff.js";
 
 export interface VideoFacts {
   kind: "video";
@@ -21,9 +22,7 @@ export interface VideoFacts {
   rotationDeg: 0 | 90 | 180 | 270;
 }
 
-export interface StillsFacts {
-  /** `frames`: a folder of pictures, one per frame. `image`: a single picture, a video of one frame. */
-  kind: "frames" | "image";
+interface PictureFacts {
   /** Size of the (first) picture, upright. */
   width: number;
   height: number;
@@ -32,11 +31,31 @@ export interface StillsFacts {
   fps: null;
   durationS: null;
   /** Format of the (first) picture. */
-  codec: "jpeg" | "png" | "webp";
+  codec: StillFormat;
   rotationDeg: 0 | 90 | 180 | 270;
 }
 
-export type MediaFacts = VideoFacts | StillsFacts;
+/** A single picture, a video of one frame. */
+export interface ImageFacts extends PictureFacts {
+  kind: "image";
+}
+
+/** Several pictures, one per frame. */
+export interface FramesFacts extends PictureFacts {
+  kind: "frames";
+  /** The files of the folder that are not frames. */
+  leftOut: LeftOut;
+}
+
+/** Files that are not frames. */
+export interface LeftOut {
+  /** How many there are. */
+  count: number;
+  /** The first `FIXED_LIMITS.leftOutListed` of them, in natural order. */
+  files: { name: string; reason: string }[];
+}
+
+export type MediaFacts = VideoFacts | ImageFacts | FramesFacts;
 
 export interface MediaFrame {
   index: number;
@@ -47,6 +66,8 @@ export interface MediaFrame {
    * not be written to or transferred.
    */
   rgb: Uint8Array;
+  /** The picture is damaged; `rgb` is that of the nearest readable frame. */
+  damaged?: true;
 }
 
 export interface FrameRange {

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { ProtocolError } from "../../protocol/errors.js";
-import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
+import { bmpSize, readBmp } from "./bmp.js";
+import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
-import { readHead, sniffBytes } from "./sniff.js";
+import { describeKind, readHead, type StillFormat, sniffBytes } from "./sniff.js";
 
 // Pictures are read once and in order. A cache would only keep the last hundred of them in memory.
 sharp.cache(false);
@@ -12,9 +13,16 @@ export interface StillFacts {
   /** Upright size: the EXIF orientation is applied. */
   width: number;
   height: number;
-  format: "jpeg" | "png" | "webp";
+  format: StillFormat;
   /** Clockwise rotation of the EXIF orientation, already applied to the size. */
   rotationDeg: 0 | 90 | 180 | 270;
+}
+
+/** `media_unreadable` because the picture's bytes are damaged, not because the file is missing or forbidden. */
+export class DamagedPictureError extends ProtocolError {
+  constructor(message: string, cause?: unknown) {
+    super("media_unreadable", message, undefined, { cause });
+  }
 }
 
 /** Most headers end within this. Pictures with larger embedded thumbnails or profiles are read whole to be probed. */
@@ -23,10 +31,41 @@ const HEADER_BYTES = 64 * 1024;
 /** By EXIF orientation. Of a mirrored picture, the rotation that remains when the mirroring is undone. */
 const EXIF_ROTATION = { 3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270 } as const;
 
-/** Reads the header of a picture. Error messages call it `name`. */
-export async function probeStill(path: string, name: string, limits: MediaLimits): Promise<StillFacts> {
-  const head = await readHead(path, HEADER_BYTES).catch(failReading(name));
-  const format = formatOf(head, name);
+/** The first bytes of a picture, enough for {@link probeStill}. */
+export async function readStillHead(path: string, name: string): Promise<Uint8Array> {
+  return readHead(path, HEADER_BYTES).catch(failReading(name));
+}
+
+/**
+ * Reads the header of a picture. Error messages call it `name`.
+ *
+ * @param head from {@link readStillHead}, if it is read already
+ * @throws DamagedPictureError, or `media_unsupported` when the file contains no picture or a larger one than the limit
+ */
+export async function probeStill(
+  path: string,
+  name: string,
+  limits: MediaLimits,
+  head?: Uint8Array,
+): Promise<StillFacts> {
+  const start = head ?? (await readStillHead(path, name));
+  const format = formatOf(start, name);
+  const facts = format === "bmp" ? upright(bmpSize(start)) : await readMetadata(path, name, limits, start);
+  if (!facts) throw cannotRead(name, limits, new Error("the BMP header has no valid size"));
+  if (facts.width * facts.height > limits.maxPixels) throw tooLarge(name, limits);
+  return { ...facts, format };
+}
+
+function upright(size: { width: number; height: number } | null) {
+  return size && { ...size, rotationDeg: 0 as const };
+}
+
+async function readMetadata(
+  path: string,
+  name: string,
+  limits: MediaLimits,
+  head: Uint8Array,
+): Promise<Omit<StillFacts, "format">> {
   const metadata = await sharp(head, sharpOptions(limits))
     .metadata()
     .catch(async () => {
@@ -37,14 +76,15 @@ export async function probeStill(path: string, name: string, limits: MediaLimits
       throw cannotRead(name, limits, error);
     });
   const { width, height } = metadata.autoOrient;
-  if (width * height > limits.maxPixels) throw tooLarge(name, limits);
   const orientation = metadata.orientation as keyof typeof EXIF_ROTATION | undefined;
-  return { width, height, format, rotationDeg: (orientation && EXIF_ROTATION[orientation]) ?? 0 };
+  return { width, height, rotationDeg: (orientation && EXIF_ROTATION[orientation]) ?? 0 };
 }
 
 /**
  * A picture as `[height, width, 3]` uint8: upright, in sRGB, transparency over black, stretched with the resampling
- * that `decodeFrames` uses (bilinear over the area that a pixel covers).
+ * that `decodeFrames` uses (bilinear over the area that a pixel covers). Of several pages or animation frames, the first.
+ *
+ * @throws DamagedPictureError
  */
 export async function readStill(
   path: string,
@@ -53,27 +93,44 @@ export async function readStill(
   limits: MediaLimits,
 ): Promise<Uint8Array> {
   const bytes = await readFile(path).catch(failReading(name));
-  // Without this check sharp also reads SVG, TIFF and others.
-  formatOf(bytes.subarray(0, HEADER_BYTES), name);
+  // Without this check sharp also reads SVG and others.
+  const format = formatOf(bytes.subarray(0, HEADER_BYTES), name);
   try {
-    const { data, info } = await sharp(bytes, sharpOptions(limits))
-      .autoOrient()
-      .flatten({ background: "#000" })
-      .toColourspace("srgb")
-      .resize(size.width, size.height, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    return info.channels === 3 ? data : greyToRgb(data, info.channels);
+    if (format === "bmp") return await resizeRgb(await readBmp(path, bytes, limits), size);
+    const picture = sharp(bytes, sharpOptions(limits)).autoOrient();
+    return await toRgb(picture, size);
   } catch (error) {
     throw cannotRead(name, limits, error);
   }
 }
 
-function formatOf(head: Uint8Array, name: string): StillFacts["format"] {
-  if (head.length === 0) throw mediaUnreadable(`${name} is empty.`);
+/** Stretches a picture of `[height, width, 3]` uint8 as {@link readStill} does. */
+export async function resizeRgb(
+  picture: { rgb: Uint8Array; width: number; height: number },
+  size: { width: number; height: number },
+): Promise<Uint8Array> {
+  const { rgb, width, height } = picture;
+  if (width === size.width && height === size.height) return rgb;
+  return toRgb(sharp(rgb, { raw: { width, height, channels: 3 }, limitInputPixels: false }), size);
+}
+
+/** The pixels of a picture in sRGB, transparency over black; stretched to `size` if given. */
+export async function toRgb(picture: Sharp, size?: { width: number; height: number }): Promise<Uint8Array> {
+  const opaque = picture.flatten({ background: "#000" }).toColourspace("srgb");
+  const sized = size
+    ? opaque.resize(size.width, size.height, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
+    : opaque;
+  const { data, info } = await sized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  return info.channels === 3 ? data : greyToRgb(data, info.channels);
+}
+
+function formatOf(head: Uint8Array, name: string): StillFormat {
+  if (head.length === 0) throw new DamagedPictureError(`${name} is empty.`);
   const kind = sniffBytes(head);
-  if (kind.kind !== "image") throw mediaUnsupported(`${name} does not contain a JPEG, PNG or WebP picture.`);
-  return kind.format;
+  if (kind.kind === "image") return kind.format;
+  if (kind.kind === "unknown" && !kind.isKnown)
+    throw new DamagedPictureError(`${name} contains no readable picture.`);
+  throw mediaUnsupported(`${name} contains no picture: it is ${describeKind(kind)}.`);
 }
 
 function sharpOptions(limits: MediaLimits) {
@@ -89,7 +146,7 @@ function failReading(name: string) {
 function cannotRead(name: string, limits: MediaLimits, error: unknown): Error {
   if (error instanceof ProtocolError) return error;
   if (error instanceof Error && /pixel limit/i.test(error.message)) return tooLarge(name, limits);
-  return mediaUnreadable(`${name} cannot be read: the picture is damaged.`, error);
+  return new DamagedPictureError(`${name} cannot be read: the picture is damaged.`, error);
 }
 
 function tooLarge(name: string, limits: MediaLimits): Error {

@@ -275,6 +275,14 @@ export async function makeStill(name: string, index: number, width = 96, height 
   return path;
 }
 
+/** A numbered BMP. */
+export async function makeBmp(name: string, index: number, width = 96, height = 64): Promise<string> {
+  const path = mediaPath(name);
+  const input = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${width}x${height}`, "-i", "pipe:0"];
+  await runFfmpegTool([...input, "-f", "image2", "-c:v", "bmp", path], [paintFrame(index, width, height)]);
+  return path;
+}
+
 /** A folder of numbered JPEGs `0.jpg`, `1.jpg`, … without leading zeros. */
 export async function makeFrameFolder(
   name: string,

@@ -6,6 +6,7 @@ import {
   type UploadFacts,
   uploadQuerySchema,
 } from "../../../protocol/index.js";
+import { mediaFields } from "../../media-fields.js";
 import type { UploadStore } from "../../uploads/store.js";
 import type { App } from "../context.js";
 import { allowOnly } from "./method-not-allowed.js";
@@ -31,13 +32,8 @@ export function addUploadRoutes(app: App, uploads: UploadStore): void {
     const answer: UploadFacts = {
       upload_id: uploadId,
       filename: upload.filename,
-      kind: facts.kind,
-      width: facts.width,
-      height: facts.height,
-      num_frames: facts.numFrames,
-      fps: facts.fps,
+      ...mediaFields(facts),
       codec: facts.codec,
-      duration_s: facts.durationS,
       bytes,
     };
     return context.json(answer, 201);

@@ -48,7 +48,8 @@ describe("a file that is not a video", () => {
       [await file("empty.mp4", ""), "media_unreadable", "empty"],
       [await file("text.mp4", "this is not a video\n"), "media_unsupported", "text"],
       [await file("song.mp4", "ID3\x04 and so on"), "media_unsupported", "MP3"],
-      [await file("animation.mp4", "GIF89a and so on"), "media_unsupported", "GIF"],
+      [await file("animation.mp4", "GIF89a and so on"), "media_unreadable", "damaged"],
+      [await file("paper.mp4", "%PDF-1.7 and so on"), "media_unsupported", "PDF"],
       [await makeSound("bad/sound.mp4"), "media_unsupported", "only sound"],
       [
         await file("noise.mkv", Buffer.from("1a45dfa3deadbeef00000000deadbeef", "hex")),

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
@@ -7,6 +7,8 @@ import { naturalOrder } from "../../../server/media/natural-order.js";
 import { openMedia } from "../../../server/media/open.js";
 import type { FrameRange } from "../../../server/media/source.js";
 import {
+  makeBmp,
+  makeClip,
   makeFrameFolder,
   makeStill,
   mediaPath,
@@ -41,6 +43,7 @@ describe("a folder of pictures", () => {
         durationS: null,
         codec: "jpeg",
         rotationDeg: 0,
+        leftOut: { count: 0, files: [] },
       },
     });
     expect(await numbers(folder)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
@@ -52,14 +55,50 @@ describe("a folder of pictures", () => {
     await expect(media.frame(12, size)).rejects.toMatchObject({ code: "frame_out_of_range" });
   });
 
-  it("may mix JPEG, PNG and WebP and skip numbers; other files, hidden ones and folders are ignored", async () => {
-    await makeStill("mixed/frame_2.PNG", 2);
-    await makeStill("mixed/frame_10.jpeg", 10);
-    await makeStill("mixed/frame_7.webp", 7);
-    await makeStill("mixed/.hidden.jpg", 1);
-    await makeStill("mixed/5.jpg/not-a-frame.jpg", 5);
+  it("takes pictures by their content, whatever their names, and lists what it leaves out", async () => {
+    const still = (number: number) => sharp(paintFrame(number, 96, 64), { raw: { ...size, channels: 3 } });
+    await mkdir(mediaPath("mixed/5.jpg"), { recursive: true });
+    const pictures = {
+      "Frame_10.JFIF": await still(10).jpeg({ quality: 95 }).toBuffer(),
+      "frame_2.PNG": await still(2).png().toBuffer(),
+      "frame_7.webp": await still(7).webp({ lossless: true }).toBuffer(),
+      "frame_11.jpe": await still(11).jpeg({ quality: 95 }).toBuffer(),
+      "frame_12.tif": await still(12).tiff().toBuffer(),
+      "FRAME_13.gif": await still(13).gif().toBuffer(),
+      "frame_14.mp4": await still(14).png().toBuffer(),
+      frame_15: await still(15).jpeg({ quality: 95 }).toBuffer(),
+      "frame_16.BMP": await readFile(await makeBmp("source.bmp", 16)),
+    };
+    for (const [name, bytes] of Object.entries(pictures)) await writeFile(mediaPath(`mixed/${name}`), bytes);
+    await writeFile(mediaPath("mixed/.hidden.jpg"), pictures["frame_15"]);
     await writeFile(mediaPath("mixed/notes.txt"), "nothing");
-    expect(await numbers(mediaPath("mixed"))).toEqual([2, 7, 10]);
+    await writeFile(mediaPath("mixed/page.jpg"), "<html>404</html>");
+    await writeFile(mediaPath("mixed/clip.jpg"), await readFile(await makeClip({ name: "in-folder.mp4" })));
+    await writeFile(mediaPath("mixed/empty"), "");
+    const { facts } = await openMedia(mediaPath("mixed"));
+    expect(facts).toMatchObject({ kind: "frames", codec: "png", numFrames: 9 });
+    expect(facts.kind === "frames" && facts.leftOut).toEqual({
+      count: 6,
+      files: [
+        { name: ".hidden.jpg", reason: "a hidden file" },
+        { name: "5.jpg", reason: "a folder" },
+        { name: "clip.jpg", reason: "a video" },
+        { name: "empty", reason: "an empty file" },
+        { name: "notes.txt", reason: "text" },
+        { name: "page.jpg", reason: "text" },
+      ],
+    });
+    expect(await numbers(mediaPath("mixed"))).toEqual([2, 7, 10, 11, 12, 13, 14, 15, 16]);
+  });
+
+  it("lists the first hundred of the files that it leaves out, and counts all", async () => {
+    await makeFrameFolder("many-others", 1);
+    for (let i = 0; i < 120; i++) await writeFile(mediaPath(`many-others/${i}.txt`), "text");
+    const { facts } = await openMedia(mediaPath("many-others"));
+    if (facts.kind !== "frames") throw new Error(facts.kind);
+    expect(facts.leftOut.count).toBe(120);
+    expect(facts.leftOut.files).toHaveLength(100);
+    expect(facts.leftOut.files.at(-1)?.name).toBe("99.txt");
   });
 
   it("must have pictures of one size; the error names the one that differs", async () => {
@@ -71,32 +110,65 @@ describe("a folder of pictures", () => {
     });
   });
 
-  it("is refused without pictures, and with an empty, a damaged or a mislabelled one, which the error names", async () => {
+  it("without pictures is refused with what it contains", async () => {
+    await mkdir(mediaPath("none"), { recursive: true });
+    await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({
+      code: "media_unsupported",
+      message: expect.stringContaining("it is empty"),
+    });
     await writeFile(mediaPath("none/readme.txt"), "no pictures");
-    await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({ code: "media_unsupported" });
-    const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="64"/>';
-    const cases = { empty: "", damaged: Buffer.from("ffd8ffe000104a46494600", "hex"), mislabelled: svg };
-    for (const [name, content] of Object.entries(cases)) {
-      await makeFrameFolder(name, 1);
-      await writeFile(mediaPath(`${name}/1.jpg`), content);
-      await expect(openMedia(mediaPath(name))).rejects.toMatchObject({
-        code: name === "mislabelled" ? "media_unsupported" : "media_unreadable",
-        message: expect.stringContaining("1.jpg"),
-      });
-    }
+    await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({
+      code: "media_unsupported",
+      message: expect.stringContaining('found "readme.txt" (text)'),
+    });
   });
 
-  it("with a truncated picture yields the ones before it, then an error that names it", async () => {
-    const folder = await makeFrameFolder("breaks", 4);
-    const whole = await sharp(paintFrame(2, 96, 64), { raw: { ...size, channels: 3 } })
+  it("shows the picture before a damaged one in its place, the same in the stream and at random", async () => {
+    const folder = await makeFrameFolder("damaged", 8);
+    const whole = await sharp(paintFrame(3, 96, 64), { raw: { ...size, channels: 3 } })
       .jpeg({ quality: 100 })
       .toBuffer();
-    await writeFile(mediaPath("breaks/2.jpg"), whole.subarray(0, whole.length - 60));
+    await writeFile(mediaPath("damaged/0.jpg"), whole.subarray(0, whole.length - 60));
+    await writeFile(mediaPath("damaged/3.jpg"), whole.subarray(0, whole.length - 60));
+    await writeFile(mediaPath("damaged/4.jpg"), Buffer.from("ffd8ffe000104a46494600", "hex"));
+    await writeFile(mediaPath("damaged/5.jpg"), "");
+    await writeFile(mediaPath("damaged/7.jpg"), Buffer.alloc(5000));
     const media = await openMedia(folder);
-    const frames = media.frames(forward);
-    expect((await frames.next()).value?.index).toBe(0);
-    expect((await frames.next()).value?.index).toBe(1);
-    await expect(frames.next()).rejects.toMatchObject({ code: "media_unreadable", message: /2\.jpg/ });
+    expect(media.facts).toMatchObject({ numFrames: 8, leftOut: { count: 0 } });
+    const seen = [];
+    for await (const { index, rgb, damaged } of media.frames(forward)) {
+      const random = await media.frame(index, size);
+      expect([Buffer.compare(random.rgb, rgb), random.damaged]).toEqual([0, damaged]);
+      seen.push([readFrameNumber(rgb, 96, 64), damaged === true]);
+    }
+    const shown = [
+      [1, true],
+      [1, false],
+      [2, false],
+      [2, true],
+      [2, true],
+      [2, true],
+      [6, false],
+      [6, true],
+    ];
+    expect(seen).toEqual(shown);
+  });
+
+  it("with only damaged pictures is refused, and with more than thirty in a row fails there", async () => {
+    await mkdir(mediaPath("all-damaged"), { recursive: true });
+    await writeFile(mediaPath("all-damaged/0.jpg"), "");
+    await expect(openMedia(mediaPath("all-damaged"))).rejects.toMatchObject({
+      code: "media_unreadable",
+      message: expect.stringContaining("0.jpg"),
+    });
+    await makeFrameFolder("long-damage", 2);
+    for (let i = 2; i < 40; i++) await writeFile(mediaPath(`long-damage/${i}.jpg`), "");
+    const media = await openMedia(mediaPath("long-damage"));
+    expect(readFrameNumber((await media.frame(31, size)).rgb, 96, 64)).toBe(1);
+    await expect(media.frame(32, size)).rejects.toMatchObject({
+      code: "media_unreadable",
+      message: expect.stringContaining("32.jpg"),
+    });
   });
 
   it("follows links within the media roots only", async () => {
@@ -197,8 +269,21 @@ describe("a single picture", () => {
 });
 
 describe("natural order", () => {
+  it.each([
+    ["2.jpg", "10.jpg"],
+    ["a2.jpg", "B1.jpg"],
+    ["IMG_9.JPG", "img_10.jpg"],
+    ["b/2.jpg", "b/10.jpg"],
+    ["a/9.jpg", "a b/1.jpg"],
+    ["A.jpg", "a.jpg"],
+    ["01.jpg", "1.jpg"],
+  ])("has %s before %s", (a, b) => {
+    expect(naturalOrder(a, b)).toBeLessThan(0);
+    expect(naturalOrder(b, a)).toBeGreaterThan(0);
+  });
+
   it("is a total order that compares numbers by value", () => {
-    const name = fc.stringMatching(/^[a-c0-9_]{0,8}$/);
+    const name = fc.stringMatching(/^[a-cA-C0-9_/]{0,8}$/);
     fc.assert(
       fc.property(name, name, name, (a, b, c) => {
         expect(Math.sign(naturalOrder(a, b)) + Math.sign(naturalOrder(b, a))).toBe(0);

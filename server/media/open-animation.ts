@@ -1,0 +1,26 @@
+/** Which picture files are animations. */
+import { playAnimation } from "./animation.js";
+import { openApng } from "./apng.js";
+import type { MediaLimits } from "./limits.js";
+import { openPages } from "./pages.js";
+import type { StillFormat } from "./sniff.js";
+import type { MediaSource } from "./source.js";
+
+/**
+ * Opens a picture file that contains an animation as a video with the times at which browsers show its pictures. Null for
+ * a file of one picture.
+ */
+export async function openAnimation(
+  path: string,
+  format: StillFormat,
+  limits: MediaLimits,
+  signal?: AbortSignal,
+): Promise<MediaSource | null> {
+  const animation =
+    format === "gif" || format === "webp"
+      ? await openPages(path, format, limits)
+      : format === "png"
+        ? await openApng(path, limits, signal)
+        : null;
+  return animation && playAnimation(animation, limits);
+}

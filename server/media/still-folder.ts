@@ -1,0 +1,98 @@
+/** Which files of a folder are frames, and in what order. */
+import type { Dirent } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import { ProtocolError } from "../../protocol/errors.js";
+import { FIXED_LIMITS } from "../../protocol/limits.js";
+import { naturalOrder } from "./natural-order.js";
+import { isUnder } from "./resource.js";
+import { describeKind, type MediaKind } from "./sniff.js";
+import type { LeftOut } from "./source.js";
+
+/** A file that may contain a picture. */
+export interface NamedFile {
+  path: string;
+  /** Determines its position, and identifies it in messages. */
+  name: string;
+}
+
+export interface FolderListing {
+  /** In natural order, links resolved. Their content is not read yet. */
+  files: NamedFile[];
+  /** Entries that cannot contain a frame, with the reason. */
+  leftOut: LeftOutFile[];
+}
+
+export type LeftOutFile = LeftOut["files"][number];
+
+/** Names that promise a picture. Where such a file contains nothing readable, it is a damaged picture. */
+const PICTURE_NAMES = new Set([
+  ".jpg",
+  ".jpeg",
+  ".jpe",
+  ".jfif",
+  ".png",
+  ".apng",
+  ".webp",
+  ".bmp",
+  ".dib",
+  ".tif",
+  ".tiff",
+  ".gif",
+]);
+
+export function hasPictureName(name: string): boolean {
+  return PICTURE_NAMES.has(extname(name).toLowerCase());
+}
+
+/**
+ * The files of a folder. Hidden files and sub-folders are left out. A link is followed only to a file under a media root;
+ * otherwise it is left out, and throws `resource_forbidden` if it has the name of a picture. The error is the same
+ * whether or not the target exists.
+ */
+export async function listFolder(folder: string, mediaRoots: readonly string[]): Promise<FolderListing> {
+  const listing: FolderListing = { files: [], leftOut: [] };
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const { name } = entry;
+    const path = join(folder, name);
+    const found = name.startsWith(".") ? { reason: "a hidden file" } : await fileOf(entry, path, mediaRoots);
+    if ("path" in found) listing.files.push({ path: found.path, name });
+    else listing.leftOut.push({ name, reason: found.reason });
+  }
+  listing.files.sort((a, b) => naturalOrder(a.name, b.name));
+  return listing;
+}
+
+async function fileOf(
+  entry: Dirent,
+  path: string,
+  mediaRoots: readonly string[],
+): Promise<{ path: string } | { reason: string }> {
+  if (entry.isFile()) return { path };
+  if (entry.isDirectory()) return { reason: "a folder" };
+  if (!entry.isSymbolicLink()) return { reason: "a pipe, socket or device" };
+  const real = await realpath(path).catch(() => null);
+  const allowed = real !== null && mediaRoots.some((root) => isUnder(real, root));
+  if (allowed && (await stat(real)).isFile()) return { path: real };
+  const reason = "a link to something that is not a file under a media root";
+  if (hasPictureName(path)) throw new ProtocolError("resource_forbidden", `${basename(path)} is ${reason}.`);
+  return { reason };
+}
+
+/** What the content of a file is for a folder of frames. */
+export function roleOf(
+  kind: MediaKind,
+  name: string,
+  isEmpty: boolean,
+): "picture" | "damaged" | { reason: string } {
+  if (kind.kind === "image") return "picture";
+  const isUnreadable = isEmpty || (kind.kind === "unknown" && !kind.isKnown);
+  if (isUnreadable && hasPictureName(name)) return "damaged";
+  return { reason: isEmpty ? "an empty file" : describeKind(kind) };
+}
+
+/** The list of an answer: bounded, in natural order. */
+export function summarizeLeftOut(files: LeftOutFile[]): LeftOut {
+  const sorted = files.sort((a, b) => naturalOrder(a.name, b.name));
+  return { count: files.length, files: sorted.slice(0, FIXED_LIMITS.leftOutListed.value) };
+}
