@@ -41,7 +41,7 @@ const videoFacts = {
   kind: z
     .enum(["video", "frames", "image"])
     .describe("`video`: also an animated picture. `frames`: several pictures, one per frame"),
-  width: z.int().min(1).describe("Pixels, as displayed (rotation applied)"),
+  width: z.int().min(1).describe("Pixels, as displayed: rotation and the aspect ratio of pixels are applied"),
   height: z.int().min(1),
   num_frames: z.int().min(1),
   fps: z.number().positive().nullable().describe("Average; null for images"),

@@ -97,7 +97,7 @@ function createDecode(
   stallTimeoutMs: number,
   onProcess: (ended: Promise<unknown>) => void,
 ): Decode {
-  const video = { path, demuxer: "apng", stream: 0, orientation: UPRIGHT } as const;
+  const video = { path, demuxer: "apng", stream: 0, orientation: UPRIGHT, matrix: null } as const;
   return async function* decode(first, end, size) {
     if (first >= end) return;
     const filter = `select='between(n,${first},${end - 1})',format=gbrap,premultiply=inplace=1`;

@@ -7,7 +7,7 @@ import type { ProbedVideo } from "./probe.js";
 import { createQueue } from "./queue.js";
 import { checkRan, startTool, type ToolExit } from "./tool-process.js";
 
-export type DecodedFile = Pick<ProbedVideo, "path" | "demuxer" | "stream" | "orientation">;
+export type DecodedFile = Pick<ProbedVideo, "path" | "demuxer" | "stream" | "orientation" | "matrix">;
 
 export interface DecoderRequest {
   video: DecodedFile;
@@ -137,10 +137,11 @@ function decoderArguments(
   { seek, filter }: DecoderRun,
   passthrough: string[],
 ): string[] {
-  const [storedWidth, storedHeight] = video.orientation.transpose ? [height, width] : [width, height];
+  const [scaledWidth, scaledHeight] = video.orientation.transpose ? [height, width] : [width, height];
+  const matrix = video.matrix ? `:in_color_matrix=${video.matrix}` : "";
   const filters = [
     filter,
-    `scale=${storedWidth}:${storedHeight}:flags=${SCALER}`,
+    `scale=${scaledWidth}:${scaledHeight}:flags=${SCALER}${matrix}`,
     "format=rgb24",
     ...orientationFilters(video.orientation),
     "showinfo",

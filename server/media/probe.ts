@@ -5,6 +5,7 @@ import { indexVideo } from "./index-video.js";
 import type { MediaLimits } from "./limits.js";
 import { seconds } from "./numbers.js";
 import { type Orientation, parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
+import { assumedMatrix, displayedSize, type Size } from "./picture-shape.js";
 import type { OnProgress } from "./progress.js";
 import type { Demuxer } from "./sniff.js";
 import type { VideoFacts } from "./source.js";
@@ -18,6 +19,8 @@ export interface ProbedVideo {
   /** Position of the video stream in the file. */
   stream: number;
   orientation: Orientation;
+  /** See {@link assumedMatrix}. */
+  matrix: "bt709" | null;
   index: VideoIndex;
 }
 
@@ -27,6 +30,8 @@ const Stream = z.object({
   codec_name: z.string().optional(),
   width: z.number().optional(),
   height: z.number().optional(),
+  sample_aspect_ratio: z.string().optional(),
+  color_space: z.string().optional(),
   has_b_frames: z.number().optional(),
   field_order: z.string().optional(),
   time_base: z.string(),
@@ -34,9 +39,11 @@ const Stream = z.object({
   r_frame_rate: z.string().optional(),
   duration: z.string().optional(),
   nb_frames: z.string().optional(),
-  disposition: z.object({ attached_pic: z.number().optional() }).optional(),
+  disposition: z.object({ attached_pic: z.number().optional(), default: z.number().optional() }).optional(),
   side_data_list: z.array(z.object({ displaymatrix: z.string().optional() })).optional(),
 });
+type Stream = z.infer<typeof Stream>;
+
 const Header = z.object({
   streams: z.array(Stream).default([]),
   format: z.object({ start_time: z.string().optional(), duration: z.string().optional() }).default({}),
@@ -44,9 +51,9 @@ const Header = z.object({
 
 /** What {@link Header} contains, for `-show_entries`. No tags: their size has no limit. */
 const HEADER_ENTRIES = [
-  "stream=index,codec_type,codec_name,width,height,has_b_frames,field_order,time_base,avg_frame_rate,r_frame_rate," +
-    "duration,nb_frames",
-  "stream_disposition=attached_pic",
+  "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,color_space,has_b_frames,field_order,time_base," +
+    "avg_frame_rate,r_frame_rate,duration,nb_frames",
+  "stream_disposition=attached_pic,default",
   // The whole list: ffprobe versions differ in how they name the entries of one item.
   "stream_side_data_list",
   "format=start_time,duration",
@@ -80,23 +87,21 @@ export async function probeVideo(
     ...(signal && { signal }),
   };
   const header = await readHeader(probe);
-  const stream = header.streams.find((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
+  const stream = chooseStream(header.streams);
   if (!stream) {
     const audio = header.streams.some((s) => s.codec_type === "audio");
     throw mediaUnsupported(`The file contains no video${audio ? ", only sound" : ""}.`);
   }
   const codec = stream.codec_name ?? "unknown";
   if (!CODECS.has(codec)) throw mediaUnsupported(`The codec "${codec}" is not supported.`);
-  const { width: storedWidth = 0, height: storedHeight = 0 } = stream;
-  if (storedWidth < 1 || storedHeight < 1) throw mediaUnreadable("The video has no frame size.");
-  if (storedWidth * storedHeight > limits.maxPixels) {
-    throw mediaUnsupported(
-      `The video is ${storedWidth}×${storedHeight}; the limit is ${limits.maxPixels} pixels per frame.`,
-    );
-  }
+  const stored = { width: stream.width ?? 0, height: stream.height ?? 0 };
+  if (stored.width < 1 || stored.height < 1) throw mediaUnreadable("The video has no frame size.");
+  const displayed = displayedSize(stored, stream.sample_aspect_ratio);
+  checkSize(stored, "", limits);
+  checkSize(displayed, " when displayed with square pixels", limits);
 
-  const matrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
-  const orientation = (matrix && parseDisplayMatrix(matrix)) || UPRIGHT;
+  const displayMatrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
+  const orientation = (displayMatrix && parseDisplayMatrix(displayMatrix)) || UPRIGHT;
   const { index, numFrames, fps } = await indexVideo(probe, {
     stream,
     containerStartS: seconds(header.format.start_time),
@@ -108,11 +113,12 @@ export async function probeVideo(
     demuxer,
     stream: stream.index,
     orientation,
+    matrix: assumedMatrix(displayed.height, stream.color_space),
     index,
     facts: {
       kind: "video",
-      width: orientation.transpose ? storedHeight : storedWidth,
-      height: orientation.transpose ? storedWidth : storedHeight,
+      width: orientation.transpose ? displayed.height : displayed.width,
+      height: orientation.transpose ? displayed.width : displayed.height,
       numFrames,
       fps,
       codec,
@@ -120,6 +126,22 @@ export async function probeVideo(
       rotationDeg: rotationDegrees(orientation),
     },
   };
+}
+
+/**
+ * The video track that players choose: the first that is enabled, as MP4 states it, or marked as default, as Matroska
+ * does. Without such a track, the first one. Cover pictures and chapter thumbnails are no video tracks.
+ */
+function chooseStream(streams: Stream[]): Stream | undefined {
+  const videos = streams.filter((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
+  return videos.find((s) => s.disposition?.default === 1) ?? videos[0];
+}
+
+function checkSize({ width, height }: Size, how: string, { maxPixels }: MediaLimits): void {
+  if (width * height <= maxPixels) return;
+  throw mediaUnsupported(
+    `The video is ${width}×${height}${how}; the limit is ${maxPixels} pixels per frame.`,
+  );
 }
 
 async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> {

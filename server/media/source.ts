@@ -6,8 +6,8 @@ import type { StillFormat } from "./sniff.js";
 export interface VideoFacts {
   kind: "video";
   /**
-   * Size of the upright picture in stored pixels. Pixels that are not square are not resampled: an anamorphic 720×576
-   * video is 720×576 here, in the protocol and in its masks, as in OpenCV and ffmpeg.
+   * Size of the picture that a player displays, upright and with square pixels: an anamorphic 720×576 video with a sample
+   * aspect ratio of 16:11 is 1047×576 here, in the protocol and in its masks.
    */
   width: number;
   height: number;
