@@ -41,17 +41,19 @@ export const ERRORS = {
   session_not_found: {
     scope: "session",
     retryable: false,
-    meaning: "This connection has no such session: it was never started, was closed, or has expired.",
+    meaning:
+      "This connection reaches no such session: it was never started, has ended, or belongs to others.",
   },
   session_exists: {
     scope: "request",
     retryable: false,
-    meaning: "`start_session` has the id of an open session of this connection.",
+    meaning: "`start_session` has the id of an open session of the same owner.",
   },
   session_limit: {
     scope: "request",
     retryable: true,
-    meaning: "This connection or the server has reached its maximum number of sessions.",
+    meaning:
+      "The owner or the server has reached its maximum number of sessions, and no session can be ended in favour of a new one.",
   },
   object_not_found: {
     scope: "request",

@@ -18,6 +18,13 @@ export const sessionId = wellFormedText(FIELD_LIMITS.sessionIdLength.value)
   .min(1)
   .describe("The id from the answer to `start_session`");
 
+/** At least 128 bits in base64url. */
+export const sessionToken = z
+  .string()
+  .min(22)
+  .max(FIELD_LIMITS.sessionTokenLength.value)
+  .regex(/^[A-Za-z0-9_-]*$/, "expected letters, digits, - and _ only");
+
 export const resourcePath = wellFormedText(FIELD_LIMITS.pathLength.value)
   .min(1)
   .regex(/^[^\0]*$/, "expected no NUL character");

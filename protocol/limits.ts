@@ -22,6 +22,7 @@ export interface ConfigurableLimit extends Limit {
 export const FIELD_LIMITS = {
   requestIdLength: { value: 128, unit: "characters", reason: "Every frame of a stream repeats it." },
   sessionIdLength: { value: 128, unit: "characters", reason: "Every log line of the session repeats it." },
+  sessionTokenLength: { value: 128, unit: "characters", reason: "The server's own tokens have 32." },
   uploadIdLength: { value: 128, unit: "characters", reason: "The server's own ids have 36." },
   filenameLength: { value: 255, unit: "characters", reason: "The longest file name of common file systems." },
   pathLength: { value: 4096, unit: "characters", reason: "The longest path Linux accepts." },
@@ -84,13 +85,13 @@ export const SERVER_LIMITS = {
     value: 32,
     unit: "sessions",
     min: 1,
-    reason: "All connections together; each session keeps features, memory and a decoder.",
+    reason: "All owners together; each session keeps features, memory and a decoder.",
   },
-  maxSessionsPerConnection: {
+  maxSessionsPerOwner: {
     value: 8,
     unit: "sessions",
     min: 1,
-    reason: "One client cannot take all sessions of the server.",
+    reason: "One owner cannot take all sessions of the server.",
   },
   idleTimeoutMs: {
     value: 20 * 60 * 1000,
@@ -109,7 +110,7 @@ export const SERVER_LIMITS = {
     value: 30 * 1000,
     unit: "ms",
     min: 100,
-    reason: "Time between pings. Without them a half-open socket would keep its sessions forever.",
+    reason: "Time between pings. Without them a half-open socket would count as a connection forever.",
   },
   shutdownGraceMs: {
     value: 3000,
@@ -190,6 +191,12 @@ export const FIXED_LIMITS = {
     unit: "uploads",
     reason:
       "Each inspection starts ffprobe and ffmpeg. Further uploads are stored and wait for their inspection.",
+  },
+  unattachedGraceMs: {
+    value: 60_000,
+    unit: "ms",
+    reason:
+      "When the server is full, an idle session without a connection for this long is ended in favour of a new one of another owner.",
   },
   refusalMs: {
     value: 5000,

@@ -11,6 +11,7 @@ import {
   probability,
   requestId,
   sessionId,
+  sessionToken,
 } from "./fields.js";
 import { FIXED_LIMITS } from "./limits.js";
 import type { RequestType } from "./requests.js";
@@ -64,7 +65,7 @@ const success = { is_success: z.literal(true) };
 
 /** Fields of each answer without `type` and `request_id`. They include those that SAM 3's `handle_request` returns. */
 export const ANSWER_FIELDS = {
-  start_session: videoFacts,
+  start_session: { ...videoFacts, session_token: sessionToken.describe("A secret for `attach_session`") },
   add_prompt: {
     frame_index: frameIndex.describe("The requested frame"),
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concept prompts"),
@@ -228,7 +229,7 @@ export const serverMessageSchema = z.union([
 export type Outputs = z.infer<typeof outputsSchema>;
 /** Fields of the answer to a request, without the envelope. */
 export type AnswerOf<T extends AnsweredType> = z.infer<z.ZodObject<(typeof ANSWER_FIELDS)[T]>>;
-export type VideoFacts = AnswerOf<"start_session">;
+export type VideoFacts = z.infer<z.ZodObject<typeof videoFacts>>;
 export type SessionFacts = AnswerOf<"get_session">;
 export type UploadFacts = z.infer<typeof uploadSchema>;
 export type ResponseMessage = {

@@ -1,6 +1,6 @@
 /**
- * One client on one transport: reads requests, answers each under its request_id, and releases its sessions when the client
- * disconnects.
+ * One client on one transport: reads requests and answers each under its request_id. It reaches the sessions that it
+ * started. They outlive it: when the client disconnects, only its streams end.
  *
  * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels.
  */
@@ -17,10 +17,12 @@ import {
 import { createAckWindow } from "./ack-window.js";
 import { createAckedStreams } from "./acked-streams.js";
 import { toProtocolError } from "./failure.js";
+import type { HostedSession, OpeningEvent, SessionEvent } from "./hosted-session.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
-import type { Predictor } from "./predictor.js";
-import type { OpeningEvent, SessionEvent } from "./session-owner.js";
+import { createAnswerer, propagate, type SessionReach } from "./request-handlers.js";
+import type { OwnerId } from "./session-owner.js";
+import type { SessionRegistry } from "./sessions.js";
 import type { Transport, TransportListener } from "./transport.js";
 
 export interface Connection extends TransportListener {
@@ -30,7 +32,8 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  predictor: Predictor;
+  sessions: SessionRegistry;
+  owner: OwnerId;
   /** With this many unanswered requests the transport is paused. */
   maxPendingRequests: number;
   log: Logger;
@@ -38,8 +41,30 @@ export interface ConnectionParts {
 }
 
 export function openConnection(parts: ConnectionParts): Connection {
-  const { transport, predictor, maxPendingRequests, log, metrics } = parts;
-  const client = predictor.connect((event) => void send(toEventMessage(event)));
+  const { transport, sessions, owner, maxPendingRequests, log, metrics } = parts;
+  const reached = new Map<string, { hosted: HostedSession; leave(): void }>();
+  const stopListening = sessions.listen(owner, (event) => {
+    if (reached.has(event.session_id)) void send(toEventMessage(event));
+  });
+  const reach: SessionReach = {
+    start(request, onOpening) {
+      const hosted = sessions.start(owner, request, onOpening);
+      const entry = { hosted, leave: hosted.attach() };
+      reached.set(hosted.id, entry);
+      void hosted.released.then(() => {
+        if (reached.get(hosted.id) === entry) reached.delete(hosted.id);
+      });
+      return hosted;
+    },
+    async get(sessionId) {
+      const hosted = reached.get(sessionId)?.hosted;
+      if (!hosted) throw sessions.refusal(sessionId);
+      return hosted.use();
+    },
+    close: async (sessionId) => reached.get(sessionId)?.hosted.close(),
+  };
+  const answerRequest = createAnswerer(reach);
+  let isClosed = false;
   const pending = new Set<Promise<void>>();
   const acked = createAckedStreams();
   let isPaused = false;
@@ -56,15 +81,16 @@ export function openConnection(parts: ConnectionParts): Connection {
     metrics.count("masklet_requests_total", { type: request.type });
     if (request.type !== "propagate_in_video") {
       const onOpening = (event: OpeningEvent) => void send({ type: "event", request_id, ...event });
-      const fields = await client.answer(request, { onOpening });
+      const fields = await answerRequest(request, { onOpening });
       return send({ type: "response", request_id, ...fields } as ResponseMessage);
     }
     const { session_id, window: size } = request;
     const window = size === undefined ? undefined : createAckWindow({ size, onWaiting: regulate });
     const end = acked.begin(request_id, { sessionId: session_id, window });
     try {
-      const stream = client.stream(request, window);
+      const stream = propagate(reach, request, window);
       while (true) {
+        if (isClosed) return void (await stream.return({ num_frames: 0, cancelled: true }));
         const { done, value } = await stream.next();
         if (done) return await send({ type: "done", request_id, session_id, ...value });
         metrics.count("masklet_frames_total");
@@ -80,7 +106,7 @@ export function openConnection(parts: ConnectionParts): Connection {
     const stream = acked.find(request_id);
     if (!stream) return;
     stream.window.acknowledge(num_frames);
-    client.touch(stream.sessionId);
+    reached.get(stream.sessionId)?.hosted.touch();
   }
 
   /**
@@ -126,7 +152,9 @@ export function openConnection(parts: ConnectionParts): Connection {
       track(fail(null, new ProtocolError("binary_not_expected", message)));
     },
     onClose() {
-      client.release().catch((error) => log.error({ err: error }, "closing a client failed"));
+      isClosed = true;
+      stopListening();
+      for (const { leave } of reached.values()) leave();
     },
     async answered() {
       while (pending.size > 0) await Promise.all(pending);

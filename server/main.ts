@@ -8,6 +8,7 @@ import { createHttpServer } from "./http/server.js";
 import { createLog } from "./log.js";
 import { createMetrics } from "./metrics.js";
 import { createPredictor, type Predictor, type PredictorParts } from "./predictor.js";
+import { ownerOfAddress } from "./session-owner.js";
 import type { Transport } from "./transport.js";
 import { serveWebSocket } from "./websocket.js";
 
@@ -41,12 +42,13 @@ export async function startServer(
   const connections = new Map<WebSocket, Connection>();
   let connectionsSoFar = 0;
 
-  function onSocket(socket: WebSocket): void {
+  function onSocket(socket: WebSocket, address: string | undefined): void {
     const connectionLog = log.child({ connection: ++connectionsSoFar });
     const open = (transport: Transport) => {
       const connection = openConnection({
         transport,
-        predictor,
+        sessions: predictor.sessions,
+        owner: ownerOfAddress(address),
         maxPendingRequests,
         log: connectionLog,
         metrics,

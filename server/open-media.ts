@@ -1,10 +1,10 @@
 import { realpath } from "node:fs/promises";
 import { parse, resolve } from "node:path";
 import { ProtocolError } from "../protocol/index.js";
+import type { StartRequest } from "./hosted-session.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
-import type { StartRequest } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
 /**

@@ -30,21 +30,27 @@ import {
   type EngineStats,
   type PackSummary,
 } from "./engine/index.js";
+import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
+import { createSessionOpener } from "./open-session.js";
 import {
   type Answer,
   type AnswerOptions,
   createAnswerer,
   propagate,
+  type SessionReach,
   type SingleType,
 } from "./request-handlers.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
-import type { OpeningEvent, SessionEvent } from "./session-owner.js";
-import { createSessionRegistry } from "./sessions.js";
+import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
+import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
 
-/** One user of the predictor, with its own sessions, which other users cannot access. Its requests are already validated. */
+/**
+ * Requests on behalf of one owner, which reach all sessions of that owner by their ids. Sessions of other owners do not exist
+ * for it. The requests are already validated.
+ */
 export interface Client {
   answer(request: SingleRequest, options?: AnswerOptions): Promise<Answer>;
   /** With a `window`, frames wait for its acknowledgements. */
@@ -52,10 +58,14 @@ export interface Client {
     request: StreamRequest,
     window?: AckWindow,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
-  /** Counts as use of a session. */
-  touch(sessionId: string): void;
-  /** Ends all its sessions. Resolves when their resources are released. */
-  release(): Promise<void>;
+  /** Stops the delivery of events. The sessions continue. */
+  release(): void;
+}
+
+export interface ClientOptions {
+  owner: OwnerId;
+  /** Receives the events of all sessions of the owner. */
+  onEvent?: (event: SessionEvent) => void;
 }
 
 /** The settings of the server that apply to a predictor. */
@@ -68,7 +78,7 @@ export type PredictorOptions = Pick<
   | "uploadDir"
   | keyof UploadLimits
   | "maxSessions"
-  | "maxSessionsPerConnection"
+  | "maxSessionsPerOwner"
   | "idleTimeoutMs"
   | "expiryWarningMs"
   | "logLevel"
@@ -110,8 +120,10 @@ export interface Predictor {
    * changes nothing, when the pack cannot be used.
    */
   reloadPack(): Promise<PackSummary>;
-  /** Adds a user beside the predictor's own caller. */
-  connect(onEvent: (event: SessionEvent) => void): Client;
+  /** Makes requests for an owner beside the predictor's own caller. */
+  connect(options: ClientOptions): Client;
+  /** The sessions of all owners. */
+  readonly sessions: SessionRegistry;
   readonly uploads: UploadStore;
   stats(): PredictorStats;
   /** Running propagations fail with shutting_down. Resolves when all processes have ended and all uploads are deleted. */
@@ -149,7 +161,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads);
-  const registry = createSessionRegistry({ engine, openMedia, clock, log, limits: config });
+  const open = createSessionOpener(engine, openMedia);
+  const sessions = createSessionRegistry({ open, clock, log, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;
   const ready = engine.then((loaded) => {
@@ -167,17 +180,24 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     return { state: "starting", reason: "The inference process loads its model pack." };
   }
 
-  function connect(onClientEvent: (event: SessionEvent) => void): Client {
-    const sessions = registry.addOwner(onClientEvent);
+  function connect({ owner, onEvent: listener }: ClientOptions): Client {
+    const reach: SessionReach = {
+      start: (request, onOpening) => sessions.start(owner, request, onOpening),
+      async get(sessionId) {
+        const hosted = sessions.find(owner, sessionId);
+        if (!hosted) throw sessions.refusal(sessionId);
+        return hosted.use();
+      },
+      close: async (sessionId) => sessions.find(owner, sessionId)?.close(),
+    };
     return {
-      answer: createAnswerer(sessions),
-      stream: (request, window) => propagate(sessions, request, window),
-      touch: (sessionId) => sessions.touch(sessionId),
-      release: () => sessions.release(),
+      answer: createAnswerer(reach),
+      stream: (request, window) => propagate(reach, request, window),
+      release: listener ? sessions.listen(owner, listener) : () => {},
     };
   }
 
-  const caller = connect(onEvent);
+  const caller = connect({ owner: LIBRARY_OWNER, onEvent });
   let closed: Promise<void> | undefined;
 
   return {
@@ -194,16 +214,17 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     },
     reloadPack: async () => (await engine).reload(),
     connect,
+    sessions,
     uploads,
     stats() {
       const engine = running?.stats();
       const { state, reason } = engine ?? firstStart();
-      return { sessions: registry.count, state, reason, pack: running?.pack, engine };
+      return { sessions: sessions.count, state, reason, pack: running?.pack, engine };
     },
     close() {
       closed ??= (async () => {
         closing.abort();
-        const ended = registry.shutDown();
+        const ended = sessions.shutDown();
         await uploads.close();
         // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.
         await engine.then((loaded) => loaded.close()).catch(() => {});

@@ -1,8 +1,18 @@
-/** The handler of each request type for one client. Requests are validated before. */
+/** The handler of each request type. Requests are validated before. */
 import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
-import type { PropagatedFrame, PropagationEnd } from "./session.js";
-import type { OnOpening, SessionOwner } from "./session-owner.js";
+import type { HostedSession, OnOpening, StartRequest } from "./hosted-session.js";
+import type { PropagatedFrame, PropagationEnd, Session } from "./session.js";
+
+/** The sessions that a caller reaches: those of its owner, or those that its connection started or attached to. */
+export interface SessionReach {
+  /** @throws ProtocolError session_exists, session_limit, shutting_down. */
+  start(request: StartRequest, onOpening?: OnOpening): HostedSession;
+  /** Counts as use of the session. Waits while it is being started. @throws ProtocolError session_not_found. */
+  get(sessionId: string): Promise<Session>;
+  /** Answers earlier requests first. An unknown session counts as closed. */
+  close(sessionId: string): Promise<void>;
+}
 
 export type SingleType = SingleRequest["type"];
 
@@ -20,12 +30,15 @@ type Handlers = {
 
 const success = { is_success: true } as const;
 
-/** Answers one client's requests by looking up its sessions. */
+/** Answers the requests of one caller. */
 export function createAnswerer(
-  sessions: SessionOwner,
+  sessions: SessionReach,
 ): (request: SingleRequest, options?: AnswerOptions) => Promise<Answer> {
   const handlers: Handlers = {
-    start_session: async (request, { onOpening }) => (await sessions.start(request, onOpening)).facts,
+    start_session: async (request, { onOpening }) => {
+      const { started, token } = sessions.start(request, onOpening);
+      return { ...(await started).facts, session_token: token };
+    },
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
     add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
     predict: async (request) => (await sessions.get(request.session_id)).predict(request),
@@ -55,7 +68,7 @@ export function createAnswerer(
 
 /** Starts when the first frame is requested. */
 export async function* propagate(
-  sessions: SessionOwner,
+  sessions: SessionReach,
   request: StreamRequest,
   window?: AckWindow,
 ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {

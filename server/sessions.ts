@@ -1,87 +1,189 @@
 /**
- * The sessions of all clients. A session belongs to the client that started it; for all others it does not exist. It ends
- * when it is closed, when its client disconnects, after a time without use, when the engine loses it, or with the server.
+ * The sessions of all owners. An owner reaches its sessions by their ids; for all others they do not exist. Who has the
+ * token of a session reaches it as well, whatever the owner.
+ *
+ * When there is no place for a new session, one that no connection uses any more is ended in its favour, see `place`.
  */
+import { randomBytes } from "node:crypto";
+import { v4 as uuid } from "uuid";
+import { FIXED_LIMITS, ProtocolError } from "../protocol/index.js";
 import type { Clock } from "./clock.js";
-import type { Engine, EngineSession } from "./engine/index.js";
-import { shuttingDown } from "./failure.js";
-import type { Logger } from "./log.js";
-import type { MediaSource, OpeningOptions } from "./media/source.js";
-import { mediaFields } from "./media-fields.js";
-import { replayFrames } from "./replay-frames.js";
-import { createSession, type Session } from "./session.js";
+import { sessionNotFound, shuttingDown } from "./failure.js";
 import {
-  createSessionOwner,
-  type Entry,
+  type HostedSession,
+  hostSession,
+  type OnOpening,
   type SessionEvent,
-  type SessionLimits,
-  type SessionOwner,
+  type SessionNews,
   type StartRequest,
-} from "./session-owner.js";
+} from "./hosted-session.js";
+import type { Logger } from "./log.js";
+import type { OpeningOptions } from "./media/source.js";
+import type { Session } from "./session.js";
+import type { OwnerId } from "./session-owner.js";
 
 export interface SessionRegistry {
-  addOwner(onEvent: (event: SessionEvent) => void): SessionOwner;
+  /** @throws ProtocolError session_exists, session_limit, shutting_down. The session's `started` reports other failures. */
+  start(owner: OwnerId, request: StartRequest, onOpening?: OnOpening): HostedSession;
+  find(owner: OwnerId, sessionId: string): HostedSession | undefined;
+  /** The error for a session that a caller does not reach: session_not_found, or shutting_down while the server stops. */
+  refusal(sessionId: string): ProtocolError;
+  /** The session with this token, of any owner. @throws ProtocolError session_not_found, shutting_down. */
+  withToken(token: string): HostedSession;
+  /** Reports what happens to the sessions of an owner, until the returned function is called. */
+  listen(owner: OwnerId, listener: (event: SessionEvent) => void): () => void;
+  countOf(owner: OwnerId): number;
   readonly count: number;
   /** Running propagations fail with shutting_down, new sessions are refused. Resolves when all are gone. */
   shutDown(): Promise<void>;
 }
 
 export interface SessionRegistryParts {
-  engine: Promise<Engine>;
-  openMedia(request: StartRequest, options: OpeningOptions): Promise<MediaSource>;
+  open(
+    sessionId: string,
+    request: StartRequest,
+    news: SessionNews,
+    options: OpeningOptions,
+  ): Promise<Session>;
   clock: Clock;
   log: Logger;
   limits: SessionLimits;
 }
 
-export function createSessionRegistry(parts: SessionRegistryParts): SessionRegistry {
-  const allSessions = new Set<Entry>();
-  const owners = new Set<SessionOwner>();
-  let stopping = false;
+export interface SessionLimits {
+  maxSessions: number;
+  maxSessionsPerOwner: number;
+  idleTimeoutMs: number;
+  expiryWarningMs: number;
+}
 
-  async function open(request: StartRequest, entry: Entry, options: OpeningOptions): Promise<Session> {
-    const engine = await parts.engine;
-    const media = await parts.openMedia(request, options);
-    try {
-      options.signal?.throwIfAborted();
-      const { width, height, numFrames } = media.facts;
-      const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
-      const opened: EngineSession = await engine.open(video, {
-        replayFrames(indices) {
-          const { inputSize } = opened.rules.pack;
-          return replayFrames(media, { width: inputSize, height: inputSize }, indices);
-        },
-        onRecovered: () => entry.recovered(),
-        onLost: (error) => entry.lose(error),
-      });
-      const facts = { session_id: entry.sessionId, ...mediaFields(media.facts) };
-      return createSession({ facts, media, engine: opened });
-    } catch (error) {
-      await media.close();
-      throw error;
+/** Bytes of randomness in a token; base64url makes 32 characters of them. */
+const TOKEN_BYTES = 24;
+
+interface Owner {
+  sessions: Map<string, HostedSession>;
+  listeners: Set<(event: SessionEvent) => void>;
+}
+
+export function createSessionRegistry({ open, clock, log, limits }: SessionRegistryParts): SessionRegistry {
+  const byToken = new Map<string, HostedSession>();
+  const owners = new Map<OwnerId, Owner>();
+  /** Sessions whose resources are not released yet, ended ones included. */
+  const unreleased = new Set<HostedSession>();
+  let isStopping = false;
+
+  function ownerOf(id: OwnerId): Owner {
+    const known = owners.get(id) ?? { sessions: new Map(), listeners: new Set() };
+    owners.set(id, known);
+    return known;
+  }
+
+  function forgetIfUnused(id: OwnerId): void {
+    const { sessions, listeners } = ownerOf(id);
+    if (sessions.size === 0 && listeners.size === 0) owners.delete(id);
+  }
+
+  /** Ends the idle session that has had no connection for the longest time, at least `minimumMs`. Returns whether one was ended. */
+  function endUnattached(candidates: Iterable<HostedSession>, minimumMs: number): boolean {
+    let oldest: { hosted: HostedSession; sinceMs: number } | undefined;
+    for (const hosted of candidates) {
+      const sinceMs = hosted.unattachedSinceMs;
+      if (sinceMs === undefined || sinceMs > clock.nowMs() - minimumMs) continue;
+      if (!oldest || sinceMs < oldest.sinceMs) oldest = { hosted, sinceMs };
+    }
+    if (!oldest) return false;
+    const { hosted } = oldest;
+    log.info({ session: hosted.id }, "ending an unattached session in favour of a new one");
+    hosted.end(sessionNotFound(hosted.id), { event: "session_expired", session_id: hosted.id });
+    return true;
+  }
+
+  /**
+   * Makes room for one more session. An owner that has reached its limit loses an own session that is idle and has no
+   * connection; at the limit of the server, first an own one, then that of another owner after a time of grace.
+   * @throws ProtocolError session_limit when there is no such session.
+   */
+  function place({ sessions }: Owner): void {
+    const refuse = (whose: string, limit: number) =>
+      new ProtocolError("session_limit", `${whose} ${limit} sessions, which is the limit; close one first.`);
+    if (sessions.size >= limits.maxSessionsPerOwner && !endUnattached(sessions.values(), 0)) {
+      throw refuse("This client has", limits.maxSessionsPerOwner);
+    }
+    if (byToken.size < limits.maxSessions || endUnattached(sessions.values(), 0)) return;
+    if (!endUnattached(byToken.values(), FIXED_LIMITS.unattachedGraceMs.value)) {
+      throw refuse("The server has", limits.maxSessions);
     }
   }
 
+  function checkRunning(): void {
+    if (isStopping) throw shuttingDown();
+  }
+
   return {
-    addOwner(onEvent) {
-      const { clock, log, limits } = parts;
-      const owner = createSessionOwner({ open, allSessions, onEvent, clock, log, limits });
-      owners.add(owner);
-      if (stopping) void owner.release(shuttingDown());
-      return {
-        ...owner,
-        release: (reason) => {
-          owners.delete(owner);
-          return owner.release(reason);
+    start(ownerId, request, onOpening) {
+      checkRunning();
+      const id = request.session_id ?? uuid();
+      try {
+        if (ownerOf(ownerId).sessions.has(id)) {
+          const message = `The session "${id}" is open; attach to it with its session_token, or choose another id.`;
+          throw new ProtocolError("session_exists", message, "session_id");
+        }
+        place(ownerOf(ownerId));
+      } catch (error) {
+        forgetIfUnused(ownerId);
+        throw error;
+      }
+      const token = randomBytes(TOKEN_BYTES).toString("base64url");
+      const hosted = hostSession({
+        id,
+        owner: ownerId,
+        token,
+        isTokenSecret: true,
+        open: (news, options) => open(id, request, news, options),
+        onOpening,
+        onEvent(event) {
+          for (const listener of ownerOf(ownerId).listeners) listener(event);
+          forgetIfUnused(ownerId);
         },
+        onEnd() {
+          ownerOf(ownerId).sessions.delete(id);
+          byToken.delete(token);
+          forgetIfUnused(ownerId);
+        },
+        clock,
+        log,
+        limits,
+      });
+      // Before the first await, so that two starts cannot share a name or the last free place.
+      ownerOf(ownerId).sessions.set(id, hosted);
+      byToken.set(token, hosted);
+      unreleased.add(hosted);
+      void hosted.released.then(() => unreleased.delete(hosted));
+      return hosted;
+    },
+    find: (ownerId, sessionId) => owners.get(ownerId)?.sessions.get(sessionId),
+    refusal: (sessionId) => (isStopping ? shuttingDown() : sessionNotFound(sessionId)),
+    withToken(token) {
+      checkRunning();
+      const hosted = byToken.get(token);
+      if (hosted) return hosted;
+      throw new ProtocolError("session_not_found", "No session has this token.", "session_token");
+    },
+    listen(ownerId, listener) {
+      ownerOf(ownerId).listeners.add(listener);
+      return () => {
+        ownerOf(ownerId).listeners.delete(listener);
+        forgetIfUnused(ownerId);
       };
     },
+    countOf: (ownerId) => owners.get(ownerId)?.sessions.size ?? 0,
     get count() {
-      return allSessions.size;
+      return byToken.size;
     },
     async shutDown() {
-      stopping = true;
-      await Promise.all([...owners].map((owner) => owner.release(shuttingDown())));
+      isStopping = true;
+      for (const hosted of [...byToken.values()]) hosted.end(shuttingDown());
+      await Promise.all([...unreleased].map((hosted) => hosted.released));
     },
   };
 }

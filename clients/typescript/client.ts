@@ -44,7 +44,7 @@ export interface MaskletClient {
   onEvent(listener: (event: EventMessage) => void): () => void;
   /** Resolves when the connection has ended, whichever side ended it. */
   readonly closed: Promise<ConnectionEnd>;
-  /** Ends the connection, and on the server all its sessions. Unanswered requests fail with `connection_lost`. */
+  /** Closes the sessions that it started, and ends the connection. Unanswered requests fail with `connection_lost`. */
   close(): Promise<void>;
 }
 
@@ -64,6 +64,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       for (const listener of listeners) listener(event);
     },
   });
+  const started = new Set<string>();
   const closed = new Promise<ConnectionEnd>((resolve) => {
     wire.listen({
       onText: exchange.onText,
@@ -78,10 +79,9 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
 
   return {
     async startSession(fields) {
-      return createSession(
-        exchange,
-        await exchange.ask<"start_session">({ ...fields, type: "start_session" }),
-      );
+      const facts = await exchange.ask<"start_session">({ ...fields, type: "start_session" });
+      started.add(facts.session_id);
+      return createSession(exchange, facts);
     },
     upload: (source, uploadOptions) => upload(endpoint.uploads, source, uploadOptions),
     deleteUpload: (uploadId) => deleteUpload(endpoint.uploads, uploadId),
@@ -92,6 +92,10 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
     },
     closed,
     async close() {
+      // The server reads them before it sees the end of the connection; their answers are not awaited.
+      for (const session_id of started) {
+        exchange.ask<"close_session">({ type: "close_session", session_id }).catch(() => {});
+      }
       wire.close();
       await closed;
     },

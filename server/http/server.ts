@@ -23,8 +23,8 @@ export interface HttpServerParts {
   predictor: Predictor;
   metrics: Metrics;
   log: Logger;
-  /** Receives every WebSocket after its handshake. */
-  onSocket(socket: WebSocket): void;
+  /** Receives every WebSocket after its handshake, with the address of the peer. */
+  onSocket(socket: WebSocket, address: string | undefined): void;
   /** WebSockets that are open. */
   connections(): number;
 }

@@ -9,8 +9,8 @@ import { type HttpError, statusOf } from "./errors.js";
 export interface UpgradeParts {
   admit: Admit;
   maxMessageBytes: number;
-  /** Receives every socket that completed the handshake. */
-  onSocket(socket: WebSocket): void;
+  /** Receives every socket that completed the handshake, with the address of the peer. */
+  onSocket(socket: WebSocket, address: string | undefined): void;
   log: Logger;
 }
 
@@ -38,7 +38,7 @@ export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }:
         webSockets.handleUpgrade(request, socket, head, (webSocket) => {
           // Before `onSocket`, which could throw: without a listener, an error of the socket would end the process.
           webSocket.on("error", () => {});
-          onSocket(webSocket);
+          onSocket(webSocket, request.socket.remoteAddress);
         });
       }
     } catch (error) {

@@ -76,5 +76,5 @@ test.each([
 });
 
 test("derives the names of variables from the names of settings", () => {
-  expect(variableOf("maxSessionsPerConnection")).toBe("MASKLET_MAX_SESSIONS_PER_CONNECTION");
+  expect(variableOf("maxSessionsPerOwner")).toBe("MASKLET_MAX_SESSIONS_PER_OWNER");
 });

@@ -42,7 +42,14 @@ beforeEach(() => {
   engine = createScriptedEngine();
   predictor = createPredictor({}, { engine, log });
   transport = createScriptedTransport();
-  connection = openConnection({ transport, predictor, maxPendingRequests: 3, log, metrics: createMetrics() });
+  connection = openConnection({
+    transport,
+    sessions: predictor.sessions,
+    owner: "address loopback",
+    maxPendingRequests: 3,
+    log,
+    metrics: createMetrics(),
+  });
 });
 
 afterEach(() => predictor.close());

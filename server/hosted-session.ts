@@ -1,0 +1,205 @@
+/**
+ * One session from its start to its end. A session outlives the connections that use it. It ends when it is closed, after a
+ * time without use, when the engine loses it, when a new session needs its place, or with the server.
+ *
+ * `use` of a session means: a request, an acknowledgement, or a propagation that makes progress.
+ */
+import { ProtocolError, type RequestOf } from "../protocol/index.js";
+import type { Clock } from "./clock.js";
+import { type Expiry, watchExpiry } from "./expiry.js";
+import { sessionNotFound } from "./failure.js";
+import type { Logger } from "./log.js";
+import type { OpeningProgress } from "./media/progress.js";
+import type { OpeningOptions } from "./media/source.js";
+import type { Session } from "./session.js";
+import type { OwnerId } from "./session-owner.js";
+
+export type StartRequest = RequestOf<"start_session">;
+
+/** What happens to a session without a request of its client. */
+export type SessionEvent =
+  | { event: "session_expiring"; session_id: string; expires_in_ms: number }
+  | { event: "session_expired"; session_id: string }
+  | { event: "session_recovered"; session_id: string }
+  | { event: "session_lost"; session_id: string; error: ProtocolError };
+
+/** Progress of a `start_session` whose video takes long to open. */
+export interface OpeningEvent extends OpeningProgress {
+  event: "session_opening";
+  session_id: string;
+}
+
+export type OnOpening = (event: OpeningEvent) => void;
+
+/** What the engine reports about a session. */
+export interface SessionNews {
+  /** The engine has rebuilt the session. */
+  recovered(): void;
+  /** The engine has lost the session. */
+  lost(error: ProtocolError): void;
+}
+
+export interface HostedSession {
+  readonly id: string;
+  readonly owner: OwnerId;
+  /** Anyone who has the token may attach to the session. */
+  readonly token: string;
+  /** Resolves when the session has started; rejects with the reason why it cannot start. */
+  readonly started: Promise<Session>;
+  /**
+   * The time, by the clock of the server, since which an idle session has no connection. Undefined while it has one, while
+   * it is busy or being started, and when it never had a connection.
+   */
+  readonly unattachedSinceMs: number | undefined;
+  /** Counts as use. Waits while the session is being started. @throws ProtocolError session_not_found, shutting_down. */
+  use(): Promise<Session>;
+  /** Counts as use. */
+  touch(): void;
+  /** Counts one more connection until the returned function is called. */
+  attach(): () => void;
+  /** Answers earlier requests first. */
+  close(): Promise<void>;
+  /** Ends the session at once: running work fails with `reason`. Without an event, only the log reports it. */
+  end(reason: ProtocolError, event?: SessionEvent): void;
+  /** Resolves when all its resources are released. */
+  readonly released: Promise<void>;
+}
+
+export interface HostedSessionParts {
+  id: string;
+  owner: OwnerId;
+  token: string;
+  /** True when no one can know the token before the answer to `start_session` is received. */
+  isTokenSecret: boolean;
+  open(news: SessionNews, options: OpeningOptions): Promise<Session>;
+  onOpening: OnOpening | undefined;
+  onEvent(event: SessionEvent): void;
+  /** Called once, before the resources are released: the place of the session is free. */
+  onEnd(): void;
+  clock: Clock;
+  log: Logger;
+  limits: { idleTimeoutMs: number; expiryWarningMs: number };
+}
+
+export function hostSession(parts: HostedSessionParts): HostedSession {
+  const { id, clock, log, limits, onEvent } = parts;
+  const starting = new AbortController();
+  let session: Session | undefined;
+  let expiry: Expiry | undefined;
+  let connections = 0;
+  let leftAtMs: number | undefined;
+  let hasEnded = false;
+  /** What later requests get. */
+  let refusal: ProtocolError = sessionNotFound(id);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+
+  function finish(): boolean {
+    if (hasEnded) return false;
+    hasEnded = true;
+    expiry?.stop();
+    parts.onEnd();
+    return true;
+  }
+
+  async function releaseAfter(closing: Promise<void>): Promise<void> {
+    await closing.catch((error) => log.error({ err: error }, "closing a session failed"));
+    release();
+  }
+
+  function end(reason: ProtocolError, event?: SessionEvent): void {
+    if (!finish()) return;
+    if (reason.code === "shutting_down") refusal = reason;
+    starting.abort(reason);
+    // A session that is still being started is reported by the answer to its start_session.
+    if (!session) return;
+    void releaseAfter(session.close(reason));
+    log.info({ session: id, reason: event?.event ?? reason.code }, "session ended");
+    if (event) onEvent(event);
+  }
+
+  const news: SessionNews = {
+    recovered() {
+      log.info({ session: id }, "session recovered");
+      onEvent({ event: "session_recovered", session_id: id });
+    },
+    lost: (error) => end(error, { event: "session_lost", session_id: id, error }),
+  };
+
+  /** When it resolves, the session is complete. When it rejects, all resources are released. */
+  async function begin(): Promise<Session> {
+    const { signal } = starting;
+    const onProgress = (progress: OpeningProgress) => {
+      // The answer has been sent when the session was ended meanwhile.
+      if (!hasEnded) parts.onOpening?.({ event: "session_opening", session_id: id, ...progress });
+    };
+    try {
+      const opened = await parts.open(news, { signal, onProgress });
+      if (hasEnded) {
+        await releaseAfter(opened.close());
+        throw signal.reason;
+      }
+      session = opened;
+      expiry = watchExpiry({
+        clock,
+        timeoutMs: limits.idleTimeoutMs,
+        warningMs: limits.expiryWarningMs,
+        isBusy: () => opened.busy,
+        onWarning: (expires_in_ms) => onEvent({ event: "session_expiring", session_id: id, expires_in_ms }),
+        onExpire: () => end(sessionNotFound(id), { event: "session_expired", session_id: id }),
+      });
+      log.info({ session: id, video: opened.facts }, "session started");
+      return opened;
+    } catch (error) {
+      finish();
+      release();
+      throw error;
+    }
+  }
+
+  const started = begin();
+  // `use` reports a failed start as a missing session, and the caller of the start reports the failure itself.
+  started.catch(() => {});
+
+  return {
+    id,
+    owner: parts.owner,
+    token: parts.token,
+    started,
+    released,
+    get unattachedSinceMs() {
+      return connections === 0 && session && !session.busy ? leftAtMs : undefined;
+    },
+    async use() {
+      await started.catch(() => {});
+      // A close_session that was sent before may have ended it meanwhile.
+      if (!session || hasEnded) throw refusal;
+      expiry?.touch();
+      return session;
+    },
+    touch: () => expiry?.touch(),
+    attach() {
+      connections++;
+      let isAttached = true;
+      return () => {
+        if (!isAttached) return;
+        isAttached = false;
+        connections--;
+        leftAtMs = clock.nowMs();
+        if (connections > 0 || session || !parts.isTokenSecret) return;
+        // The answer with the token cannot be delivered, so no one could attach to the session.
+        end(new ProtocolError("session_not_found", "The client disconnected during the start."));
+      };
+    },
+    async close() {
+      const opened = await started.catch(() => undefined);
+      if (!opened || !finish()) return;
+      log.info({ session: id }, "session closed");
+      opened.cancel();
+      await releaseAfter(opened.settled().then(() => opened.close()));
+    },
+    end,
+  };
+}
