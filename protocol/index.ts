@@ -5,6 +5,7 @@ export * from "./errors.js";
 export * from "./limits.js";
 export * from "./logits.js";
 export * from "./messages.js";
+export * from "./packed-mask.js";
 export * from "./policy.js";
 export * from "./request-errors.js";
 export * from "./rle.js";

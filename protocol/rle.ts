@@ -32,19 +32,46 @@ export function encodeMask(bits: Uint8Array, width: number, height: number, with
 
 /** @throws RangeError when the text is not an RLE of that size. */
 export function decodeMask(rle: CocoRle): Mask {
-  const [height, width] = rle.size;
+  return maskOfTurns(turnsOf(rle), rle.size);
+}
+
+/**
+ * The positions at which the mask begins and ends, in turns: strictly ascending, counted column by column, an even number
+ * of them. The last one may be the number of pixels.
+ * @throws RangeError when the text is not an RLE of that size.
+ */
+export function turnsOf(rle: CocoRle): Int32Array {
+  const turns = new Positions();
+  forEachRun(rle, (start, end) => {
+    // Runs without pixels between them are one.
+    if (turns.length > 0 && turns.values[turns.length - 1] === start) turns.length--;
+    else turns.add(start);
+    turns.add(end);
+  });
+  return turns.values.subarray(0, turns.length);
+}
+
+/** The mask that begins and ends at these positions; see {@link turnsOf}. */
+export function rleOfTurns(turns: Int32Array, [height, width]: CocoRle["size"]): CocoRle {
+  return { size: [height, width], counts: runsToText(runsOfTurns(turns, width * height)) };
+}
+
+/** The mask that begins and ends at these positions; see {@link turnsOf}. */
+export function maskOfTurns(turns: Int32Array, [height, width]: CocoRle["size"]): Mask {
   const data = new Uint8Array(width * height);
   // First marks the pixels that differ from the one above, then accumulates downwards, in the order of memory.
   const turn = (column: number, row: number) => {
     if (row < height) data[row * width + column] = 1;
   };
-  forEachRun(rle, (start, end) => {
+  for (let index = 1; index < turns.length; index += 2) {
+    const start = turns[index - 1] as number;
+    const end = turns[index] as number;
     const first = Math.floor(start / height);
     const last = Math.floor((end - 1) / height);
     turn(first, start - first * height);
     for (let column = first + 1; column <= last; column++) turn(column, 0);
     turn(last, end - last * height);
-  });
+  }
   const lanes = wordsOf(data, width) ?? data;
   const rowLength = lanes.length / height;
   for (let at = rowLength; at < lanes.length; at++)
@@ -79,7 +106,11 @@ export function maskBox(rle: CocoRle): PixelBox {
 
 /** Lengths of the runs, background first. */
 function maskRuns(bits: Uint8Array, width: number, height: number, within?: PixelBox): Int32Array {
-  const turns = turnsByColumn(bits, width, height, within ?? [0, 0, width, height]);
+  return runsOfTurns(turnsByColumn(bits, width, height, within ?? [0, 0, width, height]), width * height);
+}
+
+/** Lengths of the runs between ascending positions, background first. Two equal positions cancel. */
+function runsOfTurns(turns: Int32Array, pixels: number): Int32Array {
   const runs = new Int32Array(turns.length + 1);
   let count = 0;
   let runStart = 0;
@@ -94,7 +125,7 @@ function maskRuns(bits: Uint8Array, width: number, height: number, within?: Pixe
     runs[count++] = turn - runStart;
     runStart = turn;
   }
-  const rest = width * height - runStart;
+  const rest = pixels - runStart;
   if (rest > 0 || count === 0) runs[count++] = rest;
   return runs.subarray(0, count);
 }
