@@ -68,6 +68,8 @@ export interface ConceptList {
   add(request: ConceptRequest): Promise<Concept>;
   /** Replaces all concepts by a new one. @throws as `add`; the concepts then stay as they are */
   replaceAll(request: ConceptRequest): Promise<Concept>;
+  /** Deletes concepts by their keys. */
+  remove(keys: ReadonlySet<number>): void;
   clear(): void;
   /** Shares concepts and their text features with the list, which changes neither in place. */
   snapshot(): ConceptsSnapshot;
@@ -123,6 +125,9 @@ export function createConceptList(source: ConceptSource): ConceptList {
       concepts = [concept];
       return concept;
     },
+    remove(keys) {
+      concepts = concepts.filter(({ key }) => !keys.has(key));
+    },
     clear() {
       concepts = [];
     },
@@ -131,6 +136,16 @@ export function createConceptList(source: ConceptSource): ConceptList {
       ({ concepts, nextKey } = snapshot);
     },
   };
+}
+
+/** The name of a concept in answers: its phrase, or `visual` for exemplars only. */
+export function conceptName({ phrase }: Pick<Concept, "phrase">): string {
+  return phrase ?? "visual";
+}
+
+/** Whether a concept has a name, as {@link conceptName} returns it; letter case and spacing are ignored. */
+export function isConcept(concept: Pick<Concept, "phrase">, name: string): boolean {
+  return conceptName(concept) === normalisePhrase(name);
 }
 
 /** Removes differences of case and spacing: "  Red   Circle " and "red circle" are one concept. */

@@ -73,8 +73,6 @@ export interface MemoryBank {
   amend(frameIndex: number, changes: Partial<Omit<MemoryEntry, "frameIndex">>): MemoryEntry;
   /** The memory of one frame. */
   at(frameIndex: number): MemoryEntry | undefined;
-  /** The memory closest in time; the earlier one when two are equally close. */
-  nearest(frameIndex: number): MemoryEntry | undefined;
   /** Drops the memories of tracked frames up to `distance` frames away. */
   clearAround(frameIndex: number, distance: number): void;
   /**
@@ -94,6 +92,8 @@ export interface MemoryBank {
    * Keeps only the prompted memories, or without any the first conditioning memory. They suffice to track the object again.
    */
   condense(): void;
+  /** Replaces the whole content, and drops conditioning memories beyond the limits. */
+  replace(content: BankSnapshot): void;
   /** Shares entries and tensors with the bank, which changes neither in place. */
   snapshot(): BankSnapshot;
 }
@@ -172,10 +172,6 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
       const same = (entry: MemoryEntry) => entry.frameIndex === frameIndex;
       return conditioning.find(same) ?? recent.find(same);
     },
-    nearest(frameIndex) {
-      const gap = (entry: MemoryEntry) => Math.abs(entry.frameIndex - frameIndex);
-      return [...conditioning, ...recent].sort((a, b) => gap(a) - gap(b) || a.frameIndex - b.frameIndex)[0];
-    },
     clearAround(frameIndex, distance) {
       const far = (entry: { frameIndex: number }) => Math.abs(entry.frameIndex - frameIndex) > distance;
       recent = recent.filter(far);
@@ -216,8 +212,21 @@ export function createMemoryBank(limits: BankLimits, content?: BankSnapshot): Me
       const prompted = conditioning.filter((entry) => entry.kind === "prompted");
       conditioning = prompted.length > 0 ? prompted : conditioning.slice(0, 1);
     },
+    replace(replacement) {
+      conditioning = trimConditioning(replacement.conditioning, limits);
+      ({ recent, pointers } = replacement);
+    },
     snapshot: () => ({ conditioning, recent, pointers }),
   };
+}
+
+/** The memory closest in time; the earlier one when two are equally close. */
+export function nearestEntry(
+  { conditioning, recent }: Pick<BankSnapshot, "conditioning" | "recent">,
+  frameIndex: number,
+): MemoryEntry | undefined {
+  const gap = (entry: MemoryEntry) => Math.abs(entry.frameIndex - frameIndex);
+  return [...conditioning, ...recent].sort((a, b) => gap(a) - gap(b) || a.frameIndex - b.frameIndex)[0];
 }
 
 /** Drops the entries farthest from a frame; of two at the same distance, the one added first. */

@@ -79,6 +79,42 @@ export function maskOfTurns(turns: Int32Array, [height, width]: CocoRle["size"])
   return { width, height, data };
 }
 
+/**
+ * The pixels that belong to any of the masks. Its time depends on the number of runs, not of pixels.
+ * @throws RangeError without a mask, or when the sizes differ
+ */
+export function uniteMasks(masks: readonly CocoRle[]): CocoRle {
+  const [first] = masks;
+  if (!first) throw new RangeError("expected at least one mask");
+  const [height, width] = first.size;
+  const spans: [start: number, end: number][] = [];
+  for (const rle of masks) {
+    if (rle.size[0] !== height || rle.size[1] !== width)
+      throw new RangeError(`expected masks of ${width}x${height}, got ${rle.size[1]}x${rle.size[0]}`);
+    forEachRun(rle, (start, end) => void spans.push([start, end]));
+  }
+  spans.sort((a, b) => a[0] - b[0]);
+  const runs: number[] = [];
+  let position = 0;
+  let open: [start: number, end: number] | undefined;
+  const close = () => {
+    if (!open) return;
+    runs.push(open[0] - position, open[1] - open[0]);
+    position = open[1];
+  };
+  for (const [start, end] of spans) {
+    if (open && start <= open[1]) open[1] = Math.max(open[1], end);
+    else {
+      close();
+      open = [start, end];
+    }
+  }
+  close();
+  const rest = width * height - position;
+  if (rest > 0 || runs.length === 0) runs.push(rest);
+  return { size: [height, width], counts: runsToText(Int32Array.from(runs)) };
+}
+
 /** Number of pixels in the mask. */
 export function maskArea(rle: CocoRle): number {
   let area = 0;

@@ -1,6 +1,8 @@
 /** One tracked object and its life cycle: created by a prompt or a detection, seen or lost, dormant or deleted. */
 import type { BoxXywh } from "../detector/geometry.js";
 import type { MemoryBank } from "../memory/bank.js";
+import type { CocoRle } from "../protocol/rle.js";
+import type { FrameSet } from "./frame-set.js";
 import type { Motion } from "./motion/motion-model.js";
 import type { TrackerPolicy } from "./policy.js";
 
@@ -35,6 +37,13 @@ export interface PromptState {
  */
 export const MAX_PROMPTED_FRAMES = 256;
 
+/** What the user locked on one frame: every pass shows exactly this mask. */
+export interface LockedMask {
+  /** At the size of the video. */
+  readonly mask: CocoRle;
+  readonly prob: number;
+}
+
 /**
  * `seen`: the object has a mask on the frame visited last. `lost`: it has none, and is still tracked. `dormant`: it was lost
  * for more than {@link MAX_LOST_FRAMES} frames, and is not tracked until the next pass.
@@ -58,6 +67,10 @@ export interface Masklet {
   owned: boolean;
   /** The user removed it. It stays as a hidden placeholder, so that its detections do not create a new object. */
   excluded: boolean;
+  /** Locked masks by frame index; see `edits/locks.ts`. Never changed in place. */
+  locks: ReadonlyMap<number, LockedMask>;
+  /** Frames on which the user marked the object absent; see `edits/absence.ts`. */
+  absent: FrameSet;
   state: MaskletState;
   motion: Motion | null;
   /** Consecutive frames without a mask. */
@@ -93,6 +106,8 @@ export function createMasklet(
     prompts: new Map(),
     owned: init.conceptKey === null,
     excluded: false,
+    locks: new Map(),
+    absent: [],
     state: "seen",
     lostFrames: 0,
     supported: 1,
@@ -153,7 +168,7 @@ export function updateLifecycle(
   if (unsupported && onProbation) masklet.unsupported++;
   if (facts.confident) masklet.confident++;
   if (masklet.confident >= life.confirmFrames) masklet.confirmed = true;
-  if (masklet.owned) return true;
+  if (masklet.owned || masklet.locks.size > 0) return true;
 
   if (!facts.visible && masklet.lostFrames > MAX_LOST_FRAMES) {
     masklet.state = "dormant";

@@ -2,7 +2,7 @@
 import type { Detection } from "../detector/detect.js";
 import { type MaskBits, maskBits } from "../detector/mask-bits.js";
 import type { MemoryEntry } from "../memory/bank.js";
-import type { Masklet } from "./masklet.js";
+import type { LockedMask, Masklet } from "./masklet.js";
 import type { Prediction } from "./model.js";
 
 /** Object score logit of a mask from a prompt or a detection. */
@@ -12,6 +12,8 @@ export interface Observation {
   readonly masklet: Masklet;
   /** The memory of this frame, from a prompt or from the object's first detection; null for tracked and new objects. */
   stored: MemoryEntry | null;
+  /** The mask that the user locked on this frame; it is shown whatever the stages do. */
+  locked: LockedMask | null;
   /** The model's prediction; null for stored and new objects. */
   readonly prediction: Prediction | null;
   /** The detection associated with the object. Set by the motion-based rules, which associate one to one. */
@@ -35,6 +37,16 @@ export function storedObservation(masklet: Masklet, entry: MemoryEntry): Observa
   return { ...blankObservation(masklet, entry.maskLogits), stored: entry, kind: entry.kind };
 }
 
+/** @param maskLogits float32 [m, m]: the mask that the user locked on this frame */
+export function lockedObservation(
+  masklet: Masklet,
+  locked: LockedMask,
+  stored: MemoryEntry | null,
+  maskLogits: Float32Array,
+): Observation {
+  return { ...blankObservation(masklet, maskLogits), locked, stored, kind: stored?.kind ?? "recent" };
+}
+
 /** @param maskLogits float32 [m, m]: the mask of the prediction after cleaning */
 export function trackedObservation(
   masklet: Masklet,
@@ -53,6 +65,7 @@ function blankObservation(masklet: Masklet, maskLogits: Float32Array): Observati
   return {
     masklet,
     stored: null,
+    locked: null,
     prediction: null,
     detection: null,
     agreement: 0,
@@ -71,8 +84,8 @@ export function setMask(observation: Observation, maskLogits: Float32Array): voi
 }
 
 /** The object score logit on this frame; 0 for a new object, which the model has not scored. */
-export function scoreOf({ stored, prediction }: Observation): number {
-  return stored?.score ?? prediction?.score ?? 0;
+export function scoreOf({ stored, locked, prediction }: Observation): number {
+  return stored?.score ?? (locked ? CERTAIN : (prediction?.score ?? 0));
 }
 
 export function isVisible(observation: Observation): boolean {

@@ -8,6 +8,11 @@ export interface OutputCache {
   has(frameIndex: number): boolean;
   /** Removes an object from every frame. */
   removeObject(objectId: number): void;
+  /** Replaces the objects of the frames of a stretch, both ends inclusive. */
+  rewrite(
+    stretch: { first: number; last: number },
+    change: (objects: readonly RenderedObject[]) => readonly RenderedObject[],
+  ): void;
   clear(): void;
   /** Shares the objects of each frame, which are never changed in place. */
   snapshot(): OutputCacheSnapshot;
@@ -41,6 +46,11 @@ export function createOutputCache(maxFrames: number): OutputCache {
           frameIndex,
           objects.filter((object) => object.objectId !== objectId),
         );
+      }
+    },
+    rewrite({ first, last }, change) {
+      for (const [frameIndex, objects] of frames) {
+        if (frameIndex >= first && frameIndex <= last) frames.set(frameIndex, change(objects));
       }
     },
     clear: () => frames.clear(),

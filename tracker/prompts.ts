@@ -31,7 +31,7 @@ export interface ObjectPrompt {
 
 export type Prompt = ConceptPrompt | ObjectPrompt;
 
-/** The pack or the session rejects a prompt. `code` is also the error code of the protocol. */
+/** The pack or the session rejects a prompt or an edit. `code` is also the error code of the protocol. */
 export class PromptError extends Error {
   override readonly name = "PromptError";
   constructor(
@@ -40,7 +40,8 @@ export class PromptError extends Error {
       | "object_limit"
       | "concept_limit"
       | "invalid_field"
-      | "nothing_prompted",
+      | "nothing_prompted"
+      | "object_not_found",
     message: string,
     /** The request field that caused the error. */
     readonly field?: string,

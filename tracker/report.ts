@@ -1,4 +1,5 @@
 /** The result of the tracker for one frame. */
+import type { LockedMask } from "./masklet.js";
 
 export interface TrackedObject {
   objectId: number;
@@ -8,6 +9,8 @@ export interface TrackedObject {
   maskLogits: Float32Array;
   /** Object score logit on this frame. */
   score: number;
+  /** The mask that the user locked on this frame; it is shown in place of `maskLogits`. */
+  locked?: LockedMask;
   /** For `mask.objectWiseNonOverlap`; absent: the object keeps all its pixels. */
   claim?: PixelClaim;
   /**

@@ -20,6 +20,8 @@ import type { ConceptQuery } from "../detector/concepts.js";
 import type { Detection } from "../detector/detect.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { detectionQueries, detectOnce, runsDetection } from "./detection-search.js";
+import { loseAbsent } from "./edits/absence.js";
+import { rememberLocked } from "./edits/locks.js";
 import type { Frame } from "./model.js";
 import type { Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
@@ -106,10 +108,12 @@ export function createStep<Association, Corrections>(
       const { index } = picture;
       const { reverse } = parts.pass;
       rules.beginFrame?.(parts, index);
+      loseAbsent(parts, index);
       const isSearched = searches(parts);
       const isTracked = sharesBucket(parts.registry, objectIds);
 
       const features = await parts.features.get(picture, isSearched);
+      await rememberLocked(parts, features, index, isTracked);
       const observations = await trackObjects(parts, features, index, reverse, isTracked);
       const queries = isSearched ? detectionQueries(parts, index, observations) : [];
       const detections = rules.detects ? await detectOnce(parts, features, queries) : [];

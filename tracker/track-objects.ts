@@ -1,17 +1,28 @@
 /** Observes the objects on a frame: tracks them from memory, or uses the mask that is already stored. */
 import type { FrameFeatures } from "../detector/graph.js";
+import { nearestEntry } from "../memory/bank.js";
 import { type Selection, selectMemories } from "../memory/select.js";
+import { usableMemories } from "./edits/absence.js";
+import { lockedLogits } from "./edits/locks.js";
+import { hasFrame } from "./frame-set.js";
 import type { Masklet } from "./masklet.js";
 import { cleanMask } from "./masks/clean.js";
 import { emptyMask } from "./masks/mask.js";
 import type { Geometry, Prediction } from "./model.js";
-import { CERTAIN, type Observation, setMask, storedObservation, trackedObservation } from "./observation.js";
+import {
+  CERTAIN,
+  lockedObservation,
+  type Observation,
+  setMask,
+  storedObservation,
+  trackedObservation,
+} from "./observation.js";
 import type { TrackerParts } from "./parts.js";
 import type { Registry } from "./registry.js";
 
 /** The memories that condition an object on a frame. */
 export function memoriesFor(
-  { bank }: Masklet,
+  masklet: Masklet,
   frameIndex: number,
   reverse: boolean,
   { bank: rules, policy, numFrames }: Pick<TrackerParts, "bank" | "policy" | "numFrames">,
@@ -20,12 +31,13 @@ export function memoriesFor(
   const { conditioningPointers } = transformersParity;
   const window = memory.pointerWindowFitsVideo ? numFrames : null;
   const options = { ...memory, conditioningPointers, numFrames: window };
-  return selectMemories(bank, frameIndex, reverse, rules, options);
+  return selectMemories(usableMemories(masklet, frameIndex), frameIndex, reverse, rules, options);
 }
 
 /**
  * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep their stored
- * mask; the others are tracked. All masks are cleaned. Changes no memory.
+ * mask; locked ones have their locked mask; the others are tracked. Objects that are absent on this frame are left out. All
+ * masks are cleaned except locked ones. Changes no memory.
  * @param isSelected selects the objects
  * @returns by ascending id
  */
@@ -36,7 +48,7 @@ export function trackObjects(
   reverse: boolean,
   isSelected: (masklet: Masklet) => boolean = () => true,
 ): Promise<Observation[]> {
-  return observeAll(parts, features, isSelected, (masklet) => {
+  return observeAll(parts, features, frameIndex, isSelected, (masklet) => {
     const entry = masklet.bank.at(frameIndex);
     const isFinal = entry?.kind !== "reconditioned" || parts.policy.memory.conditioningIsFinal;
     const isGiven = entry && entry.kind !== "recent" && isFinal;
@@ -70,6 +82,7 @@ export function observeFrame(
   return observeAll(
     parts,
     features,
+    frameIndex,
     () => true,
     (masklet) => {
       const reverse = directionFor(masklet, frameIndex);
@@ -79,25 +92,36 @@ export function observeFrame(
 }
 
 /** The direction from an object's nearest memory to the frame; true: backward. */
-export function directionFor({ bank }: Masklet, frameIndex: number): boolean {
-  const nearest = bank.nearest(frameIndex);
+export function directionFor(masklet: Masklet, frameIndex: number): boolean {
+  const nearest = nearestEntry(usableMemories(masklet, frameIndex), frameIndex);
   return nearest !== undefined && nearest.frameIndex > frameIndex;
 }
 
 /** @param sourceOf the stored memory of an object on this frame, or the memories from which it is tracked */
 async function observeAll(
-  { model, geometry, policy, registry }: TrackerParts,
+  parts: TrackerParts,
   features: FrameFeatures,
+  frameIndex: number,
   isSelected: (masklet: Masklet) => boolean,
   sourceOf: (masklet: Masklet) => ReturnType<Masklet["bank"]["at"]> | Selection,
 ): Promise<Observation[]> {
-  const selected = registry.tracked().filter(isSelected);
-  const sources = selected.map((masklet) => ({ masklet, source: sourceOf(masklet) }));
+  const { model, geometry, policy, registry } = parts;
+  const selected = registry.all().filter((masklet) => isSelected(masklet) && isOnFrame(masklet, frameIndex));
+  const sources = selected.map((masklet) => ({
+    masklet,
+    source: masklet.locks.has(frameIndex) ? undefined : sourceOf(masklet),
+  }));
   const isTracked = (source: (typeof sources)[number]["source"]): source is Selection =>
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));
   const predictions = await model.track(features, selections);
   return sources.map(({ masklet, source }) => {
+    const locked = masklet.locks.get(frameIndex);
+    if (locked) {
+      const stored = masklet.bank.at(frameIndex) ?? null;
+      const mask = stored?.maskLogits ?? lockedLogits(parts, masklet, frameIndex);
+      return lockedObservation(masklet, locked, stored, mask);
+    }
     if (source && "maskLogits" in source) {
       const observation = storedObservation(masklet, source);
       setMask(observation, cleanMask(source.maskLogits, geometry.m, policy.mask));
@@ -110,6 +134,11 @@ async function observeAll(
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
   });
+}
+
+/** Whether an object can have a mask on a frame. A dormant object has one where it is locked. */
+function isOnFrame({ state, locks, absent }: Masklet, frameIndex: number): boolean {
+  return (state !== "dormant" || locks.has(frameIndex)) && !hasFrame(absent, frameIndex);
 }
 
 /** The prediction for an object without memories. */

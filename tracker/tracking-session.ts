@@ -6,6 +6,9 @@
  * and it restores the tracker from a snapshot.
  */
 import type { RunGraph } from "../detector/graph.js";
+import type { Edit, EditResult } from "./edits/edit.js";
+import type { ObjectFacts } from "./edits/objects.js";
+import { rewriteObjects, rewrittenStretch } from "./edits/rewrite.js";
 import { type EmissionBuffer, emit, emptyBuffer } from "./emission.js";
 import type { FrameOutput, PassRequest, PassStart } from "./frame-output.js";
 import {
@@ -14,6 +17,7 @@ import {
   type RenderedObject,
   renderMaps,
   renderObjects,
+  uniteRendered,
   type VideoSize,
 } from "./masks/render.js";
 import type { Frame } from "./model.js";
@@ -61,11 +65,18 @@ export interface TrackingSession {
   step(frame: Frame): Promise<FrameOutput[]>;
   /** Returns the stored masks of a visited frame without running the model. An unvisited frame has no objects. */
   fetch(frameIndex: number): FrameOutput;
+  /**
+   * Changes objects, and rewrites the stored masks accordingly. Ends an unfinished pass, whose waiting frames are stored
+   * first; only `removeConcept` applies during a pass.
+   * @param frame the frame of an `anchor`
+   * @throws PromptError object_not_found, concept_not_found, invalid_field, object_limit
+   */
+  edit(edit: Edit, frame?: Frame): Promise<EditResult>;
   /** @returns false when there is no such object */
   removeObject(objectId: number): boolean;
   /** Deletes all objects, concepts, memories and stored masks. */
   reset(): void;
-  describe(): { concepts: string[]; objectIds: number[] };
+  describe(): { concepts: string[]; objectIds: number[]; objects: ObjectFacts[] };
   /** The actions that determine the mode of the next propagation, oldest first. */
   readonly history: readonly Action[];
   /** The state that determines the next frames; see `tracker/snapshot.ts`. Must not be called while another call runs. */
@@ -117,7 +128,7 @@ export function createTrackingSession(
     { objects, stats }: StepResult,
     hidden: ReadonlySet<number> = new Set(),
   ): Promise<RenderedFrame> {
-    const shown = objects.filter(({ objectId }) => !hidden.has(objectId));
+    const shown = objects.filter(({ objectId, locked }) => locked || !hidden.has(objectId));
     return { frameIndex, rendered: await renderObjects(run, m, video, shown), stats };
   }
 
@@ -182,6 +193,15 @@ export function createTrackingSession(
     return true;
   }
 
+  /** Stores the waiting frames of a pass that did not reach its last frame, with all their objects. */
+  async function storeWaiting(): Promise<void> {
+    const waiting: RenderedFrame[] = [];
+    if (propagationModes)
+      for (const { frameIndex, frame } of buffer.waiting) waiting.push(await render(frameIndex, frame));
+    for (const { frameIndex, rendered } of waiting) cache.set(frameIndex, rendered);
+    buffer = emptyBuffer();
+  }
+
   return {
     video,
     predict: tracker.predict,
@@ -210,12 +230,7 @@ export function createTrackingSession(
       }),
 
     async beginPropagation(request) {
-      // The waiting frames of a pass that did not reach its last frame are stored with all their objects.
-      const waiting: RenderedFrame[] = [];
-      if (propagationModes)
-        for (const { frameIndex, frame } of buffer.waiting) waiting.push(await render(frameIndex, frame));
-      for (const { frameIndex, rendered } of waiting) cache.set(frameIndex, rendered);
-      buffer = emptyBuffer();
+      await storeWaiting();
       pass = request;
       if (propagationModes) {
         const hasConcepts = tracker.concepts().length > 0;
@@ -241,6 +256,21 @@ export function createTrackingSession(
       return assemble({ frameIndex, rendered, stats: { tracked: tracker.objectIds().length, dropped: 0 } });
     },
 
+    edit: (edit, frame) =>
+      orRestore(async () => {
+        const result = await tracker.edit(edit, frame);
+        if (edit.kind === "anchor") return result;
+        // A concept may be removed during a pass.
+        if (edit.kind !== "removeConcept") await storeWaiting();
+        const stretch = rewrittenStretch(edit);
+        if (stretch)
+          cache.rewrite(stretch, (objects) => rewriteObjects(edit, result, objects, uniteRendered));
+        if (result.removedIds.length > 0) recordAction("remove", null, result.removedIds);
+        // The sides of an absence are tracked again.
+        if (edit.kind === "absent") recordAction("refine", edit.firstFrame, [edit.objectId]);
+        return result;
+      }),
+
     removeObject(objectId) {
       if (!tracker.removeObject(objectId)) return false;
       cache.removeObject(objectId);
@@ -257,7 +287,11 @@ export function createTrackingSession(
       pass = NO_PASS;
     },
 
-    describe: () => ({ concepts: tracker.concepts(), objectIds: tracker.objectIds() }),
+    describe: () => ({
+      concepts: tracker.concepts(),
+      objectIds: tracker.objectIds(),
+      objects: tracker.objects(),
+    }),
 
     snapshot: () => ({
       tracker: tracker.snapshot(),

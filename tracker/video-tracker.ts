@@ -1,5 +1,11 @@
 /** The tracker of one video session: owns its state and dispatches calls. `step.ts` contains the stages of a frame. */
+import { conceptName } from "../detector/concepts.js";
 import { promptConcept } from "./concept-prompt.js";
+import { preparePrompt } from "./edits/absence.js";
+import { anchor } from "./edits/anchor.js";
+import { applyEdit } from "./edits/apply.js";
+import type { Edit, EditResult } from "./edits/edit.js";
+import { describeObjects, type ObjectFacts, objectIds } from "./edits/objects.js";
 import type { Frame } from "./model.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import { startPass } from "./pass.js";
@@ -46,11 +52,18 @@ export interface VideoTracker {
    * @param objectIds track only these objects, without detection; null: track all objects and detect new ones
    */
   step(frame: Frame, objectIds?: ReadonlySet<number> | null): Promise<StepResult>;
+  /**
+   * Changes objects. Only `removeConcept` may be called between two steps of a pass.
+   * @param frame the frame of an `anchor`
+   * @throws PromptError object_not_found, concept_not_found, invalid_field, object_limit
+   */
+  edit(edit: Edit, frame?: Frame): Promise<EditResult>;
   /** @returns whether the object existed */
   removeObject(id: number): boolean;
   /** Deletes all objects, concepts and memories. */
   reset(): void;
   objectIds(): number[];
+  objects(): ObjectFacts[];
   /** The current probability of an object; undefined for unknown ids. */
   probability(id: number): number | undefined;
   /** The phrases of all concepts; "visual" for concepts from exemplar boxes only. */
@@ -77,6 +90,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
   return {
     async prompt(frame, prompt) {
       if (prompt.kind === "concept") return promptConcept(parts, frame, prompt);
+      preparePrompt(parts, frame.index, prompt.objectId);
       return click(parts, frame, prompt);
     },
 
@@ -94,12 +108,19 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
     step: async (frame, objectIds = null) => stepFor(objectIds).run(parts, frame, objectIds),
 
+    async edit(edit, frame) {
+      if (edit.kind !== "anchor") return applyEdit(parts, edit);
+      if (!frame) throw new TypeError("The edit anchor requires a frame.");
+      await anchor(parts, frame, edit);
+      return { removedIds: [] };
+    },
+
     removeObject(id) {
       const masklet = registry.get(id);
       if (!masklet || masklet.excluded) return false;
       // The detector would detect it again at once, so a detected object stays as a hidden placeholder.
       if (masklet.conceptKey !== null && policy.life.removedKeepsPlace) {
-        Object.assign(masklet, { excluded: true, owned: false });
+        Object.assign(masklet, { excluded: true, owned: false, locks: new Map(), absent: [] });
         return true;
       }
       registry.delete(id);
@@ -116,9 +137,10 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       parts.pass = startPass(false);
     },
 
-    objectIds: () => registry.all().flatMap(({ id, excluded }) => (excluded ? [] : [id])),
+    objectIds: () => objectIds(parts),
+    objects: () => describeObjects(parts),
     probability: (id) => registry.get(id)?.prob,
-    concepts: () => concepts.all.map(({ phrase }) => phrase ?? "visual"),
+    concepts: () => concepts.all.map(conceptName),
     snapshot: () => snapshotTracker(parts),
     restore: (earlier) => restoreTracker(parts, earlier),
   };

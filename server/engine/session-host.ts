@@ -81,6 +81,10 @@ const HANDLERS: Handlers = {
     if (tracking.removeObject(objectId)) return;
     throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
   },
+  async edit({ tracking }, { edit, frame }, { pack }) {
+    if (frame) checkFrame(frame, pack);
+    return tracking.edit(edit, frame);
+  },
   describe: async ({ tracking }) => tracking.describe(),
   async reset(hosted) {
     hosted.tracking.reset();

@@ -9,6 +9,8 @@
  * 3. Test it in `test/server/engine/contract.test.ts`, which runs on the real and on the scripted engine.
  */
 import type { CocoRle } from "../../protocol/rle.js";
+import type { Edit, EditResult } from "../../tracker/edits/edit.js";
+import type { ObjectFacts } from "../../tracker/edits/objects.js";
 import { MAX_PREPARED_FRAMES } from "../../tracker/feature-cache.js";
 import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
 
@@ -106,7 +108,15 @@ export interface SessionVerbs {
   fetch: { params: { frameIndex: number }; result: FrameOutput };
   /** Rejects with object_not_found. */
   removeObject: { params: { objectId: number }; result: undefined };
-  describe: { params: undefined; result: { concepts: string[]; objectIds: number[] } };
+  /**
+   * Changes objects. Ends an unfinished pass, except `removeConcept`. `frame`: the frame of an `anchor`.
+   * Rejects with object_not_found, concept_not_found, invalid_field, object_limit.
+   */
+  edit: { params: { edit: Edit; frame?: EngineFrame }; result: EditResult };
+  describe: {
+    params: undefined;
+    result: { concepts: string[]; objectIds: number[]; objects: ObjectFacts[] };
+  };
   /** Removes prompts, objects and memory; the session stays open. */
   reset: { params: undefined; result: undefined };
 }
@@ -136,6 +146,7 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   next: { countsAsFrame: true, changesState: true, pushedFrames: "take" },
   fetch: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
   removeObject: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
+  edit: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
   describe: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
   reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
 };

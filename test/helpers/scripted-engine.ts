@@ -16,6 +16,7 @@ import {
   type VerbResult,
   verbMethods,
 } from "../../server/engine/verbs.js";
+import type { Edit, EditResult } from "../../tracker/edits/edit.js";
 
 export interface ScriptedEngine extends Engine {
   /** Every call in order, such as `open`, `prompt 3`, `begin forward`, `next 4`, `remove 1`, `reset`, `close`. */
@@ -58,6 +59,47 @@ const PACK: PackSummary = {
   capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
   provider: "none",
 };
+
+/** Objects have no masks of their own, so only the ids change. */
+function applyScriptedEdit({ objects, concepts }: ScriptedSession, edit: Edit): EditResult {
+  const check = (id: number, field: string) => {
+    if (objects.has(id)) return;
+    throw new EngineError("object_not_found", `There is no object ${id}.`, field);
+  };
+  switch (edit.kind) {
+    case "lock":
+    case "anchor":
+      for (const { objectId } of edit.masks) check(objectId, "obj_id");
+      return { removedIds: [] };
+    case "unlock":
+      for (const id of edit.objectIds) check(id, "obj_id");
+      return { removedIds: [] };
+    case "absent":
+      check(edit.objectId, "obj_id");
+      return { removedIds: [] };
+    case "merge":
+      check(edit.objectId, "obj_id");
+      edit.otherIds.forEach((id, index) => void check(id, `other_obj_ids[${index}]`));
+      for (const id of edit.otherIds) objects.delete(id);
+      return { removedIds: edit.otherIds };
+    case "split": {
+      check(edit.objectId, "obj_id");
+      const newObjectId = edit.newObjectId ?? Math.max(...objects) + 1;
+      objects.add(newObjectId);
+      return { removedIds: [], newObjectId };
+    }
+    case "swap":
+      check(edit.objectId, "obj_id");
+      check(edit.otherId, "other_obj_id");
+      return { removedIds: [] };
+    case "removeConcept": {
+      const index = concepts.indexOf(edit.concept);
+      if (index < 0) throw new EngineError("invalid_field", `There is no ${edit.concept}.`, "concept");
+      concepts.splice(index, 1);
+      return { removedIds: [] };
+    }
+  }
+}
 
 export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = {}): ScriptedEngine {
   const open = new Set<{ lose(error: EngineError): void }>();
@@ -145,9 +187,17 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
         throw new EngineError("object_not_found", `There is no object ${objectId}.`, "obj_id");
       },
     },
+    edit: {
+      name: ({ edit }) => `edit ${edit.kind}`,
+      answer: (session, { edit }) => applyScriptedEdit(session, edit),
+    },
     describe: {
       name: () => "describe",
-      answer: ({ objects, concepts }) => ({ concepts: [...concepts], objectIds: [...objects] }),
+      answer: ({ objects, concepts }) => ({
+        concepts: [...concepts],
+        objectIds: [...objects],
+        objects: [...objects].map((objectId) => ({ objectId, concept: null, locked: [], absent: [] })),
+      }),
     },
     reset: {
       name: () => "reset",

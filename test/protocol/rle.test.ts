@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CocoRle, decodeMask, encodeMask, maskArea, maskBox } from "../../protocol/rle.js";
+import { type CocoRle, decodeMask, encodeMask, maskArea, maskBox, uniteMasks } from "../../protocol/rle.js";
 
 /** A mask drawn in rows: "#" is inside, "." is outside. */
 function picture(...rows: string[]) {
@@ -167,5 +167,37 @@ describe("COCO run-length text", () => {
 
   it("refuses another number of bits than the mask has pixels", () => {
     expect(() => encodeMask(new Uint8Array(5), 2, 3)).toThrow(RangeError);
+  });
+});
+
+describe("a union of masks", () => {
+  it("contains the pixels of every mask, in the encoding of the whole", () => {
+    const drawn = fc.integer({ min: 1, max: 12 }).chain((width) =>
+      fc.integer({ min: 1, max: 12 }).chain((height) =>
+        fc.record({
+          width: fc.constant(width),
+          height: fc.constant(height),
+          masks: fc.array(fc.uint8Array({ minLength: width * height, maxLength: width * height, max: 1 }), {
+            minLength: 1,
+            maxLength: 4,
+          }),
+        }),
+      ),
+    );
+    fc.assert(
+      fc.property(drawn, ({ width, height, masks }) => {
+        const all = Uint8Array.from({ length: width * height }, (_, pixel) =>
+          Number(masks.some((bits) => bits[pixel] === 1)),
+        );
+        const encoded = masks.map((bits) => encodeMask(bits, width, height));
+        expect(uniteMasks(encoded)).toEqual(encodeMask(all, width, height));
+      }),
+    );
+  });
+
+  it("rejects masks of different sizes, and an empty list", () => {
+    const [small, large] = [encodePicture(".#"), encodePicture(".#.")];
+    expect(() => uniteMasks([small, large])).toThrow("expected masks of 2x1, got 3x1");
+    expect(() => uniteMasks([])).toThrow("expected at least one mask");
   });
 });

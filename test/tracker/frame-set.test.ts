@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addFrame, type FrameSet, hasFrame } from "../../tracker/frame-set.js";
+import {
+  addFrame,
+  addFrames,
+  commonFrames,
+  type FrameSet,
+  frameSetOf,
+  framesWithin,
+  hasFrame,
+  removeFrames,
+} from "../../tracker/frame-set.js";
 
 const setOf = (frames: readonly number[]) => frames.reduce<FrameSet>(addFrame, []);
 
@@ -11,6 +20,35 @@ describe("a frame set", () => {
         const set = setOf(frames);
         for (let index = 0; index <= 41; index++) expect(hasFrame(set, index)).toBe(frames.includes(index));
       }),
+    );
+  });
+
+  it("adds, removes and intersects intervals as sets of their frames", () => {
+    const indices = Array.from({ length: 50 }, (_, index) => index);
+    const listOf = (set: FrameSet) => indices.filter((index) => hasFrame(set, index));
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(40)),
+        fc.array(fc.nat(40)),
+        fc.nat(40),
+        fc.nat(5),
+        (some, others, first, more) => {
+          const [set, other] = [setOf(some), setOf(others)];
+          const last = first + more;
+          const isInside = (index: number) => index >= first && index <= last;
+          const ascending = indices.filter((index) => some.includes(index));
+          expect(frameSetOf(ascending)).toEqual(set);
+          const added = addFrames(set, [first, last]);
+          expect(added).toEqual(setOf([...some, ...indices.filter(isInside)]));
+          expect(removeFrames(set, [first, last])).toEqual(
+            setOf(ascending.filter((index) => !isInside(index))),
+          );
+          expect(listOf(framesWithin(set, [first, last]))).toEqual(ascending.filter(isInside));
+          expect(commonFrames(set, other)).toEqual(
+            setOf(ascending.filter((index) => others.includes(index))),
+          );
+        },
+      ),
     );
   });
 

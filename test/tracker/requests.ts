@@ -1,5 +1,6 @@
 /** Requests to a session as data, so that a test can send the same ones to several sessions. */
 import { isDeepStrictEqual } from "node:util";
+import type { Edit } from "../../tracker/edits/edit.js";
 import type { FrameOutput } from "../../tracker/frame-output.js";
 import type { Frame } from "../../tracker/model.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
@@ -24,6 +25,7 @@ export type Request =
   | { do: "step"; frame: number }
   | { do: "fetch"; frame: number }
   | { do: "remove"; objectId: number }
+  | { do: "edit"; edit: Edit; frame?: number }
   | { do: "reset" };
 
 /** Sends a request. @returns the result of the session */
@@ -74,6 +76,8 @@ export async function send(
       return session.fetch(request.frame);
     case "remove":
       return session.removeObject(request.objectId);
+    case "edit":
+      return session.edit(request.edit, request.frame === undefined ? undefined : frameAt(request.frame));
     case "reset":
       return session.reset();
   }

@@ -1,6 +1,8 @@
 /** A session that continues from a snapshot returns exactly the same results as the original session. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { encodeMask } from "../../protocol/rle.js";
+import type { Edit } from "../../tracker/edits/edit.js";
 import type { PresetName } from "../../tracker/presets.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
@@ -87,6 +89,13 @@ async function expectEqualContinuations(
   return answers;
 }
 
+/** A locked or anchored mask at the size of the video. */
+const square = encodeMask(
+  Uint8Array.from({ length: SIDE * SIDE }, (_, pixel) => Number(pixel % SIDE < 8 && pixel / SIDE < 8)),
+  SIDE,
+  SIDE,
+);
+
 const session: Request[] = [
   { do: "phrase", frame: 0, text: "ball" },
   ...pass(0, 9),
@@ -99,7 +108,14 @@ const session: Request[] = [
   { do: "predict", frame: 3, point: [0.5, 0.5] },
   ...pass(17, 23),
   { do: "click", frame: 20, point: [0.1, 0.1], label: 0, objectId: 0 },
+  { do: "edit", edit: { kind: "lock", masks: [{ objectId: 0, frameIndex: 14, mask: square, prob: 0.5 }] } },
+  { do: "edit", edit: { kind: "absent", objectId: 0, firstFrame: 9, lastFrame: 11, absent: true } },
   ...pass(16, 5, 17),
+  { do: "edit", edit: { kind: "split", objectId: 0, newObjectId: 30, frameIndex: 8 } },
+  { do: "edit", edit: { kind: "anchor", masks: [{ objectId: 30, mask: square }] }, frame: 8 },
+  { do: "edit", edit: { kind: "swap", objectId: 20, otherId: 30, frameIndex: 12 } },
+  { do: "edit", edit: { kind: "merge", objectId: 20, otherIds: [0] } },
+  { do: "edit", edit: { kind: "removeConcept", concept: "cone" } },
   ...pass(5, 23, 17),
 ];
 
@@ -132,6 +148,40 @@ const box = fc.constantFrom([0.1, 0.2, 0.2, 0.2], [0.1, 0.6, 0.2, 0.2], [0.5, 0.
   [number, number, number, number]
 >;
 const objectId = fc.nat(5);
+const anEdit: fc.Arbitrary<Edit> = fc.oneof(
+  fc.record({
+    kind: fc.constant("lock" as const),
+    masks: fc.array(
+      fc.record({ objectId, frameIndex: frame, mask: fc.constant(square), prob: fc.constant(0.5) }),
+      { maxLength: 4 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant("unlock" as const),
+    objectIds: fc.array(objectId, { maxLength: 2 }),
+    firstFrame: fc.constant(0),
+    lastFrame: frame,
+  }),
+  fc.record({
+    kind: fc.constant("absent" as const),
+    objectId,
+    firstFrame: fc.constant(3),
+    lastFrame: fc.integer({ min: 3, max: 9 }),
+    absent: fc.boolean(),
+  }),
+  fc.record({
+    kind: fc.constant("merge" as const),
+    objectId,
+    otherIds: fc.array(objectId, { maxLength: 2 }),
+  }),
+  fc.record({ kind: fc.constant("split" as const), objectId, frameIndex: frame }),
+  fc.record({ kind: fc.constant("swap" as const), objectId, otherId: objectId, frameIndex: frame }),
+  fc.record({
+    kind: fc.constant("anchor" as const),
+    masks: fc.array(fc.record({ objectId, mask: fc.constant(square) }), { maxLength: 2 }),
+  }),
+  fc.record({ kind: fc.constant("removeConcept" as const), concept: fc.constantFrom("ball", "box") }),
+);
 const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
   fc
     .record({
@@ -154,6 +204,7 @@ const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
   fc.record({ do: fc.constant("box" as const), frame, boxXywh: box, objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("remove" as const), objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("fetch" as const), frame }).map((request) => [request]),
+  anEdit.map((edit) => [{ do: "edit" as const, edit, frame: 7 }]),
   // Most passes do not reach their end, so that frames still wait in the output buffer.
   fc
     .tuple(frame, frame, fc.integer({ min: 1, max: 12 }))

@@ -1,7 +1,15 @@
 /** Renders mask logits as run-length encoded masks of the video's size, and assembles them into output frames. */
 import { float32, int32, ints, type RunGraph, type Tensor } from "../../detector/graph.js";
-import { type CocoRle, decodeMask, encodeMask, type PixelBox } from "../../protocol/rle.js";
+import {
+  type CocoRle,
+  decodeMask,
+  encodeMask,
+  maskBox,
+  type PixelBox,
+  uniteMasks,
+} from "../../protocol/rle.js";
 import type { BoxXywh, FrameOutput, ObjectOutput } from "../frame-output.js";
+import type { LockedMask } from "../masklet.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { PixelClaim, TrackedObject } from "../report.js";
 import { fillHoles } from "./fill-holes.js";
@@ -27,6 +35,8 @@ export interface RenderedObject extends Omit<RenderedMask, "area"> {
   objectId: number;
   prob: number;
   claim: PixelClaim;
+  /** The user locked this mask: it keeps all its pixels. */
+  locked?: true;
 }
 
 type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
@@ -50,13 +60,36 @@ export async function renderObjects(
   tracked: readonly TrackedObject[],
   maxBytesPerRun = MAX_BYTES_PER_RUN,
 ): Promise<RenderedObject[]> {
-  const rendered = await renderAll(run, m, video, tracked, maxBytesPerRun);
-  const objects: RenderedObject[] = [];
-  for (const [row, { objectId, prob, claim }] of tracked.entries()) {
+  const drawable = tracked.filter(({ locked }) => locked === undefined);
+  const rendered = await renderAll(run, m, video, drawable, maxBytesPerRun);
+  const objects = tracked.flatMap((object) => (object.locked ? [lockedObject(object, object.locked)] : []));
+  for (const [row, { objectId, prob, claim }] of drawable.entries()) {
     const { area, ...drawn } = rendered[row] as RenderedMask;
     if (area > 0) objects.push({ objectId, prob, claim: claim ?? UNCLAIMED, ...drawn });
   }
   return objects.sort((a, b) => a.objectId - b.objectId);
+}
+
+/** A locked mask, with a claim to its pixels above that of every other object. */
+function lockedObject(
+  { objectId, claim = UNCLAIMED }: TrackedObject,
+  { mask, prob }: LockedMask,
+): RenderedObject {
+  const [x, y, width, height] = maskBox(mask);
+  const box = [x, y, x + width, y + height] as const;
+  return { objectId, prob, claim: { ...claim, prob: ABOVE_ALL }, box, mask, locked: true };
+}
+
+/** Above every probability. */
+const ABOVE_ALL = 2;
+
+/** Several objects of a frame as one, with the id and the claim of the first. */
+export function uniteRendered(objects: readonly RenderedObject[]): RenderedObject {
+  const { bits: _, ...first } = objects[0] as RenderedObject;
+  const mask = uniteMasks(objects.map((object) => object.mask));
+  const [x, y, width, height] = maskBox(mask);
+  const prob = Math.max(...objects.map((object) => object.prob));
+  return { ...first, prob, mask, box: [x, y, x + width, y + height] };
 }
 
 /** Logits `[height, width]`, row by row, and the mask that they give at the size of the video. */
@@ -220,7 +253,7 @@ function withoutOverlap(
   const kept = resolveOwnership(shown, unknown);
   return rendered.map((object, index) => {
     const bits = kept[index] as Uint8Array;
-    return bits === shown[index]?.bits ? object : withBits(object, bits, video);
+    return object.locked || bits === shown[index]?.bits ? object : withBits(object, bits, video);
   });
 }
 

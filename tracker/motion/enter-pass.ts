@@ -1,5 +1,7 @@
 /** The first frame of a pass by the motion-based rules. */
 import { maskExtent } from "../../detector/mask-bits.js";
+import { nearestEntry } from "../../memory/bank.js";
+import { usableMemories } from "../edits/absence.js";
 import { startPass } from "../masklet.js";
 import type { TrackerParts } from "../parts.js";
 import { framesUnseen, startMotion } from "./motion-model.js";
@@ -9,7 +11,7 @@ export function enterPass({ pass, registry, geometry, policy }: TrackerParts, fr
   if (!pass.isFresh) return;
   pass.isFresh = false;
   for (const masklet of registry.all()) {
-    const nearest = masklet.bank.nearest(frameIndex);
+    const nearest = nearestEntry(usableMemories(masklet, frameIndex), frameIndex);
     const extent = nearest && maskExtent(nearest.maskLogits, geometry.m);
     const motion = extent ? startMotion(extent, nearest.frameIndex) : null;
     const isInSight = motion !== null && framesUnseen(motion, frameIndex) <= 1;

@@ -19,7 +19,9 @@ export function separateLookAlikes(
   observations: readonly Observation[],
   detected: boolean,
 ): Crossing[] {
-  const open = observations.filter(({ masklet }) => !masklet.owned && !masklet.excluded);
+  const open = observations.filter(
+    ({ masklet, locked }) => !masklet.owned && !masklet.excluded && locked === null,
+  );
   const participants = open.map(({ masklet, maskLogits, contested, detection, stored }) => ({
     id: masklet.id,
     age: masklet.age,

@@ -12,12 +12,16 @@ export function report(
 ): StepResult {
   const objects = observations
     .filter(({ masklet }) => registry.get(masklet.id) === masklet)
-    .filter((observation) => isVisible(observation) && isShown(observation.masklet, policy.life))
-    .map(({ masklet, maskLogits, prediction }) => ({
+    .filter(
+      (observation) =>
+        observation.locked !== null || (isVisible(observation) && isShown(observation.masklet, policy.life)),
+    )
+    .map(({ masklet, maskLogits, prediction, locked }) => ({
       objectId: masklet.id,
       prob: masklet.prob,
       maskLogits,
       score: prediction?.score ?? CERTAIN,
+      ...(locked && { locked }),
     }))
     .sort((a, b) => a.objectId - b.objectId);
   const tracked = registry.tracked().filter(({ excluded }) => !excluded).length;

@@ -149,13 +149,13 @@ export function resolveOverlaps({ policy, geometry }: TrackerParts, all: readonl
   });
 }
 
-function toClaim({ masklet, stored, detection, maskLogits, bits }: Observation): Claim {
+function toClaim({ masklet, stored, locked, detection, maskLogits, bits }: Observation): Claim {
   return {
     objectId: masklet.id,
     group: masklet.conceptKey,
     maskLogits,
     bits,
-    supported: stored !== null || detection !== null,
+    supported: stored !== null || locked !== null || detection !== null,
     owned: masklet.owned,
     seen: masklet.state === "seen",
     hiddenFrame: masklet.hiddenFrame,

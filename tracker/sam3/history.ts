@@ -1,7 +1,7 @@
 /** The state of a session that SAM 3's rules keep besides the objects. Its values are never changed in place. */
 import type { FrameSet } from "../frame-set.js";
 import type { Registry } from "../registry.js";
-import { emptyHotStart, type HotStart, withoutRecords } from "./hot-start.js";
+import { emptyHotStart, endHotStart, type HotStart, withoutRecords } from "./hot-start.js";
 
 /** The confirmation state of one object, see `confirmation.ts`. */
 export interface Confirmation {
@@ -22,6 +22,12 @@ export interface History {
 
 export function createHistory(): History {
   return { hotStart: emptyHotStart, lastHidden: new Map(), confirmations: new Map(), visited: [] };
+}
+
+/** Confirms an object that the user has seen and edited: it is no false positive. */
+export function confirm(history: History, id: number): void {
+  history.hotStart = endHotStart(history.hotStart, id);
+  history.confirmations = new Map([...history.confirmations, [id, { streak: 0, confirmed: true }]]);
 }
 
 /**

@@ -10,7 +10,7 @@ import { groupOf } from "./groups.js";
 
 /** An object with its mask and score on this frame. */
 export function showObservation({ policy }: TrackerParts, observation: Observation): TrackedObject {
-  const { masklet, maskLogits } = observation;
+  const { masklet, maskLogits, locked } = observation;
   const score = scoreOf(observation);
   return {
     objectId: masklet.id,
@@ -18,6 +18,7 @@ export function showObservation({ policy }: TrackerParts, observation: Observati
     maskLogits,
     score,
     claim: { group: groupOf(masklet, policy.detect), prob: sigmoid(score) },
+    ...(locked && { locked }),
   };
 }
 
@@ -40,7 +41,7 @@ export function showTracked(
     const source = parts.policy.transformersParity.shiftsOnRemoval
       ? (observations[place] as Observation)
       : observation;
-    const shown = showObservation(parts, { ...source, masklet });
+    const shown = showObservation(parts, { ...source, masklet, locked: observation.locked });
     return { ...shown, maskLogits: correctionOf(masklet.id) ?? shown.maskLogits };
   });
 }

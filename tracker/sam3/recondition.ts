@@ -69,7 +69,7 @@ export async function planCorrections(
     const { id } = observation.masklet;
     const detection = detections[confirmed.get(id) ?? -1];
     const isPrompted = observation.stored?.kind === "prompted";
-    if (!detection || (isPrompted && !policy.sam3Parity.overrulesUser)) return [];
+    if (!detection || observation.locked || (isPrompted && !policy.sam3Parity.overrulesUser)) return [];
     const { score, extent, box = extent.box } = detection;
     const own = lastPixelBox(maskExtent(observation.maskLogits, geometry.m)?.box ?? null, geometry.m);
     return [{ id, score: scoreOf(observation), box: own, detection: { score, box } }];

@@ -45,7 +45,9 @@ export async function rememberTracked(
     observations.filter(({ masklet }) => corrections.has(masklet.id)).map(({ masklet }) => masklet.bucket),
   );
   observations.forEach((observation, index) => {
-    const { masklet, stored, prediction } = observation;
+    const { masklet, stored, prediction, locked } = observation;
+    // The memory of a locked mask does not depend on other objects.
+    if (locked) return;
     const memory = memories[index] as Float32Array;
     const start = corrections.get(masklet.id)?.start;
     const restart = start ? asStart(start) : {};

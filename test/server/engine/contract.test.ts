@@ -1,5 +1,6 @@
 /** What every engine session does, run on the real engine with the compact pack and on the scripted one. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { encodeMask } from "../../../protocol/rle.js";
 import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
 import { SESSION_VERBS } from "../../../server/engine/verbs.js";
 import { greyFrame, squareFrame, video } from "../../helpers/real-engine.js";
@@ -39,7 +40,7 @@ describe.each([
     const session = await engine.open(video);
     const { output, objectId } = await session.prompt({ frame: frame(0), prompt: box });
     expect(output.frameIndex).toBe(0);
-    expect(await session.describe()).toEqual({ concepts: [], objectIds: [objectId] });
+    expect(await session.describe()).toMatchObject({ concepts: [], objectIds: [objectId] });
     expect(await session.begin(pass)).toEqual({ mode: "full" });
     const outputs = [];
     for (let index = 0; index < 4; index++) {
@@ -112,13 +113,35 @@ describe.each([
     });
   });
 
+  test("edits objects, and rejects edits of unknown ones", async () => {
+    const session = await engine.open(video);
+    for (const objectId of [3, 4]) await session.prompt({ frame: frame(0), prompt: { ...box, objectId } });
+    expect(await session.edit({ edit: { kind: "split", objectId: 3, frameIndex: 2 } })).toEqual({
+      removedIds: [],
+      newObjectId: 5,
+    });
+    const mask = encodeMask(new Uint8Array(video.width * video.height).fill(1), video.width, video.height);
+    await session.edit({ edit: { kind: "anchor", masks: [{ objectId: 5, mask }] }, frame: frame(2) });
+    expect(await session.edit({ edit: { kind: "merge", objectId: 3, otherIds: [4] } })).toEqual({
+      removedIds: [4],
+    });
+    expect((await session.describe()).objects.map(({ objectId }) => objectId)).toEqual([3, 5]);
+    await expect(
+      session.edit({ edit: { kind: "swap", objectId: 3, otherId: 4, frameIndex: 1 } }),
+    ).rejects.toMatchObject({ code: "object_not_found", field: "other_obj_id" });
+    await expect(session.edit({ edit: { kind: "removeConcept", concept: "cat" } })).rejects.toMatchObject({
+      code: "invalid_field",
+      field: "concept",
+    });
+  });
+
   test("keeps concepts until it is reset", async () => {
     const session = await engine.open(video);
     for (const text of ["red square", "circle"])
       await session.prompt({ frame: greyFrame(engine), prompt: concept(text) });
     expect((await session.describe()).concepts).toEqual(["red square", "circle"]);
     await session.reset();
-    expect(await session.describe()).toEqual({ concepts: [], objectIds: [] });
+    expect(await session.describe()).toMatchObject({ concepts: [], objectIds: [] });
   });
 
   test("returns candidates for each prompt of a batch, and keeps nothing of them", async () => {
@@ -127,7 +150,7 @@ describe.each([
     const prompt = { points, labels: [[1], [1]] as (0 | 1)[][], multimask: true };
     const predicted = await session.predict({ frame: frame(0), prompt });
     expect(predicted.map((candidates) => candidates.length)).toEqual([3, 3]);
-    expect(await session.describe()).toEqual({ concepts: [], objectIds: [] });
+    expect(await session.describe()).toMatchObject({ concepts: [], objectIds: [] });
   });
 
   test("counts prompts, predictions and steps as frames, and nothing else", async () => {
