@@ -46,7 +46,15 @@ const videoFacts = {
   height: z.int().min(1),
   num_frames: z.int().min(1),
   fps: z.number().positive().nullable().describe("Average; null for images"),
-  duration_s: z.number().min(0).nullable().describe("Null for images"),
+  start_time_us: z
+    .int()
+    .nullable()
+    .describe("Time of the file's first picture or sound, on the clock of `timestamp_us`; null for images"),
+  duration_s: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe("End of the last frame, on the clock of `timestamp_us`; null for images"),
   left_out: z
     .array(z.strictObject({ name: z.string(), reason: z.string() }))
     .max(FIXED_LIMITS.leftOutListed.value)
@@ -130,9 +138,8 @@ export const frameSchema = z.strictObject({
   frame_index: frameIndex.describe("Position in display order, from 0"),
   timestamp_us: z
     .int()
-    .min(0)
     .nullable()
-    .describe("Presentation time in microseconds from the start of the file; null for images"),
+    .describe("Presentation time in microseconds on the clock of `currentTime` in browsers; null for images"),
   outputs: outputsSchema,
 });
 
@@ -211,6 +218,7 @@ export const uploadSchema = z.strictObject({
   num_frames: videoFacts.num_frames,
   fps: videoFacts.fps,
   codec: z.string().describe("Name of the codec, such as `h264` or `jpeg`"),
+  start_time_us: videoFacts.start_time_us,
   duration_s: videoFacts.duration_s,
   left_out: videoFacts.left_out,
   left_out_count: videoFacts.left_out_count,

@@ -57,7 +57,7 @@ export function playAnimation(animation: Animation, limits: MediaLimits): MediaS
   const spanUs = startsUs[delaysMs.length - 1] as number;
   const facts: VideoFacts = {
     ...{ kind: "video", width, height, numFrames: delaysMs.length, codec, rotationDeg: 0 },
-    ...{ fps: ((delaysMs.length - 1) * 1e6) / spanUs, durationS: totalUs / 1e6 },
+    ...{ fps: ((delaysMs.length - 1) * 1e6) / spanUs, startTimeUs: 0, durationS: totalUs / 1e6 },
   };
   return createSource(animation, facts, startsUs);
 }

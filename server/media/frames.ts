@@ -32,6 +32,7 @@ export async function openImage(path: string, limits: MediaLimits): Promise<Medi
     ...size,
     numFrames: 1,
     fps: null,
+    startTimeUs: null,
     durationS: null,
     codec: format,
   };
@@ -96,7 +97,7 @@ export async function openFrameFiles(
   const { name: _, format, ...size } = first;
   const facts: FramesFacts = {
     ...{ kind: "frames", ...size, numFrames: stills.length },
-    ...{ fps: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
+    ...{ fps: null, startTimeUs: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
   return openStills(facts, stills, limits);
 }

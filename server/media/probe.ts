@@ -9,6 +9,7 @@ import { assumedMatrix, displayedSize, type Size } from "./picture-shape.js";
 import type { OnProgress } from "./progress.js";
 import type { Demuxer } from "./sniff.js";
 import type { VideoFacts } from "./source.js";
+import { videoClock } from "./video-clock.js";
 import { timestampUs, type VideoIndex } from "./video-index.js";
 
 /** What decoding needs beyond the facts. */
@@ -87,7 +88,7 @@ export async function probeVideo(
     ...(signal && { signal }),
   };
   const header = await readHeader(probe);
-  const stream = chooseStream(header.streams);
+  const stream = chooseStream(header.streams, demuxer);
   if (!stream) {
     const audio = header.streams.some((s) => s.codec_type === "audio");
     throw mediaUnsupported(`The file contains no video${audio ? ", only sound" : ""}.`);
@@ -108,13 +109,16 @@ export async function probeVideo(
     maxFrames: limits.maxFrames,
     ...(onProgress && { onProgress }),
   });
+  const firstFrameS = (index.pts[0] as number) * index.timeBaseS;
+  const clock = videoClock(demuxer, firstFrameS, seconds(header.format.start_time));
+  const timedIndex = { ...index, startS: clock.originS };
   return {
     path,
     demuxer,
     stream: stream.index,
     orientation,
     matrix: assumedMatrix(displayed.height, stream.color_space),
-    index,
+    index: timedIndex,
     facts: {
       kind: "video",
       width: orientation.transpose ? displayed.height : displayed.width,
@@ -122,19 +126,22 @@ export async function probeVideo(
       numFrames,
       fps,
       codec,
-      durationS: seconds(stream.duration) ?? seconds(header.format.duration) ?? durationOf(index, fps),
+      startTimeUs: Math.round(clock.startS * 1e6),
+      durationS: endS(timedIndex, numFrames, fps),
       rotationDeg: rotationDegrees(orientation),
     },
   };
 }
 
 /**
- * The video track that players choose: the first that is enabled, as MP4 states it, or marked as default, as Matroska
- * does. Without such a track, the first one. Cover pictures and chapter thumbnails are no video tracks.
+ * The video track that browsers display. In MP4 and QuickTime it is the first that is enabled, or the first when none is;
+ * ffprobe reports enabled tracks as default. In other containers it is the first; Chromium and Firefox ignore Matroska's
+ * default flag. Cover pictures and chapter thumbnails are no video tracks.
  */
-function chooseStream(streams: Stream[]): Stream | undefined {
+function chooseStream(streams: Stream[], demuxer: Demuxer): Stream | undefined {
   const videos = streams.filter((s) => s.codec_type === "video" && s.disposition?.attached_pic !== 1);
-  return videos.find((s) => s.disposition?.default === 1) ?? videos[0];
+  const enabled = demuxer === "mov" ? videos.find((s) => s.disposition?.default === 1) : undefined;
+  return enabled ?? videos[0];
 }
 
 function checkSize({ width, height }: Size, how: string, { maxPixels }: MediaLimits): void {
@@ -162,7 +169,8 @@ async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> 
   return header.data;
 }
 
-/** Duration in seconds, from the last frame's time. */
-function durationOf(index: VideoIndex, fps: number): number {
-  return timestampUs(index, index.pts.length - 1) / 1e6 + 1 / fps;
+/** End of the last frame in seconds on the clock of its time. */
+function endS(index: VideoIndex, numFrames: number, fps: number): number {
+  const found = index.pts.length;
+  return timestampUs(index, found - 1) / 1e6 + (1 + numFrames - found) / fps;
 }

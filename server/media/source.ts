@@ -17,6 +17,9 @@ export interface VideoFacts {
   fps: number;
   /** ffmpeg's name, such as "h264". */
   codec: string;
+  /** Time of the file's first picture or sound, on the clock of {@link MediaSource.timeOf}. */
+  startTimeUs: number;
+  /** End of the last frame in seconds, on the same clock. */
   durationS: number;
   /** Clockwise rotation in the file's display matrix, already applied to `width` and `height`. */
   rotationDeg: 0 | 90 | 180 | 270;
@@ -29,6 +32,7 @@ interface PictureFacts {
   numFrames: number;
   /** Pictures have no rate and no times. */
   fps: null;
+  startTimeUs: null;
   durationS: null;
   /** Format of the (first) picture. */
   codec: StillFormat;
@@ -100,8 +104,8 @@ export interface MediaSource {
    * Presentation time of a frame in whole microseconds, without decoding it. Null for images and folders, which have no
    * times. Times ascend strictly with `index`; frames of videos with a variable rate keep their own times.
    *
-   * Time 0 is the start of the container (ffprobe's `format.start_time`), the origin of a browser's `currentTime`. It is
-   * not the first video frame: where sound starts earlier, the first frame has a time above 0.
+   * Time 0 is that of a browser's `currentTime`, see {@link videoClock}. The first frame may be later, for example where
+   * sound starts first, and earlier in rare files; browsers do not display frames before time 0.
    *
    * Throws `frame_out_of_range` for an index outside the media, `media_unreadable` for a frame that the header announces
    * but that the file ends before.

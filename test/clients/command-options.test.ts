@@ -11,6 +11,7 @@ const video: VideoFacts = {
   height: 360,
   num_frames: 50,
   fps: 25,
+  start_time_us: 0,
   duration_s: 2,
 };
 

@@ -60,6 +60,7 @@ export const VIDEO = {
   height: 48,
   num_frames: 10,
   fps: 25,
+  start_time_us: 0,
   duration_s: 0.4,
 } as const;
 

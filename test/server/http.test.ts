@@ -121,6 +121,7 @@ test("stores an upload, reports its facts, opens it by its id, and deletes it", 
     num_frames: 5,
     fps: 25,
     codec: "h264",
+    start_time_us: 0,
     duration_s: 0.2,
     bytes: bytes.length,
   });

@@ -52,7 +52,7 @@ describe.each(["gif", "webp", "png"])("an animated %s", (format) => {
   it("is a video, the same by stream and at random, forward and backward", async () => {
     const media = await openMedia(await makeAnimation(`animated.${format}`));
     expect(media.facts).toMatchObject({
-      ...{ kind: "video", ...size, numFrames: FRAMES, fps: 10, durationS: 1 },
+      ...{ kind: "video", ...size, numFrames: FRAMES, fps: 10, startTimeUs: 0, durationS: 1 },
       codec: format === "png" ? "apng" : format,
     });
     expect(await numbers(media)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);

@@ -216,7 +216,7 @@ describe("of several video tracks", () => {
 
   it.each([
     ["the first that is enabled in an MP4", "second-enabled.mp4", ["0", "default"], 1],
-    ["the first that is the default in Matroska", "second-default.mkv", ["0", "default"], 1],
+    ["the first in Matroska, as browsers do", "second-default.mkv", ["0", "default"], 0],
     ["the first of two enabled ones", "both-enabled.mp4", ["default", "default"], 0],
     ["the first when none is enabled", "none-enabled.mp4", ["0", "0"], 0],
   ] as [string, string, [string, string], number][])("uses %s", async (_, name, dispositions, track) => {

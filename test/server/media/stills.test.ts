@@ -40,6 +40,7 @@ describe("a folder of pictures", () => {
         ...size,
         numFrames: 12,
         fps: null,
+        startTimeUs: null,
         durationS: null,
         codec: "jpeg",
         rotationDeg: 0,
