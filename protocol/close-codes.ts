@@ -1,20 +1,50 @@
 import { FIXED_LIMITS } from "./limits.js";
 
 /**
- * Why the server closes a socket. Codes from 4400 on belong to masklet; their last three digits are those of a similar HTTP
- * status.
+ * Why a socket was closed. Codes from 4400 on belong to masklet; their last three digits are those of a similar HTTP status.
+ * `reconnect` is false for fatal codes: a client that connects again would be disconnected again.
  */
 export const CLOSE_CODES = {
-  goingAway: { code: 1001, reason: "shutting_down", meaning: "The server is stopping; connect again later." },
+  goingAway: {
+    code: 1001,
+    reason: "shutting_down",
+    reconnect: true,
+    meaning: "The server is stopping; connect again later. Its sessions have ended.",
+  },
+  invalidFrame: {
+    code: 1002,
+    reason: "",
+    reconnect: false,
+    meaning: "The client sent bytes that are no WebSocket frame.",
+  },
+  lost: {
+    code: 1006,
+    reason: "",
+    reconnect: true,
+    meaning: "Not sent by the server: the connection was lost.",
+  },
+  invalidText: {
+    code: 1007,
+    reason: "",
+    reconnect: false,
+    meaning: "The client sent a text message that is not UTF-8.",
+  },
   messageTooLarge: {
     code: 1009,
     reason: "",
-    meaning: "A message exceeded `maxMessageBytes`.",
+    reconnect: false,
+    meaning: "A message exceeded `maxMessageBytes`. It would exceed it again.",
   },
   noHeartbeat: {
     code: 4408,
     reason: "no_heartbeat",
+    reconnect: true,
     meaning: `For ${FIXED_LIMITS.maxSilentHeartbeats.value} heartbeat intervals the client sent nothing, answered no ping and read no data.`,
   },
-  internal: { code: 4500, reason: "internal", meaning: "An internal error outside any request." },
+  internal: {
+    code: 4500,
+    reason: "internal",
+    reconnect: true,
+    meaning: "An internal error outside any request.",
+  },
 } as const;

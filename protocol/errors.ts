@@ -44,10 +44,16 @@ export const ERRORS = {
     meaning:
       "This connection reaches no such session: it was never started, has ended, or belongs to others.",
   },
+  read_only: {
+    scope: "request",
+    retryable: false,
+    meaning: "This connection watches the session; it attached with `watch`.",
+  },
   session_exists: {
     scope: "request",
     retryable: false,
-    meaning: "`start_session` has the id of an open session of the same owner.",
+    meaning:
+      "`start_session` has the id of an open session of the same owner, or the token of an open session. Also: the connection has another session with this id.",
   },
   session_limit: {
     scope: "request",

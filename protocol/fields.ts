@@ -18,6 +18,9 @@ export const sessionId = wellFormedText(FIELD_LIMITS.sessionIdLength.value)
   .min(1)
   .describe("The id from the answer to `start_session`");
 
+/** Number of a result of a session. */
+export const seq = z.int().min(1);
+
 /** At least 128 bits in base64url. */
 export const sessionToken = z
   .string()

@@ -93,12 +93,19 @@ export const SERVER_LIMITS = {
     min: 1,
     reason: "One owner cannot take all sessions of the server.",
   },
+  maxLogBytes: {
+    value: 16 * 1024 ** 2,
+    unit: "bytes per session",
+    min: 1,
+    reason:
+      "Results that are kept for clients that attach again. Half of it must cover what buffers of the network hold; the other half is the room for results while no client is attached.",
+  },
   idleTimeoutMs: {
     value: 20 * 60 * 1000,
     unit: "ms",
     min: 1,
     reason:
-      "An unused session releases its memory. Requests, each `ack`, and a stream that does not wait for an `ack` count as use.",
+      "An unused session releases its memory. Requests, each `ack`, and a stream that makes progress count as use.",
   },
   expiryWarningMs: {
     value: 60 * 1000,

@@ -10,10 +10,12 @@ import {
   objectId,
   probability,
   requestId,
+  seq,
   sessionId,
   sessionToken,
 } from "./fields.js";
 import { FIXED_LIMITS } from "./limits.js";
+import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame: parallel arrays with one entry per object, ids ascending, without empty masks. */
@@ -112,12 +114,21 @@ export const ANSWER_FIELDS = {
     propagating: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
   },
+  attach_session: { ...videoFacts, ...attachedFields },
+  detach_session: success,
+  get_server: serverFields,
 } as const satisfies Partial<Record<RequestType, z.ZodRawShape>>;
 
 export type AnsweredType = keyof typeof ANSWER_FIELDS;
 
+/** Watchers receive the answers to requests of other connections with a null `request_id`. */
+const answered = requestId.nullable();
+
+/** Fields of every message that is a result of a session, see PROTOCOL.md. Other answers have no `seq`. */
+const numbered = { session_id: sessionId.exactOptional(), seq: seq.exactOptional() };
+
 function answerSchema<T extends z.ZodRawShape>(fields: T) {
-  return z.strictObject({ type: z.literal("response"), request_id: requestId, ...fields });
+  return z.strictObject({ type: z.literal("response"), request_id: answered, ...numbered, ...fields });
 }
 
 export const ANSWER_SCHEMAS = {
@@ -129,12 +140,16 @@ export const ANSWER_SCHEMAS = {
   reset_session: answerSchema(ANSWER_FIELDS.reset_session),
   close_session: answerSchema(ANSWER_FIELDS.close_session),
   get_session: answerSchema(ANSWER_FIELDS.get_session),
+  attach_session: answerSchema(ANSWER_FIELDS.attach_session),
+  detach_session: answerSchema(ANSWER_FIELDS.detach_session),
+  get_server: answerSchema(ANSWER_FIELDS.get_server),
 } as const satisfies Record<AnsweredType, z.ZodType>;
 
 export const frameSchema = z.strictObject({
   type: z.literal("frame"),
-  request_id: requestId,
+  request_id: answered,
   session_id: sessionId,
+  seq: numbered.seq,
   frame_index: frameIndex.describe("Position in display order, from 0"),
   timestamp_us: z
     .int()
@@ -145,8 +160,9 @@ export const frameSchema = z.strictObject({
 
 export const doneSchema = z.strictObject({
   type: z.literal("done"),
-  request_id: requestId,
+  request_id: answered,
   session_id: sessionId,
+  seq: numbered.seq,
   num_frames: z.int().min(0).describe("Frames sent in this stream"),
   cancelled: z.boolean(),
 });
@@ -162,15 +178,19 @@ const errorBody = z.strictObject({
 
 export const errorSchema = z.strictObject({
   type: z.literal("error"),
-  request_id: requestId.nullable().describe("Null when the message had no readable one, and for `ack`"),
+  request_id: requestId
+    .nullable()
+    .describe("Null when the message had no readable one, for `ack`, and for watchers"),
+  ...numbered,
   error: errorBody,
 });
 
 export const eventSchemas = {
   session_opening: z.strictObject({
     type: z.literal("event"),
+    seq: numbered.seq,
     event: z.literal("session_opening"),
-    request_id: requestId.describe("That of the `start_session`"),
+    request_id: answered.describe("That of the `start_session`; null for watchers"),
     session_id: sessionId.describe("Its future id; requests that name it wait until it is open"),
     stage: z
       .enum(["index", "decode"])
@@ -179,26 +199,31 @@ export const eventSchemas = {
   }),
   session_expiring: z.strictObject({
     type: z.literal("event"),
+    seq: numbered.seq,
     event: z.literal("session_expiring"),
     session_id: sessionId,
     expires_in_ms: z.int().min(0).describe("Time left, unless a request names the session before"),
   }),
   session_expired: z.strictObject({
     type: z.literal("event"),
+    seq: numbered.seq,
     event: z.literal("session_expired"),
     session_id: sessionId,
   }),
   session_recovered: z.strictObject({
     type: z.literal("event"),
+    seq: numbered.seq,
     event: z.literal("session_recovered"),
     session_id: sessionId,
   }),
   session_lost: z.strictObject({
     type: z.literal("event"),
+    seq: numbered.seq,
     event: z.literal("session_lost"),
     session_id: sessionId,
     error: errorBody,
   }),
+  ...lastingEvents,
 } as const;
 
 /** Query of `POST /v1/uploads`. */
@@ -241,7 +266,7 @@ export type VideoFacts = z.infer<z.ZodObject<typeof videoFacts>>;
 export type SessionFacts = AnswerOf<"get_session">;
 export type UploadFacts = z.infer<typeof uploadSchema>;
 export type ResponseMessage = {
-  [T in AnsweredType]: { type: "response"; request_id: string } & AnswerOf<T>;
+  [T in AnsweredType]: z.infer<(typeof ANSWER_SCHEMAS)[T]>;
 }[AnsweredType];
 export type FrameMessage = z.infer<typeof frameSchema>;
 export type DoneMessage = z.infer<typeof doneSchema>;

@@ -14,6 +14,7 @@ export const COMMON_ERRORS = [
 /** Errors of every request with a `session_id`, except `start_session`, which chooses one. */
 export const SESSION_ERRORS = [
   "session_not_found",
+  "read_only",
   "engine_restarted",
   "engine_failed",
   "engine_unavailable",
@@ -56,6 +57,9 @@ export const REQUEST_ERRORS = {
   reset_session: [],
   close_session: [],
   get_session: [],
+  attach_session: ["session_not_found", "session_exists"],
+  detach_session: [],
+  get_server: ["engine_failed"],
 } as const satisfies Record<RequestType, readonly ErrorCode[]>;
 
 /** Errors of messages that are not a request. Their `request_id` is null, except that of `unknown_type`. */
@@ -80,12 +84,15 @@ export const UPLOAD_ERRORS = {
   DELETE: ["upload_not_found", "internal"],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
+/** Requests that start or name no session by its id. */
+const NO_SESSION: ReadonlySet<RequestType> = new Set(["start_session", "attach_session", "get_server"]);
+
 /** True when a request of this type may be answered with this error. */
 export function mayFailWith(type: RequestType, code: ErrorCode): boolean {
   const lists: readonly (readonly ErrorCode[])[] = [
     COMMON_ERRORS,
     REQUEST_ERRORS[type],
-    type === "start_session" ? [] : SESSION_ERRORS,
+    NO_SESSION.has(type) ? [] : SESSION_ERRORS,
   ];
   return lists.some((list) => list.includes(code));
 }

@@ -20,11 +20,13 @@ import {
   requestId,
   resourcePath,
   sessionId,
+  sessionToken,
 } from "./fields.js";
 import { FIELD_LIMITS } from "./limits.js";
 import { policySchema } from "./policy.js";
 import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
+import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 
 const startSession = z
   .strictObject({
@@ -39,6 +41,11 @@ const startSession = z
       .exactOptional()
       .describe("From `POST /v1/uploads`, instead of a path"),
     session_id: sessionId.exactOptional().describe("Chosen by the client; default: chosen by the server"),
+    session_token: sessionToken
+      .exactOptional()
+      .describe(
+        "A secret chosen by the client, for `attach_session` when the answer is lost; default: chosen by the server",
+      ),
     policy: policySchema.exactOptional(),
     offload_video_to_cpu: z
       .boolean()
@@ -234,6 +241,9 @@ export const REQUEST_SCHEMAS = {
   reset_session: resetSession,
   close_session: closeSession,
   get_session: getSession,
+  attach_session: attachSession,
+  detach_session: detachSession,
+  get_server: getServer,
 } as const;
 
 /**

@@ -1,33 +1,21 @@
-/** The streams of one connection by the request id that an `ack` names. */
-import { ProtocolError } from "../protocol/index.js";
+/** The streams of one session by the request id that an `ack` names. */
 import type { AckWindow } from "./ack-window.js";
 
-export interface AckedStream {
-  sessionId: string;
-  window: AckWindow;
-}
-
 export interface AckedStreams {
+  /** Registers a stream with a window until the returned function is called. */
+  begin(requestId: string, window: AckWindow): () => void;
   /**
-   * Registers a stream, with or without a window, until the returned function is called.
-   * @throws ProtocolError invalid_field while another stream with a window has this request id.
+   * The window of a running stream; null for a stream that ended a short time ago, whose last acknowledgements may cross its
+   * `done` on the way; undefined when no stream with a window has this id.
    */
-  begin(requestId: string, stream: { sessionId: string; window: AckWindow | undefined }): () => void;
-  /**
-   * The running stream that an `ack` names; undefined for one that ended a short time ago, whose last acknowledgements
-   * may cross its `done` on the way.
-   * @throws ProtocolError invalid_field for a stream without a window, or that was never started.
-   */
-  find(requestId: string): AckedStream | undefined;
-  /** Streams that wait for an `ack`. */
-  readonly waiting: number;
+  find(requestId: string): AckWindow | null | undefined;
 }
 
-/** Ended streams whose late acknowledgements are ignored. A connection has few streams at once, so few end per round trip. */
-const ENDED_STREAMS = 256;
+/** Ended streams whose late acknowledgements are ignored. A session has one stream at once, so few end per round trip. */
+const ENDED_STREAMS = 64;
 
 export function createAckedStreams(): AckedStreams {
-  const running = new Map<string, AckedStream>();
+  const running = new Map<string, AckWindow>();
   const ended = new Set<string>();
 
   function end(requestId: string): void {
@@ -42,31 +30,10 @@ export function createAckedStreams(): AckedStreams {
   }
 
   return {
-    begin(requestId, { sessionId, window }) {
-      if (!window) return () => {};
-      if (running.has(requestId)) {
-        throw new ProtocolError(
-          "invalid_field",
-          `request_id: expected a new one, got "${requestId}", which a running stream has`,
-          "request_id",
-        );
-      }
-      running.set(requestId, { sessionId, window });
+    begin(requestId, window) {
+      running.set(requestId, window);
       return () => end(requestId);
     },
-    find(requestId) {
-      const stream = running.get(requestId);
-      if (stream || ended.has(requestId)) return stream;
-      throw new ProtocolError(
-        "invalid_field",
-        `request_id: expected that of a propagate_in_video request with a window, got "${requestId}"`,
-        "request_id",
-      );
-    },
-    get waiting() {
-      let count = 0;
-      for (const { window } of running.values()) if (window.isWaiting) count++;
-      return count;
-    },
+    find: (requestId) => running.get(requestId) ?? (ended.has(requestId) ? null : undefined),
   };
 }

@@ -1,28 +1,32 @@
 /**
- * One client on one transport: reads requests and answers each under its request_id. It reaches the sessions that it
- * started. They outlive it: when the client disconnects, only its streams end.
+ * One client on one transport: reads messages and answers each request once.
  *
- * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels.
+ * A connection reaches the sessions that it started or attached to. Requests that control a session are run by its runner
+ * (session-runner.ts), and their results arrive through the session's channel. All other answers are sent directly, without
+ * a `seq`: those of `attach_session`, `detach_session` and `get_server`, failed starts, and the reads of watchers.
+ *
+ * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels. When
+ * the client disconnects, its sessions and their requests continue.
  */
 import {
   type AckMessage,
-  type ErrorMessage,
-  type EventMessage,
+  type AnswerOf,
   ProtocolError,
   parseMessage,
   type Request,
-  type ResponseMessage,
+  type RequestOf,
   type ServerMessage,
 } from "../protocol/index.js";
-import { createAckWindow } from "./ack-window.js";
-import { createAckedStreams } from "./acked-streams.js";
-import { toProtocolError } from "./failure.js";
-import type { HostedSession, OpeningEvent, SessionEvent } from "./hosted-session.js";
+import type { AckWindow } from "./ack-window.js";
+import { tokenNotFound, toProtocolError } from "./failure.js";
+import type { OpeningEvent } from "./hosted-session.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
-import { createAnswerer, propagate, type SessionReach } from "./request-handlers.js";
+import type { Predictor } from "./predictor.js";
+import { type ReachedSession, type ReachedSessions, reachSessions } from "./reached-sessions.js";
+import { createAnswerer, isRead, propagate, type SessionReach } from "./request-handlers.js";
 import type { OwnerId } from "./session-owner.js";
-import type { SessionRegistry } from "./sessions.js";
+import { windowOf } from "./session-runner.js";
 import type { Transport, TransportListener } from "./transport.js";
 
 export interface Connection extends TransportListener {
@@ -32,7 +36,7 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  sessions: SessionRegistry;
+  predictor: Pick<Predictor, "sessions" | "describe">;
   owner: OwnerId;
   /** With this many unanswered requests the transport is paused. */
   maxPendingRequests: number;
@@ -40,73 +44,139 @@ export interface ConnectionParts {
   metrics: Metrics;
 }
 
+interface Pending {
+  done: Promise<void>;
+  window: AckWindow | undefined;
+}
+
 export function openConnection(parts: ConnectionParts): Connection {
-  const { transport, sessions, owner, maxPendingRequests, log, metrics } = parts;
-  const reached = new Map<string, { hosted: HostedSession; leave(): void }>();
-  const stopListening = sessions.listen(owner, (event) => {
-    if (reached.has(event.session_id)) void send(toEventMessage(event));
-  });
-  const reach: SessionReach = {
-    start(request, onOpening) {
-      const hosted = sessions.start(owner, request, onOpening);
-      const entry = { hosted, leave: hosted.attach() };
-      reached.set(hosted.id, entry);
-      void hosted.released.then(() => {
-        if (reached.get(hosted.id) === entry) reached.delete(hosted.id);
-      });
-      return hosted;
-    },
-    async get(sessionId) {
-      const hosted = reached.get(sessionId)?.hosted;
-      if (!hosted) throw sessions.refusal(sessionId);
-      return hosted.use();
-    },
-    close: async (sessionId) => reached.get(sessionId)?.hosted.close(),
-  };
-  const answerRequest = createAnswerer(reach);
-  let isClosed = false;
-  const pending = new Set<Promise<void>>();
-  const acked = createAckedStreams();
+  const { transport, predictor, owner, maxPendingRequests, log, metrics } = parts;
+  const { sessions } = predictor;
+  const pending = new Set<Pending>();
   let isPaused = false;
+  let isClosed = false;
 
   const send = (message: ServerMessage) => transport.send(JSON.stringify(message));
+  const server = { server: () => predictor.describe(owner) };
+  const reached: ReachedSessions = reachSessions({ transport, server, log, metrics });
+  /** Reads of watchers, and requests about sessions that the connection does not reach. */
+  const directReach: SessionReach = {
+    ...server,
+    async get(sessionId) {
+      const session = reached.get(sessionId);
+      if (!session) throw sessions.refusal(sessionId);
+      return session.hosted.use();
+    },
+    async close() {},
+  };
+  const answerDirectly = createAnswerer(directReach);
 
   function fail(requestId: string | null, cause: unknown): Promise<void> {
     const error = toProtocolError(cause, log);
     metrics.count("masklet_errors_total", { code: error.code });
-    return send({ type: "error", request_id: requestId, error: error.toBody() } satisfies ErrorMessage);
+    return send({ type: "error", request_id: requestId, error: error.toBody() });
   }
 
-  async function answer(request_id: string, request: Request): Promise<void> {
-    metrics.count("masklet_requests_total", { type: request.type });
-    if (request.type !== "propagate_in_video") {
-      const onOpening = (event: OpeningEvent) => void send({ type: "event", request_id, ...event });
-      const fields = await answerRequest(request, { onOpening });
-      return send({ type: "response", request_id, ...fields } as ResponseMessage);
-    }
-    const { session_id, window: size } = request;
-    const window = size === undefined ? undefined : createAckWindow({ size, onWaiting: regulate });
-    const end = acked.begin(request_id, { sessionId: session_id, window });
+  function respond(request_id: string, fields: object): Promise<void> {
+    return send({ type: "response", request_id, ...fields } as ServerMessage);
+  }
+
+  async function runControlled(
+    session: ReachedSession,
+    requestId: string,
+    request: Request,
+    window?: AckWindow,
+  ): Promise<void> {
+    // The result belongs to whoever controls the session then. This connection waits for it only while that is itself.
+    await Promise.race([session.runner.run(requestId, request, window), session.left]);
+    await session.attachment.drained();
+  }
+
+  async function startSession(requestId: string, request: RequestOf<"start_session">): Promise<void> {
+    const { session_id } = request;
+    if (session_id !== undefined) reached.checkId(session_id);
+    const onOpening = (event: OpeningEvent) => hosted.channel.publish("event", requestId, event);
+    const hosted = sessions.start(owner, request, onOpening);
+    const session = reached.add(hosted, { isWatcher: false, afterSeq: 0 });
+    const finish = hosted.channel.begin(requestId);
     try {
-      const stream = propagate(reach, request, window);
-      while (true) {
-        if (isClosed) return void (await stream.return({ num_frames: 0, cancelled: true }));
-        const { done, value } = await stream.next();
-        if (done) return await send({ type: "done", request_id, session_id, ...value });
-        metrics.count("masklet_frames_total");
-        // Waiting here makes the model wait for a slow reader.
-        await send({ type: "frame", request_id, session_id, ...value });
-      }
+      const { facts } = await hosted.started;
+      hosted.channel.publish("response", requestId, { ...facts, session_token: hosted.token });
     } finally {
-      end();
+      finish();
     }
+    await session.attachment.drained();
+  }
+
+  async function attachSession(
+    requestId: string,
+    { session_token, after_seq, watch }: RequestOf<"attach_session">,
+  ): Promise<void> {
+    const hosted = sessions.withToken(session_token);
+    const session = await hosted.use().catch((error: ProtocolError) => {
+      throw error.code === "session_not_found" ? tokenNotFound() : error;
+    });
+    if (isClosed) return;
+    reached.checkId(hosted.id, hosted);
+    const { channel } = hosted;
+    const { lastSeq } = channel;
+    const afterSeq = after_seq ?? lastSeq;
+    if (afterSeq > lastSeq) {
+      const message = `after_seq: expected at most ${lastSeq}, the last result of the session, got ${afterSeq}`;
+      throw new ProtocolError("invalid_field", message, "after_seq");
+    }
+    const answer: AnswerOf<"attach_session"> = {
+      ...session.facts,
+      last_seq: lastSeq,
+      lost: channel.lostAfter(afterSeq),
+      pending: [...channel.pending],
+      control: !watch,
+    };
+    // Before the attachment sends its first result.
+    const sent = respond(requestId, answer);
+    reached.add(hosted, { isWatcher: watch, afterSeq });
+    await sent;
+  }
+
+  async function streamToWatcher(
+    request_id: string,
+    request: RequestOf<"propagate_in_video">,
+  ): Promise<void> {
+    const { session_id } = request;
+    const stream = propagate(directReach, request);
+    for (;;) {
+      const { done, value } = await stream.next();
+      if (done) return send({ type: "done", request_id, session_id, ...value });
+      if (isClosed) return void (await stream.return({ num_frames: 0, cancelled: true }));
+      await send({ type: "frame", request_id, session_id, ...value });
+    }
+  }
+
+  async function answer(requestId: string, request: Request, window?: AckWindow): Promise<void> {
+    metrics.count("masklet_requests_total", { type: request.type });
+    if (request.type === "start_session") return startSession(requestId, request);
+    if (request.type === "attach_session") return attachSession(requestId, request);
+    const session = "session_id" in request ? reached.get(request.session_id) : undefined;
+    if (request.type === "detach_session") {
+      if (!session) throw sessions.refusal(request.session_id);
+      reached.leave(session);
+      return respond(requestId, { is_success: true });
+    }
+    if (window) reached.checkStreamId(requestId);
+    if (session?.attachment.isWatcher === false) return runControlled(session, requestId, request, window);
+    if (session && !isRead(request)) {
+      const message = `This connection watches the session "${session.hosted.id}"; attach to it without watch to change it.`;
+      throw new ProtocolError("read_only", message, "session_id");
+    }
+    if (request.type === "propagate_in_video") return streamToWatcher(requestId, request);
+    return respond(requestId, await answerDirectly(request));
   }
 
   function acknowledge({ request_id, num_frames }: AckMessage): void {
-    const stream = acked.find(request_id);
+    const stream = reached.findStream(request_id);
     if (!stream) return;
     stream.window.acknowledge(num_frames);
-    reached.get(stream.sessionId)?.hosted.touch();
+    stream.hosted.touch();
   }
 
   /**
@@ -114,21 +184,25 @@ export function openConnection(parts: ConnectionParts): Connection {
    * `ack` could not be read.
    */
   function regulate(): void {
-    const shouldPause = pending.size - acked.waiting >= maxPendingRequests;
+    if (isClosed) return;
+    let unanswered = pending.size;
+    for (const { window } of pending) if (window?.isWaiting) unanswered--;
+    const shouldPause = unanswered >= maxPendingRequests;
     if (shouldPause === isPaused) return;
     isPaused = shouldPause;
     if (shouldPause) transport.pause();
     else transport.resume();
   }
 
-  function track(work: Promise<void>): void {
-    const settled = work
+  function track(work: Promise<void>, window?: AckWindow): void {
+    const done = work
       .catch((error) => log.error({ err: error }, "an answer could not be sent"))
       .finally(() => {
-        pending.delete(settled);
+        pending.delete(entry);
         regulate();
       });
-    pending.add(settled);
+    const entry: Pending = { done, window };
+    pending.add(entry);
     regulate();
   }
 
@@ -145,7 +219,11 @@ export function openConnection(parts: ConnectionParts): Connection {
         return;
       }
       const { requestId, request } = message;
-      track(answer(requestId, request).catch((cause) => fail(requestId, cause)));
+      const window = windowOf(request, regulate);
+      track(
+        answer(requestId, request, window).catch((cause) => fail(requestId, cause)),
+        window,
+      );
     },
     onBinary(bytes) {
       const message = `Requests are JSON text; got a binary message of ${bytes.length} bytes.`;
@@ -153,17 +231,10 @@ export function openConnection(parts: ConnectionParts): Connection {
     },
     onClose() {
       isClosed = true;
-      stopListening();
-      for (const { leave } of reached.values()) leave();
+      reached.leaveAll();
     },
     async answered() {
-      while (pending.size > 0) await Promise.all(pending);
+      while (pending.size > 0) await Promise.all([...pending].map(({ done }) => done));
     },
   };
-}
-
-function toEventMessage(event: SessionEvent): EventMessage {
-  return event.event === "session_lost"
-    ? { type: "event", ...event, error: event.error.toBody() }
-    : { type: "event", ...event };
 }

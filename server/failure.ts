@@ -20,5 +20,9 @@ export function toProtocolError(error: unknown, log: Logger): ProtocolError {
 
 export const shuttingDown = () => new ProtocolError("shutting_down", "The server is shutting down.");
 
+/** The message is the same for a wrong token and for an ended session. */
+export const tokenNotFound = () =>
+  new ProtocolError("session_not_found", "No session has this token.", "session_token");
+
 export const sessionNotFound = (sessionId: string) =>
   new ProtocolError("session_not_found", `No session "${sessionId}".`, "session_id");

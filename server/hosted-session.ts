@@ -5,6 +5,7 @@
  * `use` of a session means: a request, an acknowledgement, or a propagation that makes progress.
  */
 import { ProtocolError, type RequestOf } from "../protocol/index.js";
+import type { Attachment } from "./attachment.js";
 import type { Clock } from "./clock.js";
 import { type Expiry, watchExpiry } from "./expiry.js";
 import { sessionNotFound } from "./failure.js";
@@ -12,6 +13,7 @@ import type { Logger } from "./log.js";
 import type { OpeningProgress } from "./media/progress.js";
 import type { OpeningOptions } from "./media/source.js";
 import type { Session } from "./session.js";
+import { createSessionChannel, type SessionChannel } from "./session-channel.js";
 import type { OwnerId } from "./session-owner.js";
 
 export type StartRequest = RequestOf<"start_session">;
@@ -42,6 +44,9 @@ export interface SessionNews {
 export interface HostedSession {
   readonly id: string;
   readonly owner: OwnerId;
+  /** The results of requests over WebSockets, and events. */
+  readonly channel: SessionChannel;
+  readonly hasEnded: boolean;
   /** Anyone who has the token may attach to the session. */
   readonly token: string;
   /** Resolves when the session has started; rejects with the reason why it cannot start. */
@@ -55,10 +60,8 @@ export interface HostedSession {
   use(): Promise<Session>;
   /** Counts as use. */
   touch(): void;
-  /** Counts one more connection until the returned function is called. */
-  attach(): () => void;
-  /** Answers earlier requests first. */
-  close(): Promise<void>;
+  /** Answers earlier requests first. @param closer the attachment of the connection that requests it */
+  close(closer?: Attachment): Promise<void>;
   /** Ends the session at once: running work fails with `reason`. Without an event, only the log reports it. */
   end(reason: ProtocolError, event?: SessionEvent): void;
   /** Resolves when all its resources are released. */
@@ -78,15 +81,14 @@ export interface HostedSessionParts {
   onEnd(): void;
   clock: Clock;
   log: Logger;
-  limits: { idleTimeoutMs: number; expiryWarningMs: number };
+  limits: { idleTimeoutMs: number; expiryWarningMs: number; maxLogBytes: number };
 }
 
 export function hostSession(parts: HostedSessionParts): HostedSession {
-  const { id, clock, log, limits, onEvent } = parts;
+  const { id, clock, log, limits } = parts;
   const starting = new AbortController();
   let session: Session | undefined;
   let expiry: Expiry | undefined;
-  let connections = 0;
   let leftAtMs: number | undefined;
   let hasEnded = false;
   /** What later requests get. */
@@ -96,11 +98,29 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     release = resolve;
   });
 
-  function finish(): boolean {
+  const channel = createSessionChannel({
+    sessionId: id,
+    maxLogBytes: limits.maxLogBytes,
+    onDetach() {
+      leftAtMs = clock.nowMs();
+      if (channel.attachments > 0 || session || !parts.isTokenSecret) return;
+      // The answer with the token cannot be delivered, so no one could attach to the session.
+      end(new ProtocolError("session_not_found", "The client disconnected during the start."));
+    },
+  });
+
+  function report(event: SessionEvent): void {
+    channel.publish("event", undefined, "error" in event ? { ...event, error: event.error.toBody() } : event);
+    parts.onEvent(event);
+  }
+
+  /** @param closer see {@link SessionChannel.end} */
+  function finish(closer: Attachment | null | undefined): boolean {
     if (hasEnded) return false;
     hasEnded = true;
     expiry?.stop();
     parts.onEnd();
+    channel.end(closer);
     return true;
   }
 
@@ -110,20 +130,21 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
   }
 
   function end(reason: ProtocolError, event?: SessionEvent): void {
-    if (!finish()) return;
+    if (hasEnded) return;
+    // A session that is still being started is reported by the answer to its start_session.
+    if (session && event) report(event);
+    finish(null);
     if (reason.code === "shutting_down") refusal = reason;
     starting.abort(reason);
-    // A session that is still being started is reported by the answer to its start_session.
     if (!session) return;
     void releaseAfter(session.close(reason));
     log.info({ session: id, reason: event?.event ?? reason.code }, "session ended");
-    if (event) onEvent(event);
   }
 
   const news: SessionNews = {
     recovered() {
       log.info({ session: id }, "session recovered");
-      onEvent({ event: "session_recovered", session_id: id });
+      report({ event: "session_recovered", session_id: id });
     },
     lost: (error) => end(error, { event: "session_lost", session_id: id, error }),
   };
@@ -146,14 +167,15 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
         clock,
         timeoutMs: limits.idleTimeoutMs,
         warningMs: limits.expiryWarningMs,
-        isBusy: () => opened.busy,
-        onWarning: (expires_in_ms) => onEvent({ event: "session_expiring", session_id: id, expires_in_ms }),
+        // A propagation that waits for its reader, or for room in the log, makes no progress.
+        isBusy: () => opened.busy && !channel.isHoldingBack,
+        onWarning: (expires_in_ms) => report({ event: "session_expiring", session_id: id, expires_in_ms }),
         onExpire: () => end(sessionNotFound(id), { event: "session_expired", session_id: id }),
       });
       log.info({ session: id, video: opened.facts }, "session started");
       return opened;
     } catch (error) {
-      finish();
+      finish(null);
       release();
       throw error;
     }
@@ -169,8 +191,13 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     token: parts.token,
     started,
     released,
+    channel,
+    get hasEnded() {
+      return hasEnded;
+    },
     get unattachedSinceMs() {
-      return connections === 0 && session && !session.busy ? leftAtMs : undefined;
+      const isIdle = session && !session.busy && channel.pending.length === 0;
+      return isIdle && channel.attachments === 0 ? leftAtMs : undefined;
     },
     async use() {
       await started.catch(() => {});
@@ -180,22 +207,9 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
       return session;
     },
     touch: () => expiry?.touch(),
-    attach() {
-      connections++;
-      let isAttached = true;
-      return () => {
-        if (!isAttached) return;
-        isAttached = false;
-        connections--;
-        leftAtMs = clock.nowMs();
-        if (connections > 0 || session || !parts.isTokenSecret) return;
-        // The answer with the token cannot be delivered, so no one could attach to the session.
-        end(new ProtocolError("session_not_found", "The client disconnected during the start."));
-      };
-    },
-    async close() {
+    async close(closer) {
       const opened = await started.catch(() => undefined);
-      if (!opened || !finish()) return;
+      if (!opened || !finish(closer)) return;
       log.info({ session: id }, "session closed");
       opened.cancel();
       await releaseAfter(opened.settled().then(() => opened.close()));

@@ -47,7 +47,7 @@ export async function startServer(
     const open = (transport: Transport) => {
       const connection = openConnection({
         transport,
-        sessions: predictor.sessions,
+        predictor,
         owner: ownerOfAddress(address),
         maxPendingRequests,
         log: connectionLog,

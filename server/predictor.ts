@@ -42,6 +42,7 @@ import {
   type SessionReach,
   type SingleType,
 } from "./request-handlers.js";
+import { serverFacts } from "./server-facts.js";
 import type { PropagatedFrame, PropagationEnd } from "./session.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
@@ -122,6 +123,8 @@ export interface Predictor {
   reloadPack(): Promise<PackSummary>;
   /** Makes requests for an owner beside the predictor's own caller. */
   connect(options: ClientOptions): Client;
+  /** What an owner may know about the server. */
+  describe(owner: OwnerId): Promise<AnswerOf<"get_server">>;
   /** The sessions of all owners. */
   readonly sessions: SessionRegistry;
   readonly uploads: UploadStore;
@@ -180,8 +183,14 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     return { state: "starting", reason: "The inference process loads its model pack." };
   }
 
+  async function describe(owner: OwnerId): Promise<AnswerOf<"get_server">> {
+    await ready;
+    return serverFacts({ pack: running?.pack ?? (await ready), config, sessions: sessions.countOf(owner) });
+  }
+
   function connect({ owner, onEvent: listener }: ClientOptions): Client {
     const reach: SessionReach = {
+      server: () => describe(owner),
       start: (request, onOpening) => sessions.start(owner, request, onOpening),
       async get(sessionId) {
         const hosted = sessions.find(owner, sessionId);
@@ -214,6 +223,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     },
     reloadPack: async () => (await engine).reload(),
     connect,
+    describe,
     sessions,
     uploads,
     stats() {

@@ -1,13 +1,28 @@
 /** The handler of each request type. Requests are validated before. */
-import type { AnswerOf, RequestOf, SingleRequest, StreamRequest } from "../protocol/index.js";
+import {
+  type AnswerOf,
+  ProtocolError,
+  type Request,
+  type RequestOf,
+  type SingleRequest,
+  type StreamRequest,
+} from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { HostedSession, OnOpening, StartRequest } from "./hosted-session.js";
 import type { PropagatedFrame, PropagationEnd, Session } from "./session.js";
 
+/** What a caller may know about the server. */
+export interface ServerReach {
+  server(): Promise<AnswerOf<"get_server">>;
+}
+
 /** The sessions that a caller reaches: those of its owner, or those that its connection started or attached to. */
-export interface SessionReach {
-  /** @throws ProtocolError session_exists, session_limit, shutting_down. */
-  start(request: StartRequest, onOpening?: OnOpening): HostedSession;
+export interface SessionReach extends ServerReach {
+  /**
+   * Absent for connections, which start sessions themselves.
+   * @throws ProtocolError session_exists, session_limit, shutting_down.
+   */
+  start?(request: StartRequest, onOpening?: OnOpening): HostedSession;
   /** Counts as use of the session. Waits while it is being started. @throws ProtocolError session_not_found. */
   get(sessionId: string): Promise<Session>;
   /** Answers earlier requests first. An unknown session counts as closed. */
@@ -36,9 +51,17 @@ export function createAnswerer(
 ): (request: SingleRequest, options?: AnswerOptions) => Promise<Answer> {
   const handlers: Handlers = {
     start_session: async (request, { onOpening }) => {
+      if (!sessions.start) throw onlyBySockets(request.type);
       const { started, token } = sessions.start(request, onOpening);
       return { ...(await started).facts, session_token: token };
     },
+    attach_session: async ({ type }) => {
+      throw onlyBySockets(type);
+    },
+    detach_session: async ({ type }) => {
+      throw onlyBySockets(type);
+    },
+    get_server: () => sessions.server(),
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
     add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
     predict: async (request) => (await sessions.get(request.session_id)).predict(request),
@@ -64,6 +87,18 @@ export function createAnswerer(
     const handler = handlers[request.type] as (request: never, options: AnswerOptions) => Promise<Answer>;
     return handler(request as never, options);
   };
+}
+
+/** A connection handles these requests itself; other callers reach the sessions of their owner without them. */
+function onlyBySockets(type: string): ProtocolError {
+  return new ProtocolError("unknown_type", `type: ${type} is for WebSockets`, "type");
+}
+
+/** Requests that change nothing, which watchers may make. */
+const READS: ReadonlySet<Request["type"]> = new Set(["get_session", "predict"]);
+
+export function isRead({ type }: Request): boolean {
+  return READS.has(type);
 }
 
 /** Starts when the first frame is requested. */

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { v4 as uuid } from "uuid";
 import { FIXED_LIMITS, ProtocolError } from "../protocol/index.js";
 import type { Clock } from "./clock.js";
-import { sessionNotFound, shuttingDown } from "./failure.js";
+import { sessionNotFound, shuttingDown, tokenNotFound } from "./failure.js";
 import {
   type HostedSession,
   hostSession,
@@ -53,6 +53,7 @@ export interface SessionRegistryParts {
 export interface SessionLimits {
   maxSessions: number;
   maxSessionsPerOwner: number;
+  maxLogBytes: number;
   idleTimeoutMs: number;
   expiryWarningMs: number;
 }
@@ -128,17 +129,21 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
           const message = `The session "${id}" is open; attach to it with its session_token, or choose another id.`;
           throw new ProtocolError("session_exists", message, "session_id");
         }
+        if (request.session_token !== undefined && byToken.has(request.session_token)) {
+          const message = "A session with this token is open; attach to it, or choose another token.";
+          throw new ProtocolError("session_exists", message, "session_token");
+        }
         place(ownerOf(ownerId));
       } catch (error) {
         forgetIfUnused(ownerId);
         throw error;
       }
-      const token = randomBytes(TOKEN_BYTES).toString("base64url");
+      const token = request.session_token ?? randomBytes(TOKEN_BYTES).toString("base64url");
       const hosted = hostSession({
         id,
         owner: ownerId,
         token,
-        isTokenSecret: true,
+        isTokenSecret: request.session_token === undefined,
         open: (news, options) => open(id, request, news, options),
         onOpening,
         onEvent(event) {
@@ -167,7 +172,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
       checkRunning();
       const hosted = byToken.get(token);
       if (hosted) return hosted;
-      throw new ProtocolError("session_not_found", "No session has this token.", "session_token");
+      throw tokenNotFound();
     },
     listen(ownerId, listener) {
       ownerOf(ownerId).listeners.add(listener);

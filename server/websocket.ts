@@ -18,19 +18,22 @@ export function serveWebSocket(
 ): void {
   const waiting = new Set<() => void>();
   let paused = false;
+  let hasClosed = false;
 
-  /** Resumes waiting senders once enough bytes are sent, or when the socket is not open. */
+  /** False while the socket is closing as well: what is sent then is lost, so senders wait for the close. */
+  const accepts = () => socket.readyState === socket.OPEN && socket.bufferedAmount < maxBufferedBytes;
+
+  /** Resumes waiting senders once enough bytes are sent, or when the socket has closed. */
   function release(): void {
-    if (socket.readyState === socket.OPEN && socket.bufferedAmount >= maxBufferedBytes) return;
+    if (!hasClosed && !accepts()) return;
     for (const resolve of waiting) resolve();
     waiting.clear();
   }
 
   const listener = open({
     send(data) {
-      if (socket.readyState !== socket.OPEN) return Promise.resolve();
-      socket.send(data, release);
-      if (socket.bufferedAmount < maxBufferedBytes) return Promise.resolve();
+      if (socket.readyState === socket.OPEN) socket.send(data, release);
+      if (hasClosed || accepts()) return Promise.resolve();
       return new Promise((resolve) => waiting.add(resolve));
     },
     pause() {
@@ -87,6 +90,7 @@ export function serveWebSocket(
   // After an invalid or too large message, ws closes the socket with the matching code.
   socket.on("error", (error) => log.info({ code: (error as NodeJS.ErrnoException).code }, error.message));
   socket.on("close", () => {
+    hasClosed = true;
     clearInterval(heartbeat);
     release();
     guarded(() => listener.onClose());

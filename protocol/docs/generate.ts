@@ -12,7 +12,9 @@ import {
 } from "../limits.js";
 import { policySchema } from "../policy.js";
 import {
+  ANSWER_FIELDS,
   ANSWER_SCHEMAS,
+  type AnsweredType,
   doneSchema,
   errorSchema,
   eventSchemas,
@@ -31,7 +33,7 @@ import {
 import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
 import { fieldTable, table } from "./field-table.js";
 
-const envelope = ["type", "request_id"];
+const envelope = ["type", "request_id", "seq"];
 
 /** The documents with generated parts, relative to the root of the repository. */
 export const DOCUMENTS = ["PROTOCOL.md", "docs/policy.md"] as const;
@@ -42,7 +44,13 @@ export const PARTS: Readonly<Record<string, string>> = {
     `request ${type}`,
     fieldTable("request", schema, envelope),
   ]),
-  ...mapEntries(ANSWER_SCHEMAS, (type, schema) => [`answer ${type}`, fieldTable("reply", schema, envelope)]),
+  ...mapEntries(ANSWER_SCHEMAS, (type, schema) => {
+    const isInFields = "session_id" in ANSWER_FIELDS[type as AnsweredType];
+    return [
+      `answer ${type}`,
+      fieldTable("reply", schema, isInFields ? envelope : [...envelope, "session_id"]),
+    ];
+  }),
   ...mapEntries(REQUEST_ERRORS, (type, codes) => [`errors of ${type}`, `Errors: ${codeList(codes)}.`]),
   "errors of every request": [
     `Errors of every request: ${codeList(COMMON_ERRORS)}.`,
@@ -52,11 +60,14 @@ export const PARTS: Readonly<Record<string, string>> = {
   "errors of uploads": Object.entries(UPLOAD_ERRORS)
     .map(([method, codes]) => `Errors of \`${method}\`: ${codeList(codes)}.`)
     .join("\n\n"),
-  ...mapEntries(eventSchemas, (event, schema) => [`event ${event}`, fieldTable("reply", schema, ["type"])]),
+  ...mapEntries(eventSchemas, (event, schema) => [
+    `event ${event}`,
+    fieldTable("reply", schema, ["type", "seq"]),
+  ]),
   ack: fieldTable("request", ackSchema, ["type"]),
   frame: fieldTable("reply", frameSchema, envelope),
   done: fieldTable("reply", doneSchema, envelope),
-  error: fieldTable("reply", errorSchema, ["type"]),
+  error: fieldTable("reply", errorSchema, ["type", "session_id", "seq"]),
   outputs: fieldTable("reply", outputsSchema),
   "low-resolution-masks": fieldTable("reply", lowResMask),
   policy: fieldTable("request", policySchema),
@@ -72,10 +83,11 @@ export const PARTS: Readonly<Record<string, string>> = {
     ]),
   ),
   "close codes": table(
-    ["Code", "Reason", "Meaning"],
-    Object.values(CLOSE_CODES).map(({ code, reason, meaning }) => [
+    ["Code", "Reason", "Connect again", "Meaning"],
+    Object.values(CLOSE_CODES).map(({ code, reason, reconnect, meaning }) => [
       String(code),
       reason && `\`${reason}\``,
+      reconnect ? "yes" : "no: fatal",
       meaning,
     ]),
   ),

@@ -88,39 +88,18 @@ describe("an acknowledgement window", () => {
   });
 });
 
-describe("the streams of a connection", () => {
-  const stream = () => ({ sessionId: "s", window: createAckWindow({ size: 1 }) });
+describe("the streams of a session", () => {
+  const stream = () => createAckWindow({ size: 1 });
 
-  it("are found by their request id, and ignored for a while after their end", () => {
+  it("are found by their request id, and known for a while after their end", () => {
     const streams = createAckedStreams();
     const one = stream();
     const end = streams.begin("1", one);
-    expect(streams.find("1")).toEqual(one);
+    expect(streams.find("1")).toBe(one);
     end();
+    expect(streams.find("1")).toBeNull();
+    for (let id = 2; id < 100; id++) streams.begin(String(id), stream())();
     expect(streams.find("1")).toBeUndefined();
-    for (let id = 2; id < 300; id++) streams.begin(String(id), stream())();
-    expect(() => streams.find("1")).toThrow(/^request_id: expected that of a propagate_in_video request/);
-    expect(streams.find("299")).toBeUndefined();
-  });
-
-  it("are not found without a window, and cannot share a request id", () => {
-    const streams = createAckedStreams();
-    streams.begin("1", { sessionId: "s", window: undefined });
-    expect(() => streams.find("1")).toThrow('got "1"');
-    streams.begin("2", stream());
-    expect(() => streams.begin("2", stream())).toThrow("which a running stream has");
-  });
-
-  it("are counted while they wait", async () => {
-    const streams = createAckedStreams();
-    const one = stream();
-    streams.begin("1", one);
-    streams.begin("2", stream());
-    await fill(one.window, 1);
-    const room = one.window.room(never);
-    expect(streams.waiting).toBe(1);
-    one.window.acknowledge(1);
-    await room;
-    expect(streams.waiting).toBe(0);
+    expect(streams.find("99")).toBeNull();
   });
 });

@@ -44,7 +44,7 @@ beforeEach(() => {
   transport = createScriptedTransport();
   connection = openConnection({
     transport,
-    sessions: predictor.sessions,
+    predictor,
     owner: "address loopback",
     maxPendingRequests: 3,
     log,
@@ -112,9 +112,12 @@ test("computes the next frame only when the last one is sent", async () => {
   transport.take();
   await engine.called("next 1");
   expect(await stableValue(computed)).toBe(2);
-  // Other requests are answered meanwhile.
+  // The results of a session are sent in the order of their numbers.
+  const facts = ask({ type: "get_session", session_id: "s" });
+  await engine.called("describe");
   transport.open = true;
-  expect(await answerTo(ask({ type: "get_session", session_id: "s" }))).toMatchObject({ propagating: true });
+  transport.take();
+  expect(await answerTo(facts)).toMatchObject({ propagating: true });
 });
 
 test("reports a fault of the server as internal, without its details", async () => {

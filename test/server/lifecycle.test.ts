@@ -49,7 +49,7 @@ test("continues a stream after the inference process is killed, and ends the new
     Array.from({ length: NUM_FRAMES }, (_, i) => i),
   );
   const events = client.received.filter((message) => message.type === "event");
-  expect(events).toEqual([{ type: "event", event: "session_recovered", session_id }]);
+  expect(events).toMatchObject([{ type: "event", event: "session_recovered", session_id }]);
   await client.expectResponse({ type: "close_session", session_id });
   await until(() => ffmpegChildren().length === 0);
 
@@ -118,13 +118,18 @@ test("warns before an idle session expires, expires it, and keeps one that is us
   const used = await openClicked(client);
   clock.advance(9000);
   const warning = await client.first((message) => message.type === "event");
-  expect(warning).toEqual({ type: "event", event: "session_expiring", session_id, expires_in_ms: 1000 });
+  expect(warning).toMatchObject({
+    type: "event",
+    event: "session_expiring",
+    session_id,
+    expires_in_ms: 1000,
+  });
   await client.expectResponse({ type: "get_session", session_id: used });
   clock.advance(1000);
   const expired = await client.first(
     (message) => message.type === "event" && message.event === "session_expired",
   );
-  expect(expired).toEqual({ type: "event", event: "session_expired", session_id });
+  expect(expired).toMatchObject({ type: "event", event: "session_expired", session_id });
   expect((await client.expectError({ type: "get_session", session_id })).code).toBe("session_not_found");
   await client.expectResponse({ type: "get_session", session_id: used });
   expect((await server.health()).sessions).toBe(1);

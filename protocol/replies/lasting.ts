@@ -1,0 +1,53 @@
+/** Answers and events about sessions that outlive their connection, and about the server. */
+import { z } from "zod";
+import { requestId, seq, sessionId } from "../fields.js";
+
+export const attachedFields = {
+  last_seq: z.int().min(0).describe("`seq` of the newest result; 0 when there is none"),
+  lost: z.int().min(0).describe("Results after `after_seq` that the server no longer has"),
+  pending: z.array(requestId).describe("Requests that are not answered yet; their results follow"),
+  control: z.boolean().describe("False for watchers"),
+};
+
+export const serverFields = {
+  version: z.string().describe("Of the server"),
+  protocol: z.string().describe("The subprotocol, `masklet.v1`"),
+  pack: z.strictObject({
+    id: z.string(),
+    family: z.string(),
+    version: z.string(),
+    hash: z.string().describe("SHA-256 of the pack's files"),
+    input_size: z.int().min(1).describe("Side of the square picture that the model receives, in pixels"),
+    capabilities: z.strictObject({
+      text: z.boolean(),
+      exemplars: z.boolean(),
+      points: z.boolean(),
+      mask_seed: z.boolean(),
+    }),
+    provider: z.string().describe("ONNX Runtime execution provider"),
+  }),
+  prompts: z.array(z.string()).describe("Kinds of prompts that the pack supports"),
+  features: z.array(z.string()).describe("What this server adds to the first version of the protocol"),
+  limits: z.record(z.string(), z.number()).describe("The [limits](#limits) in force, by name"),
+  sessions: z.int().min(0).describe("Open sessions of the owner"),
+};
+
+export const lastingEvents = {
+  session_detached: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("session_detached"),
+    session_id: sessionId,
+    reason: z
+      .enum(["taken_over", "closed"])
+      .describe(
+        "`taken_over`: another connection controls the session now; `closed`: another caller closed it",
+      ),
+  }),
+  results_skipped: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("results_skipped"),
+    session_id: sessionId,
+    first_seq: seq.describe("The first result that the watcher does not receive"),
+    last_seq: seq.describe("The last one"),
+  }),
+} as const;

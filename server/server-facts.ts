@@ -1,0 +1,44 @@
+/** The answer to `get_server`. */
+import { createRequire } from "node:module";
+import { type AnswerOf, FIELD_LIMITS, SERVER_LIMITS, SUBPROTOCOL } from "../protocol/index.js";
+import type { ServerConfig } from "./config.js";
+import type { PackSummary } from "./engine/index.js";
+
+const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
+
+/** What the server adds to the first version of the protocol. A client checks for a name before it uses the feature. */
+const FEATURES = ["ack", "attach_session", "predict", "semantic_map", "session_opening", "uploads"];
+
+export interface ServerFactsParts {
+  pack: PackSummary;
+  config: ServerConfig;
+  /** Open sessions of the owner that asks. */
+  sessions: number;
+}
+
+export function serverFacts({ pack, config, sessions }: ServerFactsParts): AnswerOf<"get_server"> {
+  const { text, exemplars, points, maskSeed } = pack.capabilities;
+  const prompts = { text, exemplars, points, boxes: points };
+  const fieldLimits = Object.entries(FIELD_LIMITS).map(([name, { value }]) => [name, value]);
+  const settings = (Object.keys(SERVER_LIMITS) as (keyof typeof SERVER_LIMITS)[]).map((name) => [
+    name,
+    config[name],
+  ]);
+  return {
+    version,
+    protocol: SUBPROTOCOL,
+    pack: {
+      id: pack.id,
+      family: pack.family,
+      version: pack.version,
+      hash: pack.hash,
+      input_size: pack.inputSize,
+      capabilities: { text, exemplars, points, mask_seed: maskSeed },
+      provider: pack.provider,
+    },
+    prompts: Object.entries(prompts).flatMap(([kind, isSupported]) => (isSupported ? [kind] : [])),
+    features: FEATURES,
+    limits: Object.fromEntries([...fieldLimits, ...settings]),
+    sessions,
+  };
+}
