@@ -2,6 +2,7 @@
 import { ffmpegPath, passthroughOptions } from "./binaries.js";
 import { mediaUnreadable } from "./errors.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
+import { demuxerEnvironment } from "./gconv.js";
 import { orientationFilters } from "./orientation.js";
 import type { ProbedVideo } from "./probe.js";
 import { createQueue } from "./queue.js";
@@ -73,6 +74,7 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
     name: "ffmpeg",
     binary,
     args,
+    env: demuxerEnvironment(request.video.demuxer),
     onLogLine(line) {
       const pts = SHOWN.exec(line)?.[1];
       if (pts !== undefined) times.push(Number(pts));

@@ -1,6 +1,7 @@
 import { ffprobePath } from "./binaries.js";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { inputOptions, inputUrl } from "./ffmpeg.js";
+import { demuxerEnvironment } from "./gconv.js";
 import { createLineSplitter, MAX_LINE_CHARS } from "./lines.js";
 import type { Demuxer } from "./sniff.js";
 import { checkRan, startTool } from "./tool-process.js";
@@ -36,6 +37,7 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
   const run = await startTool({
     name: "ffprobe",
     binary,
+    env: demuxerEnvironment(request.demuxer),
     args: [
       ...["-hide_banner", "-v", "error"],
       ...inputOptions(request.demuxer),

@@ -32,7 +32,7 @@ export async function openMedia(path: string, options: OpenMediaOptions = {}): P
       );
     }
     throw mediaUnsupported(
-      `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,
+      `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, Y4M) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,
     );
   } catch (error) {
     throw readFailure(error, "The file");

@@ -66,7 +66,7 @@ const MAX_HEADER_BYTES = 1024 * 1024;
 /** Decoders are the largest attack surface: those for formats that cameras and editors do not write are not used. */
 const CODECS = new Set(
   (
-    "h264 hevc av1 vp8 vp9 mpeg4 mpeg1video mpeg2video h263 msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 mjpeg prores " +
+    "h264 hevc av1 vp8 vp9 mpeg4 mpeg1video mpeg2video h263 flv1 msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 mjpeg prores " +
     "dnxhd cfhd ffv1 huffyuv ffvhuff utvideo magicyuv qtrle png rawvideo v210 dvvideo theora cinepak"
   ).split(" "),
 );

@@ -28,6 +28,8 @@ export interface ToolOptions {
   name: "ffmpeg" | "ffprobe";
   binary: string;
   args: readonly string[];
+  /** Variables to add to the environment of this process. */
+  env?: Record<string, string>;
   /** Opens standard input for writing. Without it the tool reads an empty input. */
   input?: boolean;
   /** Receives each line of standard error. Must not throw. */
@@ -47,10 +49,22 @@ const LOG_TAIL_LINE_CHARS = 500;
  * `stderr` can be undefined, and fluent-ffmpeg 2.1.3 reads them inside its callbacks, where the TypeError is uncaught.
  */
 export async function startTool(options: ToolOptions): Promise<ToolProcess> {
-  const { name, binary, args, input = false, onLogLine, maxLogBytes = Number.POSITIVE_INFINITY } = options;
+  const {
+    name,
+    binary,
+    args,
+    env,
+    input = false,
+    onLogLine,
+    maxLogBytes = Number.POSITIVE_INFINITY,
+  } = options;
   let child: ChildProcess;
   try {
-    child = spawn(binary, args, { stdio: [input ? "pipe" : "ignore", "pipe", "pipe"], windowsHide: true });
+    child = spawn(binary, args, {
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+      windowsHide: true,
+      ...(env && { env: { ...process.env, ...env } }),
+    });
   } catch (cause) {
     throw cannotStart(name, binary, cause);
   }
