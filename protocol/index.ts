@@ -8,5 +8,6 @@ export * from "./messages.js";
 export * from "./packed-mask.js";
 export * from "./policy.js";
 export * from "./request-errors.js";
+export type { MaskInput } from "./requests/masks.js";
 export * from "./rle.js";
 export * from "./version.js";

@@ -32,6 +32,11 @@ export const FIELD_LIMITS = {
     unit: "points",
     reason: "Far above what people click; bounds the work of the mask decoder.",
   },
+  verticesPerMask: {
+    value: 10_000,
+    unit: "vertices",
+    reason: "All polygons of a mask together; bounds the work of drawing them.",
+  },
   promptsPerPrediction: {
     value: 64,
     unit: "prompts",

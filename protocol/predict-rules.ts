@@ -1,5 +1,5 @@
 /** Rules of `predict` that involve several fields. */
-import { missing, type PromptProblem, wrong } from "./prompt-rules.js";
+import { missing, type PromptProblem, wrong } from "./problem.js";
 
 export interface PredictFields {
   point_coords?: [number, number][][];

@@ -1,4 +1,6 @@
 /** Rules of `add_prompt` that involve several fields. */
+import { missing, type PromptProblem, wrong } from "./problem.js";
+import { type MaskInput, maskProblem } from "./requests/masks.js";
 
 export interface PromptFields {
   text?: string;
@@ -7,16 +9,10 @@ export interface PromptFields {
   bounding_boxes?: [number, number, number, number][];
   bounding_box_labels?: (0 | 1)[];
   obj_id?: number;
+  mask?: MaskInput;
   rel_coordinates: boolean;
   replace: boolean;
   semantic_map: boolean;
-}
-
-export interface PromptProblem {
-  path: (string | number)[];
-  message: string;
-  /** True when the field is absent. */
-  missing: boolean;
 }
 
 type LabelField = "point_labels" | "bounding_box_labels";
@@ -30,10 +26,16 @@ export function promptProblem(prompt: PromptFields): PromptProblem | undefined {
 }
 
 function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
-  const { text, points, point_labels, bounding_boxes, bounding_box_labels, obj_id } = prompt;
+  const { text, points, point_labels, bounding_boxes, bounding_box_labels, obj_id, mask } = prompt;
 
-  if (text === undefined && points === undefined && bounding_boxes === undefined) {
-    return missing("text", "expected text, points or bounding_boxes");
+  if (text === undefined && points === undefined && bounding_boxes === undefined && mask === undefined) {
+    return missing("text", "expected text, points, bounding_boxes or mask");
+  }
+  if (text !== undefined && mask !== undefined) {
+    return wrong(
+      ["mask"],
+      "expected text or mask, got both: text finds every instance, a mask is one object",
+    );
   }
   if (text !== undefined && points !== undefined) {
     return wrong(
@@ -53,15 +55,25 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
   if (bounding_boxes === undefined && bounding_box_labels !== undefined) {
     return missing("bounding_boxes", "got bounding_box_labels without bounding_boxes");
   }
-  if (obj_id !== undefined || points !== undefined) return objectProblem(prompt);
+  if (obj_id !== undefined || points !== undefined || mask !== undefined) return objectProblem(prompt);
   return labelProblem("bounding_box_labels", bounding_boxes, bounding_box_labels);
 }
 
 function objectProblem(prompt: PromptFields): PromptProblem | undefined {
-  const { points, point_labels, bounding_boxes, bounding_box_labels, obj_id, replace, semantic_map } = prompt;
+  const { points, point_labels, bounding_boxes, bounding_box_labels, obj_id, mask, replace, semantic_map } =
+    prompt;
   if (replace) return wrong(["replace"], "expected false: only a concept prompt can replace concepts");
   if (semantic_map)
     return wrong(["semantic_map"], "expected false: only a concept prompt has a semantic map");
+  if (mask !== undefined) {
+    if (bounding_boxes !== undefined)
+      return wrong(
+        ["bounding_boxes"],
+        "expected mask or bounding_boxes, got both: a mask is the whole object",
+      );
+    const problem = maskProblem(mask);
+    if (problem) return problem;
+  }
   if (bounding_boxes !== undefined) {
     if (obj_id === undefined)
       return missing("obj_id", "expected the object that the points and the box belong to");
@@ -104,12 +116,4 @@ function coordinateProblem(prompt: PromptFields): PromptProblem | undefined {
     }
   }
   return undefined;
-}
-
-export function wrong(path: (string | number)[], message: string): PromptProblem {
-  return { path, message, missing: false };
-}
-
-export function missing(field: string, message: string): PromptProblem {
-  return { path: [field], message: `missing: ${message}`, missing: true };
 }

@@ -27,6 +27,7 @@ import { policySchema } from "./policy.js";
 import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
 import { attachSession, detachSession, getServer } from "./requests/lasting.js";
+import { maskInput } from "./requests/masks.js";
 
 const startSession = z
   .strictObject({
@@ -98,10 +99,13 @@ const addPrompt = z
       .array(polarity)
       .exactOptional()
       .describe("One per exemplar: 1 positive, 0 negative"),
+    mask: maskInput
+      .exactOptional()
+      .describe("The mask of one object on this frame, alone or with points that refine it"),
     obj_id: objectId
       .exactOptional()
       .describe(
-        "The object of the points or the box; an id that does not exist yet creates an object. Default: a new object whose id the server chooses",
+        "The object of the points, the box or the mask; an id that does not exist yet creates an object. Default: a new object whose id the server chooses",
       ),
     rel_coordinates: z
       .boolean()
@@ -278,7 +282,7 @@ export type StreamRequest = RequestOf<"propagate_in_video">;
 export type AddPromptRequest = RequestOf<"add_prompt">;
 export type PredictRequest = RequestOf<"predict">;
 
-/** True for a prompt on one object (points, or a box with `obj_id`); false for a concept prompt. */
+/** True for a prompt on one object (points, a mask, or a box with `obj_id`); false for a concept prompt. */
 export function isObjectPrompt(request: AddPromptRequest): boolean {
-  return request.points !== undefined || request.obj_id !== undefined;
+  return request.points !== undefined || request.obj_id !== undefined || request.mask !== undefined;
 }

@@ -1,5 +1,5 @@
 /** Converts a validated `add_prompt` to an engine prompt: relative coordinates, one kind of prompt. */
-import { type AddPromptRequest, isObjectPrompt, ProtocolError } from "../protocol/index.js";
+import { type AddPromptRequest, type CocoRle, isObjectPrompt, ProtocolError } from "../protocol/index.js";
 import type { BoxXywh, EnginePrompt } from "./engine/index.js";
 
 export interface FrameSize {
@@ -7,8 +7,11 @@ export interface FrameSize {
   height: number;
 }
 
-/** @throws ProtocolError invalid_field naming the pixel coordinate that lies outside the frame. */
-export function toEnginePrompt(request: AddPromptRequest, size: FrameSize): EnginePrompt {
+/**
+ * @param mask the mask of the request as `mask-input.ts` reads it
+ * @throws ProtocolError invalid_field naming the pixel coordinate that lies outside the frame.
+ */
+export function toEnginePrompt(request: AddPromptRequest, size: FrameSize, mask?: CocoRle): EnginePrompt {
   if (!request.rel_coordinates) checkPixels(request, size);
   const scale = request.rel_coordinates ? { width: 1, height: 1 } : size;
   const boxes = (request.bounding_boxes ?? []).map((box) => toRelativeBox(box, scale));
@@ -21,6 +24,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize): Engi
       points: (request.points ?? []).map(([x, y]) => [x / scale.width, y / scale.height]),
       labels: request.point_labels ?? [],
       ...(boxXywh && { boxXywh }),
+      ...(mask && { mask }),
       clearOldPoints: request.clear_old_points,
       clearOldBoxes: request.clear_old_boxes,
     };

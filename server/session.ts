@@ -18,6 +18,7 @@ import type { AckWindow } from "./ack-window.js";
 import type { EngineSession } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { planLegs } from "./frame-range.js";
+import { readMask } from "./mask-input.js";
 import type { MediaSource } from "./media/source.js";
 import { toOutputs } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
@@ -188,8 +189,9 @@ export function createSession({ facts, media, engine }: SessionParts): Session {
 
     async addPrompt(request) {
       checkFrame(request.frame_index, "frame_index");
-      const prompt = toEnginePrompt(request, facts);
       return inOrder(async () => {
+        const mask = request.mask && (await readMask(request.mask, facts));
+        const prompt = toEnginePrompt(request, facts, mask);
         const { signal } = closing;
         const { index, rgb } = await media.frame(request.frame_index, { ...inputSize, signal });
         const { output, objectId, semantic } = await engine.prompt({ frame: { index, rgb }, prompt });

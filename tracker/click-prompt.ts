@@ -15,9 +15,16 @@ import { type ObjectPrompt, PromptError } from "./prompts.js";
  */
 const MAX_POINTS = 1024;
 
+/** The prompt of a request, without the earlier prompts on the frame. */
+export function promptOf({ points, labels, boxXywh, mask }: ObjectPrompt): PromptState {
+  if (!mask) return { points, labels, ...(boxXywh && { box: boxXywh }) };
+  return points.length > 0 ? { points, labels, refinesMask: true } : { points, labels, mask };
+}
+
 /**
- * Merges a new prompt on a frame with the earlier prompt on that frame. New clicks either replace the earlier clicks or are
- * added to them. Added clicks also keep the earlier box, as in SAM 2, where a box is two more points. Replaced clicks keep
+ * Merges a new prompt on a frame with the earlier prompt on that frame. A new mask replaces the earlier prompt, and a new
+ * box replaces an earlier mask. New clicks refine an earlier mask; they either replace the earlier clicks or are added to
+ * them. Added clicks also keep the earlier box, as in SAM 2, where a box is two more points. Replaced clicks keep
  * the box when `clearOldBoxes` is false.
  */
 export function mergePrompts(
@@ -25,11 +32,12 @@ export function mergePrompts(
   added: PromptState,
   { clearOldPoints, clearOldBoxes }: Pick<ObjectPrompt, "clearOldPoints" | "clearOldBoxes">,
 ): PromptState {
-  if (!old) return added;
+  if (!old || added.mask || added.refinesMask) return added;
+  const refinesMask = !added.box && (old.mask !== undefined || old.refinesMask);
   const box = added.box ?? (clearOldPoints && clearOldBoxes ? undefined : old.box);
   const points = clearOldPoints ? added.points : keepEnds([...old.points, ...added.points], MAX_POINTS);
   const labels = clearOldPoints ? added.labels : keepEnds([...old.labels, ...added.labels], MAX_POINTS);
-  return { points, labels, ...(box ? { box } : {}) };
+  return { points, labels, ...(box && { box }), ...(refinesMask && { refinesMask }) };
 }
 
 /** The first and the last half of `limit` items. */
@@ -101,8 +109,8 @@ export function onlyExcludes({ points, labels, box }: PromptState): boolean {
 }
 
 /** @throws PromptError `invalid_field` for negative clicks alone on an object that does not exist */
-export function checkNewObject({ points, labels, boxXywh }: ObjectPrompt): void {
-  if (!onlyExcludes({ points, labels, ...(boxXywh && { box: boxXywh }) })) return;
+export function checkNewObject(prompt: ObjectPrompt): void {
+  if (prompt.mask || !onlyExcludes(promptOf(prompt))) return;
   throw new PromptError(
     "invalid_field",
     "point_labels: expected at least one label 1 for a new object, got only 0: negative clicks mark no object",
@@ -124,8 +132,8 @@ export interface EditContext {
   prompt: PromptState;
   /** The prompt on this frame before the merge. */
   before: PromptState | undefined;
-  /** The object's memory of this frame, if there is one; its mask may be refined. */
-  known: MemoryEntry | undefined;
+  /** The mask of this frame, from the prompt or from the object's memory, if there is one; it may be refined. */
+  known: Pick<MemoryEntry, "maskLogits"> | undefined;
   /** The object's memories of other frames. */
   selection: Selection;
   /** Side of the mask logits. */
@@ -141,7 +149,7 @@ export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
  *   If the mask does not satisfy all clicks, the decoder refines it without memory. The mask that satisfies more clicks is
  *   returned.
  * - All other prompts: the decoder segments the object without memory. It refines the known mask of the frame when the new
- *   prompt contains the earlier prompt, or consists of negative clicks alone.
+ *   prompt contains the earlier prompt, refines a mask of the user, or consists of negative clicks alone.
  * A box marks the whole object, so it is never combined with memory.
  * @returns null for negative clicks alone without a mask that they can refine
  */
@@ -153,7 +161,7 @@ export async function editObject(
 ): Promise<Prediction | null> {
   const points = toPointPrompt(prompt, rules.maxPoints);
   const hasMemory = selection.memories.length > 0;
-  if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box) {
+  if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box && !prompt.refinesMask) {
     const tracked = await model.trackPrompted(features, selection, points);
     const satisfied = countSatisfiedClicks(tracked.maskLogits, side, prompt);
     if (satisfied === prompt.points.length) return tracked;
@@ -165,7 +173,8 @@ export async function editObject(
     return countSatisfiedClicks(refined.maskLogits, side, prompt) > satisfied ? refined : tracked;
   }
   const needsMask = onlyExcludes(prompt);
-  const isContinued = needsMask || (before ? extendsPrompt(before, prompt) : !prompt.box);
+  const isContinued =
+    needsMask || prompt.refinesMask || (before ? extendsPrompt(before, prompt) : !prompt.box);
   const refined = known && isContinued && hasPixels(known.maskLogits) ? known.maskLogits : null;
   if (needsMask && !refined) return null;
   return model.segment(features, points, refined);

@@ -24,20 +24,30 @@ const MAX_UNSUPPORTED_ON_PROBATION = 8;
  */
 export const MAX_LOST_FRAMES = 300;
 
-/** The user's clicks and box on one object on one frame. */
+/** The user's prompt for one object on one frame: clicks, a box, or a mask, which clicks may refine. */
 export interface PromptState {
   points: readonly (readonly [x: number, y: number])[];
   labels: readonly (0 | 1)[];
   box?: BoxXywh;
+  /** A mask at the size of the video. The frame shows exactly this mask. */
+  mask?: CocoRle;
+  /** The clicks refine a mask that the user gave for the frame. */
+  refinesMask?: true;
+}
+
+export interface KeptPrompt extends PromptState {
+  /** The mask that the clicks or the box resulted in, on the mask grid; absent for an empty one. */
+  drawn?: CocoRle;
 }
 
 /**
- * Frames per object whose clicks are kept. Beyond it, the clicks of the frame that was prompted longest ago are dropped.
- * Higher: new clicks on old frames are added to the earlier ones there, at the cost of memory.
+ * Frames per object whose prompts are kept. Beyond it, the prompt of the frame that was prompted longest ago is dropped.
+ * Higher: new clicks on old frames are added to the earlier ones there, and a pass shows the masks of these frames again, at
+ * the cost of memory.
  */
 export const MAX_PROMPTED_FRAMES = 256;
 
-/** What the user locked on one frame: every pass shows exactly this mask. */
+/** A mask that the user locked, or gave as a prompt, on one frame: every pass shows exactly this mask. */
 export interface LockedMask {
   /** At the size of the video. */
   readonly mask: CocoRle;
@@ -61,8 +71,8 @@ export interface Masklet {
   /** Objects of one bucket share a memory score and their conditioning frames; see `memory.buckets` of the policy. */
   readonly bucket: string;
   readonly bank: MemoryBank;
-  /** Clicks and boxes by frame index; changed by {@link keepPrompt}. */
-  readonly prompts: Map<number, PromptState>;
+  /** Prompts of the user by frame index; changed by {@link keepPrompt}. */
+  readonly prompts: Map<number, KeptPrompt>;
   /** The user created or corrected it with clicks or a box: detections neither change nor delete it. */
   owned: boolean;
   /** The user removed it. It stays as a hidden placeholder, so that its detections do not create a new object. */
@@ -120,11 +130,11 @@ export function createMasklet(
   };
 }
 
-/** Stores the clicks and the box of a frame, to which later clicks on the frame are added. */
+/** Stores the prompt of a frame, to which later clicks on the frame are added. */
 export function keepPrompt(
   { prompts }: Pick<Masklet, "prompts">,
   frameIndex: number,
-  prompt: PromptState,
+  prompt: KeptPrompt,
 ): void {
   prompts.delete(frameIndex);
   prompts.set(frameIndex, prompt);

@@ -12,7 +12,7 @@ export interface Observation {
   readonly masklet: Masklet;
   /** The memory of this frame, from a prompt or from the object's first detection; null for tracked and new objects. */
   stored: MemoryEntry | null;
-  /** The mask that the user locked on this frame; it is shown whatever the stages do. */
+  /** The mask that the user locked or gave on this frame; it is shown whatever the stages do. */
   locked: LockedMask | null;
   /** The model's prediction; null for stored and new objects. */
   readonly prediction: Prediction | null;
@@ -34,7 +34,9 @@ export interface Observation {
 
 /** An object whose mask on this frame is already known. */
 export function storedObservation(masklet: Masklet, entry: MemoryEntry): Observation {
-  return { ...blankObservation(masklet, entry.maskLogits), stored: entry, kind: entry.kind };
+  const mask = masklet.prompts.get(entry.frameIndex)?.mask;
+  const locked = mask ? { mask, prob: masklet.prob } : null;
+  return { ...blankObservation(masklet, entry.maskLogits), stored: entry, kind: entry.kind, locked };
 }
 
 /** @param maskLogits float32 [m, m]: the mask that the user locked on this frame */

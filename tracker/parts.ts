@@ -26,6 +26,8 @@ export interface VideoTrackerOptions {
     text: boolean;
     exemplars: boolean;
     points: boolean;
+    /** Whether objects start from masks. */
+    maskSeed: boolean;
     /** Whether `segment` accepts a mask to refine; absent: yes. */
     maskInput?: boolean | undefined;
   };

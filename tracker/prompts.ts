@@ -1,5 +1,6 @@
 /** The prompts of a session, and the errors of prompts that it rejects. */
 import type { BoxXywh } from "../detector/geometry.js";
+import type { CocoRle } from "../protocol/rle.js";
 
 /** Detects every instance of a concept, on this frame and on the following ones. */
 export interface ConceptPrompt {
@@ -23,6 +24,8 @@ export interface ObjectPrompt {
   /** For each point: 1 inside the object, 0 outside. */
   labels: readonly (0 | 1)[];
   boxXywh?: BoxXywh;
+  /** The object's mask, at the size of the video, with at least one pixel; not together with a box. Clicks refine it. */
+  mask?: CocoRle;
   /** True: the new clicks replace the earlier clicks on this frame. False: they are added to the earlier clicks and box. */
   clearOldPoints: boolean;
   /** Whether `clearOldPoints` also deletes an earlier box on this frame. */
@@ -55,6 +58,7 @@ export interface PromptKinds {
   text: boolean;
   exemplars: boolean;
   points: boolean;
+  maskSeed: boolean;
 }
 
 /** Description and request field of each kind of prompt. */
@@ -65,12 +69,13 @@ const KINDS = {
     description: "clicks or a box on one object (points, bounding_boxes with obj_id)",
     field: "points",
   },
+  maskSeed: { description: "a mask of one object (mask)", field: "mask" },
 } as const;
 
 /** The error for a kind of prompt that the pack does not support; it lists the kinds that the pack supports. */
 export function unsupportedByPack(kind: keyof PromptKinds, supported: PromptKinds): PromptError {
   const { description, field } = KINDS[kind];
-  const kinds = (["text", "exemplars", "points"] as const).filter((other) => supported[other]);
+  const kinds = (["text", "exemplars", "points", "maskSeed"] as const).filter((other) => supported[other]);
   const list = kinds.map((other) => KINDS[other].description).join(", or ") || "no prompts";
   return new PromptError(
     "unsupported_by_pack",

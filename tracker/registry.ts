@@ -1,7 +1,7 @@
 /** The objects of one session by id, and the limit on their number. */
 import { type BankSnapshot, createMemoryBank } from "../memory/bank.js";
 import type { BankRules } from "../memory/select.js";
-import { createMasklet, type Masklet, type PromptState } from "./masklet.js";
+import { createMasklet, type KeptPrompt, type Masklet } from "./masklet.js";
 import type { TrackerPolicy } from "./policy.js";
 
 /** The fields of a new object. */
@@ -10,7 +10,7 @@ export type Birth = Pick<Masklet, "conceptKey" | "prob" | "bornFrame" | "motion"
 /** An object as plain data. */
 export interface MaskletSnapshot extends Omit<Masklet, "bank" | "prompts"> {
   bank: BankSnapshot;
-  prompts: ReadonlyMap<number, PromptState>;
+  prompts: ReadonlyMap<number, KeptPrompt>;
 }
 
 export interface RegistrySnapshot {

@@ -9,7 +9,7 @@ export interface TrackedObject {
   maskLogits: Float32Array;
   /** Object score logit on this frame. */
   score: number;
-  /** The mask that the user locked on this frame; it is shown in place of `maskLogits`. */
+  /** The mask that the user locked or gave on this frame; it is shown in place of `maskLogits`. */
   locked?: LockedMask;
   /** For `mask.objectWiseNonOverlap`; absent: the object keeps all its pixels. */
   claim?: PixelClaim;

@@ -5,6 +5,7 @@ import { type Selection, selectMemories } from "../memory/select.js";
 import { usableMemories } from "./edits/absence.js";
 import { lockedLogits } from "./edits/locks.js";
 import { hasFrame } from "./frame-set.js";
+import { recallPrompts } from "./mask-prompt.js";
 import type { Masklet } from "./masklet.js";
 import { cleanMask } from "./masks/clean.js";
 import { emptyMask } from "./masks/mask.js";
@@ -37,7 +38,7 @@ export function memoriesFor(
 /**
  * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep their stored
  * mask; locked ones have their locked mask; the others are tracked. Objects that are absent on this frame are left out. All
- * masks are cleaned except locked ones. Changes no memory.
+ * masks are cleaned except locked and given ones. Adds no memory of the frame.
  * @param isSelected selects the objects
  * @returns by ascending id
  */
@@ -72,7 +73,8 @@ export function sharesBucket(
 
 /**
  * Observes all objects on any frame, outside of a pass. Objects with a memory of the frame keep its mask, also when the
- * memory comes from tracking. The others are tracked in the direction from their nearest memory. Changes no memory.
+ * memory comes from tracking. The others are tracked in the direction from their nearest memory. Adds no memory of the
+ * frame.
  */
 export function observeFrame(
   parts: TrackerParts,
@@ -97,7 +99,10 @@ export function directionFor(masklet: Masklet, frameIndex: number): boolean {
   return nearest !== undefined && nearest.frameIndex > frameIndex;
 }
 
-/** @param sourceOf the stored memory of an object on this frame, or the memories from which it is tracked */
+/**
+ * Restores the dropped memories of prompts on this frame first.
+ * @param sourceOf the stored memory of an object on this frame, or the memories from which it is tracked
+ */
 async function observeAll(
   parts: TrackerParts,
   features: FrameFeatures,
@@ -107,6 +112,7 @@ async function observeAll(
 ): Promise<Observation[]> {
   const { model, geometry, policy, registry } = parts;
   const selected = registry.all().filter((masklet) => isSelected(masklet) && isOnFrame(masklet, frameIndex));
+  await recallPrompts(parts, features, frameIndex, selected);
   const sources = selected.map((masklet) => ({
     masklet,
     source: masklet.locks.has(frameIndex) ? undefined : sourceOf(masklet),
@@ -124,7 +130,7 @@ async function observeAll(
     }
     if (source && "maskLogits" in source) {
       const observation = storedObservation(masklet, source);
-      setMask(observation, cleanMask(source.maskLogits, geometry.m, policy.mask));
+      if (!observation.locked) setMask(observation, cleanMask(source.maskLogits, geometry.m, policy.mask));
       return observation;
     }
     const prediction = (isTracked(source) && predictions[selections.indexOf(source)]) || absent(geometry);

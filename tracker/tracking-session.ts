@@ -141,7 +141,7 @@ export function createTrackingSession(
   /** A step of a partial propagation: tracks the edited objects, and adds the stored masks of the others. */
   async function stepPartly(frame: Frame): Promise<FrameOutput> {
     const stored = cache.get(frame.index);
-    if (!stored && policy.sam3Parity.clickNeedsVisitedFrame) {
+    if (!stored && tracker.needVisitedFrames(plan.objectIds)) {
       throw new PromptError(
         "nothing_prompted",
         `Corrected objects are tracked on visited frames only, and frame ${frame.index} was not visited. Propagate over it first.`,

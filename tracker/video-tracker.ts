@@ -64,6 +64,11 @@ export interface VideoTracker {
   reset(): void;
   objectIds(): number[];
   objects(): ObjectFacts[];
+  /**
+   * Whether some of these objects are tracked on visited frames only; see `sam3Parity.clickNeedsVisitedFrame` of the policy.
+   * Objects to which the user gave a mask are tracked on any frame.
+   */
+  needVisitedFrames(ids: readonly number[]): boolean;
   /** The current probability of an object; undefined for unknown ids. */
   probability(id: number): number | undefined;
   /** The phrases of all concepts; "visual" for concepts from exemplar boxes only. */
@@ -139,6 +144,11 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
     objectIds: () => objectIds(parts),
     objects: () => describeObjects(parts),
+    needVisitedFrames(ids) {
+      const hasMask = (id: number) =>
+        [...(registry.get(id)?.prompts.values() ?? [])].some(({ mask, refinesMask }) => mask || refinesMask);
+      return policy.sam3Parity.clickNeedsVisitedFrame && !ids.every(hasMask);
+    },
     probability: (id) => registry.get(id)?.prob,
     concepts: () => concepts.all.map(conceptName),
     snapshot: () => snapshotTracker(parts),

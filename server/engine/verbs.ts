@@ -40,6 +40,8 @@ export type EnginePrompt =
       points: [number, number][];
       labels: (0 | 1)[];
       boxXywh?: BoxXywh;
+      /** The mask of the object, at the size of the video, with at least one pixel. Points refine it. */
+      mask?: CocoRle;
       clearOldPoints: boolean;
       clearOldBoxes: boolean;
     };

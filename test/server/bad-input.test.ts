@@ -44,6 +44,8 @@ const click = (x: unknown, y: unknown, more: Fields = {}) =>
   prompt({ points: [[x, y]], point_labels: [1], ...more });
 const propagate = (fields: Fields) => () => ({ type: "propagate_in_video", session_id, ...fields });
 
+const triangle = [1, 1, 20, 1, 1, 20];
+
 type Case = [name: string, code: string, field: string | undefined, message: () => Fields | string | Buffer];
 
 const cases: Case[] = [
@@ -145,6 +147,64 @@ const cases: Case[] = [
     "invalid_field",
     "point_labels",
     prompt({ points: [[0.5, 0.5]], point_labels: [0], obj_id: 3 }),
+  ],
+  ["a mask without content", "missing_field", "mask.rle", prompt({ mask: {} })],
+  ["a mask in an unknown form", "unknown_field", "mask.bitmap", prompt({ mask: { bitmap: "AAAA" } })],
+  [
+    "a mask in two forms",
+    "invalid_field",
+    "mask.polygons",
+    prompt({ mask: { png: "", polygons: [triangle] } }),
+  ],
+  ["a mask with text", "invalid_field", "mask", prompt({ text: "dog", mask: { polygons: [triangle] } })],
+  [
+    "a mask with a box",
+    "invalid_field",
+    "bounding_boxes",
+    prompt({ mask: { polygons: [triangle] }, bounding_boxes: [[0, 0, 1, 1]], obj_id: 1 }),
+  ],
+  [
+    "a mask of another size",
+    "invalid_field",
+    "mask.rle.size",
+    prompt({ mask: { rle: { size: [96, 64], counts: [0, 6144] } } }),
+  ],
+  [
+    "a mask that is no RLE",
+    "invalid_field",
+    "mask.rle.counts",
+    prompt({ mask: { rle: { size: [64, 96], counts: 7 } } }),
+  ],
+  [
+    "a mask without a pixel",
+    "invalid_field",
+    "mask",
+    prompt({ mask: { rle: { size: [64, 96], counts: [6144] } } }),
+  ],
+  ["a mask that is no PNG", "invalid_field", "mask.png", prompt({ mask: { png: "AAAA" } })],
+  [
+    "a polygon of two points",
+    "invalid_field",
+    "mask.polygons[0]",
+    prompt({ mask: { polygons: [[1, 1, 2, 2]] } }),
+  ],
+  [
+    "a polygon with half a point",
+    "invalid_field",
+    "mask.polygons[0]",
+    prompt({ mask: { polygons: [[...triangle, 1]] } }),
+  ],
+  [
+    "a polygon outside the frame",
+    "invalid_field",
+    "mask.polygons[0][0]",
+    prompt({ mask: { polygons: [[97, 1, 5, 9, 1, 9]] } }),
+  ],
+  [
+    "a mask of too many vertices",
+    "invalid_field",
+    "mask.polygons",
+    prompt({ mask: { polygons: [Array(20_002).fill(1)] } }),
   ],
   ["a prompt without content", "missing_field", "text", prompt({})],
   [

@@ -126,7 +126,7 @@ function openSession(preset: PresetName, overrides: PolicyOverrides): TrackingSe
       conditioningRow: 6,
       pointerTime: "dt/(max-1)",
     },
-    capabilities: { text: true, exemplars: true, points: true },
+    capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
     policy,
     numFrames: FRAMES,
   });

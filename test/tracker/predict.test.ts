@@ -44,7 +44,7 @@ function setUp(options: Partial<VideoTrackerOptions> = {}, stability = 0.9) {
       conditioningRow: 6,
       pointerTime: "none",
     },
-    capabilities: { text: false, exemplars: false, points: true },
+    capabilities: { text: false, exemplars: false, points: true, maskSeed: true },
     policy: resolvePolicy(),
     ...options,
   });
@@ -119,7 +119,7 @@ describe("a prompt on an image", () => {
   test("is rejected when the pack does not support it, with an error that lists the supported prompts", async () => {
     const maskInput = { logits: new Float32Array(m * m), size: [m, m] as const };
     const clicksOnly = setUp({
-      capabilities: { text: false, exemplars: false, points: true, maskInput: false },
+      capabilities: { text: false, exemplars: false, points: true, maskSeed: true, maskInput: false },
     });
     await expect(clicksOnly.runPredict({ maskInput })).rejects.toMatchObject({
       code: "unsupported_by_pack",
@@ -133,7 +133,7 @@ describe("a prompt on an image", () => {
       "labels",
       "points",
     ]);
-    const textOnly = setUp({ capabilities: { text: true, exemplars: true, points: false } });
+    const textOnly = setUp({ capabilities: { text: true, exemplars: true, points: false, maskSeed: true } });
     await expect(textOnly.runPredict({})).rejects.toMatchObject({
       code: "unsupported_by_pack",
       message: expect.stringMatching(

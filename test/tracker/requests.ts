@@ -1,5 +1,6 @@
 /** Requests to a session as data, so that a test can send the same ones to several sessions. */
 import { isDeepStrictEqual } from "node:util";
+import type { CocoRle } from "../../protocol/rle.js";
 import type { Edit } from "../../tracker/edits/edit.js";
 import type { FrameOutput } from "../../tracker/frame-output.js";
 import type { Frame } from "../../tracker/model.js";
@@ -20,6 +21,14 @@ export type Request =
       keep?: true;
     }
   | { do: "box"; frame: number; boxXywh: Xywh; objectId?: number }
+  | {
+      do: "mask";
+      frame: number;
+      mask: CocoRle;
+      objectId?: number;
+      /** Clicks on the object that refine the mask. */
+      points?: readonly (readonly [number, number])[];
+    }
   | { do: "predict"; frame: number; point: readonly [number, number] }
   | { do: "begin"; firstFrame: number; lastFrame: number; startFrame?: number | null }
   | { do: "step"; frame: number }
@@ -60,6 +69,18 @@ export async function send(
         clearOldPoints: !(request.do === "click" && request.keep),
         clearOldBoxes: true,
       });
+    case "mask": {
+      const { mask, objectId, points = [] } = request;
+      return session.prompt(frameAt(request.frame), {
+        kind: "object",
+        ...(objectId === undefined ? {} : { objectId }),
+        points,
+        labels: points.map(() => 1 as const),
+        mask,
+        clearOldPoints: true,
+        clearOldBoxes: true,
+      });
+    }
     case "predict":
       return session.predict(frameAt(request.frame), {
         points: [[request.point]],

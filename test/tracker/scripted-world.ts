@@ -86,7 +86,7 @@ export interface Bench {
   labels(index: number, result: StepResult): Record<number, number>;
 }
 
-const allCapabilities = { text: true, exemplars: true, points: true };
+const allCapabilities = { text: true, exemplars: true, points: true, maskSeed: true };
 
 /** A tracker over a scripted world. */
 export function createBench(

@@ -1,64 +1,41 @@
 /** A session that continues from a snapshot returns exactly the same frames, with the embedded pack in ONNX Runtime. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { type OpenGraphs, openGraphs } from "../../server/engine/graphs.js";
-import { openPack, type Pack } from "../../server/packs/pack.js";
+import { encodeMask } from "../../protocol/rle.js";
 import type { PresetName } from "../../tracker/presets.js";
-import { resolvePolicy } from "../../tracker/resolve-policy.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
-import { createTrackingSession } from "../../tracker/tracking-session.js";
-import { createVideoTracker } from "../../tracker/video-tracker.js";
-import { compactPackDir } from "../helpers/tiny-pack.js";
+import {
+  type CompactPack,
+  circlesFrame,
+  openCompactPack,
+  openCompactSession,
+} from "../helpers/compact-session.js";
 import { answerTo, detached, firstDifference, idsShown, pass, type Request } from "./requests.js";
 
 const FRAMES = 16;
 const video = { width: 96, height: 72 };
 
-let pack: Pack;
-let graphs: OpenGraphs;
+let compact: CompactPack;
 
 beforeAll(async () => {
-  pack = await openPack(compactPackDir);
-  graphs = await openGraphs(pack, { providers: ["cpu"], threads: 1, warn: () => {} });
+  compact = await openCompactPack();
 });
 
-function open(preset: PresetName, from?: SessionSnapshot) {
-  const { geometry, bank, decode, capabilities, detect } = pack.manifest;
-  const policy = resolvePolicy({ preset, detect });
-  const tokenize = pack.tokenize as NonNullable<Pack["tokenize"]>;
-  const tracker = createVideoTracker({
-    run: graphs.run,
-    tokenize,
-    geometry,
-    bank,
-    decode,
-    capabilities,
-    policy,
-    numFrames: FRAMES,
-  });
-  const parts = { tracker, policy, run: graphs.run, m: geometry.m, video, numFrames: FRAMES };
-  return createTrackingSession(parts, from);
-}
+const open = (preset: PresetName, from?: SessionSnapshot) =>
+  openCompactSession(compact, { preset, video, numFrames: FRAMES, from });
+const frameAt = (index: number) => circlesFrame(compact, index);
 
-/** Two red circles that cross and a blue square, on grey. */
-function frameAt(index: number) {
-  const { S } = pack.manifest.geometry;
-  const rgb = new Uint8Array(S * S * 3).fill(120);
-  const paint = (colour: readonly number[], isInside: (x: number, y: number) => boolean) => {
-    for (let y = 0; y < S; y++)
-      for (let x = 0; x < S; x++) if (isInside(x / S, y / S)) rgb.set(colour, (y * S + x) * 3);
-  };
-  const circle = (cx: number, cy: number) => (x: number, y: number) => Math.hypot(x - cx, y - cy) < 0.11;
-  paint([40, 60, 210], (x, y) => Math.abs(x - 0.75) < 0.1 && Math.abs(y - 0.8 + 0.02 * index) < 0.1);
-  paint([215, 30, 30], circle(0.15 + 0.045 * index, 0.3));
-  paint([215, 40, 30], circle(0.85 - 0.045 * index, 0.38));
-  return { index, rgb };
-}
+const given = encodeMask(
+  Uint8Array.from({ length: 96 * 72 }, (_, at) => (at % 96 > 66 && at % 96 < 78 && at / 96 > 44 ? 1 : 0)),
+  96,
+  72,
+);
 
 const requests: Request[] = [
   { do: "phrase", frame: 0, text: "red circle" },
   ...pass(0, 5),
   { do: "click", frame: 5, point: [0.75, 0.7], objectId: 20 },
   { do: "click", frame: 5, point: [0.72, 0.68], objectId: 20, keep: true },
+  { do: "mask", frame: 5, mask: given, objectId: 30 },
   ...pass(5, 12).slice(0, 4),
   { do: "remove", objectId: 1 },
   { do: "phrase", frame: 8, text: "blue square" },
@@ -69,7 +46,7 @@ const requests: Request[] = [
  * Indices of the requests before which snapshots are taken: in the first pass, between clicks, after the removal, in a later
  * pass.
  */
-const places = [3, 9, 12, 15, 19];
+const places = [3, 9, 13, 16, 20];
 
 describe.each(["compact", "masklet", "sam3"] as const)(
   "a session of the embedded pack under %s",

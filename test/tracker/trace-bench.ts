@@ -88,7 +88,7 @@ export function createTraceBench(
       conditioningRow: 6,
       pointerTime: "dt/(max-1)",
     },
-    capabilities: { text: true, exemplars: true, points: true },
+    capabilities: { text: true, exemplars: true, points: true, maskSeed: true },
     policy: resolvePolicy({ preset, overrides }),
     numFrames,
   };

@@ -588,7 +588,8 @@ describe("removing and resetting", () => {
 
 describe("unsupported prompts", () => {
   it("are rejected before any graph runs", async () => {
-    const bench = createBench(createWorld([]), {}, { text: false, exemplars: false, points: false });
+    const none = { text: false, exemplars: false, points: false, maskSeed: false };
+    const bench = createBench(createWorld([]), {}, none);
     const exemplars = { boxesXywh: [[0, 0, 0.5, 0.5] as const], labels: [1 as const] };
     const unsupported = { code: "unsupported_by_pack" };
     await expect(promptPhrase(bench, 0, "ball")).rejects.toMatchObject(unsupported);

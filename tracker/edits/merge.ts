@@ -1,5 +1,6 @@
 /** Merges objects: one of them gets the frames and the memories of the others. */
 import { uniteContents } from "../../memory/exchange.js";
+import { uniteMasks } from "../../protocol/rle.js";
 import { commonFrames } from "../frame-set.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
 import type { TrackerParts } from "../parts.js";
@@ -33,8 +34,12 @@ export function merge(
 
 function absorb(masklet: Masklet, other: Masklet): void {
   masklet.bank.replace(uniteContents(masklet.bank.snapshot(), other.bank.snapshot()));
-  for (const [frameIndex, prompt] of other.prompts)
-    if (!masklet.prompts.has(frameIndex)) keepPrompt(masklet, frameIndex, prompt);
+  for (const [frameIndex, prompt] of other.prompts) {
+    const own = masklet.prompts.get(frameIndex);
+    if (!own) keepPrompt(masklet, frameIndex, prompt);
+    else if (own.mask && prompt.mask)
+      keepPrompt(masklet, frameIndex, { ...own, mask: uniteMasks([own.mask, prompt.mask]) });
+  }
   Object.assign(masklet, {
     prob: Math.max(masklet.prob, other.prob),
     // Detections of a part would reduce the united mask to that part.

@@ -1,12 +1,24 @@
-/** Clicks or a box on one object, by the motion-based rules: creates the object or corrects it. */
+/** Clicks, a box or a mask on one object, by the motion-based rules: creates the object or corrects it. */
+import type { FrameFeatures } from "../../detector/graph.js";
 import { maskExtent } from "../../detector/mask-bits.js";
-import { checkNewObject, editObject, mergePrompts, nothingToExclude } from "../click-prompt.js";
+import type { MemoryEntry } from "../../memory/bank.js";
+import {
+  checkNewObject,
+  type EditContext,
+  editObject,
+  mergePrompts,
+  nothingToExclude,
+  promptOf,
+} from "../click-prompt.js";
+import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
+import { gridRuns } from "../masks/given-mask.js";
+import { hasPixels } from "../masks/mask.js";
 import type { Frame } from "../model.js";
 import { CERTAIN } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { type ObjectPrompt, objectLimit, unsupportedByPack } from "../prompts.js";
+import { type ObjectPrompt, objectLimit } from "../prompts.js";
 import type { StepResult } from "../report.js";
 import { directionFor, memoriesFor, observeFrame } from "../track-objects.js";
 import { startMotion } from "./motion-model.js";
@@ -24,33 +36,25 @@ export async function clickMotion(
   frame: Frame,
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
-  const { capabilities, registry, features, model, policy, geometry } = parts;
-  if (!capabilities.points) throw unsupportedByPack("points", capabilities);
+  const { capabilities, registry, features, policy, geometry } = parts;
+  checkObjectPrompt(prompt, capabilities);
   const existing = prompt.objectId === undefined ? undefined : registry.get(prompt.objectId);
   const corrected = existing?.excluded ? undefined : existing;
   if (!corrected) checkNewObject(prompt);
   if (!corrected && registry.isFull()) throw objectLimit(policy.life.maxNumObjects);
 
   const levels = await features.get(frame, false);
-  const { points, labels, boxXywh } = prompt;
+  if (corrected) await recallPrompts(parts, levels, frame.index, [corrected]);
   const before = corrected?.prompts.get(frame.index);
-  const mergedPrompt = mergePrompts(before, { points, labels, ...(boxXywh ? { box: boxXywh } : {}) }, prompt);
-  const selection = corrected
-    ? memoriesFor(corrected, frame.index, directionFor(corrected, frame.index), parts)
-    : { memories: [], pointers: [] };
-  const known = corrected?.bank.at(frame.index);
-  const edited = await editObject(
-    model,
-    levels,
-    { prompt: mergedPrompt, before, known, selection, side: geometry.m },
-    { ...policy.edit, ...policy.transformersParity },
-  );
-  if (!edited) throw nothingToExclude(prompt.objectId, frame.index);
-  const maskLogits = cleanMask(edited.maskLogits, geometry.m, policy.mask);
-  const extent = maskExtent(maskLogits, geometry.m);
-  const [memory] = await model.remember(levels, [
-    { maskLogits, score: extent ? CERTAIN : -CERTAIN, isInput: true },
-  ]);
+  const mergedPrompt = mergePrompts(before, promptOf(prompt), prompt);
+  const given = prompt.mask && (await memoryOfMask(parts, levels, frame.index, prompt.mask));
+  const known = given ?? corrected?.bank.at(frame.index);
+  const entry =
+    mergedPrompt.mask && given
+      ? given
+      : await segmentClicks(parts, levels, frame.index, { prompt: mergedPrompt, before, known, corrected });
+  if (!entry) throw nothingToExclude(prompt.objectId, frame.index);
+  const extent = maskExtent(entry.maskLogits, geometry.m);
 
   const motion = extent && startMotion(extent, frame.index);
   const birth = { conceptKey: null, prob: 1, bornFrame: frame.index, motion, confirmed: true };
@@ -63,18 +67,13 @@ export async function clickMotion(
     motion,
   };
   Object.assign(masklet, owned);
-  keepPrompt(masklet, frame.index, mergedPrompt);
-  // The memories of the tracked frames around the click led to the error.
-  masklet.bank.clearAround(frame.index, policy.edit.clearFrames);
-  masklet.bank.add({
-    frameIndex: frame.index,
-    kind: "prompted",
-    memory: memory as Float32Array,
-    pointer: edited.pointer,
-    maskLogits,
-    score: edited.score,
-    present: extent !== null,
+  keepPrompt(masklet, frame.index, {
+    ...mergedPrompt,
+    ...(extent && { drawn: gridRuns(entry.maskLogits, geometry.m) }),
   });
+  // The memories of the tracked frames around the prompt led to the error.
+  masklet.bank.clearAround(frame.index, policy.edit.clearFrames);
+  masklet.bank.add(entry);
   masklet.bank.demoteAround(
     frame.index,
     policy.edit.refinementDetectorCondFrameRemovalWindow,
@@ -84,4 +83,35 @@ export async function clickMotion(
   const observations = await observeFrame(parts, levels, frame.index);
   resolveOverlaps(parts, observations);
   return { result: report(parts, observations, 0), objectId: masklet.id };
+}
+
+/** @returns the memory of the frame from clicks or a box; null when the clicks have no mask to refine */
+async function segmentClicks(
+  parts: TrackerParts,
+  levels: FrameFeatures,
+  frameIndex: number,
+  { corrected, ...context }: Omit<EditContext, "selection" | "side"> & { corrected: Masklet | undefined },
+): Promise<MemoryEntry | null> {
+  const { model, policy, geometry } = parts;
+  const selection = corrected
+    ? memoriesFor(corrected, frameIndex, directionFor(corrected, frameIndex), parts)
+    : { memories: [], pointers: [] };
+  const rules = { ...policy.edit, ...policy.transformersParity };
+  const edited = await editObject(model, levels, { ...context, selection, side: geometry.m }, rules);
+  if (!edited) return null;
+  const maskLogits = cleanMask(edited.maskLogits, geometry.m, policy.mask);
+  const present = hasPixels(maskLogits);
+  const [memory] = await model.remember(levels, [
+    { maskLogits, score: present ? CERTAIN : -CERTAIN, isInput: true },
+  ]);
+  const { pointer, score } = edited;
+  return {
+    frameIndex,
+    kind: "prompted",
+    memory: memory as Float32Array,
+    pointer,
+    maskLogits,
+    score,
+    present,
+  };
 }

@@ -1,26 +1,30 @@
 /**
- * Clicks or a box on one object, by SAM 3's rules: the mask decoder segments the object, and the frame becomes a
- * conditioning frame.
+ * Clicks, a box or a mask on one object, by SAM 3's rules: the mask decoder segments the object, or the mask is used as it
+ * is, and the frame becomes a conditioning frame.
  *
  * Source: facebookresearch/sam3:sam3/model/sam3_tracking_predictor.py; for corrections that are decoded with memory,
  * huggingface/transformers:src/transformers/models/sam3_tracker_video/modeling_sam3_tracker_video.py.
  */
 import type { FrameFeatures } from "../../detector/graph.js";
+import type { MemoryEntry } from "../../memory/bank.js";
 import {
   checkNewObject,
   mergePrompts,
   nothingToExclude,
   onlyExcludes,
+  promptOf,
   toPointPrompt,
 } from "../click-prompt.js";
 import { addFrame, hasFrame } from "../frame-set.js";
+import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet, type PromptState } from "../masklet.js";
+import { gridRuns } from "../masks/given-mask.js";
 import { emptyMask, hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Frame, Prediction } from "../model.js";
 import type { Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
-import { type ObjectPrompt, objectLimit, PromptError, unsupportedByPack } from "../prompts.js";
+import { type ObjectPrompt, objectLimit, PromptError } from "../prompts.js";
 import type { StepResult, TrackedObject } from "../report.js";
 import { directionFor, memoriesFor, observeFrame, trackObjects } from "../track-objects.js";
 import { endHotStart } from "./hot-start.js";
@@ -38,33 +42,26 @@ export async function clickSam3(
   frame: Frame,
   prompt: ObjectPrompt,
 ): Promise<{ result: StepResult; objectId: number }> {
-  const { features, registry, policy, history, model, geometry } = parts;
+  const { features, registry, policy, history, geometry } = parts;
   checkClick(parts, frame.index, prompt);
   const masklet = findOrCreate(parts, frame.index, prompt.objectId);
   const levels = await features.get(frame, false);
-  const { points, labels, boxXywh } = prompt;
-  const added = { points, labels, ...(boxXywh ? { box: boxXywh } : {}) };
-  const mergedPrompt = mergePrompts(masklet.prompts.get(frame.index), added, prompt);
-  const wasTracked = isTracked(masklet, frame.index);
-  const edited = await decode(parts, levels, frame.index, masklet, mergedPrompt);
-  const [memory] = await model.remember(levels, [
-    { maskLogits: enlarge(edited.maskLogits, geometry.m, geometry.S), score: edited.score, isInput: true },
-  ]);
+  await recallPrompts(parts, levels, frame.index, [masklet]);
+  const mergedPrompt = mergePrompts(masklet.prompts.get(frame.index), promptOf(prompt), prompt);
+  const given = prompt.mask && (await memoryOfMask(parts, levels, frame.index, prompt.mask));
+  const entry =
+    mergedPrompt.mask && given
+      ? given
+      : await segmentClicks(parts, levels, frame.index, masklet, mergedPrompt, given?.maskLogits);
 
-  const present = hasPixels(edited.maskLogits);
-  keepPrompt(masklet, frame.index, mergedPrompt);
-  Object.assign(masklet, { owned: true, prob: 1 });
-  masklet.bank.add({
-    frameIndex: frame.index,
-    kind: policy.transformersParity.correctionIsConditioning || !wasTracked ? "prompted" : "recent",
-    memory: memory as Float32Array,
-    pointer: edited.pointer,
-    maskLogits: edited.maskLogits,
-    score: edited.score,
-    present,
+  keepPrompt(masklet, frame.index, {
+    ...mergedPrompt,
+    ...(entry.present && { drawn: gridRuns(entry.maskLogits, geometry.m) }),
   });
+  Object.assign(masklet, { owned: true, prob: 1 });
+  masklet.bank.add(entry);
   updateNeighbours(parts, masklet, frame.index);
-  confirmObject(parts, masklet.id);
+  confirmObject(parts, masklet.id, policy.sam3Parity.clickConfirms || given !== undefined);
   history.visited = addFrame(history.visited, frame.index);
 
   if (policy.transformersParity.retrackOnBirth) {
@@ -74,7 +71,7 @@ export async function clickSam3(
   const observations = await observeFrame(parts, levels, frame.index);
   const objects = observations.map((observation) =>
     observation.masklet === masklet
-      ? showClicked(parts, observation, edited)
+      ? showClicked(parts, observation, entry)
       : showObservation(parts, observation),
   );
   const stats = { tracked: registry.all().length, dropped: 0 };
@@ -88,7 +85,7 @@ export async function clickSam3(
 function showClicked(
   parts: TrackerParts,
   observation: Observation,
-  { maskLogits }: Prediction,
+  { maskLogits }: MemoryEntry,
 ): TrackedObject {
   const shown = showObservation(parts, observation);
   const claim = { group: shown.claim?.group ?? null, prob: 1 };
@@ -104,8 +101,8 @@ function checkClick(
   frameIndex: number,
   prompt: ObjectPrompt,
 ): void {
-  if (!capabilities.points) throw unsupportedByPack("points", capabilities);
-  if (policy.sam3Parity.clickNeedsVisitedFrame && !hasFrame(history.visited, frameIndex)) {
+  checkObjectPrompt(prompt, capabilities);
+  if (policy.sam3Parity.clickNeedsVisitedFrame && !prompt.mask && !hasFrame(history.visited, frameIndex)) {
     throw new PromptError(
       "nothing_prompted",
       `Clicks require a visited frame, and frame ${frameIndex} was not visited. Prompt a phrase on it or propagate to it first.`,
@@ -137,6 +134,36 @@ function isTracked({ bank }: Masklet, frameIndex: number): boolean {
   return kind === "recent" || kind === "reconditioned";
 }
 
+/**
+ * @param given float32 [m, m]: the mask of the same prompt, which the clicks refine
+ * @returns the memory of the frame from clicks or a box
+ */
+async function segmentClicks(
+  parts: TrackerParts,
+  levels: FrameFeatures,
+  frameIndex: number,
+  masklet: Masklet,
+  mergedPrompt: PromptState,
+  given: Float32Array | undefined,
+): Promise<MemoryEntry> {
+  const { model, policy, geometry } = parts;
+  const wasTracked = isTracked(masklet, frameIndex);
+  const decoded = await decode(parts, levels, frameIndex, masklet, mergedPrompt, given);
+  const { maskLogits, score, pointer } = decoded;
+  const [memory] = await model.remember(levels, [
+    { maskLogits: enlarge(maskLogits, geometry.m, geometry.S), score, isInput: true },
+  ]);
+  return {
+    frameIndex,
+    kind: policy.transformersParity.correctionIsConditioning || !wasTracked ? "prompted" : "recent",
+    memory: memory as Float32Array,
+    pointer,
+    maskLogits,
+    score,
+    present: hasPixels(maskLogits),
+  };
+}
+
 /** The mask logits of an object that the model predicts to be absent. */
 const ABSENT = -1024;
 
@@ -146,16 +173,17 @@ async function decode(
   frameIndex: number,
   masklet: Masklet,
   mergedPrompt: PromptState,
+  given: Float32Array | undefined,
 ): Promise<Prediction> {
   const { model, policy } = parts;
   const points = toPointPrompt(mergedPrompt, policy.transformersParity.maxPoints || Number.POSITIVE_INFINITY);
-  if (policy.edit.usePrevMemFrame && isTracked(masklet, frameIndex)) {
+  if (policy.edit.usePrevMemFrame && !mergedPrompt.refinesMask && isTracked(masklet, frameIndex)) {
     const selection = memoriesFor(masklet, frameIndex, false, parts);
     if (selection.memories.length > 0) return model.trackPrompted(levels, selection, points);
   }
   const known = masklet.bank.at(frameIndex);
-  let previous =
-    policy.transformersParity.previousMask && known && !known.maskCleared ? known.maskLogits : null;
+  const usesKnown = policy.transformersParity.previousMask || mergedPrompt.refinesMask;
+  let previous = given ?? (usesKnown && known && !known.maskCleared ? known.maskLogits : null);
   if (policy.edit.excludesFromTracked && onlyExcludes(mergedPrompt)) {
     previous ??= await trackedMask(parts, levels, frameIndex, masklet);
     if (!hasPixels(previous)) throw nothingToExclude(masklet.id, frameIndex);
@@ -198,9 +226,8 @@ function updateNeighbours(
   }
 }
 
-/** Sets the confirmation of a clicked object. With `sam3Parity.clickConfirms`, it is confirmed and its hot start ends. */
-function confirmObject({ history, policy }: TrackerParts, id: number): void {
-  const { clickConfirms } = policy.sam3Parity;
-  if (clickConfirms) history.hotStart = endHotStart(history.hotStart, id);
-  history.confirmations = new Map([...history.confirmations, [id, { streak: 0, confirmed: clickConfirms }]]);
+/** Sets the confirmation of a prompted object. A confirmed one ends its hot start. */
+function confirmObject({ history }: TrackerParts, id: number, confirmed: boolean): void {
+  if (confirmed) history.hotStart = endHotStart(history.hotStart, id);
+  history.confirmations = new Map([...history.confirmations, [id, { streak: 0, confirmed }]]);
 }
