@@ -33,7 +33,8 @@ export const CLOSE_CODES = {
     code: 1009,
     reason: "",
     reconnect: false,
-    meaning: "A message exceeded `maxMessageBytes`. It would exceed it again.",
+    meaning:
+      "A text message exceeded `maxMessageBytes`, or a binary message `maxFrameBytes`. It would exceed it again.",
   },
   noHeartbeat: {
     code: 4408,

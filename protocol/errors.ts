@@ -24,7 +24,7 @@ export const ERRORS = {
   binary_not_expected: {
     scope: "request",
     retryable: false,
-    meaning: "The message is binary; requests are text. `request_id` is null.",
+    meaning: "The message is binary and not a well-formed `push_frame`. `request_id` is null.",
   },
   unknown_type: { scope: "request", retryable: false, meaning: "`type` is not the name of a request." },
   missing_field: { scope: "request", retryable: false, meaning: "A required field is absent." },
@@ -108,6 +108,16 @@ export const ERRORS = {
     retryable: false,
     meaning: "`resource_path` is outside the media roots after links are resolved.",
   },
+  camera_forbidden: {
+    scope: "request",
+    retryable: false,
+    meaning: "The host of `camera_url` is not in the server's setting `cameraHosts`.",
+  },
+  wrong_session_kind: {
+    scope: "request",
+    retryable: false,
+    meaning: "The request is for live sessions and this session is not live, or the other way round.",
+  },
   media_unreadable: {
     scope: "request",
     retryable: false,
@@ -158,7 +168,7 @@ export const ERRORS = {
     scope: "connection",
     retryable: false,
     meaning:
-      "A message exceeds `maxMessageBytes`. No error message is sent: the socket closes with code 1009.",
+      "A message exceeds `maxMessageBytes`, or a binary message `maxFrameBytes`. No error message is sent: the socket closes with code 1009.",
   },
   shutting_down: { scope: "connection", retryable: true, meaning: "The server is stopping." },
 } as const satisfies Record<string, ErrorFacts>;

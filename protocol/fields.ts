@@ -3,7 +3,7 @@ import { z } from "zod";
 import { FIELD_LIMITS } from "./limits.js";
 
 /** Text that UTF-8 can encode: without lone surrogates. */
-function wellFormedText(maxLength: number) {
+export function wellFormedText(maxLength: number) {
   return z
     .string()
     .max(maxLength)
@@ -40,6 +40,11 @@ export const phrase = wellFormedText(FIELD_LIMITS.phraseLength.value).trim().min
 
 /** Position of a frame in display order, from 0. */
 export const frameIndex = z.int().min(0);
+
+/** A frame by its index, or the newest frame of a live session. */
+export const promptedFrame = z.union([frameIndex, z.literal("latest")], {
+  error: 'expected the index of a frame, an integer from 0, or "latest"',
+});
 
 export const objectId = z.int().min(0);
 

@@ -74,6 +74,24 @@ export const SERVER_LIMITS = {
     min: 1024,
     reason: "A full prompt takes about 20 KB; more is a mistake or an attack.",
   },
+  maxFrameBytes: {
+    value: 16 * 1024 ** 2,
+    unit: "bytes",
+    min: 1024,
+    reason: "One `push_frame`, header and picture: a JPEG of 4K video has about 2 MB.",
+  },
+  liveFramesKept: {
+    value: 256,
+    unit: "frames per live session",
+    min: 1,
+    reason: "The last frames of a live session, which prompts may name; kept as they were pushed.",
+  },
+  liveBytesKept: {
+    value: 64 * 1024 ** 2,
+    unit: "bytes per live session",
+    min: 1,
+    reason: "Bytes of the frames that a live session keeps; the newest one is always kept.",
+  },
   maxPendingRequests: {
     value: 64,
     unit: "requests per connection",
@@ -172,6 +190,12 @@ export const MEDIA_LIMITS = {
 
 /** Limits of sockets and uploads that have no setting. */
 export const FIXED_LIMITS = {
+  maxPendingPushBytes: {
+    value: 32 * 1024 ** 2,
+    unit: "bytes per connection",
+    reason:
+      "With this many bytes of pushed frames without an answer the server stops reading the socket until it answers one.",
+  },
   maxSilentHeartbeats: {
     value: 4,
     unit: "heartbeat intervals",

@@ -1,4 +1,5 @@
 /** Every message of the protocol, in both directions. */
 export * from "./replies.js";
+export { type PushFrameMessage, pushFrameSchema } from "./requests/live.js";
 export * from "./requests.js";
 export * from "./validation.js";

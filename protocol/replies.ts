@@ -42,11 +42,18 @@ export const outputsSchema = z
 const videoFacts = {
   session_id: sessionId,
   kind: z
-    .enum(["video", "frames", "image"])
-    .describe("`video`: also an animated picture. `frames`: several pictures, one per frame"),
-  width: z.int().min(1).describe("Pixels, as displayed: rotation and the aspect ratio of pixels are applied"),
-  height: z.int().min(1),
-  num_frames: z.int().min(1),
+    .enum(["video", "frames", "image", "live"])
+    .describe(
+      "`video`: also an animated picture. `frames`: several pictures, one per frame. `live`: a [live session](#live-sessions)",
+    ),
+  width: z
+    .int()
+    .min(0)
+    .describe(
+      "Pixels, as displayed: rotation and the aspect ratio of pixels are applied. 0 before the first frame of a live session",
+    ),
+  height: z.int().min(0),
+  num_frames: z.int().min(0).describe("In live sessions: frames so far"),
   fps: z.number().positive().nullable().describe("Average; null for images"),
   start_time_us: z
     .int()
@@ -158,6 +165,14 @@ export const frameSchema = z.strictObject({
   outputs: outputsSchema,
 });
 
+export const frameDroppedSchema = z.strictObject({
+  type: z.literal("frame_dropped"),
+  request_id: answered,
+  session_id: sessionId,
+  seq: numbered.seq,
+  frame_index: frameIndex.describe("The number of the frame; it is not tracked, and prompts can name it"),
+});
+
 export const doneSchema = z.strictObject({
   type: z.literal("done"),
   request_id: answered,
@@ -253,6 +268,7 @@ export const uploadSchema = z.strictObject({
 /** Any message of a server, without unknown fields. For tests: clients must accept unknown fields. */
 export const serverMessageSchema = z.union([
   frameSchema,
+  frameDroppedSchema,
   doneSchema,
   errorSchema,
   ...Object.values(eventSchemas),
@@ -269,7 +285,14 @@ export type ResponseMessage = {
   [T in AnsweredType]: z.infer<(typeof ANSWER_SCHEMAS)[T]>;
 }[AnsweredType];
 export type FrameMessage = z.infer<typeof frameSchema>;
+export type FrameDroppedMessage = z.infer<typeof frameDroppedSchema>;
 export type DoneMessage = z.infer<typeof doneSchema>;
 export type ErrorMessage = z.infer<typeof errorSchema>;
 export type EventMessage = z.infer<(typeof eventSchemas)[keyof typeof eventSchemas]>;
-export type ServerMessage = ResponseMessage | FrameMessage | DoneMessage | ErrorMessage | EventMessage;
+export type ServerMessage =
+  | ResponseMessage
+  | FrameMessage
+  | FrameDroppedMessage
+  | DoneMessage
+  | ErrorMessage
+  | EventMessage;

@@ -28,6 +28,7 @@ export const REQUEST_ERRORS = {
     "upload_not_found",
     "media_unreadable",
     "media_unsupported",
+    "camera_forbidden",
     "session_exists",
     "session_limit",
     "server_overloaded",
@@ -37,6 +38,7 @@ export const REQUEST_ERRORS = {
   ],
   add_prompt: [
     "frame_out_of_range",
+    "wrong_session_kind",
     "unsupported_by_pack",
     "object_limit",
     "concept_limit",
@@ -44,10 +46,17 @@ export const REQUEST_ERRORS = {
     "media_unreadable",
     "server_overloaded",
   ],
-  predict: ["frame_out_of_range", "unsupported_by_pack", "media_unreadable", "server_overloaded"],
+  predict: [
+    "frame_out_of_range",
+    "wrong_session_kind",
+    "unsupported_by_pack",
+    "media_unreadable",
+    "server_overloaded",
+  ],
   propagate_in_video: [
     "nothing_prompted",
     "propagation_in_progress",
+    "wrong_session_kind",
     "frame_out_of_range",
     "media_unreadable",
     "server_overloaded",
@@ -61,6 +70,14 @@ export const REQUEST_ERRORS = {
   detach_session: [],
   get_server: ["engine_failed"],
 } as const satisfies Record<RequestType, readonly ErrorCode[]>;
+
+/** The further errors of `push_frame`. */
+export const PUSH_ERRORS = [
+  "wrong_session_kind",
+  "media_unreadable",
+  "media_unsupported",
+  "server_overloaded",
+] as const satisfies readonly ErrorCode[];
 
 /** Errors of messages that are not a request. Their `request_id` is null, except that of `unknown_type`. */
 export const MESSAGE_ERRORS = [

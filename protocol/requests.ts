@@ -17,6 +17,7 @@ import {
   point,
   polarity,
   probability,
+  promptedFrame,
   requestId,
   resourcePath,
   sessionId,
@@ -27,6 +28,7 @@ import { policySchema } from "./policy.js";
 import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
 import { attachSession, detachSession, getServer } from "./requests/lasting.js";
+import { liveFields, sourceProblem } from "./requests/live.js";
 import { maskInput } from "./requests/masks.js";
 
 const startSession = z
@@ -41,6 +43,7 @@ const startSession = z
       .max(FIELD_LIMITS.uploadIdLength.value)
       .exactOptional()
       .describe("From `POST /v1/uploads`, instead of a path"),
+    ...liveFields,
     session_id: sessionId.exactOptional().describe("Chosen by the client; default: chosen by the server"),
     session_token: sessionToken
       .exactOptional()
@@ -58,19 +61,10 @@ const startSession = z
       .describe("Accepted for compatibility with SAM 3.1; no effect"),
   })
   .superRefine((request, context) => {
-    if (request.resource_path === undefined && request.upload_id === undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["resource_path"],
-        params: { missing: true },
-        message: "missing: expected a resource_path or an upload_id",
-      });
-    } else if (request.resource_path !== undefined && request.upload_id !== undefined) {
-      context.addIssue({
-        code: "custom",
-        path: ["upload_id"],
-        message: "expected either resource_path or upload_id, got both",
-      });
+    const problem = sourceProblem(request);
+    if (problem) {
+      const { path, message, missing } = problem;
+      context.addIssue({ code: "custom", path, message, params: { missing } });
     }
   });
 
@@ -78,7 +72,7 @@ const addPrompt = z
   .strictObject({
     type: z.literal("add_prompt"),
     session_id: sessionId,
-    frame_index: frameIndex.describe("The frame of the prompt"),
+    frame_index: promptedFrame.describe("The frame of the prompt; in live sessions also `latest`"),
     text: phrase.exactOptional().describe("A short noun phrase; every instance of it becomes an object"),
     points: z
       .array(point)
@@ -138,7 +132,9 @@ const predict = z
   .strictObject({
     type: z.literal("predict"),
     session_id: sessionId,
-    frame_index: frameIndex.default(0).describe("The frame of the prompts"),
+    frame_index: promptedFrame
+      .default(0)
+      .describe("The frame of the prompts; in live sessions also `latest`"),
     point_coords: z
       .array(z.array(point).min(1).max(FIELD_LIMITS.pointsPerPrompt.value))
       .min(1)
@@ -279,10 +275,13 @@ export type RequestInput = { [T in RequestType]: RequestInputOf<T> }[RequestType
 export type SingleRequest = Exclude<Request, { type: "propagate_in_video" }>;
 export type StreamRequest = RequestOf<"propagate_in_video">;
 
-export type AddPromptRequest = RequestOf<"add_prompt">;
-export type PredictRequest = RequestOf<"predict">;
+/** A request whose `latest` frame is replaced by its index. */
+type OnFrame<T extends { frame_index: number | "latest" }> = Omit<T, "frame_index"> & { frame_index: number };
+
+export type AddPromptRequest = OnFrame<RequestOf<"add_prompt">>;
+export type PredictRequest = OnFrame<RequestOf<"predict">>;
 
 /** True for a prompt on one object (points, a mask, or a box with `obj_id`); false for a concept prompt. */
-export function isObjectPrompt(request: AddPromptRequest): boolean {
+export function isObjectPrompt(request: Pick<AddPromptRequest, "points" | "obj_id" | "mask">): boolean {
   return request.points !== undefined || request.obj_id !== undefined || request.mask !== undefined;
 }

@@ -1,7 +1,9 @@
 /** Parses untrusted text or values into requests, or into an error that names the field. */
 import type { z } from "zod";
+import { decodeEnvelope, type Envelope } from "./envelope.js";
 import { type ErrorCode, ProtocolError } from "./errors.js";
 import { requestId as requestIdSchema } from "./fields.js";
+import { type PushFrameMessage, pushFrameSchema } from "./requests/live.js";
 import { type AckMessage, ackSchema, REQUEST_SCHEMAS, type Request, type RequestType } from "./requests.js";
 
 export type ParsedMessage =
@@ -40,18 +42,51 @@ function parseAck(message: Record<string, unknown>): ParsedMessage {
   return { requestId: null, error: toProtocolError(ack.error, message, []) };
 }
 
+export type ParsedBinary =
+  | { requestId: string; push: PushFrameMessage; payload: Uint8Array; error?: never }
+  | { requestId: string | null; push?: never; payload?: never; error: ProtocolError };
+
+/** Parses one binary message. Never throws. The payload is a view of the message. */
+export function parseBinary(bytes: Uint8Array): ParsedBinary {
+  let envelope: Envelope;
+  try {
+    envelope = decodeEnvelope(bytes);
+  } catch (cause) {
+    const message = `The binary message: ${(cause as Error).message}.`;
+    return {
+      requestId: null,
+      error: new ProtocolError("binary_not_expected", message, undefined, { cause }),
+    };
+  }
+  const { header, payload } = envelope;
+  const id = requestIdSchema.safeParse(header.request_id);
+  if (!id.success)
+    return { requestId: null, error: toProtocolError(id.error, header.request_id, ["request_id"]) };
+  try {
+    if (header.type !== "push_frame") {
+      const message = `type: expected push_frame in a binary message, got ${describe(header.type)}`;
+      throw new ProtocolError("unknown_type", message, "type");
+    }
+    return { requestId: id.data, push: parseFields(pushFrameSchema, withoutNulls(header)), payload };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { requestId: id.data, error };
+    throw error;
+  }
+}
+
 /**
  * Validates a request without its `request_id`. A field that is null counts as absent, like Python's None.
  * @throws ProtocolError unknown_type, missing_field, unknown_field, invalid_field.
  */
 export function parseRequest(body: unknown): Request {
   if (!isRecord(body)) throw new ProtocolError("invalid_field", `expected a request, got ${describe(body)}`);
-  const given = Object.fromEntries(
-    Object.entries(body).filter(([, value]) => value !== null && value !== undefined),
-  );
+  const given = withoutNulls(body);
   const { type } = given;
   if (type === undefined) throw new ProtocolError("missing_field", "type: missing", "type");
   if (!isRequestType(type)) {
+    if (type === "push_frame") {
+      throw new ProtocolError("unknown_type", "type: push_frame is a binary message, got text", "type");
+    }
     const known = [...Object.keys(REQUEST_SCHEMAS), "ack"].join(", ");
     throw new ProtocolError("unknown_type", `type: expected one of ${known}, got ${describe(type)}`, "type");
   }
@@ -73,6 +108,12 @@ export function fieldPath(path: readonly PropertyKey[]): string {
   return path
     .map((key, index) => (typeof key === "number" ? `[${key}]` : `${index > 0 ? "." : ""}${String(key)}`))
     .join("");
+}
+
+function withoutNulls(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== null && value !== undefined),
+  );
 }
 
 function isRequestType(type: unknown): type is RequestType {

@@ -6,3 +6,9 @@ export const SOCKET_PATH = "/v1";
 
 /** Where the server accepts uploads. */
 export const UPLOADS_PATH = "/v1/uploads";
+
+/** Where the server accepts requests with one answer over HTTP. */
+export const REQUEST_PATH = "/v1/handle_request";
+
+/** Where the server accepts requests that are answered by a stream over HTTP. */
+export const STREAM_REQUEST_PATH = "/v1/handle_stream_request";

@@ -49,6 +49,8 @@ const schema = z.strictObject({
   uploadDir: text("a folder").optional(),
   /** Origins of web pages on other hosts that may connect; `*` admits all. */
   allowedOrigins: texts("origins such as https://example.org").default([]),
+  /** Hosts of cameras that `camera_url` may name, each with or without a port. */
+  cameraHosts: texts("host names or addresses").default([]),
   logLevel: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "fatal, error, warn, info, debug, trace or silent",
@@ -68,6 +70,7 @@ const parsers: Partial<Record<string, (value: string) => unknown>> = {
   ...Object.fromEntries(Object.keys(SERVER_LIMITS).map((name) => [name, Number])),
   providers: (value) => list(value, ","),
   allowedOrigins: (value) => list(value, ","),
+  cameraHosts: (value) => list(value, ","),
   mediaRoots: (value) => list(value, delimiter),
 };
 

@@ -11,7 +11,10 @@
 import {
   type AckMessage,
   type AnswerOf,
+  FIXED_LIMITS,
   ProtocolError,
+  type PushFrameMessage,
+  parseBinary,
   parseMessage,
   type Request,
   type RequestOf,
@@ -53,6 +56,8 @@ export function openConnection(parts: ConnectionParts): Connection {
   const { transport, predictor, owner, maxPendingRequests, log, metrics } = parts;
   const { sessions } = predictor;
   const pending = new Set<Pending>();
+  /** Of the pushed frames that are not answered. */
+  let pendingBytes = 0;
   let isPaused = false;
   let isClosed = false;
 
@@ -81,14 +86,9 @@ export function openConnection(parts: ConnectionParts): Connection {
     return send({ type: "response", request_id, ...fields } as ServerMessage);
   }
 
-  async function runControlled(
-    session: ReachedSession,
-    requestId: string,
-    request: Request,
-    window?: AckWindow,
-  ): Promise<void> {
-    // The result belongs to whoever controls the session then. This connection waits for it only while that is itself.
-    await Promise.race([session.runner.run(requestId, request, window), session.left]);
+  /** The result belongs to the connection that controls the session then; this one waits only while it is the controller. */
+  async function delivered(session: ReachedSession, published: Promise<void>): Promise<void> {
+    await Promise.race([published, session.left]);
     await session.attachment.drained();
   }
 
@@ -163,13 +163,24 @@ export function openConnection(parts: ConnectionParts): Connection {
       return respond(requestId, { is_success: true });
     }
     if (window) reached.checkStreamId(requestId);
-    if (session?.attachment.isWatcher === false) return runControlled(session, requestId, request, window);
-    if (session && !isRead(request)) {
-      const message = `This connection watches the session "${session.hosted.id}"; attach to it without watch to change it.`;
-      throw new ProtocolError("read_only", message, "session_id");
-    }
+    if (session?.attachment.isWatcher === false)
+      return delivered(session, session.runner.run(requestId, request, window));
+    if (session && !isRead(request)) throw readOnly(session);
     if (request.type === "propagate_in_video") return streamToWatcher(requestId, request);
     return respond(requestId, await answerDirectly(request));
+  }
+
+  async function answerPush(message: PushFrameMessage, picture: Uint8Array): Promise<void> {
+    metrics.count("masklet_requests_total", { type: message.type });
+    const session = reached.get(message.session_id);
+    if (!session) throw sessions.refusal(message.session_id);
+    if (session.attachment.isWatcher) throw readOnly(session);
+    pendingBytes += picture.length;
+    try {
+      await delivered(session, session.runner.push(message, picture));
+    } finally {
+      pendingBytes -= picture.length;
+    }
   }
 
   function acknowledge({ request_id, num_frames }: AckMessage): void {
@@ -180,14 +191,15 @@ export function openConnection(parts: ConnectionParts): Connection {
   }
 
   /**
-   * Pauses the transport while too many requests are unanswered. Streams that wait for an `ack` do not count: their
+   * Pauses the transport while too many requests, or pushed frames of too many bytes, are unanswered. Streams that wait for an `ack` do not count: their
    * `ack` could not be read.
    */
   function regulate(): void {
     if (isClosed) return;
     let unanswered = pending.size;
     for (const { window } of pending) if (window?.isWaiting) unanswered--;
-    const shouldPause = unanswered >= maxPendingRequests;
+    const shouldPause =
+      unanswered >= maxPendingRequests || pendingBytes >= FIXED_LIMITS.maxPendingPushBytes.value;
     if (shouldPause === isPaused) return;
     isPaused = shouldPause;
     if (shouldPause) transport.pause();
@@ -226,8 +238,10 @@ export function openConnection(parts: ConnectionParts): Connection {
       );
     },
     onBinary(bytes) {
-      const message = `Requests are JSON text; got a binary message of ${bytes.length} bytes.`;
-      track(fail(null, new ProtocolError("binary_not_expected", message)));
+      const message = parseBinary(bytes);
+      if (message.error) return track(fail(message.requestId, message.error));
+      const { requestId, push, payload } = message;
+      track(answerPush(push, payload).catch((cause) => fail(requestId, cause)));
     },
     onClose() {
       isClosed = true;
@@ -237,4 +251,9 @@ export function openConnection(parts: ConnectionParts): Connection {
       while (pending.size > 0) await Promise.all([...pending].map(({ done }) => done));
     },
   };
+}
+
+function readOnly({ hosted }: ReachedSession): ProtocolError {
+  const message = `This connection watches the session "${hosted.id}"; attach to it without watch to change it.`;
+  return new ProtocolError("read_only", message, "session_id");
 }

@@ -37,7 +37,7 @@ export async function startServer(
   const log = parts.log ?? createLog(config.logLevel);
   log.info({ config }, "starting");
   const metrics = createMetrics();
-  const { host, maxBufferedBytes, heartbeatIntervalMs, maxPendingRequests, shutdownGraceMs } = config;
+  const { host, maxPendingRequests, shutdownGraceMs } = config;
   const predictor = createPredictor(config, { ...parts, log });
   const connections = new Map<WebSocket, Connection>();
   let connectionsSoFar = 0;
@@ -56,7 +56,7 @@ export async function startServer(
       connections.set(socket, connection);
       return connection;
     };
-    serveWebSocket(socket, open, { maxBufferedBytes, heartbeatIntervalMs, log: connectionLog });
+    serveWebSocket(socket, open, { ...config, log: connectionLog });
     socket.once("close", () => connections.delete(socket));
   }
 

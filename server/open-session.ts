@@ -1,6 +1,8 @@
 /** Opens the media of a `start_session` and a session of the engine for it. */
-import type { Engine, EngineSession } from "./engine/index.js";
+import type { Clock } from "./clock.js";
+import type { Engine, EngineError, EngineSession } from "./engine/index.js";
 import type { SessionNews, StartRequest } from "./hosted-session.js";
+import { type LiveSettings, liveFacts, openLive } from "./live/open-live.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
 import { replayFrames } from "./replay-frames.js";
@@ -8,26 +10,37 @@ import { createSession, type Session } from "./session.js";
 
 export type OpenMedia = (request: StartRequest, options: OpeningOptions) => Promise<MediaSource>;
 
-export function createSessionOpener(engine: Promise<Engine>, openMedia: OpenMedia) {
+export interface SessionOpenerParts {
+  engine: Promise<Engine>;
+  openMedia: OpenMedia;
+  live: LiveSettings;
+  clock: Clock;
+}
+
+export function createSessionOpener({ engine, openMedia, live, clock }: SessionOpenerParts) {
   return async (
     session_id: string,
     request: StartRequest,
     news: SessionNews,
     options: OpeningOptions,
   ): Promise<Session> => {
-    const { open } = await engine;
+    const running = await engine;
+    const hooks = { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
+    if (request.live || request.camera_url !== undefined) {
+      const parts = await openLive({ request, engine: running, hooks, settings: live, nowMs: clock.nowMs });
+      return createSession({ facts: liveFacts(session_id, parts.media), ...parts });
+    }
     const media = await openMedia(request, options);
     try {
       options.signal?.throwIfAborted();
       const { width, height, numFrames } = media.facts;
       const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
-      const opened: EngineSession = await open(video, {
+      const opened: EngineSession = await running.open(video, {
+        ...hooks,
         replayFrames(indices) {
           const { inputSize } = opened.rules.pack;
           return replayFrames(media, { width: inputSize, height: inputSize }, indices);
         },
-        onRecovered: () => news.recovered(),
-        onLost: (error) => news.lost(error),
       });
       const facts = { session_id, ...mediaFields(media.facts) };
       return createSession({ facts, media, engine: opened });

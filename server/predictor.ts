@@ -15,6 +15,7 @@
 import {
   type AnswerOf,
   ProtocolError,
+  type PushFrameMessage,
   parseRequest,
   type RequestInputOf,
   type SingleRequest,
@@ -31,6 +32,8 @@ import {
   type PackSummary,
 } from "./engine/index.js";
 import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
+import type { PushAnswer } from "./live/live-requests.js";
+import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
@@ -39,6 +42,7 @@ import {
   type AnswerOptions,
   createAnswerer,
   propagate,
+  push,
   type SessionReach,
   type SingleType,
 } from "./request-handlers.js";
@@ -59,6 +63,8 @@ export interface Client {
     request: StreamRequest,
     window?: AckWindow,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
+  /** Tracks one frame of a live session. */
+  push(message: PushFrameMessage, picture: Uint8Array): Promise<PushAnswer>;
   /** Stops the delivery of events. The sessions continue. */
   release(): void;
 }
@@ -80,6 +86,7 @@ export type PredictorOptions = Pick<
   | keyof UploadLimits
   | "maxSessions"
   | "maxSessionsPerOwner"
+  | keyof LiveSettings
   | "idleTimeoutMs"
   | "expiryWarningMs"
   | "logLevel"
@@ -164,7 +171,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads);
-  const open = createSessionOpener(engine, openMedia);
+  const open = createSessionOpener({ engine, openMedia, live: config, clock });
   const sessions = createSessionRegistry({ open, clock, log, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;
@@ -202,6 +209,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     return {
       answer: createAnswerer(reach),
       stream: (request, window) => propagate(reach, request, window),
+      push: (message, picture) => push(reach, message, picture),
       release: listener ? sessions.listen(owner, listener) : () => {},
     };
   }

@@ -5,6 +5,8 @@ import { prefetch } from "./prefetch.js";
 export interface TrackedFrame {
   output: FrameOutput;
   mode: PassStart["mode"];
+  /** Absent: the time that the media has for the frame. A live session may no longer keep the frame. */
+  timestampUs?: number;
 }
 
 export interface PropagationPlan {

@@ -2,6 +2,7 @@
 import {
   type AnswerOf,
   ProtocolError,
+  type PushFrameMessage,
   type Request,
   type RequestOf,
   type SingleRequest,
@@ -9,6 +10,7 @@ import {
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { HostedSession, OnOpening, StartRequest } from "./hosted-session.js";
+import { type PushAnswer, pushFrame } from "./live/live-requests.js";
 import type { PropagatedFrame, PropagationEnd, Session } from "./session.js";
 
 /** What a caller may know about the server. */
@@ -63,8 +65,14 @@ export function createAnswerer(
     },
     get_server: () => sessions.server(),
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
-    add_prompt: async (request) => (await sessions.get(request.session_id)).addPrompt(request),
-    predict: async (request) => (await sessions.get(request.session_id)).predict(request),
+    add_prompt: async (request) => {
+      const session = await sessions.get(request.session_id);
+      return session.addPrompt({ ...request, frame_index: session.indexOf(request.frame_index) });
+    },
+    predict: async (request) => {
+      const session = await sessions.get(request.session_id);
+      return session.predict({ ...request, frame_index: session.indexOf(request.frame_index) });
+    },
     remove_object: async ({ session_id, obj_id }) => {
       await (await sessions.get(session_id)).removeObject(obj_id);
       return success;
@@ -109,4 +117,13 @@ export async function* propagate(
 ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
   const session = await sessions.get(request.session_id);
   return yield* session.propagate(request, window);
+}
+
+/** Tracks one frame that a client pushes. */
+export async function push(
+  sessions: SessionReach,
+  message: PushFrameMessage,
+  picture: Uint8Array,
+): Promise<PushAnswer> {
+  return pushFrame(await sessions.get(message.session_id), message, picture);
 }

@@ -2,11 +2,12 @@
  * Runs the requests of a connection that controls a session. Their results go into the session's channel, from which the
  * connection receives them, or the one that attaches after it: a request does not end with its connection.
  */
-import type { Request, SingleRequest, StreamRequest } from "../protocol/index.js";
+import type { PushFrameMessage, Request, SingleRequest, StreamRequest } from "../protocol/index.js";
 import { type AckWindow, createAckWindow } from "./ack-window.js";
 import type { Attachment } from "./attachment.js";
 import { toProtocolError } from "./failure.js";
 import type { HostedSession } from "./hosted-session.js";
+import { pushFrame } from "./live/live-requests.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import { createAnswerer, type ServerReach } from "./request-handlers.js";
@@ -17,6 +18,8 @@ export interface SessionRunner {
    * @param window of a stream whose frames are acknowledged, see `windowOf`
    */
   run(requestId: string, request: Request, window?: AckWindow): Promise<void>;
+  /** Tracks one pushed frame. Resolves when its result is published. Never rejects. */
+  push(message: PushFrameMessage, picture: Uint8Array): Promise<void>;
 }
 
 export interface SessionRunnerParts {
@@ -66,20 +69,34 @@ export function createSessionRunner(parts: SessionRunnerParts): SessionRunner {
     }
   }
 
+  async function runPush(message: PushFrameMessage, picture: Uint8Array): Promise<void> {
+    const { type, ...fields } = await pushFrame(await hosted.use(), message, picture);
+    channel.publish(type, message.request_id, fields);
+    if (type === "frame") metrics.count("masklet_frames_total");
+  }
+
+  /** Publishes the error of a request that fails. */
+  async function orFail(requestId: string, request: () => Promise<void>): Promise<void> {
+    let finish = () => {};
+    try {
+      finish = channel.begin(requestId);
+      await request();
+    } catch (cause) {
+      const error = toProtocolError(cause, log);
+      metrics.count("masklet_errors_total", { code: error.code });
+      channel.publish("error", requestId, { error: error.toBody() });
+    } finally {
+      finish();
+    }
+  }
+
   return {
-    async run(requestId, request, window) {
-      let finish = () => {};
-      try {
-        finish = channel.begin(requestId);
-        if (request.type === "propagate_in_video") await runStream(requestId, request, window);
-        else await runSingle(requestId, request);
-      } catch (cause) {
-        const error = toProtocolError(cause, log);
-        metrics.count("masklet_errors_total", { code: error.code });
-        channel.publish("error", requestId, { error: error.toBody() });
-      } finally {
-        finish();
-      }
-    },
+    run: (requestId, request, window) =>
+      orFail(requestId, () =>
+        request.type === "propagate_in_video"
+          ? runStream(requestId, request, window)
+          : runSingle(requestId, request),
+      ),
+    push: (message, picture) => orFail(message.request_id, () => runPush(message, picture)),
   };
 }

@@ -18,6 +18,8 @@ import type { AckWindow } from "./ack-window.js";
 import type { EngineSession } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { planLegs } from "./frame-range.js";
+import { cameraFrames, indexOf } from "./live/live-requests.js";
+import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
 import type { MediaSource } from "./media/source.js";
 import { toOutputs } from "./outputs.js";
@@ -42,6 +44,10 @@ export interface PropagationEnd {
 
 export interface Session {
   readonly facts: VideoFacts;
+  /** Present in live sessions. */
+  readonly live: LiveSource | undefined;
+  /** The index of a frame that a request names. @throws ProtocolError wrong_session_kind for `latest` when not live */
+  indexOf(frame: number | "latest"): number;
   /** True while a request or a propagation is under way, except while the propagation waits for an `ack`. */
   readonly busy: boolean;
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
@@ -74,9 +80,10 @@ export interface SessionParts {
   facts: VideoFacts;
   media: MediaSource;
   engine: EngineSession;
+  live?: LiveSource;
 }
 
-export function createSession({ facts, media, engine }: SessionParts): Session {
+export function createSession({ facts, media, engine, live }: SessionParts): Session {
   const { pack, defaultStart } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
@@ -102,13 +109,13 @@ export function createSession({ facts, media, engine }: SessionParts): Session {
   }
 
   function checkFrame(frameIndex: number | undefined, field: string): void {
-    if (frameIndex === undefined || frameIndex < facts.num_frames) return;
-    throw new ProtocolError(
-      "frame_out_of_range",
-      `${field}: expected 0..${facts.num_frames - 1}, got ${frameIndex}`,
-      field,
-    );
+    const { num_frames } = facts;
+    if (frameIndex === undefined || frameIndex < num_frames) return;
+    const expected = num_frames > 0 ? `expected 0..${num_frames - 1}` : "no frame has arrived yet";
+    throw new ProtocolError("frame_out_of_range", `${field}: ${expected}, got ${frameIndex}`, field);
   }
+
+  const settled = () => requests.run(async () => {});
 
   /** The next propagation may start at once: an ended one steps no further frame. */
   function endRunning(reason?: ProtocolError): void {
@@ -146,28 +153,31 @@ export function createSession({ facts, media, engine }: SessionParts): Session {
           numFrames: facts.num_frames,
         });
       };
-      const frames = runPropagation({
-        engine,
-        legs: planned,
-        startFrame: request.start_frame_index ?? null,
-        decode: ({ reverse, first, last }, signal) =>
-          media.frames({
-            startFrame: first,
-            count: Math.abs(last - first) + 1,
-            direction: reverse ? "backward" : "forward",
-            ...inputSize,
-            signal,
-          }),
-        signal: mine.signal,
-      });
-      for await (const { output, mode } of frames) {
+      const tracked = () =>
+        runPropagation({
+          engine,
+          legs: planned,
+          startFrame: request.start_frame_index ?? null,
+          decode: ({ reverse, first, last }, signal) =>
+            media.frames({
+              startFrame: first,
+              count: Math.abs(last - first) + 1,
+              direction: reverse ? "backward" : "forward",
+              ...inputSize,
+              signal,
+            }),
+          signal: mine.signal,
+        });
+      const frames = live ? cameraFrames(live, request, mine.signal, settled) : tracked();
+      for await (const { output, mode, timestampUs } of frames) {
         const { frameIndex } = output;
+        const timestamp_us = timestampUs ?? media.timeOf(frameIndex);
         if (mode === "full" && defaultStart === "visited") firstVisited = Math.min(firstVisited, frameIndex);
         const outputs = toOutputs(output, request.output_prob_thresh);
         if (window && !(await window.room(mine.signal))) break;
         window?.sent();
         sent++;
-        yield { frame_index: frameIndex, timestamp_us: media.timeOf(frameIndex), outputs };
+        yield { frame_index: frameIndex, timestamp_us, outputs };
       }
       const { aborted, reason } = mine.signal;
       if (aborted && reason instanceof ProtocolError) throw reason;
@@ -183,8 +193,10 @@ export function createSession({ facts, media, engine }: SessionParts): Session {
 
   return {
     facts,
+    live,
+    indexOf: (frame) => indexOf(frame, live, facts.num_frames),
     get busy() {
-      return waiting > 0 || (running !== undefined && !runningWindow?.isWaiting);
+      return live?.feed.busy || waiting > 0 || (running !== undefined && !runningWindow?.isWaiting);
     },
 
     async addPrompt(request) {
@@ -242,13 +254,15 @@ export function createSession({ facts, media, engine }: SessionParts): Session {
 
     propagate,
     cancel: () => endRunning(),
-    settled: () => requests.run(async () => {}),
+    settled,
 
     close(reason) {
       closed ??= (async () => {
         endRunning(reason);
         const refusal = reason ?? sessionNotFound(facts.session_id);
         closing.abort(refusal);
+        live?.feed.close(refusal);
+        await live?.camera?.close();
         await Promise.all([media.close(), engine.close(refusal)]);
       })();
       return closed;

@@ -7,6 +7,10 @@ export interface WebSocketOptions {
   /** With this many unsent bytes, `send` waits. */
   maxBufferedBytes: number;
   heartbeatIntervalMs: number;
+  /** A longer text closes the socket with 1009. */
+  maxMessageBytes: number;
+  /** Likewise for binary messages. */
+  maxFrameBytes: number;
   log: Logger;
 }
 
@@ -14,7 +18,7 @@ export interface WebSocketOptions {
 export function serveWebSocket(
   socket: WebSocket,
   open: (transport: Transport) => TransportListener,
-  { maxBufferedBytes, heartbeatIntervalMs, log }: WebSocketOptions,
+  { maxBufferedBytes, heartbeatIntervalMs, maxMessageBytes, maxFrameBytes, log }: WebSocketOptions,
 ): void {
   const waiting = new Set<() => void>();
   let paused = false;
@@ -74,6 +78,15 @@ export function serveWebSocket(
 
   socket.on("message", (data: RawData, isBinary) => {
     received = true;
+    const { length } = data as Buffer;
+    const limit = isBinary ? maxFrameBytes : maxMessageBytes;
+    // Messages that were under way when the socket was closed have no effect.
+    if (socket.readyState !== socket.OPEN) return;
+    if (length > limit) {
+      log.info({ length, limit }, "closing a socket after a message that is too large");
+      socket.close(CLOSE_CODES.messageTooLarge.code, CLOSE_CODES.messageTooLarge.reason);
+      return;
+    }
     guarded(() => {
       if (isBinary) listener.onBinary(data as Buffer);
       else listener.onText(data.toString());

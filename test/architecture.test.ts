@@ -35,6 +35,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "onnxruntime-node": ["server/engine/onnx.ts"],
   "@huggingface/tokenizers": ["server/packs"],
   hono: ["server/http"],
+  "hono/body-limit": ["server/http"],
   "hono/cors": ["server/http"],
   "hono/utils/http-status": ["server/http"],
   "@hono/node-server": ["server/http"],

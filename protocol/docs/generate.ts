@@ -18,6 +18,7 @@ import {
   doneSchema,
   errorSchema,
   eventSchemas,
+  frameDroppedSchema,
   frameSchema,
   outputsSchema,
   uploadQuerySchema,
@@ -26,10 +27,12 @@ import {
 import {
   COMMON_ERRORS,
   MESSAGE_ERRORS,
+  PUSH_ERRORS,
   REQUEST_ERRORS,
   SESSION_ERRORS,
   UPLOAD_ERRORS,
 } from "../request-errors.js";
+import { pushFrameSchema } from "../requests/live.js";
 import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
 import { fieldTable, table } from "./field-table.js";
 
@@ -66,6 +69,9 @@ export const PARTS: Readonly<Record<string, string>> = {
   ]),
   ack: fieldTable("request", ackSchema, ["type"]),
   frame: fieldTable("reply", frameSchema, envelope),
+  push_frame: fieldTable("request", pushFrameSchema, ["type"]),
+  frame_dropped: fieldTable("reply", frameDroppedSchema, envelope),
+  "errors of push_frame": `Errors of \`push_frame\`: ${codeList(PUSH_ERRORS)}, and those of every request about a session.`,
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type", "session_id", "seq"]),
   outputs: fieldTable("reply", outputsSchema),

@@ -23,7 +23,7 @@ export interface EngineVideo {
   /** Pixels. */
   width: number;
   height: number;
-  /** Absent while the length is not known. */
+  /** Absent in live sessions, whose frames are shown at once; see `live-policy.ts`. */
   numFrames?: number;
   /** Single rules in place of the pack's. */
   policy?: PolicyOverride;

@@ -10,3 +10,4 @@ export type {
   PredictionPrompt,
   PromptAnswer,
 } from "./verbs.js";
+export { verbMethods } from "./verbs.js";

@@ -8,6 +8,7 @@ import { EngineError, type EngineVideo, type PackSummary, type SessionRules } fr
 import type { GraphCosts } from "./graph-costs.js";
 import { type OpenGraphs, openGraphs } from "./graphs.js";
 import type { LoadParams, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import { livePolicy } from "./live-policy.js";
 import { sessionPolicy } from "./session-policy.js";
 import { decodeSnapshot, encodeSnapshot } from "./snapshot-bytes.js";
 import {
@@ -184,7 +185,8 @@ function openSession(
       throw new EngineError("unsupported_by_pack", "This model pack does not read text.", "text");
     return pack.tokenize(phrase);
   };
-  const policy = sessionPolicy(pack.manifest, override);
+  const resolved = sessionPolicy(pack.manifest, override);
+  const policy = numFrames === undefined ? livePolicy(resolved) : resolved;
   const tracker = createVideoTracker({
     run: graphs.run,
     tokenize,

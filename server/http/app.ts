@@ -11,17 +11,20 @@ import type { App } from "./context.js";
 import { sendError } from "./errors.js";
 import { addHealthRoutes, addLivenessRoute } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
+import { addRequestRoutes } from "./routes/requests.js";
 import { addUploadRoutes } from "./routes/uploads.js";
 
 export interface AppParts {
   predictor: Predictor;
   admit: Admit;
   counts: SocketCounts;
+  maxMessageBytes: number;
   metrics: Metrics;
   log: Logger;
 }
 
-export function createApp({ predictor, admit, counts, metrics, log }: AppParts): App {
+export function createApp(parts: AppParts): App {
+  const { predictor, admit, counts, maxMessageBytes, metrics, log } = parts;
   const app: App = new Hono();
 
   // Before the admission check, so that a process supervisor does not restart a server that is full or stopping.
@@ -42,6 +45,7 @@ export function createApp({ predictor, admit, counts, metrics, log }: AppParts):
   addHealthRoutes(app, predictor);
   addMetricsRoute(app, predictor, metrics, counts);
   addUploadRoutes(app, predictor.uploads);
+  addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {
     const message = `No such path; the WebSocket is at ${SOCKET_PATH}.`;

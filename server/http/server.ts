@@ -19,7 +19,10 @@ import { UpgradableRequest } from "./upgradable-request.js";
 import { createUpgradeListener } from "./upgrade.js";
 
 export interface HttpServerParts {
-  config: Pick<ServerConfig, "host" | "port" | "allowedOrigins" | "maxConnections" | "maxMessageBytes">;
+  config: Pick<
+    ServerConfig,
+    "host" | "port" | "allowedOrigins" | "maxConnections" | "maxMessageBytes" | "maxFrameBytes"
+  >;
   predictor: Predictor;
   metrics: Metrics;
   log: Logger;
@@ -40,7 +43,7 @@ export interface HttpServer {
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   const { config, predictor, metrics, log, onSocket, connections } = parts;
-  const { host, port, allowedOrigins, maxMessageBytes } = config;
+  const { host, port, allowedOrigins, maxMessageBytes, maxFrameBytes } = config;
   let stopped: Promise<unknown> | undefined;
 
   const server = createServer({ IncomingMessage: UpgradableRequest });
@@ -60,7 +63,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     metrics,
   );
   const counts = { connections, sockets: () => sockets.count };
-  const app = createApp({ predictor, admit, counts, metrics, log });
+  const app = createApp({ predictor, admit, counts, maxMessageBytes, metrics, log });
 
   // Reached by requests without a valid URL or Host header; the routes handle their own errors.
   function onRequestError(cause: unknown): Response {
@@ -77,7 +80,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     errorHandler: onRequestError,
   });
   server.on("request", answer);
-  server.on("upgrade", createUpgradeListener({ admit, maxMessageBytes, onSocket, log }));
+  server.on("upgrade", createUpgradeListener({ admit, maxMessageBytes, maxFrameBytes, onSocket, log }));
   // Large uploads over slow connections take long. The store limits their size; `timeout` ends uploads without progress.
   server.requestTimeout = 0;
   server.timeout = FIXED_LIMITS.stalledSocketMs.value;

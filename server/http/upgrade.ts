@@ -8,17 +8,26 @@ import { type HttpError, statusOf } from "./errors.js";
 
 export interface UpgradeParts {
   admit: Admit;
+  /** Of text and of binary messages. */
   maxMessageBytes: number;
+  maxFrameBytes: number;
   /** Receives every socket that completed the handshake, with the address of the peer. */
   onSocket(socket: WebSocket, address: string | undefined): void;
   log: Logger;
 }
 
 /** The listener for "upgrade": completes the handshake of WebSockets at `/v1`, and refuses all others. It never throws. */
-export function createUpgradeListener({ admit, maxMessageBytes, onSocket, log }: UpgradeParts) {
+export function createUpgradeListener({
+  admit,
+  maxMessageBytes,
+  maxFrameBytes,
+  onSocket,
+  log,
+}: UpgradeParts) {
   const webSockets = new WebSocketServer({
     noServer: true,
-    maxPayload: maxMessageBytes,
+    // websocket.ts applies the limit of text, which is the smaller one.
+    maxPayload: Math.max(maxMessageBytes, maxFrameBytes),
     // Masks are compressed already, and zlib takes memory per socket.
     perMessageDeflate: false,
     // One message per turn of the event loop: a peer that floods the socket cannot delay the other clients.

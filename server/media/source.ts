@@ -59,7 +59,22 @@ export interface LeftOut {
   files: { name: string; reason: string }[];
 }
 
-export type MediaFacts = VideoFacts | ImageFacts | FramesFacts;
+/** A live session; the values change while it runs. */
+export interface LiveFacts {
+  kind: "live";
+  /** Pixels; 0 before the first frame of a session without a size. */
+  width: number;
+  height: number;
+  /** Frames so far. */
+  numFrames: number;
+  fps: null;
+  startTimeUs: null;
+  durationS: null;
+  codec: "images";
+  rotationDeg: 0;
+}
+
+export type MediaFacts = VideoFacts | ImageFacts | FramesFacts | LiveFacts;
 
 export interface MediaFrame {
   index: number;

@@ -124,6 +124,45 @@ export async function toRgb(picture: Sharp, size?: { width: number; height: numb
   return info.channels === 3 ? data : greyToRgb(data, info.channels);
 }
 
+/** Formats of pictures in memory: sharp decodes them without a file. */
+const FORMATS_IN_MEMORY: readonly StillFormat[] = ["jpeg", "png", "webp"];
+
+/**
+ * The upright size of a JPEG, PNG or WebP picture in memory. Error messages call it `name`.
+ * @throws DamagedPictureError, or `media_unsupported` for other content
+ */
+export async function probePicture(
+  bytes: Uint8Array,
+  name: string,
+  limits: MediaLimits,
+): Promise<{ width: number; height: number }> {
+  const format = formatOf(bytes.subarray(0, HEADER_BYTES), name);
+  if (!FORMATS_IN_MEMORY.includes(format))
+    throw mediaUnsupported(
+      `${name} is a ${format.toUpperCase()} picture; expected a JPEG, PNG or WebP picture.`,
+    );
+  try {
+    const { autoOrient } = await sharp(bytes, sharpOptions(limits)).metadata();
+    return { width: autoOrient.width, height: autoOrient.height };
+  } catch (error) {
+    throw cannotRead(name, limits, error);
+  }
+}
+
+/** As {@link readStill}, for a picture that {@link probePicture} has accepted. */
+export async function decodePicture(
+  bytes: Uint8Array,
+  name: string,
+  size: { width: number; height: number },
+  limits: MediaLimits,
+): Promise<Uint8Array> {
+  try {
+    return await toRgb(sharp(bytes, sharpOptions(limits)).autoOrient(), size);
+  } catch (error) {
+    throw cannotRead(name, limits, error);
+  }
+}
+
 function formatOf(head: Uint8Array, name: string): StillFormat {
   if (head.length === 0) throw new DamagedPictureError(`${name} is empty.`);
   const kind = sniffBytes(head);

@@ -197,10 +197,10 @@ describe("a request", () => {
       "points[0][1]: expected 0..1 of the frame (or set rel_coordinates to false), got 1.5",
     );
     expect(failure(prompt({ frame_index: "7", text: "dog" })).message).toBe(
-      'frame_index: expected a finite number, got "7"',
+      'frame_index: expected the index of a frame, an integer from 0, or "latest", got "7"',
     );
     expect(failure(prompt({ frame_index: 1.5, text: "dog" })).message).toBe(
-      "frame_index: expected an integer, got 1.5",
+      'frame_index: expected the index of a frame, an integer from 0, or "latest", got 1.5',
     );
     expect(failure(click({ point_labels: [3] })).message).toBe("point_labels[0]: expected 0 or 1, got 3");
     expect(failure(click({ points: [] })).message).toBe(

@@ -128,6 +128,7 @@ test("handles at most one message of a WebSocket per turn of the event loop", as
   });
   const listener = createUpgradeListener({
     admit: () => undefined,
+    maxFrameBytes: 1000,
     maxMessageBytes: 1000,
     log: createLog("silent"),
     onSocket: (socket) => {
@@ -214,7 +215,7 @@ test("destroys the socket of an upgrade whose handling throws", () => {
   const failing = () => {
     throw new TypeError("fault");
   };
-  const parts = { maxMessageBytes: 1000, onSocket: failing, log: createLog("silent") };
+  const parts = { maxFrameBytes: 1000, maxMessageBytes: 1000, onSocket: failing, log: createLog("silent") };
   const socket = new PassThrough();
   createUpgradeListener({ ...parts, admit: failing })({} as never, socket, Buffer.alloc(0));
   expect(socket.destroyed).toBe(true);

@@ -7,7 +7,13 @@ import { createLog } from "../../server/log.js";
 import type { Transport, TransportListener } from "../../server/transport.js";
 import { serveWebSocket } from "../../server/websocket.js";
 
-const options = { maxBufferedBytes: 1000, heartbeatIntervalMs: 60_000, log: createLog("silent") };
+const options = {
+  maxBufferedBytes: 1000,
+  heartbeatIntervalMs: 60_000,
+  maxMessageBytes: 100_000,
+  maxFrameBytes: 100_000,
+  log: createLog("silent"),
+};
 
 /** A client of a server whose connections are opened by `open`. */
 async function connectTo(open: (transport: Transport) => TransportListener): Promise<WebSocket> {

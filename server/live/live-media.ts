@@ -1,0 +1,124 @@
+/** The pictures of a live session as a media source: it grows at its end, and only its last frames can be read. */
+import { ProtocolError } from "../../protocol/errors.js";
+import type { MediaLimits } from "../media/limits.js";
+import { rememberLastFrame } from "../media/range.js";
+import type { FrameRange, LiveFacts, MediaFrame, MediaSource } from "../media/source.js";
+import { decodePicture, probePicture } from "../media/stills.js";
+import { createKeptFrames, type KeptFrame, type KeptFramesLimits } from "./kept-frames.js";
+import type { FrameSize } from "./sized-engine.js";
+
+export interface LiveMedia extends MediaSource {
+  readonly facts: LiveFacts;
+  /** Gives a picture that arrives its number, and keeps it. Nothing is checked yet. */
+  arrive(picture: Uint8Array, timestampUs: number): KeptFrame;
+  /**
+   * Checks that the frame is a picture of the session's size. The first frame sets the size of a session without one.
+   * A frame that fails is no longer kept.
+   * @throws ProtocolError media_unsupported, media_unreadable
+   */
+  check(frame: KeptFrame): Promise<void>;
+  /**
+   * The pixels of a frame, also of one that is no longer kept.
+   * @returns `[height, width, 3]` uint8
+   */
+  decode(frame: KeptFrame, size: FrameSize): Promise<Uint8Array>;
+}
+
+export interface LiveMediaOptions {
+  limits: MediaLimits;
+  kept: KeptFramesLimits;
+  /** The size that the pictures must have; absent: that of the first one. */
+  size?: FrameSize;
+}
+
+export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOptions): LiveMedia {
+  const kept = createKeptFrames(keptLimits);
+  /** Frames whose header was read. */
+  const checked = new WeakSet<KeptFrame>();
+  const closing = new AbortController();
+  let numFrames = 0;
+  let expected = size;
+
+  function find(index: number): KeptFrame {
+    const frame = kept.get(index);
+    if (frame) return frame;
+    throw new ProtocolError("frame_out_of_range", `Frame ${index} cannot be read; ${describeKept()}.`);
+  }
+
+  function describeKept(): string {
+    const [first] = kept.indices;
+    const last = kept.indices.at(-1);
+    if (first === undefined) return "no frame has arrived yet";
+    return `the session keeps its last frames, which are ${first}..${last}`;
+  }
+
+  async function check(frame: KeptFrame): Promise<void> {
+    if (checked.has(frame)) return;
+    const { index, picture } = frame;
+    try {
+      const { width, height } = await probePicture(picture, `Frame ${index}`, limits);
+      expected ??= { width, height };
+      if (width !== expected.width || height !== expected.height) {
+        throw new ProtocolError(
+          "media_unsupported",
+          `Frame ${index} is ${width}×${height}; expected ${expected.width}×${expected.height}, the size of this session.`,
+        );
+      }
+      checked.add(frame);
+    } catch (error) {
+      kept.drop(index);
+      throw error;
+    }
+  }
+
+  const decode = ({ index, picture }: KeptFrame, to: FrameSize) =>
+    decodePicture(picture, `Frame ${index}`, to, limits);
+
+  async function* frames({ startFrame, count, direction, width, height, signal }: FrameRange) {
+    const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
+    for (let step = 0; step < count; step++) {
+      either.throwIfAborted();
+      const index = direction === "forward" ? startFrame + step : startFrame - step;
+      if (index < 0 || index >= numFrames) return;
+      const frame = find(index);
+      await check(frame);
+      const rgb = await decode(frame, { width, height });
+      either.throwIfAborted();
+      yield { index, timestampUs: frame.timestampUs, rgb } satisfies MediaFrame;
+    }
+  }
+
+  return {
+    facts: {
+      kind: "live",
+      get width() {
+        return expected?.width ?? 0;
+      },
+      get height() {
+        return expected?.height ?? 0;
+      },
+      get numFrames() {
+        return numFrames;
+      },
+      fps: null,
+      startTimeUs: null,
+      durationS: null,
+      codec: "images",
+      rotationDeg: 0,
+    },
+    arrive(picture, timestampUs) {
+      const frame = { index: numFrames++, timestampUs, picture };
+      kept.add(frame);
+      return frame;
+    },
+    check,
+    decode,
+    frames,
+    frame: rememberLastFrame(frames),
+    timeOf: (index) => find(index).timestampUs,
+    async close() {
+      closing.abort(new DOMException("the live session was closed", "AbortError"));
+      kept.clear();
+    },
+  };
+}
