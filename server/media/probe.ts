@@ -38,6 +38,7 @@ const Stream = z.object({
   time_base: z.string(),
   avg_frame_rate: z.string().optional(),
   r_frame_rate: z.string().optional(),
+  start_time: z.string().optional(),
   duration: z.string().optional(),
   nb_frames: z.string().optional(),
   disposition: z.object({ attached_pic: z.number().optional(), default: z.number().optional() }).optional(),
@@ -53,7 +54,7 @@ const Header = z.object({
 /** What {@link Header} contains, for `-show_entries`. No tags: their size has no limit. */
 const HEADER_ENTRIES = [
   "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,color_space,has_b_frames,field_order,time_base," +
-    "avg_frame_rate,r_frame_rate,duration,nb_frames",
+    "avg_frame_rate,r_frame_rate,start_time,duration,nb_frames",
   "stream_disposition=attached_pic,default",
   // The whole list: ffprobe versions differ in how they name the entries of one item.
   "stream_side_data_list",
@@ -127,7 +128,7 @@ export async function probeVideo(
       fps,
       codec,
       startTimeUs: Math.round(clock.startS * 1e6),
-      durationS: endS(timedIndex, numFrames, fps),
+      durationS: endS(timedIndex, numFrames, fps, demuxer === "mov" ? trackEndS(stream) : undefined),
       rotationDeg: rotationDegrees(orientation),
     },
   };
@@ -169,8 +170,20 @@ async function readHeader(probe: ProbeRequest): Promise<z.infer<typeof Header>> 
   return header.data;
 }
 
-/** End of the last frame in seconds on the clock of its time. */
-function endS(index: VideoIndex, numFrames: number, fps: number): number {
+/**
+ * End of the last frame in seconds on the clock of its time. In containers other than MP4 and QuickTime, the length of a
+ * track is often estimated or rounded, and the last frame is assumed to be as long as an average one.
+ *
+ * @param statedEndS end of the track as its header states it
+ */
+function endS(index: VideoIndex, numFrames: number, fps: number, statedEndS: number | undefined): number {
   const found = index.pts.length;
-  return timestampUs(index, found - 1) / 1e6 + (1 + numFrames - found) / fps;
+  const lastS = timestampUs(index, found - 1) / 1e6;
+  if (statedEndS !== undefined && statedEndS - index.startS > lastS) return statedEndS - index.startS;
+  return lastS + (1 + numFrames - found) / fps;
+}
+
+function trackEndS({ start_time, duration }: Stream): number | undefined {
+  const [startS, lengthS] = [seconds(start_time), seconds(duration)];
+  return startS === undefined || lengthS === undefined ? undefined : startS + lengthS;
 }

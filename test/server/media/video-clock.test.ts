@@ -2,6 +2,7 @@
  * Times of files that do not start at 0. The expected values are those that Chromium reports for the same files as
  * `mediaTime` of requestVideoFrameCallback.
  */
+import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
 import { videoClock } from "../../../server/media/video-clock.js";
@@ -86,6 +87,29 @@ describe("sound before 0 moves no picture", () => {
 it("pictures before 0 have negative times, which browsers do not display", async () => {
   const after = [...VP9, "-output_ts_offset", "-0.4", "-avoid_negative_ts", "disabled"];
   await expectTimes(await remux("negative.webm", "picture", [], after), -400_000, -400_000);
+});
+
+it("the last frame of an MP4 lasts as long as its track", async () => {
+  const timing = ["-video_track_timescale", "1000", "-bf", "0"];
+  const path = await makeClip({ name: "slides.mp4", frames: 3, timesMs: "N*N*150", output: timing });
+  const bytes = await readFile(path);
+  const box = (type: string) => bytes.indexOf(type, bytes.indexOf("moov"));
+  const entries = bytes.readUInt32BE(box("stts") + 8);
+  bytes.writeUInt32BE(5000, box("stts") + 8 + entries * 8);
+  // The duration of the movie, the track, its edit and its media.
+  for (const [type, offset] of [
+    ["mvhd", 20],
+    ["tkhd", 24],
+    ["elst", 12],
+    ["mdhd", 20],
+  ] as const) {
+    bytes.writeUInt32BE(5600, box(type) + offset);
+  }
+  await writeFile(path, bytes);
+  const media = await openMedia(path);
+  expect([0, 1, 2].map((index) => media.timeOf(index))).toEqual([0, 150_000, 600_000]);
+  expect(media.facts.durationS).toBeCloseTo(5.6, 3);
+  await media.close();
 });
 
 describe("the clock of a container", () => {
