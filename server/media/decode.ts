@@ -1,7 +1,8 @@
-import { type DecoderRequest, runDecoder } from "./decoder-process.js";
+import { decodeInOrder, type Picture } from "./decode-in-order.js";
+import { type DecoderRequest, runDecoder, seekTo } from "./decoder-process.js";
 import { mediaUnreadable } from "./errors.js";
-import type { ProbedVideo } from "./probe.js";
-import { frameAt, keyframeBefore, timestampUs, type VideoIndex } from "./video-index.js";
+import type { ProbedVideo } from "./probed-video.js";
+import { frameAt, keyframeBefore, timestampUs } from "./video-index.js";
 
 export interface DecodeRequest extends DecoderRequest {
   video: ProbedVideo;
@@ -61,64 +62,46 @@ export async function* decodeFrames(request: DecodeRequest): AsyncGenerator<Deco
   }
 }
 
-/**
- * Decodes the first frame, to check while the video is opened that it can be decoded and that ffmpeg reports the time in
- * the index. Where the two differ (ffmpeg and ffprobe may be of different versions), the index returned has `byCount` set.
- */
-export async function verifyIndex(
-  request: Omit<DecodeRequest, "startFrame" | "endFrame">,
-): Promise<VideoIndex> {
-  const { index } = request.video;
-  const start = index.pts[0] as number;
-  let ticks = await firstTicks(request, "trim=end_frame=1");
-  if (ticks === undefined) throw mediaUnreadable("No frame of the video can be decoded.");
-  // Some decoders output damaged pictures before the first keyframe. The index does not contain them.
-  if (ticks < start) ticks = await firstTicks(request, `trim=start_pts=${start}`);
-  return ticks !== undefined && frameAt(index, ticks) >= 0 ? index : { ...index, byCount: true };
-}
-
-async function firstTicks(request: DecoderRequest, filter: string) {
-  for await (const picture of runDecoder(request, { seek: [], filter, pictures: 1 })) return picture.ticks;
-  return undefined;
-}
-
-interface Picture {
-  index: number;
-  rgb: Uint8Array;
-}
-
 /** The pictures that can be decoded, each with its frame number. Numbers ascend and may have gaps. */
-async function* decodePictures(request: DecodeRequest, start: number, end: number): AsyncGenerator<Picture> {
+function decodePictures(request: DecodeRequest, start: number, end: number): AsyncGenerator<Picture> {
+  return request.video.index.identity === "time"
+    ? decodeByTime(request, start, end)
+    : decodeInOrder(request, start, end);
+}
+
+async function* decodeByTime(request: DecodeRequest, start: number, end: number): AsyncGenerator<Picture> {
   const { index } = request.video;
   if (start >= end) return;
-  if (index.byCount) {
-    let position = start;
-    const filter = `trim=start_frame=${start}:end_frame=${end}`;
-    for await (const { rgb } of runDecoder(request, { seek: [], filter, pictures: end })) {
-      if (position >= end) break;
-      yield { index: position++, rgb };
-    }
-    return;
-  }
-
-  const filter = `trim=start_pts=${index.pts[start]}:end_pts=${(index.pts[end - 1] as number) + 1}`;
+  const from = index.pts[start] as number;
+  const to = (index.pts[end - 1] as number) + 1;
   const keyframe = keyframeBefore(index, start);
-  // The times of the pictures show when a seek landed after the first frame wanted: then decode from the start.
-  const fromStart = { seek: [], filter, pictures: end };
-  const runs =
-    keyframe > 0
-      ? [{ seek: seekTo(request.video, keyframe), filter, pictures: end - keyframe }, fromStart]
-      : [fromStart];
-  for (const run of runs) {
-    let landed = run === fromStart;
-    for await (const { ticks, rgb } of runDecoder(request, run)) {
+  if (keyframe > 0) {
+    const run = {
+      seek: seekTo(index, index.pts[keyframe] as number),
+      filter: `select='key+gte(pts,${from})',trim=end_pts=${to}`,
+      pictures: end - keyframe,
+    };
+    let landed = false;
+    let next = start;
+    for await (const { ticks, isKey, rgb } of runDecoder(request, run)) {
       const position = frameAt(index, ticks);
-      if (position < start || position >= end) continue;
-      landed ||= position === start;
-      if (!landed) break;
+      landed ||= isKey && position === keyframe;
+      if (position < next || position >= end) continue;
+      // The seek landed elsewhere, or the container marks as a keyframe what is none.
+      if (!landed || (next === start && position > start)) break;
+      next = position + 1;
       yield { index: position, rgb };
     }
-    if (landed) return;
+    if (next > start) return;
+  }
+  const run = { seek: [], filter: `trim=start_pts=${from}:end_pts=${to}`, pictures: end };
+  let next = start;
+  for await (const { ticks, rgb } of runDecoder(request, run)) {
+    const position = frameAt(index, ticks);
+    // A damaged video may yield two pictures with one time, and pictures with times of no frame.
+    if (position < next || position >= end) continue;
+    next = position + 1;
+    yield { index: position, rgb };
   }
 }
 
@@ -128,12 +111,6 @@ async function pictureBefore(request: DecodeRequest, index: number): Promise<Uin
   for await (const { rgb } of decodePictures(request, Math.max(0, index - MAX_REPEATED_FRAMES), index))
     last = rgb;
   return last;
-}
-
-function seekTo({ index }: ProbedVideo, keyframe: number): string[] {
-  // A microsecond more than the keyframe's time: rounding must not put the target before it.
-  const timeS = (index.pts[keyframe] as number) * index.timeBaseS + 1e-6;
-  return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", timeS.toFixed(6)];
 }
 
 /** The error for a frame that the header announces and that the file ends before. */

@@ -4,14 +4,12 @@ import { mediaUnreadable } from "./errors.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
 import { demuxerEnvironment } from "./gconv.js";
 import { orientationFilters } from "./orientation.js";
-import type { ProbedVideo } from "./probe.js";
+import type { EncodedVideo } from "./probed-video.js";
 import { createQueue } from "./queue.js";
 import { checkRan, startTool, type ToolExit } from "./tool-process.js";
 
-export type DecodedFile = Pick<ProbedVideo, "path" | "demuxer" | "stream" | "orientation" | "matrix">;
-
 export interface DecoderRequest {
-  video: DecodedFile;
+  video: EncodedVideo;
   /** Size of the pictures wanted; the aspect ratio is not kept. */
   width: number;
   height: number;
@@ -29,11 +27,15 @@ export interface DecoderRun {
   filter: string;
   /** How many pictures ffmpeg decodes at most, those that the filter removes included. */
   pictures: number;
+  /** Scale by taking single pixels, where only times and keyframes are of interest. */
+  roughly?: boolean;
 }
 
 export interface DecodedPicture {
   /** Presentation time on the clock of the index; NaN when ffmpeg reports none. */
   ticks: number;
+  /** True when the codec marks the picture as decodable without others. */
+  isKey: boolean;
   /** `[height, width, 3]` uint8, upright; a buffer of its own. */
   rgb: Uint8Array;
 }
@@ -55,8 +57,8 @@ const SCALER = "bilinear+accurate_rnd+full_chroma_int";
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const MAX_LOG_BYTES_PER_PICTURE = 16 * 1024;
 
-/** The time in a line of showinfo. Tags are logged with an indent, so that none can match. */
-const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:/;
+/** Time and kind of a picture in a line of showinfo. Tags are logged with an indent, so that none can match. */
+const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:.* iskey:([01]) /;
 
 /**
  * Every picture that passes the filter, with its presentation time, in presentation order. The times are read from the
@@ -69,20 +71,20 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
   const binary = ffmpegPath();
   const args = decoderArguments(request, run, await passthroughOptions(binary));
   signal?.throwIfAborted();
-  const times = createQueue<number>();
+  const shown = createQueue<Pick<DecodedPicture, "ticks" | "isKey">>();
   const starting = startTool({
     name: "ffmpeg",
     binary,
     args,
     env: demuxerEnvironment(request.video.demuxer),
     onLogLine(line) {
-      const pts = SHOWN.exec(line)?.[1];
-      if (pts !== undefined) times.push(Number(pts));
+      const match = SHOWN.exec(line);
+      if (match) shown.push({ ticks: Number(match[1]), isKey: match[2] === "1" });
     },
     maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
   });
   const ended = starting.then((tool) => tool.exited);
-  ended.then(times.end, times.end);
+  ended.then(shown.end, shown.end);
   request.onProcess?.(ended);
   const tool = await starting;
 
@@ -111,10 +113,10 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
         filled += part.length;
         if (filled < frameBytes) continue;
         stallTimer.start();
-        const ticks = (await times.next()) ?? Number.NaN;
+        const info = (await shown.next()) ?? { ticks: Number.NaN, isKey: false };
         stallTimer.stop();
         if (stalled) break;
-        yield { ticks, rgb };
+        yield { ...info, rgb };
         signal?.throwIfAborted();
         rgb = new Uint8Array(frameBytes);
         filled = 0;
@@ -136,14 +138,14 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
 
 function decoderArguments(
   { video, width, height }: DecoderRequest,
-  { seek, filter }: DecoderRun,
+  { seek, filter, roughly }: DecoderRun,
   passthrough: string[],
 ): string[] {
   const [scaledWidth, scaledHeight] = video.orientation.transpose ? [height, width] : [width, height];
   const matrix = video.matrix ? `:in_color_matrix=${video.matrix}` : "";
   const filters = [
     filter,
-    `scale=${scaledWidth}:${scaledHeight}:flags=${SCALER}${matrix}`,
+    `scale=${scaledWidth}:${scaledHeight}:flags=${roughly ? "neighbor" : SCALER}${matrix}`,
     "format=rgb24",
     ...orientationFilters(video.orientation),
     "showinfo",
@@ -153,6 +155,10 @@ function decoderArguments(
     // ffmpeg's own rotation differs between versions, and its times must stay those of the index.
     input: [
       ...["-threads", String(DECODER_THREADS), "-noautorotate", "-copyts"],
+      // When the size changes, the scaler adapts. New filters would count and select from the beginning.
+      ...["-reinit_filter", "0"],
+      // However much of a file is damaged, the rest is decoded.
+      ...["-max_error_rate", "1"],
       ...seek,
       ...inputOptions(video.demuxer),
     ],
@@ -162,6 +168,13 @@ function decoderArguments(
       ...["-c:v", "rawvideo", "-f", "rawvideo"],
     ],
   });
+}
+
+/** Input options that seek to the keyframe at a time in ticks. */
+export function seekTo({ timeBaseS }: { timeBaseS: number }, ticks: number): string[] {
+  // A microsecond more: rounding must not put the target before the keyframe.
+  const timeS = ticks * timeBaseS + 1e-6;
+  return ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", timeS.toFixed(6)];
 }
 
 /** Null at the end, and when the pipe breaks because the process was killed. */

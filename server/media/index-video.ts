@@ -1,71 +1,99 @@
+/**
+ * Finds the frames of a video. Packets identify them wherever the codec's rules allow it; the whole video is decoded only
+ * where they do not.
+ */
+import { type DecoderRequest, runDecoder } from "./decoder-process.js";
+import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import type { ProbeRequest } from "./ffprobe.js";
+import type { FrameList } from "./frame-list.js";
+import { indexByDecoding, TIMES_ONLY } from "./index-by-decoding.js";
+import { framesOfPackets } from "./index-by-packets.js";
+import { isCutShort } from "./is-cut-short.js";
 import { rational } from "./numbers.js";
+import { readPackets } from "./packets.js";
+import type { EncodedVideo, IndexedStream } from "./probed-video.js";
 import type { OnProgress } from "./progress.js";
-import { indexFrames, indexPackets, isCutShort, keyframePositions, type VideoIndex } from "./video-index.js";
-
-/** What the index depends on, of a stream as ffprobe describes it. */
-export interface IndexedStream {
-  index: number;
-  codec_name?: string | undefined;
-  has_b_frames?: number | undefined;
-  field_order?: string | undefined;
-  time_base: string;
-  avg_frame_rate?: string | undefined;
-  r_frame_rate?: string | undefined;
-  nb_frames?: string | undefined;
-}
+import { frameAt, type VideoIndex } from "./video-index.js";
 
 export interface IndexOptions {
+  encoded: EncodedVideo;
   stream: IndexedStream;
-  /** Start of the container in seconds, if its header states one. */
-  containerStartS: number | undefined;
   maxFrames: number;
   onProgress?: OnProgress;
 }
 
+/** Pictures that are decoded while the video is opened, to check that their times are those of the index. */
+const CHECKED_PICTURES = 32;
+
 /**
- * Indexes a video by its packets, without decoding, except where packets and frames are known to differ: AVI stores no
- * presentation times, VP8 stores hidden reference frames as packets, interlaced video may use a packet for each field.
+ * Throws `media_unreadable` when the video has no frame that can be decoded, `media_unsupported` when it has more than
+ * `maxFrames`, and the errors of ffprobe and ffmpeg.
  */
 export async function indexVideo(
   probe: ProbeRequest,
-  { stream, containerStartS, maxFrames, onProgress }: IndexOptions,
-): Promise<{ index: VideoIndex; numFrames: number; fps: number }> {
+  options: IndexOptions,
+): Promise<{ index: Omit<VideoIndex, "startS">; numFrames: number; fps: number }> {
+  const { encoded, stream, maxFrames, onProgress } = options;
+  const packets = await readPackets(probe, stream.index, maxFrames, onProgress);
   const timeBaseS = rational(stream.time_base);
-  const mustDecode =
-    probe.demuxer === "avi" ||
-    stream.codec_name === "vp8" ||
-    ["tt", "bb", "tb", "bt"].includes(stream.field_order ?? "");
-  const packets = mustDecode ? null : await indexPackets(probe, stream.index, maxFrames, onProgress);
-  const ticks = packets?.ticks ?? (await indexFrames(probe, stream.index, maxFrames, onProgress));
-  const found = ticks.pts.length;
-  const spanS = ((ticks.pts[found - 1] as number) - (ticks.pts[0] as number)) * timeBaseS;
-  const fps =
-    rational(stream.avg_frame_rate) ||
-    (found > 1 && (found - 1) / spanS) ||
-    rational(stream.r_frame_rate) ||
-    25;
+  const headerFps = rational(stream.avg_frame_rate) || rational(stream.r_frame_rate) || 25;
+  const frameTicks = 1 / headerFps / timeBaseS;
 
-  // A header may state a start after the first frame; times would be negative.
-  const firstS = (ticks.pts[0] as number) * timeBaseS;
-  const startS = Math.min(containerStartS ?? 0, firstS);
-  // AVI has no presentation times: those of reordered frames are estimates of ffmpeg that change with every seek.
-  const byCount = !ticks.unique || (probe.demuxer === "avi" && (stream.has_b_frames ?? 0) > 0);
-  const index: VideoIndex = ticks.unique
-    ? { pts: ticks.pts, timeBaseS, startS, keyframes: keyframePositions(ticks.pts, ticks.keyPts), byCount }
-    : {
-        pts: ticks.pts.map((_, i) => i),
-        timeBaseS: 1 / fps,
-        startS: 0,
-        keyframes: new Int32Array(),
-        byCount,
-      };
+  const { signal, stallTimeoutMs } = probe;
+  const decoder = { video: encoded, ...TIMES_ONLY, stallTimeoutMs, ...(signal && { signal }) };
+  const byPackets = await framesOfPackets(probe, stream, packets, frameTicks);
+  const frames =
+    byPackets && (await matchesPictures(decoder, byPackets))
+      ? byPackets
+      : await indexByDecoding({ decoder, packets, frameTicks, maxFrames, ...(onProgress && { onProgress }) });
+  const { pts } = frames;
+  if (pts.length > maxFrames) throw mediaUnsupported(`The video has more than ${maxFrames} frames.`);
 
-  // A truncated file counts every frame that its header announces: reaching a missing one is an error, not the end.
-  const announced = Number(stream.nb_frames ?? 0);
+  // A truncated MP4 counts every frame that its header announces: reaching a missing one is an error, not the end.
+  const announced = probe.demuxer === "mov" ? Number(stream.nb_frames ?? 0) : 0;
   const missing =
-    packets && announced > packets.packets && (await isCutShort(probe.path))
-      ? announced - packets.packets
-      : 0;
-  return { index, numFrames: found + missing, fps };
+    announced > packets.length && (await isCutShort(probe.path)) ? announced - packets.length : 0;
+  // Where packets have no times, those of the first and last pictures are estimates.
+  const toleranceS = frames.identity === "order" ? 4 / headerFps : 2 * timeBaseS;
+  const fps = averageFps(pts, timeBaseS, { headerFps, toleranceS });
+  return { index: { ...frames, timeBaseS }, numFrames: pts.length + missing, fps };
+}
+
+/**
+ * Decodes the first pictures and compares them with the frames of the packets. A picture whose time is not in the index, or
+ * that has the time of another one, shows that packets and pictures differ, or that ffmpeg and ffprobe do, which may be of
+ * different versions. A missing picture is only damaged.
+ */
+async function matchesPictures(decoder: DecoderRequest, frames: FrameList): Promise<boolean> {
+  let matches = true;
+  let pictures = 0;
+  let last = -1;
+  const run = {
+    seek: [],
+    filter: `trim=end_frame=${CHECKED_PICTURES}`,
+    pictures: CHECKED_PICTURES,
+    roughly: true,
+  };
+  for await (const { ticks } of runDecoder(decoder, run)) {
+    pictures++;
+    // Some decoders output damaged pictures before the first keyframe. The index does not contain them.
+    if (frames.identity === "order" || ticks < (frames.pts[0] as number)) continue;
+    const position = frameAt(frames, ticks);
+    matches &&= position > last;
+    last = position;
+  }
+  if (pictures === 0) throw mediaUnreadable("No frame of the video can be decoded.");
+  return matches;
+}
+
+/** (n - 1) / span; the header's value where the two differ by no more than the tolerance of the times. */
+function averageFps(
+  pts: Float64Array,
+  timeBaseS: number,
+  { headerFps, toleranceS }: { headerFps: number; toleranceS: number },
+): number {
+  const intervals = pts.length - 1;
+  const spanS = ((pts.at(-1) as number) - (pts[0] as number)) * timeBaseS;
+  if (intervals < 1 || Math.abs(intervals / headerFps - spanS) <= toleranceS) return headerFps;
+  return intervals / spanS;
 }

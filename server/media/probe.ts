@@ -4,26 +4,13 @@ import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import { indexVideo } from "./index-video.js";
 import type { MediaLimits } from "./limits.js";
 import { seconds } from "./numbers.js";
-import { type Orientation, parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
+import { parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
 import { assumedMatrix, displayedSize, type Size } from "./picture-shape.js";
+import type { EncodedVideo, ProbedVideo } from "./probed-video.js";
 import type { OnProgress } from "./progress.js";
 import type { Demuxer } from "./sniff.js";
-import type { VideoFacts } from "./source.js";
 import { videoClock } from "./video-clock.js";
 import { timestampUs, type VideoIndex } from "./video-index.js";
-
-/** What decoding needs beyond the facts. */
-export interface ProbedVideo {
-  facts: VideoFacts;
-  path: string;
-  demuxer: Demuxer;
-  /** Position of the video stream in the file. */
-  stream: number;
-  orientation: Orientation;
-  /** See {@link assumedMatrix}. */
-  matrix: "bt709" | null;
-  index: VideoIndex;
-}
 
 const Stream = z.object({
   index: z.number(),
@@ -104,9 +91,11 @@ export async function probeVideo(
 
   const displayMatrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
   const orientation = (displayMatrix && parseDisplayMatrix(displayMatrix)) || UPRIGHT;
+  const matrix = assumedMatrix(displayed.height, stream.color_space);
+  const encoded: EncodedVideo = { path, demuxer, stream: stream.index, orientation, matrix };
   const { index, numFrames, fps } = await indexVideo(probe, {
+    encoded,
     stream,
-    containerStartS: seconds(header.format.start_time),
     maxFrames: limits.maxFrames,
     ...(onProgress && { onProgress }),
   });
@@ -114,11 +103,7 @@ export async function probeVideo(
   const clock = videoClock(demuxer, firstFrameS, seconds(header.format.start_time));
   const timedIndex = { ...index, startS: clock.originS };
   return {
-    path,
-    demuxer,
-    stream: stream.index,
-    orientation,
-    matrix: assumedMatrix(displayed.height, stream.color_space),
+    ...encoded,
     index: timedIndex,
     facts: {
       kind: "video",

@@ -1,10 +1,4 @@
-import {
-  cutShortBefore,
-  type DecodedFrame,
-  type DecodeRequest,
-  decodeFrames,
-  verifyIndex,
-} from "./decode.js";
+import { cutShortBefore, type DecodedFrame, type DecodeRequest, decodeFrames } from "./decode.js";
 import type { MediaLimits } from "./limits.js";
 import { probeVideo } from "./probe.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
@@ -24,18 +18,9 @@ export async function openVideo(
   limits: MediaLimits,
   options: OpeningOptions = {},
 ): Promise<MediaSource> {
-  const { signal } = options;
-  const probed = await probeVideo(path, demuxer, limits, options);
+  const video = await probeVideo(path, demuxer, limits, options);
   const { stallTimeoutMs } = limits;
-  const index = await verifyIndex({
-    video: probed,
-    width: 16,
-    height: 16,
-    stallTimeoutMs,
-    ...(signal && { signal }),
-  });
-  const video = { ...probed, index };
-  const { facts } = video;
+  const { facts, index } = video;
 
   const closing = new AbortController();
   const processes = new Set<Promise<unknown>>();

@@ -51,9 +51,9 @@ it("opens a file with a tag of many lines, which ffmpeg logs one by one", async 
 it("ends ffmpeg when logging the tags takes too long", async () => {
   // ffmpeg's time for a tag grows with the square of its number of lines.
   const path = await withTag(await clip(), lines, Buffer.alloc(20_000_000, "\n"));
-  await expect(openMedia(path, { limits: { stallTimeoutMs: 1000 } })).rejects.toMatchObject({
+  await expect(openMedia(path, { limits: { stallTimeoutMs: 3000 } })).rejects.toMatchObject({
     code: "media_unreadable",
-    message: "Decoding made no progress for 1000 ms.",
+    message: expect.stringContaining("made no progress for 3000 ms"),
   });
 });
 

@@ -1,0 +1,32 @@
+/** The types of a probed video. */
+import type { Orientation } from "./orientation.js";
+import type { Demuxer } from "./sniff.js";
+import type { VideoFacts } from "./source.js";
+import type { VideoIndex } from "./video-index.js";
+
+/** What decoding needs to find the stream and to turn its pictures upright. */
+export interface EncodedVideo {
+  path: string;
+  demuxer: Demuxer;
+  /** Position of the video stream in the file. */
+  stream: number;
+  orientation: Orientation;
+  /** See `assumedMatrix`. */
+  matrix: "bt709" | null;
+}
+
+export interface ProbedVideo extends EncodedVideo {
+  facts: VideoFacts;
+  index: VideoIndex;
+}
+
+/** What the index depends on, of a stream as ffprobe describes it. */
+export interface IndexedStream {
+  index: number;
+  codec_name?: string | undefined;
+  field_order?: string | undefined;
+  time_base: string;
+  avg_frame_rate?: string | undefined;
+  r_frame_rate?: string | undefined;
+  nb_frames?: string | undefined;
+}
