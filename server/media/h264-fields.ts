@@ -18,6 +18,8 @@ interface Sps {
 }
 
 export interface FieldFinder {
+  /** False when the header excludes fields, so that each packet is one picture. */
+  readonly mayFindFields: boolean;
   /** True when the packet completes the picture whose first field was in the packet before. */
   isSecondField(payload: Buffer): boolean;
 }
@@ -65,7 +67,9 @@ export function createFieldFinder(extradata: Buffer): FieldFinder {
   if (lengthBytes > 0) for (const unit of unitsOfHeader(extradata)) readParameters(unit);
   else for (const unit of unitsByStartCode(extradata)) readParameters(unit);
 
+  const headers = [...parameterSets.values()];
   return {
+    mayFindFields: headers.length === 0 || headers.some(({ mayHaveFields }) => mayHaveFields),
     isSecondField(payload) {
       const units = lengthBytes > 0 ? unitsByLength(payload, lengthBytes) : unitsByStartCode(payload);
       const fields: (Field | undefined)[] = [];

@@ -9,8 +9,6 @@ import { readExtradata, readPayloads } from "./payloads.js";
 import type { IndexedStream } from "./probed-video.js";
 import { showsVp8Picture, showsVp9Picture } from "./vpx-frames.js";
 
-const INTERLACED = new Set(["tt", "bb", "tb", "bt"]);
-
 /**
  * The frames of a video by its packets. One packet is one frame, except hidden reference frames of VP8 and VP9, the second
  * fields of interlaced H.264, and packed and placeholder pictures of MPEG-4 part 2. Packets that the container's edit list
@@ -24,16 +22,17 @@ export async function framesOfPackets(
   packets: readonly Packet[],
   frameTicks: number,
 ): Promise<FrameList | null> {
-  const { codec_name, field_order = "" } = stream;
+  const { codec_name } = stream;
   if (codec_name === "mpeg4") return mpeg4Frames(probe, stream.index, packets, frameTicks);
   if (codec_name === "vp8")
     return framesOf(packets, await readFlags(probe, stream.index, packets, showsVp8Picture));
   if (codec_name === "vp9")
     return framesOf(packets, await readFlags(probe, stream.index, packets, showsVp9Picture));
-  if (codec_name === "h264" && INTERLACED.has(field_order)) {
+  if (codec_name === "h264") {
     const finder = createFieldFinder(await readExtradata(probe, stream.index));
     const isFirst = (payload: Buffer) => !finder.isSecondField(payload);
-    return framesOf(packets, await readFlags(probe, stream.index, packets, isFirst));
+    if (finder.mayFindFields)
+      return framesOf(packets, await readFlags(probe, stream.index, packets, isFirst));
   }
   return framesOf(
     packets,

@@ -20,8 +20,6 @@ const Stream = z.object({
   height: z.number().optional(),
   sample_aspect_ratio: z.string().optional(),
   color_space: z.string().optional(),
-  has_b_frames: z.number().optional(),
-  field_order: z.string().optional(),
   time_base: z.string(),
   avg_frame_rate: z.string().optional(),
   r_frame_rate: z.string().optional(),
@@ -40,8 +38,8 @@ const Header = z.object({
 
 /** What {@link Header} contains, for `-show_entries`. No tags: their size has no limit. */
 const HEADER_ENTRIES = [
-  "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,color_space,has_b_frames,field_order,time_base," +
-    "avg_frame_rate,r_frame_rate,start_time,duration,nb_frames",
+  "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,color_space,time_base,avg_frame_rate," +
+    "r_frame_rate,start_time,duration,nb_frames",
   "stream_disposition=attached_pic,default",
   // The whole list: ffprobe versions differ in how they name the entries of one item.
   "stream_side_data_list",

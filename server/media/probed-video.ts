@@ -24,7 +24,6 @@ export interface ProbedVideo extends EncodedVideo {
 export interface IndexedStream {
   index: number;
   codec_name?: string | undefined;
-  field_order?: string | undefined;
   time_base: string;
   avg_frame_rate?: string | undefined;
   r_frame_rate?: string | undefined;
