@@ -148,6 +148,13 @@ export const SERVER_LIMITS = {
     min: 0,
     reason: "Time for last messages when the server stops. After it, open sockets are destroyed.",
   },
+  maxResultBytes: {
+    value: 64 * 1024 * 1024,
+    unit: "bytes per session",
+    min: 1024,
+    reason:
+      "Stored results of frames, about 1 KB per object and frame. Beyond it, the frames farthest from the latest one are dropped.",
+  },
   maxUploadBytes: { value: 4 * 1024 ** 3, unit: "bytes", min: 1, reason: "One upload cannot fill the disk." },
   maxTotalUploadBytes: {
     value: 16 * 1024 ** 3,

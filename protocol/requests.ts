@@ -191,6 +191,12 @@ const propagateInVideo = z.strictObject({
     .min(0)
     .exactOptional()
     .describe("Distance in frames from the start frame; default: to the end of the video"),
+  scope: z
+    .enum(["all", "affected", "stored"])
+    .default("all")
+    .describe(
+      "`all`: every frame of the range. `affected`: the frames that edits made stale; the fields of the range have no effect. `stored`: the stored results of the range, without computing",
+    ),
   output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
   window: z
     .int()

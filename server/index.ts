@@ -6,4 +6,4 @@ export { EngineError } from "./engine/index.js";
 export type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 export { type RunningServer, startServer } from "./main.js";
 export { createPredictor, type Predictor, type PredictorOptions } from "./predictor.js";
-export type { PropagatedFrame, PropagationEnd } from "./session.js";
+export type { PropagatedFrame, PropagationEnd } from "./propagations.js";

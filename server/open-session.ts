@@ -15,9 +15,10 @@ export interface SessionOpenerParts {
   openMedia: OpenMedia;
   live: LiveSettings;
   clock: Clock;
+  maxResultBytes: number;
 }
 
-export function createSessionOpener({ engine, openMedia, live, clock }: SessionOpenerParts) {
+export function createSessionOpener({ engine, openMedia, live, clock, maxResultBytes }: SessionOpenerParts) {
   return async (
     session_id: string,
     request: StartRequest,
@@ -28,7 +29,7 @@ export function createSessionOpener({ engine, openMedia, live, clock }: SessionO
     const hooks = { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
     if (request.live || request.camera_url !== undefined) {
       const parts = await openLive({ request, engine: running, hooks, settings: live, nowMs: clock.nowMs });
-      return createSession({ facts: liveFacts(session_id, parts.media), ...parts });
+      return createSession({ facts: liveFacts(session_id, parts.media), maxResultBytes, ...parts });
     }
     const media = await openMedia(request, options);
     try {
@@ -43,7 +44,7 @@ export function createSessionOpener({ engine, openMedia, live, clock }: SessionO
         },
       });
       const facts = { session_id, ...mediaFields(media.facts) };
-      return createSession({ facts, media, engine: opened });
+      return createSession({ facts, media, engine: opened, maxResultBytes });
     } catch (error) {
       await media.close();
       throw error;

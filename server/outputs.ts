@@ -1,8 +1,8 @@
 import type { Outputs } from "../protocol/index.js";
-import type { FrameOutput } from "./engine/index.js";
+import type { StoredFrame } from "./results/stored-frame.js";
 
 /** The objects of a frame in the form of the wire, without those below `probThreshold`. */
-export function toOutputs({ objects, stats }: FrameOutput, probThreshold: number): Outputs {
+export function toOutputs({ objects, stats }: StoredFrame, probThreshold: number): Outputs {
   const shown = objects.filter((object) => object.prob >= probThreshold);
   return {
     out_obj_ids: shown.map((object) => object.objectId),

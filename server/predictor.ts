@@ -37,6 +37,7 @@ import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
+import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
 import {
   type Answer,
   type AnswerOptions,
@@ -47,7 +48,6 @@ import {
   type SingleType,
 } from "./request-handlers.js";
 import { serverFacts } from "./server-facts.js";
-import type { PropagatedFrame, PropagationEnd } from "./session.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
@@ -89,6 +89,7 @@ export type PredictorOptions = Pick<
   | keyof LiveSettings
   | "idleTimeoutMs"
   | "expiryWarningMs"
+  | "maxResultBytes"
   | "logLevel"
 > & {
   /**
@@ -171,7 +172,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads);
-  const open = createSessionOpener({ engine, openMedia, live: config, clock });
+  const { maxResultBytes } = config;
+  const open = createSessionOpener({ engine, openMedia, live: config, clock, maxResultBytes });
   const sessions = createSessionRegistry({ open, clock, log, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;

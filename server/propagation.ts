@@ -1,4 +1,12 @@
-import type { EngineFrame, EngineSession, FrameOutput, PassRequest, PassStart } from "./engine/index.js";
+import type {
+  EngineFrame,
+  EngineSession,
+  FrameOutput,
+  PassRequest,
+  PassStart,
+  RecalledMask,
+  RecallNeed,
+} from "./engine/index.js";
 import { indicesOf, type Leg } from "./frame-range.js";
 import { prefetch } from "./prefetch.js";
 
@@ -7,15 +15,25 @@ export interface TrackedFrame {
   mode: PassStart["mode"];
   /** Absent: the time that the media has for the frame. A live session may no longer keep the frame. */
   timestampUs?: number;
+  /** The objects that were tracked, when the leg names them; null: all. */
+  objectIds: ReadonlySet<number> | null;
+}
+
+export interface PlannedLeg {
+  leg: Leg;
+  /** Track only these objects, without detection; null: all objects, and new ones. */
+  objectIds: ReadonlySet<number> | null;
 }
 
 export interface PropagationPlan {
-  engine: Pick<EngineSession, "begin" | "push" | "next" | "fetch">;
-  /** Called once, when the propagation starts. */
-  legs(): Promise<readonly Leg[]>;
+  engine: Pick<EngineSession, "begin" | "recall" | "push" | "next" | "fetch">;
+  /** Each leg is requested when the one before it has ended. */
+  legs: AsyncIterable<PlannedLeg>;
   startFrame: PassRequest["startFrame"];
   /** Decodes the frames of a leg in the order of travel. */
   decode(leg: Leg, signal: AbortSignal): AsyncIterable<EngineFrame>;
+  /** The masks that a leg needs from earlier passes, in the order of travel. */
+  recall(need: RecallNeed, leg: Leg): AsyncIterable<{ frame: EngineFrame; masks: readonly RecalledMask[] }>;
   /** Checked around every frame; once it is aborted the propagation ends without an error. */
   signal: AbortSignal;
 }
@@ -30,12 +48,19 @@ const FRAMES_AHEAD = 2;
 export async function* runPropagation(plan: PropagationPlan): AsyncGenerator<TrackedFrame, void, undefined> {
   const { engine, startFrame, signal } = plan;
   try {
-    for (const leg of await plan.legs()) {
+    for await (const { leg, objectIds } of plan.legs) {
       if (signal.aborted) return;
       const { reverse, first: firstFrame, last: lastFrame } = leg;
-      const { mode } = await engine.begin({ reverse, firstFrame, lastFrame, startFrame });
+      const only = objectIds && { objectIds: [...objectIds] };
+      const { mode, recall } = await engine.begin({ reverse, firstFrame, lastFrame, startFrame, ...only });
+      if (recall) {
+        for await (const recalled of plan.recall(recall, leg)) {
+          if (signal.aborted) return;
+          await engine.recall(recalled);
+        }
+      }
       for await (const output of mode === "fetch" ? fetchKnown(plan, leg) : stepThrough(plan, leg)) {
-        yield { output, mode };
+        yield { output, mode, objectIds };
       }
     }
   } catch (error) {

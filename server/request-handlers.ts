@@ -11,7 +11,8 @@ import {
 import type { AckWindow } from "./ack-window.js";
 import type { HostedSession, OnOpening, StartRequest } from "./hosted-session.js";
 import { type PushAnswer, pushFrame } from "./live/live-requests.js";
-import type { PropagatedFrame, PropagationEnd, Session } from "./session.js";
+import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
+import type { Session } from "./session.js";
 
 /** What a caller may know about the server. */
 export interface ServerReach {

@@ -7,7 +7,6 @@
 import {
   type AddPromptRequest,
   type AnswerOf,
-  type Outputs,
   type PredictRequest,
   ProtocolError,
   type SessionFacts,
@@ -17,30 +16,16 @@ import {
 import type { AckWindow } from "./ack-window.js";
 import type { EngineSession } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
-import { planLegs } from "./frame-range.js";
-import { cameraFrames, indexOf } from "./live/live-requests.js";
+import { indexOf } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
 import type { MediaSource } from "./media/source.js";
 import { toOutputs } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
-import { createPromptLog } from "./prompt-log.js";
 import { toEnginePrompt } from "./prompts.js";
-import { runPropagation } from "./propagation.js";
+import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
+import { createSessionResults } from "./results/session-results.js";
 import { createSerial } from "./serial.js";
-
-export interface PropagatedFrame {
-  frame_index: number;
-  /** Presentation time in microseconds, as {@link MediaSource.timeOf} defines it: 0 is the start of the container. */
-  timestamp_us: number | null;
-  outputs: Outputs;
-}
-
-export interface PropagationEnd {
-  /** Frames yielded. */
-  num_frames: number;
-  cancelled: boolean;
-}
 
 export interface Session {
   readonly facts: VideoFacts;
@@ -81,19 +66,18 @@ export interface SessionParts {
   media: MediaSource;
   engine: EngineSession;
   live?: LiveSource;
+  /** Bound on the stored results. */
+  maxResultBytes: number;
 }
 
-export function createSession({ facts, media, engine, live }: SessionParts): Session {
-  const { pack, defaultStart } = engine.rules;
+export function createSession({ facts, media, engine, live, maxResultBytes }: SessionParts): Session {
+  const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
-  const prompts = createPromptLog();
+  const results = createSessionResults({ numFrames: () => facts.num_frames, maxBytes: maxResultBytes });
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
-  let running: AbortController | undefined;
-  let runningWindow: AckWindow | undefined;
   let waiting = 0;
-  let firstVisited = Number.POSITIVE_INFINITY;
 
   /** Runs a request once those before it are answered, unless the session is closed by then. */
   async function inOrder<T>(task: () => Promise<T>): Promise<T> {
@@ -117,86 +101,22 @@ export function createSession({ facts, media, engine, live }: SessionParts): Ses
 
   const settled = () => requests.run(async () => {});
 
-  /** The next propagation may start at once: an ended one steps no further frame. */
-  function endRunning(reason?: ProtocolError): void {
-    running?.abort(reason);
-    running = undefined;
-    runningWindow = undefined;
-  }
-
-  async function* propagate(
-    request: StreamRequest,
-    window?: AckWindow,
-  ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
-    closing.signal.throwIfAborted();
-    checkFrame(request.start_frame_index, "start_frame_index");
-    if (running) {
-      throw new ProtocolError(
-        "propagation_in_progress",
-        "This session is propagating; wait for it or cancel it.",
-      );
-    }
-    const mine = new AbortController();
-    running = mine;
-    runningWindow = window;
-    let sent = 0;
-    try {
-      const planned = async () => {
-        const firstPrompted = await inOrder(async () => prompts.firstFrame());
-        if (firstPrompted === undefined) {
-          throw new ProtocolError("nothing_prompted", "Add a prompt before propagating.");
-        }
-        return planLegs({
-          direction: request.propagation_direction,
-          startFrame: request.start_frame_index ?? Math.min(firstPrompted, firstVisited),
-          maxFrames: request.max_frame_num_to_track,
-          numFrames: facts.num_frames,
-        });
-      };
-      const tracked = () =>
-        runPropagation({
-          engine,
-          legs: planned,
-          startFrame: request.start_frame_index ?? null,
-          decode: ({ reverse, first, last }, signal) =>
-            media.frames({
-              startFrame: first,
-              count: Math.abs(last - first) + 1,
-              direction: reverse ? "backward" : "forward",
-              ...inputSize,
-              signal,
-            }),
-          signal: mine.signal,
-        });
-      const frames = live ? cameraFrames(live, request, mine.signal, settled) : tracked();
-      for await (const { output, mode, timestampUs } of frames) {
-        const { frameIndex } = output;
-        const timestamp_us = timestampUs ?? media.timeOf(frameIndex);
-        if (mode === "full" && defaultStart === "visited") firstVisited = Math.min(firstVisited, frameIndex);
-        const outputs = toOutputs(output, request.output_prob_thresh);
-        if (window && !(await window.room(mine.signal))) break;
-        window?.sent();
-        sent++;
-        yield { frame_index: frameIndex, timestamp_us, outputs };
-      }
-      const { aborted, reason } = mine.signal;
-      if (aborted && reason instanceof ProtocolError) throw reason;
-      return { num_frames: sent, cancelled: aborted };
-    } finally {
-      mine.abort();
-      if (running === mine) {
-        running = undefined;
-        runningWindow = undefined;
-      }
-    }
-  }
+  const propagations = createPropagations({
+    facts,
+    media,
+    engine,
+    live,
+    results,
+    closing: closing.signal,
+    settled: () => inOrder(async () => {}),
+  });
 
   return {
     facts,
     live,
     indexOf: (frame) => indexOf(frame, live, facts.num_frames),
     get busy() {
-      return live?.feed.busy || waiting > 0 || (running !== undefined && !runningWindow?.isWaiting);
+      return live?.feed.busy || waiting > 0 || propagations.isBusy;
     },
 
     async addPrompt(request) {
@@ -207,8 +127,8 @@ export function createSession({ facts, media, engine, live }: SessionParts): Ses
         const { signal } = closing;
         const { index, rgb } = await media.frame(request.frame_index, { ...inputSize, signal });
         const { output, objectId, semantic } = await engine.prompt({ frame: { index, rgb }, prompt });
-        if (objectId === undefined) prompts.addConcept(request.frame_index, request.replace);
-        else prompts.addObject(request.frame_index, objectId);
+        if (objectId === undefined) results.conceptPrompted(output, request.replace);
+        else results.objectPrompted(output, objectId);
         return {
           frame_index: request.frame_index,
           ...(objectId !== undefined && { obj_id: objectId }),
@@ -233,32 +153,32 @@ export function createSession({ facts, media, engine, live }: SessionParts): Ses
     removeObject: (objectId) =>
       inOrder(async () => {
         await engine.removeObject({ objectId });
-        prompts.removeObject(objectId);
+        results.objectRemoved(objectId);
       }),
 
     reset: () =>
       inOrder(async () => {
-        endRunning();
+        propagations.end();
         await engine.reset();
-        prompts.clear();
-        firstVisited = Number.POSITIVE_INFINITY;
+        results.clear();
+        propagations.reset();
       }),
 
     describe: () =>
       inOrder(async () => {
         const { concepts, objectIds } = await engine.describe();
         const { id, family, version } = pack;
-        const propagating = running !== undefined;
+        const propagating = propagations.isRunning;
         return { ...facts, concepts, obj_ids: objectIds, propagating, pack: { id, family, version } };
       }),
 
-    propagate,
-    cancel: () => endRunning(),
+    propagate: propagations.run,
+    cancel: () => propagations.end(),
     settled,
 
     close(reason) {
       closed ??= (async () => {
-        endRunning(reason);
+        propagations.end(reason);
         const refusal = reason ?? sessionNotFound(facts.session_id);
         closing.abort(refusal);
         live?.feed.close(refusal);

@@ -30,9 +30,23 @@ export interface PassRequest {
   lastFrame: number;
   /** The start frame of the request; null when the request has none. */
   startFrame: number | null;
+  /** Tracks only these objects, without detection. Absent: the session chooses the mode and the objects. */
+  objectIds?: readonly number[];
 }
 
 export interface PassStart {
   /** `fetch`: the caller reads stored results with `fetch`. `full` and `partial`: the caller steps through the frames. */
   mode: "full" | "partial" | "fetch";
+  /** The masks of earlier passes that objects need before the first step; absent: none. */
+  recall?: RecallNeed;
+}
+
+/** The masks that a pass needs from earlier passes, see `recall.ts`. */
+export interface RecallNeed {
+  /** `known`: frames within reach whose memories the object has. */
+  objects: { objectId: number; known: number[] }[];
+  /** Masks per object: those nearest to the first frame, before it in the order of travel. */
+  masksPerObject: number;
+  /** Maximum distance of these masks from the first frame, in frames. */
+  maxDistance: number;
 }

@@ -8,8 +8,10 @@ export interface Pass {
   isFresh: boolean;
   /** Look-alikes that touch and have not separated yet; only the motion-based rules record them. */
   crossings: readonly Crossing[];
+  /** Ids of the objects with recalled memories of the frames before the first one; see `recall.ts`. */
+  recalled: ReadonlySet<number>;
 }
 
 export function startPass(reverse: boolean): Pass {
-  return { reverse, isFresh: true, crossings: [] };
+  return { reverse, isFresh: true, crossings: [], recalled: new Set() };
 }

@@ -55,6 +55,11 @@ export interface TrackingSession {
   predict: VideoTracker["predict"];
   /** Starts a pass and chooses its mode. An unfinished pass ends; its waiting frames are stored. */
   beginPropagation(pass: PassRequest): Promise<PassStart>;
+  /**
+   * Adds masks of an earlier pass to the memories of their objects, see `recall.ts`. Called for each frame in the order of
+   * travel, between `beginPropagation` and the first step.
+   */
+  recall: VideoTracker["recall"];
   /** Starts to encode a frame before its step; see `MAX_PREPARED_FRAMES` of `feature-cache.ts`. */
   prepare(frame: Frame): void;
   /**
@@ -232,16 +237,20 @@ export function createTrackingSession(
     async beginPropagation(request) {
       await storeWaiting();
       pass = request;
-      if (propagationModes) {
+      if (request.objectIds) plan = { mode: "partial", objectIds: request.objectIds };
+      else if (propagationModes) {
         const hasConcepts = tracker.concepts().length > 0;
         const numFrames = parts.numFrames ?? Number.POSITIVE_INFINITY;
         const facts = { history, numFrames, hasConcepts, isStored: isStored(request) };
         plan = choosePropagation(facts, policy.sam3Parity);
         recordAction(plan.mode, request.startFrame, plan.objectIds);
-      }
+      } else plan = FULL;
       tracker.beginPropagation(request.reverse);
-      return { mode: plan.mode };
+      const recall = plan.mode === "fetch" ? undefined : tracker.recallNeed(request, editedIds());
+      return { mode: plan.mode, ...(recall && { recall }) };
     },
+
+    recall: (frame, masks) => orRestore(() => tracker.recall(frame, masks)),
 
     prepare: (frame) => tracker.prepare(frame, editedIds()),
 

@@ -6,11 +6,13 @@ import { anchor } from "./edits/anchor.js";
 import { applyEdit } from "./edits/apply.js";
 import type { Edit, EditResult } from "./edits/edit.js";
 import { describeObjects, type ObjectFacts, objectIds } from "./edits/objects.js";
+import type { PassRequest, RecallNeed } from "./frame-output.js";
 import type { Frame } from "./model.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import { startPass } from "./pass.js";
 import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
 import type { Prompt } from "./prompts.js";
+import { findRecallNeed, type RecalledMask, recallMasks } from "./recall.js";
 import type { StepResult } from "./report.js";
 import { ruleSets, trackingStep } from "./rule-sets.js";
 import { createHistory, forgetDeleted } from "./sam3/history.js";
@@ -47,6 +49,13 @@ export interface VideoTracker {
   prepare(frame: Frame, objectIds?: ReadonlySet<number> | null): void;
   /** Starts a pass. The next steps visit frames in this direction. */
   beginPropagation(reverse: boolean): void;
+  /** See `findRecallNeed` of `recall.ts`. */
+  recallNeed(
+    pass: Pick<PassRequest, "firstFrame" | "reverse">,
+    objectIds: ReadonlySet<number> | null,
+  ): RecallNeed | undefined;
+  /** See `recallMasks` of `recall.ts`. */
+  recall(frame: Frame, masks: readonly RecalledMask[]): Promise<void>;
   /**
    * Runs one frame of a propagation.
    * @param objectIds track only these objects, without detection; null: track all objects and detect new ones
@@ -106,6 +115,9 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       features.forgetPrepared();
       if (policy.sam3Parity.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
     },
+
+    recallNeed: (pass, objectIds) => findRecallNeed(parts, pass, objectIds),
+    recall: (frame, masks) => recallMasks(parts, frame, masks),
 
     prepare(frame, objectIds = null) {
       features.prepare(frame, stepFor(objectIds).searches(parts));

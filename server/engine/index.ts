@@ -1,3 +1,5 @@
+export type { RecallNeed } from "../../tracker/frame-output.js";
+export type { RecalledMask } from "../../tracker/recall.js";
 export * from "./engine.js";
 export type { GraphCosts } from "./graph-costs.js";
 export { createEngine } from "./pack-reload.js";

@@ -61,6 +61,10 @@ const HANDLERS: Handlers = {
     hosted.pushed = [];
     return start;
   },
+  async recall({ tracking }, { frame, masks }, { pack }) {
+    checkFrame(frame, pack);
+    await tracking.recall(frame, masks);
+  },
   async push({ tracking, pushed }, { frame }, { pack }) {
     checkFrame(frame, pack);
     if (pushed.length >= MAX_PUSHED_FRAMES) {

@@ -13,6 +13,7 @@ import type { Edit, EditResult } from "../../tracker/edits/edit.js";
 import type { ObjectFacts } from "../../tracker/edits/objects.js";
 import { MAX_PREPARED_FRAMES } from "../../tracker/feature-cache.js";
 import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
+import type { RecalledMask } from "../../tracker/recall.js";
 
 /** One decoded frame, stretched to the pack's square input. */
 export interface EngineFrame {
@@ -96,6 +97,11 @@ export interface SessionVerbs {
   /** Starts a pass over the video. Discards frames that were pushed and not stepped. */
   begin: { params: PassRequest; result: PassStart };
   /**
+   * Adds masks of an earlier pass to the memories of their objects. Called after `begin` for the masks that its result asks for,
+   * one frame after the other in the order of travel, before the first `push`.
+   */
+  recall: { params: { frame: EngineFrame; masks: readonly RecalledMask[] }; result: undefined };
+  /**
    * Adds the next frame of the pass, in the order of travel. Its encoding starts at once, while other frames are tracked.
    * Resolves when the inference process has the pixels; waits while {@link MAX_PUSHED_FRAMES} frames are pushed and not
    * stepped. Rejects when a new pass begins before the frame is sent. A failed encoding rejects the frame's `next`.
@@ -144,6 +150,7 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   prompt: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
   predict: { countsAsFrame: true, changesState: false, pushedFrames: "keep" },
   begin: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
+  recall: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
   push: { countsAsFrame: false, changesState: true, pushedFrames: "add" },
   next: { countsAsFrame: true, changesState: true, pushedFrames: "take" },
   fetch: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },

@@ -56,7 +56,7 @@ export async function pushFrame(
  */
 export async function* cameraFrames(
   { camera }: LiveSource,
-  { propagation_direction, start_frame_index, max_frame_num_to_track }: StreamRequest,
+  { propagation_direction, start_frame_index, max_frame_num_to_track, scope }: StreamRequest,
   signal: AbortSignal,
   settled: () => Promise<void>,
 ): AsyncGenerator<TrackedFrame, void, undefined> {
@@ -74,9 +74,16 @@ export async function* cameraFrames(
       field,
     );
   }
+  if (scope !== "all") {
+    throw new ProtocolError(
+      "invalid_field",
+      `scope: expected "all", got "${scope}"; a live session stores no results.`,
+      "scope",
+    );
+  }
   let left = max_frame_num_to_track ?? Number.POSITIVE_INFINITY;
   for await (const { output, timestampUs } of camera.frames(signal, settled)) {
-    yield { output, timestampUs, mode: "full" };
+    yield { output, timestampUs, mode: "full", objectIds: null };
     if (--left < 0) return;
   }
 }

@@ -161,6 +161,10 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
         return { mode: "full" };
       },
     },
+    recall: {
+      name: ({ frame, masks }) => `recall ${frame.index} ${masks.map(({ objectId }) => objectId).join()}`,
+      answer: () => undefined,
+    },
     push: {
       answer({ pushed }, { frame }) {
         pushedFrames.push(frame.index);

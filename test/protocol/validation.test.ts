@@ -37,6 +37,7 @@ describe("a text message", () => {
         type: "propagate_in_video",
         session_id: "s",
         propagation_direction: "both",
+        scope: "all",
         output_prob_thresh: 0.5,
       },
     });

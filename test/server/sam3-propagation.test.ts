@@ -59,7 +59,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     close: async () => {},
   };
   const facts = { session_id: "s", num_frames: numFrames, ...video } as VideoFacts;
-  const session = createSession({ facts, media, engine });
+  const session = createSession({ facts, media, engine, maxResultBytes: 1e8 });
   const common = { session_id: "s", output_prob_thresh: 0, rel_coordinates: true } as const;
   const fresh = { replace: false, clear_old_points: true, clear_old_boxes: true };
   const prompt = (fields: object) =>
@@ -75,7 +75,13 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     async propagate(request: Request = {}) {
       const frames: number[] = [];
       const ids: number[][] = [];
-      const fields = { propagation_direction: "both", ...common, ...request, type: "propagate_in_video" };
+      const fields = {
+        propagation_direction: "both",
+        scope: "all",
+        ...common,
+        ...request,
+        type: "propagate_in_video",
+      };
       for await (const { frame_index, outputs } of session.propagate(fields as StreamRequest)) {
         frames.push(frame_index);
         ids.push(outputs.out_obj_ids);

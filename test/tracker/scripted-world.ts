@@ -92,7 +92,7 @@ const allCapabilities = { text: true, exemplars: true, points: true, maskSeed: t
 export function createBench(
   world: World,
   overrides: PolicyOverrides = {},
-  capabilities = allCapabilities,
+  capabilities: VideoTrackerOptions["capabilities"] = allCapabilities,
   preset: PresetName = "compact",
 ): Bench {
   const calls: Call[] = [];

@@ -1,7 +1,12 @@
 /** What every engine session does, run on the real engine with the compact pack and on the scripted one. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeMask } from "../../../protocol/rle.js";
-import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
+import {
+  createEngine,
+  type Engine,
+  type EnginePrompt,
+  type FrameOutput,
+} from "../../../server/engine/index.js";
 import { SESSION_VERBS } from "../../../server/engine/verbs.js";
 import { greyFrame, squareFrame, video } from "../../helpers/real-engine.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
@@ -151,6 +156,24 @@ describe.each([
     const predicted = await session.predict({ frame: frame(0), prompt });
     expect(predicted.map((candidates) => candidates.length)).toEqual([3, 3]);
     expect(await session.describe()).toMatchObject({ concepts: [], objectIds: [] });
+  });
+
+  test("recalls masks of earlier frames between the start of a pass and its first step", async () => {
+    const session = await engine.open(video);
+    const { output, objectId = 0 } = await session.prompt({ frame: frame(0), prompt: box });
+    const { mask } = output.objects[0] as FrameOutput["objects"][number];
+    await session.begin({ ...pass, firstFrame: 3 });
+    for (const index of [1, 2])
+      await session.recall({
+        frame: frame(index),
+        masks: [
+          { objectId, mask },
+          { objectId: 77, mask },
+        ],
+      });
+    await session.push({ frame: frame(3) });
+    const [shown] = await session.next();
+    expect(shown?.objects.map((object) => object.objectId)).toEqual([objectId]);
   });
 
   test("counts prompts, predictions and steps as frames, and nothing else", async () => {
