@@ -7,6 +7,8 @@ export interface AckWindow {
    * otherwise after the next `ack` that makes room. Resolves to false when `signal` is aborted first. Never rejects.
    */
   room(signal: AbortSignal): Promise<boolean>;
+  /** Frames that were sent since the start of the stream. */
+  readonly sentFrames: number;
   /** True while `room` waits for an `ack`. */
   readonly isWaiting: boolean;
   /** Counts one frame as sent. */
@@ -48,6 +50,9 @@ export function createAckWindow({ size, onWaiting = () => {} }: AckWindowOptions
       proceed = undefined;
       onWaiting();
       return hasRoom();
+    },
+    get sentFrames() {
+      return sentFrames;
     },
     get isWaiting() {
       return proceed !== undefined;

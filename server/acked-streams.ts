@@ -2,6 +2,8 @@
 import type { AckWindow } from "./ack-window.js";
 
 export interface AckedStreams {
+  /** The running streams with the frames that each has sent. */
+  counts(): { request_id: string; num_frames: number }[];
   /** Registers a stream with a window until the returned function is called. */
   begin(requestId: string, window: AckWindow): () => void;
   /**
@@ -34,6 +36,7 @@ export function createAckedStreams(): AckedStreams {
       running.set(requestId, window);
       return () => end(requestId);
     },
+    counts: () => [...running].map(([request_id, window]) => ({ request_id, num_frames: window.sentFrames })),
     find: (requestId) => running.get(requestId) ?? (ended.has(requestId) ? null : undefined),
   };
 }

@@ -130,6 +130,7 @@ export function openConnection(parts: ConnectionParts): Connection {
       last_seq: lastSeq,
       lost: channel.lostAfter(afterSeq),
       pending: [...channel.pending],
+      streams: channel.acked.counts(),
       control: !watch,
     };
     // Before the attachment sends its first result.

@@ -21,7 +21,8 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
     logLevel: "error",
   });
   try {
-    const client = await connect(server.url);
+    // The server is part of this process: a lost connection means that it is gone.
+    const client = await connect(server.url, { reconnect: false });
     const session = await client.startSession({ resource_path: path }).catch(cannotOpen(path));
     return {
       session,

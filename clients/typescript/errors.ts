@@ -1,7 +1,16 @@
 import type { ErrorCode } from "../../protocol/index.js";
 
-/** The codes of the server, and three of the client. */
-export type ClientErrorCode = ErrorCode | "connection_failed" | "connection_lost" | "no_image";
+/**
+ * The codes of the server, and those of the client: `session_detached` when another connection took the session over or
+ * closed it, `results_lost` when results were dropped by the server before the client was connected again.
+ */
+export type ClientErrorCode =
+  | ErrorCode
+  | "connection_failed"
+  | "connection_lost"
+  | "session_detached"
+  | "results_lost"
+  | "no_image";
 
 /** The shape in which the server reports failures, on the socket and over HTTP. */
 export interface ReportedError {

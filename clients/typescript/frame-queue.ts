@@ -8,6 +8,8 @@ export interface FrameQueue {
   fail(error: MaskletError): void;
   /** Frames pushed before an end or a failure come before it. */
   next(): Promise<IteratorResult<FrameMessage, DoneMessage>>;
+  /** Sends the last acknowledgement again, which may have been lost with the connection. */
+  repeatAck(): void;
   /** Drops the frames that wait and those still to come. Resolves when the stream has ended, with or without an error. */
   drain(): Promise<void>;
   /** Frames that wait. */
@@ -69,6 +71,9 @@ export function createFrameQueue({ window, acknowledge }: FrameQueueOptions): Fr
       }
       if (outcome && "done" in outcome) return { done: true, value: outcome.done };
       throw outcome?.error;
+    },
+    repeatAck() {
+      if (!outcome && acknowledged > 0) acknowledge(acknowledged);
     },
     async drain() {
       isDraining = true;

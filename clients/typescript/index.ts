@@ -28,13 +28,16 @@ export type {
   Mask,
   Outputs,
   PixelBox,
+  ServerMessage,
   SessionFacts,
   UploadFacts,
   VideoFacts,
 } from "../../protocol/index.js";
 export { decodeLowResMask, encodeLowResMask, type LowResMask } from "../../protocol/logits.js";
 export { decodeMask, encodeMask, maskArea, maskBox } from "../../protocol/rle.js";
+export type { ReconnectOptions } from "./backoff.js";
 export {
+  type AttachFields,
   type ConnectionEnd,
   type ConnectOptions,
   connect,

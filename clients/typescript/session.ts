@@ -20,6 +20,8 @@ export type PropagationFields = Omit<RequestInputOf<"propagate_in_video">, "type
 /** One video with its prompts and objects. Every method rejects with a `MaskletError`. */
 export interface MaskletSession {
   readonly id: string;
+  /** The secret for `attachSession`, also from another process. */
+  readonly token: string;
   /** The answer to `start_session`: size, number of frames, frame rate. */
   readonly facts: VideoFacts;
   /** Adds a phrase, exemplars, clicks, or the box of an object. */
@@ -40,9 +42,11 @@ export interface MaskletSession {
   /** The state of the session: concepts, objects, whether it is propagating. */
   get(): Promise<SessionFacts>;
   close(): Promise<void>;
+  /** Leaves the session without ending it. */
+  detach(): Promise<void>;
 }
 
-export function createSession(exchange: Exchange, facts: VideoFacts): MaskletSession {
+export function createSession(exchange: Exchange, facts: VideoFacts, token: string): MaskletSession {
   const { session_id } = facts;
 
   const cancel = async () => {
@@ -70,6 +74,7 @@ export function createSession(exchange: Exchange, facts: VideoFacts): MaskletSes
 
   return {
     id: session_id,
+    token,
     facts,
     addPrompt: (prompt) => exchange.ask<"add_prompt">({ ...prompt, type: "add_prompt", session_id }),
     predict: (fields) => exchange.ask<"predict">({ ...fields, type: "predict", session_id }),
@@ -84,6 +89,9 @@ export function createSession(exchange: Exchange, facts: VideoFacts): MaskletSes
     get: () => exchange.ask<"get_session">({ type: "get_session", session_id }),
     async close() {
       await exchange.ask<"close_session">({ type: "close_session", session_id });
+    },
+    async detach() {
+      await exchange.ask<"detach_session">({ type: "detach_session", session_id });
     },
   };
 }

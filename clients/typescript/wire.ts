@@ -48,7 +48,9 @@ export async function openWire(url: string, webSocket?: WebSocketClass): Promise
       listener?.onClose(code, reason);
       // Has no effect once the socket was open.
       const message = `no connection to ${url}: ${failure || reason || `code ${code}`}`;
-      reject(new MaskletError({ code: "connection_failed", message, retryable: true }));
+      // The text of `ws` for a handshake that the server refused. Browsers do not report the status.
+      const isRefused = /Unexpected server response: 4\d\d/.test(failure);
+      reject(new MaskletError({ code: "connection_failed", message, retryable: !isRefused }));
     };
     socket.onmessage = ({ data }) => {
       if (typeof data === "string") listener?.onText(data);

@@ -6,6 +6,9 @@ export const attachedFields = {
   last_seq: z.int().min(0).describe("`seq` of the newest result; 0 when there is none"),
   lost: z.int().min(0).describe("Results after `after_seq` that the server no longer has"),
   pending: z.array(requestId).describe("Requests that are not answered yet; their results follow"),
+  streams: z
+    .array(z.strictObject({ request_id: requestId, num_frames: z.int().min(0) }))
+    .describe("Streams that need an `ack`, with their frames up to `last_seq`"),
   control: z.boolean().describe("False for watchers"),
 };
 

@@ -21,10 +21,15 @@ async function startSession(script: Script, options?: Parameters<typeof connect>
     if (request.type === "start_session") peer.respond(request, VIDEO);
     else script(request, peer);
   });
-  const client = await connect(server.url, options);
+  const client = await connect(server.url, { reconnect: false, ...options });
   const session = await client.startSession({ resource_path: "dog.mp4" });
   return { server, client, session, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
+
+/** Request ids are a random prefix and a number. */
+const numbered = (number: number) => expect.stringMatching(new RegExp(`^[\\w-]{8}-${number}$`));
+
+const TOKEN = expect.stringMatching(/^[\w-]{32}$/);
 
 const indices = (frames: FrameMessage[]) => frames.map((frame) => frame.frame_index);
 
@@ -44,10 +49,10 @@ describe("a request", () => {
     const answer = await session.addPrompt({ frame_index: 3, points: [[0.5, 0.5]], point_labels: [1] });
     expect(answer).toEqual({ frame_index: 3, obj_id: 7, outputs: NO_OUTPUTS });
     expect(server.received).toEqual([
-      { type: "start_session", request_id: "1", resource_path: "dog.mp4" },
+      { type: "start_session", request_id: numbered(1), resource_path: "dog.mp4", session_token: TOKEN },
       {
         type: "add_prompt",
-        request_id: "2",
+        request_id: numbered(2),
         session_id: "s",
         frame_index: 3,
         points: [[0.5, 0.5]],
@@ -66,12 +71,12 @@ describe("a request", () => {
     await session.close();
     await client.request({ type: "close_session", session_id: "other" });
     expect(server.received.slice(1)).toEqual([
-      { type: "cancel_propagation", request_id: "2", session_id: "s" },
-      { type: "remove_object", request_id: "3", session_id: "s", obj_id: 4 },
-      { type: "reset_session", request_id: "4", session_id: "s" },
-      { type: "get_session", request_id: "5", session_id: "s" },
-      { type: "close_session", request_id: "6", session_id: "s" },
-      { type: "close_session", request_id: "7", session_id: "other" },
+      { type: "cancel_propagation", request_id: numbered(2), session_id: "s" },
+      { type: "remove_object", request_id: numbered(3), session_id: "s", obj_id: 4 },
+      { type: "reset_session", request_id: numbered(4), session_id: "s" },
+      { type: "get_session", request_id: numbered(5), session_id: "s" },
+      { type: "close_session", request_id: numbered(6), session_id: "s" },
+      { type: "close_session", request_id: numbered(7), session_id: "other" },
     ]);
   });
 
@@ -134,7 +139,7 @@ describe("a stream", () => {
     expect(step.value).toMatchObject({ type: "done", num_frames: 10, cancelled: false });
     expect(server.received.at(-1)).toEqual({
       type: "propagate_in_video",
-      request_id: "2",
+      request_id: numbered(2),
       session_id: "s",
       propagation_direction: "forward",
       start_frame_index: 0,
@@ -180,7 +185,7 @@ describe("a stream", () => {
       if (request.type === "propagate_in_video") peer.send(frameOf(request, 0));
       else {
         peer.respond(request, { is_success: true });
-        peer.send({ ...doneOf(request, 1, true), request_id: "2" });
+        peer.send({ ...doneOf(request, 1, true), request_id: request.request_id.replace(/\d+$/, "2") });
       }
     });
     const loop = async () => {

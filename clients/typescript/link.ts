@@ -1,0 +1,109 @@
+/** A connection that is opened again when it is lost. */
+import { type Backoff, delayMs, isFatal } from "./backoff.js";
+import { MaskletError } from "./errors.js";
+import { openWire, type WebSocketClass, type Wire } from "./wire.js";
+
+export interface LinkListener {
+  onText(text: string): void;
+  onBytes(bytes: Uint8Array): void;
+  /** The connection was lost, and is being opened again. */
+  onLost(code: number): void;
+  /** The connection is open again. */
+  onOpenAgain(): void;
+  /** The connection has ended for good. Called once. */
+  onClose(end: { code: number; reason: string; error: MaskletError }): void;
+}
+
+export interface Link {
+  readonly isOpen: boolean;
+  /** Drops the message while the connection is not open. */
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** Ends the connection for good. */
+  close(): void;
+}
+
+export interface LinkOptions {
+  url: string;
+  webSocket: WebSocketClass | undefined;
+  /** Undefined: a lost connection is not opened again. */
+  backoff: Backoff | undefined;
+}
+
+/** @throws MaskletError connection_failed when the first connection cannot be opened. */
+export async function openLink(
+  { url, webSocket, backoff }: LinkOptions,
+  listener: LinkListener,
+): Promise<Link> {
+  let wire: Wire | undefined;
+  let isClosing = false;
+  let hasEnded = false;
+  let stopWaiting = () => {};
+
+  function end(code: number, reason: string): void {
+    if (hasEnded) return;
+    hasEnded = true;
+    const message = `the connection ended with code ${code}${reason && ` (${reason})`}`;
+    listener.onClose({
+      code,
+      reason,
+      error: new MaskletError({ code: "connection_lost", message, retryable: true }),
+    });
+  }
+
+  async function wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      stopWaiting = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  function use(opened: Wire): void {
+    wire = opened;
+    opened.listen({
+      onText: listener.onText,
+      onBytes: listener.onBytes,
+      onClose(code, reason) {
+        wire = undefined;
+        if (isClosing || !backoff || isFatal(code)) return end(code, reason);
+        listener.onLost(code);
+        void openAgain(backoff, code, reason);
+      },
+    });
+  }
+
+  async function openAgain(options: Backoff, code: number, reason: string): Promise<void> {
+    for (let attempt = 0; attempt < options.maxAttempts; attempt++) {
+      await wait(delayMs(options, attempt));
+      if (isClosing) break;
+      try {
+        const opened = await openWire(url, webSocket);
+        if (isClosing) {
+          opened.close();
+          break;
+        }
+        use(opened);
+        listener.onOpenAgain();
+        return;
+      } catch (error) {
+        if (error instanceof MaskletError && !error.retryable) break;
+      }
+    }
+    end(code, reason);
+  }
+
+  use(await openWire(url, webSocket));
+  return {
+    get isOpen() {
+      return wire !== undefined;
+    },
+    send: (data) => wire?.send(data),
+    close() {
+      isClosing = true;
+      stopWaiting();
+      wire?.close();
+    },
+  };
+}
