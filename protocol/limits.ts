@@ -52,6 +52,7 @@ export const FIELD_LIMITS = {
     unit: "concepts",
     reason: "The largest `policy.max_num_concepts`: every concept adds time to every frame.",
   },
+  polygonTolerancePx: { value: 1000, unit: "pixels", reason: "Beyond it every outline is a triangle." },
   framesPerWindow: {
     value: 1024,
     unit: "frames",
@@ -202,6 +203,11 @@ export const FIXED_LIMITS = {
     unit: "bytes per connection",
     reason:
       "With this many bytes of pushed frames without an answer the server stops reading the socket until it answers one.",
+  },
+  rememberedMasks: {
+    value: 65_536,
+    unit: "masks per session",
+    reason: "Hashes for `changed_only`. Beyond it, the masks of the frames sent longest ago are sent again.",
   },
   maxSilentHeartbeats: {
     value: 4,

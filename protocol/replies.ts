@@ -26,7 +26,38 @@ export const outputsSchema = z
     out_boxes_xywh: z
       .array(boxXywh)
       .describe("Tight box of the mask, 0 to 1 of the frame; right and bottom edges exclusive"),
-    out_binary_masks: z.array(cocoRle).describe("At the size of the source video"),
+    out_binary_masks: z
+      .array(cocoRle)
+      .exactOptional()
+      .describe("Present with `mask_format` `rle`: masks at the size of the source video"),
+    out_mask_bytes: z
+      .array(z.int().min(0))
+      .exactOptional()
+      .describe("Present with `binary`: the length of each mask in the payload of the message"),
+    out_polygons: z
+      .array(z.array(z.array(z.number())))
+      .exactOptional()
+      .describe(
+        "Present with `polygons`: for each mask its rings, `[x, y, x, y, …]` in pixels of the source",
+      ),
+    out_mask_size: z
+      .tuple([z.int().min(1), z.int().min(1)])
+      .exactOptional()
+      .describe("Present with `polygons`, unless there is no mask: height, width of the source"),
+    out_png_masks: z
+      .array(z.base64())
+      .exactOptional()
+      .describe("Present with `png`: for each mask a PNG of 1 bit per pixel, as base64"),
+    out_label_map: z
+      .base64()
+      .exactOptional()
+      .describe(
+        "Present with `label_map`, unless there is no mask: a greyscale PNG of 8 or 16 bits, as base64; the value of a pixel is 1 + the position of its object in `out_obj_ids`, or 0",
+      ),
+    unchanged_obj_ids: z
+      .array(objectId)
+      .exactOptional()
+      .describe("Present with `changed_only`: objects that are omitted because their mask was sent before"),
     frame_stats: z
       .strictObject({
         num_obj_tracked: z.int().min(0),
@@ -275,16 +306,21 @@ export const serverMessageSchema = z.union([
   ...Object.values(ANSWER_SCHEMAS),
 ]);
 
-export type Outputs = z.infer<typeof outputsSchema>;
+/** Outputs outside a message. On the wire, `out_mask_bytes` and the payload replace `out_packed_masks`. */
+export type Outputs = Omit<z.infer<typeof outputsSchema>, "out_mask_bytes"> & {
+  out_packed_masks?: Uint8Array[];
+};
 /** Fields of the answer to a request, without the envelope. */
-export type AnswerOf<T extends AnsweredType> = z.infer<z.ZodObject<(typeof ANSWER_FIELDS)[T]>>;
+export type AnswerOf<T extends AnsweredType> = WithOutputs<z.infer<z.ZodObject<(typeof ANSWER_FIELDS)[T]>>>;
+/** The message with its outputs as programs use them. */
+type WithOutputs<M> = M extends { outputs: unknown } ? Omit<M, "outputs"> & { outputs: Outputs } : M;
 export type VideoFacts = z.infer<z.ZodObject<typeof videoFacts>>;
 export type SessionFacts = AnswerOf<"get_session">;
 export type UploadFacts = z.infer<typeof uploadSchema>;
 export type ResponseMessage = {
   [T in AnsweredType]: z.infer<(typeof ANSWER_SCHEMAS)[T]>;
 }[AnsweredType];
-export type FrameMessage = z.infer<typeof frameSchema>;
+export type FrameMessage = WithOutputs<z.infer<typeof frameSchema>>;
 export type FrameDroppedMessage = z.infer<typeof frameDroppedSchema>;
 export type DoneMessage = z.infer<typeof doneSchema>;
 export type ErrorMessage = z.infer<typeof errorSchema>;

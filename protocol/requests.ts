@@ -29,6 +29,7 @@ import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
 import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 import { liveFields, sourceProblem } from "./requests/live.js";
+import { maskFormatFields } from "./requests/mask-format.js";
 import { maskInput } from "./requests/masks.js";
 
 const startSession = z
@@ -51,6 +52,7 @@ const startSession = z
         "A secret chosen by the client, for `attach_session` when the answer is lost; default: chosen by the server",
       ),
     policy: policySchema.exactOptional(),
+    ...maskFormatFields,
     offload_video_to_cpu: z
       .boolean()
       .default(false)
@@ -111,6 +113,7 @@ const addPrompt = z
       .default(true)
       .describe("Discard the object's earlier box on this frame, unless its earlier points are kept"),
     output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
+    ...maskFormatFields,
     replace: z
       .boolean()
       .default(false)
@@ -198,6 +201,7 @@ const propagateInVideo = z.strictObject({
       "`all`: every frame of the range. `affected`: the frames that edits made stale; the fields of the range have no effect. `stored`: the stored results of the range, without computing",
     ),
   output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
+  ...maskFormatFields,
   window: z
     .int()
     .min(1)

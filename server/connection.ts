@@ -11,6 +11,7 @@
 import {
   type AckMessage,
   type AnswerOf,
+  encodeMessage,
   FIXED_LIMITS,
   ProtocolError,
   type PushFrameMessage,
@@ -61,7 +62,7 @@ export function openConnection(parts: ConnectionParts): Connection {
   let isPaused = false;
   let isClosed = false;
 
-  const send = (message: ServerMessage) => transport.send(JSON.stringify(message));
+  const send = (message: ServerMessage) => transport.send(encodeMessage(message));
   const server = { server: () => predictor.describe(owner) };
   const reached: ReachedSessions = reachSessions({ transport, server, log, metrics });
   /** Reads of watchers, and requests about sessions that the connection does not reach. */

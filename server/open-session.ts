@@ -29,7 +29,12 @@ export function createSessionOpener({ engine, openMedia, live, clock, maxResultB
     const hooks = { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
     if (request.live || request.camera_url !== undefined) {
       const parts = await openLive({ request, engine: running, hooks, settings: live, nowMs: clock.nowMs });
-      return createSession({ facts: liveFacts(session_id, parts.media), maxResultBytes, ...parts });
+      return createSession({
+        facts: liveFacts(session_id, parts.media),
+        maxResultBytes,
+        ...parts,
+        maskFormat: request,
+      });
     }
     const media = await openMedia(request, options);
     try {
@@ -44,7 +49,7 @@ export function createSessionOpener({ engine, openMedia, live, clock, maxResultB
         },
       });
       const facts = { session_id, ...mediaFields(media.facts) };
-      return createSession({ facts, media, engine: opened, maxResultBytes });
+      return createSession({ facts, media, engine: opened, maxResultBytes, maskFormat: request });
     } catch (error) {
       await media.close();
       throw error;

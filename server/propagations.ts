@@ -6,7 +6,7 @@ import { indicesOf, type Leg, planLegs } from "./frame-range.js";
 import { cameraFrames } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
 import type { MediaSource } from "./media/source.js";
-import { toOutputs } from "./outputs.js";
+import type { OutputsWriter } from "./outputs.js";
 import { type PlannedLeg, runPropagation, type TrackedFrame } from "./propagation.js";
 import { replayFrames } from "./replay-frames.js";
 import { planRecall } from "./results/recall-plan.js";
@@ -53,6 +53,7 @@ export interface PropagationsParts {
   engine: EngineSession;
   live: LiveSource | undefined;
   results: SessionResults;
+  outputs: OutputsWriter;
   /** Aborted with the reason when the session is closed. */
   closing: AbortSignal;
   /** Resolves when the requests made so far are answered. */
@@ -159,8 +160,8 @@ export function createPropagations(parts: PropagationsParts): Propagations {
     for await (const { frame, timestampUs } of frames) {
       const { frameIndex } = frame;
       const timestamp_us = timestampUs ?? media.timeOf(frameIndex);
-      const outputs = toOutputs(frame, request.output_prob_thresh);
       if (window && !(await window.room(signal))) break;
+      const outputs = await parts.outputs.write(frame, request);
       window?.sent();
       sent++;
       yield { frame_index: frameIndex, timestamp_us, outputs };

@@ -1,13 +1,22 @@
 /** The answer to `get_server`. */
 import { createRequire } from "node:module";
-import { type AnswerOf, FIELD_LIMITS, SERVER_LIMITS, SUBPROTOCOL } from "../protocol/index.js";
+import { type AnswerOf, FIELD_LIMITS, MASK_FORMATS, SERVER_LIMITS, SUBPROTOCOL } from "../protocol/index.js";
 import type { ServerConfig } from "./config.js";
 import type { PackSummary } from "./engine/index.js";
 
 const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
 
 /** What the server adds to the first version of the protocol. A client checks for a name before it uses the feature. */
-const FEATURES = ["ack", "attach_session", "predict", "semantic_map", "session_opening", "uploads"];
+const FEATURES = [
+  "ack",
+  "attach_session",
+  "changed_only",
+  "mask_format",
+  "predict",
+  "semantic_map",
+  "session_opening",
+  "uploads",
+];
 
 export interface ServerFactsParts {
   pack: PackSummary;
@@ -37,6 +46,7 @@ export function serverFacts({ pack, config, sessions }: ServerFactsParts): Answe
       provider: pack.provider,
     },
     prompts: Object.entries(prompts).flatMap(([kind, isSupported]) => (isSupported ? [kind] : [])),
+    mask_formats: [...MASK_FORMATS],
     features: FEATURES,
     limits: Object.fromEntries([...fieldLimits, ...settings]),
     sessions,

@@ -36,12 +36,7 @@ export interface AttachOptions {
 
 export interface SessionChannel {
   /** Adds a message to the results and sends it to all attachments. Nothing is kept before the first attachment. */
-  publish(
-    type: Result["type"],
-    requestId: string | undefined,
-    fields: ResultFields,
-    payloads?: readonly Uint8Array[],
-  ): void;
+  publish(type: Result["type"], requestId: string | undefined, fields: ResultFields): void;
   /** Resolves when more frames may be made, or when the session has ended. */
   ready(): Promise<void>;
   /** True while a producer waits for `ready`. */
@@ -139,9 +134,9 @@ export function createSessionChannel({
   }
 
   return {
-    publish(type, requestId, fields, payloads) {
+    publish(type, requestId, fields) {
       if (!wasAttached) return;
-      log.append(type, requestId, fields, payloads);
+      log.append(type, requestId, fields);
       for (const attachment of attachments.keys()) attachment.wake();
       trim();
     },

@@ -1,5 +1,5 @@
 /** The numbered results of one session, oldest first. Numbers start at 1. */
-import { decodeEnvelope, encodeEnvelope, type ServerMessage } from "../protocol/index.js";
+import { decodeEnvelope, encodeEnvelope, encodeMessage, type ServerMessage } from "../protocol/index.js";
 
 /** One message of the session, in the form in which it is sent. */
 export interface Result {
@@ -20,13 +20,8 @@ export interface SessionLog {
   readonly firstSeq: number;
   /** Approximate memory of the results. */
   readonly bytes: number;
-  /** Encodes one message and adds it. With payloads it is a binary envelope. */
-  append(
-    type: Result["type"],
-    requestId: string | undefined,
-    fields: ResultFields,
-    payloads?: readonly Uint8Array[],
-  ): Result;
+  /** Encodes one message and adds it. With packed masks it is a binary envelope. */
+  append(type: Result["type"], requestId: string | undefined, fields: ResultFields): Result;
   get(seq: number): Result | undefined;
   /** Drops the oldest results up to number `throughSeq`, as long as at least `keepBytes` remain. */
   trim(throughSeq: number, keepBytes: number): void;
@@ -56,12 +51,12 @@ export function createSessionLog(session_id: string): SessionLog {
     get bytes() {
       return bytes;
     },
-    append(type, requestId, fields, payloads) {
+    append(type, requestId, fields) {
       lastSeq++;
       // The fields of the session come last, so that no field of an answer replaces them. `anonymous` relies on the order of
       // the first two.
       const message = { type, request_id: requestId, ...fields, session_id, seq: lastSeq };
-      const data = payloads ? encodeEnvelope(message, ...payloads) : JSON.stringify(message);
+      const data = encodeMessage(message);
       const result = { seq: lastSeq, type, requestId, data };
       results.push(result);
       bytes += sizeOf(result);

@@ -7,6 +7,7 @@
 import {
   type AddPromptRequest,
   type AnswerOf,
+  type MaskFormatFields,
   type PredictRequest,
   ProtocolError,
   type SessionFacts,
@@ -20,7 +21,7 @@ import { indexOf } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
 import type { MediaSource } from "./media/source.js";
-import { toOutputs } from "./outputs.js";
+import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
@@ -31,6 +32,8 @@ export interface Session {
   readonly facts: VideoFacts;
   /** Present in live sessions. */
   readonly live: LiveSource | undefined;
+  /** Writes masks in the format of the session, for pushed frames. */
+  readonly outputs: OutputsWriter;
   /** The index of a frame that a request names. @throws ProtocolError wrong_session_kind for `latest` when not live */
   indexOf(frame: number | "latest"): number;
   /** True while a request or a propagation is under way, except while the propagation waits for an `ack`. */
@@ -68,12 +71,22 @@ export interface SessionParts {
   live?: LiveSource;
   /** Bound on the stored results. */
   maxResultBytes: number;
+  /** The form of masks in requests that choose none. */
+  maskFormat?: MaskFormatFields;
 }
 
-export function createSession({ facts, media, engine, live, maxResultBytes }: SessionParts): Session {
+export function createSession({
+  facts,
+  media,
+  engine,
+  live,
+  maxResultBytes,
+  maskFormat = {},
+}: SessionParts): Session {
   const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
+  const outputs = createOutputsWriter(maskFormat);
   const results = createSessionResults({ numFrames: () => facts.num_frames, maxBytes: maxResultBytes });
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
@@ -107,6 +120,7 @@ export function createSession({ facts, media, engine, live, maxResultBytes }: Se
     engine,
     live,
     results,
+    outputs,
     closing: closing.signal,
     settled: () => inOrder(async () => {}),
   });
@@ -114,6 +128,7 @@ export function createSession({ facts, media, engine, live, maxResultBytes }: Se
   return {
     facts,
     live,
+    outputs,
     indexOf: (frame) => indexOf(frame, live, facts.num_frames),
     get busy() {
       return live?.feed.busy || waiting > 0 || propagations.isBusy;
@@ -132,7 +147,7 @@ export function createSession({ facts, media, engine, live, maxResultBytes }: Se
         return {
           frame_index: request.frame_index,
           ...(objectId !== undefined && { obj_id: objectId }),
-          outputs: toOutputs(output, request.output_prob_thresh),
+          outputs: await outputs.write(output, request),
           ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
         };
       });
@@ -161,6 +176,7 @@ export function createSession({ facts, media, engine, live, maxResultBytes }: Se
         propagations.end();
         await engine.reset();
         results.clear();
+        outputs.forget();
         propagations.reset();
       }),
 

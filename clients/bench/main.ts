@@ -1,7 +1,11 @@
 /** `npm run bench -- <name> <options>` */
 import { benchReference } from "./reference.js";
+import { benchWire } from "./wire.js";
 
-const BENCHES: Record<string, (args: string[]) => Promise<void>> = { reference: benchReference };
+const BENCHES: Record<string, (args: string[]) => Promise<void>> = {
+  reference: benchReference,
+  wire: benchWire,
+};
 
 const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

@@ -15,6 +15,7 @@ import type {
   RequestInputOf,
   ServerMessage,
 } from "../../protocol/index.js";
+import { decodeBinaryMessage } from "../../protocol/packed-message.js";
 import { MaskletError } from "./errors.js";
 import { createFrameQueue, type FrameQueue } from "./frame-queue.js";
 import { createKnownSessions, type KnownSession, newIdPrefix, newToken } from "./known-sessions.js";
@@ -31,7 +32,7 @@ export interface Exchange {
   /** Ids of the open sessions that this client started. */
   ownSessions(): string[];
   onText(text: string): void;
-  onBytes(): void;
+  onBytes(bytes: Uint8Array): void;
   /** The connection is open again. */
   resume(): void;
   /** The server has stopped, and its sessions with it: fails what belongs to one. */
@@ -337,7 +338,16 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
       }
       receive(message);
     },
-    onBytes: () => giveUp("the server sent a binary message, which this version of the client cannot read"),
+    onBytes(bytes) {
+      let message: ServerMessage;
+      try {
+        message = decodeBinaryMessage(bytes) as ServerMessage;
+      } catch (cause) {
+        giveUp(`the server sent a binary message without masks: ${(cause as Error).message}`, { cause });
+        return;
+      }
+      receive(message);
+    },
     resume() {
       for (const [id, one] of [...outstanding]) if (one.isResuming) outstanding.delete(id);
       const waiting = [...outstanding.values()];

@@ -30,6 +30,7 @@ export const serverFields = {
     provider: z.string().describe("ONNX Runtime execution provider"),
   }),
   prompts: z.array(z.string()).describe("Kinds of prompts that the pack supports"),
+  mask_formats: z.array(z.string()).describe("Values of `mask_format`"),
   features: z.array(z.string()).describe("What this server adds to the first version of the protocol"),
   limits: z.record(z.string(), z.number()).describe("The [limits](#limits) in force, by name"),
   sessions: z.int().min(0).describe("Open sessions of the owner"),

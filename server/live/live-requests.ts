@@ -5,7 +5,7 @@ import {
   type PushFrameMessage,
   type StreamRequest,
 } from "../../protocol/index.js";
-import { toOutputs } from "../outputs.js";
+import type { OutputsWriter } from "../outputs.js";
 import type { TrackedFrame } from "../propagation.js";
 import type { LiveSource } from "./open-live.js";
 
@@ -18,6 +18,8 @@ export interface PushTarget {
   live: LiveSource | undefined;
   /** Resolves when the requests made so far are answered. */
   settled(): Promise<void>;
+  /** Writes masks in the format of the session. */
+  outputs: OutputsWriter;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface PushTarget {
  * @throws ProtocolError wrong_session_kind, or what is wrong with the picture
  */
 export async function pushFrame(
-  { live, settled }: PushTarget,
+  { live, settled, outputs }: PushTarget,
   { timestamp_us, output_prob_thresh }: PushFrameMessage,
   picture: Uint8Array,
 ): Promise<PushAnswer> {
@@ -46,7 +48,7 @@ export async function pushFrame(
     type: "frame",
     frame_index: frameIndex,
     timestamp_us: result.timestampUs,
-    outputs: toOutputs(result.output, output_prob_thresh),
+    outputs: await outputs.write(result.output, { output_prob_thresh }),
   };
 }
 

@@ -6,6 +6,8 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import {
   type DoneMessage,
+  decodeBinaryMessage,
+  decodeEnvelope,
   type ErrorMessage,
   type FrameMessage,
   mayFailWith,
@@ -61,9 +63,10 @@ export async function connect(url: string, protocols = ["masklet.v1"], headers =
     for (const go of [...waiting]) go();
   };
 
-  socket.on("message", (data) => {
-    const parsed = serverMessageSchema.safeParse(JSON.parse(data.toString()));
-    if (parsed.success) received.push(parsed.data);
+  socket.on("message", (data: Buffer, isBinary) => {
+    const json: unknown = isBinary ? decodeEnvelope(data).header : JSON.parse(data.toString());
+    const parsed = serverMessageSchema.safeParse(json);
+    if (parsed.success) received.push(isBinary ? (decodeBinaryMessage(data) as ServerMessage) : parsed.data);
     else
       failure ??= new Error(`not a message of the protocol: ${data.toString().slice(0, 500)}`, parsed.error);
     if (parsed.data?.type === "error") checkError(parsed.data);

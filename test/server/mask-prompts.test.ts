@@ -41,7 +41,7 @@ async function open(): Promise<string> {
 }
 
 const maskOf = ({ out_obj_ids, out_binary_masks }: Outputs, id: unknown) =>
-  out_binary_masks[out_obj_ids.indexOf(id as number)];
+  out_binary_masks?.[out_obj_ids.indexOf(id as number)];
 
 test.each<[string, () => Promise<Fields>]>([
   ["run lengths", async () => ({ rle })],

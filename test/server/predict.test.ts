@@ -176,7 +176,7 @@ test("returns a semantic map that covers the instances of a concept", { timeout:
   const { data } = decodeMask(semantic_map.mask);
   expect([data[100 * WIDTH + 90], data[100 * WIDTH + 240]]).toEqual([1, 0]);
   expect(semantic_map.logits.size).toEqual([64, 64]);
-  const outside = outputs.out_binary_masks
+  const outside = (outputs.out_binary_masks ?? [])
     .map((rle) => decodeMask(rle).data)
     .reduce((sum, mask) => sum + mask.filter((bit, at) => bit === 1 && data[at] === 0).length, 0);
   expect(outside).toBeLessThan(0.1 * maskArea(semantic_map.mask));

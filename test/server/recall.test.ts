@@ -79,7 +79,7 @@ async function propagate(session: Session, direction: "forward" | "backward", st
   for await (const { frame_index, outputs } of session.propagate(request(direction, start))) {
     right.push(
       centres(frame_index).every(([x, y], id) => {
-        const mask = outputs.out_binary_masks[outputs.out_obj_ids.indexOf(id)];
+        const mask = (outputs.out_binary_masks ?? [])[outputs.out_obj_ids.indexOf(id)];
         return mask !== undefined && decodeMask(mask).data[Math.floor(y) * video.width + Math.floor(x)] === 1;
       }),
     );

@@ -50,12 +50,17 @@ describe("the log of a session", () => {
         ...JSON.parse(text.data as string),
         request_id: null,
       });
-      const binary = log.append("frame", requestId, { frame_index: 8 }, [
-        Uint8Array.of(1, 2),
-        Uint8Array.of(3),
-      ]);
+      const out_packed_masks = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+      const binary = log.append("frame", requestId, { frame_index: 8, outputs: { out_packed_masks } });
       const { header, payload } = decodeEnvelope(anonymous(binary) as Uint8Array);
-      expect(header).toEqual({ type: "frame", request_id: null, frame_index: 8, session_id: "s", seq: 2 });
+      expect(header).toEqual({
+        type: "frame",
+        request_id: null,
+        frame_index: 8,
+        outputs: { out_mask_bytes: [2, 1] },
+        session_id: "s",
+        seq: 2,
+      });
       expect([...payload]).toEqual([1, 2, 3]);
     },
   );

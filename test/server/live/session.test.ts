@@ -56,7 +56,7 @@ function push(session_id: string, bytes: Uint8Array, fields: Fields = {}): Promi
 
 /** Share of the disc's pixels among those of the mask and the disc together. */
 function iouWithDisc({ outputs, frame_index }: FrameMessage): number {
-  const [mask] = outputs.out_binary_masks;
+  const mask = outputs.out_binary_masks?.[0];
   if (!mask) return 0;
   const { data } = decodeMask(mask);
   const [cx, cy] = centreOf(frame_index);
