@@ -24,6 +24,8 @@ export interface Concept {
   readonly key: number;
   /** null for a concept that consists of exemplars only. */
   readonly phrase: string | null;
+  /** Its instances are not objects: a detection of another concept that shows one of them is dropped. */
+  readonly negative?: true;
   /** float32 [L, D] */
   readonly text: Float32Array;
   /** int32 [L], 1 on tokens */
@@ -47,6 +49,8 @@ export interface ConceptRequest {
   phrase: string | null;
   exemplars: readonly Exemplar[];
   frameIndex: number;
+  /** Default: false. */
+  negative?: boolean;
 }
 
 /** The concepts of a session as plain data. */
@@ -61,8 +65,8 @@ export interface ConceptList {
   /** Whether a phrase is one of the concepts; letter case and spacing are ignored. */
   has(phrase: string): boolean;
   /**
-   * Adds a concept. A known phrase is the same concept; new exemplars replace its exemplars of that frame. Exemplars
-   * without a phrase are always a new concept.
+   * Adds a concept. A known phrase is the same concept, and becomes negative or positive as requested; new exemplars
+   * replace its exemplars of that frame. Exemplars without a phrase are always a new concept.
    * @throws the error of the tokenizer on a phrase that it cannot encode; no concept is added
    */
   add(request: ConceptRequest): Promise<Concept>;
@@ -87,9 +91,9 @@ export function createConceptList(source: ConceptSource): ConceptList {
   let concepts: readonly Concept[] = [];
   let nextKey = 0;
 
-  async function create(phrase: string | null): Promise<Concept> {
+  async function create(phrase: string | null, negative = false): Promise<Concept> {
     const features = await encodePhrase(source, phrase ?? source.exemplarPhrase);
-    return { key: nextKey++, phrase, ...features, exemplars: new Map() };
+    return { key: nextKey++, phrase, ...(negative && { negative }), ...features, exemplars: new Map() };
   }
 
   function withExemplars(concept: Concept, { exemplars, frameIndex }: ConceptRequest): Concept {
@@ -97,6 +101,12 @@ export function createConceptList(source: ConceptSource): ConceptList {
     const others = [...concept.exemplars].filter(([index]) => index !== frameIndex);
     const kept = [...others, [frameIndex, exemplars] as const].slice(-MAX_EXEMPLAR_FRAMES);
     return { ...concept, exemplars: new Map(kept) };
+  }
+
+  function labelled(concept: Concept, { negative = false }: ConceptRequest): Concept {
+    if (negative === (concept.negative ?? false)) return concept;
+    const { negative: _, ...positive } = concept;
+    return negative ? { ...positive, negative } : positive;
   }
 
   return {
@@ -111,11 +121,11 @@ export function createConceptList(source: ConceptSource): ConceptList {
       const phrase = request.phrase === null ? null : normalisePhrase(request.phrase);
       const known = concepts.find((concept) => phrase !== null && concept.phrase === phrase);
       if (known) {
-        const updated = withExemplars(known, request);
+        const updated = withExemplars(labelled(known, request), request);
         concepts = concepts.map((concept) => (concept === known ? updated : concept));
         return updated;
       }
-      const concept = withExemplars(await create(phrase), request);
+      const concept = withExemplars(await create(phrase, request.negative), request);
       concepts = [...concepts, concept];
       return concept;
     },

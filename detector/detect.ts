@@ -3,7 +3,7 @@ import { type ConceptQuery, packQueries } from "./concepts.js";
 import type { BoxXyxy } from "./geometry.js";
 import { floats, ints, type RunGraph, type Tensor } from "./graph.js";
 import { type MaskBits, type MaskExtent, maskBits, maskExtent } from "./mask-bits.js";
-import { mergeAcrossConcepts, suppressOverlapping } from "./nms.js";
+import { mergeAcrossConcepts, rejectNegatives, suppressOverlapping } from "./nms.js";
 
 /** An instance found on one frame. */
 export interface Detection {
@@ -47,6 +47,8 @@ export interface DetectSizes {
 export interface Findings {
   /** Best first, or in the order of rows; see `keepRowOrder`. */
   detections: Detection[];
+  /** Instances of negative concepts. */
+  negatives: Detection[];
   /** Outputs of the call, which include instances below the threshold. Empty when the concepts needed several calls. */
   outputs: Record<string, Tensor>;
 }
@@ -81,9 +83,13 @@ export async function detect(
     // The outputs of several calls are not kept: together they need more memory than one call.
     if (queries.length <= CONCEPTS_PER_CALL) outputs = answer;
   }
-  const merged = rules.sameObjectIou === 0 ? found : mergeAcrossConcepts(found, rules.sameObjectIou);
+  const negative = new Set(
+    queries.filter(({ concept }) => concept.negative).map(({ concept }) => concept.key),
+  );
+  const { objects, rejected } = rejectNegatives(found, negative);
+  const merged = rules.sameObjectIou === 0 ? objects : mergeAcrossConcepts(objects, rules.sameObjectIou);
   const detections = rules.keepRowOrder ? [...merged].sort((a, b) => a.row - b.row) : merged;
-  return { detections, outputs };
+  return { detections, negatives: rejected, outputs };
 }
 
 /** A detection and its sort key: ordered by concept, then by the model's queries. */

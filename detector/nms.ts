@@ -53,6 +53,26 @@ export function mergeAcrossConcepts<T extends Scored & { concepts: ReadonlySet<n
   return merged;
 }
 
+/** Mask IoU from which a detection shows the instance of a negative concept. Higher: fewer detections are dropped. */
+export const NEGATIVE_IOU = 0.5;
+
+/**
+ * Separates the detections of negative concepts from the others, and drops each of the others that shows an instance of a
+ * negative concept with a higher score.
+ * @param negative keys of the negative concepts
+ * @returns both in their order
+ */
+export function rejectNegatives<T extends Scored & { concepts: ReadonlySet<number> }>(
+  detections: readonly T[],
+  negative: ReadonlySet<number>,
+): { objects: T[]; rejected: T[] } {
+  const isNegative = ({ concepts }: T) => [...concepts].some((key) => negative.has(key));
+  const rejected = detections.filter(isNegative);
+  const isRejected = ({ score, bits }: T) =>
+    rejected.some((other) => other.score > score && maskIou(bits, other.bits) >= NEGATIVE_IOU);
+  return { objects: detections.filter((one) => !isNegative(one) && !isRejected(one)), rejected };
+}
+
 function byScore<T extends Scored>(items: readonly T[]): T[] {
   return [...items].sort((a, b) => b.score - a.score);
 }

@@ -92,6 +92,16 @@ export const ERRORS = {
     retryable: true,
     meaning: "The session is propagating already; wait for `done` or cancel.",
   },
+  concept_not_found: {
+    scope: "request",
+    retryable: false,
+    meaning: "The session has no such concept.",
+  },
+  mask_not_found: {
+    scope: "request",
+    retryable: false,
+    meaning: "An object has no stored mask on a frame of the request. Propagate over the frame first.",
+  },
   unsupported_by_pack: {
     scope: "request",
     retryable: false,

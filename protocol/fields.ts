@@ -38,6 +38,12 @@ export const filename = wellFormedText(FIELD_LIMITS.filenameLength.value)
 
 export const phrase = wellFormedText(FIELD_LIMITS.phraseLength.value).trim().min(1);
 
+/** A name for display. */
+export const label = wellFormedText(FIELD_LIMITS.nameLength.value)
+  .trim()
+  .min(1)
+  .regex(/^\P{Cc}*$/u, "expected no control character");
+
 /** Position of a frame in display order, from 0. */
 export const frameIndex = z.int().min(0);
 

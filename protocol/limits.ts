@@ -27,6 +27,17 @@ export const FIELD_LIMITS = {
   filenameLength: { value: 255, unit: "characters", reason: "The longest file name of common file systems." },
   pathLength: { value: 4096, unit: "characters", reason: "The longest path Linux accepts." },
   phraseLength: { value: 200, unit: "characters", reason: "A concept is a short noun phrase." },
+  nameLength: {
+    value: 200,
+    unit: "characters",
+    reason: "A name of an object or a concept is a short label.",
+  },
+  objectsPerMerge: { value: 256, unit: "objects", reason: "One edit rewrites all their stored masks." },
+  masksPerLock: {
+    value: 65_536,
+    unit: "masks",
+    reason: "A session keeps each locked mask in the inference process. Also the limit of a session.",
+  },
   pointsPerPrompt: {
     value: 256,
     unit: "points",

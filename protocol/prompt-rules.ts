@@ -4,6 +4,7 @@ import { type MaskInput, maskProblem } from "./requests/masks.js";
 
 export interface PromptFields {
   text?: string;
+  text_label?: 0 | 1;
   points?: [number, number][];
   point_labels?: (0 | 1)[];
   bounding_boxes?: [number, number, number, number][];
@@ -49,6 +50,7 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
       "expected no obj_id with text: each object that the phrase finds gets an id of its own",
     );
   }
+  if (prompt.text_label === 0) return negativeProblem(prompt);
   if (points === undefined && point_labels !== undefined) {
     return missing("points", "got point_labels without points");
   }
@@ -57,6 +59,19 @@ function combinationProblem(prompt: PromptFields): PromptProblem | undefined {
   }
   if (obj_id !== undefined || points !== undefined || mask !== undefined) return objectProblem(prompt);
   return labelProblem("bounding_box_labels", bounding_boxes, bounding_box_labels);
+}
+
+function negativeProblem(prompt: PromptFields): PromptProblem | undefined {
+  const { text, bounding_boxes, replace, semantic_map } = prompt;
+  if (text === undefined) return missing("text", "expected a phrase with text_label 0");
+  if (bounding_boxes !== undefined)
+    return wrong(
+      ["bounding_boxes"],
+      "expected no boxes with text_label 0: bounding_box_labels 0 marks negative exemplars",
+    );
+  if (replace) return wrong(["replace"], "expected false with text_label 0: it adds to the other concepts");
+  if (semantic_map) return wrong(["semantic_map"], "expected false with text_label 0: no object is found");
+  return undefined;
 }
 
 function objectProblem(prompt: PromptFields): PromptProblem | undefined {

@@ -15,6 +15,7 @@ import {
   sessionToken,
 } from "./fields.js";
 import { FIXED_LIMITS } from "./limits.js";
+import { conceptFacts, EDIT_ANSWERS, objectFacts } from "./replies/edits.js";
 import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
 import type { RequestType } from "./requests.js";
 
@@ -148,13 +149,17 @@ export const ANSWER_FIELDS = {
     concepts: z
       .array(z.string())
       .describe("Prompted phrases; `visual` stands for exemplars without a phrase"),
+    negative_concepts: z.array(z.string()).describe("Phrases with `text_label` 0"),
+    concept_names: z.array(conceptFacts).describe("Names of concepts, from `rename`"),
     obj_ids: z.array(objectId).describe("Current objects, ascending"),
+    objects: z.array(objectFacts).describe("What is known about each object, by ascending id"),
     propagating: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
   },
   attach_session: { ...videoFacts, ...attachedFields },
   detach_session: success,
   get_server: serverFields,
+  ...EDIT_ANSWERS,
 } as const satisfies Partial<Record<RequestType, z.ZodRawShape>>;
 
 export type AnsweredType = keyof typeof ANSWER_FIELDS;
@@ -181,6 +186,13 @@ export const ANSWER_SCHEMAS = {
   attach_session: answerSchema(ANSWER_FIELDS.attach_session),
   detach_session: answerSchema(ANSWER_FIELDS.detach_session),
   get_server: answerSchema(ANSWER_FIELDS.get_server),
+  lock_frames: answerSchema(ANSWER_FIELDS.lock_frames),
+  mark_absent: answerSchema(ANSWER_FIELDS.mark_absent),
+  merge_objects: answerSchema(ANSWER_FIELDS.merge_objects),
+  split_object: answerSchema(ANSWER_FIELDS.split_object),
+  swap_objects: answerSchema(ANSWER_FIELDS.swap_objects),
+  rename: answerSchema(ANSWER_FIELDS.rename),
+  remove_concept: answerSchema(ANSWER_FIELDS.remove_concept),
 } as const satisfies Record<AnsweredType, z.ZodType>;
 
 export const frameSchema = z.strictObject({

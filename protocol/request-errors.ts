@@ -69,6 +69,43 @@ export const REQUEST_ERRORS = {
   attach_session: ["session_not_found", "session_exists"],
   detach_session: [],
   get_server: ["engine_failed"],
+  lock_frames: [
+    "object_not_found",
+    "frame_out_of_range",
+    "mask_not_found",
+    "propagation_in_progress",
+    "unsupported_by_pack",
+  ],
+  mark_absent: ["object_not_found", "frame_out_of_range", "propagation_in_progress"],
+  merge_objects: [
+    "object_not_found",
+    "frame_out_of_range",
+    "propagation_in_progress",
+    "unsupported_by_pack",
+    "media_unreadable",
+    "server_overloaded",
+  ],
+  split_object: [
+    "object_not_found",
+    "frame_out_of_range",
+    "mask_not_found",
+    "object_limit",
+    "propagation_in_progress",
+    "unsupported_by_pack",
+    "media_unreadable",
+    "server_overloaded",
+  ],
+  swap_objects: [
+    "object_not_found",
+    "frame_out_of_range",
+    "mask_not_found",
+    "propagation_in_progress",
+    "unsupported_by_pack",
+    "media_unreadable",
+    "server_overloaded",
+  ],
+  rename: ["object_not_found", "concept_not_found"],
+  remove_concept: ["concept_not_found"],
 } as const satisfies Record<RequestType, readonly ErrorCode[]>;
 
 /** The further errors of `push_frame`. */

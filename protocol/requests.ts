@@ -27,6 +27,7 @@ import { FIELD_LIMITS } from "./limits.js";
 import { policySchema } from "./policy.js";
 import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
+import { EDIT_SCHEMAS, type EditType } from "./requests/edits.js";
 import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 import { liveFields, sourceProblem } from "./requests/live.js";
 import { maskFormatFields } from "./requests/mask-format.js";
@@ -76,6 +77,11 @@ const addPrompt = z
     session_id: sessionId,
     frame_index: promptedFrame.describe("The frame of the prompt; in live sessions also `latest`"),
     text: phrase.exactOptional().describe("A short noun phrase; every instance of it becomes an object"),
+    text_label: polarity
+      .exactOptional()
+      .describe(
+        "0: a negative phrase, whose instances are not objects; see [below](#negative-phrases). Default: 1",
+      ),
     points: z
       .array(point)
       .min(1)
@@ -254,6 +260,7 @@ export const REQUEST_SCHEMAS = {
   attach_session: attachSession,
   detach_session: detachSession,
   get_server: getServer,
+  ...EDIT_SCHEMAS,
 } as const;
 
 /**
@@ -284,6 +291,8 @@ export type RequestInput = { [T in RequestType]: RequestInputOf<T> }[RequestType
 /** A request with exactly one answer: every one but `propagate_in_video`. */
 export type SingleRequest = Exclude<Request, { type: "propagate_in_video" }>;
 export type StreamRequest = RequestOf<"propagate_in_video">;
+
+export type EditRequest = RequestOf<EditType>;
 
 /** A request whose `latest` frame is replaced by its index. */
 type OnFrame<T extends { frame_index: number | "latest" }> = Omit<T, "frame_index"> & { frame_index: number };

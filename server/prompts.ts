@@ -32,6 +32,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize, mask?
   return {
     kind: "concept",
     ...(request.text !== undefined && { text: request.text }),
+    ...(request.text_label === 0 && { negative: true }),
     ...(boxes.length > 0 && { exemplars: { boxesXywh: boxes, labels: request.bounding_box_labels ?? [] } }),
     replace: request.replace,
     ...(request.semantic_map && { semanticMap: true }),

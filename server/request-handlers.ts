@@ -78,6 +78,13 @@ export function createAnswerer(
       await (await sessions.get(session_id)).removeObject(obj_id);
       return success;
     },
+    lock_frames: async (request) => (await sessions.get(request.session_id)).edit(request),
+    mark_absent: async (request) => (await sessions.get(request.session_id)).edit(request),
+    merge_objects: async (request) => (await sessions.get(request.session_id)).edit(request),
+    split_object: async (request) => (await sessions.get(request.session_id)).edit(request),
+    swap_objects: async (request) => (await sessions.get(request.session_id)).edit(request),
+    rename: async (request) => (await sessions.get(request.session_id)).edit(request),
+    remove_concept: async (request) => (await sessions.get(request.session_id)).edit(request),
     cancel_propagation: async ({ session_id }) => {
       (await sessions.get(session_id)).cancel();
       return success;

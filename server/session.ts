@@ -7,6 +7,7 @@
 import {
   type AddPromptRequest,
   type AnswerOf,
+  type EditRequest,
   type MaskFormatFields,
   type PredictRequest,
   ProtocolError,
@@ -15,6 +16,8 @@ import {
   type VideoFacts,
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
+import { describeConcepts, describeObjects } from "./edits/facts.js";
+import { createSessionEdits } from "./edits/session-edits.js";
 import type { EngineSession } from "./engine/index.js";
 import { sessionNotFound } from "./failure.js";
 import { indexOf } from "./live/live-requests.js";
@@ -42,6 +45,8 @@ export interface Session {
   /** Masks for prompts on one picture, without any effect on the session. */
   predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
   removeObject(objectId: number): Promise<void>;
+  /** See `edits/session-edits.ts`. */
+  edit<R extends EditRequest>(request: R): Promise<AnswerOf<R["type"]>>;
   /** Ends a running propagation and removes all prompts, objects and memory. */
   reset(): Promise<void>;
   describe(): Promise<SessionFacts>;
@@ -125,6 +130,19 @@ export function createSession({
     settled: () => inOrder(async () => {}),
   });
 
+  const decode = async (frameIndex: number) => {
+    const { index, rgb } = await media.frame(frameIndex, { ...inputSize, signal: closing.signal });
+    return { index, rgb };
+  };
+  const edits = createSessionEdits({
+    facts,
+    engine,
+    results,
+    frame: decode,
+    isPropagating: () => propagations.isRunning,
+    record: () => {},
+  });
+
   return {
     facts,
     live,
@@ -139,9 +157,9 @@ export function createSession({
       return inOrder(async () => {
         const mask = request.mask && (await readMask(request.mask, facts));
         const prompt = toEnginePrompt(request, facts, mask);
-        const { signal } = closing;
-        const { index, rgb } = await media.frame(request.frame_index, { ...inputSize, signal });
-        const { output, objectId, semantic } = await engine.prompt({ frame: { index, rgb }, prompt });
+        const frame = await decode(request.frame_index);
+        const { output, objectId, semantic, removedIds = [] } = await engine.prompt({ frame, prompt });
+        for (const id of removedIds) results.objectRemoved(id);
         if (objectId === undefined) results.conceptPrompted(output, request.replace);
         else results.objectPrompted(output, objectId);
         return {
@@ -158,9 +176,7 @@ export function createSession({
       checkFrame(frame_index, "frame_index");
       const prompt = toPredictionPrompt(request, facts);
       return inOrder(async () => {
-        const { signal } = closing;
-        const { index, rgb } = await media.frame(frame_index, { ...inputSize, signal });
-        const predicted = await engine.predict({ frame: { index, rgb }, prompt });
+        const predicted = await engine.predict({ frame: await decode(frame_index), prompt });
         return { frame_index, ...toPredictions(predicted, request.return_low_res_masks) };
       });
     },
@@ -170,6 +186,8 @@ export function createSession({
         await engine.removeObject({ objectId });
         results.objectRemoved(objectId);
       }),
+
+    edit: (request) => inOrder(() => edits.carryOut(request)),
 
     reset: () =>
       inOrder(async () => {
@@ -182,10 +200,16 @@ export function createSession({
 
     describe: () =>
       inOrder(async () => {
-        const { concepts, objectIds } = await engine.describe();
+        const described = await engine.describe();
         const { id, family, version } = pack;
-        const propagating = propagations.isRunning;
-        return { ...facts, concepts, obj_ids: objectIds, propagating, pack: { id, family, version } };
+        return {
+          ...facts,
+          ...describeConcepts(described, results.marks),
+          obj_ids: described.objectIds,
+          objects: describeObjects(described, results.marks),
+          propagating: propagations.isRunning,
+          pack: { id, family, version },
+        };
       }),
 
     propagate: propagations.run,

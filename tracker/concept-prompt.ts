@@ -1,9 +1,14 @@
 /** Prompts for a concept, given as a phrase or as exemplar boxes. Its instances on the frame become objects. */
 import type { Exemplar } from "../detector/concepts.js";
+import type { Detection } from "../detector/detect.js";
 import { xywhToCxcywh } from "../detector/geometry.js";
+import { maskIou } from "../detector/mask-bits.js";
+import { NEGATIVE_IOU } from "../detector/nms.js";
 import { semanticLogits } from "../detector/semantic.js";
-import { runDetection, segmentExemplars } from "./detection-search.js";
+import { detectionQueries, runDetection, segmentExemplars } from "./detection-search.js";
+import { objectIds } from "./edits/objects.js";
 import type { Frame } from "./model.js";
+import type { Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
 import { type ConceptPrompt, PromptError, unsupportedByPack } from "./prompts.js";
 import type { StepResult } from "./report.js";
@@ -20,7 +25,7 @@ export async function promptConcept(
   parts: TrackerParts,
   frame: Frame,
   prompt: ConceptPrompt,
-): Promise<{ result: StepResult; semanticLogits?: Float32Array }> {
+): Promise<{ result: StepResult; removedIds?: number[]; semanticLogits?: Float32Array }> {
   const { capabilities, concepts, registry, features, policy } = parts;
   const exemplars = readExemplars(prompt);
   if (prompt.text !== undefined && !capabilities.text) {
@@ -30,6 +35,7 @@ export async function promptConcept(
     throw unsupportedByPack("exemplars", capabilities);
   }
   checkRoom(parts, prompt);
+  if (prompt.negative) return promptNegative(parts, frame, prompt.text as string);
   const request = { phrase: prompt.text ?? null, exemplars, frameIndex: frame.index };
   const concept = prompt.replace ? await concepts.replaceAll(request) : await concepts.add(request);
   if (prompt.replace) {
@@ -55,6 +61,43 @@ export async function promptConcept(
   return prompt.semanticMap
     ? { result, semanticLogits: semanticLogits(outputs, parts.geometry.m) }
     : { result };
+}
+
+/**
+ * Adds a phrase whose instances are not objects. Deletes the objects on the frame that show one of them, except those of the
+ * user.
+ */
+async function promptNegative(
+  parts: TrackerParts,
+  frame: Frame,
+  phrase: string,
+): Promise<{ result: StepResult; removedIds: number[] }> {
+  const { concepts, registry, features } = parts;
+  const before = objectIds(parts);
+  const concept = await concepts.add({ phrase, exemplars: [], frameIndex: frame.index, negative: true });
+  for (const { id, conceptKey } of registry.all()) if (conceptKey === concept.key) registry.delete(id);
+  const levels = await features.get(frame, true);
+  const observed = await observeFrame(parts, levels, frame.index);
+  const queries = detectionQueries(parts, frame.index, observed);
+  const { detections, negatives } = await runDetection(parts, levels, queries);
+  parts.lastDetection = { features: levels, queries, detections };
+  const shows = (some: readonly Detection[], { bits }: Observation) =>
+    some.some((detection) => maskIou(detection.bits, bits) >= NEGATIVE_IOU);
+  for (const observation of observed) {
+    const { id, conceptKey, owned, locks } = observation.masklet;
+    const isOfUser = conceptKey === null || owned || locks.size > 0;
+    if (!isOfUser && shows(negatives, observation) && !shows(detections, observation)) registry.delete(id);
+  }
+  forgetDeleted(parts.history, registry);
+  const observations = observed.filter(({ masklet }) => registry.get(masklet.id) === masklet);
+  const { createPrompted } = ruleSets[parts.policy.associate.rules];
+  const result = await createPrompted(parts, {
+    index: frame.index,
+    features: levels,
+    observations,
+    detections: [],
+  });
+  return { result, removedIds: before.filter((id) => registry.get(id) === undefined) };
 }
 
 /** @throws PromptError concept_limit when the prompt would exceed the session's limit of concepts */

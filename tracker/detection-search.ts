@@ -40,7 +40,7 @@ export async function runDetection(
   features: FrameFeatures,
   queries: readonly ConceptQuery[],
 ): Promise<Findings> {
-  if (queries.length === 0 || !features.trunk) return { detections: [], outputs: {} };
+  if (queries.length === 0 || !features.trunk) return { detections: [], negatives: [], outputs: {} };
   const { L = 0, D, m } = geometry;
   const boxes =
     policy.detect.suppressDetCloseToBoundary || policy.recondition.reconstructionBboxIouThresh > 0;
@@ -49,7 +49,7 @@ export async function runDetection(
 
 /** Whether the frames of a propagation need detection. */
 export function runsDetection({ concepts }: TrackerParts): boolean {
-  return concepts.all.length > 0;
+  return concepts.all.some(({ negative }) => !negative);
 }
 
 /**

@@ -81,6 +81,11 @@ export interface Masklet {
   locks: ReadonlyMap<number, LockedMask>;
   /** Frames on which the user marked the object absent; see `edits/absence.ts`. */
   absent: FrameSet;
+  /**
+   * Frames from which on the object has another identity than before, because the user swapped it; ascending. Memories on one
+   * side of such a frame do not condition the other side; see `edits/sides.ts`. Never changed in place.
+   */
+  cuts: readonly number[];
   state: MaskletState;
   motion: Motion | null;
   /** Consecutive frames without a mask. */
@@ -118,6 +123,7 @@ export function createMasklet(
     excluded: false,
     locks: new Map(),
     absent: [],
+    cuts: [],
     state: "seen",
     lostFrames: 0,
     supported: 1,

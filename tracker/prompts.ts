@@ -9,6 +9,8 @@ export interface ConceptPrompt {
   text?: string;
   /** Boxes relative to the frame; label 1: an instance, 0: not an instance. */
   exemplars?: { boxesXywh: readonly BoxXywh[]; labels: readonly (0 | 1)[] };
+  /** The instances of the phrase are not objects: detections of other concepts that show one are dropped. */
+  negative?: boolean;
   /** Deletes all earlier concepts and their objects. */
   replace: boolean;
   /** Also returns the semantic map of the concept; see `detector/semantic.ts`. */
@@ -44,7 +46,8 @@ export class PromptError extends Error {
       | "concept_limit"
       | "invalid_field"
       | "nothing_prompted"
-      | "object_not_found",
+      | "object_not_found"
+      | "concept_not_found",
     message: string,
     /** The request field that caused the error. */
     readonly field?: string,

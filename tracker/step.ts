@@ -20,8 +20,8 @@ import type { ConceptQuery } from "../detector/concepts.js";
 import type { Detection } from "../detector/detect.js";
 import type { FrameFeatures } from "../detector/graph.js";
 import { detectionQueries, detectOnce, runsDetection } from "./detection-search.js";
-import { loseAbsent } from "./edits/absence.js";
 import { rememberLocked } from "./edits/locks.js";
+import { crossSides } from "./edits/sides.js";
 import type { Frame } from "./model.js";
 import type { Observation } from "./observation.js";
 import type { TrackerParts } from "./parts.js";
@@ -108,7 +108,7 @@ export function createStep<Association, Corrections>(
       const { index } = picture;
       const { reverse } = parts.pass;
       rules.beginFrame?.(parts, index);
-      loseAbsent(parts, index);
+      crossSides(parts, index);
       const isSearched = searches(parts);
       const isTracked = sharesBucket(parts.registry, objectIds);
 

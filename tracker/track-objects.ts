@@ -2,8 +2,8 @@
 import type { FrameFeatures } from "../detector/graph.js";
 import { nearestEntry } from "../memory/bank.js";
 import { type Selection, selectMemories } from "../memory/select.js";
-import { usableMemories } from "./edits/absence.js";
 import { lockedLogits } from "./edits/locks.js";
+import { usableMemories } from "./edits/sides.js";
 import { hasFrame } from "./frame-set.js";
 import { recallPrompts } from "./mask-prompt.js";
 import type { Masklet } from "./masklet.js";

@@ -51,7 +51,12 @@ export interface TrackingSession {
   prompt(
     frame: Frame,
     prompt: Prompt,
-  ): Promise<{ output: FrameOutput; objectId?: number; semantic?: RenderedMap }>;
+  ): Promise<{
+    output: FrameOutput;
+    objectId?: number;
+    removedIds?: readonly number[];
+    semantic?: RenderedMap;
+  }>;
   predict: VideoTracker["predict"];
   /** Starts a pass and chooses its mode. An unfinished pass ends; its waiting frames are stored. */
   beginPropagation(pass: PassRequest): Promise<PassStart>;
@@ -73,15 +78,21 @@ export interface TrackingSession {
   /**
    * Changes objects, and rewrites the stored masks accordingly. Ends an unfinished pass, whose waiting frames are stored
    * first; only `removeConcept` applies during a pass.
-   * @param frame the frame of an `anchor`
    * @throws PromptError object_not_found, concept_not_found, invalid_field, object_limit
    */
-  edit(edit: Edit, frame?: Frame): Promise<EditResult>;
+  edit(edit: Edit): Promise<EditResult>;
+  /** See {@link VideoTracker.anchor}. */
+  anchor: VideoTracker["anchor"];
   /** @returns false when there is no such object */
   removeObject(objectId: number): boolean;
   /** Deletes all objects, concepts, memories and stored masks. */
   reset(): void;
-  describe(): { concepts: string[]; objectIds: number[]; objects: ObjectFacts[] };
+  describe(): {
+    concepts: string[];
+    negativeConcepts: string[];
+    objectIds: number[];
+    objects: ObjectFacts[];
+  };
   /** The actions that determine the mode of the next propagation, oldest first. */
   readonly history: readonly Action[];
   /** The state that determines the next frames; see `tracker/snapshot.ts`. Must not be called while another call runs. */
@@ -217,7 +228,7 @@ export function createTrackingSession(
     prompt: (frame, prompt) =>
       orRestore(async () => {
         const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
-        const { result, objectId, semanticLogits } = await tracker.prompt(frame, prompt);
+        const { result, objectId, removedIds, semanticLogits } = await tracker.prompt(frame, prompt);
         const rendered = await render(frame.index, result);
         const [semantic] = semanticLogits ? await renderMaps(run, m, video, [semanticLogits]) : [];
         const output = storeAndAssemble(rendered);
@@ -225,7 +236,8 @@ export function createTrackingSession(
           history = [];
           // A running propagation detects the concept from now on.
           plan = FULL;
-          return { output, ...(semantic && { semantic }) };
+          for (const id of removedIds ?? []) cache.removeObject(id);
+          return { output, ...(removedIds && { removedIds }), ...(semantic && { semantic }) };
         }
         recordAction(wasKnown ? "refine" : "add", frame.index, [objectId]);
         // A running partial propagation tracks the object as well.
@@ -265,10 +277,11 @@ export function createTrackingSession(
       return assemble({ frameIndex, rendered, stats: { tracked: tracker.objectIds().length, dropped: 0 } });
     },
 
-    edit: (edit, frame) =>
+    anchor: (frame, masks) => orRestore(() => tracker.anchor(frame, masks)),
+
+    edit: (edit) =>
       orRestore(async () => {
-        const result = await tracker.edit(edit, frame);
-        if (edit.kind === "anchor") return result;
+        const result = tracker.edit(edit);
         // A concept may be removed during a pass.
         if (edit.kind !== "removeConcept") await storeWaiting();
         const stretch = rewrittenStretch(edit);
@@ -298,6 +311,7 @@ export function createTrackingSession(
 
     describe: () => ({
       concepts: tracker.concepts(),
+      negativeConcepts: tracker.negativeConcepts(),
       objectIds: tracker.objectIds(),
       objects: tracker.objects(),
     }),

@@ -4,7 +4,7 @@ import { promptConcept } from "./concept-prompt.js";
 import { preparePrompt } from "./edits/absence.js";
 import { anchor } from "./edits/anchor.js";
 import { applyEdit } from "./edits/apply.js";
-import type { Edit, EditResult } from "./edits/edit.js";
+import type { AnchorMask, Edit, EditResult } from "./edits/edit.js";
 import { describeObjects, type ObjectFacts, objectIds } from "./edits/objects.js";
 import type { PassRequest, RecallNeed } from "./frame-output.js";
 import type { Frame } from "./model.js";
@@ -24,6 +24,8 @@ export interface PromptResult {
   result: StepResult;
   /** The id of the prompted object; absent for concept prompts. */
   objectId?: number;
+  /** Objects that a negative phrase deleted. */
+  removedIds?: readonly number[];
   /** float32 [m, m]: the semantic map of the concept, if requested. */
   semanticLogits?: Float32Array;
 }
@@ -63,10 +65,14 @@ export interface VideoTracker {
   step(frame: Frame, objectIds?: ReadonlySet<number> | null): Promise<StepResult>;
   /**
    * Changes objects. Only `removeConcept` may be called between two steps of a pass.
-   * @param frame the frame of an `anchor`
    * @throws PromptError object_not_found, concept_not_found, invalid_field, object_limit
    */
-  edit(edit: Edit, frame?: Frame): Promise<EditResult>;
+  edit(edit: Edit): EditResult;
+  /**
+   * Makes masks of a frame conditioning memories, where an edit leaves an object without one.
+   * @throws PromptError object_not_found
+   */
+  anchor(frame: Frame, masks: readonly AnchorMask[]): Promise<void>;
   /** @returns whether the object existed */
   removeObject(id: number): boolean;
   /** Deletes all objects, concepts and memories. */
@@ -80,8 +86,10 @@ export interface VideoTracker {
   needVisitedFrames(ids: readonly number[]): boolean;
   /** The current probability of an object; undefined for unknown ids. */
   probability(id: number): number | undefined;
-  /** The phrases of all concepts; "visual" for concepts from exemplar boxes only. */
+  /** The phrases of all concepts that are not negative; "visual" for concepts from exemplar boxes only. */
   concepts(): string[];
+  /** The phrases of all negative concepts. */
+  negativeConcepts(): string[];
   /** The state that determines the next frames; see `snapshot.ts`. */
   snapshot(): TrackerSnapshot;
   /** Replaces the state that determines the next frames. */
@@ -125,19 +133,15 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
     step: async (frame, objectIds = null) => stepFor(objectIds).run(parts, frame, objectIds),
 
-    async edit(edit, frame) {
-      if (edit.kind !== "anchor") return applyEdit(parts, edit);
-      if (!frame) throw new TypeError("The edit anchor requires a frame.");
-      await anchor(parts, frame, edit);
-      return { removedIds: [] };
-    },
+    edit: (edit) => applyEdit(parts, edit),
+    anchor: (frame, masks) => anchor(parts, frame, masks),
 
     removeObject(id) {
       const masklet = registry.get(id);
       if (!masklet || masklet.excluded) return false;
       // The detector would detect it again at once, so a detected object stays as a hidden placeholder.
       if (masklet.conceptKey !== null && policy.life.removedKeepsPlace) {
-        Object.assign(masklet, { excluded: true, owned: false, locks: new Map(), absent: [] });
+        Object.assign(masklet, { excluded: true, owned: false, locks: new Map(), absent: [], cuts: [] });
         return true;
       }
       registry.delete(id);
@@ -162,7 +166,8 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       return policy.sam3Parity.clickNeedsVisitedFrame && !ids.every(hasMask);
     },
     probability: (id) => registry.get(id)?.prob,
-    concepts: () => concepts.all.map(conceptName),
+    concepts: () => concepts.all.filter(({ negative }) => !negative).map(conceptName),
+    negativeConcepts: () => concepts.all.filter(({ negative }) => negative).map(conceptName),
     snapshot: () => snapshotTracker(parts),
     restore: (earlier) => restoreTracker(parts, earlier),
   };

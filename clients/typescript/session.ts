@@ -1,6 +1,7 @@
 import type {
   AnswerOf,
   DoneMessage,
+  EditRequest,
   FrameMessage,
   RequestInputOf,
   SessionFacts,
@@ -16,6 +17,9 @@ export type PredictFields = Omit<RequestInputOf<"predict">, "type" | "session_id
 
 /** Fields of `propagate_in_video` without `type` and `session_id`. */
 export type PropagationFields = Omit<RequestInputOf<"propagate_in_video">, "type" | "session_id">;
+
+/** Fields of an edit without `type` and `session_id`. */
+export type EditFields<T extends EditRequest["type"]> = Omit<RequestInputOf<T>, "type" | "session_id">;
 
 /** One video with its prompts and objects. Every method rejects with a `MaskletError`. */
 export interface MaskletSession {
@@ -37,6 +41,20 @@ export interface MaskletSession {
   /** Ends the running propagation. Its loop gets the frames computed so far and ends. */
   cancel(): Promise<void>;
   removeObject(objId: number): Promise<void>;
+  /** Keeps the stored masks of a range of frames as they are, or unlocks them. */
+  lockFrames(fields: EditFields<"lock_frames">): Promise<AnswerOf<"lock_frames">>;
+  /** Marks an object absent on a range of frames, or ends that. */
+  markAbsent(fields: EditFields<"mark_absent">): Promise<AnswerOf<"mark_absent">>;
+  /** Makes several objects one. */
+  mergeObjects(fields: EditFields<"merge_objects">): Promise<AnswerOf<"merge_objects">>;
+  /** Makes an object another one from a frame on. */
+  splitObject(fields: EditFields<"split_object">): Promise<AnswerOf<"split_object">>;
+  /** Exchanges two objects from a frame on. */
+  swapObjects(fields: EditFields<"swap_objects">): Promise<AnswerOf<"swap_objects">>;
+  /** Names an object or a concept; without `name`, removes its name. */
+  rename(fields: EditFields<"rename">): Promise<AnswerOf<"rename">>;
+  /** Removes a concept and its objects. */
+  removeConcept(concept: string): Promise<AnswerOf<"remove_concept">>;
   /** Removes every prompt and object; the video stays open. */
   reset(): Promise<void>;
   /** The state of the session: concepts, objects, whether it is propagating. */
@@ -83,6 +101,14 @@ export function createSession(exchange: Exchange, facts: VideoFacts, token: stri
     async removeObject(obj_id) {
       await exchange.ask<"remove_object">({ type: "remove_object", session_id, obj_id });
     },
+    lockFrames: (fields) => exchange.ask<"lock_frames">({ ...fields, type: "lock_frames", session_id }),
+    markAbsent: (fields) => exchange.ask<"mark_absent">({ ...fields, type: "mark_absent", session_id }),
+    mergeObjects: (fields) => exchange.ask<"merge_objects">({ ...fields, type: "merge_objects", session_id }),
+    splitObject: (fields) => exchange.ask<"split_object">({ ...fields, type: "split_object", session_id }),
+    swapObjects: (fields) => exchange.ask<"swap_objects">({ ...fields, type: "swap_objects", session_id }),
+    rename: (fields) => exchange.ask<"rename">({ ...fields, type: "rename", session_id }),
+    removeConcept: (concept) =>
+      exchange.ask<"remove_concept">({ type: "remove_concept", session_id, concept }),
     async reset() {
       await exchange.ask<"reset_session">({ type: "reset_session", session_id });
     },

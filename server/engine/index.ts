@@ -1,10 +1,15 @@
+export type { Edit, EditResult } from "../../tracker/edits/edit.js";
+export type { ObjectFacts } from "../../tracker/edits/objects.js";
+export { rewriteObjects, rewrittenStretch } from "../../tracker/edits/rewrite.js";
 export type { RecallNeed } from "../../tracker/frame-output.js";
+export { type FrameSet, hasFrame, removeFrames } from "../../tracker/frame-set.js";
 export type { RecalledMask } from "../../tracker/recall.js";
 export * from "./engine.js";
 export type { GraphCosts } from "./graph-costs.js";
 export { createEngine } from "./pack-reload.js";
 export type { EngineLog, EngineOptions } from "./supervisor.js";
 export type {
+  EditAnswer,
   EngineFrame,
   EnginePrompt,
   LogitMap,

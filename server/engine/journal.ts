@@ -127,7 +127,7 @@ export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, 
 }
 
 function withoutPixels<V extends SessionVerb>(verb: V, params: VerbParams<V>): JournalEntry {
-  if (params === undefined || !("frame" in params) || !params.frame) return { verb, params };
+  if (params === undefined || !("frame" in params)) return { verb, params };
   const { frame, ...rest } = params;
   return { verb, params: rest, frameIndex: frame.index };
 }

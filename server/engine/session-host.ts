@@ -86,9 +86,14 @@ const HANDLERS: Handlers = {
     if (tracking.removeObject(objectId)) return;
     throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
   },
-  async edit({ tracking }, { edit, frame }, { pack }) {
-    if (frame) checkFrame(frame, pack);
-    return tracking.edit(edit, frame);
+  async edit({ tracking }, { edit }) {
+    const result = await tracking.edit(edit);
+    return { ...result, objects: tracking.describe().objects };
+  },
+  async anchor({ tracking }, { frame, masks }, { pack }) {
+    checkFrame(frame, pack);
+    await tracking.anchor(frame, masks);
+    return undefined;
   },
   describe: async ({ tracking }) => tracking.describe(),
   async reset(hosted) {

@@ -9,7 +9,7 @@
  * 3. Test it in `test/server/engine/contract.test.ts`, which runs on the real and on the scripted engine.
  */
 import type { CocoRle } from "../../protocol/rle.js";
-import type { Edit, EditResult } from "../../tracker/edits/edit.js";
+import type { AnchorMask, Edit, EditResult } from "../../tracker/edits/edit.js";
 import type { ObjectFacts } from "../../tracker/edits/objects.js";
 import { MAX_PREPARED_FRAMES } from "../../tracker/feature-cache.js";
 import type { BoxXywh, FrameOutput, PassRequest, PassStart } from "../../tracker/frame-output.js";
@@ -28,6 +28,8 @@ export type EnginePrompt =
   | {
       kind: "concept";
       text?: string;
+      /** The instances of the phrase are not objects. */
+      negative?: boolean;
       exemplars?: { boxesXywh: BoxXywh[]; labels: (0 | 1)[] };
       /** Remove the earlier concepts and their objects. */
       replace: boolean;
@@ -53,10 +55,17 @@ export interface LogitMap {
   size: [height: number, width: number];
 }
 
+export interface EditAnswer extends EditResult {
+  /** All objects after the edit. */
+  objects: ObjectFacts[];
+}
+
 export interface PromptAnswer {
   output: FrameOutput;
   /** Set for object prompts. */
   objectId?: number;
+  /** Objects that a negative phrase deleted. */
+  removedIds?: readonly number[];
   /** The map of the concept, if `semanticMap` is set; the mask covers the pixels whose logits are above 0. */
   semantic?: LogitMap & { mask: CocoRle };
 }
@@ -117,13 +126,22 @@ export interface SessionVerbs {
   /** Rejects with object_not_found. */
   removeObject: { params: { objectId: number }; result: undefined };
   /**
-   * Changes objects. Ends an unfinished pass, except `removeConcept`. `frame`: the frame of an `anchor`.
+   * Changes objects. Ends an unfinished pass, except `removeConcept`.
    * Rejects with object_not_found, concept_not_found, invalid_field, object_limit.
    */
-  edit: { params: { edit: Edit; frame?: EngineFrame }; result: EditResult };
+  edit: { params: { edit: Edit }; result: EditAnswer };
+  /**
+   * Makes masks of a frame conditioning memories, where an edit leaves an object without one. Rejects with object_not_found.
+   */
+  anchor: { params: { frame: EngineFrame; masks: readonly AnchorMask[] }; result: undefined };
   describe: {
     params: undefined;
-    result: { concepts: string[]; objectIds: number[]; objects: ObjectFacts[] };
+    result: {
+      concepts: string[];
+      negativeConcepts: string[];
+      objectIds: number[];
+      objects: ObjectFacts[];
+    };
   };
   /** Removes prompts, objects and memory; the session stays open. */
   reset: { params: undefined; result: undefined };
@@ -156,6 +174,7 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   fetch: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
   removeObject: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
   edit: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
+  anchor: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
   describe: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
   reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
 };

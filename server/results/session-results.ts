@@ -1,4 +1,6 @@
 /** What a session keeps in the main process about its frames: prompts, results, and which of the results are stale. */
+
+import { createMarks, type Marks } from "../edits/marks.js";
 import type { FrameOutput } from "../engine/index.js";
 import { createPromptLog, type PromptLog } from "../prompt-log.js";
 import { type Affected, affectedStretch } from "./affected.js";
@@ -13,6 +15,7 @@ export interface SessionResults {
   readonly prompts: PromptLog;
   readonly store: ResultsStore;
   readonly stale: StaleFrames;
+  readonly marks: Marks;
   /**
    * Stores the result of a frame of a propagation.
    * @param objectIds the objects that were tracked; null: all
@@ -41,12 +44,14 @@ export function createSessionResults(options: {
   const prompts = createPromptLog();
   const store = createResultsStore({ maxBytes, maxVersions: MAX_EDITS });
   const stale = createStaleFrames();
+  const marks = createMarks();
   const wholeVideo = () => ({ first: 0, last: numFrames() - 1 });
 
   return {
     prompts,
     store,
     stale,
+    marks,
     tracked(output, objectIds) {
       stale.computed(output.frameIndex, objectIds);
       if (objectIds) return store.merge(output, objectIds);
@@ -56,7 +61,9 @@ export function createSessionResults(options: {
     objectPrompted(output, objectId) {
       const { frameIndex } = output;
       const frame = { first: frameIndex, last: frameIndex };
-      const affected = { objectId, ...affectedStretch(frame, prompts.framesOf(objectId), numFrames()) };
+      const anchors = [...prompts.framesOf(objectId), ...marks.anchorsOf(objectId)];
+      marks.prompted(objectId, frameIndex);
+      const affected = { objectId, ...affectedStretch(frame, anchors, numFrames()) };
       const own = new Set([objectId]);
       prompts.addObject(frameIndex, objectId);
       stale.add([{ ...affected, from: frameIndex }]);
@@ -75,6 +82,7 @@ export function createSessionResults(options: {
     objectRemoved(objectId) {
       prompts.removeObject(objectId);
       stale.removeObject(objectId);
+      marks.removeObject(objectId);
       store.rewrite(wholeVideo(), (objects) => {
         const others = objects.filter((object) => object.objectId !== objectId);
         return others.length === objects.length ? objects : others;
@@ -84,6 +92,7 @@ export function createSessionResults(options: {
     clear() {
       prompts.clear();
       stale.clear();
+      marks.clear();
       store.clear();
     },
   };

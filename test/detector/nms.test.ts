@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type MaskBits, maskBits } from "../../detector/mask-bits.js";
-import { mergeAcrossConcepts, suppressOverlapping } from "../../detector/nms.js";
+import { mergeAcrossConcepts, rejectNegatives, suppressOverlapping } from "../../detector/nms.js";
 
 /** A row of ten pixels, inside from `first` up to and including `last`. */
 function row(first: number, last: number): MaskBits {
@@ -46,5 +46,27 @@ describe("merging detections of several concepts", () => {
   it("does not merge detections of one concept: suppression handles them", () => {
     const twin = { ...puppy, score: 0.6 };
     expect(mergeAcrossConcepts([puppy, twin], 0.6)).toHaveLength(2);
+  });
+});
+
+describe("negative concepts", () => {
+  const detection = (key: number, score: number, bits: MaskBits) => ({
+    concepts: new Set([key]),
+    score,
+    bits,
+  });
+
+  it("reject detections of other concepts that overlap theirs with a lower score", () => {
+    const lower = detection(0, 0.7, row(0, 5));
+    const higher = detection(0, 0.9, row(0, 5));
+    const elsewhere = detection(0, 0.6, row(5, 9));
+    const negative = detection(1, 0.8, row(0, 4));
+    const found = rejectNegatives([lower, higher, elsewhere, negative], new Set([1]));
+    expect(found).toEqual({ objects: [higher, elsewhere], rejected: [negative] });
+  });
+
+  it("change nothing when there are none", () => {
+    const all = [detection(0, 0.7, row(0, 5)), detection(1, 0.9, row(0, 5))];
+    expect(rejectNegatives(all, new Set())).toEqual({ objects: all, rejected: [] });
   });
 });

@@ -41,6 +41,7 @@ export interface ScriptedEngineOptions {
 interface ScriptedSession {
   objects: Set<number>;
   concepts: string[];
+  negativeConcepts: string[];
   pushed: EngineFrame[];
 }
 
@@ -60,6 +61,9 @@ const PACK: PackSummary = {
   provider: "none",
 };
 
+const factsOf = (objects: ReadonlySet<number>) =>
+  [...objects].map((objectId) => ({ objectId, concept: null, locked: [], absent: [] }));
+
 /** Objects have no masks of their own, so only the ids change. */
 function applyScriptedEdit({ objects, concepts }: ScriptedSession, edit: Edit): EditResult {
   const check = (id: number, field: string) => {
@@ -68,7 +72,6 @@ function applyScriptedEdit({ objects, concepts }: ScriptedSession, edit: Edit): 
   };
   switch (edit.kind) {
     case "lock":
-    case "anchor":
       for (const { objectId } of edit.masks) check(objectId, "obj_id");
       return { removedIds: [] };
     case "unlock":
@@ -94,7 +97,7 @@ function applyScriptedEdit({ objects, concepts }: ScriptedSession, edit: Edit): 
       return { removedIds: [] };
     case "removeConcept": {
       const index = concepts.indexOf(edit.concept);
-      if (index < 0) throw new EngineError("invalid_field", `There is no ${edit.concept}.`, "concept");
+      if (index < 0) throw new EngineError("concept_not_found", `There is no ${edit.concept}.`, "concept");
       concepts.splice(index, 1);
       return { removedIds: [] };
     }
@@ -130,7 +133,11 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   const handlers: { [V in SessionVerb]: Handler<V> } = {
     prompt: {
       name: ({ frame }) => `prompt ${frame.index}`,
-      answer({ objects, concepts }, { frame, prompt }) {
+      answer({ objects, concepts, negativeConcepts }, { frame, prompt }) {
+        if (prompt.kind === "concept" && prompt.negative) {
+          negativeConcepts.push(prompt.text ?? "");
+          return { output: outputOf(frame.index, objects) };
+        }
         if (prompt.kind === "concept") {
           concepts.push(prompt.text ?? "");
           // A phrase outside the vocabulary of the model.
@@ -193,14 +200,22 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     },
     edit: {
       name: ({ edit }) => `edit ${edit.kind}`,
-      answer: (session, { edit }) => applyScriptedEdit(session, edit),
+      answer: (session, { edit }) => ({
+        ...applyScriptedEdit(session, edit),
+        objects: factsOf(session.objects),
+      }),
+    },
+    anchor: {
+      name: ({ frame }) => `anchor ${frame.index}`,
+      answer: () => undefined,
     },
     describe: {
       name: () => "describe",
-      answer: ({ objects, concepts }) => ({
+      answer: ({ objects, concepts, negativeConcepts }) => ({
         concepts: [...concepts],
+        negativeConcepts: [...negativeConcepts],
         objectIds: [...objects],
-        objects: [...objects].map((objectId) => ({ objectId, concept: null, locked: [], absent: [] })),
+        objects: factsOf(objects),
       }),
     },
     reset: {
@@ -208,6 +223,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       answer(session) {
         session.objects.clear();
         session.concepts = [];
+        session.negativeConcepts = [];
         session.pushed = [];
         return undefined;
       },
@@ -224,7 +240,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   }
 
   async function openSession(hooks: SessionHooks) {
-    const session: ScriptedSession = { objects: new Set(), concepts: [], pushed: [] };
+    const session: ScriptedSession = { objects: new Set(), concepts: [], negativeConcepts: [], pushed: [] };
     let endWith: (error: ProtocolError) => void = () => {};
     const ended = new Promise<never>((_, reject) => {
       endWith = reject;

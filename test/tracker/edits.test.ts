@@ -23,7 +23,7 @@ const world = createWorld([mover(1, "ball", 2, 4, 1), mover(2, "box", 2, 24, 1)]
 interface Opened {
   session: TrackingSession;
   send(request: Request): Promise<unknown>;
-  edit(edit: Edit, frame?: number): Promise<unknown>;
+  edit(edit: Edit): Promise<unknown>;
   /** Steps through a pass. @returns the objects of each frame, by id: the left edge of the mask in pixels */
   run(first: number, last: number): Promise<Map<number, Record<number, number>>>;
   outputs(): ReadonlyMap<number, FrameOutput>;
@@ -44,7 +44,7 @@ function open(preset: PresetName): Opened {
   return {
     session,
     send: request,
-    edit: (edit, at) => request({ do: "edit", edit, ...(at === undefined ? {} : { frame: at }) }),
+    edit: (edit) => request({ do: "edit", edit }),
     async run(first, last) {
       const outputs: FrameOutput[] = [];
       const [begin, ...steps] = pass(first, last, first);
@@ -224,7 +224,11 @@ describe.each(presets)("edits of identities under the preset %s", (preset) => {
     const { newObjectId } = (await opened.edit({ kind: "split", objectId: ball, frameIndex: 8 })) as {
       newObjectId: number;
     };
-    await opened.edit({ kind: "anchor", masks: [{ objectId: newObjectId, mask: rectangle(10, 4, 6) }] }, 8);
+    await opened.send({
+      do: "anchor",
+      frame: 8,
+      masks: [{ objectId: newObjectId, mask: rectangle(10, 4, 6) }],
+    });
     await opened.send({ do: "click", frame: 0, point: [5 / SIDE, 27 / SIDE], objectId: 2 });
     const shown = await opened.run(0, FRAMES - 1);
     const framesOf = (id: number) => [...shown].flatMap(([frame, objects]) => (id in objects ? [frame] : []));
@@ -239,7 +243,7 @@ describe.each(presets)("edits of identities under the preset %s", (preset) => {
       { objectId: ball, mask: rectangle(10, 24, 6) },
       { objectId: 2, mask: rectangle(10, 4, 6) },
     ];
-    await opened.edit({ kind: "anchor", masks }, 8);
+    await opened.send({ do: "anchor", frame: 8, masks });
     await retrack(opened, ball);
     await opened.send({ do: "click", frame: 0, point: [5 / SIDE, 27 / SIDE], objectId: 2 });
     await opened.run(0, FRAMES - 1);
@@ -256,7 +260,7 @@ describe.each(presets)("edits of identities under the preset %s", (preset) => {
 
   it("merge objects into one", async () => {
     const opened = await tracked(preset);
-    const result = await opened.edit({ kind: "merge", objectId: ball, otherIds: [2] });
+    const result = await opened.edit({ kind: "merge", objectId: ball, otherIds: [2], locks: [] });
     expect(result).toEqual({ removedIds: [2] });
     expect(opened.session.describe().objectIds).toEqual([ball]);
     const shown = await opened.run(0, FRAMES - 1);
@@ -267,9 +271,13 @@ describe.each(presets)("edits of identities under the preset %s", (preset) => {
     const opened = await tracked(preset);
     const before = opened.session.describe();
     const codes: [Edit, string, string][] = [
-      [{ kind: "merge", objectId: ball, otherIds: [2, 9] }, "object_not_found", "other_obj_ids[1]"],
-      [{ kind: "merge", objectId: ball, otherIds: [ball] }, "invalid_field", "other_obj_ids[0]"],
-      [{ kind: "merge", objectId: ball, otherIds: [2, 2] }, "invalid_field", "other_obj_ids[1]"],
+      [
+        { kind: "merge", objectId: ball, otherIds: [2, 9], locks: [] },
+        "object_not_found",
+        "other_obj_ids[1]",
+      ],
+      [{ kind: "merge", objectId: ball, otherIds: [ball], locks: [] }, "invalid_field", "other_obj_ids[0]"],
+      [{ kind: "merge", objectId: ball, otherIds: [2, 2], locks: [] }, "invalid_field", "other_obj_ids[1]"],
       [{ kind: "split", objectId: 9, frameIndex: 3 }, "object_not_found", "obj_id"],
       [{ kind: "split", objectId: ball, newObjectId: 2, frameIndex: 3 }, "invalid_field", "new_obj_id"],
       [{ kind: "swap", objectId: ball, otherId: ball, frameIndex: 3 }, "invalid_field", "other_obj_id"],
@@ -280,7 +288,7 @@ describe.each(presets)("edits of identities under the preset %s", (preset) => {
         "obj_id",
       ],
       [{ kind: "unlock", objectIds: [ball, 9], firstFrame: 1, lastFrame: 2 }, "object_not_found", "obj_id"],
-      [{ kind: "removeConcept", concept: "cone" }, "invalid_field", "concept"],
+      [{ kind: "removeConcept", concept: "cone" }, "concept_not_found", "concept"],
     ];
     for (const [edit, code, field] of codes)
       await expect(opened.edit(edit)).rejects.toMatchObject({ code, field });

@@ -1,7 +1,7 @@
 /** Requests to a session as data, so that a test can send the same ones to several sessions. */
 import { isDeepStrictEqual } from "node:util";
 import type { CocoRle } from "../../protocol/rle.js";
-import type { Edit } from "../../tracker/edits/edit.js";
+import type { AnchorMask, Edit } from "../../tracker/edits/edit.js";
 import type { FrameOutput } from "../../tracker/frame-output.js";
 import type { Frame } from "../../tracker/model.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
@@ -34,7 +34,8 @@ export type Request =
   | { do: "step"; frame: number }
   | { do: "fetch"; frame: number }
   | { do: "remove"; objectId: number }
-  | { do: "edit"; edit: Edit; frame?: number }
+  | { do: "edit"; edit: Edit }
+  | { do: "anchor"; frame: number; masks: readonly AnchorMask[] }
   | { do: "reset" };
 
 /** Sends a request. @returns the result of the session */
@@ -98,7 +99,9 @@ export async function send(
     case "remove":
       return session.removeObject(request.objectId);
     case "edit":
-      return session.edit(request.edit, request.frame === undefined ? undefined : frameAt(request.frame));
+      return session.edit(request.edit);
+    case "anchor":
+      return session.anchor(frameAt(request.frame), request.masks);
     case "reset":
       return session.reset();
   }

@@ -112,9 +112,9 @@ const session: Request[] = [
   { do: "edit", edit: { kind: "absent", objectId: 0, firstFrame: 9, lastFrame: 11, absent: true } },
   ...pass(16, 5, 17),
   { do: "edit", edit: { kind: "split", objectId: 0, newObjectId: 30, frameIndex: 8 } },
-  { do: "edit", edit: { kind: "anchor", masks: [{ objectId: 30, mask: square }] }, frame: 8 },
+  { do: "anchor", masks: [{ objectId: 30, mask: square }], frame: 8 },
   { do: "edit", edit: { kind: "swap", objectId: 20, otherId: 30, frameIndex: 12 } },
-  { do: "edit", edit: { kind: "merge", objectId: 20, otherIds: [0] } },
+  { do: "edit", edit: { kind: "merge", objectId: 20, otherIds: [0], locks: [] } },
   { do: "edit", edit: { kind: "removeConcept", concept: "cone" } },
   ...pass(5, 23, 17),
 ];
@@ -173,13 +173,10 @@ const anEdit: fc.Arbitrary<Edit> = fc.oneof(
     kind: fc.constant("merge" as const),
     objectId,
     otherIds: fc.array(objectId, { maxLength: 2 }),
+    locks: fc.constant([]),
   }),
   fc.record({ kind: fc.constant("split" as const), objectId, frameIndex: frame }),
   fc.record({ kind: fc.constant("swap" as const), objectId, otherId: objectId, frameIndex: frame }),
-  fc.record({
-    kind: fc.constant("anchor" as const),
-    masks: fc.array(fc.record({ objectId, mask: fc.constant(square) }), { maxLength: 2 }),
-  }),
   fc.record({ kind: fc.constant("removeConcept" as const), concept: fc.constantFrom("ball", "box") }),
 );
 const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
@@ -204,7 +201,14 @@ const aRequest: fc.Arbitrary<Request[]> = fc.oneof(
   fc.record({ do: fc.constant("box" as const), frame, boxXywh: box, objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("remove" as const), objectId }).map((request) => [request]),
   fc.record({ do: fc.constant("fetch" as const), frame }).map((request) => [request]),
-  anEdit.map((edit) => [{ do: "edit" as const, edit, frame: 7 }]),
+  anEdit.map((edit) => [{ do: "edit" as const, edit }]),
+  fc
+    .record({
+      do: fc.constant("anchor" as const),
+      frame,
+      masks: fc.array(fc.record({ objectId, mask: fc.constant(square) }), { maxLength: 2 }),
+    })
+    .map((request) => [request]),
   // Most passes do not reach their end, so that frames still wait in the output buffer.
   fc
     .tuple(frame, frame, fc.integer({ min: 1, max: 12 }))

@@ -1,11 +1,5 @@
-/**
- * Frames on which the user marked an object absent. The object has no mask there, whatever the model predicts. The frames
- * divide the video into sides: each side is tracked from its own prompts, or from all prompts when it has none.
- */
-import type { BankSnapshot } from "../../memory/bank.js";
-import { contentWhere } from "../../memory/exchange.js";
-import { addFrames, type FrameSet, framesWithin, hasFrame, removeFrames } from "../frame-set.js";
-import type { Masklet } from "../masklet.js";
+/** Frames on which the user marked an object absent. The object has no mask there, whatever the model predicts. */
+import { addFrames, type FrameSet, framesWithin, removeFrames } from "../frame-set.js";
 import type { TrackerParts } from "../parts.js";
 import { PromptError } from "../prompts.js";
 import type { Edit } from "./edit.js";
@@ -47,40 +41,6 @@ export function preparePrompt(
   }
   const range = masklet.absent.find(([first, last]) => first <= frameIndex && frameIndex <= last);
   if (range) masklet.absent = removeFrames(masklet.absent, [frameIndex, range[1]]);
-}
-
-/** Prepares the objects that are absent on a frame: they leave the frame without a mask and without a motion. */
-export function loseAbsent({ registry }: TrackerParts, frameIndex: number): void {
-  for (const masklet of registry.all()) {
-    if (!hasFrame(masklet.absent, frameIndex)) continue;
-    Object.assign(masklet, {
-      state: "lost",
-      motion: null,
-      hiddenFrame: frameIndex,
-    } satisfies Partial<Masklet>);
-  }
-}
-
-/** The memories that may condition an object on a frame: those of the frame's side, or all of them when it has no prompt. */
-export function usableMemories(
-  { bank, absent }: Pick<Masklet, "bank" | "absent">,
-  frameIndex: number,
-): BankSnapshot {
-  if (absent.length === 0) return bank;
-  const side = sideOf(absent, frameIndex);
-  const isOnSide = (index: number) => index >= side[0] && index <= side[1];
-  const isPrompted = bank.conditioning.some(
-    (entry) => entry.kind !== "reconditioned" && isOnSide(entry.frameIndex),
-  );
-  return contentWhere(bank, isPrompted ? isOnSide : (index) => !hasFrame(absent, index));
-}
-
-/** The frames around a frame up to the next absent ones; empty on an absent frame. */
-function sideOf(absent: FrameSet, frameIndex: number): readonly [first: number, last: number] {
-  if (hasFrame(absent, frameIndex)) return [frameIndex, frameIndex - 1];
-  const before = absent.filter(([, last]) => last < frameIndex).at(-1);
-  const after = absent.find(([first]) => first > frameIndex);
-  return [(before?.[1] ?? -1) + 1, (after?.[0] ?? Number.POSITIVE_INFINITY) - 1];
 }
 
 /** Divides a set into the frames before a frame and those from it on. */

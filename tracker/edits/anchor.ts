@@ -3,15 +3,12 @@
 import { gridMask } from "../masks/grid-mask.js";
 import type { Frame } from "../model.js";
 import type { TrackerParts } from "../parts.js";
-import type { Edit } from "./edit.js";
+import type { AnchorMask } from "./edit.js";
 import { rememberMasks } from "./mask-memory.js";
 import { objectOf } from "./objects.js";
 
-export async function anchor(
-  parts: TrackerParts,
-  frame: Frame,
-  { masks }: Extract<Edit, { kind: "anchor" }>,
-): Promise<void> {
+/** @throws PromptError object_not_found */
+export async function anchor(parts: TrackerParts, frame: Frame, masks: readonly AnchorMask[]): Promise<void> {
   const given = masks.map(({ objectId, mask }) => ({
     masklet: objectOf(parts, objectId),
     mask: gridMask(mask, parts.geometry.m),

@@ -9,21 +9,26 @@ export type Edit =
   | { kind: "unlock"; objectIds: readonly number[]; firstFrame: number; lastFrame: number }
   /** The object has no mask on these frames. `absent: false` ends that. */
   | { kind: "absent"; objectId: number; firstFrame: number; lastFrame: number; absent: boolean }
-  /** The other objects become a part of the object. */
-  | { kind: "merge"; objectId: number; otherIds: readonly number[] }
+  /** The other objects become a part of the object. `locks`: the united masks of the frames that were locked. */
+  | {
+      kind: "merge";
+      objectId: number;
+      otherIds: readonly number[];
+      locks: readonly (LockedMask & { frameIndex: number })[];
+    }
   /** From the frame on, the object is another one. */
   | { kind: "split"; objectId: number; newObjectId?: number; frameIndex: number }
   /** The objects exchange their identities from the frame on. */
   | { kind: "swap"; objectId: number; otherId: number; frameIndex: number }
-  /** These masks become conditioning memories of the frame that comes with the edit. */
-  | { kind: "anchor"; masks: readonly { objectId: number; mask: CocoRle }[] }
   /** Deletes a concept, by its phrase, and its objects. */
   | { kind: "removeConcept"; concept: string };
 
-export type EditKind = Edit["kind"];
-
-/** The edits that need no pixels. */
-export type StateEdit = Exclude<Edit, { kind: "anchor" }>;
+/** The mask of an object on a frame that becomes a conditioning memory, see `anchor.ts`. */
+export interface AnchorMask {
+  objectId: number;
+  /** At the size of the video. */
+  mask: CocoRle;
+}
 
 export interface EditResult {
   /** Objects that no longer exist. */

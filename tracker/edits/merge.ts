@@ -10,12 +10,12 @@ import type { Edit } from "./edit.js";
 import { objectOf } from "./objects.js";
 
 /**
- * The merged object is absent only where all of them are. Their locks end: the caller locks the united masks.
+ * The merged object is absent only where all of them are.
  * @returns ids of the objects that no longer exist
  */
 export function merge(
   parts: TrackerParts,
-  { objectId, otherIds }: Extract<Edit, { kind: "merge" }>,
+  { objectId, otherIds, locks }: Extract<Edit, { kind: "merge" }>,
 ): number[] {
   const masklet = objectOf(parts, objectId);
   const others = otherIds.map((id, index) => {
@@ -26,6 +26,7 @@ export function merge(
     return objectOf(parts, id, field);
   });
   for (const other of others) absorb(masklet, other);
+  masklet.locks = new Map(locks.map(({ frameIndex, mask, prob }) => [frameIndex, { mask, prob }]));
   confirm(parts.history, objectId);
   for (const { id } of others) parts.registry.delete(id);
   forgetDeleted(parts.history, parts.registry);
@@ -45,8 +46,8 @@ function absorb(masklet: Masklet, other: Masklet): void {
     // Detections of a part would reduce the united mask to that part.
     owned: true,
     confirmed: true,
-    locks: new Map(),
     absent: commonFrames(masklet.absent, other.absent),
+    cuts: [...new Set([...masklet.cuts, ...other.cuts])].sort((a, b) => a - b),
     state: "seen",
     lostFrames: 0,
     motion: null,

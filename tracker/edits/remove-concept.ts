@@ -15,8 +15,8 @@ export function removeConcept(
   if (keys.size === 0) {
     const known = concepts.all.map((concept) => JSON.stringify(conceptName(concept))).join(", ");
     throw new PromptError(
-      "invalid_field",
-      `concept: expected one of ${known || "no concept"}, got ${JSON.stringify(phrase)}.`,
+      "concept_not_found",
+      `concept: expected one of ${known || "no concept"}, got ${JSON.stringify(phrase)}`,
       "concept",
     );
   }

@@ -1,5 +1,5 @@
 /** The effect of an edit on results that are stored already. */
-import type { EditResult, StateEdit } from "./edit.js";
+import type { Edit, EditResult } from "./edit.js";
 
 /** Frame indices, both inclusive. */
 export interface Stretch {
@@ -8,7 +8,7 @@ export interface Stretch {
 }
 
 /** The stored frames whose results an edit changes; null: none. */
-export function rewrittenStretch(edit: StateEdit): Stretch | null {
+export function rewrittenStretch(edit: Edit): Stretch | null {
   switch (edit.kind) {
     case "lock":
     case "unlock":
@@ -30,7 +30,7 @@ export function rewrittenStretch(edit: StateEdit): Stretch | null {
  * @returns the same array when the frame does not change; otherwise by ascending id
  */
 export function rewriteObjects<T extends { readonly objectId: number }>(
-  edit: StateEdit,
+  edit: Edit,
   { newObjectId, removedIds }: EditResult,
   objects: readonly T[],
   unite: (objects: readonly T[]) => T,
@@ -51,7 +51,7 @@ export function rewriteObjects<T extends { readonly objectId: number }>(
 type Change = (objectId: number) => number | null;
 
 /** @returns null: the edit only removes objects */
-function changeOf(edit: StateEdit, newObjectId: number | undefined): Change | null {
+function changeOf(edit: Edit, newObjectId: number | undefined): Change | null {
   switch (edit.kind) {
     case "absent":
       return (id) => (id === edit.objectId ? null : id);

@@ -49,6 +49,8 @@ function divide(masklet: Masklet, created: Masklet, frameIndex: number): void {
   created.bank.replace(content.after);
   created.absent = frameIndex > 0 ? addFrames(absent.after, [0, frameIndex - 1]) : absent.after;
   created.locks = new Map([...masklet.locks].filter(([index]) => index >= frameIndex));
+  created.cuts = masklet.cuts.filter((cut) => cut > frameIndex);
+  masklet.cuts = masklet.cuts.filter((cut) => cut < frameIndex);
   masklet.bank.replace(content.before);
   masklet.absent = addFrames(absent.before, [frameIndex, LAST_FRAME]);
   masklet.locks = new Map([...masklet.locks].filter(([index]) => index < frameIndex));

@@ -25,11 +25,14 @@ export function swap(
   const [own, theirs] = [partsFrom(masklet, frameIndex), partsFrom(other, frameIndex)];
   adopt(masklet, own.before, theirs.after);
   adopt(other, theirs.before, own.after);
-  for (const id of [objectId, otherId]) confirm(parts.history, id);
+  for (const one of [masklet, other]) {
+    one.cuts = [...new Set([...one.cuts, frameIndex])].sort((a, b) => a - b);
+    confirm(parts.history, one.id);
+  }
 }
 
 /** What an object has before a frame and from it on. */
-function partsFrom({ bank, prompts, locks, absent }: Masklet, frameIndex: number) {
+function partsFrom({ bank, prompts, locks, absent, cuts }: Masklet, frameIndex: number) {
   const content = divideContent(bank.snapshot(), frameIndex);
   const frames = divideFrames(absent, frameIndex);
   const divide = <V>(entries: ReadonlyMap<number, V>) => ({
@@ -42,6 +45,7 @@ function partsFrom({ bank, prompts, locks, absent }: Masklet, frameIndex: number
     prompts: clicks[side],
     locks: locked[side],
     absent: frames[side],
+    cuts: cuts.filter((cut) => (side === "before") === cut < frameIndex),
   });
   return { before: half("before"), after: half("after") };
 }
@@ -55,6 +59,7 @@ function adopt(masklet: Masklet, before: Half, after: Half): void {
   Object.assign(masklet, {
     locks: new Map([...before.locks, ...after.locks]),
     absent: after.absent.reduce<FrameSet>(addFrames, before.absent),
+    cuts: [...before.cuts, ...after.cuts],
     confirmed: true,
     motion: null,
   } satisfies Partial<Masklet>);

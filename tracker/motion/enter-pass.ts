@@ -1,7 +1,7 @@
 /** The first frame of a pass by the motion-based rules. */
 import { maskExtent } from "../../detector/mask-bits.js";
 import { type BankSnapshot, type MemoryEntry, nearestEntry } from "../../memory/bank.js";
-import { usableMemories } from "../edits/absence.js";
+import { usableMemories } from "../edits/sides.js";
 import { startPass } from "../masklet.js";
 import type { TrackerParts } from "../parts.js";
 import { COAST_FRAMES, framesUnseen, type Motion, measure, startMotion } from "./motion-model.js";

@@ -1,0 +1,23 @@
+/** The objects and concepts of a session, with their names, for `get_session`. */
+import type { SessionFacts } from "../../protocol/index.js";
+import type { EngineSession } from "../engine/index.js";
+import type { Marks } from "./marks.js";
+
+type Described = Awaited<ReturnType<EngineSession["describe"]>>;
+
+export function describeObjects({ objects }: Described, marks: Marks): SessionFacts["objects"] {
+  return objects.map(({ objectId, concept, locked, absent }) => ({
+    obj_id: objectId,
+    name: marks.objectName(objectId),
+    concept,
+    locked_frames: locked.map(([first, last]) => [first, last]),
+    absent_frames: absent.map(([first, last]) => [first, last]),
+  }));
+}
+
+export function describeConcepts(
+  { concepts, negativeConcepts }: Described,
+  marks: Marks,
+): Pick<SessionFacts, "concepts" | "negative_concepts" | "concept_names"> {
+  return { concepts, negative_concepts: negativeConcepts, concept_names: marks.conceptNames() };
+}
