@@ -53,7 +53,7 @@ async function propagate(fields: Fields = {}): Promise<Map<number, Record<number
 function centres({ outputs }: FrameMessage): Record<number, [number, number]> {
   return Object.fromEntries(
     outputs.out_obj_ids.map((id, index) => {
-      const { data } = decodeMask(outputs.out_binary_masks[index] as never);
+      const { data } = decodeMask(outputs.out_binary_masks?.[index] as never);
       const inside = [...data.keys()].filter((pixel) => data[pixel] === 1);
       const mean = (of: (pixel: number) => number) =>
         inside.reduce((sum, pixel) => sum + of(pixel), 0) / inside.length;
@@ -92,7 +92,7 @@ describe("edits", () => {
   test("lock frames: each pass shows the stored masks exactly, until they are unlocked", async () => {
     const masksOf = async (fields: Fields) => {
       const { frames } = await client.stream({ type: "propagate_in_video", session_id, ...fields });
-      return new Map(frames.map(({ frame_index, outputs }) => [frame_index, outputs.out_binary_masks[0]]));
+      return new Map(frames.map(({ frame_index, outputs }) => [frame_index, outputs.out_binary_masks?.[0]]));
     };
     const before = await masksOf({});
     const range = { obj_id: RED, first_frame_index: 4, last_frame_index: 6 };
