@@ -180,6 +180,12 @@ export const SERVER_LIMITS = {
     min: 1,
     reason: "Bounds files and open descriptors, including those of unfinished uploads.",
   },
+  maxUploadEntries: {
+    value: 100_000,
+    unit: "entries per archive or form",
+    min: 1,
+    reason: "Bounds the files and the names of one upload. Every entry counts, also one that is left out.",
+  },
   uploadLifetimeMs: {
     value: 60 * 60 * 1000,
     unit: "ms",
@@ -239,7 +245,20 @@ export const FIXED_LIMITS = {
   leftOutListed: {
     value: 100,
     unit: "files per folder or archive",
-    reason: "`left_out` lists this many of the files that are not frames; `left_out_count` counts all.",
+    reason:
+      "`left_out` and `taken` list at most this many files; `left_out_count` and `num_frames` count all.",
+  },
+  archiveExpansion: {
+    value: 100,
+    unit: "times the size of an archive",
+    reason:
+      "With `archiveExpansionSlack`, the most that an archive may expand to: more is a decompression bomb.",
+  },
+  archiveExpansionSlack: {
+    value: 64 * 1024 ** 2,
+    unit: "bytes",
+    reason:
+      "Every archive may expand by this much more, so that small archives of plain pictures are accepted.",
   },
   repeatedPictures: {
     value: 30,

@@ -303,9 +303,18 @@ export const uploadSchema = z.strictObject({
   codec: z.string().describe("Name of the codec, such as `h264` or `jpeg`"),
   start_time_us: videoFacts.start_time_us,
   duration_s: videoFacts.duration_s,
-  left_out: videoFacts.left_out,
-  left_out_count: videoFacts.left_out_count,
-  bytes: z.int().min(0),
+  taken: z
+    .array(z.string())
+    .max(FIXED_LIMITS.leftOutListed.value)
+    .exactOptional()
+    .describe(
+      "Present for archives and forms: names of the files that are kept, in frame order; the first of `num_frames`",
+    ),
+  left_out: videoFacts.left_out.describe(
+    "Present for archives, forms and `frames`: the other files, in natural order, with a reason such as `text`",
+  ),
+  left_out_count: videoFacts.left_out_count.describe("Present with `left_out`: how many files are left out"),
+  bytes: z.int().min(0).describe("As received, before an archive is unpacked"),
 });
 
 /** Any message of a server, without unknown fields. For tests: clients must accept unknown fields. */

@@ -135,6 +135,7 @@ export const UPLOAD_ERRORS = {
     "shutting_down",
     "internal",
   ],
+  GET: ["upload_not_found", "internal"],
   DELETE: ["upload_not_found", "internal"],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 

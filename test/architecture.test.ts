@@ -47,6 +47,9 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "fast-png": ["clients/typescript/png-masks.ts"],
   "cli-progress": ["clients/command"],
   uuid: ["server"],
+  yauzl: ["server/uploads"],
+  "tar-stream": ["server/uploads"],
+  "@fastify/busboy": ["server/uploads"],
   zod: ["protocol", "server"],
 };
 

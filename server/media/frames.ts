@@ -12,6 +12,7 @@ import type {
   OpenMediaOptions,
 } from "./source.js";
 import {
+  describeLeftOut,
   type FolderListing,
   type LeftOutFile,
   listFolder,
@@ -126,10 +127,7 @@ function checkSize(name: string, size: StillFacts, first: StillFacts & { name: s
 }
 
 function noPictures(place: string, leftOut: LeftOutFile[]): Error {
-  const { count, files } = summarizeLeftOut(leftOut);
-  const examples = files.slice(0, 3).map(({ name, reason }) => `${JSON.stringify(name)} (${reason})`);
-  const more = count > examples.length ? ` and ${count - examples.length} more` : "";
-  const seen = count === 0 ? "it is empty" : `found ${examples.join(", ")}${more}`;
+  const seen = describeLeftOut(summarizeLeftOut(leftOut));
   return mediaUnsupported(`The ${place} contains no JPEG, PNG, WebP, BMP, TIFF or GIF pictures: ${seen}.`);
 }
 

@@ -96,3 +96,10 @@ export function summarizeLeftOut(files: LeftOutFile[]): LeftOut {
   const sorted = files.sort((a, b) => naturalOrder(a.name, b.name));
   return { count: files.length, files: sorted.slice(0, FIXED_LIMITS.leftOutListed.value) };
 }
+
+/** The files that were found instead of pictures, for a message. */
+export function describeLeftOut({ count, files }: LeftOut): string {
+  const examples = files.slice(0, 3).map(({ name, reason }) => `${JSON.stringify(name)} (${reason})`);
+  const more = count > examples.length ? ` and ${count - examples.length} more` : "";
+  return count === 0 ? "it contains no files" : `found ${examples.join(", ")}${more}`;
+}

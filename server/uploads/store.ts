@@ -1,70 +1,89 @@
-import type { FileHandle } from "node:fs/promises";
-import { open, rm } from "node:fs/promises";
-import { join } from "node:path";
+/** Uploaded media on disk under unguessable ids. */
 import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
+import { shuttingDown } from "../failure.js";
 import type { Logger } from "../log.js";
-import { isExhaustion, serverOverloaded, systemErrorCode } from "../media/errors.js";
-import { openMedia } from "../media/open.js";
-import type { MediaFacts, MediaSource, OpeningOptions, OpenMediaOptions } from "../media/source.js";
+import { isExhaustion, serverOverloaded } from "../media/errors.js";
+import type { LeftOut, MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
 import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
-import { makeUploadDirectory } from "./directory.js";
+import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody } from "./admit.js";
+import { createUploadFolders } from "./folders.js";
+import { isForm } from "./multipart.js";
+import { type Account, createQuota, uploadTooLarge } from "./quota.js";
+import { openStoredMedia, type StoredMedia } from "./stored-media.js";
 
 /** The registry of limits documents each. */
 export type UploadLimits = Pick<
   ServerConfig,
-  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "uploadLifetimeMs"
+  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "maxUploadEntries" | "uploadLifetimeMs"
 >;
 
 export interface Upload {
   uploadId: string;
   /** The sender's name of the file, for display only. */
   filename: string | null;
+  /** As received, before an archive is unpacked. */
   bytes: number;
   facts: MediaFacts;
+  /** Of an archive or form: names of the files that are kept, in frame order, at most `FIXED_LIMITS.leftOutListed`. */
+  taken?: string[];
+  /** Of an archive or form: the files that are not kept. */
+  leftOut?: LeftOut;
 }
 
 export interface ReceiveOptions {
   /** Bytes, as the sender announces them. An announcement over the limit is rejected before a byte is read. */
   contentLength?: number;
+  /** `multipart/form-data` with a boundary is parsed as a form; of all others the content determines the format. */
+  contentType?: string;
   filename?: string;
+  /** Only this owner finds the upload. */
+  owner?: string;
   /** Aborts the upload, also during the inspection of the file. `receive` then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 export interface UploadStore {
   /**
-   * Writes a body to disk as it arrives and inspects the file. After a failure no file remains.
+   * Writes a body to disk as it arrives, unpacks it if it is an archive or a form, and inspects the media. After a failure
+   * no file remains.
    *
    * Rejects with `upload_too_large` (the rest of the body stays unread), `media_unreadable`, `media_unsupported`,
-   * `server_overloaded`, `shutting_down`, or the error of the body when its sender disconnects.
+   * `invalid_field` (a damaged form), `server_overloaded`, `shutting_down`, or the error of the body when its sender
+   * disconnects.
    */
   receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
-  /** Opens an upload; its file remains until the source is closed. Rejects with `upload_not_found`. */
-  openMedia(uploadId: string, options?: OpeningOptions): Promise<MediaSource>;
-  /** Removes an upload at once and deletes its file when no session uses it. False if there is no such upload. */
-  remove(uploadId: string): Promise<boolean>;
+  /** Rejects with `upload_not_found`. */
+  find(uploadId: string, owner?: string): Promise<Upload>;
+  /** Opens an upload; its files remain until the source is closed. Rejects with `upload_not_found`. */
+  openMedia(
+    uploadId: string,
+    options?: Pick<OpenMediaOptions, "signal" | "onProgress"> & { owner?: string },
+  ): Promise<MediaSource>;
+  /** Removes an upload at once and deletes its files when no session uses it. False if there is no such upload. */
+  remove(uploadId: string, owner?: string): Promise<boolean>;
   /** Aborts unfinished uploads and deletes every file. */
   close(): Promise<void>;
 }
 
 interface Entry {
-  uploadId: string;
-  bytes: number;
-  path: string;
+  upload: Upload;
+  owner: string;
+  media: StoredMedia;
+  folder: string;
+  account: Account;
   /** Open sources. */
   uses: number;
   cancelExpiry: () => void;
 }
 
-/**
- * Uploaded media on disk under unguessable ids. Files are in a private folder, created with the first upload; their names
- * on disk are the ids.
- */
+/** The owner of uploads whose caller names none. */
+const NO_OWNER = "";
+
 export function createUploadStore(options: {
   limits: UploadLimits;
   /** Folder that contains the private folder; the system's temporary folder when absent. */
@@ -73,115 +92,86 @@ export function createUploadStore(options: {
   clock?: Clock;
   log?: Logger;
 }): UploadStore {
-  const { limits } = options;
+  const { limits, log } = options;
   const clock = options.clock ?? systemClock;
+  const folders = createUploadFolders(options.parent, log);
+  const quota = createQuota(limits);
   const uploads = new Map<string, Entry>();
   /** Unfinished uploads; each has a controller of its own, because listeners of a shared signal would accumulate. */
   const receiving = new Map<AbortController, Promise<unknown>>();
   const inspections = createTaskLimit(FIXED_LIMITS.inspectionsAtOnce.value);
   let isClosed = false;
-  let directory: Promise<string> | undefined;
-  let totalBytes = 0;
-
-  function privateDirectory(): Promise<string> {
-    if (!directory) {
-      directory = makeUploadDirectory(options.parent);
-      directory.catch(() => {
-        directory = undefined; // The next upload tries again.
-      });
-    }
-    return directory;
-  }
-
-  /** Creates the file of an upload, and the private folder again after a cleaner of temporary files deleted it. */
-  async function createFile(uploadId: string): Promise<{ path: string; file: FileHandle }> {
-    const folder = privateDirectory();
-    const path = join(await folder, uploadId);
-    try {
-      return { path, file: await open(path, "wx", 0o600) };
-    } catch (error) {
-      if (systemErrorCode(error) !== "ENOENT") throw error;
-      if (directory === folder) directory = undefined;
-      const newPath = join(await privateDirectory(), uploadId);
-      return { path: newPath, file: await open(newPath, "wx", 0o600) };
-    }
-  }
 
   function expireLater(entry: Entry): void {
     entry.cancelExpiry();
-    entry.cancelExpiry = clock.after(limits.uploadLifetimeMs, () => void remove(entry.uploadId));
+    entry.cancelExpiry = clock.after(limits.uploadLifetimeMs, () => void removeEntry(entry));
   }
 
-  async function deleteFile(path: string, bytes: number): Promise<void> {
-    totalBytes -= bytes;
-    // The file remains until `close` deletes its folder. A rejection would end the process when an upload expires.
-    await rm(path, { force: true }).catch((error) =>
-      options.log?.error({ err: error }, "an upload stays on disk"),
-    );
+  async function deleteFiles({ folder, account }: { folder: string; account: Account }): Promise<void> {
+    account.clear();
+    await folders.remove(folder);
   }
 
-  async function remove(uploadId: string): Promise<boolean> {
-    const entry = uploads.get(uploadId);
-    if (!entry) return false;
-    uploads.delete(uploadId);
+  async function removeEntry(entry: Entry): Promise<void> {
+    uploads.delete(entry.upload.uploadId);
     entry.cancelExpiry();
-    if (entry.uses === 0) await deleteFile(entry.path, entry.bytes);
-    return true;
+    if (entry.uses === 0) await deleteFiles(entry);
+  }
+
+  function entryOf(uploadId: string, owner = NO_OWNER): Entry | undefined {
+    const entry = isUuid(uploadId) ? uploads.get(uploadId) : undefined;
+    return entry?.owner === owner ? entry : undefined;
   }
 
   async function receive(
     body: AsyncIterable<Uint8Array>,
-    { contentLength = 0, filename }: ReceiveOptions,
+    { contentLength = 0, contentType, filename, owner = NO_OWNER }: ReceiveOptions,
     signal: AbortSignal,
   ): Promise<Upload> {
     signal.throwIfAborted();
     if (uploads.size + receiving.size >= limits.maxUploads) {
-      throw tooLarge(
+      throw uploadTooLarge(
         `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
       );
     }
-    checkRoom(contentLength, totalBytes + contentLength);
-
+    quota.check(contentLength);
     const uploadId = uuid();
-    let path: string | undefined;
-    let bytes = 0;
+    const account = quota.account();
+    let folder: string | undefined;
     try {
-      const created = await createFile(uploadId);
-      const { file } = created;
-      path = created.path;
-      try {
-        for await (const chunk of untilAborted(body, signal)) {
-          bytes += chunk.length;
-          totalBytes += chunk.length;
-          checkRoom(bytes, totalBytes);
-          await writeAll(file, chunk);
-        }
-      } finally {
-        await file.close();
-      }
-      const media = await inspections.run(() => openMedia(created.path, { ...options.media, signal }));
-      await media.close();
+      folder = await folders.create(uploadId);
+      const admitting = { folder, account, limits, signal };
+      const chunks = untilAborted(body, signal);
+      const received = isForm(contentType)
+        ? await admitForm(chunks, contentType as string, admitting)
+        : await admitBody(chunks, admitting);
+      const facts = await inspect(received.media, signal);
       signal.throwIfAborted();
-      const entry: Entry = { uploadId, bytes, path, uses: 0, cancelExpiry: () => {} };
+      const { media, bytes, taken, leftOut } = received;
+      const lists = { ...(taken && { taken }), ...(leftOut && { leftOut }) };
+      const upload: Upload = { uploadId, filename: filename ?? null, bytes, facts, ...lists };
+      const entry: Entry = { upload, owner, media, folder, account, uses: 0, cancelExpiry: () => {} };
       uploads.set(uploadId, entry);
       expireLater(entry);
-      return { uploadId, filename: filename ?? null, bytes, facts: media.facts };
+      return upload;
     } catch (error) {
-      if (path !== undefined) await deleteFile(path, bytes);
+      if (folder !== undefined) await deleteFiles({ folder, account });
       throw isExhaustion(error) ? serverOverloaded("The upload cannot be stored", error) : error;
     }
   }
 
-  function checkRoom(bytes: number, total: number): void {
-    if (bytes > limits.maxUploadBytes)
-      throw tooLarge(
-        `The upload has at least ${bytes} bytes; the limit is ${limits.maxUploadBytes} (maxUploadBytes).`,
-      );
-    if (total > limits.maxTotalUploadBytes) {
-      throw tooLarge(
-        `All uploads together exceed ${limits.maxTotalUploadBytes} bytes (maxTotalUploadBytes); delete one first.`,
-      );
-    }
+  async function admitBody(
+    body: AsyncIterable<Uint8Array>,
+    admitting: AdmitOptions,
+  ): Promise<Contents & { bytes: number }> {
+    const { path, bytes } = await writeBody(body, admitting);
+    return { ...(await admitFile(path, admitting)), bytes };
+  }
+
+  async function inspect(stored: StoredMedia, signal: AbortSignal): Promise<MediaFacts> {
+    const media = await inspections.run(() => openStoredMedia(stored, { ...options.media, signal }));
+    await media.close();
+    return media.facts;
   }
 
   return {
@@ -202,10 +192,15 @@ export function createUploadStore(options: {
       }
     },
 
-    async openMedia(uploadId, openOptions = {}) {
-      const entry = isUuid(uploadId) ? uploads.get(uploadId) : undefined;
-      if (!entry)
-        throw new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
+    async find(uploadId, owner) {
+      const entry = entryOf(uploadId, owner);
+      if (!entry) throw uploadNotFound();
+      return entry.upload;
+    },
+
+    async openMedia(uploadId, { owner, ...openOptions } = {}) {
+      const entry = entryOf(uploadId, owner);
+      if (!entry) throw uploadNotFound();
       entry.uses++;
       entry.cancelExpiry();
       let released = false;
@@ -215,10 +210,10 @@ export function createUploadStore(options: {
         entry.uses--;
         if (entry.uses > 0) return;
         if (uploads.has(uploadId)) expireLater(entry);
-        else await deleteFile(entry.path, entry.bytes);
+        else await deleteFiles(entry);
       };
       try {
-        const media = await openMedia(entry.path, { ...options.media, ...openOptions });
+        const media = await openStoredMedia(entry.media, { ...options.media, ...openOptions });
         return {
           ...media,
           async close() {
@@ -232,7 +227,11 @@ export function createUploadStore(options: {
       }
     },
 
-    remove,
+    async remove(uploadId, owner) {
+      const entry = entryOf(uploadId, owner);
+      if (entry) await removeEntry(entry);
+      return entry !== undefined;
+    },
 
     async close() {
       isClosed = true;
@@ -240,14 +239,11 @@ export function createUploadStore(options: {
       await Promise.allSettled(receiving.values());
       for (const entry of uploads.values()) entry.cancelExpiry();
       uploads.clear();
-      if (directory) await rm(await directory, { recursive: true, force: true });
+      await folders.close();
     },
   };
 }
 
-const tooLarge = (message: string) => new ProtocolError("upload_too_large", message);
-const shuttingDown = () => new ProtocolError("shutting_down", "The server is stopping.");
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset)).bytesWritten;
+function uploadNotFound(): ProtocolError {
+  return new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
 }

@@ -1,4 +1,4 @@
-/** `POST /v1/uploads` and `DELETE /v1/uploads/ID`. */
+/** `POST /v1/uploads`, `GET` and `DELETE /v1/uploads/ID`. */
 import {
   ProtocolError,
   parseFields,
@@ -7,7 +7,7 @@ import {
   uploadQuerySchema,
 } from "../../../protocol/index.js";
 import { mediaFields } from "../../media-fields.js";
-import type { UploadStore } from "../../uploads/store.js";
+import type { Upload, UploadStore } from "../../uploads/store.js";
 import type { App } from "../context.js";
 import { allowOnly } from "./method-not-allowed.js";
 
@@ -23,26 +23,38 @@ export function addUploadRoutes(app: App, uploads: UploadStore): void {
       sender.abort(new Error("the sender disconnected"));
       if (stored !== undefined) void uploads.remove(stored);
     });
-    const { uploadId, bytes, facts, ...upload } = await uploads.receive(incoming, {
-      contentLength: Number(incoming.headers["content-length"] ?? 0),
+    const { headers } = incoming;
+    const contentType = headers["content-type"];
+    const upload = await uploads.receive(incoming, {
+      contentLength: Number(headers["content-length"] ?? 0),
       signal: sender.signal,
+      ...(contentType !== undefined && { contentType }),
       ...(filename !== undefined && { filename }),
     });
-    stored = uploadId;
-    const answer: UploadFacts = {
-      upload_id: uploadId,
-      filename: upload.filename,
-      ...mediaFields(facts),
-      codec: facts.codec,
-      bytes,
-    };
-    return context.json(answer, 201);
+    stored = upload.uploadId;
+    return context.json(uploadFields(upload), 201);
   });
   app.all(UPLOADS_PATH, allowOnly("POST"));
 
+  app.get(`${UPLOADS_PATH}/:id`, async (context) =>
+    context.json(uploadFields(await uploads.find(context.req.param("id")))),
+  );
   app.delete(`${UPLOADS_PATH}/:id`, async (context) => {
     if (await uploads.remove(context.req.param("id"))) return context.body(null, 204);
     throw new ProtocolError("upload_not_found", "No such upload.", "upload_id");
   });
-  app.all(`${UPLOADS_PATH}/:id`, allowOnly("DELETE"));
+  app.all(`${UPLOADS_PATH}/:id`, allowOnly("GET", "DELETE"));
+}
+
+/** The facts of an upload as an answer. */
+function uploadFields({ uploadId, filename, bytes, facts, taken, leftOut }: Upload): UploadFacts {
+  return {
+    upload_id: uploadId,
+    filename,
+    ...mediaFields(facts),
+    codec: facts.codec,
+    ...(taken && { taken }),
+    ...(leftOut && { left_out: leftOut.files, left_out_count: leftOut.count }),
+    bytes,
+  };
 }

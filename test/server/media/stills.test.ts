@@ -71,7 +71,7 @@ describe("a folder of pictures", () => {
       "frame_16.BMP": await readFile(await makeBmp("source.bmp", 16)),
     };
     for (const [name, bytes] of Object.entries(pictures)) await writeFile(mediaPath(`mixed/${name}`), bytes);
-    await writeFile(mediaPath("mixed/.hidden.jpg"), pictures["frame_15"]);
+    await writeFile(mediaPath("mixed/.hidden.jpg"), pictures.frame_15);
     await writeFile(mediaPath("mixed/notes.txt"), "nothing");
     await writeFile(mediaPath("mixed/page.jpg"), "<html>404</html>");
     await writeFile(mediaPath("mixed/clip.jpg"), await readFile(await makeClip({ name: "in-folder.mp4" })));
@@ -115,7 +115,7 @@ describe("a folder of pictures", () => {
     await mkdir(mediaPath("none"), { recursive: true });
     await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({
       code: "media_unsupported",
-      message: expect.stringContaining("it is empty"),
+      message: expect.stringContaining("it contains no files"),
     });
     await writeFile(mediaPath("none/readme.txt"), "no pictures");
     await expect(openMedia(mediaPath("none"))).rejects.toMatchObject({

@@ -282,9 +282,10 @@ describe("an upload's end", () => {
     });
     stores.push(store);
     const { uploadId } = await store.receive(inChunks(await clip()));
-    const path = join(parent, readdirSync(parent)[0] as string, uploadId);
-    rmSync(path);
-    mkdirSync(path);
+    const folder = join(parent, readdirSync(parent)[0] as string);
+    expect(readdirSync(folder)).toEqual([uploadId]);
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, "a file in place of the folder");
     advance(1000);
     await until(() => lines.length > 0);
     expect(lines[0]).toContain("an upload stays on disk");

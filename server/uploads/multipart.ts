@@ -1,0 +1,103 @@
+/** Bodies of `multipart/form-data`, as browsers and `curl --form` send them. */
+import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
+import { ProtocolError } from "../../protocol/errors.js";
+import { systemErrorCode } from "../media/errors.js";
+import type { Collector } from "./collect.js";
+
+/** Bounds of what the parser buffers: fields that are not files are ignored, and headers hold little but names. */
+const PARSER_LIMITS = { fieldSize: 1024, headerPairs: 100, headerSize: 16 * 1024 };
+
+/** True for a body that {@link readForm} reads. */
+export function isForm(contentType: string | undefined): boolean {
+  return /^multipart\/form-data\b/i.test(contentType ?? "");
+}
+
+/**
+ * Passes the files of a form to the collector, one after the other. Other fields of the form are ignored.
+ *
+ * Throws `invalid_field` for a body that is not a form, and the collector's errors.
+ */
+export async function readForm(
+  body: AsyncIterable<Uint8Array>,
+  contentType: string,
+  collector: Collector,
+): Promise<void> {
+  const form = openForm(contentType);
+  const files = new Set<BusboyFileStream>();
+  // One chunk can contain several small files. All but the last are complete and wait in this chain.
+  let complete: Promise<void> = Promise.resolve();
+  let all: Promise<void> = Promise.resolve();
+  let tooMany: unknown;
+
+  function count(): void {
+    try {
+      collector.count();
+    } catch (error) {
+      tooMany ??= error;
+    }
+  }
+  form.on("field", count);
+  form.on("file", (_field, file, name) => {
+    count();
+    files.add(file);
+    // The rest of a file that is not wanted, or that failed: unread, it would block the form.
+    const skip = () => void file.resume();
+    file.once("close", () => files.delete(file));
+    complete = all;
+    all = complete.then(() => collector.add(name ?? "", file).catch(badFile)).then(skip);
+    all.catch(skip);
+  });
+  const finished = new Promise<void>((resolve, reject) => {
+    form.once("finish", resolve);
+    form.on("error", (cause) => reject(badForm("it is damaged or cut short", cause)));
+  });
+  finished.catch(() => {});
+
+  try {
+    for await (const chunk of body) {
+      const drained = form.write(chunk)
+        ? undefined
+        : new Promise<void>((resolve) => form.once("drain", resolve));
+      if (tooMany !== undefined) throw tooMany;
+      await complete;
+      if (drained) await Promise.race([drained, finished, rejectionOf(all)]);
+    }
+    form.end();
+    await finished;
+    if (tooMany !== undefined) throw tooMany;
+    await all;
+  } finally {
+    form.destroy();
+    for (const file of files) file.destroy();
+    await all.catch(() => {});
+  }
+}
+
+/** Rejects when `promise` rejects; never resolves. */
+function rejectionOf(promise: Promise<void>): Promise<never> {
+  return promise.then(() => new Promise<never>(() => {}));
+}
+
+/** A file that ends before its boundary fails with the parser's error, which has no code. */
+function badFile(error: unknown): never {
+  if (error instanceof ProtocolError || systemErrorCode(error) !== undefined) throw error;
+  throw badForm("a file in it is cut short", error);
+}
+
+function openForm(contentType: string): BusboyInstance {
+  try {
+    return new Busboy({
+      headers: { "content-type": contentType },
+      preservePath: true,
+      limits: PARSER_LIMITS,
+    });
+  } catch (cause) {
+    throw badForm("its Content-Type has no boundary", cause);
+  }
+}
+
+function badForm(problem: string, cause: unknown): ProtocolError {
+  return new ProtocolError("invalid_field", `Expected a multipart/form-data body, but ${problem}.`, "body", {
+    cause,
+  });
+}
