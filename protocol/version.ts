@@ -12,3 +12,6 @@ export const REQUEST_PATH = "/v1/handle_request";
 
 /** Where the server accepts requests that are answered by a stream over HTTP. */
 export const STREAM_REQUEST_PATH = "/v1/handle_stream_request";
+
+/** Where the server accepts resumable uploads by the tus protocol. */
+export const TUS_PATH = "/v1/uploads/tus";

@@ -5,6 +5,7 @@ import type { StartRequest } from "./hosted-session.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
+import type { OwnerId } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
 /**
@@ -12,10 +13,13 @@ import type { UploadStore } from "./uploads/store.js";
  * is allowed, and relative ones start from the working directory.
  */
 export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
-  return async (request: StartRequest, options: OpeningOptions): Promise<MediaSource> => {
+  return async (
+    request: StartRequest,
+    { owner, ...options }: OpeningOptions & { owner: OwnerId },
+  ): Promise<MediaSource> => {
     const { upload_id, resource_path = "" } = request;
     if (upload_id !== undefined) {
-      return uploads.openMedia(upload_id, options).catch(blame("upload_id"));
+      return uploads.openMedia(upload_id, { ...options, owner }).catch(blame("upload_id"));
     }
     const resource = await resolveResource(resource_path, mediaRoots);
     const roots = mediaRoots ?? [parse(resource).root];

@@ -7,8 +7,14 @@ import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSession, type Session } from "./session.js";
+import type { OwnerId } from "./session-owner.js";
 
-export type OpenMedia = (request: StartRequest, options: OpeningOptions) => Promise<MediaSource>;
+export interface OwnedOpeningOptions extends OpeningOptions {
+  /** Whose uploads a session may open. */
+  owner: OwnerId;
+}
+
+export type OpenMedia = (request: StartRequest, options: OwnedOpeningOptions) => Promise<MediaSource>;
 
 export interface SessionOpenerParts {
   engine: Promise<Engine>;
@@ -23,7 +29,7 @@ export function createSessionOpener({ engine, openMedia, live, clock, maxResultB
     session_id: string,
     request: StartRequest,
     news: SessionNews,
-    options: OpeningOptions,
+    options: OwnedOpeningOptions,
   ): Promise<Session> => {
     const running = await engine;
     const hooks = { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };

@@ -50,7 +50,8 @@ import {
 import { serverFacts } from "./server-facts.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
-import { createUploadStore, type UploadLimits, type UploadStore } from "./uploads/store.js";
+import type { UploadLimits } from "./uploads/limits.js";
+import { createUploadStore, type UploadStore } from "./uploads/store.js";
 
 /**
  * Requests on behalf of one owner, which reach all sessions of that owner by their ids. Sessions of other owners do not exist

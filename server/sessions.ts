@@ -18,7 +18,7 @@ import {
   type StartRequest,
 } from "./hosted-session.js";
 import type { Logger } from "./log.js";
-import type { OpeningOptions } from "./media/source.js";
+import type { OwnedOpeningOptions } from "./open-session.js";
 import type { Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
 
@@ -43,7 +43,7 @@ export interface SessionRegistryParts {
     sessionId: string,
     request: StartRequest,
     news: SessionNews,
-    options: OpeningOptions,
+    options: OwnedOpeningOptions,
   ): Promise<Session>;
   clock: Clock;
   log: Logger;
@@ -144,7 +144,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
         owner: ownerId,
         token,
         isTokenSecret: request.session_token === undefined,
-        open: (news, options) => open(id, request, news, options),
+        open: (news, options) => open(id, request, news, { ...options, owner: ownerId }),
         onOpening,
         onEvent(event) {
           for (const listener of ownerOf(ownerId).listeners) listener(event);

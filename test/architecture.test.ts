@@ -48,7 +48,9 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "cli-progress": ["clients/command"],
   uuid: ["server"],
   yauzl: ["server/uploads"],
-  "tar-stream": ["server/uploads"],
+  "tar-stream": ["server/uploads", "clients/command"],
+  "@tus/server": ["server/uploads"],
+  "tus-js-client": ["clients/typescript/resumable.ts"],
   "@fastify/busboy": ["server/uploads"],
   zod: ["protocol", "server"],
 };

@@ -3,11 +3,11 @@
 
 /** Versions that run masklet; `engines` of package.json has the same. */
 const MIN_MAJOR = 20;
-const MIN_MINOR = 10;
+const MIN_MINOR = 19;
 
 /**
  * The message for a version of Node that is too old; undefined for one that runs masklet.
- * @param version such as "20.9.0"
+ * @param version such as "20.18.0"
  */
 export function nodeVersionProblem(version = process.versions.node) {
   const [major, minor] = version.split(".").map(Number);

@@ -1,7 +1,7 @@
 /** Every HTTP route. WebSockets are in upgrade.ts. */
 import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
-import { SOCKET_PATH } from "../../protocol/index.js";
+import { SOCKET_PATH, TUS_PATH } from "../../protocol/index.js";
 import { toProtocolError } from "../failure.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
@@ -12,6 +12,7 @@ import { sendError } from "./errors.js";
 import { addHealthRoutes, addLivenessRoute } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
+import { createTusRoutes, TUS_REQUEST_HEADERS, TUS_RESPONSE_HEADERS } from "./routes/tus.js";
 import { addUploadRoutes } from "./routes/uploads.js";
 
 export interface AppParts {
@@ -33,17 +34,21 @@ export function createApp(parts: AppParts): App {
     const error = admit(context.env.incoming);
     return error ? sendError(context, error) : next();
   });
+  const tus = createTusRoutes(predictor.uploads, log);
+  app.use(TUS_PATH, tus.discovery);
   // The admission check has accepted the origin.
   app.use(
     cors({
       origin: (origin) => origin,
-      allowMethods: ["GET", "POST", "DELETE"],
-      allowHeaders: ["content-type"],
+      allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+      allowHeaders: ["content-type", ...TUS_REQUEST_HEADERS],
+      exposeHeaders: TUS_RESPONSE_HEADERS,
     }),
   );
   app.use(secureHeaders);
   addHealthRoutes(app, predictor);
   addMetricsRoute(app, predictor, metrics, counts);
+  tus.add(app);
   addUploadRoutes(app, predictor.uploads);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 

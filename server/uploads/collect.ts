@@ -8,8 +8,8 @@ import { type ArchiveFormat, describeKind, SNIFFED_BYTES, sniffBytes } from "../
 import type { LeftOut } from "../media/source.js";
 import { describeLeftOut, type LeftOutFile, roleOf, summarizeLeftOut } from "../media/still-folder.js";
 import { nameProblem, normalizeName, shownName } from "./entry-names.js";
+import type { UploadLimits } from "./limits.js";
 import { type Account, uploadTooLarge } from "./quota.js";
-import type { UploadLimits } from "./store.js";
 import { type FrameList, type StoredMedia, writeFrameList } from "./stored-media.js";
 import { writeAll } from "./write-all.js";
 

@@ -1,6 +1,6 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
+import type { UploadLimits } from "./limits.js";
 import { checkUploadBytes, uploadTooLarge } from "./quota.js";
-import type { UploadLimits } from "./store.js";
 
 /**
  * Counts the bytes that an archive expands to. Throws `upload_too_large` when they exceed `maxUploadBytes`, or the size of

@@ -1,5 +1,5 @@
 import { ProtocolError } from "../../protocol/errors.js";
-import type { UploadLimits } from "./store.js";
+import type { UploadLimits } from "./limits.js";
 
 /** Bytes on disk of all uploads together. */
 export interface Quota {

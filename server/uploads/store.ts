@@ -3,37 +3,21 @@ import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { type Clock, systemClock } from "../clock.js";
-import type { ServerConfig } from "../config.js";
 import { shuttingDown } from "../failure.js";
 import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
-import type { LeftOut, MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
 import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
 import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody } from "./admit.js";
 import { createUploadFolders } from "./folders.js";
+import type { UploadLimits } from "./limits.js";
 import { isForm } from "./multipart.js";
-import { type Account, createQuota, uploadTooLarge } from "./quota.js";
+import { createQuota, uploadTooLarge } from "./quota.js";
+import { createResumableUploads, type ResumableUploads } from "./resumable.js";
 import { openStoredMedia, type StoredMedia } from "./stored-media.js";
-
-/** The registry of limits documents each. */
-export type UploadLimits = Pick<
-  ServerConfig,
-  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "maxUploadEntries" | "uploadLifetimeMs"
->;
-
-export interface Upload {
-  uploadId: string;
-  /** The sender's name of the file, for display only. */
-  filename: string | null;
-  /** As received, before an archive is unpacked. */
-  bytes: number;
-  facts: MediaFacts;
-  /** Of an archive or form: names of the files that are kept, in frame order, at most `FIXED_LIMITS.leftOutListed`. */
-  taken?: string[];
-  /** Of an archive or form: the files that are not kept. */
-  leftOut?: LeftOut;
-}
+import type { Slot, Upload } from "./upload.js";
 
 export interface ReceiveOptions {
   /** Bytes, as the sender announces them. An announcement over the limit is rejected before a byte is read. */
@@ -41,8 +25,8 @@ export interface ReceiveOptions {
   /** `multipart/form-data` with a boundary is parsed as a form; of all others the content determines the format. */
   contentType?: string;
   filename?: string;
-  /** Only this owner finds the upload. */
-  owner?: string;
+  /** Only this owner finds the upload. Default: the caller of the library. */
+  owner?: OwnerId;
   /** Aborts the upload, also during the inspection of the file. `receive` then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -57,32 +41,33 @@ export interface UploadStore {
    * disconnects.
    */
   receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
-  /** Rejects with `upload_not_found`. */
-  find(uploadId: string, owner?: string): Promise<Upload>;
+  /** Uploads that arrive in several requests. They count as uploads from their first byte. */
+  readonly resumable: ResumableUploads;
+  readonly limits: UploadLimits;
+  /**
+   * The facts of an upload. Waits for the inspection of a resumable upload, and rejects with its error if it failed. Rejects
+   * with `upload_not_found`, also while bytes of a resumable upload are missing.
+   */
+  find(uploadId: string, owner?: OwnerId): Promise<Upload>;
   /** Opens an upload; its files remain until the source is closed. Rejects with `upload_not_found`. */
   openMedia(
     uploadId: string,
-    options?: Pick<OpenMediaOptions, "signal" | "onProgress"> & { owner?: string },
+    options?: Pick<OpenMediaOptions, "signal" | "onProgress"> & { owner?: OwnerId },
   ): Promise<MediaSource>;
   /** Removes an upload at once and deletes its files when no session uses it. False if there is no such upload. */
-  remove(uploadId: string, owner?: string): Promise<boolean>;
+  remove(uploadId: string, owner?: OwnerId): Promise<boolean>;
   /** Aborts unfinished uploads and deletes every file. */
   close(): Promise<void>;
 }
 
 interface Entry {
   upload: Upload;
-  owner: string;
+  slot: Slot;
   media: StoredMedia;
-  folder: string;
-  account: Account;
   /** Open sources. */
   uses: number;
   cancelExpiry: () => void;
 }
-
-/** The owner of uploads whose caller names none. */
-const NO_OWNER = "";
 
 export function createUploadStore(options: {
   limits: UploadLimits;
@@ -107,7 +92,7 @@ export function createUploadStore(options: {
     entry.cancelExpiry = clock.after(limits.uploadLifetimeMs, () => void removeEntry(entry));
   }
 
-  async function deleteFiles({ folder, account }: { folder: string; account: Account }): Promise<void> {
+  async function deleteFiles({ folder, account }: Slot): Promise<void> {
     account.clear();
     await folders.remove(folder);
   }
@@ -115,48 +100,75 @@ export function createUploadStore(options: {
   async function removeEntry(entry: Entry): Promise<void> {
     uploads.delete(entry.upload.uploadId);
     entry.cancelExpiry();
-    if (entry.uses === 0) await deleteFiles(entry);
+    if (entry.uses === 0) await deleteFiles(entry.slot);
   }
 
-  function entryOf(uploadId: string, owner = NO_OWNER): Entry | undefined {
+  function entryOf(uploadId: string, owner: OwnerId = LIBRARY_OWNER): Entry | undefined {
     const entry = isUuid(uploadId) ? uploads.get(uploadId) : undefined;
-    return entry?.owner === owner ? entry : undefined;
+    return entry?.slot.owner === owner ? entry : undefined;
+  }
+
+  async function removeFinished(uploadId: string, owner?: OwnerId): Promise<boolean> {
+    const entry = entryOf(uploadId, owner);
+    if (entry) await removeEntry(entry);
+    return entry !== undefined;
+  }
+
+  /** Slots that are being created; counted, so that many at once cannot exceed the limit. */
+  let opening = 0;
+
+  function checkPlaces(): void {
+    if (uploads.size + receiving.size + unfinished.count + opening < limits.maxUploads) return;
+    throw uploadTooLarge(
+      `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
+    );
+  }
+
+  async function openSlot(owner: OwnerId): Promise<Slot> {
+    const uploadId = uuid();
+    try {
+      return { uploadId, owner, folder: await folders.create(uploadId), account: quota.account() };
+    } catch (error) {
+      throw cannotStore(error);
+    }
+  }
+
+  /** Inspects the media of an upload and adds it to the uploads. */
+  async function keep(
+    slot: Slot,
+    { media, bytes, taken, leftOut }: Contents & { bytes: number },
+    filename: string | null,
+    signal: AbortSignal,
+  ): Promise<Upload> {
+    const facts = await inspect(media, signal);
+    signal.throwIfAborted();
+    const lists = { ...(taken && { taken }), ...(leftOut && { leftOut }) };
+    const upload: Upload = { uploadId: slot.uploadId, filename, bytes, facts, ...lists };
+    const entry: Entry = { upload, slot, media, uses: 0, cancelExpiry: () => {} };
+    uploads.set(slot.uploadId, entry);
+    expireLater(entry);
+    return upload;
   }
 
   async function receive(
     body: AsyncIterable<Uint8Array>,
-    { contentLength = 0, contentType, filename, owner = NO_OWNER }: ReceiveOptions,
+    { contentLength = 0, contentType, filename, owner = LIBRARY_OWNER }: ReceiveOptions,
     signal: AbortSignal,
   ): Promise<Upload> {
     signal.throwIfAborted();
-    if (uploads.size + receiving.size >= limits.maxUploads) {
-      throw uploadTooLarge(
-        `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
-      );
-    }
+    checkPlaces();
     quota.check(contentLength);
-    const uploadId = uuid();
-    const account = quota.account();
-    let folder: string | undefined;
+    const slot = await openSlot(owner);
     try {
-      folder = await folders.create(uploadId);
-      const admitting = { folder, account, limits, signal };
+      const admitting: AdmitOptions = { ...slot, limits, signal };
       const chunks = untilAborted(body, signal);
-      const received = isForm(contentType)
+      const contents = isForm(contentType)
         ? await admitForm(chunks, contentType as string, admitting)
         : await admitBody(chunks, admitting);
-      const facts = await inspect(received.media, signal);
-      signal.throwIfAborted();
-      const { media, bytes, taken, leftOut } = received;
-      const lists = { ...(taken && { taken }), ...(leftOut && { leftOut }) };
-      const upload: Upload = { uploadId, filename: filename ?? null, bytes, facts, ...lists };
-      const entry: Entry = { upload, owner, media, folder, account, uses: 0, cancelExpiry: () => {} };
-      uploads.set(uploadId, entry);
-      expireLater(entry);
-      return upload;
+      return await keep(slot, contents, filename ?? null, signal);
     } catch (error) {
-      if (folder !== undefined) await deleteFiles({ folder, account });
-      throw isExhaustion(error) ? serverOverloaded("The upload cannot be stored", error) : error;
+      await deleteFiles(slot);
+      throw cannotStore(error);
     }
   }
 
@@ -174,7 +186,26 @@ export function createUploadStore(options: {
     return media.facts;
   }
 
+  const unfinished = createResumableUploads({
+    ...{ limits, clock, keep, deleteFiles, removeFinished },
+    async openSlot(owner, length) {
+      if (isClosed) throw shuttingDown();
+      checkPlaces();
+      quota.check(length ?? 0);
+      opening++;
+      try {
+        return await openSlot(owner);
+      } finally {
+        opening--;
+      }
+    },
+    finished: (uploadId, owner) => entryOf(uploadId, owner)?.upload,
+  });
+
   return {
+    limits,
+    resumable: unfinished.uploads,
+
     async receive(body, receiveOptions = {}) {
       const { signal } = receiveOptions;
       const controller = new AbortController();
@@ -192,10 +223,11 @@ export function createUploadStore(options: {
       }
     },
 
-    async find(uploadId, owner) {
+    async find(uploadId, owner = LIBRARY_OWNER) {
       const entry = entryOf(uploadId, owner);
-      if (!entry) throw uploadNotFound();
-      return entry.upload;
+      if (entry) return entry.upload;
+      if (unfinished.has(uploadId, owner)) return unfinished.uploads.finish(uploadId, owner);
+      throw uploadNotFound();
     },
 
     async openMedia(uploadId, { owner, ...openOptions } = {}) {
@@ -210,7 +242,7 @@ export function createUploadStore(options: {
         entry.uses--;
         if (entry.uses > 0) return;
         if (uploads.has(uploadId)) expireLater(entry);
-        else await deleteFiles(entry);
+        else await deleteFiles(entry.slot);
       };
       try {
         const media = await openStoredMedia(entry.media, { ...options.media, ...openOptions });
@@ -227,21 +259,21 @@ export function createUploadStore(options: {
       }
     },
 
-    async remove(uploadId, owner) {
-      const entry = entryOf(uploadId, owner);
-      if (entry) await removeEntry(entry);
-      return entry !== undefined;
-    },
+    remove: (uploadId, owner = LIBRARY_OWNER) => unfinished.uploads.remove(uploadId, owner),
 
     async close() {
       isClosed = true;
       for (const controller of receiving.keys()) controller.abort(shuttingDown());
-      await Promise.allSettled(receiving.values());
+      await Promise.allSettled([...receiving.values(), unfinished.close(shuttingDown())]);
       for (const entry of uploads.values()) entry.cancelExpiry();
       uploads.clear();
       await folders.close();
     },
   };
+}
+
+function cannotStore(error: unknown): unknown {
+  return isExhaustion(error) ? serverOverloaded("The upload cannot be stored", error) : error;
 }
 
 function uploadNotFound(): ProtocolError {

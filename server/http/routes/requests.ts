@@ -17,8 +17,7 @@ import { toProtocolError } from "../../failure.js";
 import type { Logger } from "../../log.js";
 import type { Metrics } from "../../metrics.js";
 import type { Client, Predictor } from "../../predictor.js";
-import { ownerOfAddress } from "../../session-owner.js";
-import type { App } from "../context.js";
+import { type App, ownerOf } from "../context.js";
 import { sendError } from "../errors.js";
 import { allowOnly } from "./method-not-allowed.js";
 
@@ -65,7 +64,7 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
   }
 
   function clientOf(context: Context<{ Bindings: HttpBindings }>): Client {
-    return predictor.connect({ owner: ownerOfAddress(context.env.incoming.socket.remoteAddress) });
+    return predictor.connect({ owner: ownerOf(context) });
   }
 
   app.post(REQUEST_PATH, limit, async (context) => {

@@ -6,7 +6,8 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../../../server/config.js";
-import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
+import type { UploadLimits } from "../../../server/uploads/limits.js";
+import { createUploadStore, type UploadStore } from "../../../server/uploads/store.js";
 import { type Files, makeTar, makeTarGz, makeZip, makeZipRenamed } from "../../helpers/archives.js";
 import { makeClip, mediaDirectory, mediaPath, paintFrame, readFrameNumber } from "../../helpers/media.js";
 

@@ -54,9 +54,9 @@ test("a form of pictures is a folder of frames, which a session opens", async ()
   expect(await again.json()).toEqual(facts);
   const client = await server.connect();
   const { upload_id } = facts;
-  expect(await client.expectResponse({ type: "start_session", upload_id })).toMatchObject({
-    ...{ kind: "frames", num_frames: 33, left_out_count: 2 },
-  });
+  const started = await client.expectResponse({ type: "start_session", upload_id });
+  expect(started).toMatchObject({ kind: "frames", num_frames: 33, left_out_count: 2 });
+  await client.expectResponse({ type: "close_session", session_id: started.session_id });
   await client.close();
   expect((await fetch(`${server.http}/v1/uploads/${upload_id}`, { method: "DELETE" })).status).toBe(204);
   expect((await fetch(`${server.http}/v1/uploads/${upload_id}`)).status).toBe(404);

@@ -18,7 +18,8 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { FIXED_LIMITS } from "../../../protocol/index.js";
 import type { Clock } from "../../../server/clock.js";
 import { readConfig } from "../../../server/config.js";
-import { createUploadStore, type UploadLimits, type UploadStore } from "../../../server/uploads/store.js";
+import type { UploadLimits } from "../../../server/uploads/limits.js";
+import { createUploadStore, type UploadStore } from "../../../server/uploads/store.js";
 import {
   ffmpegChildren,
   makeClip,

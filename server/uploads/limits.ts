@@ -1,0 +1,7 @@
+import type { ServerConfig } from "../config.js";
+
+/** The registry of limits documents each. */
+export type UploadLimits = Pick<
+  ServerConfig,
+  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "maxUploadEntries" | "uploadLifetimeMs"
+>;
