@@ -45,7 +45,10 @@ export interface ConnectionEnd {
   reason: string;
 }
 
-/** One client, which opens its connection again when it is lost. Its promises reject with a `MaskletError` when the server refuses a request or the connection fails. */
+/**
+ * One client, which opens its connection again when it is lost. Its promises reject with a `MaskletError` when the server
+ * refuses a request or the connection fails.
+ */
 export interface MaskletClient {
   startSession(fields: StartFields): Promise<MaskletSession>;
   /**
@@ -77,6 +80,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
   const { webSocket, window: defaultWindow = 16, reconnect = true } = options;
   const endpoint = endpointOf(address);
   const listeners = new Set<(event: EventMessage) => void>();
+  /** The `onResult` listeners of sessions that were attached to. */
   const watchers = new Map<string, (message: ServerMessage) => void>();
   let endWith: (end: ConnectionEnd) => void = () => {};
   const closed = new Promise<ConnectionEnd>((resolve) => {
@@ -89,6 +93,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       for (const listener of listeners) listener(event);
     },
     onOther: (message) => watchers.get((message as { session_id?: string }).session_id ?? "")?.(message),
+    onForget: (sessionId) => void watchers.delete(sessionId),
   });
   const link = await openLink(
     { url: endpoint.socket, webSocket, backoff: readBackoff(reconnect) },

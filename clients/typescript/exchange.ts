@@ -1,10 +1,8 @@
 /**
  * Requests and their answers: gives each request an id, and delivers what comes back under that id.
  *
- * A request stays outstanding until it is answered, also when the connection is lost meanwhile. After the connection is open
- * again, the client attaches to each of its sessions, receives the results that it missed, and then sends the requests that
- * have not reached the server: those that are neither answered nor pending there. A session that is being started has a token
- * chosen by the client, so that it is found again when the answer was lost.
+ * A request stays outstanding until it is answered, also when the connection is lost meanwhile (resume.ts). A session that is
+ * being started has a token chosen by the client, so that it is found again when the answer was lost.
  */
 import type {
   AckMessage,
@@ -17,9 +15,12 @@ import type {
 } from "../../protocol/index.js";
 import { decodeBinaryMessage } from "../../protocol/packed-message.js";
 import { MaskletError } from "./errors.js";
+import { createForeignStreams } from "./foreign-streams.js";
 import { createFrameQueue, type FrameQueue } from "./frame-queue.js";
 import { createKnownSessions, type KnownSession, newIdPrefix, newToken } from "./known-sessions.js";
 import type { Link } from "./link.js";
+import { createOutstanding, type Outstanding, sessionIdOf } from "./outstanding.js";
+import { createResumption } from "./resume.js";
 
 export interface Exchange {
   /** Resolves to the answer's fields. `onAnswer` is called with them at once, before the next message is delivered. */
@@ -48,39 +49,29 @@ export interface ExchangeParts {
   onEvent(event: EventMessage): void;
   /** Receives results of a session that answer requests of other clients. */
   onOther(message: ServerMessage): void;
+  /** The client no longer reaches a session. */
+  onForget(sessionId: string): void;
 }
 
-interface Outstanding {
-  request: RequestInput & { request_id: string };
-  resolve(fields: never): void;
-  reject(error: MaskletError): void;
-  stream?: FrameQueue;
-  /** Sent by the client itself after its connection was lost. */
-  isResuming?: boolean;
-}
-
-export function createExchange({ link, defaultWindow, onEvent, onOther }: ExchangeParts): Exchange {
-  const outstanding = new Map<string, Outstanding>();
-  const sessions = createKnownSessions();
+export function createExchange(parts: ExchangeParts): Exchange {
+  const { link, defaultWindow, onEvent, onOther, onForget } = parts;
+  const outstanding = createOutstanding();
+  const sessions = createKnownSessions(onForget);
   const prefix = newIdPrefix();
   let lost: MaskletError | undefined;
   let lastId = 0;
 
   const newId = () => `${prefix}-${++lastId}`;
   const transmit = (message: object) => link().send(JSON.stringify(message));
-  const sessionOf = ({ request }: Outstanding) =>
-    "session_id" in request ? sessions.get(request.session_id) : undefined;
-
-  /** Requests of a session that is being attached to again wait for the end of its replay. */
-  function dispatch(one: Outstanding): void {
-    if (!sessionOf(one)?.resuming || one.request.type === "start_session") transmit(one.request);
-  }
+  const foreign = createForeignStreams({ isOwnRequest: outstanding.has, acknowledge });
+  const resumption = createResumption({ outstanding, sessions, foreign, newId, transmit, onEvent });
 
   function enter(request: RequestInput, rest: Omit<Outstanding, "request">): string {
     const request_id = newId();
     const one = { ...rest, request: { ...request, request_id } };
-    outstanding.set(request_id, one);
-    if (link().isOpen) dispatch(one);
+    outstanding.add(one);
+    // Requests of a session that is being attached to again wait for the end of its replay.
+    if (link().isOpen && !sessions.get(sessionIdOf(one))?.resuming) transmit(one.request);
     return request_id;
   }
 
@@ -88,19 +79,9 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
     transmit({ type: "ack", request_id, num_frames } satisfies AckMessage);
   }
 
-  function fail(one: Outstanding, error: MaskletError): void {
-    outstanding.delete(one.request.request_id);
-    one.reject(error);
-    one.stream?.fail(error);
-  }
-
-  function failAll(error: MaskletError, which: (one: Outstanding) => boolean = () => true): void {
-    for (const one of [...outstanding.values()]) if (which(one)) fail(one, error);
-  }
-
-  function forget(session: KnownSession, error: MaskletError): void {
-    sessions.remove(session.id);
-    failAll(error, ({ request }) => "session_id" in request && request.session_id === session.id);
+  function forget({ id }: KnownSession, error: MaskletError): void {
+    sessions.remove(id);
+    for (const one of outstanding.ofSession(id)) outstanding.fail(one, error);
   }
 
   /** Keeps what is needed to attach again. */
@@ -116,119 +97,14 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
       const { session_id: id, last_seq, streams } = answer as unknown as AnswerOf<"attach_session">;
       const { session_token: token, watch: isWatcher = false, after_seq = last_seq } = request;
       const session = sessions.add({ id, token, isWatcher, isOwn: false, lastSeq: after_seq });
-      if (!isWatcher) adoptStreams(session, last_seq, streams);
+      if (!isWatcher) foreign.adopt(session, { last_seq, streams });
     } else if (request.type === "close_session" || request.type === "detach_session") {
       sessions.remove(request.session_id);
     }
   }
 
-  /**
-   * Acknowledges streams that other clients started, such as an earlier process of the same user. Their frames go to
-   * `onOther`, where no loop can fall behind.
-   */
-  function adoptStreams(
-    session: KnownSession,
-    lastSeq: number,
-    streams: AnswerOf<"attach_session">["streams"],
-  ): void {
-    session.foreignFrom = lastSeq;
-    session.foreignStreams.clear();
-    for (const { request_id, num_frames } of streams) {
-      if (outstanding.has(request_id)) continue;
-      session.foreignStreams.set(request_id, num_frames);
-      acknowledge(request_id, num_frames);
-    }
-  }
-
-  function acknowledgeForeign(session: KnownSession | undefined, message: ServerMessage): void {
-    if (!session || message.type !== "frame" || message.request_id === null) return;
-    const count = session.foreignStreams.get(message.request_id);
-    if (count === undefined || (message.seq ?? 0) <= session.foreignFrom) return;
-    session.foreignStreams.set(message.request_id, count + 1);
-    acknowledge(message.request_id, count + 1);
-  }
-
-  /** Attaches to a session again, or to one whose start was not answered. */
-  function attachAgain(
-    token: string,
-    afterSeq: number,
-    isWatcher: boolean,
-    rest: Omit<Outstanding, "request">,
-  ) {
-    const request_id = newId();
-    const request = {
-      type: "attach_session" as const,
-      session_token: token,
-      after_seq: afterSeq,
-      watch: isWatcher,
-      request_id,
-    };
-    outstanding.set(request_id, { ...rest, request, isResuming: true });
-    transmit(request);
-  }
-
-  function resumeSession(session: KnownSession): void {
-    session.resuming = "attaching";
-    attachAgain(session.token, session.lastSeq, session.isWatcher, {
-      resolve: ((answer: AnswerOf<"attach_session">) => {
-        session.resuming = { replayTo: answer.last_seq, pending: new Set(answer.pending) };
-        if (answer.lost > 0) loseResults(session, answer.lost);
-        session.lastSeq += answer.lost;
-        if (!session.isWatcher) adoptStreams(session, answer.last_seq, answer.streams);
-        endReplay(session);
-      }) as (fields: never) => void,
-      reject(error) {
-        // A retryable error means that the connection ends again, and with it this attempt.
-        if (error.retryable) return;
-        const { code, message, retryable } = error;
-        const event = { type: "event", event: "session_lost", session_id: session.id } as const;
-        forget(session, error);
-        onEvent({ ...event, error: { code, message, retryable } as never });
-      },
-    });
-  }
-
-  /** Nothing can be said about what may have been answered by the results that were dropped. */
-  function loseResults(session: KnownSession, count: number): void {
-    const message = `the server dropped ${count} results of the session "${session.id}" before they were received`;
-    const error = new MaskletError({ code: "results_lost", message, retryable: false });
-    failAll(error, (one) => sessionOf(one) === session && !isSafeToWait(one, session));
-  }
-
-  /** A request with one answer that is still pending loses nothing. */
-  function isSafeToWait({ request, stream }: Outstanding, { resuming }: KnownSession): boolean {
-    return !stream && typeof resuming === "object" && resuming.pending.has(request.request_id);
-  }
-
-  /** After the replay, sends what has not reached the server. */
-  function endReplay(session: KnownSession): void {
-    const { resuming } = session;
-    if (typeof resuming !== "object" || session.lastSeq < resuming.replayTo) return;
-    delete session.resuming;
-    for (const one of [...outstanding.values()]) {
-      if (sessionOf(one) !== session || one.request.type === "start_session") continue;
-      if (resuming.pending.has(one.request.request_id)) one.stream?.repeatAck();
-      else transmit(one.request);
-    }
-  }
-
-  function resumeStart(one: Outstanding): void {
-    const { request } = one;
-    if (request.type !== "start_session" || request.session_token === undefined) {
-      transmit(request);
-      return;
-    }
-    attachAgain(request.session_token, 0, false, {
-      // The answer to the start is replayed, or follows.
-      resolve: () => {},
-      reject(error) {
-        if (!error.retryable && outstanding.has(one.request.request_id)) transmit(request);
-      },
-    });
-  }
-
   /** Counts a result. Returns false for one that was received before. */
-  function isNew({ session_id, seq }: { session_id?: string; seq?: number }): boolean {
+  function isNew(session_id: string | undefined, seq: number | undefined): boolean {
     const session = sessions.get(session_id);
     if (seq === undefined || !session) return true;
     if (seq <= session.lastSeq) return false;
@@ -237,11 +113,12 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
   }
 
   function receive(message: ServerMessage): void {
-    if (!isNew(message as { session_id?: string; seq?: number })) return;
+    const { session_id, seq } = message as { session_id?: string; seq?: number };
+    if (!isNew(session_id, seq)) return;
     if (message.type === "event") receiveEvent(message);
-    else receiveAnswer(message);
-    const session = sessions.get((message as { session_id?: string }).session_id);
-    if (session?.resuming) endReplay(session);
+    else receiveAnswer(message, session_id);
+    const session = sessions.get(session_id);
+    if (session) resumption.afterResult(session);
   }
 
   function receiveEvent(event: EventMessage): void {
@@ -258,13 +135,14 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
     onEvent(event);
   }
 
-  function receiveAnswer(message: Exclude<ServerMessage, EventMessage>): void {
+  function receiveAnswer(message: Exclude<ServerMessage, EventMessage>, session_id?: string): void {
     const requestId = message.request_id ?? "";
     const one = outstanding.get(requestId);
     if (!one) {
-      const session = sessions.get((message as { session_id?: string }).session_id);
-      acknowledgeForeign(session, message);
-      if (session) onOther(message);
+      const session = sessions.get(session_id);
+      if (!session) return;
+      foreign.receive(session, message);
+      onOther(message);
       return;
     }
     switch (message.type) {
@@ -272,11 +150,11 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
         one.stream?.push(message);
         break;
       case "done":
-        outstanding.delete(requestId);
+        outstanding.remove(requestId);
         one.stream?.end(message);
         break;
       case "response": {
-        outstanding.delete(requestId);
+        outstanding.remove(requestId);
         const { type, request_id, seq, ...fields } = message;
         if (!one.isResuming) learn(one, message);
         // A result names its session; the answers that have no such field are given without it.
@@ -285,14 +163,14 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
         break;
       }
       case "error":
-        fail(one, new MaskletError(message.error));
+        outstanding.fail(one, new MaskletError(message.error));
         break;
     }
   }
 
   function lose(error: MaskletError): void {
     lost ??= error;
-    failAll(error);
+    for (const one of outstanding.all()) outstanding.fail(one, error);
   }
 
   /** The peer is not a masklet server of this version: no answer can be expected. */
@@ -348,15 +226,7 @@ export function createExchange({ link, defaultWindow, onEvent, onOther }: Exchan
       }
       receive(message);
     },
-    resume() {
-      for (const [id, one] of [...outstanding]) if (one.isResuming) outstanding.delete(id);
-      const waiting = [...outstanding.values()];
-      for (const session of sessions.all()) resumeSession(session);
-      for (const one of waiting) {
-        if (one.request.type === "start_session") resumeStart(one);
-        else if (!sessionOf(one)) transmit(one.request);
-      }
-    },
+    resume: resumption.start,
     loseSessions(error) {
       for (const session of sessions.all()) forget(session, error);
     },

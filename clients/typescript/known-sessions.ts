@@ -26,7 +26,8 @@ export interface KnownSessions {
   all(): KnownSession[];
 }
 
-export function createKnownSessions(): KnownSessions {
+/** @param onRemove called for each session that is removed */
+export function createKnownSessions(onRemove: (sessionId: string) => void): KnownSessions {
   const sessions = new Map<string, KnownSession>();
   return {
     add(session) {
@@ -35,7 +36,9 @@ export function createKnownSessions(): KnownSessions {
       return known;
     },
     get: (sessionId) => (sessionId === undefined ? undefined : sessions.get(sessionId)),
-    remove: (sessionId) => void sessions.delete(sessionId),
+    remove(sessionId) {
+      if (sessions.delete(sessionId)) onRemove(sessionId);
+    },
     all: () => [...sessions.values()],
   };
 }

@@ -163,6 +163,19 @@ describe("a client that loses its connection", () => {
     await open();
   });
 
+  it("counts a session as closed when it closed while the client was away", async () => {
+    const session = await open();
+    const release = engine.hold("prompt");
+    const prompt = session.addPrompt({ ...click, frame_index: 9 });
+    await engine.called("prompt 9");
+    const close = session.close();
+    await until(() => server.predictor.sessions.count === 0);
+    proxy.cut();
+    release();
+    await close;
+    await expect(prompt).rejects.toMatchObject({ code: "session_not_found" });
+  });
+
   it("fails a stream whose results were dropped, instead of leaving out frames", async () => {
     await client.close();
     await proxy[Symbol.asyncDispose]();
