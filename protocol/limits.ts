@@ -43,6 +43,11 @@ export const FIELD_LIMITS = {
     unit: "points",
     reason: "Far above what people click; bounds the work of the mask decoder.",
   },
+  suspectsPerAnswer: {
+    value: 1000,
+    unit: "suspects",
+    reason: "Far more than anybody checks at once.",
+  },
   verticesPerMask: {
     value: 10_000,
     unit: "vertices",

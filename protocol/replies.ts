@@ -17,6 +17,7 @@ import {
 import { FIXED_LIMITS } from "./limits.js";
 import { conceptFacts, EDIT_ANSWERS, objectFacts } from "./replies/edits.js";
 import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
+import { objectState, suspectFields } from "./replies/states.js";
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame: parallel arrays with one entry per object, ids ascending, without empty masks. */
@@ -59,6 +60,9 @@ export const outputsSchema = z
       .array(objectId)
       .exactOptional()
       .describe("Present with `changed_only`: objects that are omitted because their mask was sent before"),
+    out_states: z
+      .array(objectState)
+      .describe("Every object that is neither hidden nor removed, also without a mask on this frame"),
     frame_stats: z
       .strictObject({
         num_obj_tracked: z.int().min(0),
@@ -144,6 +148,7 @@ export const ANSWER_FIELDS = {
   remove_object: success,
   reset_session: success,
   close_session: success,
+  list_suspects: suspectFields,
   get_session: {
     ...videoFacts,
     concepts: z
@@ -183,6 +188,7 @@ export const ANSWER_SCHEMAS = {
   reset_session: answerSchema(ANSWER_FIELDS.reset_session),
   close_session: answerSchema(ANSWER_FIELDS.close_session),
   get_session: answerSchema(ANSWER_FIELDS.get_session),
+  list_suspects: answerSchema(ANSWER_FIELDS.list_suspects),
   attach_session: answerSchema(ANSWER_FIELDS.attach_session),
   detach_session: answerSchema(ANSWER_FIELDS.detach_session),
   get_server: answerSchema(ANSWER_FIELDS.get_server),

@@ -66,6 +66,7 @@ export const REQUEST_ERRORS = {
   reset_session: [],
   close_session: [],
   get_session: [],
+  list_suspects: [],
   attach_session: ["session_not_found", "session_exists"],
   detach_session: [],
   get_server: ["engine_failed"],

@@ -32,6 +32,7 @@ import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 import { liveFields, sourceProblem } from "./requests/live.js";
 import { maskFormatFields } from "./requests/mask-format.js";
 import { maskInput } from "./requests/masks.js";
+import { listSuspects } from "./requests/suspects.js";
 
 const startSession = z
   .strictObject({
@@ -257,6 +258,7 @@ export const REQUEST_SCHEMAS = {
   reset_session: resetSession,
   close_session: closeSession,
   get_session: getSession,
+  list_suspects: listSuspects,
   attach_session: attachSession,
   detach_session: detachSession,
   get_server: getServer,

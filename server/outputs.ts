@@ -10,6 +10,7 @@ import {
 import { encodeLabels, encodeMaskPng, labelsOf } from "./png.js";
 import type { StoredFrame } from "./results/stored-frame.js";
 import { createSentMasks } from "./sent-masks.js";
+import { toStates } from "./states.js";
 
 export interface OutputsRequest extends MaskFormatFields {
   /** Objects below this probability are left out. */
@@ -27,7 +28,7 @@ export interface OutputsWriter {
 export function createOutputsWriter(session: MaskFormatFields): OutputsWriter {
   const sent = createSentMasks();
   return {
-    async write({ frameIndex, objects, stats }, request) {
+    async write({ frameIndex, objects, unseen = [], stats }, request) {
       const format = request.mask_format ?? session.mask_format ?? "rle";
       const tolerancePx = request.polygon_tolerance_px ?? session.polygon_tolerance_px ?? 1;
       const shown = objects.filter((object) => object.prob >= request.output_prob_thresh);
@@ -45,6 +46,7 @@ export function createOutputsWriter(session: MaskFormatFields): OutputsWriter {
         out_boxes_xywh: written.map((object) => object.boxXywh),
         ...(await formatMasks(masks, format, tolerancePx)),
         ...(isOmitted && { unchanged_obj_ids: unchanged }),
+        out_states: toStates(shown, unseen),
         frame_stats: { num_obj_tracked: stats.tracked, num_obj_dropped: stats.dropped },
       };
     },
@@ -52,7 +54,10 @@ export function createOutputsWriter(session: MaskFormatFields): OutputsWriter {
   };
 }
 
-type MaskFields = Omit<Outputs, "out_obj_ids" | "out_probs" | "out_boxes_xywh" | "frame_stats">;
+type MaskFields = Omit<
+  Outputs,
+  "out_obj_ids" | "out_probs" | "out_boxes_xywh" | "out_states" | "frame_stats"
+>;
 
 async function formatMasks(
   masks: readonly CocoRle[],

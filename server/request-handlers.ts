@@ -66,6 +66,7 @@ export function createAnswerer(
     },
     get_server: () => sessions.server(),
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
+    list_suspects: async ({ session_id, limit }) => (await sessions.get(session_id)).listSuspects(limit),
     add_prompt: async (request) => {
       const session = await sessions.get(request.session_id);
       return session.addPrompt({ ...request, frame_index: session.indexOf(request.frame_index) });
@@ -111,7 +112,7 @@ function onlyBySockets(type: string): ProtocolError {
 }
 
 /** Requests that change nothing, which watchers may make. */
-const READS: ReadonlySet<Request["type"]> = new Set(["get_session", "predict"]);
+const READS: ReadonlySet<Request["type"]> = new Set(["get_session", "list_suspects", "predict"]);
 
 export function isRead({ type }: Request): boolean {
   return READS.has(type);

@@ -30,6 +30,7 @@ import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
 import { createSessionResults } from "./results/session-results.js";
 import { createSerial } from "./serial.js";
+import { listSuspects } from "./states.js";
 
 export interface Session {
   readonly facts: VideoFacts;
@@ -50,6 +51,8 @@ export interface Session {
   /** Ends a running propagation and removes all prompts, objects and memory. */
   reset(): Promise<void>;
   describe(): Promise<SessionFacts>;
+  /** The computed masks that may be wrong, worst first. */
+  listSuspects(limit: number): Promise<AnswerOf<"list_suspects">>;
   /**
    * Starts when the first frame is requested; leaving the loop ends the propagation. A full `window` holds
    * back the frame that was just computed, and with it the computation of further frames.
@@ -197,6 +200,8 @@ export function createSession({
         outputs.forget();
         propagations.reset();
       }),
+
+    listSuspects: (limit) => inOrder(async () => listSuspects(results, limit)),
 
     describe: () =>
       inOrder(async () => {

@@ -1,5 +1,6 @@
 /** The result of a session for one frame, and the requests of a propagation. */
 import type { CocoRle } from "../protocol/rle.js";
+import type { Judgement, ObjectState } from "./object-states.js";
 
 /** x, y, width, height relative to the frame, 0..1. */
 export type BoxXywh = [number, number, number, number];
@@ -12,12 +13,16 @@ export interface ObjectOutput {
   boxXywh: BoxXywh;
   /** At the size of the video. */
   mask: CocoRle;
+  /** The tracker's judgement of the mask; absent for masks that were not tracked. */
+  judged?: Judgement;
 }
 
 /** The result for one frame. Objects without a pixel are left out, except under `sam3Parity.boxes: "sam3"`; ids ascend. */
 export interface FrameOutput {
   frameIndex: number;
   objects: ObjectOutput[];
+  /** The objects without a mask that are neither hidden nor removed; ids ascend. Absent: not known. */
+  unseen?: readonly ObjectState[];
   /** Objects in the session after this frame, and new detections beyond the object limit. */
   stats: { tracked: number; dropped: number };
 }

@@ -54,6 +54,18 @@ export interface LockedMask {
   readonly prob: number;
 }
 
+/** Where an object had a mask last, relative to the frame. */
+export interface Sight {
+  readonly frameIndex: number;
+  /** Centre of the mask, 0..1. */
+  readonly x: number;
+  readonly y: number;
+  /** Share of the frame, 0..1. */
+  readonly area: number;
+  /** Change of the centre per frame. */
+  readonly speed: readonly [x: number, y: number];
+}
+
 /**
  * `seen`: the object has a mask on the frame visited last. `lost`: it has none, and is still tracked. `dormant`: it was lost
  * for more than {@link MAX_LOST_FRAMES} frames, and is not tracked until the next pass.
@@ -86,6 +98,8 @@ export interface Masklet {
    * side of such a frame do not condition the other side; see `edits/sides.ts`. Never changed in place.
    */
   cuts: readonly number[];
+  /** Where it was shown last, on any frame; null: not yet. Only for the states of the output. */
+  sight: Sight | null;
   state: MaskletState;
   motion: Motion | null;
   /** Consecutive frames without a mask. */
@@ -124,6 +138,7 @@ export function createMasklet(
     locks: new Map(),
     absent: [],
     cuts: [],
+    sight: null,
     state: "seen",
     lostFrames: 0,
     supported: 1,

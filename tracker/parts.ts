@@ -59,6 +59,8 @@ export interface TrackerParts {
   hasQueryOutput: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
+  /** Object score logits of the frame that was observed last, by id. */
+  scores: ReadonlyMap<number, number>;
   /** The detections of the last prompt, until the next step. */
   lastDetection: LastDetection | null;
   concepts: ConceptList;
@@ -86,6 +88,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     hasQueryOutput: options.hasQueryOutput ?? false,
     capabilities,
     features: createFeatureCache(model),
+    scores: new Map(),
     lastDetection: null,
     concepts: createConceptList({ run, tokenize, L, D, exemplarPhrase }),
     registry: createRegistry(policy, bank),

@@ -1,5 +1,7 @@
 /** The result of the tracker for one frame. */
+
 import type { LockedMask } from "./masklet.js";
+import type { ObjectState } from "./object-states.js";
 
 export interface TrackedObject {
   objectId: number;
@@ -33,6 +35,8 @@ export interface StepResult {
   objects: TrackedObject[];
   /** Objects in the session after this frame, and new detections beyond the object limit. */
   stats: { tracked: number; dropped: number };
+  /** The states of all objects, also of those without a mask; set by `video-tracker.ts`. */
+  states?: ObjectState[];
   /** Objects to leave out of the output, which may be delayed by the hot start. */
   hiding?: Hiding;
 }

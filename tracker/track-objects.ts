@@ -14,6 +14,7 @@ import {
   CERTAIN,
   lockedObservation,
   type Observation,
+  scoreOf,
   setMask,
   storedObservation,
   trackedObservation,
@@ -121,7 +122,7 @@ async function observeAll(
     source !== undefined && "memories" in source && source.memories.length > 0;
   const selections = sources.flatMap(({ source }) => (isTracked(source) ? [source] : []));
   const predictions = await model.track(features, selections);
-  return sources.map(({ masklet, source }) => {
+  const observations = sources.map(({ masklet, source }) => {
     const locked = masklet.locks.get(frameIndex);
     if (locked) {
       const stored = masklet.bank.at(frameIndex) ?? null;
@@ -140,6 +141,8 @@ async function observeAll(
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
   });
+  parts.scores = new Map(observations.map((observation) => [observation.masklet.id, scoreOf(observation)]));
+  return observations;
 }
 
 /** Whether an object can have a mask on a frame. A dormant object has one where it is locked. */

@@ -11,6 +11,7 @@ import type { ObjectFacts } from "./edits/objects.js";
 import { rewriteObjects, rewrittenStretch } from "./edits/rewrite.js";
 import { type EmissionBuffer, emit, emptyBuffer } from "./emission.js";
 import type { FrameOutput, PassRequest, PassStart } from "./frame-output.js";
+import { judge, storedUnseen, withoutMask, withStates } from "./frame-states.js";
 import {
   assembleFrame,
   type RenderedMap,
@@ -21,6 +22,7 @@ import {
   type VideoSize,
 } from "./masks/render.js";
 import type { Frame } from "./model.js";
+import type { ObjectState } from "./object-states.js";
 import { createOutputCache } from "./output-cache.js";
 import type { TrackerPolicy } from "./policy.js";
 import { type Prompt, PromptError } from "./prompts.js";
@@ -106,6 +108,8 @@ const NO_PASS: PassRequest = { reverse: false, firstFrame: 0, lastFrame: 0, star
 interface RenderedFrame {
   frameIndex: number;
   rendered: readonly RenderedObject[];
+  /** The states of the objects without a mask. */
+  unseen: readonly ObjectState[];
   stats: FrameOutput["stats"];
 }
 
@@ -130,22 +134,25 @@ export function createTrackingSession(
     if (propagationModes) history = addAction(history, { kind, frameIndex, objectIds });
   };
 
-  function assemble({ frameIndex, rendered, stats }: RenderedFrame) {
+  function assemble({ frameIndex, rendered, unseen, stats }: RenderedFrame): FrameOutput {
     const areIndependent =
       policy.transformersParity.clicksAreTrackedPlainly && tracker.concepts().length === 0;
     const objectWiseNonOverlap = policy.mask.objectWiseNonOverlap && !areIndependent;
     const rules = { ...policy.sam3Parity, objectWiseNonOverlap };
-    return assembleFrame(rendered, video, frameIndex, stats, rules);
+    const output = assembleFrame(rendered, video, frameIndex, stats, rules);
+    return withStates(tracker, output, rendered, unseen);
   }
 
   /** Renders the objects of a step, except the hidden ones. */
   async function render(
     frameIndex: number,
-    { objects, stats }: StepResult,
+    { objects, stats, states = [] }: StepResult,
     hidden: ReadonlySet<number> = new Set(),
   ): Promise<RenderedFrame> {
     const shown = objects.filter(({ objectId, locked }) => locked || !hidden.has(objectId));
-    return { frameIndex, rendered: await renderObjects(run, m, video, shown), stats };
+    const rendered = judge(await renderObjects(run, m, video, shown), states);
+    const unseen = withoutMask(states, rendered).filter(({ objectId }) => !hidden.has(objectId));
+    return { frameIndex, rendered, unseen, stats };
   }
 
   /** Stores the masks of a frame for later propagations, and returns its output. */
@@ -164,10 +171,15 @@ export function createTrackingSession(
       );
     }
     const edited = new Set(plan.objectIds);
-    const { rendered, stats } = await render(frame.index, await tracker.step(frame, editedIds()));
+    const result = await tracker.step(frame, editedIds());
+    const { rendered, unseen, stats } = await render(frame.index, result);
     const others = (stored ?? []).filter(({ objectId }) => !edited.has(objectId));
     const all = [...others, ...rendered].sort((a, b) => a.objectId - b.objectId);
-    return storeAndAssemble({ frameIndex: frame.index, rendered: all, stats });
+    const unseenOthers = storedUnseen(tracker, cache, frame.index, all).filter(
+      ({ objectId }) => !edited.has(objectId),
+    );
+    const allUnseen = [...unseen.filter(({ objectId }) => edited.has(objectId)), ...unseenOthers];
+    return storeAndAssemble({ frameIndex: frame.index, rendered: all, unseen: allUnseen, stats });
   }
 
   async function stepFully(frame: Frame): Promise<FrameOutput[]> {
@@ -274,7 +286,13 @@ export function createTrackingSession(
         ...object,
         prob: tracker.probability(object.objectId) ?? object.prob,
       }));
-      return assemble({ frameIndex, rendered, stats: { tracked: tracker.objectIds().length, dropped: 0 } });
+      const unseen = storedUnseen(tracker, cache, frameIndex, rendered);
+      return assemble({
+        frameIndex,
+        rendered,
+        unseen,
+        stats: { tracked: tracker.objectIds().length, dropped: 0 },
+      });
     },
 
     anchor: (frame, masks) => orRestore(() => tracker.anchor(frame, masks)),

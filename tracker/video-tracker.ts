@@ -1,6 +1,7 @@
 /** The tracker of one video session: owns its state and dispatches calls. `step.ts` contains the stages of a frame. */
 import { conceptName } from "../detector/concepts.js";
 import { promptConcept } from "./concept-prompt.js";
+import { conceptOf, describeStates } from "./describe-states.js";
 import { preparePrompt } from "./edits/absence.js";
 import { anchor } from "./edits/anchor.js";
 import { applyEdit } from "./edits/apply.js";
@@ -8,6 +9,7 @@ import type { AnchorMask, Edit, EditResult } from "./edits/edit.js";
 import { describeObjects, type ObjectFacts, objectIds } from "./edits/objects.js";
 import type { PassRequest, RecallNeed } from "./frame-output.js";
 import type { Frame } from "./model.js";
+import { ownerOf, type PromptOwner } from "./object-states.js";
 import { createParts, type VideoTrackerOptions } from "./parts.js";
 import { startPass } from "./pass.js";
 import { type Candidate, type PredictionPrompt, predict } from "./predict.js";
@@ -84,6 +86,8 @@ export interface VideoTracker {
    * Objects to which the user gave a mask are tracked on any frame.
    */
   needVisitedFrames(ids: readonly number[]): boolean;
+  /** The prompt that an object follows on a frame; undefined for unknown ids. */
+  promptOf(id: number, frameIndex: number): PromptOwner | undefined;
   /** The current probability of an object; undefined for unknown ids. */
   probability(id: number): number | undefined;
   /** The phrases of all concepts that are not negative; "visual" for concepts from exemplar boxes only. */
@@ -109,11 +113,19 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     return tracksOnly ? trackingStep : fullStep;
   }
 
+  const withStates = (frameIndex: number, result: StepResult): StepResult => ({
+    ...result,
+    states: describeStates(parts, frameIndex, result, parts.scores),
+  });
+
   return {
     async prompt(frame, prompt) {
-      if (prompt.kind === "concept") return promptConcept(parts, frame, prompt);
-      preparePrompt(parts, frame.index, prompt.objectId);
-      return click(parts, frame, prompt);
+      if (prompt.kind === "object") preparePrompt(parts, frame.index, prompt.objectId);
+      const answer =
+        prompt.kind === "concept"
+          ? await promptConcept(parts, frame, prompt)
+          : await click(parts, frame, prompt);
+      return { ...answer, result: withStates(frame.index, answer.result) };
     },
 
     predict: (frame, prompt) => predict(parts, frame, prompt),
@@ -131,7 +143,8 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       features.prepare(frame, stepFor(objectIds).searches(parts));
     },
 
-    step: async (frame, objectIds = null) => stepFor(objectIds).run(parts, frame, objectIds),
+    step: async (frame, objectIds = null) =>
+      withStates(frame.index, await stepFor(objectIds).run(parts, frame, objectIds)),
 
     edit: (edit) => applyEdit(parts, edit),
     anchor: (frame, masks) => anchor(parts, frame, masks),
@@ -164,6 +177,10 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
       const hasMask = (id: number) =>
         [...(registry.get(id)?.prompts.values() ?? [])].some(({ mask, refinesMask }) => mask || refinesMask);
       return policy.sam3Parity.clickNeedsVisitedFrame && !ids.every(hasMask);
+    },
+    promptOf(id, frameIndex) {
+      const masklet = registry.get(id);
+      return masklet && ownerOf(masklet, frameIndex, conceptOf(parts, masklet));
     },
     probability: (id) => registry.get(id)?.prob,
     concepts: () => concepts.all.filter(({ negative }) => !negative).map(conceptName),

@@ -59,6 +59,8 @@ export interface MaskletSession {
   reset(): Promise<void>;
   /** The state of the session: concepts, objects, whether it is propagating. */
   get(): Promise<SessionFacts>;
+  /** The computed masks that may be wrong, worst first. @param limit default: 100 */
+  suspects(limit?: number): Promise<AnswerOf<"list_suspects">>;
   close(): Promise<void>;
   /** Leaves the session without ending it. */
   detach(): Promise<void>;
@@ -113,6 +115,12 @@ export function createSession(exchange: Exchange, facts: VideoFacts, token: stri
       await exchange.ask<"reset_session">({ type: "reset_session", session_id });
     },
     get: () => exchange.ask<"get_session">({ type: "get_session", session_id }),
+    suspects: (limit) =>
+      exchange.ask<"list_suspects">({
+        type: "list_suspects",
+        session_id,
+        ...(limit !== undefined && { limit }),
+      }),
     async close() {
       await exchange.ask<"close_session">({ type: "close_session", session_id });
     },

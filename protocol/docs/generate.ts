@@ -11,6 +11,7 @@ import {
   settingVariable,
 } from "../limits.js";
 import { policySchema } from "../policy.js";
+import { objectState } from "../replies/states.js";
 import {
   ANSWER_FIELDS,
   ANSWER_SCHEMAS,
@@ -75,6 +76,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   done: fieldTable("reply", doneSchema, envelope),
   error: fieldTable("reply", errorSchema, ["type", "session_id", "seq"]),
   outputs: fieldTable("reply", outputsSchema),
+  "object-states": fieldTable("reply", objectState),
   "low-resolution-masks": fieldTable("reply", lowResMask),
   policy: fieldTable("request", policySchema),
   "upload query": fieldTable("request", uploadQuerySchema),

@@ -83,10 +83,7 @@ export function createSessionResults(options: {
       prompts.removeObject(objectId);
       stale.removeObject(objectId);
       marks.removeObject(objectId);
-      store.rewrite(wholeVideo(), (objects) => {
-        const others = objects.filter((object) => object.objectId !== objectId);
-        return others.length === objects.length ? objects : others;
-      });
+      store.removeObject(objectId);
       return [{ objectId, ...wholeVideo() }];
     },
     clear() {

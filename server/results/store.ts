@@ -34,6 +34,8 @@ export interface ResultsStore {
     stretch: FrameStretch,
     change: (objects: readonly ObjectOutput[], frameIndex: number) => readonly ObjectOutput[],
   ): number;
+  /** Deletes an object from every stored frame. */
+  removeObject(objectId: number): void;
   /** Number of stored frames. */
   readonly size: number;
   /** Estimated memory, including the earlier versions of frames. */
@@ -100,7 +102,11 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
         ({ objectId }) => !objectIds.has(objectId),
       );
       const own = frame.objects.filter(({ objectId }) => objectIds.has(objectId));
-      const merged = { ...frame, objects: byId([...others, ...own]) };
+      const unseen = [
+        ...(current.get(frame.frameIndex)?.unseen ?? []).filter(({ objectId }) => !objectIds.has(objectId)),
+        ...(frame.unseen ?? []).filter(({ objectId }) => objectIds.has(objectId)),
+      ];
+      const merged = { ...frame, objects: byId([...others, ...own]), unseen: byId(unseen) };
       put(merged);
       return merged;
     },
@@ -116,9 +122,23 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
         const objects = frame && change(frame.objects, frameIndex);
         if (!objects || objects === frame.objects) continue;
         changed++;
-        put({ ...frame, objects: byId(objects) });
+        const ids = new Set(objects.map(({ objectId }) => objectId));
+        const unseen = frame.unseen?.filter(({ objectId }) => !ids.has(objectId));
+        put({ ...frame, objects: byId(objects), ...(unseen && { unseen }) });
       }
       return changed;
+    },
+    removeObject(objectId) {
+      const isOther = (object: { objectId: number }) => object.objectId !== objectId;
+      for (const frame of [...current.values()]) {
+        const { objects, unseen } = frame;
+        if (objects.every(isOther) && (unseen ?? []).every(isOther)) continue;
+        put({
+          ...frame,
+          objects: objects.filter(isOther),
+          ...(unseen && { unseen: unseen.filter(isOther) }),
+        });
+      }
     },
     get size() {
       return current.size;
@@ -139,4 +159,5 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
   };
 }
 
-const byId = (objects: readonly ObjectOutput[]) => [...objects].sort((a, b) => a.objectId - b.objectId);
+const byId = <T extends { readonly objectId: number }>(objects: readonly T[]) =>
+  [...objects].sort((a, b) => a.objectId - b.objectId);

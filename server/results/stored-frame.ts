@@ -17,6 +17,10 @@ const FRAME_BYTES = 250;
 const OBJECT_BYTES = 350;
 
 /** Estimated memory of a stored frame. The text of a mask takes one byte per character. */
-export function bytesOfFrame({ objects }: StoredFrame): number {
-  return objects.reduce((sum, { mask }) => sum + OBJECT_BYTES + mask.counts.length, FRAME_BYTES);
+export function bytesOfFrame({ objects, unseen = [] }: StoredFrame): number {
+  const unseenBytes = unseen.length * OBJECT_BYTES;
+  return objects.reduce(
+    (sum, { mask }) => sum + OBJECT_BYTES + mask.counts.length,
+    FRAME_BYTES + unseenBytes,
+  );
 }

@@ -75,6 +75,7 @@ describe("the objects of a frame", () => {
     out_probs: ids.map(() => 1),
     out_boxes_xywh: ids.map((): [number, number, number, number] => [0, 0, 1, 1]),
     out_binary_masks: masks.map(({ data, width, height }) => encodeMask(data, width, height)),
+    out_states: [],
     frame_stats: null,
   });
 
@@ -164,6 +165,7 @@ function frameWith(frameIndex: number, mask: Mask): FrameMessage {
       out_probs: [1],
       out_boxes_xywh: [[0, 0, 1, 1]],
       out_binary_masks: [encodeMask(mask.data, mask.width, mask.height)],
+      out_states: [],
       frame_stats: null,
     },
   };

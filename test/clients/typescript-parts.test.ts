@@ -30,6 +30,7 @@ describe("a frame's outputs", () => {
       [0.5, 0, 0.5, 1],
     ] as [number, number, number, number][],
     out_binary_masks: [encodeMask(new Uint8Array(6), 3, 2), encodeMask(bits, 3, 2)],
+    out_states: [],
     frame_stats: null,
   };
 

@@ -69,6 +69,7 @@ export const NO_OUTPUTS: Outputs = {
   out_probs: [],
   out_boxes_xywh: [],
   out_binary_masks: [],
+  out_states: [],
   frame_stats: null,
 };
 

@@ -10,6 +10,7 @@ import {
 } from "../../protocol/rle.js";
 import type { BoxXywh, FrameOutput, ObjectOutput } from "../frame-output.js";
 import type { LockedMask } from "../masklet.js";
+import type { ObjectState } from "../object-states.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { PixelClaim, TrackedObject } from "../report.js";
 import { fillHoles } from "./fill-holes.js";
@@ -37,6 +38,8 @@ export interface RenderedObject extends Omit<RenderedMask, "area"> {
   claim: PixelClaim;
   /** The user locked this mask: it keeps all its pixels. */
   locked?: true;
+  /** The tracker's judgement of the mask; absent on frames that were stored without it. */
+  judged?: Pick<ObjectState, "score" | "suspect">;
 }
 
 type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
