@@ -94,11 +94,17 @@ describe("each mask format", () => {
     });
   });
 
-  it("none has ids, probabilities and boxes only", async () => {
+  it("none has ids, probabilities, boxes and states only", async () => {
     const outputs = sent(
       await createOutputsWriter({}).write(frameOf([drawn("#.")]), request({ mask_format: "none" })),
     );
-    expect(Object.keys(outputs)).toEqual(["out_obj_ids", "out_probs", "out_boxes_xywh", "frame_stats"]);
+    expect(Object.keys(outputs)).toEqual([
+      "out_obj_ids",
+      "out_probs",
+      "out_boxes_xywh",
+      "out_states",
+      "frame_stats",
+    ]);
     const [object] = objectsOf(outputs);
     expect(object?.id).toBe(10);
     expect(() => object?.decodeMask()).toThrow(/mask_format is none/);
