@@ -94,3 +94,15 @@ function withName<K>(names: ReadonlyMap<K, string>, key: K, name: string | null)
   if (name !== null) changed.set(key, name);
   return changed;
 }
+
+/** The frames on which an object is locked. */
+export function lockedFrames(marks: Marks, objectId: number): number[] {
+  return marks
+    .of(objectId)
+    .locked.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, at) => first + at));
+}
+
+/** Number of frames on which an object is locked. */
+export function numLocked(marks: Marks, objectId: number): number {
+  return marks.of(objectId).locked.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}

@@ -5,7 +5,6 @@
 import {
   type AnswerOf,
   type EditRequest,
-  FIELD_LIMITS,
   ProtocolError,
   type RequestOf,
   type VideoFacts,
@@ -21,8 +20,9 @@ import {
 import type { Affected } from "../results/affected.js";
 import type { SessionResults } from "../results/session-results.js";
 import { staleSides } from "./absence.js";
+import { checkDifferent, createEditChecks } from "./checks.js";
 import { renumberFrames, renumbering, renumberStale } from "./identities.js";
-import type { Marks } from "./marks.js";
+import { lockedFrames, numLocked } from "./marks.js";
 import { commonMasks, findMask, masksToLock, type StoredMask, uniteOutputs } from "./stored-masks.js";
 
 export interface SessionEditsParts {
@@ -99,61 +99,7 @@ export function createSessionEdits(parts: SessionEditsParts): SessionEdits {
     }
   }
 
-  function checkIdle(): void {
-    if (!parts.isPropagating()) return;
-    throw new ProtocolError(
-      "propagation_in_progress",
-      "This session is propagating; objects can be edited when it has ended or was cancelled.",
-    );
-  }
-
-  function checkFrame(field: string, frameIndex: number): void {
-    if (frameIndex < facts.num_frames) return;
-    const message = `${field}: expected 0..${facts.num_frames - 1}, got ${frameIndex}`;
-    throw new ProtocolError("frame_out_of_range", message, field);
-  }
-
-  function checkRange(range: { first_frame_index: number; last_frame_index: number }): void {
-    checkFrame("first_frame_index", range.first_frame_index);
-    checkFrame("last_frame_index", range.last_frame_index);
-  }
-
-  function checkMasks(): void {
-    if (engine.rules.pack.capabilities.maskSeed) return;
-    throw new ProtocolError(
-      "unsupported_by_pack",
-      "This model pack cannot start from a mask, which this edit requires.",
-    );
-  }
-
-  /** @throws ProtocolError object_not_found */
-  async function checkObjects(ids: readonly (readonly [field: string, id: number])[]): Promise<number[]> {
-    const { objectIds } = await engine.describe();
-    for (const [field, id] of ids) {
-      if (objectIds.includes(id)) continue;
-      const known = objectIds.length > 0 ? objectIds.join(", ") : "no object";
-      throw new ProtocolError("object_not_found", `${field}: expected one of ${known}, got ${id}`, field);
-    }
-    return objectIds;
-  }
-
-  function checkDifferent(ids: readonly (readonly [field: string, id: number])[]): void {
-    const repeated = ids.find(([, id], index) => ids.findIndex(([, other]) => other === id) < index);
-    if (!repeated) return;
-    const [field, id] = repeated;
-    throw new ProtocolError("invalid_field", `${field}: expected different objects, got ${id} twice`, field);
-  }
-
-  function checkRoom(added: number, objectIds: readonly number[]): void {
-    const present = objectIds.reduce((sum, id) => sum + numLocked(marks, id), 0);
-    const limit = FIELD_LIMITS.masksPerLock.value;
-    if (present + added <= limit) return;
-    throw new ProtocolError(
-      "invalid_field",
-      `last_frame_index: expected at most ${limit} locked masks in a session, got ${present} and ${added} more`,
-      "last_frame_index",
-    );
-  }
+  const { checkIdle, checkFrame, checkRange, checkMasks, checkObjects, checkRoom } = createEditChecks(parts);
 
   const handlers: Handlers = {
     async lock_frames(request) {
@@ -326,16 +272,6 @@ export function createSessionEdits(parts: SessionEditsParts): SessionEdits {
     carryOut: (request) =>
       (handlers[request.type] as (one: never) => Promise<unknown>)(request as never) as never,
   };
-}
-
-function lockedFrames(marks: Marks, objectId: number): number[] {
-  return marks
-    .of(objectId)
-    .locked.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, at) => first + at));
-}
-
-function numLocked(marks: Marks, objectId: number): number {
-  return marks.of(objectId).locked.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 }
 
 /** As the detector normalises phrases. */

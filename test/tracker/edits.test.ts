@@ -29,8 +29,8 @@ interface Opened {
   outputs(): ReadonlyMap<number, FrameOutput>;
 }
 
-function open(preset: PresetName): Opened {
-  const { options, frame } = createBench(world, {}, undefined, preset);
+function open(preset: PresetName, scene = world): Opened {
+  const { options, frame } = createBench(scene, {}, undefined, preset);
   const session = createTrackingSession({
     tracker: createVideoTracker({ ...options, numFrames: FRAMES }),
     policy: options.policy,
@@ -214,6 +214,34 @@ it("tracks each side of absent frames from its own prompts", async () => {
       if (objects[0]) rows.set(frame, maskBox(objects[0].mask)[1]);
   }
   expect([0, 7, 11, 12, 19].map((frame) => rows.get(frame))).toEqual([4, 4, 24, 24, 24]);
+});
+
+it("tracks swapped look-alikes from the memories of each side", async () => {
+  // Two balls in one row each; they touch on no frame, and both are within the search radius of the other.
+  const twins = createWorld([mover(1, "ball", 2, 10, 1), mover(2, "ball", 2, 20, 1)]);
+  const opened = open("compact", twins);
+  await opened.send({ do: "click", frame: 0, point: [5 / SIDE, 13 / SIDE], objectId: 1 });
+  await opened.send({ do: "click", frame: 0, point: [5 / SIDE, 23 / SIDE], objectId: 2 });
+  await opened.run(0, FRAMES - 1);
+  await opened.edit({ kind: "swap", objectId: 1, otherId: 2, frameIndex: 8 });
+  const masks = [
+    { objectId: 1, mask: rectangle(10, 20, 6) },
+    { objectId: 2, mask: rectangle(10, 10, 6) },
+  ];
+  await opened.send({ do: "anchor", frame: 8, masks });
+  for (const [first, last] of [
+    [0, FRAMES - 1],
+    [FRAMES - 1, 0],
+  ] as const) {
+    await opened.run(first, last);
+    const rows = [...opened.outputs()].map(([frame, { objects }]) => [
+      frame,
+      ...objects.map(({ mask }) => maskBox(mask)[1]),
+    ]);
+    expect(rows.sort(([a = 0], [b = 0]) => a - b)).toEqual(
+      Array.from({ length: FRAMES }, (_, frame) => (frame < 8 ? [frame, 10, 20] : [frame, 20, 10])),
+    );
+  }
 });
 
 describe.each(presets)("edits of identities under the preset %s", (preset) => {
