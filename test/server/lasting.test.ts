@@ -17,6 +17,8 @@ let clock: FakeClock;
 let server: TestServer;
 let client: RawClient;
 let token: string;
+/** Number of the last result of the start: 2, or more when the video took long to open. */
+let base: number;
 
 beforeAll(async () => {
   clip = await makeClip({ name: "lasting.mp4", frames: FRAMES });
@@ -28,6 +30,7 @@ beforeEach(async () => {
   server = await startTestServer({ idleTimeoutMs: IDLE_MS, expiryWarningMs: 1000 }, { engine, clock });
   client = await server.connect();
   token = await open(client);
+  base = lastSeq(client);
 });
 
 afterEach(() => server.close());
@@ -74,8 +77,8 @@ describe("results", () => {
     await streamAll(client, { max_frame_num_to_track: 2 });
     await client.expectError({ type: "remove_object", session_id: "s", obj_id: 7 });
     const results = client.received.filter((message) => "seq" in message);
-    expect(results.map((message) => "seq" in message && message.seq)).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    expect(results.map(({ type }) => type)).toEqual([
+    expect(seqs(client)).toEqual(upTo(base + 5).map((index) => index + 1));
+    expect(results.map(({ type }) => type).slice(-7)).toEqual([
       ...["response", "response", "frame", "frame", "frame", "done"],
       "error",
     ]);
@@ -131,7 +134,7 @@ describe("a client that lost its connection", () => {
     await streamAll(client);
     await kill(client);
     const again = await server.connect();
-    expect(await again.expectResponse(attach())).toMatchObject({ last_seq: FRAMES + 3, pending: [] });
+    expect(await again.expectResponse(attach())).toMatchObject({ last_seq: base + FRAMES + 1, pending: [] });
     await again.expectResponse(get);
     expect(framesOf(again)).toEqual([]);
   });
@@ -202,7 +205,7 @@ describe("without a connection, a session", () => {
     const again = await small.connect();
     const answer = await again.expectResponse({ ...attach({ after_seq: 0 }), session_token });
     const { lost, last_seq } = answer as { lost: number; last_seq: number };
-    expect(last_seq).toBe(FRAMES + 3);
+    expect(last_seq).toBeGreaterThanOrEqual(FRAMES + 3);
     await again.first(isDone);
     expect(seqs(again)).toEqual(upTo(last_seq - lost).map((index) => lost + 1 + index));
     // About ten results of 10,000 bytes are half of 200,000 bytes.
@@ -313,6 +316,7 @@ describe("two connections of one session", () => {
     );
     const one = await small.connect();
     const session_token = await open(one);
+    const before = lastSeq(one);
     const watcher = await small.connect();
     await watcher.expectResponse({ ...attach({ watch: true }), session_token });
     watcher.socket.pause();
@@ -327,7 +331,7 @@ describe("two connections of one session", () => {
       return upTo(last_seq - first_seq + 1).map((index) => first_seq + index);
     });
     expect([...seqs(watcher), ...missing].sort((a, b) => a - b)).toEqual(
-      upTo(FRAMES + 1).map((index) => 3 + index),
+      upTo(FRAMES + 1).map((index) => before + 1 + index),
     );
     await small.close();
   });
@@ -375,7 +379,7 @@ describe("bad input", () => {
     ["a token with other characters", { session_token: "é".repeat(30) }, "invalid_field", "session_token"],
     ["no token", { session_token: undefined }, "missing_field", "session_token"],
     ["a negative after_seq", { after_seq: -1 }, "invalid_field", "after_seq"],
-    ["an after_seq beyond the last result", { after_seq: 9 }, "invalid_field", "after_seq"],
+    ["an after_seq beyond the last result", { after_seq: 1000 }, "invalid_field", "after_seq"],
     ["watch as a text", { watch: "yes" }, "invalid_field", "watch"],
     ["an unknown field", { session_id: "s" }, "unknown_field", "session_id"],
   ])("%s", async (_, fields, code, field) => {
@@ -386,8 +390,8 @@ describe("bad input", () => {
   });
 
   test("an after_seq beyond the last result names both numbers", async () => {
-    const { message } = await client.expectError(attach({ after_seq: 9 }));
-    expect(message).toBe("after_seq: expected at most 2, the last result of the session, got 9");
+    const { message } = await client.expectError(attach({ after_seq: 1000 }));
+    expect(message).toBe(`after_seq: expected at most ${base}, the last result of the session, got 1000`);
   });
 
   test("detaching from a session that the connection does not reach", async () => {
