@@ -114,6 +114,11 @@ const videoFacts = {
     .describe("Present for `frames`: how many files are left out; `left_out` lists the first of them"),
 };
 
+const damaged = z
+  .literal(true)
+  .exactOptional()
+  .describe("Present when the picture of the frame is damaged; the nearest readable one stands in");
+
 const success = { is_success: z.literal(true) };
 
 /** Fields of each answer without `type` and `request_id`. They include those that SAM 3's `handle_request` returns. */
@@ -121,6 +126,7 @@ export const ANSWER_FIELDS = {
   start_session: { ...videoFacts, session_token: sessionToken.describe("A secret for `attach_session`") },
   add_prompt: {
     frame_index: frameIndex.describe("The requested frame"),
+    damaged,
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concept prompts"),
     outputs: outputsSchema,
     semantic_map: z
@@ -133,6 +139,7 @@ export const ANSWER_FIELDS = {
   },
   predict: {
     frame_index: frameIndex.describe("The requested frame"),
+    damaged,
     masks: z
       .array(z.array(cocoRle))
       .describe("Per prompt three masks, or one without `multimask_output`, at the size of the source"),
@@ -211,6 +218,7 @@ export const frameSchema = z.strictObject({
     .int()
     .nullable()
     .describe("Presentation time in microseconds on the clock of `currentTime` in browsers; null for images"),
+  damaged,
   outputs: outputsSchema,
 });
 

@@ -5,6 +5,7 @@ import type { EngineSession } from "./engine/index.js";
 import { indicesOf, type Leg, planLegs } from "./frame-range.js";
 import { cameraFrames } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
+import { damageOf } from "./media/damage.js";
 import type { MediaSource } from "./media/source.js";
 import type { OutputsWriter } from "./outputs.js";
 import { type PlannedLeg, runPropagation, type TrackedFrame } from "./propagation.js";
@@ -17,6 +18,8 @@ export interface PropagatedFrame {
   frame_index: number;
   /** Presentation time in microseconds, as {@link MediaSource.timeOf} defines it: 0 is the start of the container. */
   timestamp_us: number | null;
+  /** The picture of the frame is damaged; the nearest readable one stands in. */
+  damaged?: true;
   outputs: Outputs;
 }
 
@@ -164,7 +167,7 @@ export function createPropagations(parts: PropagationsParts): Propagations {
       const outputs = await parts.outputs.write(frame, request);
       window?.sent();
       sent++;
-      yield { frame_index: frameIndex, timestamp_us, outputs };
+      yield { frame_index: frameIndex, timestamp_us, ...damageOf(media, frameIndex), outputs };
     }
     const { aborted, reason } = signal;
     if (aborted && reason instanceof ProtocolError) throw reason;

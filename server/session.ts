@@ -23,6 +23,7 @@ import { sessionNotFound } from "./failure.js";
 import { indexOf } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
+import { damageOf } from "./media/damage.js";
 import type { MediaSource } from "./media/source.js";
 import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
@@ -167,6 +168,7 @@ export function createSession({
         else results.objectPrompted(output, objectId);
         return {
           frame_index: request.frame_index,
+          ...damageOf(media, request.frame_index),
           ...(objectId !== undefined && { obj_id: objectId }),
           outputs: await outputs.write(output, request),
           ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
@@ -180,7 +182,8 @@ export function createSession({
       const prompt = toPredictionPrompt(request, facts);
       return inOrder(async () => {
         const predicted = await engine.predict({ frame: await decode(frame_index), prompt });
-        return { frame_index, ...toPredictions(predicted, request.return_low_res_masks) };
+        const damage = damageOf(media, frame_index);
+        return { frame_index, ...damage, ...toPredictions(predicted, request.return_low_res_masks) };
       });
     },
 

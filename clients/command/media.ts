@@ -3,7 +3,7 @@ import { openMedia } from "../../server/media/open.js";
 import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
 
-export { ffmpegPath } from "../../server/media/binaries.js";
+export { ffmpegPath, passthroughOptions } from "../../server/media/binaries.js";
 export type Video = MediaSource;
 
 export async function openVideo({ path }: VideoPath, signal?: AbortSignal): Promise<Video> {

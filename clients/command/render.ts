@@ -3,7 +3,8 @@ import { openEncoder } from "../drawing/encode.js";
 import { drawOutputs } from "../drawing/overlay.js";
 import { createOverlayStyle } from "../drawing/overlay-style.js";
 import type { FrameLog } from "./frame-log.js";
-import { ffmpegPath, type Video } from "./media.js";
+import { unevenTimesUs } from "./frame-times.js";
+import { ffmpegPath, passthroughOptions, type Video } from "./media.js";
 
 /** Frames per second of folders of pictures, which have no rate. */
 export const STILLS_FPS = 30;
@@ -18,13 +19,16 @@ export interface RenderOptions {
 }
 
 /**
- * Writes the whole video with the masks of every frame drawn over it, at its own size and average frame rate, without
- * sound. Frames that were not tracked have no masks. An unfinished file is removed.
+ * Writes the whole video with the masks of every frame drawn over it, at its own size, without sound. Every frame keeps its
+ * time, counted from the first one. Frames that were not tracked have no masks. An unfinished file is removed.
  */
 export async function renderOverlay({ video, frames, path, onFrame, signal }: RenderOptions): Promise<void> {
   const { width, height, numFrames, fps } = video.facts;
   const style = createOverlayStyle({ width, height });
-  const encoder = openEncoder(path, { width, height, fps: fps ?? STILLS_FPS, ffmpegPath: ffmpegPath() });
+  const timesUs = unevenTimesUs(video);
+  const binary = ffmpegPath();
+  const rate = timesUs ? { passthrough: await passthroughOptions(binary) } : (fps ?? STILLS_FPS);
+  const encoder = openEncoder(path, { width, height, fps: rate, ffmpegPath: binary });
   let finished = false;
   try {
     const range = { startFrame: 0, count: numFrames, direction: "forward", width, height } as const;
@@ -33,7 +37,7 @@ export async function renderOverlay({ video, frames, path, onFrame, signal }: Re
       const picture = { width, height, rgb: rgb.slice() };
       const frame = await frames.read(index);
       if (frame) await drawOutputs(picture, frame.outputs, style);
-      await encoder.write(picture.rgb);
+      await encoder.write(picture.rgb, timesUs?.[index]);
       onFrame?.();
     }
     await encoder.finish();

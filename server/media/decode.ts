@@ -17,11 +17,13 @@ export interface DecodedFrame {
   timestampUs: number;
   /** `[height, width, 3]` uint8, upright; a buffer of its own. */
   rgb: Uint8Array;
+  /** The picture cannot be decoded; `rgb` is the nearest one that can. */
+  damaged?: true;
 }
 
 /**
  * How many frames in a row may be missing from a damaged video before it is unreadable. Up to this number each missing
- * frame repeats the picture before it, as in a player, so that frames keep their numbers.
+ * frame repeats the picture before it, as in a player, or at the start the one after it, so that frames keep their numbers.
  */
 const MAX_REPEATED_FRAMES = 30;
 
@@ -42,21 +44,21 @@ export async function* decodeFrames(request: DecodeRequest): AsyncGenerator<Deco
     const position = next++;
     return { index: position, timestampUs: timestampUs(index, position), rgb };
   };
-  async function* repeatLast(end: number, fallback?: Uint8Array) {
+  async function* repeat(end: number, following?: Uint8Array): AsyncGenerator<DecodedFrame> {
     if (end - next > MAX_REPEATED_FRAMES) throw cannotDecode(next);
     while (next < end) {
-      last ??= (await pictureBefore(request, next)) ?? fallback;
+      last ??= (await pictureBefore(request, next)) ?? following ?? (await pictureAfter(request, next));
       if (!last) throw cannotDecode(next);
-      yield frame(last);
+      yield { ...frame(last), damaged: true };
     }
   }
 
   for await (const picture of decodePictures(request, request.startFrame, indexed)) {
-    yield* repeatLast(picture.index, picture.rgb);
+    yield* repeat(picture.index, picture.rgb);
     last = picture.rgb;
     yield frame(picture.rgb);
   }
-  yield* repeatLast(indexed);
+  yield* repeat(indexed);
   if (next < request.endFrame) {
     throw cutShortBefore(next);
   }
@@ -111,6 +113,13 @@ async function pictureBefore(request: DecodeRequest, index: number): Promise<Uin
   for await (const { rgb } of decodePictures(request, Math.max(0, index - MAX_REPEATED_FRAMES), index))
     last = rgb;
   return last;
+}
+
+/** The first picture that can be decoded among the {@link MAX_REPEATED_FRAMES} after frame `index`. */
+async function pictureAfter(request: DecodeRequest, index: number): Promise<Uint8Array | undefined> {
+  const end = Math.min(request.video.index.pts.length, index + 1 + MAX_REPEATED_FRAMES);
+  for await (const { rgb } of decodePictures(request, index + 1, end)) return rgb;
+  return undefined;
 }
 
 /** The error for a frame that the header announces and that the file ends before. */

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { recordDamage } from "./damage.js";
 import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
 import { openFrameFolder, openImage } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS } from "./limits.js";
@@ -15,6 +16,10 @@ import { openVideo } from "./video.js";
  * @param path absolute, as `resolveResource` or the upload store gives it
  */
 export async function openMedia(path: string, options: OpenMediaOptions = {}): Promise<MediaSource> {
+  return recordDamage(await openFileOrFolder(path, options));
+}
+
+async function openFileOrFolder(path: string, options: OpenMediaOptions): Promise<MediaSource> {
   const limits = { ...DEFAULT_MEDIA_LIMITS, ...options.limits };
   try {
     const facts = await stat(path);

@@ -208,6 +208,25 @@ describe("the rendered video", () => {
     await result.close();
   });
 
+  it("keeps the time of each frame of a variable rate, and is as long as the source", async () => {
+    const timesMs = "if(lt(N,20),N*1000/30,20*1000/30+(N-20)*5000)";
+    const clip = await makeClip({ name: "uneven.mkv", frames: 26, fps: 30, timesMs });
+    const video = await openMedia(clip);
+    for (const extension of ["mp4", "mkv", "mov"]) {
+      const path = mediaPath(`uneven-overlay.${extension}`);
+      await renderOverlay({ video, frames: logOf(new Map()), path });
+      const result = await openMedia(path);
+      expect(result.facts.numFrames).toBe(26);
+      const range = { startFrame: 0, count: 26, direction: "forward", width: 96, height: 64 } as const;
+      for await (const { index, rgb, timestampUs } of result.frames(range)) {
+        expect(readFrameNumber(rgb, 96, 64)).toBe(index);
+        expect(Math.abs(Number(timestampUs) - Number(video.timeOf(index)))).toBeLessThanOrEqual(1000);
+      }
+      await result.close();
+    }
+    await video.close();
+  });
+
   it("is even-sized for players: an odd size grows by a pixel that repeats the edge", async () => {
     const path = mediaPath("odd.mp4");
     const [width, height] = [33, 21];

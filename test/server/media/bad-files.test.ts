@@ -160,6 +160,7 @@ describe("a damaged video", () => {
     const expected = upTo(20).map((n) => (n >= 10 && n <= 12 ? 9 : n));
     expect(numbersOf(frames)).toEqual(expected);
     expect(frames.map((frame) => frame.index)).toEqual(upTo(20));
+    expect(frames.flatMap(({ index, damaged }) => (damaged ? [index] : []))).toEqual([10, 11, 12]);
     const opened = await openMedia(mediaPath("bad/hole.mkv"));
     expect(numbersOf([await opened.frame(11, size)])).toEqual([9]);
     await opened.close();
