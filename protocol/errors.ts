@@ -123,6 +123,11 @@ export const ERRORS = {
     retryable: false,
     meaning: "The host of `camera_url` is not in the server's setting `cameraHosts`.",
   },
+  nothing_to_undo: {
+    scope: "request",
+    retryable: false,
+    meaning: "There is no edit that `undo` could take back, or none that `redo` could carry out again.",
+  },
   wrong_session_kind: {
     scope: "request",
     retryable: false,

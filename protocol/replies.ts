@@ -18,6 +18,7 @@ import { FIXED_LIMITS } from "./limits.js";
 import { conceptFacts, EDIT_ANSWERS, objectFacts } from "./replies/edits.js";
 import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
 import { objectState, suspectFields } from "./replies/states.js";
+import { affected, undoFields } from "./replies/undo.js";
 import type { RequestType } from "./requests.js";
 
 /** Masks of one frame: parallel arrays with one entry per object, ids ascending, without empty masks. */
@@ -129,6 +130,7 @@ export const ANSWER_FIELDS = {
     damaged,
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concept prompts"),
     outputs: outputsSchema,
+    affected,
     semantic_map: z
       .strictObject({
         logits: lowResMask,
@@ -152,7 +154,7 @@ export const ANSWER_FIELDS = {
       .describe("The logits of each mask; each is a valid `mask_input`"),
   },
   cancel_propagation: success,
-  remove_object: success,
+  remove_object: { ...success, affected },
   reset_session: success,
   close_session: success,
   list_suspects: suspectFields,
@@ -166,8 +168,13 @@ export const ANSWER_FIELDS = {
     obj_ids: z.array(objectId).describe("Current objects, ascending"),
     objects: z.array(objectFacts).describe("What is known about each object, by ascending id"),
     propagating: z.boolean(),
+    num_stored_frames: z.int().min(0).describe("Frames whose results are stored"),
+    can_undo: z.boolean(),
+    can_redo: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),
   },
+  undo: undoFields,
+  redo: undoFields,
   attach_session: { ...videoFacts, ...attachedFields },
   detach_session: success,
   get_server: serverFields,
@@ -196,6 +203,8 @@ export const ANSWER_SCHEMAS = {
   close_session: answerSchema(ANSWER_FIELDS.close_session),
   get_session: answerSchema(ANSWER_FIELDS.get_session),
   list_suspects: answerSchema(ANSWER_FIELDS.list_suspects),
+  undo: answerSchema(ANSWER_FIELDS.undo),
+  redo: answerSchema(ANSWER_FIELDS.redo),
   attach_session: answerSchema(ANSWER_FIELDS.attach_session),
   detach_session: answerSchema(ANSWER_FIELDS.detach_session),
   get_server: answerSchema(ANSWER_FIELDS.get_server),

@@ -67,6 +67,8 @@ export const REQUEST_ERRORS = {
   close_session: [],
   get_session: [],
   list_suspects: [],
+  undo: ["nothing_to_undo", "wrong_session_kind"],
+  redo: ["nothing_to_undo", "wrong_session_kind"],
   attach_session: ["session_not_found", "session_exists"],
   detach_session: [],
   get_server: ["engine_failed"],

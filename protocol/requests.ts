@@ -33,6 +33,7 @@ import { liveFields, sourceProblem } from "./requests/live.js";
 import { maskFormatFields } from "./requests/mask-format.js";
 import { maskInput } from "./requests/masks.js";
 import { listSuspects } from "./requests/suspects.js";
+import { redo, undo } from "./requests/undo.js";
 
 const startSession = z
   .strictObject({
@@ -259,6 +260,8 @@ export const REQUEST_SCHEMAS = {
   close_session: closeSession,
   get_session: getSession,
   list_suspects: listSuspects,
+  undo,
+  redo,
   attach_session: attachSession,
   detach_session: detachSession,
   get_server: getServer,

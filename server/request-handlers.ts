@@ -75,10 +75,6 @@ export function createAnswerer(
       const session = await sessions.get(request.session_id);
       return session.predict({ ...request, frame_index: session.indexOf(request.frame_index) });
     },
-    remove_object: async ({ session_id, obj_id }) => {
-      await (await sessions.get(session_id)).removeObject(obj_id);
-      return success;
-    },
     lock_frames: async (request) => (await sessions.get(request.session_id)).edit(request),
     mark_absent: async (request) => (await sessions.get(request.session_id)).edit(request),
     merge_objects: async (request) => (await sessions.get(request.session_id)).edit(request),
@@ -86,6 +82,9 @@ export function createAnswerer(
     swap_objects: async (request) => (await sessions.get(request.session_id)).edit(request),
     rename: async (request) => (await sessions.get(request.session_id)).edit(request),
     remove_concept: async (request) => (await sessions.get(request.session_id)).edit(request),
+    remove_object: async ({ session_id, obj_id }) => (await sessions.get(session_id)).removeObject(obj_id),
+    undo: async ({ session_id }) => (await sessions.get(session_id)).stepThroughEdits("undo"),
+    redo: async ({ session_id }) => (await sessions.get(session_id)).stepThroughEdits("redo"),
     cancel_propagation: async ({ session_id }) => {
       (await sessions.get(session_id)).cancel();
       return success;

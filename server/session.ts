@@ -29,7 +29,9 @@ import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
+import { toAffected } from "./results/affected.js";
 import { createSessionResults } from "./results/session-results.js";
+import { stepThroughEdits } from "./results/undo.js";
 import { createSerial } from "./serial.js";
 import { listSuspects } from "./states.js";
 
@@ -46,9 +48,11 @@ export interface Session {
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
   /** Masks for prompts on one picture, without any effect on the session. */
   predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
-  removeObject(objectId: number): Promise<void>;
   /** See `edits/session-edits.ts`. */
   edit<R extends EditRequest>(request: R): Promise<AnswerOf<R["type"]>>;
+  removeObject(objectId: number): Promise<AnswerOf<"remove_object">>;
+  /** Takes back the last edit, or carries it out again. Ends a running propagation. @throws ProtocolError nothing_to_undo */
+  stepThroughEdits(step: "undo" | "redo"): Promise<AnswerOf<"undo">>;
   /** Ends a running propagation and removes all prompts, objects and memory. */
   reset(): Promise<void>;
   describe(): Promise<SessionFacts>;
@@ -96,7 +100,11 @@ export function createSession({
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
   const outputs = createOutputsWriter(maskFormat);
-  const results = createSessionResults({ numFrames: () => facts.num_frames, maxBytes: maxResultBytes });
+  const results = createSessionResults({
+    numFrames: () => facts.num_frames,
+    maxBytes: maxResultBytes,
+    rollback: (to) => engine.rollback({ to }),
+  });
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   let waiting = 0;
@@ -112,6 +120,13 @@ export function createSession({
     } finally {
       waiting--;
     }
+  }
+
+  /** Runs calls of the engine that one `undo` takes back. */
+  function undoable<T>(edit: () => Promise<T>): Promise<T> {
+    // Both calls enter the queue of the engine together. When the first fails, so does the second.
+    if (!live) engine.checkpoint().catch(() => {});
+    return edit();
   }
 
   function checkFrame(frameIndex: number | undefined, field: string): void {
@@ -140,11 +155,12 @@ export function createSession({
   };
   const edits = createSessionEdits({
     facts,
-    engine,
+    engine: { ...engine, edit: (params) => undoable(() => engine.edit(params)) },
     results,
     frame: decode,
     isPropagating: () => propagations.isRunning,
-    record: () => {},
+    // Names are not part of the state of the engine.
+    record: (name, affected) => results.edits.record({ name, affected, isInEngine: name !== "rename" }),
   });
 
   return {
@@ -162,15 +178,15 @@ export function createSession({
         const mask = request.mask && (await readMask(request.mask, facts));
         const prompt = toEnginePrompt(request, facts, mask);
         const frame = await decode(request.frame_index);
-        const { output, objectId, semantic, removedIds = [] } = await engine.prompt({ frame, prompt });
-        for (const id of removedIds) results.objectRemoved(id);
-        if (objectId === undefined) results.conceptPrompted(output, request.replace);
-        else results.objectPrompted(output, objectId);
+        const prompted = () => engine.prompt({ frame, prompt });
+        const { output, objectId, semantic, removedIds = [] } = await undoable(prompted);
+        const affected = results.prompted(output, { objectId, replace: request.replace, removedIds });
         return {
           frame_index: request.frame_index,
           ...damageOf(media, request.frame_index),
           ...(objectId !== undefined && { obj_id: objectId }),
           outputs: await outputs.write(output, request),
+          affected: toAffected(affected),
           ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
         };
       });
@@ -189,8 +205,14 @@ export function createSession({
 
     removeObject: (objectId) =>
       inOrder(async () => {
-        await engine.removeObject({ objectId });
-        results.objectRemoved(objectId);
+        await undoable(() => engine.removeObject({ objectId }));
+        return { is_success: true, affected: toAffected(results.removed(objectId)) } as const;
+      }),
+
+    stepThroughEdits: (step) =>
+      inOrder(async () => {
+        if (live) throw new ProtocolError("wrong_session_kind", `${step}: a live session keeps no edits.`);
+        return stepThroughEdits(results.edits, step, propagations.end);
       }),
 
     edit: (request) => inOrder(() => edits.carryOut(request)),
@@ -210,12 +232,16 @@ export function createSession({
       inOrder(async () => {
         const described = await engine.describe();
         const { id, family, version } = pack;
+        const { canUndo, canRedo } = results.edits;
         return {
           ...facts,
           ...describeConcepts(described, results.marks),
           obj_ids: described.objectIds,
           objects: describeObjects(described, results.marks),
           propagating: propagations.isRunning,
+          num_stored_frames: results.store.size,
+          can_undo: canUndo && !live,
+          can_redo: canRedo,
           pack: { id, family, version },
         };
       }),

@@ -5,23 +5,16 @@
  * Frame features and the last detection are not part of the snapshot. The same graphs compute them again from the same
  * frame, with the same result.
  */
-import type { ConceptsSnapshot } from "../detector/concepts.js";
 import type { EmissionBuffer } from "./emission.js";
 import type { PassRequest } from "./frame-output.js";
 import type { OutputCacheSnapshot } from "./output-cache.js";
 import type { TrackerParts } from "./parts.js";
-import type { Pass } from "./pass.js";
 import type { Action, ModePlan } from "./propagation-mode.js";
-import type { RegistrySnapshot } from "./registry.js";
 import type { StepResult } from "./report.js";
-import type { History } from "./sam3/history.js";
+import type { TimelineSnapshot } from "./timeline.js";
+import type { TrackerSnapshot } from "./tracker-snapshot.js";
 
-export interface TrackerSnapshot {
-  registry: RegistrySnapshot;
-  concepts: ConceptsSnapshot;
-  history: Readonly<History>;
-  pass: Readonly<Pass>;
-}
+export type { TrackerSnapshot } from "./tracker-snapshot.js";
 
 export interface SessionSnapshot {
   tracker: TrackerSnapshot;
@@ -31,6 +24,9 @@ export interface SessionSnapshot {
   plan: ModePlan;
   pass: PassRequest;
   buffer: EmissionBuffer<StepResult>;
+  timeline: TimelineSnapshot;
+  /** Every propagation tracks all objects, because an edit was undone. */
+  tracksAll: boolean;
 }
 
 type StatefulParts = Pick<TrackerParts, "registry" | "concepts" | "history" | "pass">;

@@ -29,6 +29,7 @@ import { type Prompt, PromptError } from "./prompts.js";
 import { type Action, addAction, choosePropagation, type ModePlan } from "./propagation-mode.js";
 import type { StepResult } from "./report.js";
 import type { SessionSnapshot } from "./snapshot.js";
+import { createTimeline } from "./timeline.js";
 import type { VideoTracker } from "./video-tracker.js";
 
 export interface TrackingSessionParts {
@@ -87,6 +88,14 @@ export interface TrackingSession {
   anchor: VideoTracker["anchor"];
   /** @returns false when there is no such object */
   removeObject(objectId: number): boolean;
+  /** Marks the state that `rollback` restores: that before the next prompt, edit or removal which succeeds. */
+  checkpoint(): void;
+  /**
+   * Restores the state before the last edit, or the state after the edit that was undone last. Ends an unfinished pass. Memories
+   * of tracked frames and stored masks are dropped, and from now on every propagation tracks all objects.
+   * @throws RangeError when there is no such state
+   */
+  rollback(to: "before" | "after"): void;
   /** Deletes all objects, concepts, memories and stored masks. */
   reset(): void;
   describe(): {
@@ -125,6 +134,9 @@ export function createTrackingSession(
   let buffer: EmissionBuffer<StepResult> = snapshot?.buffer ?? emptyBuffer();
   let plan = snapshot?.plan ?? FULL;
   let pass = snapshot?.pass ?? NO_PASS;
+  const timeline = createTimeline(snapshot?.timeline);
+  /** The stored masks may not be those of the present objects. */
+  let tracksAll = snapshot?.tracksAll ?? false;
   if (snapshot) {
     tracker.restore(snapshot.tracker);
     cache.restore(snapshot.outputs);
@@ -215,6 +227,13 @@ export function createTrackingSession(
     }
   }
 
+  /** Runs a request that undo takes back. */
+  async function asEdit<T>(request: () => Promise<T>): Promise<T> {
+    const result = await orRestore(request);
+    timeline.changed();
+    return result;
+  }
+
   function isStored({ firstFrame, lastFrame }: PassRequest): boolean {
     const [low, high] = [Math.min(firstFrame, lastFrame), Math.max(firstFrame, lastFrame)];
     for (let index = low; index <= high; index++) if (!cache.has(index)) return false;
@@ -238,7 +257,7 @@ export function createTrackingSession(
     },
 
     prompt: (frame, prompt) =>
-      orRestore(async () => {
+      asEdit(async () => {
         const wasKnown = prompt.kind === "object" && tracker.objectIds().includes(prompt.objectId ?? -1);
         const { result, objectId, removedIds, semanticLogits } = await tracker.prompt(frame, prompt);
         const rendered = await render(frame.index, result);
@@ -262,7 +281,7 @@ export function createTrackingSession(
       await storeWaiting();
       pass = request;
       if (request.objectIds) plan = { mode: "partial", objectIds: request.objectIds };
-      else if (propagationModes) {
+      else if (propagationModes && !tracksAll) {
         const hasConcepts = tracker.concepts().length > 0;
         const numFrames = parts.numFrames ?? Number.POSITIVE_INFINITY;
         const facts = { history, numFrames, hasConcepts, isStored: isStored(request) };
@@ -298,7 +317,7 @@ export function createTrackingSession(
     anchor: (frame, masks) => orRestore(() => tracker.anchor(frame, masks)),
 
     edit: (edit) =>
-      orRestore(async () => {
+      asEdit(async () => {
         const result = tracker.edit(edit);
         // A concept may be removed during a pass.
         if (edit.kind !== "removeConcept") await storeWaiting();
@@ -315,7 +334,21 @@ export function createTrackingSession(
       if (!tracker.removeObject(objectId)) return false;
       cache.removeObject(objectId);
       recordAction("remove", null, [objectId]);
+      timeline.changed();
       return true;
+    },
+
+    checkpoint: () => timeline.checkpoint(tracker.snapshot()),
+
+    rollback(to) {
+      const present = tracker.snapshot();
+      tracker.restore(to === "before" ? timeline.back(present) : timeline.forward(present));
+      cache.clear();
+      history = [];
+      buffer = emptyBuffer();
+      plan = FULL;
+      pass = NO_PASS;
+      tracksAll = true;
     },
 
     reset() {
@@ -325,6 +358,8 @@ export function createTrackingSession(
       buffer = emptyBuffer();
       plan = FULL;
       pass = NO_PASS;
+      timeline.clear();
+      tracksAll = false;
     },
 
     describe: () => ({
@@ -341,6 +376,8 @@ export function createTrackingSession(
       plan,
       pass,
       buffer,
+      timeline: timeline.snapshot(),
+      tracksAll,
     }),
   };
 }

@@ -40,7 +40,11 @@ export interface MaskletSession {
   propagate(fields?: PropagationFields): AsyncGenerator<FrameMessage, DoneMessage, undefined>;
   /** Ends the running propagation. Its loop gets the frames computed so far and ends. */
   cancel(): Promise<void>;
-  removeObject(objId: number): Promise<void>;
+  removeObject(objId: number): Promise<AnswerOf<"remove_object">>;
+  /** Takes back the last edit: a prompt, a removal, or one of the edits of objects. */
+  undo(): Promise<AnswerOf<"undo">>;
+  /** Carries out again the edit that was undone last. */
+  redo(): Promise<AnswerOf<"redo">>;
   /** Keeps the stored masks of a range of frames as they are, or unlocks them. */
   lockFrames(fields: EditFields<"lock_frames">): Promise<AnswerOf<"lock_frames">>;
   /** Marks an object absent on a range of frames, or ends that. */
@@ -100,9 +104,9 @@ export function createSession(exchange: Exchange, facts: VideoFacts, token: stri
     predict: (fields) => exchange.ask<"predict">({ ...fields, type: "predict", session_id }),
     propagate,
     cancel,
-    async removeObject(obj_id) {
-      await exchange.ask<"remove_object">({ type: "remove_object", session_id, obj_id });
-    },
+    removeObject: (obj_id) => exchange.ask<"remove_object">({ type: "remove_object", session_id, obj_id }),
+    undo: () => exchange.ask<"undo">({ type: "undo", session_id }),
+    redo: () => exchange.ask<"redo">({ type: "redo", session_id }),
     lockFrames: (fields) => exchange.ask<"lock_frames">({ ...fields, type: "lock_frames", session_id }),
     markAbsent: (fields) => exchange.ask<"mark_absent">({ ...fields, type: "mark_absent", session_id }),
     mergeObjects: (fields) => exchange.ask<"merge_objects">({ ...fields, type: "merge_objects", session_id }),

@@ -17,7 +17,7 @@ import {
   rewriteObjects,
   rewrittenStretch,
 } from "../engine/index.js";
-import type { Affected } from "../results/affected.js";
+import { type Affected, toAffected } from "../results/affected.js";
 import type { SessionResults } from "../results/session-results.js";
 import { staleSides } from "./absence.js";
 import { checkDifferent, createEditChecks } from "./checks.js";
@@ -277,12 +277,4 @@ export function createSessionEdits(parts: SessionEditsParts): SessionEdits {
 /** As the detector normalises phrases. */
 function normalise(concept: string): string {
   return concept.trim().replace(/\s+/g, " ").toLowerCase();
-}
-
-function toAffected(stretches: readonly Affected[]) {
-  return stretches.map(({ objectId, first, last }) => ({
-    obj_id: objectId,
-    first_frame_index: first,
-    last_frame_index: last,
-  }));
 }

@@ -95,6 +95,13 @@ const HANDLERS: Handlers = {
     await tracking.anchor(frame, masks);
     return undefined;
   },
+  async checkpoint({ tracking }) {
+    tracking.checkpoint();
+  },
+  async rollback(hosted, { to }) {
+    hosted.tracking.rollback(to);
+    hosted.pushed = [];
+  },
   describe: async ({ tracking }) => tracking.describe(),
   async reset(hosted) {
     hosted.tracking.reset();

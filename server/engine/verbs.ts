@@ -134,6 +134,16 @@ export interface SessionVerbs {
    * Makes masks of a frame conditioning memories, where an edit leaves an object without one. Rejects with object_not_found.
    */
   anchor: { params: { frame: EngineFrame; masks: readonly AnchorMask[] }; result: undefined };
+  /**
+   * Called before an edit: marks the state to which `rollback` returns. The next `prompt`, `removeObject` or `edit` that
+   * succeeds makes it a step that can be undone; further ones belong to the same step. Without one, it has no effect.
+   */
+  checkpoint: { params: undefined; result: undefined };
+  /**
+   * Returns to the state before the last step, or to that after the step that was undone last. Ends a pass. Memories of tracked
+   * frames are not part of these states: later passes recall them. Rejects with internal when there is no such step.
+   */
+  rollback: { params: { to: "before" | "after" }; result: undefined };
   describe: {
     params: undefined;
     result: {
@@ -175,6 +185,8 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   removeObject: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
   edit: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
   anchor: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
+  checkpoint: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
+  rollback: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
   describe: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
   reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
 };

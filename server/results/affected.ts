@@ -6,6 +6,15 @@ export interface Affected extends FrameStretch {
   objectId: number | null;
 }
 
+/** The form of the wire. */
+export function toAffected(affected: readonly Affected[]) {
+  return affected.map(({ objectId, first, last }) => ({
+    obj_id: objectId,
+    first_frame_index: first,
+    last_frame_index: last,
+  }));
+}
+
 /**
  * The stretch that an edit of an object can change. An anchor is a frame whose mask of the object is given: a prompted
  * frame, a locked frame, or a frame at the end of an absent range. Tracking never changes an anchor, so an edit has no effect

@@ -11,11 +11,14 @@
 import type { Affected } from "./affected.js";
 import type { Revertible } from "./revertible.js";
 import type { ResultsStore } from "./store.js";
+import type { FrameStretch } from "./stored-frame.js";
 
 export interface Edit {
   /** The type of the request. */
   name: string;
   affected: readonly Affected[];
+  /** False for an edit that changed nothing in the engine, such as a name. */
+  isInEngine?: boolean;
 }
 
 export interface EditLog {
@@ -69,20 +72,20 @@ export function createEditLog({ rollback, results, parts, maxEdits }: EditLogPar
     async undo() {
       const last = done.at(-1);
       if (!last || !canUndo()) return undefined;
-      await rollback("before");
+      if (last.edit.isInEngine !== false) await rollback("before");
       done.pop();
-      results.undo();
+      const changed = results.undo();
       undone.push(exchange(last));
-      return last.edit;
+      return withChanges(last.edit, changed);
     },
     async redo() {
       const last = undone.at(-1);
       if (!last || !canRedo()) return undefined;
-      await rollback("after");
+      if (last.edit.isInEngine !== false) await rollback("after");
       undone.pop();
-      results.redo();
+      const changed = results.redo();
       done.push(exchange(last));
-      return last.edit;
+      return withChanges(last.edit, changed);
     },
     get canUndo() {
       return canUndo();
@@ -95,4 +98,10 @@ export function createEditLog({ rollback, results, parts, maxEdits }: EditLogPar
       undone = [];
     },
   };
+}
+
+/** An edit that rewrites results makes nothing stale; its undo changes them back. */
+function withChanges(edit: Edit, changed: FrameStretch | undefined): Edit {
+  if (edit.affected.length > 0 || !changed) return edit;
+  return { ...edit, affected: [{ objectId: null, ...changed }] };
 }

@@ -45,10 +45,10 @@ export interface ResultsStore {
   /** How often `undo` can be called. */
   readonly undoDepth: number;
   readonly redoDepth: number;
-  /** Goes back to the last checkpoint. @throws RangeError without one */
-  undo(): void;
-  /** Reverts the last `undo`. @throws RangeError without one */
-  redo(): void;
+  /** Goes back to the last checkpoint. @returns a stretch with all frames that changed. @throws RangeError without one */
+  undo(): FrameStretch | undefined;
+  /** Reverts the last `undo`. @returns as `undo`. @throws RangeError without one */
+  redo(): FrameStretch | undefined;
   /** Drops all frames and versions. */
   clear(): void;
 }

@@ -3,6 +3,8 @@
  * checkpoint, so a hundred versions of a long video take little memory.
  */
 
+import type { FrameStretch } from "./stored-frame.js";
+
 export interface Versions<V> {
   readonly current: ReadonlyMap<number, V>;
   /** Sum of `bytesOf` over all values, those of earlier and undone versions included. */
@@ -14,10 +16,10 @@ export interface Versions<V> {
   checkpoint(): void;
   readonly undoDepth: number;
   readonly redoDepth: number;
-  /** @throws RangeError without a checkpoint */
-  undo(): void;
-  /** @throws RangeError when no version is undone */
-  redo(): void;
+  /** @returns the smallest and the largest key that changed. @throws RangeError without a checkpoint */
+  undo(): FrameStretch | undefined;
+  /** @returns as `undo`. @throws RangeError when no version is undone */
+  redo(): FrameStretch | undefined;
   /** Memory of the keys of all versions; a part of `bytes`. */
   readonly keyBytes: number;
   /**
@@ -72,7 +74,7 @@ export function createVersions<V>({ maxVersions, bytesOf }: VersionsOptions<V>):
   }
 
   /** Exchanges the values of a version with the current ones. The sum of bytes stays. */
-  function exchange(from: Version<V>[], to: Version<V>[], what: string): void {
+  function exchange(from: Version<V>[], to: Version<V>[], what: string): FrameStretch | undefined {
     const version = from.pop();
     if (!version) throw new RangeError(`There is nothing to ${what}.`);
     const replaced: Version<V> = new Map();
@@ -81,6 +83,9 @@ export function createVersions<V>({ maxVersions, bytesOf }: VersionsOptions<V>):
       put(key, value);
     }
     to.push(replaced);
+    const keys = [...version.keys()].sort((a, b) => a - b);
+    const [first, last] = [keys[0], keys.at(-1)];
+    return first === undefined || last === undefined ? undefined : { first, last };
   }
 
   return {

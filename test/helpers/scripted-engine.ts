@@ -43,7 +43,21 @@ interface ScriptedSession {
   concepts: string[];
   negativeConcepts: string[];
   pushed: EngineFrame[];
+  /** As the timeline of a tracking session. */
+  pending?: ScriptedState | undefined;
+  done: ScriptedState[];
+  undone: ScriptedState[];
 }
+
+type ScriptedState = Pick<ScriptedSession, "objects" | "concepts">;
+
+const stateOf = ({ objects, concepts }: ScriptedState): ScriptedState => ({
+  objects: new Set(objects),
+  concepts: [...concepts],
+});
+
+/** The verbs that make a checkpoint a step that can be undone. */
+const EDITS: ReadonlySet<SessionVerb> = new Set(["prompt", "removeObject", "edit"]);
 
 interface Handler<V extends SessionVerb> {
   /** The call's name in `calls`; absent for calls that are not recorded. */
@@ -209,6 +223,28 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       name: ({ frame }) => `anchor ${frame.index}`,
       answer: () => undefined,
     },
+    checkpoint: {
+      answer(session) {
+        session.pending = stateOf(session);
+        return undefined;
+      },
+    },
+    rollback: {
+      name: ({ to }) => `rollback ${to}`,
+      answer(session, { to }) {
+        const [from, other] =
+          to === "before" ? [session.done, session.undone] : [session.undone, session.done];
+        const state = from.pop();
+        if (!state) throw new EngineError("internal", "There is no such edit.");
+        other.push(stateOf(session));
+        Object.assign(session, {
+          objects: new Set(state.objects),
+          concepts: [...state.concepts],
+          pushed: [],
+        });
+        return undefined;
+      },
+    },
     describe: {
       name: () => "describe",
       answer: ({ objects, concepts, negativeConcepts }) => ({
@@ -240,7 +276,14 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
   }
 
   async function openSession(hooks: SessionHooks) {
-    const session: ScriptedSession = { objects: new Set(), concepts: [], negativeConcepts: [], pushed: [] };
+    const session: ScriptedSession = {
+      objects: new Set(),
+      concepts: [],
+      negativeConcepts: [],
+      pushed: [],
+      done: [],
+      undone: [],
+    };
     let endWith: (error: ProtocolError) => void = () => {};
     const ended = new Promise<never>((_, reject) => {
       endWith = reject;
@@ -260,7 +303,12 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       if (name) await enter(name(params, session), ended);
       const failure = failures.get(verb);
       if (failure) throw failure;
-      return answer(session, params);
+      const result = answer(session, params);
+      if (EDITS.has(verb) && session.pending) {
+        session.done.push(session.pending);
+        Object.assign(session, { pending: undefined, undone: [] });
+      }
+      return result;
     }) as CallVerb);
     open.add(entry);
     await enter("open", ended);

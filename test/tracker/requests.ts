@@ -36,6 +36,9 @@ export type Request =
   | { do: "remove"; objectId: number }
   | { do: "edit"; edit: Edit }
   | { do: "anchor"; frame: number; masks: readonly AnchorMask[] }
+  | { do: "checkpoint" }
+  | { do: "rollback"; to: "before" | "after" }
+  | { do: "recall"; frame: number; objectId: number; mask: CocoRle }
   | { do: "reset" };
 
 /** Sends a request. @returns the result of the session */
@@ -102,6 +105,12 @@ export async function send(
       return session.edit(request.edit);
     case "anchor":
       return session.anchor(frameAt(request.frame), request.masks);
+    case "checkpoint":
+      return session.checkpoint();
+    case "rollback":
+      return session.rollback(request.to);
+    case "recall":
+      return session.recall(frameAt(request.frame), [{ objectId: request.objectId, mask: request.mask }]);
     case "reset":
       return session.reset();
   }

@@ -116,6 +116,17 @@ const session: Request[] = [
   { do: "edit", edit: { kind: "swap", objectId: 20, otherId: 30, frameIndex: 12 } },
   { do: "edit", edit: { kind: "merge", objectId: 20, otherIds: [0], locks: [] } },
   { do: "edit", edit: { kind: "removeConcept", concept: "cone" } },
+  { do: "checkpoint" },
+  { do: "click", frame: 12, point: [0.3, 0.7], objectId: 20 },
+  { do: "checkpoint" },
+  { do: "remove", objectId: 20 },
+  { do: "rollback", to: "before" },
+  { do: "rollback", to: "before" },
+  { do: "rollback", to: "after" },
+  { do: "begin", firstFrame: 15, lastFrame: 18 },
+  { do: "recall", frame: 14, objectId: 20, mask: square },
+  { do: "step", frame: 15 },
+  { do: "step", frame: 16 },
   ...pass(5, 23, 17),
 ];
 

@@ -178,6 +178,49 @@ describe.each([
     expect(shown?.objects.map((object) => object.objectId)).toEqual([objectId]);
   });
 
+  test("returns to the state before a step, and to the one after it", async () => {
+    const session = await engine.open(video);
+    const add = async (objectId: number) => {
+      await session.checkpoint();
+      await session.prompt({ frame: frame(0), prompt: { ...box, objectId } });
+    };
+    const ids = async () => (await session.describe()).objectIds;
+    await add(3);
+    await add(5);
+    await session.checkpoint();
+    await session.removeObject({ objectId: 3 });
+    // Without a checkpoint, a change belongs to the same step.
+    await session.removeObject({ objectId: 5 });
+    await session.rollback({ to: "before" });
+    expect(await ids()).toEqual([3, 5]);
+    await session.rollback({ to: "before" });
+    expect(await ids()).toEqual([3]);
+    await session.rollback({ to: "after" });
+    await session.rollback({ to: "after" });
+    expect(await ids()).toEqual([]);
+    await expect(session.rollback({ to: "after" })).rejects.toMatchObject({ code: "internal" });
+    for (let step = 0; step < 3; step++) await session.rollback({ to: "before" });
+    await expect(session.rollback({ to: "before" })).rejects.toMatchObject({ code: "internal" });
+    await session.begin(pass);
+    await session.push({ frame: frame(0) });
+    expect((await session.next())[0]?.objects).toEqual([]);
+  });
+
+  test("keeps the steps that are undone when an edit fails, and drops them when one succeeds", async () => {
+    const session = await engine.open(video);
+    await session.checkpoint();
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 3 } });
+    await session.rollback({ to: "before" });
+    await session.checkpoint();
+    await expect(session.removeObject({ objectId: 77 })).rejects.toMatchObject({ code: "object_not_found" });
+    await session.rollback({ to: "after" });
+    expect((await session.describe()).objectIds).toEqual([3]);
+    await session.rollback({ to: "before" });
+    await session.checkpoint();
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 4 } });
+    await expect(session.rollback({ to: "after" })).rejects.toMatchObject({ code: "internal" });
+  });
+
   test("counts prompts, predictions and steps as frames, and nothing else", async () => {
     const session = await engine.open(video);
     const before = engine.stats().frames;
