@@ -7,11 +7,13 @@ import {
   EXIT_NOTHING_FOUND,
   EXIT_USAGE,
   NothingFoundError,
+  StoppedError,
   UsageError,
 } from "./errors.js";
 import { type ServeArguments, serve } from "./serve.js";
 import { track } from "./track.js";
 import { readTrackJob, type TrackArguments } from "./track-options.js";
+import { type UploadArguments, upload } from "./upload.js";
 
 const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
 
@@ -70,6 +72,15 @@ function createProgram(): Command {
     .option("--server <url>", "a running server, such as ws://127.0.0.1:8765 (default: start one)")
     .action((video: string, given: TrackArguments) => track(readTrackJob(video, given)));
 
+  program
+    .command("upload")
+    .description(
+      "Send a video, a picture, an archive, or a folder of pictures to a running server, and print its upload_id. The same command again continues an upload that was cut off.",
+    )
+    .argument("<path>", "file, or folder of pictures")
+    .option("--server <url>", "the server (default: ws://127.0.0.1:8765)")
+    .action((path: string, given: UploadArguments) => upload(path, given));
+
   return program;
 }
 
@@ -91,6 +102,10 @@ function report(error: unknown): number {
   if (error instanceof NothingFoundError) {
     printError(error.message);
     return EXIT_NOTHING_FOUND;
+  }
+  if (error instanceof StoppedError) {
+    printError(error.message);
+    return EXIT_INTERRUPTED;
   }
   if (error instanceof DOMException && error.name === "AbortError") {
     printError("Stopped; the frames written so far are kept.");

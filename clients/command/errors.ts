@@ -13,6 +13,11 @@ export class NothingFoundError extends Error {
   override readonly name = "NothingFoundError";
 }
 
+/** A signal stopped the command: exit status 130. The message is one sentence. */
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
+}
+
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_NOTHING_FOUND = 3;

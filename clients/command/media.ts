@@ -4,6 +4,7 @@ import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
 
 export { ffmpegPath, passthroughOptions } from "../../server/media/binaries.js";
+export { listFrames } from "../../server/media/still-folder.js";
 export type Video = MediaSource;
 
 export async function openVideo({ path }: VideoPath, signal?: AbortSignal): Promise<Video> {

@@ -1,8 +1,10 @@
 import { SingleBar } from "cli-progress";
 
 export interface Progress {
-  /** Counts one frame. */
+  /** Counts one unit. */
   advance(): void;
+  /** Sets the number of units. */
+  set(done: number): void;
   stop(): void;
   /** Frames per second from the start until now, or until `stop`. */
   readonly framesPerSecond: number;
@@ -10,8 +12,10 @@ export interface Progress {
 
 export interface ProgressOptions {
   label: string;
-  /** Number of frames. */
+  /** Number of units. */
   total: number;
+  /** Default "frames". */
+  unit?: string;
   /** Default: standard error, because standard output belongs to the results. */
   stream?: NodeJS.WriteStream;
 }
@@ -20,15 +24,26 @@ export interface ProgressOptions {
 const LINE_INTERVAL_MS = 10_000;
 
 /** A bar on a terminal, lines in a log. */
-export function startProgress({ label, total, stream = process.stderr }: ProgressOptions): Progress {
+export function startProgress({
+  label,
+  total,
+  unit = "frames",
+  stream = process.stderr,
+}: ProgressOptions): Progress {
   const startedAt = performance.now();
   let stoppedAt: number | undefined;
   let done = 0;
   const rate = () => (done / Math.max(1, (stoppedAt ?? performance.now()) - startedAt)) * 1000;
-  const view = stream.isTTY ? showBar(label, total, stream, rate) : writeLines(label, total, stream, rate);
+  const view = stream.isTTY
+    ? showBar(label, total, unit, stream, rate)
+    : writeLines(label, total, unit, stream, rate);
   return {
     advance() {
       done++;
+      view.update(done);
+    },
+    set(count) {
+      done = count;
       view.update(done);
     },
     stop() {
@@ -41,9 +56,9 @@ export function startProgress({ label, total, stream = process.stderr }: Progres
   };
 }
 
-function showBar(label: string, total: number, stream: NodeJS.WriteStream, rate: () => number) {
+function showBar(label: string, total: number, unit: string, stream: NodeJS.WriteStream, rate: () => number) {
   const bar = new SingleBar({
-    format: `${label} {bar} {value}/{total} frames, {rate} frames/s, {eta_formatted} left`,
+    format: `${label} {bar} {value}/{total} ${unit}, {rate} ${unit}/s, {eta_formatted} left`,
     barCompleteChar: "█",
     barIncompleteChar: "░",
     barsize: 28,
@@ -57,10 +72,16 @@ function showBar(label: string, total: number, stream: NodeJS.WriteStream, rate:
   };
 }
 
-function writeLines(label: string, total: number, stream: NodeJS.WriteStream, rate: () => number) {
+function writeLines(
+  label: string,
+  total: number,
+  unit: string,
+  stream: NodeJS.WriteStream,
+  rate: () => number,
+) {
   let lastLineAt = performance.now();
   const write = (done: number) =>
-    stream.write(`${label}: ${done} of ${total} frames, ${rate().toFixed(1)} frames/s\n`);
+    stream.write(`${label}: ${done} of ${total} ${unit}, ${rate().toFixed(1)} ${unit}/s\n`);
   return {
     update(done: number) {
       if (done === total || performance.now() - lastLineAt < LINE_INTERVAL_MS) return;

@@ -133,7 +133,7 @@ function parseRender(text: string): string {
   return text;
 }
 
-function parseServer(text: string): string {
+export function parseServer(text: string): string {
   const scheme = URL.canParse(text) ? new URL(text).protocol : "";
   if (!["ws:", "wss:", "http:", "https:"].includes(scheme)) {
     throw new UsageError(`--server: expected an address such as ws://127.0.0.1:8765, got "${text}".`);

@@ -4,6 +4,7 @@ import { startServer } from "../../server/main.js";
 import { connect, type MaskletClient, MaskletError, type MaskletSession } from "../typescript/index.js";
 import { CommandError } from "./errors.js";
 import type { VideoPath } from "./track-files.js";
+import { openUploadSource } from "./upload-source.js";
 
 export interface OpenSession {
   session: MaskletSession;
@@ -37,7 +38,7 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
   }
 }
 
-/** Uploads the video to a running server. A folder of pictures must be below a media root of that server. */
+/** Uploads the video to a running server. */
 export async function openRemoteSession(
   address: string,
   video: VideoPath,
@@ -47,24 +48,21 @@ export async function openRemoteSession(
     throw new CommandError(`--server: ${cause.message}`, { cause });
   });
   try {
-    if (video.isFolder) {
-      const session = await client
-        .startSession({ resource_path: video.path })
-        .catch(
-          cannotOpen(video.path, "folders are not sent, so the server must have this one under a media root"),
-        );
-      return { session, close: () => client.close() };
-    }
-    return await uploadVideo(client, video.path, signal);
+    return await uploadVideo(client, video, signal);
   } catch (error) {
     await client.close();
     throw error;
   }
 }
 
-async function uploadVideo(client: MaskletClient, path: string, signal: AbortSignal): Promise<OpenSession> {
+async function uploadVideo(
+  client: MaskletClient,
+  video: VideoPath,
+  signal: AbortSignal,
+): Promise<OpenSession> {
+  const { path } = video;
   const { upload_id } = await client
-    .upload(path, { filename: basename(path), signal })
+    .uploadResumable(await openUploadSource(video), { filename: basename(path), signal })
     .catch(cannotOpen(path));
   const remove = () => client.deleteUpload(upload_id);
   try {
@@ -82,12 +80,9 @@ async function uploadVideo(client: MaskletClient, path: string, signal: AbortSig
   }
 }
 
-/** @param adviceIfOutside added when the path is not below a media root of the server. */
-function cannotOpen(path: string, adviceIfOutside?: string): (cause: Error) => never {
+function cannotOpen(path: string): (cause: Error) => never {
   return (cause) => {
     if (!(cause instanceof MaskletError)) throw cause;
-    const outside = cause.code === "resource_forbidden" || cause.code === "resource_not_found";
-    const advice = outside && adviceIfOutside ? ` (${adviceIfOutside})` : "";
-    throw new CommandError(`${path} cannot be opened: ${cause.message}${advice}`, { cause });
+    throw new CommandError(`${path} cannot be opened: ${cause.message}`, { cause });
   };
 }

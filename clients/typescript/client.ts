@@ -11,6 +11,7 @@ import { endpointOf } from "./endpoint.js";
 import { MaskletError } from "./errors.js";
 import { createExchange } from "./exchange.js";
 import { openLink } from "./link.js";
+import { type ResumableOptions, type SlicedSource, uploadResumable } from "./resumable.js";
 import { createSession, type MaskletSession } from "./session.js";
 import { deleteUpload, type UploadOptions, type UploadSource, upload } from "./upload.js";
 import type { WebSocketClass } from "./wire.js";
@@ -58,6 +59,11 @@ export interface MaskletClient {
   attachSession(fields: AttachFields): Promise<MaskletSession>;
   /** Sends a video to the server; start a session with the answer's `upload_id`. */
   upload(source: UploadSource, options?: UploadOptions): Promise<UploadFacts>;
+  /**
+   * Sends a file and continues after a lost connection with the bytes that the server does not have; for large files. In Node
+   * a path is a source as well.
+   */
+  uploadResumable(source: Blob | SlicedSource | string, options?: ResumableOptions): Promise<UploadFacts>;
   /** Deletes the server's copy of a video. Sessions that use it continue. Succeeds also when it is deleted already. */
   deleteUpload(uploadId: string): Promise<void>;
   /** Any request that has one answer, with the fields of PROTOCOL.md. */
@@ -138,6 +144,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       return createSession(exchange, facts, fields.session_token);
     },
     upload: (source, uploadOptions) => upload(endpoint.uploads, source, uploadOptions),
+    uploadResumable: (source, uploadOptions) => uploadResumable(endpoint.uploads, source, uploadOptions),
     deleteUpload: (uploadId) => deleteUpload(endpoint.uploads, uploadId),
     request: (request) => exchange.ask(request),
     onEvent(listener) {

@@ -54,6 +54,7 @@ export {
   type Prediction,
 } from "./image-predictor.js";
 export { type FrameObject, objectsOf } from "./objects.js";
+export type { ResumableOptions, SlicedSource } from "./resumable.js";
 export type { MaskletSession, PredictFields, PromptFields, PropagationFields } from "./session.js";
-export type { UploadOptions, UploadSource } from "./upload.js";
+export type { UploadFile, UploadOptions, UploadSource } from "./upload.js";
 export type { WebSocketClass } from "./wire.js";

@@ -1,13 +1,24 @@
 import type { UploadFacts } from "../../protocol/index.js";
 import { MaskletError, type ReportedError } from "./errors.js";
 
-/** Bytes of a video: a File or Blob, a buffer, a stream of either kind, or in Node the path of a local file. */
+/**
+ * Bytes of a video, picture or archive: a File or Blob, a buffer, a stream of either kind, or in Node the path of a local
+ * file. Several pictures are the frames of one video: a list of files, or in Node the path of a folder.
+ */
 export type UploadSource =
   | Blob
   | Uint8Array
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>
-  | string;
+  | string
+  | readonly UploadFile[];
+
+/** A file of a folder. The names determine the order of the frames. */
+export interface UploadFile {
+  /** May contain folders: `clip/0001.jpg`. */
+  name: string;
+  content: Blob;
+}
 
 export interface UploadOptions {
   /** Name for display; the content determines the format. */
@@ -23,10 +34,12 @@ export async function upload(
 ): Promise<UploadFacts> {
   const target = new URL(url);
   if (filename !== undefined) target.searchParams.set("filename", filename);
-  const body = typeof source === "string" ? await openFile(source) : source;
+  const given = typeof source === "string" ? await openPath(source) : source;
+  const body = Array.isArray(given) ? toForm(given as readonly UploadFile[]) : given;
   const init = {
     method: "POST",
-    headers: { "content-type": "application/octet-stream" },
+    // fetch sets the type of a form, with its boundary.
+    ...(!(body instanceof FormData) && { headers: { "content-type": "application/octet-stream" } }),
     body,
     // Required for bodies that are streams.
     duplex: "half",
@@ -41,12 +54,22 @@ export async function upload(
   return (await response.json()) as UploadFacts;
 }
 
+/** The facts of an upload. Waits while the server inspects it. */
+export async function getUpload(url: string, uploadId: string, signal?: AbortSignal): Promise<UploadFacts> {
+  const target = under(url, encodeURIComponent(uploadId));
+  const response = await fetch(target, { ...(signal && { signal }) }).catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw noConnection(target, cause);
+  });
+  if (!response.ok) throw await refusal(response);
+  return (await response.json()) as UploadFacts;
+}
+
 /** Deletes the server's copy. Succeeds also when it is deleted already. */
 export async function deleteUpload(url: string, uploadId: string): Promise<void> {
-  const target = new URL(`${url}/${encodeURIComponent(uploadId)}`);
+  const target = under(url, encodeURIComponent(uploadId));
   const response = await fetch(target, { method: "DELETE" }).catch((cause: unknown) => {
-    const message = `no connection to ${target.host}`;
-    throw new MaskletError({ code: "connection_failed", message, retryable: true }, { cause });
+    throw noConnection(target, cause);
   });
   if (!response.ok && response.status !== 404) throw await refusal(response);
 }
@@ -59,10 +82,35 @@ async function refusal(response: Response): Promise<MaskletError> {
   );
 }
 
-async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
-  // A variable, because bundlers for browsers would try to resolve a literal.
-  const fileSystem: string = "node:fs/promises";
-  const { open } = (await import(fileSystem)) as typeof import("node:fs/promises");
-  const file = await open(path);
-  return file.createReadStream();
+function noConnection({ host }: URL, cause: unknown): MaskletError {
+  const message = `no connection to ${host}`;
+  return new MaskletError({ code: "connection_failed", message, retryable: true }, { cause });
+}
+
+/** An address below that of uploads, with the same query. */
+export function under(url: string, path: string): URL {
+  const target = new URL(url);
+  target.pathname += `/${path}`;
+  return target;
+}
+
+function toForm(files: readonly UploadFile[]): FormData {
+  const form = new FormData();
+  for (const { name, content } of files) form.append("files", content, name);
+  return form;
+}
+
+/** The bytes of a file, or the files of a folder without its sub-folders and hidden files. */
+async function openPath(path: string): Promise<AsyncIterable<Uint8Array> | UploadFile[]> {
+  // Variables, because bundlers for browsers would try to resolve literals.
+  const [promises, sync]: string[] = ["node:fs/promises", "node:fs"];
+  const { open, readdir, stat } = (await import(promises as string)) as typeof import("node:fs/promises");
+  if (!(await stat(path)).isDirectory()) return (await open(path)).createReadStream();
+  const { openAsBlob } = (await import(sync as string)) as typeof import("node:fs");
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
+    .map(({ name }) => name);
+  // The bytes of such a Blob stay on disk until they are sent.
+  return Promise.all(names.map(async (name) => ({ name, content: await openAsBlob(`${path}/${name}`) })));
 }

@@ -6,7 +6,7 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { naturalOrder } from "./natural-order.js";
 import { isUnder } from "./resource.js";
-import { describeKind, type MediaKind } from "./sniff.js";
+import { describeKind, type MediaKind, readHead, SNIFFED_BYTES, sniffBytes } from "./sniff.js";
 import type { LeftOut } from "./source.js";
 
 /** A file that may contain a picture. */
@@ -77,6 +77,17 @@ async function fileOf(
   const reason = "a link to something that is not a file under a media root";
   if (hasPictureName(path)) throw new ProtocolError("resource_forbidden", `${basename(path)} is ${reason}.`);
   return { reason };
+}
+
+/** The frames of a folder in order, damaged ones included. */
+export async function listFrames(folder: string): Promise<NamedFile[]> {
+  const { files } = await listFolder(folder, [folder]);
+  const frames: NamedFile[] = [];
+  for (const file of files) {
+    const head = await readHead(file.path, SNIFFED_BYTES);
+    if (typeof roleOf(sniffBytes(head), file.name, head.length === 0) === "string") frames.push(file);
+  }
+  return frames;
 }
 
 /** What the content of a file is for a folder of frames. */
