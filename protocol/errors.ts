@@ -118,6 +118,28 @@ export const ERRORS = {
     retryable: false,
     meaning: "`resource_path` is outside the media roots after links are resolved.",
   },
+  saved_not_found: {
+    scope: "request",
+    retryable: false,
+    meaning: "There is no such saved session; it may have expired or been deleted.",
+  },
+  saved_unreadable: {
+    scope: "request",
+    retryable: false,
+    meaning:
+      "The file is not a saved session of this version, is incomplete, or was changed after it was saved.",
+  },
+  saved_mismatch: {
+    scope: "request",
+    retryable: false,
+    meaning:
+      "The video of `load_session` has another size or number of frames than that of the saved session.",
+  },
+  saved_limit: {
+    scope: "request",
+    retryable: false,
+    meaning: "The saved session is too large, or the owner has as many as the server keeps.",
+  },
   camera_forbidden: {
     scope: "request",
     retryable: false,

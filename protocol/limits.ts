@@ -172,6 +172,24 @@ export const SERVER_LIMITS = {
     reason:
       "Stored results of frames, about 1 KB per object and frame. Beyond it, the frames farthest from the latest one are dropped.",
   },
+  maxSavedBytes: {
+    value: 2 * 1024 ** 3,
+    unit: "bytes",
+    min: 1,
+    reason: "One saved session cannot fill the disk.",
+  },
+  maxSavedPerOwner: {
+    value: 64,
+    unit: "saved sessions",
+    min: 1,
+    reason: "One client cannot take the whole disk.",
+  },
+  savedLifetimeMs: {
+    value: 7 * 24 * 60 * 60 * 1000,
+    unit: "ms",
+    min: 1,
+    reason: "A saved session is deleted after this time. Clients keep the files that they download.",
+  },
   maxUploadBytes: { value: 4 * 1024 ** 3, unit: "bytes", min: 1, reason: "One upload cannot fill the disk." },
   maxTotalUploadBytes: {
     value: 16 * 1024 ** 3,

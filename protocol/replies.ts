@@ -17,6 +17,7 @@ import {
 import { FIXED_LIMITS } from "./limits.js";
 import { conceptFacts, EDIT_ANSWERS, objectFacts } from "./replies/edits.js";
 import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
+import { loadedFields, savedFields } from "./replies/saving.js";
 import { objectState, suspectFields } from "./replies/states.js";
 import { affected, undoFields } from "./replies/undo.js";
 import type { RequestType } from "./requests.js";
@@ -175,6 +176,12 @@ export const ANSWER_FIELDS = {
   },
   undo: undoFields,
   redo: undoFields,
+  save_session: savedFields,
+  load_session: {
+    ...videoFacts,
+    session_token: sessionToken.describe("A secret for `attach_session`"),
+    ...loadedFields,
+  },
   attach_session: { ...videoFacts, ...attachedFields },
   detach_session: success,
   get_server: serverFields,
@@ -205,6 +212,8 @@ export const ANSWER_SCHEMAS = {
   list_suspects: answerSchema(ANSWER_FIELDS.list_suspects),
   undo: answerSchema(ANSWER_FIELDS.undo),
   redo: answerSchema(ANSWER_FIELDS.redo),
+  save_session: answerSchema(ANSWER_FIELDS.save_session),
+  load_session: answerSchema(ANSWER_FIELDS.load_session),
   attach_session: answerSchema(ANSWER_FIELDS.attach_session),
   detach_session: answerSchema(ANSWER_FIELDS.detach_session),
   get_server: answerSchema(ANSWER_FIELDS.get_server),

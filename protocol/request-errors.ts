@@ -46,6 +46,24 @@ export const REQUEST_ERRORS = {
     "media_unreadable",
     "server_overloaded",
   ],
+  save_session: ["wrong_session_kind", "saved_limit", "server_overloaded"],
+  load_session: [
+    "saved_not_found",
+    "saved_unreadable",
+    "saved_mismatch",
+    "resource_not_found",
+    "resource_forbidden",
+    "upload_not_found",
+    "media_unreadable",
+    "media_unsupported",
+    "unsupported_by_pack",
+    "session_exists",
+    "session_limit",
+    "server_overloaded",
+    "engine_restarted",
+    "engine_failed",
+    "engine_unavailable",
+  ],
   predict: [
     "frame_out_of_range",
     "wrong_session_kind",
@@ -143,7 +161,12 @@ export const UPLOAD_ERRORS = {
 } as const satisfies Record<string, readonly ErrorCode[]>;
 
 /** Requests that start or name no session by its id. */
-const NO_SESSION: ReadonlySet<RequestType> = new Set(["start_session", "attach_session", "get_server"]);
+const NO_SESSION: ReadonlySet<RequestType> = new Set([
+  "start_session",
+  "load_session",
+  "attach_session",
+  "get_server",
+]);
 
 /** True when a request of this type may be answered with this error. */
 export function mayFailWith(type: RequestType, code: ErrorCode): boolean {

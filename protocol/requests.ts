@@ -32,6 +32,7 @@ import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 import { liveFields, sourceProblem } from "./requests/live.js";
 import { maskFormatFields } from "./requests/mask-format.js";
 import { maskInput } from "./requests/masks.js";
+import { loadSession, saveSession } from "./requests/saving.js";
 import { listSuspects } from "./requests/suspects.js";
 import { redo, undo } from "./requests/undo.js";
 
@@ -262,6 +263,8 @@ export const REQUEST_SCHEMAS = {
   list_suspects: listSuspects,
   undo,
   redo,
+  save_session: saveSession,
+  load_session: loadSession,
   attach_session: attachSession,
   detach_session: detachSession,
   get_server: getServer,

@@ -15,3 +15,6 @@ export const STREAM_REQUEST_PATH = "/v1/handle_stream_request";
 
 /** Where the server accepts resumable uploads by the tus protocol. */
 export const TUS_PATH = "/v1/uploads/tus";
+
+/** Where the server accepts and returns the files of saved sessions. */
+export const SAVED_PATH = "/v1/saved";

@@ -47,6 +47,10 @@ const schema = z.strictObject({
   mediaRoots: texts("folders").default(() => [process.cwd()]),
   /** Folder for uploads; a new temporary folder when absent. */
   uploadDir: text("a folder").optional(),
+  /** Folder for saved sessions, which outlive the server there; a temporary folder when absent. */
+  saveDir: text("a folder")
+    .transform((path) => resolve(path))
+    .optional(),
   /** Origins of web pages on other hosts that may connect; `*` admits all. */
   allowedOrigins: texts("origins such as https://example.org").default([]),
   /** Hosts of cameras that `camera_url` may name, each with or without a port. */

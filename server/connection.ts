@@ -23,12 +23,18 @@ import {
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import { tokenNotFound, toProtocolError } from "./failure.js";
-import type { OpeningEvent } from "./hosted-session.js";
+import { type OpeningEvent, type StartRequest, startAnswer } from "./hosted-session.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import type { Predictor } from "./predictor.js";
 import { type ReachedSession, type ReachedSessions, reachSessions } from "./reached-sessions.js";
-import { createAnswerer, isRead, propagate, type SessionReach } from "./request-handlers.js";
+import {
+  createAnswerer,
+  isRead,
+  propagate,
+  type ServerReach,
+  type SessionReach,
+} from "./request-handlers.js";
 import type { OwnerId } from "./session-owner.js";
 import { windowOf } from "./session-runner.js";
 import type { Transport, TransportListener } from "./transport.js";
@@ -40,7 +46,7 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  predictor: Pick<Predictor, "sessions" | "describe">;
+  predictor: Pick<Predictor, "sessions" | "describe" | "save">;
   owner: OwnerId;
   /** With this many unanswered requests the transport is paused. */
   maxPendingRequests: number;
@@ -63,7 +69,10 @@ export function openConnection(parts: ConnectionParts): Connection {
   let isClosed = false;
 
   const send = (message: ServerMessage) => transport.send(encodeMessage(message));
-  const server = { server: () => predictor.describe(owner) };
+  const server: ServerReach = {
+    server: () => predictor.describe(owner),
+    save: (content) => predictor.save(owner, content),
+  };
   const reached: ReachedSessions = reachSessions({ transport, server, log, metrics });
   /** Reads of watchers, and requests about sessions that the connection does not reach. */
   const directReach: SessionReach = {
@@ -93,7 +102,7 @@ export function openConnection(parts: ConnectionParts): Connection {
     await session.attachment.drained();
   }
 
-  async function startSession(requestId: string, request: RequestOf<"start_session">): Promise<void> {
+  async function startSession(requestId: string, request: StartRequest): Promise<void> {
     const { session_id } = request;
     if (session_id !== undefined) reached.checkId(session_id);
     const onOpening = (event: OpeningEvent) => hosted.channel.publish("event", requestId, event);
@@ -101,8 +110,7 @@ export function openConnection(parts: ConnectionParts): Connection {
     const session = reached.add(hosted, { isWatcher: false, afterSeq: 0 });
     const finish = hosted.channel.begin(requestId);
     try {
-      const { facts } = await hosted.started;
-      hosted.channel.publish("response", requestId, { ...facts, session_token: hosted.token });
+      hosted.channel.publish("response", requestId, await startAnswer(hosted));
     } finally {
       finish();
     }
@@ -156,7 +164,8 @@ export function openConnection(parts: ConnectionParts): Connection {
 
   async function answer(requestId: string, request: Request, window?: AckWindow): Promise<void> {
     metrics.count("masklet_requests_total", { type: request.type });
-    if (request.type === "start_session") return startSession(requestId, request);
+    if (request.type === "start_session" || request.type === "load_session")
+      return startSession(requestId, request);
     if (request.type === "attach_session") return attachSession(requestId, request);
     const session = "session_id" in request ? reached.get(request.session_id) : undefined;
     if (request.type === "detach_session") {

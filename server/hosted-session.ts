@@ -16,7 +16,8 @@ import type { Session } from "./session.js";
 import { createSessionChannel, type SessionChannel } from "./session-channel.js";
 import type { OwnerId } from "./session-owner.js";
 
-export type StartRequest = RequestOf<"start_session">;
+/** The requests that start a session. */
+export type StartRequest = RequestOf<"start_session"> | RequestOf<"load_session">;
 
 /** What happens to a session without a request of its client. */
 export type SessionEvent =
@@ -216,4 +217,10 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     },
     end,
   };
+}
+
+/** The answer to the request that starts a session, once it has started. */
+export async function startAnswer({ started, token }: HostedSession) {
+  const { facts, loaded } = await started;
+  return { ...facts, session_token: token, ...loaded };
 }

@@ -1,7 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { parse, resolve } from "node:path";
 import { ProtocolError } from "../protocol/index.js";
-import type { StartRequest } from "./hosted-session.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
@@ -9,15 +8,14 @@ import type { OwnerId } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
 /**
- * Opens the media that a `start_session` names: an upload, or a path under a media root. Without media roots every path
+ * Opens the media that a request names: an upload, or a path under a media root. Without media roots every path
  * is allowed, and relative ones start from the working directory.
  */
 export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
   return async (
-    request: StartRequest,
+    { upload_id, resource_path = "" }: { upload_id?: string; resource_path?: string },
     { owner, ...options }: OpeningOptions & { owner: OwnerId },
   ): Promise<MediaSource> => {
-    const { upload_id, resource_path = "" } = request;
     if (upload_id !== undefined) {
       return uploads.openMedia(upload_id, { ...options, owner }).catch(blame("upload_id"));
     }

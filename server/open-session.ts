@@ -1,64 +1,178 @@
-/** Opens the media of a `start_session` and a session of the engine for it. */
+/** Opens a session: its media, its session of the engine, and for a saved session its earlier state. */
 import type { Clock } from "./clock.js";
-import type { Engine, EngineError, EngineSession } from "./engine/index.js";
+import type { Engine, EngineError, EngineSession, EngineVideo } from "./engine/index.js";
 import type { SessionNews, StartRequest } from "./hosted-session.js";
 import { type LiveSettings, liveFacts, openLive } from "./live/open-live.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
 import { replayFrames } from "./replay-frames.js";
+import { createSessionResults, type SessionResults } from "./results/session-results.js";
+import {
+  checkVideo,
+  type LoadedFacts,
+  objectIdsOf,
+  readState,
+  restartFromMasks,
+  restoreResults,
+} from "./saved/load-session.js";
+import type { SavedStore } from "./saved/store.js";
 import { createSession, type Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
 
-export interface OwnedOpeningOptions extends OpeningOptions {
-  /** Whose uploads a session may open. */
-  owner: OwnerId;
-}
-
-export type OpenMedia = (request: StartRequest, options: OwnedOpeningOptions) => Promise<MediaSource>;
+export type OpenMedia = (
+  request: { resource_path?: string; upload_id?: string },
+  options: OpeningOptions & { owner: OwnerId },
+) => Promise<MediaSource>;
 
 export interface SessionOpenerParts {
   engine: Promise<Engine>;
   openMedia: OpenMedia;
+  saved: SavedStore;
   live: LiveSettings;
   clock: Clock;
   maxResultBytes: number;
 }
 
-export function createSessionOpener({ engine, openMedia, live, clock, maxResultBytes }: SessionOpenerParts) {
-  return async (
-    session_id: string,
-    request: StartRequest,
+/** What to open, for whom, and under which id. */
+export interface Opening {
+  sessionId: string;
+  owner: OwnerId;
+  request: StartRequest;
+}
+
+type StartOf<T extends StartRequest["type"]> = Extract<StartRequest, { type: T }>;
+
+export function createSessionOpener(parts: SessionOpenerParts) {
+  const { openMedia, saved, live, clock, maxResultBytes } = parts;
+
+  function newResults(facts: { readonly num_frames: number }, engine: EngineSession): SessionResults {
+    return createSessionResults({
+      numFrames: () => facts.num_frames,
+      maxBytes: maxResultBytes,
+      rollback: (to) => engine.rollback({ to }),
+    });
+  }
+
+  function openEngine(
+    engine: Engine,
+    media: MediaSource,
+    policy: EngineVideo["policy"],
     news: SessionNews,
-    options: OwnedOpeningOptions,
-  ): Promise<Session> => {
-    const running = await engine;
-    const hooks = { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
-    if (request.live || request.camera_url !== undefined) {
-      const parts = await openLive({ request, engine: running, hooks, settings: live, nowMs: clock.nowMs });
+    snapshot?: Uint8Array,
+  ): Promise<EngineSession> {
+    const { width, height, numFrames } = media.facts;
+    const opened: Promise<EngineSession> = engine.open(
+      { width, height, numFrames, ...(policy && { policy }) },
+      {
+        ...hooksOf(news),
+        async *replayFrames(indices) {
+          const { inputSize } = (await opened).rules.pack;
+          yield* replayFrames(media, { width: inputSize, height: inputSize }, indices);
+        },
+      },
+      snapshot,
+    );
+    return opened;
+  }
+
+  async function startLive(
+    engine: Engine,
+    sessionId: string,
+    request: StartOf<"start_session">,
+    news: SessionNews,
+  ) {
+    const { nowMs } = clock;
+    const opened = await openLive({ request, engine, hooks: hooksOf(news), settings: live, nowMs });
+    const facts = liveFacts(sessionId, opened.media);
+    return createSession({
+      facts,
+      results: newResults(facts, opened.engine),
+      ...opened,
+      maskFormat: request,
+    });
+  }
+
+  async function start(
+    engine: Engine,
+    media: MediaSource,
+    sessionId: string,
+    request: StartOf<"start_session">,
+    news: SessionNews,
+  ): Promise<Session> {
+    const { policy } = request;
+    const facts = { session_id: sessionId, ...mediaFields(media.facts) };
+    const opened = await openEngine(engine, media, policy, news);
+    return createSession({
+      facts,
+      media,
+      engine: opened,
+      results: newResults(facts, opened),
+      maskFormat: request,
+      ...(policy && { policy }),
+    });
+  }
+
+  async function load(
+    engine: Engine,
+    media: MediaSource,
+    { sessionId, owner }: Opening,
+    request: StartOf<"load_session">,
+    news: SessionNews,
+  ): Promise<Session> {
+    const file = await saved.open(owner, request.saved_id);
+    let opened: EngineSession | undefined;
+    try {
+      checkVideo(file.manifest, media.facts);
+      const state = await readState(file);
+      const facts = { session_id: sessionId, ...mediaFields(media.facts) };
+      const isSamePack = file.manifest.pack.hash === engine.pack.hash;
+      const policy = state.policy ?? undefined;
+      const tracker = isSamePack ? await file.read("tracker.bin") : undefined;
+      opened = await openEngine(engine, media, policy, news, tracker);
+      const results = newResults(facts, opened);
+      await restoreResults(file, state, results);
+      if (!isSamePack) await restartFromMasks(opened, media, results, state);
+      const { objectIds } = await opened.describe();
+      const loaded: LoadedFacts = {
+        restored: isSamePack ? "exactly" : "from_masks",
+        obj_ids: objectIds.length > 0 ? objectIds : objectIdsOf(results),
+        stored_frames: results.store.size,
+      };
       return createSession({
-        facts: liveFacts(session_id, parts.media),
-        maxResultBytes,
-        ...parts,
+        facts,
+        media,
+        engine: opened,
+        results,
+        loaded,
         maskFormat: request,
+        ...(policy && { policy }),
       });
+    } catch (error) {
+      await opened?.close();
+      throw error;
+    } finally {
+      file.close();
     }
-    const media = await openMedia(request, options);
+  }
+
+  return async (opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session> => {
+    const { sessionId, request } = opening;
+    const engine = await parts.engine;
+    if (request.type === "start_session" && (request.live || request.camera_url !== undefined))
+      return startLive(engine, sessionId, request, news);
+    const media = await openMedia(request, { ...options, owner: opening.owner });
     try {
       options.signal?.throwIfAborted();
-      const { width, height, numFrames } = media.facts;
-      const video = { width, height, numFrames, ...(request.policy && { policy: request.policy }) };
-      const opened: EngineSession = await running.open(video, {
-        ...hooks,
-        replayFrames(indices) {
-          const { inputSize } = opened.rules.pack;
-          return replayFrames(media, { width: inputSize, height: inputSize }, indices);
-        },
-      });
-      const facts = { session_id, ...mediaFields(media.facts) };
-      return createSession({ facts, media, engine: opened, maxResultBytes, maskFormat: request });
+      return request.type === "start_session"
+        ? await start(engine, media, sessionId, request, news)
+        : await load(engine, media, opening, request, news);
     } catch (error) {
       await media.close();
       throw error;
     }
   };
+}
+
+function hooksOf(news: SessionNews) {
+  return { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
 }

@@ -47,7 +47,9 @@ import {
   type SessionReach,
   type SingleType,
 } from "./request-handlers.js";
-import { serverFacts } from "./server-facts.js";
+import { type SavedContent, writeSavedFile } from "./saved/saved-file.js";
+import { createSavedStore, type SavedLimits, type SavedStore } from "./saved/store.js";
+import { serverFacts, version } from "./server-facts.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import type { UploadLimits } from "./uploads/limits.js";
@@ -88,6 +90,8 @@ export type PredictorOptions = Pick<
   | "maxSessions"
   | "maxSessionsPerOwner"
   | keyof LiveSettings
+  | keyof SavedLimits
+  | "saveDir"
   | "idleTimeoutMs"
   | "expiryWarningMs"
   | "maxResultBytes"
@@ -137,6 +141,9 @@ export interface Predictor {
   /** The sessions of all owners. */
   readonly sessions: SessionRegistry;
   readonly uploads: UploadStore;
+  readonly saved: SavedStore;
+  /** Stores what a session of the owner saves. */
+  save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">>;
   stats(): PredictorStats;
   /** Running propagations fail with shutting_down. Resolves when all processes have ended and all uploads are deleted. */
   close(): Promise<void>;
@@ -174,7 +181,13 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads);
   const { maxResultBytes } = config;
-  const open = createSessionOpener({ engine, openMedia, live: config, clock, maxResultBytes });
+  const saved = createSavedStore({
+    limits: config,
+    clock,
+    log,
+    ...(config.saveDir !== undefined && { folder: config.saveDir }),
+  });
+  const open = createSessionOpener({ engine, openMedia, saved, live: config, clock, maxResultBytes });
   const sessions = createSessionRegistry({ open, clock, log, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;
@@ -198,9 +211,17 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     return serverFacts({ pack: running?.pack ?? (await ready), config, sessions: sessions.countOf(owner) });
   }
 
+  async function save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">> {
+    const { savedId, bytes, sha256 } = await saved.add(owner, (path) =>
+      writeSavedFile(path, content, version),
+    );
+    return { saved_id: savedId, bytes, sha256 };
+  }
+
   function connect({ owner, onEvent: listener }: ClientOptions): Client {
     const reach: SessionReach = {
       server: () => describe(owner),
+      save: (content) => save(owner, content),
       start: (request, onOpening) => sessions.start(owner, request, onOpening),
       async get(sessionId) {
         const hosted = sessions.find(owner, sessionId);
@@ -235,8 +256,10 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     reloadPack: async () => (await engine).reload(),
     connect,
     describe,
+    save,
     sessions,
     uploads,
+    saved,
     stats() {
       const engine = running?.stats();
       const { state, reason } = engine ?? firstStart();
@@ -246,7 +269,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
       closed ??= (async () => {
         closing.abort();
         const ended = sessions.shutDown();
-        await uploads.close();
+        await Promise.all([uploads.close(), saved.close()]);
         // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.
         await engine.then((loaded) => loaded.close()).catch(() => {});
         await ended;

@@ -9,14 +9,17 @@ import {
   type StreamRequest,
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
-import type { HostedSession, OnOpening, StartRequest } from "./hosted-session.js";
+import { type HostedSession, type OnOpening, type StartRequest, startAnswer } from "./hosted-session.js";
 import { type PushAnswer, pushFrame } from "./live/live-requests.js";
 import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
+import type { SavedContent } from "./saved/saved-file.js";
 import type { Session } from "./session.js";
 
-/** What a caller may know about the server. */
+/** What the server does for a caller apart from its sessions. */
 export interface ServerReach {
   server(): Promise<AnswerOf<"get_server">>;
+  /** Stores what a session saves. */
+  save(content: SavedContent): Promise<AnswerOf<"save_session">>;
 }
 
 /** The sessions that a caller reaches: those of its owner, or those that its connection started or attached to. */
@@ -55,9 +58,13 @@ export function createAnswerer(
   const handlers: Handlers = {
     start_session: async (request, { onOpening }) => {
       if (!sessions.start) throw onlyBySockets(request.type);
-      const { started, token } = sessions.start(request, onOpening);
-      return { ...(await started).facts, session_token: token };
+      return startAnswer(sessions.start(request, onOpening));
     },
+    load_session: async (request, { onOpening }) => {
+      if (!sessions.start) throw onlyBySockets(request.type);
+      return (await startAnswer(sessions.start(request, onOpening))) as AnswerOf<"load_session">;
+    },
+    save_session: async ({ session_id }) => sessions.save(await (await sessions.get(session_id)).save()),
     attach_session: async ({ type }) => {
       throw onlyBySockets(type);
     },
@@ -111,10 +118,17 @@ function onlyBySockets(type: string): ProtocolError {
 }
 
 /** Requests that change nothing, which watchers may make. */
-const READS: ReadonlySet<Request["type"]> = new Set(["get_session", "list_suspects", "predict"]);
+const READS: ReadonlySet<Request["type"]> = new Set([
+  "get_session",
+  "list_suspects",
+  "predict",
+  "save_session",
+]);
 
-export function isRead({ type }: Request): boolean {
-  return READS.has(type);
+/** True for a request that changes nothing; watchers may make it. */
+export function isRead(request: Request): boolean {
+  if (request.type === "propagate_in_video") return request.scope === "stored";
+  return READS.has(request.type);
 }
 
 /** Starts when the first frame is requested. */

@@ -4,17 +4,25 @@ import { type AnswerOf, FIELD_LIMITS, MASK_FORMATS, SERVER_LIMITS, SUBPROTOCOL }
 import type { ServerConfig } from "./config.js";
 import type { PackSummary } from "./engine/index.js";
 
-const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
+export const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
 
 /** What the server adds to the first version of the protocol. A client checks for a name before it uses the feature. */
 const FEATURES = [
   "ack",
   "attach_session",
   "changed_only",
+  "edits",
+  "http_requests",
+  "list_suspects",
+  "live",
   "mask_format",
+  "mask_prompts",
   "predict",
+  "saved_sessions",
   "semantic_map",
   "session_opening",
+  "stored_results",
+  "tus",
   "uploads",
 ];
 

@@ -9,6 +9,7 @@ import {
   type AnswerOf,
   type EditRequest,
   type MaskFormatFields,
+  type PolicyOverride,
   type PredictRequest,
   ProtocolError,
   type SessionFacts,
@@ -30,13 +31,18 @@ import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.j
 import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
 import { toAffected } from "./results/affected.js";
-import { createSessionResults } from "./results/session-results.js";
+import type { SessionResults } from "./results/session-results.js";
 import { stepThroughEdits } from "./results/undo.js";
+import type { LoadedFacts } from "./saved/load-session.js";
+import type { SavedContent } from "./saved/saved-file.js";
+import { stateOf } from "./saved/session-state.js";
 import { createSerial } from "./serial.js";
 import { listSuspects } from "./states.js";
 
 export interface Session {
   readonly facts: VideoFacts;
+  /** Present in sessions that continue a saved one. */
+  readonly loaded: LoadedFacts | undefined;
   /** Present in live sessions. */
   readonly live: LiveSource | undefined;
   /** Writes masks in the format of the session, for pushed frames. */
@@ -68,6 +74,8 @@ export interface Session {
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
   /** Ends the running propagation after the current frame. */
   cancel(): void;
+  /** What a file needs to continue the session. @throws ProtocolError wrong_session_kind for live sessions */
+  save(): Promise<SavedContent>;
   /** Resolves when the requests made so far are answered. */
   settled(): Promise<void>;
   /**
@@ -82,29 +90,21 @@ export interface SessionParts {
   media: MediaSource;
   engine: EngineSession;
   live?: LiveSource;
-  /** Bound on the stored results. */
-  maxResultBytes: number;
+  results: SessionResults;
+  /** Overrides of the pack's preset. */
+  policy?: PolicyOverride;
   /** The form of masks in requests that choose none. */
   maskFormat?: MaskFormatFields;
+  /** Present for sessions that continue a saved one. */
+  loaded?: LoadedFacts;
 }
 
-export function createSession({
-  facts,
-  media,
-  engine,
-  live,
-  maxResultBytes,
-  maskFormat = {},
-}: SessionParts): Session {
+export function createSession(parts: SessionParts): Session {
+  const { facts, media, engine, live, results, maskFormat = {} } = parts;
   const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
   const outputs = createOutputsWriter(maskFormat);
-  const results = createSessionResults({
-    numFrames: () => facts.num_frames,
-    maxBytes: maxResultBytes,
-    rollback: (to) => engine.rollback({ to }),
-  });
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   let waiting = 0;
@@ -165,6 +165,7 @@ export function createSession({
 
   return {
     facts,
+    loaded: parts.loaded,
     live,
     outputs,
     indexOf: (frame) => indexOf(frame, live, facts.num_frames),
@@ -243,6 +244,26 @@ export function createSession({
           can_undo: canUndo && !live,
           can_redo: canRedo,
           pack: { id, family, version },
+        };
+      }),
+
+    save: () =>
+      inOrder(async () => {
+        if (live) {
+          const message = "save_session: the frames of a live session are gone, so it cannot be continued.";
+          throw new ProtocolError("wrong_session_kind", message);
+        }
+        const { concepts } = await engine.describe();
+        const tracker = await engine.snapshot();
+        const { width, height, num_frames } = facts;
+        const { store } = results;
+        return {
+          pack: { id: pack.id, hash: pack.hash },
+          video: { width, height, num_frames },
+          session: stateOf(results, parts.policy ?? null, concepts),
+          // Stored frames are immutable, so later changes of the session do not change the file.
+          results: store.frames().flatMap((index) => store.get(index) ?? []),
+          tracker,
         };
       }),
 

@@ -18,7 +18,8 @@ import {
   type StartRequest,
 } from "./hosted-session.js";
 import type { Logger } from "./log.js";
-import type { OwnedOpeningOptions } from "./open-session.js";
+import type { OpeningOptions } from "./media/source.js";
+import type { Opening } from "./open-session.js";
 import type { Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
 
@@ -39,12 +40,7 @@ export interface SessionRegistry {
 }
 
 export interface SessionRegistryParts {
-  open(
-    sessionId: string,
-    request: StartRequest,
-    news: SessionNews,
-    options: OwnedOpeningOptions,
-  ): Promise<Session>;
+  open(opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session>;
   clock: Clock;
   log: Logger;
   limits: SessionLimits;
@@ -144,7 +140,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
         owner: ownerId,
         token,
         isTokenSecret: request.session_token === undefined,
-        open: (news, options) => open(id, request, news, { ...options, owner: ownerId }),
+        open: (news, options) => open({ sessionId: id, owner: ownerId, request }, news, options),
         onOpening,
         onEvent(event) {
           for (const listener of ownerOf(ownerId).listeners) listener(event);

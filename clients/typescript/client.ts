@@ -34,6 +34,9 @@ export interface ConnectOptions {
 /** Fields of `start_session`: a `resource_path` on the server or an `upload_id`. */
 export type StartFields = Omit<RequestInputOf<"start_session">, "type">;
 
+/** Fields of `load_session`: a `saved_id`, and the video as a `resource_path` or an `upload_id`. */
+export type LoadFields = Omit<RequestInputOf<"load_session">, "type">;
+
 /** Fields of `attach_session`. */
 export type AttachFields = Omit<RequestInputOf<"attach_session">, "type"> & {
   /** Receives the results that answer requests of other clients, or of an earlier process of this one. */
@@ -57,6 +60,8 @@ export interface MaskletClient {
    * client controls the session from now on.
    */
   attachSession(fields: AttachFields): Promise<MaskletSession>;
+  /** Continues a saved session with its video. */
+  loadSession(fields: LoadFields): Promise<MaskletSession>;
   /** Sends a video to the server; start a session with the answer's `upload_id`. */
   upload(source: UploadSource, options?: UploadOptions): Promise<UploadFacts>;
   /**
@@ -130,6 +135,11 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
         ...fields,
         type: "start_session",
       });
+      return createSession(exchange, facts, session_token);
+    },
+    async loadSession(fields) {
+      const answer = await exchange.ask<"load_session">({ ...fields, type: "load_session" });
+      const { session_token, restored, obj_ids, stored_frames, ...facts } = answer;
       return createSession(exchange, facts, session_token);
     },
     async attachSession({ onResult, ...fields }) {

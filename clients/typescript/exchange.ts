@@ -4,11 +4,16 @@
  * A request stays outstanding until it is answered, also when the connection is lost meanwhile (resume.ts). A session that is
  * being started has a token chosen by the client, so that it is found again when the answer was lost.
  */
+
+import { encodeEnvelope } from "../../protocol/envelope.js";
 import type {
   AckMessage,
   AnsweredType,
   AnswerOf,
   EventMessage,
+  FrameDroppedMessage,
+  FrameMessage,
+  PushFrameInput,
   RequestInput,
   RequestInputOf,
   ServerMessage,
@@ -19,8 +24,11 @@ import { createForeignStreams } from "./foreign-streams.js";
 import { createFrameQueue, type FrameQueue } from "./frame-queue.js";
 import { createKnownSessions, type KnownSession, newIdPrefix, newToken } from "./known-sessions.js";
 import type { Link } from "./link.js";
-import { createOutstanding, type Outstanding, sessionIdOf } from "./outstanding.js";
+import { createOutstanding, isStart, type NewRequest, type Outstanding, sessionIdOf } from "./outstanding.js";
 import { createResumption } from "./resume.js";
+
+/** Fields of `push_frame` without `type` and `request_id`. */
+export type PushFields = Omit<PushFrameInput, "type" | "request_id">;
 
 export interface Exchange {
   /** Resolves to the answer's fields. `onAnswer` is called with them at once, before the next message is delivered. */
@@ -30,6 +38,8 @@ export interface Exchange {
   ): Promise<AnswerOf<T>>;
   /** Sends at once. Frames wait in the queue, at most as many as the window has. */
   stream(request: RequestInputOf<"propagate_in_video">): FrameQueue;
+  /** Pushes one frame of a live session. Rejects as `ask` does. */
+  push(fields: PushFields, picture: Uint8Array): Promise<FrameMessage | FrameDroppedMessage>;
   /** Ids of the open sessions that this client started. */
   ownSessions(): string[];
   onText(text: string): void;
@@ -62,13 +72,19 @@ export function createExchange(parts: ExchangeParts): Exchange {
   let lastId = 0;
 
   const newId = () => `${prefix}-${++lastId}`;
-  const transmit = (message: object) => link().send(JSON.stringify(message));
+  /** By request, of those that push one. */
+  const pictures = new WeakMap<object, Uint8Array>();
+  function transmit(message: object): void {
+    const picture = pictures.get(message);
+    link().send(picture ? encodeEnvelope(message, picture) : JSON.stringify(message));
+  }
   const foreign = createForeignStreams({ isOwnRequest: outstanding.has, acknowledge });
   const resumption = createResumption({ outstanding, sessions, foreign, newId, transmit, onEvent });
 
-  function enter(request: RequestInput, rest: Omit<Outstanding, "request">): string {
+  function enter(request: NewRequest, rest: Omit<Outstanding, "request">, picture?: Uint8Array): string {
     const request_id = newId();
     const one = { ...rest, request: { ...request, request_id } };
+    if (picture) pictures.set(one.request, picture);
     outstanding.add(one);
     // Requests of a session that is being attached to again wait for the end of its replay.
     if (link().isOpen && !sessions.get(sessionIdOf(one))?.resuming) transmit(one.request);
@@ -86,7 +102,7 @@ export function createExchange(parts: ExchangeParts): Exchange {
 
   /** Keeps what is needed to attach again. */
   function learn({ request }: Outstanding, answer: Record<string, unknown>): void {
-    if (request.type === "start_session" && typeof answer.session_token === "string") {
+    if (isStart(request) && typeof answer.session_token === "string") {
       const { session_id: id, session_token: token } = answer as unknown as AnswerOf<"start_session">;
       const known = sessions.get(id);
       const lastSeq = Math.max(known?.lastSeq ?? 0, typeof answer.seq === "number" ? answer.seq : 0);
@@ -147,7 +163,11 @@ export function createExchange(parts: ExchangeParts): Exchange {
     }
     switch (message.type) {
       case "frame":
-        one.stream?.push(message);
+        if (one.stream) one.stream.push(message);
+        else settlePush(one, message);
+        break;
+      case "frame_dropped":
+        settlePush(one, message);
         break;
       case "done":
         outstanding.remove(requestId);
@@ -168,6 +188,11 @@ export function createExchange(parts: ExchangeParts): Exchange {
     }
   }
 
+  function settlePush(one: Outstanding, message: FrameMessage | FrameDroppedMessage): void {
+    outstanding.remove(one.request.request_id);
+    one.resolve(message as never);
+  }
+
   function lose(error: MaskletError): void {
     lost ??= error;
     for (const one of outstanding.all()) outstanding.fail(one, error);
@@ -183,8 +208,9 @@ export function createExchange(parts: ExchangeParts): Exchange {
     ask: (request, onAnswer) =>
       new Promise((resolve, reject) => {
         if (lost) throw lost;
-        const withToken =
-          request.type === "start_session" ? { session_token: newToken(), ...request } : request;
+        const withToken = isStart(request as RequestInput)
+          ? { session_token: newToken(), ...request }
+          : request;
         const settle = (fields: never) => {
           onAnswer?.(fields);
           resolve(fields);
@@ -205,6 +231,15 @@ export function createExchange(parts: ExchangeParts): Exchange {
       requestId = enter({ ...request, window }, { resolve() {}, reject() {}, stream: queue });
       return queue;
     },
+    push: (fields, picture) =>
+      new Promise((resolve, reject) => {
+        if (lost) throw lost;
+        enter(
+          { ...fields, type: "push_frame" },
+          { resolve: resolve as (fields: never) => void, reject },
+          picture,
+        );
+      }),
     ownSessions: () => sessions.all().flatMap(({ id, isOwn }) => (isOwn ? [id] : [])),
     onText(text) {
       let message: ServerMessage;
@@ -235,8 +270,9 @@ export function createExchange(parts: ExchangeParts): Exchange {
 }
 
 /** Requests whose answer has a `session_id` of its own. */
-const NAMES_SESSION: ReadonlySet<RequestInput["type"]> = new Set([
+const NAMES_SESSION: ReadonlySet<NewRequest["type"]> = new Set<NewRequest["type"]>([
   "start_session",
+  "load_session",
   "attach_session",
   "get_session",
 ]);

@@ -41,6 +41,7 @@ export {
   type ConnectionEnd,
   type ConnectOptions,
   connect,
+  type LoadFields,
   type MaskletClient,
   type StartFields,
 } from "./client.js";
@@ -55,6 +56,12 @@ export {
 } from "./image-predictor.js";
 export { type FrameObject, objectsOf } from "./objects.js";
 export type { ResumableOptions, SlicedSource } from "./resumable.js";
-export type { MaskletSession, PredictFields, PromptFields, PropagationFields } from "./session.js";
+export type {
+  MaskletSession,
+  PredictFields,
+  PromptFields,
+  PropagationFields,
+  PushFrameFields,
+} from "./session.js";
 export type { UploadFile, UploadOptions, UploadSource } from "./upload.js";
 export type { WebSocketClass } from "./wire.js";

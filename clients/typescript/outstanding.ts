@@ -1,10 +1,15 @@
 /** The requests of a client that are not answered. */
-import type { RequestInput } from "../../protocol/index.js";
+import type { PushFrameInput, RequestInput, RequestInputOf } from "../../protocol/index.js";
 import type { MaskletError } from "./errors.js";
 import type { FrameQueue } from "./frame-queue.js";
 
+/** A request before it has an id. */
+export type NewRequest = RequestInput | Omit<PushFrameInput, "request_id">;
+
+type StartInput = RequestInputOf<"start_session"> | RequestInputOf<"load_session">;
+
 export interface Outstanding {
-  request: RequestInput & { request_id: string };
+  request: NewRequest & { request_id: string };
   resolve(fields: never): void;
   reject(error: MaskletError): void;
   stream?: FrameQueue;
@@ -23,9 +28,14 @@ export interface OutstandingRequests {
   fail(one: Outstanding, error: MaskletError): void;
 }
 
-/** The session that a request names; undefined for requests without one, and for `start_session`. */
+/** True for the requests that start a session. */
+export function isStart<R extends NewRequest>(request: R): request is R & StartInput {
+  return request.type === "start_session" || request.type === "load_session";
+}
+
+/** The session that a request names; undefined for requests without one, and for those that start one. */
 export function sessionIdOf({ request }: Outstanding): string | undefined {
-  return request.type !== "start_session" && "session_id" in request ? request.session_id : undefined;
+  return !isStart(request) && "session_id" in request ? request.session_id : undefined;
 }
 
 export function createOutstanding(): OutstandingRequests {

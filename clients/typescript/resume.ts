@@ -7,7 +7,7 @@ import type { AnswerOf, EventMessage } from "../../protocol/index.js";
 import { MaskletError } from "./errors.js";
 import type { ForeignStreams } from "./foreign-streams.js";
 import type { KnownSession, KnownSessions } from "./known-sessions.js";
-import { type Outstanding, type OutstandingRequests, sessionIdOf } from "./outstanding.js";
+import { isStart, type Outstanding, type OutstandingRequests, sessionIdOf } from "./outstanding.js";
 
 export interface Resumption {
   /** The connection is open again. */
@@ -99,7 +99,7 @@ export function createResumption(parts: ResumptionParts): Resumption {
   }
 
   function resumeStart({ request }: Outstanding): void {
-    if (request.type !== "start_session" || request.session_token === undefined) {
+    if (!isStart(request) || request.session_token === undefined) {
       transmit(request);
       return;
     }
@@ -123,7 +123,7 @@ export function createResumption(parts: ResumptionParts): Resumption {
       const waiting = outstanding.all();
       for (const session of sessions.all()) resumeSession(session);
       for (const one of waiting) {
-        if (one.request.type === "start_session") resumeStart(one);
+        if (isStart(one.request)) resumeStart(one);
         else if (!sessions.get(sessionIdOf(one))) transmit(one.request);
       }
     },

@@ -2,12 +2,16 @@ import type {
   AnswerOf,
   DoneMessage,
   EditRequest,
+  FrameDroppedMessage,
   FrameMessage,
   RequestInputOf,
   SessionFacts,
   VideoFacts,
 } from "../../protocol/index.js";
-import type { Exchange } from "./exchange.js";
+import type { Exchange, PushFields } from "./exchange.js";
+
+/** Fields of `push_frame` without those that name the session and the request. */
+export type PushFrameFields = Omit<PushFields, "session_id">;
 
 /** Fields of `add_prompt` without `type` and `session_id`. */
 export type PromptFields = Omit<RequestInputOf<"add_prompt">, "type" | "session_id">;
@@ -40,6 +44,13 @@ export interface MaskletSession {
   propagate(fields?: PropagationFields): AsyncGenerator<FrameMessage, DoneMessage, undefined>;
   /** Ends the running propagation. Its loop gets the frames computed so far and ends. */
   cancel(): Promise<void>;
+  /**
+   * Sends one frame of a live session, a JPEG, PNG or WebP picture. Resolves to its masks, or to `frame_dropped`. Without
+   * `drop: "oldest"` a caller that awaits each frame never waits for more than one.
+   */
+  pushFrame(picture: Uint8Array, fields?: PushFrameFields): Promise<FrameMessage | FrameDroppedMessage>;
+  /** Writes the session into a file on the server: `GET /v1/saved/ID` downloads it, `loadSession` continues it. */
+  save(): Promise<AnswerOf<"save_session">>;
   removeObject(objId: number): Promise<AnswerOf<"remove_object">>;
   /** Takes back the last edit: a prompt, a removal, or one of the edits of objects. */
   undo(): Promise<AnswerOf<"undo">>;
@@ -104,6 +115,8 @@ export function createSession(exchange: Exchange, facts: VideoFacts, token: stri
     predict: (fields) => exchange.ask<"predict">({ ...fields, type: "predict", session_id }),
     propagate,
     cancel,
+    pushFrame: (picture, fields = {}) => exchange.push({ ...fields, session_id }, picture),
+    save: () => exchange.ask<"save_session">({ type: "save_session", session_id }),
     removeObject: (obj_id) => exchange.ask<"remove_object">({ type: "remove_object", session_id, obj_id }),
     undo: () => exchange.ask<"undo">({ type: "undo", session_id }),
     redo: () => exchange.ask<"redo">({ type: "redo", session_id }),

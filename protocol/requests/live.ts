@@ -96,3 +96,4 @@ export const pushFrameSchema = z.strictObject({
 });
 
 export type PushFrameMessage = z.output<typeof pushFrameSchema>;
+export type PushFrameInput = z.input<typeof pushFrameSchema>;

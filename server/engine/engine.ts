@@ -56,6 +56,11 @@ export interface PackSummary {
 export interface EngineSession extends VerbMethods {
   readonly rules: SessionRules;
   /**
+   * The state that determines the next frames, as `snapshot-bytes.ts` writes it; frames that were pushed and not stepped are
+   * not part of it. Rejects as the verbs do.
+   */
+  snapshot(): Promise<Uint8Array>;
+  /**
    * Ends the session after the call in progress; calls that wait are rejected with `reason`. May be called again. Never
    * rejects.
    */
@@ -106,8 +111,12 @@ export interface EngineStats {
 export interface Engine {
   /** What new sessions run on. A session keeps the pack that it was opened with. */
   readonly pack: PackSummary;
-  /** @throws EngineError invalid_field for a policy that contradicts itself, engine_unavailable, shutting_down. */
-  open(video: EngineVideo, hooks?: SessionHooks): Promise<EngineSession>;
+  /**
+   * @param snapshot the state to continue from, of a session with the same video, policy and pack
+   * @throws EngineError invalid_field for a policy that contradicts itself, saved_unreadable for a snapshot that does not fit,
+   * engine_unavailable, shutting_down.
+   */
+  open(video: EngineVideo, hooks?: SessionHooks, snapshot?: Uint8Array): Promise<EngineSession>;
   /**
    * Reads the pack's folder again. New sessions run on its current content; open sessions keep theirs until they are
    * closed.

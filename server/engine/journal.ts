@@ -65,13 +65,23 @@ export interface Journal {
   release(): void;
 }
 
-/** @param nowMs the time of the session's start */
-export function createJournal(options: RecoveryOptions, budget: SnapshotBudget, nowMs: number): Journal {
+/**
+ * @param nowMs the time of the session's start
+ * @param start the state in which the session starts. It is kept even when there is no room for it: without it the session
+ * could not be rebuilt.
+ */
+export function createJournal(
+  options: RecoveryOptions,
+  budget: SnapshotBudget,
+  nowMs: number,
+  start?: Uint8Array,
+): Journal {
   let entries: JournalEntry[] = [];
   /** Pushes of frames that no `next` has stepped: a snapshot does not contain them. */
   let unstepped: JournalEntry[] = [];
   let isComplete = true;
-  let snapshot: Uint8Array | undefined;
+  let snapshot = start;
+  budget.usedBytes += start?.length ?? 0;
   let last = { callsSince: 0, atMs: nowMs, costMs: 0 };
   /** The next snapshot replaces the present one. */
   const room = () => options.maxSnapshotBytes - budget.usedBytes + (snapshot?.length ?? 0);

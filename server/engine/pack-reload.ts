@@ -61,7 +61,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     get pack() {
       return current.pack;
     },
-    open: (video, hooks = {}) => current.open(video, hooks),
+    open: (video, hooks = {}, snapshot) => current.open(video, hooks, snapshot),
     reload() {
       // One after the other: a second reload reads changes that were made during the first.
       const done = reloading.then(reload);

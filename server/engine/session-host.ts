@@ -10,7 +10,8 @@ import { type OpenGraphs, openGraphs } from "./graphs.js";
 import type { LoadParams, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { livePolicy } from "./live-policy.js";
 import { sessionPolicy } from "./session-policy.js";
-import { decodeSnapshot, encodeSnapshot } from "./snapshot-bytes.js";
+import { decodeSnapshot, encodeSnapshot, type SnapshotPack } from "./snapshot-bytes.js";
+import { checkSnapshot } from "./snapshot-schema.js";
 import {
   type EngineFrame,
   MAX_PUSHED_FRAMES,
@@ -217,7 +218,7 @@ function openSession(
   const video = { width, height };
   const parts = { tracker, policy, run: graphs.run, m: geometry.m, video, numFrames };
   const { id } = pack.manifest;
-  const state = snapshot && (decodeSnapshot(snapshot, { id, hash: pack.hash }) as SessionSnapshot);
+  const state = snapshot && readSnapshot(snapshot, { id, hash: pack.hash }, geometry);
   return {
     tracking: createTrackingSession(parts, state),
     rules: {
@@ -225,6 +226,23 @@ function openSession(
       defaultStart: policy.session.startsAtVisited ? "visited" : "prompted",
     },
   };
+}
+
+/** @throws EngineError saved_unreadable */
+function readSnapshot(
+  bytes: Uint8Array,
+  pack: SnapshotPack,
+  geometry: Pack["manifest"]["geometry"],
+): SessionSnapshot {
+  let state: unknown;
+  try {
+    state = decodeSnapshot(bytes, pack);
+  } catch (cause) {
+    const reason = cause instanceof RangeError ? cause.message : "Its header is damaged.";
+    const message = `The saved state of the tracker cannot be read: ${reason}`;
+    throw new EngineError("saved_unreadable", message, "saved_id", { cause });
+  }
+  return checkSnapshot(state, geometry);
 }
 
 function checkFrame(frame: EngineFrame, { manifest }: Pack): void {

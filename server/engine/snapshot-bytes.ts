@@ -124,9 +124,12 @@ export function decodeSnapshot(bytes: Uint8Array, pack: SnapshotPack): unknown {
   const tensors = header.tensors.map(({ type, offset, length }) => {
     const Type = TENSOR_TYPES[type];
     const from = start + offset;
-    const end = from + length * Type.BYTES_PER_ELEMENT;
+    const end = from + length * (Type?.BYTES_PER_ELEMENT ?? Number.NaN);
+    if (!(end >= from))
+      throw new RangeError(`The snapshot has a tensor of type ${type} and length ${length}.`);
     if (end > bytes.length) throw tooShort(bytes.length, end);
-    return new Type(bytes.slice(from, end).buffer);
+    // A copy also of a Buffer, whose own `slice` is a view.
+    return new Type(Uint8Array.prototype.slice.call(bytes, from, end).buffer);
   });
   return decode(header.state, tensors);
 }

@@ -42,6 +42,8 @@ export interface SupervisedSessionParts {
    */
   replays: Serial;
   budget: SnapshotBudget;
+  /** The state to start from. */
+  snapshot?: Uint8Array;
   warn(message: string): void;
   /** Called for each answered call. */
   onAnswer(verb: SessionVerb): void;
@@ -52,12 +54,15 @@ export interface SupervisedSessionParts {
 /** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
 const TRANSFER_FACTOR = 2;
 
+/** Largest snapshot for a caller: the longest buffer. */
+const MAX_SNAPSHOT_BYTES = 2 ** 31 - 1;
+
 /** After so many ends of the process during snapshots, the session takes no more of them. */
 const MAX_ENDS_IN_SNAPSHOTS = 2;
 
 export function createSupervisedSession(parts: SupervisedSessionParts): SupervisedSession {
   const { id, video, hooks, running } = parts;
-  const journal = createJournal(parts.recovery, parts.budget, performance.now());
+  const journal = createJournal(parts.recovery, parts.budget, performance.now(), parts.snapshot);
   let takesSnapshots = true;
   /** Ends of the process during a snapshot. */
   let endsInSnapshots = 0;
@@ -184,6 +189,23 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   }
 
   /** Runs in turn, so that no call changes the session meanwhile. */
+  async function readSnapshot(): Promise<Uint8Array> {
+    const call = {};
+    for (;;) {
+      const process = await attached();
+      try {
+        const { bytes } = await process.control("snapshot", { session: id, maxBytes: MAX_SNAPSHOT_BYTES });
+        // A copy: the received bytes are a part of a larger message buffer.
+        if (bytes) return Uint8Array.from(bytes);
+        throw new EngineError("internal", "The state of the session is too large to be saved.");
+      } catch (error) {
+        if (!(error instanceof ProcessEnded)) throw error;
+        blame(error, call);
+      }
+    }
+  }
+
+  /** Runs in turn, so that no call changes the session meanwhile. */
   async function takeSnapshot(): Promise<void> {
     const process = home?.process;
     if (!process || !home?.isComplete || process !== parts.current()) return;
@@ -242,6 +264,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       });
       return {
         ...verbMethods(calls.call),
+        snapshot: () => calls.inTurn(readSnapshot),
         rules: rules as SessionRules,
         close: async (reason) => {
           if (over) return;

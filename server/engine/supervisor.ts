@@ -45,7 +45,7 @@ export interface Supervisor {
   readonly pack: PackSummary;
   /** Open sessions. */
   readonly sessionCount: number;
-  open(video: EngineVideo, hooks: SessionHooks): Promise<EngineSession>;
+  open(video: EngineVideo, hooks: SessionHooks, snapshot?: Uint8Array): Promise<EngineSession>;
   stats(): EngineStats;
   close(): Promise<void>;
 }
@@ -207,7 +207,7 @@ export async function superviseProcess(
     get sessionCount() {
       return sessions.size;
     },
-    open(video, hooks) {
+    open(video, hooks, snapshot) {
       const session = createSupervisedSession({
         id: nextSession++,
         video,
@@ -217,6 +217,7 @@ export async function superviseProcess(
         recovery,
         replays,
         budget,
+        ...(snapshot && { snapshot }),
         warn: (message) => log.warn({}, message),
         onAnswer: (verb) => {
           crashesInARow = 0;

@@ -12,6 +12,7 @@ import { sendError } from "./errors.js";
 import { addHealthRoutes, addLivenessRoute } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
+import { addSavedRoutes } from "./routes/saved.js";
 import { createTusRoutes, TUS_REQUEST_HEADERS, TUS_RESPONSE_HEADERS } from "./routes/tus.js";
 import { addUploadRoutes } from "./routes/uploads.js";
 
@@ -50,6 +51,7 @@ export function createApp(parts: AppParts): App {
   addMetricsRoute(app, predictor, metrics, counts);
   tus.add(app);
   addUploadRoutes(app, predictor.uploads);
+  addSavedRoutes(app, predictor.saved);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {

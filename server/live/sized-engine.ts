@@ -58,6 +58,11 @@ export function createSizedEngine({ rules, size, open }: SizedEngineParts): Size
     session: {
       ...methods,
       rules,
+      async snapshot() {
+        const session = await running();
+        if (session) return session.snapshot();
+        throw new ProtocolError("frame_out_of_range", "No frame has arrived yet.");
+      },
       async close(reason) {
         closed ??= reason ?? new ProtocolError("session_not_found", "The session is closed.");
         const session = await opened?.catch(() => undefined);

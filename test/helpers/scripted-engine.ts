@@ -315,6 +315,7 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
     return {
       ...verbMethods(ordered.call),
       rules: { pack: PACK, defaultStart: "prompted" as const },
+      snapshot: () => ordered.inTurn(async () => Uint8Array.of(1, 2, 3)),
       async close(reason?: ProtocolError) {
         if (isClosed || !open.has(entry)) return;
         isClosed = true;

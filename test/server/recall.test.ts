@@ -1,7 +1,9 @@
 /** A pass that starts inside a tracked range builds on it: the embedded pack, on two discs that look alike. */
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeMask, type StreamRequest, type VideoFacts } from "../../protocol/index.js";
 import { createEngine, type Engine } from "../../server/engine/index.js";
+import { createSessionResults } from "../../server/results/session-results.js";
 import { createSession, type Session } from "../../server/session.js";
 import { createMemoryMedia } from "../helpers/memory-media.js";
 import { compactPackDir } from "../helpers/tiny-pack.js";
@@ -44,8 +46,13 @@ afterAll(() => engine.close());
 async function open() {
   const media = createMemoryMedia(FRAMES, paint);
   const opened = await engine.open({ ...video, numFrames: FRAMES });
+  const results = createSessionResults({
+    numFrames: () => FRAMES,
+    maxBytes: 1e8,
+    rollback: (to) => opened.rollback({ to }),
+  });
   const facts = { session_id: "s", num_frames: FRAMES, ...video } as VideoFacts;
-  return { media, session: createSession({ facts, media, engine: opened, maxResultBytes: 1e8 }) };
+  return { media, session: createSession({ facts, media, engine: opened, results }) };
 }
 
 const toBox = ([x, y]: [number, number]): [number, number, number, number] => [

@@ -2,11 +2,13 @@
  * SAM 3's traces of the frames that a propagation visits and of its modes, through the session that serves a client: real
  * planning and tracking rules, with a scripted detector and tracker in place of a model.
  */
+
 import { describe, expect, it } from "vitest";
 import type { AddPromptRequest, StreamRequest, VideoFacts } from "../../protocol/index.js";
 import type { EngineSession } from "../../server/engine/index.js";
 import { verbMethods } from "../../server/engine/verbs.js";
 import type { MediaSource } from "../../server/media/source.js";
+import { createSessionResults } from "../../server/results/session-results.js";
 import { createSession } from "../../server/session.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { type Found, frame, type Rect, type Script, SIDE, upTo } from "../tracker/trace-bench.js";
@@ -45,6 +47,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
       inner.removeObject(objectId);
       return undefined;
     },
+    snapshot: () => Promise.reject(new Error("not used in these tests")),
     close: async () => {},
   };
   const mediaFrame = (index: number) => ({ ...frame(index), timestampUs: null });
@@ -58,8 +61,13 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     timeOf: () => null,
     close: async () => {},
   };
+  const results = createSessionResults({
+    numFrames: () => numFrames,
+    maxBytes: 1e8,
+    rollback: (to) => engine.rollback({ to }),
+  });
   const facts = { session_id: "s", num_frames: numFrames, ...video } as VideoFacts;
-  const session = createSession({ facts, media, engine, maxResultBytes: 1e8 });
+  const session = createSession({ facts, media, engine, results });
   const common = { session_id: "s", output_prob_thresh: 0, rel_coordinates: true } as const;
   const fresh = { replace: false, clear_old_points: true, clear_old_boxes: true };
   const prompt = (fields: object) =>

@@ -1,0 +1,44 @@
+/** `POST /v1/saved`, `GET /v1/saved/ID` and `DELETE /v1/saved/ID`: the files of saved sessions. */
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { type AnswerOf, ProtocolError, SAVED_PATH } from "../../../protocol/index.js";
+import type { SavedStore } from "../../saved/store.js";
+import { ownerOfAddress } from "../../session-owner.js";
+import type { App } from "../context.js";
+import { allowOnly } from "./method-not-allowed.js";
+
+export function addSavedRoutes(app: App, saved: SavedStore): void {
+  app.post(SAVED_PATH, async (context) => {
+    const { incoming, outgoing } = context.env;
+    const owner = ownerOfAddress(incoming.socket.remoteAddress);
+    const sender = new AbortController();
+    outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
+    const { savedId, bytes, sha256 } = await saved.receive(owner, incoming, sender.signal);
+    // The answer cannot be delivered, so nobody has the id.
+    if (sender.signal.aborted) await saved.remove(owner, savedId);
+    const answer: Pick<AnswerOf<"save_session">, "saved_id" | "bytes" | "sha256"> = {
+      saved_id: savedId,
+      bytes,
+      sha256,
+    };
+    return context.json(answer, 201);
+  });
+  app.all(SAVED_PATH, allowOnly("POST"));
+
+  app.get(`${SAVED_PATH}/:id`, async (context) => {
+    const owner = ownerOfAddress(context.env.incoming.socket.remoteAddress);
+    const { path, bytes } = await saved.find(owner, context.req.param("id"));
+    const body = Readable.toWeb(createReadStream(path)) as ReadableStream;
+    return context.body(body, 200, {
+      "content-type": "application/zip",
+      "content-length": String(bytes),
+      "content-disposition": 'attachment; filename="session.masklet"',
+    });
+  });
+  app.delete(`${SAVED_PATH}/:id`, async (context) => {
+    const owner = ownerOfAddress(context.env.incoming.socket.remoteAddress);
+    if (await saved.remove(owner, context.req.param("id"))) return context.body(null, 204);
+    throw new ProtocolError("saved_not_found", "There is no such saved session.", "saved_id");
+  });
+  app.all(`${SAVED_PATH}/:id`, allowOnly("GET", "DELETE"));
+}

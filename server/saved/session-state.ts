@@ -1,0 +1,134 @@
+/** The entries `session.json` and `results.ndjson` of a saved session: what the main process knows about it. */
+import { z } from "zod";
+import { cocoRle } from "../../protocol/fields.js";
+import { type CocoRle, decodeMask, policySchema } from "../../protocol/index.js";
+import type { FrameOutput } from "../engine/index.js";
+import type { SessionResults } from "../results/session-results.js";
+import type { StoredFrame } from "../results/stored-frame.js";
+import { unreadable } from "./saved-file.js";
+
+const index = z.int().min(0);
+const frameList = z.array(index).max(100_000);
+
+/** First and last frame, both inclusive. */
+const frameRanges = z.array(z.tuple([index, index])).max(100_000);
+
+const stateSchema = z.strictObject({
+  /** Of the `start_session`; null without one. */
+  policy: policySchema.nullable(),
+  /** Phrases of the concepts; `visual` stands for exemplars without a phrase. */
+  concepts: z.array(z.string().max(1000)).max(1000),
+  prompted: z.strictObject({
+    concept_frame: index.nullable(),
+    objects: z.array(z.tuple([index, frameList])).max(100_000),
+  }),
+  names: z.strictObject({
+    objects: z.array(z.tuple([index, z.string().max(1000)])).max(100_000),
+    concepts: z.array(z.tuple([z.string().max(1000), z.string().max(1000)])).max(1000),
+  }),
+  /** Locked frames, and frames without the object. */
+  marks: z.array(z.strictObject({ obj_id: index, locked: frameRanges, absent: frameRanges })).max(100_000),
+  stale: z
+    .array(z.strictObject({ objectId: index.nullable(), first: index, last: index, from: index }))
+    .max(1_000_000),
+});
+
+export type SavedState = z.output<typeof stateSchema>;
+
+const objectSchema = z.looseObject({
+  objectId: index,
+  prob: z.number().min(0).max(1),
+  boxXywh: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+  mask: cocoRle,
+});
+
+const frameSchema = z.looseObject({
+  frameIndex: index,
+  objects: z.array(objectSchema).max(10_000),
+  stats: z.strictObject({ tracked: index, dropped: index }),
+});
+
+/** What a saved session contains of its results. @param concepts of the engine session */
+export function stateOf(
+  { prompts, stale, marks }: SessionResults,
+  policy: SavedState["policy"],
+  concepts: readonly string[],
+): SavedState {
+  const { conceptFrame, objects } = prompts.save();
+  const decided = marks.save();
+  return {
+    policy,
+    concepts: [...concepts],
+    prompted: {
+      concept_frame: conceptFrame ?? null,
+      objects: [...objects].map(([id, frames]) => [id, [...frames]]),
+    },
+    names: { objects: [...decided.objectNames], concepts: [...decided.conceptNames] },
+    marks: [...decided.objects].map(([obj_id, { locked, absent }]) => ({
+      obj_id,
+      locked: locked.map(([first, last]) => [first, last]),
+      absent: absent.map(([first, last]) => [first, last]),
+    })),
+    stale: stale.save().map(({ objectId, first, last, from }) => ({ objectId, first, last, from })),
+  };
+}
+
+/** @throws ProtocolError saved_unreadable */
+export function parseState(value: unknown): SavedState {
+  const parsed = stateSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw unreadable(`session.json has an invalid value at ${pathOf(parsed.error)}`, parsed.error);
+}
+
+/** @throws ProtocolError saved_unreadable for a frame that is not of this video */
+export function parseFrame(
+  value: unknown,
+  video: { width: number; height: number; num_frames: number },
+): StoredFrame {
+  const parsed = frameSchema.safeParse(value);
+  if (!parsed.success)
+    throw unreadable(`results.ndjson has an invalid value at ${pathOf(parsed.error)}`, parsed.error);
+  const frame = parsed.data as FrameOutput;
+  if (frame.frameIndex >= video.num_frames)
+    throw unreadable(`results.ndjson: expected frames 0..${video.num_frames - 1}, got ${frame.frameIndex}`);
+  for (const { mask, objectId } of frame.objects) checkMask(mask, video, frame.frameIndex, objectId);
+  return frame;
+}
+
+function checkMask(
+  mask: CocoRle,
+  { width, height }: { width: number; height: number },
+  frameIndex: number,
+  objectId: number,
+): void {
+  const where = `results.ndjson: the mask of object ${objectId} on frame ${frameIndex}`;
+  const [maskHeight, maskWidth] = mask.size;
+  if (maskWidth !== width || maskHeight !== height)
+    throw unreadable(`${where}: expected ${width}×${height} pixels, got ${maskWidth}×${maskHeight}`);
+  try {
+    decodeMask(mask);
+  } catch (cause) {
+    throw unreadable(`${where} is damaged`, cause as Error);
+  }
+}
+
+/** Puts the state of a saved session into the results of a new one. */
+export function restoreState(
+  { prompts, stale, marks }: SessionResults,
+  { prompted, stale: stretches, names, marks: marked }: SavedState,
+): void {
+  marks.restore({
+    objects: new Map(marked.map(({ obj_id, locked, absent }) => [obj_id, { locked, absent }])),
+    objectNames: new Map(names.objects),
+    conceptNames: new Map(names.concepts),
+  });
+  prompts.restore({
+    conceptFrame: prompted.concept_frame ?? undefined,
+    objects: new Map(prompted.objects),
+  });
+  stale.restore(stretches);
+}
+
+function pathOf({ issues }: z.ZodError): string {
+  return issues[0]?.path.join(".") || "its root";
+}
