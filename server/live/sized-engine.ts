@@ -23,6 +23,14 @@ export interface SizedEngineParts {
   open(size: FrameSize): Promise<EngineSession>;
 }
 
+/** The description of a session before its first picture. */
+const NOTHING: Awaited<ReturnType<EngineSession["describe"]>> = {
+  concepts: [],
+  negativeConcepts: [],
+  objectIds: [],
+  objects: [],
+};
+
 export function createSizedEngine({ rules, size, open }: SizedEngineParts): SizedEngine {
   let opened: Promise<EngineSession> | undefined;
   let closed: ProtocolError | undefined;
@@ -41,7 +49,7 @@ export function createSizedEngine({ rules, size, open }: SizedEngineParts): Size
   const methods = verbMethods(async (verb, params) => {
     const session = await running();
     if (!session) {
-      if (verb === "describe") return { concepts: [], objectIds: [] } as never;
+      if (verb === "describe") return NOTHING as never;
       if (verb === "reset") return undefined as never;
       throw new ProtocolError("frame_out_of_range", "No frame has arrived yet.");
     }

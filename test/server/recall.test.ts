@@ -135,5 +135,12 @@ test("a pass that continues where the last one ended recalls nothing", async () 
   media.decoded.length = 0;
   expect(await propagate(session, "forward", 12)).toEqual(allRight(FRAMES - 12));
   expect(media.decoded[0]).toBe(12);
+
+  // Undo drops the memories of tracked frames; the next pass recalls them.
+  await promptBoth(session, 5);
+  for (let step = 0; step < 2; step++) await session.stepThroughEdits("undo");
+  media.decoded.length = 0;
+  expect(await propagate(session, "forward", 20)).toEqual(allRight(FRAMES - 20));
+  expect(media.decoded.slice(0, 7)).toEqual([14, 15, 16, 17, 18, 19, 20]);
   await session.close();
 });

@@ -87,6 +87,31 @@ test("undoes and redoes prompts and removals, with their results", async () => {
   );
 });
 
+test("undoes edits of objects: names, locks and identities", async () => {
+  await click(0, 1);
+  await propagate({});
+  const objects = async () => (await ask("get_session")).objects as Record<string, unknown>[];
+  await client.expectResponse({ type: "rename", session_id, obj_id: 1, name: "left" });
+  const range = { first_frame_index: 2, last_frame_index: 3 };
+  await client.expectResponse({ type: "lock_frames", session_id, obj_id: 1, ...range });
+  await client.expectResponse({ type: "split_object", session_id, obj_id: 1, frame_index: 5, new_obj_id: 4 });
+  const divided = [0, 1, 2, 3, 4].map((index) => [index, 1]).concat([5, 6, 7].map((index) => [index, 4]));
+  expect(await stored()).toEqual(divided);
+
+  expect(await ask("undo")).toMatchObject({ edit: "split_object", affected: affected(null, 5, 7) });
+  expect(await stored()).toEqual(every(1));
+  expect(await ask("undo")).toMatchObject({ edit: "lock_frames" });
+  expect(await objects()).toMatchObject([{ obj_id: 1, name: "left", locked_frames: [] }]);
+  const before = engine.calls.length;
+  expect(await ask("undo")).toMatchObject({ edit: "rename" });
+  expect(engine.calls.slice(before)).toEqual([]);
+  expect(await objects()).toMatchObject([{ obj_id: 1, name: null }]);
+  for (const edit of ["rename", "lock_frames", "split_object"])
+    expect(await ask("redo")).toMatchObject({ edit });
+  expect(await stored()).toEqual(divided);
+  expect(await objects()).toMatchObject([{ obj_id: 1, name: "left" }, { obj_id: 4 }]);
+});
+
 test("reports that there is nothing to undo or to redo, and after a reset neither", async () => {
   const failure = async (type: string) => client.expectError({ type, session_id });
   expect(await failure("undo")).toMatchObject({
