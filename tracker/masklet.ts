@@ -38,6 +38,8 @@ export interface PromptState {
 export interface KeptPrompt extends PromptState {
   /** The mask that the clicks or the box resulted in, on the mask grid; absent for an empty one. */
   drawn?: CocoRle;
+  /** The prompt contradicted the track: older prompts do not condition the frames around it; see `corrections.ts`. */
+  overrules?: true;
 }
 
 /**

@@ -206,6 +206,11 @@ interface PolicyFields {
      * are decoded without a mask.
      */
     excludesFromTracked: boolean;
+    /**
+     * Mask IoU of a prompt with the mask that was tracked to its frame below which the prompt overrules older prompts; see
+     * `corrections.ts`. Higher: more prompts count as corrections. 0: none does, as in SAM 3.
+     */
+    overruleIou: number;
     /** The first click on a detected object replaces it: its earlier memories are dropped. */
     useStatelessRefinement: boolean;
     /** Distance in frames around a click within which tracked memories are dropped, because they led to the error. */

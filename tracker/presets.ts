@@ -82,6 +82,7 @@ const sam3: TrackerPolicy = {
   edit: {
     usePrevMemFrame: false,
     excludesFromTracked: false,
+    overruleIou: 0,
     useStatelessRefinement: false,
     clearFrames: 0,
     refinementDetectorCondFrameRemovalWindow: 16,
@@ -159,7 +160,7 @@ const transformers = changePolicy(sam3, {
 const masklet = changePolicy(sam3, {
   detect: { sameObjectIou: 0.6, conceptsApart: true },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
-  edit: { excludesFromTracked: true },
+  edit: { excludesFromTracked: true, overruleIou: 0.7 },
   session: { cachedFrames: 4096 },
   sam3Parity: {
     clickConfirms: true,

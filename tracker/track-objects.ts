@@ -19,6 +19,7 @@ import {
   storedObservation,
   trackedObservation,
 } from "./observation.js";
+import { withoutOverruled } from "./overruled.js";
 import type { TrackerParts } from "./parts.js";
 import type { Registry } from "./registry.js";
 
@@ -33,7 +34,8 @@ export function memoriesFor(
   const { conditioningPointers } = transformersParity;
   const window = memory.pointerWindowFitsVideo ? numFrames : null;
   const options = { ...memory, conditioningPointers, numFrames: window };
-  return selectMemories(usableMemories(masklet, frameIndex), frameIndex, reverse, rules, options);
+  const usable = withoutOverruled(usableMemories(masklet, frameIndex), masklet.prompts, frameIndex);
+  return selectMemories(usable, frameIndex, reverse, rules, options);
 }
 
 /**

@@ -71,6 +71,7 @@ describe("the presets", () => {
     expect(differences(presets.sam3, presets.masklet)).toEqual({
       // Defects.
       excludesFromTracked: true,
+      overruleIou: 0.7,
       countUnsearchedFrames: false,
       resetHotstartPerPass: true,
       clickConfirms: true,

@@ -10,6 +10,7 @@ import {
   nothingToExclude,
   promptOf,
 } from "../click-prompt.js";
+import { contradictsTrack } from "../corrections.js";
 import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
@@ -54,6 +55,8 @@ export async function clickMotion(
       ? given
       : await segmentClicks(parts, levels, frame.index, { prompt: mergedPrompt, before, known, corrected });
   if (!entry) throw nothingToExclude(prompt.objectId, frame.index);
+  const isCorrection =
+    corrected && (await contradictsTrack(parts, levels, frame.index, corrected, entry.maskLogits));
   const extent = maskExtent(entry.maskLogits, geometry.m);
 
   const motion = extent && startMotion(extent, frame.index);
@@ -69,6 +72,7 @@ export async function clickMotion(
   Object.assign(masklet, owned);
   keepPrompt(masklet, frame.index, {
     ...mergedPrompt,
+    ...(isCorrection && { overrules: true }),
     ...(extent && { drawn: gridRuns(entry.maskLogits, geometry.m) }),
   });
   // The memories of the tracked frames around the prompt led to the error.

@@ -15,6 +15,7 @@ import {
   promptOf,
   toPointPrompt,
 } from "../click-prompt.js";
+import { contradictsTrack } from "../corrections.js";
 import { addFrame, hasFrame } from "../frame-set.js";
 import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet, type PromptState } from "../masklet.js";
@@ -54,8 +55,10 @@ export async function clickSam3(
       ? given
       : await segmentClicks(parts, levels, frame.index, masklet, mergedPrompt, given?.maskLogits);
 
+  const isCorrection = await contradictsTrack(parts, levels, frame.index, masklet, entry.maskLogits);
   keepPrompt(masklet, frame.index, {
     ...mergedPrompt,
+    ...(isCorrection && { overrules: true }),
     ...(entry.present && { drawn: gridRuns(entry.maskLogits, geometry.m) }),
   });
   Object.assign(masklet, { owned: true, prob: 1 });
