@@ -23,12 +23,14 @@ export function conceptOf(
  * The states of all objects on a frame that was just tracked or prompted, also of those without a mask. Records where each
  * object was seen.
  * @param scores object score logits of the frame, by id
+ * @param isTracked objects that were tracked to the frame count as hidden when they have no mask
  */
 export function describeStates(
   parts: TrackerParts,
   frameIndex: number,
   { objects }: Pick<StepResult, "objects">,
   scores: ReadonlyMap<number, number>,
+  isTracked: (objectId: number) => boolean,
 ): ObjectState[] {
   const { registry, geometry, policy } = parts;
   const { m } = geometry;
@@ -44,7 +46,10 @@ export function describeStates(
       const score = isConfirmedByUser ? 1 : sigmoid(scoreOf.get(id) ?? Number.NEGATIVE_INFINITY);
       const logits = masks.get(id);
       const sight = logits ? sightOf(logits, m, frameIndex, before) : null;
+      const isAbsent = hasFrame(masklet.absent, frameIndex);
       if (sight) masklet.sight = sight;
+      else if (before && isTracked(id) && !isAbsent)
+        masklet.sight = { ...before, hiddenFrames: before.hiddenFrames + 1 };
       const suspect =
         sight && logits && !isConfirmedByUser
           ? suspectReason({
@@ -55,7 +60,6 @@ export function describeStates(
               overlap: overlapOf(id, bits),
             })
           : null;
-      const isAbsent = hasFrame(masklet.absent, frameIndex);
       return {
         objectId: id,
         state: visibilityOf(sight !== null && !isAbsent, frameIndex, before?.frameIndex ?? null),
@@ -64,6 +68,12 @@ export function describeStates(
         suspect,
       };
     });
+}
+
+/** A pass starts: the frames before it do not count as hidden. */
+export function restartSights({ registry }: Pick<TrackerParts, "registry">): void {
+  for (const masklet of registry.all())
+    if (masklet.sight) masklet.sight = { ...masklet.sight, hiddenFrames: 0 };
 }
 
 /** @returns null for an empty mask */
@@ -75,7 +85,7 @@ function sightOf(logits: Float32Array, m: number, frameIndex: number, before: Si
   const gap = before ? frameIndex - before.frameIndex : 0;
   const speed =
     before && gap !== 0 ? ([(x - before.x) / gap, (y - before.y) / gap] as const) : ([0, 0] as const);
-  return { frameIndex, x, y, area, speed };
+  return { frameIndex, x, y, area, speed, hiddenFrames: 0 };
 }
 
 /** The largest share of an object's mask inside the mask of another object. */

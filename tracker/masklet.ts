@@ -66,6 +66,8 @@ export interface Sight {
   readonly area: number;
   /** Change of the centre per frame. */
   readonly speed: readonly [x: number, y: number];
+  /** Frames of this pass on which it was tracked since then and had no mask. */
+  readonly hiddenFrames: number;
 }
 
 /**

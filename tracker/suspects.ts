@@ -40,7 +40,7 @@ const AREA_FACTOR = 1.6;
 const POSITION_JUMP = 0.6;
 /** Share of the mask inside another object. Lower: more masks. */
 const OVERLAP = 0.5;
-/** Frames without a mask before this one. */
+/** Frames in a row without a mask before this one. Lower: more masks. */
 const HIDDEN_FRAMES = 2;
 
 /** @returns the first reason that applies, in the order of {@link SUSPECT_REASONS}; null: none */
@@ -60,7 +60,7 @@ export function suspectReason({
     if (jumpOf(sight, before) > POSITION_JUMP) return "position_jump";
   }
   if (overlap > OVERLAP) return "overlap";
-  return gap > HIDDEN_FRAMES ? "reappeared" : null;
+  return before && before.hiddenFrames >= HIDDEN_FRAMES ? "reappeared" : null;
 }
 
 /** Distance of the centre from where constant speed leads, in units of the square root of the earlier area. */

@@ -1,7 +1,7 @@
 /** The tracker of one video session: owns its state and dispatches calls. `step.ts` contains the stages of a frame. */
 import { conceptName } from "../detector/concepts.js";
 import { promptConcept } from "./concept-prompt.js";
-import { conceptOf, describeStates } from "./describe-states.js";
+import { conceptOf, describeStates, restartSights } from "./describe-states.js";
 import { preparePrompt } from "./edits/absence.js";
 import { anchor } from "./edits/anchor.js";
 import { applyEdit } from "./edits/apply.js";
@@ -113,9 +113,13 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     return tracksOnly ? trackingStep : fullStep;
   }
 
-  const withStates = (frameIndex: number, result: StepResult): StepResult => ({
+  const withStates = (
+    frameIndex: number,
+    result: StepResult,
+    isTracked: (objectId: number) => boolean = () => false,
+  ): StepResult => ({
     ...result,
-    states: describeStates(parts, frameIndex, result, parts.scores),
+    states: describeStates(parts, frameIndex, result, parts.scores, isTracked),
   });
 
   return {
@@ -132,6 +136,7 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
     beginPropagation(reverse) {
       parts.pass = startPass(reverse);
+      restartSights(parts);
       features.forgetPrepared();
       if (policy.sam3Parity.resetHotstartPerPass) history.hotStart = resetCounters(history.hotStart);
     },
@@ -144,7 +149,11 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     },
 
     step: async (frame, objectIds = null) =>
-      withStates(frame.index, await stepFor(objectIds).run(parts, frame, objectIds)),
+      withStates(
+        frame.index,
+        await stepFor(objectIds).run(parts, frame, objectIds),
+        (id) => objectIds?.has(id) ?? true,
+      ),
 
     edit: (edit) => applyEdit(parts, edit),
     anchor: (frame, masks) => anchor(parts, frame, masks),

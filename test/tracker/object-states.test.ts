@@ -50,6 +50,7 @@ describe("a mask", () => {
     y: 0.5,
     area: 0.04,
     speed: [0, 0],
+    hiddenFrames: 0,
     ...changes,
   });
   const sure: SuspectFacts = {
@@ -70,7 +71,8 @@ describe("a mask", () => {
     expect(reason({ sight: sight({ area: 0.012 }) })).toBe("area_jump");
     expect(reason({ sight: sight({ x: 0.8 }) })).toBe("position_jump");
     expect(reason({ overlap: 0.8 })).toBe("overlap");
-    expect(reason({ before: sight({ frameIndex: -3 }) })).toBe("reappeared");
+    expect(reason({ before: sight({ frameIndex: 2, hiddenFrames: 2 }) })).toBe("reappeared");
+    expect(reason({ before: sight({ frameIndex: -30 }) })).toBeNull();
   });
 
   it("is not suspect for a motion that goes on", () => {
@@ -124,6 +126,24 @@ describe.each(["compact", "masklet", "transformers"] as const)(
       expect(states[2]?.score).toBeCloseTo(1 / (1 + Math.exp(-5)));
       expect(states[5]?.score).toBeLessThan(0.5);
       expect([states[8]?.suspect, states[9]?.suspect]).toEqual([null, "reappeared"]);
+    });
+
+    it("do not report a reappearance at the start of a pass", async () => {
+      const world = createWorld([
+        { label: 1, kind: kinds.ball as number, at: (frame) => [2 + frame, 2, 6, 6] },
+      ]);
+      const bench = createBench(world, { life: { hotstartDelay: 0 } }, undefined, preset);
+      await bench.tracker.prompt(bench.frame(8), {
+        kind: "object",
+        points: [[12.5 / SIDE, 4.5 / SIDE]],
+        labels: [1],
+        clearOldPoints: true,
+        clearOldBoxes: true,
+      });
+      for (const start of [0, 2]) {
+        const shown = await bench.run(start, 6);
+        for (const { states } of shown.values()) expect(states?.[0]?.suspect).not.toBe("reappeared");
+      }
     });
   },
 );
