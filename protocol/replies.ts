@@ -155,7 +155,12 @@ export const ANSWER_FIELDS = {
       .describe("The logits of each mask; each is a valid `mask_input`"),
   },
   cancel_propagation: success,
-  remove_object: { ...success, affected },
+  remove_object: {
+    ...success,
+    affected,
+    frame_index: frameIndex.describe("The requested frame"),
+    outputs: outputsSchema.describe("The stored result of that frame; without objects when there is none"),
+  },
   reset_session: success,
   close_session: success,
   list_suspects: suspectFields,

@@ -233,7 +233,7 @@ const removeObject = z.strictObject({
   is_user_action: z.boolean().default(true).describe("Accepted for compatibility with SAM 3; no effect"),
   frame_index: frameIndex
     .default(0)
-    .describe("Accepted for compatibility with SAM 3.1; no effect: the object is removed from every frame"),
+    .describe("The frame whose stored result the answer contains. The object is removed from every frame"),
 });
 
 const resetSession = z.strictObject({ type: z.literal("reset_session"), session_id: sessionId });

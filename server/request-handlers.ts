@@ -89,7 +89,7 @@ export function createAnswerer(
     swap_objects: async (request) => (await sessions.get(request.session_id)).edit(request),
     rename: async (request) => (await sessions.get(request.session_id)).edit(request),
     remove_concept: async (request) => (await sessions.get(request.session_id)).edit(request),
-    remove_object: async ({ session_id, obj_id }) => (await sessions.get(session_id)).removeObject(obj_id),
+    remove_object: async (request) => (await sessions.get(request.session_id)).removeObject(request),
     undo: async ({ session_id }) => (await sessions.get(session_id)).stepThroughEdits("undo"),
     redo: async ({ session_id }) => (await sessions.get(session_id)).stepThroughEdits("redo"),
     cancel_propagation: async ({ session_id }) => {

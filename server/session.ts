@@ -12,6 +12,7 @@ import {
   type PolicyOverride,
   type PredictRequest,
   ProtocolError,
+  type RequestOf,
   type SessionFacts,
   type StreamRequest,
   type VideoFacts,
@@ -56,7 +57,9 @@ export interface Session {
   predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
   /** See `edits/session-edits.ts`. */
   edit<R extends EditRequest>(request: R): Promise<AnswerOf<R["type"]>>;
-  removeObject(objectId: number): Promise<AnswerOf<"remove_object">>;
+  removeObject(
+    request: Pick<RequestOf<"remove_object">, "obj_id" | "frame_index">,
+  ): Promise<AnswerOf<"remove_object">>;
   /** Takes back the last edit, or carries it out again. Ends a running propagation. @throws ProtocolError nothing_to_undo */
   stepThroughEdits(step: "undo" | "redo"): Promise<AnswerOf<"undo">>;
   /** Ends a running propagation and removes all prompts, objects and memory. */
@@ -204,10 +207,14 @@ export function createSession(parts: SessionParts): Session {
       });
     },
 
-    removeObject: (objectId) =>
+    removeObject: ({ obj_id: objectId, frame_index }) =>
       inOrder(async () => {
         await undoable(() => engine.removeObject({ objectId }));
-        return { is_success: true, affected: toAffected(results.removed(objectId)) } as const;
+        const affected = toAffected(results.removed(objectId));
+        const none = { frameIndex: frame_index, objects: [], stats: { tracked: 0, dropped: 0 } };
+        const frame = results.store.get(frame_index) ?? none;
+        const answered = await outputs.write(frame, { output_prob_thresh: 0.5 });
+        return { is_success: true, affected, frame_index, outputs: answered } as const;
       }),
 
     stepThroughEdits: (step) =>

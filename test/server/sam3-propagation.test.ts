@@ -76,7 +76,7 @@ function open(numFrames: number, script = always, preset: "sam3" | "masklet" = "
     /** The kinds of all actions, oldest first. */
     history: () => inner.history.map(({ kind }) => kind),
     tracks: traced.countModelCalls,
-    remove: (id: number) => session.removeObject(id),
+    remove: (id: number) => session.removeObject({ obj_id: id, frame_index: 0 }),
     addConcept: (frame_index: number) => prompt({ frame_index, text: "object" }),
     click: (frame_index: number, obj_id: number) =>
       prompt({ frame_index, obj_id, points: [[0.3, 0.3]], point_labels: [1] }),
