@@ -35,7 +35,7 @@ export interface ServerFactsParts {
 
 export function serverFacts({ pack, config, sessions }: ServerFactsParts): AnswerOf<"get_server"> {
   const { text, exemplars, points, maskSeed } = pack.capabilities;
-  const prompts = { text, exemplars, points, boxes: points };
+  const prompts = { text, exemplars, points, boxes: points, masks: maskSeed };
   const fieldLimits = Object.entries(FIELD_LIMITS).map(([name, { value }]) => [name, value]);
   const settings = (Object.keys(SERVER_LIMITS) as (keyof typeof SERVER_LIMITS)[]).map((name) => [
     name,

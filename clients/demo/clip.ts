@@ -1,11 +1,17 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import sharp from "sharp";
 import { ffmpegPath } from "../command/media.js";
 import { openEncoder } from "../drawing/encode.js";
 import { CLIP, drawActors, drawLandscape, PAN_PX } from "./scene.js";
 
-/** Draws the demo's clip and writes it as a video. */
-export async function writeClip(path: string): Promise<void> {
+/** The frames that are also written as pictures: two seconds. */
+const PICTURES = 48;
+
+/** Draws the demo's clip and writes it as a video, and its first frames as JPEG pictures into a folder. */
+export async function writeClip(path: string, picturesFolder: string): Promise<void> {
   const { width, height, fps, frameCount } = CLIP;
+  await mkdir(picturesFolder, { recursive: true });
   const landscape = await sharp(Buffer.from(drawLandscape()))
     .removeAlpha()
     .raw()
@@ -19,6 +25,11 @@ export async function writeClip(path: string): Promise<void> {
         .removeAlpha()
         .raw()
         .toBuffer();
+      if (frameIndex < PICTURES) {
+        const name = `${String(frameIndex).padStart(4, "0")}.jpg`;
+        const picture = sharp(frame, { raw: { width, height, channels: 3 } });
+        await picture.jpeg({ quality: 92 }).toFile(join(picturesFolder, name));
+      }
       await encoder.write(frame);
     }
     await encoder.finish();

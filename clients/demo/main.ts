@@ -90,7 +90,7 @@ async function demo(): Promise<void> {
 async function drawClip(): Promise<string> {
   const path = join(OUTPUT, "clip.mp4");
   console.log(`Drawing a clip of ${(CLIP.frameCount / CLIP.fps).toFixed(0)} seconds: ${path}`);
-  await writeClip(path);
+  await writeClip(path, join(OUTPUT, "frames"));
   return path;
 }
 

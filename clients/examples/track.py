@@ -11,13 +11,14 @@ async def track(url="ws://127.0.0.1:8765/v1", video="demo-output/clip.mp4", phra
             reply = json.loads(message)
             if reply["type"] == "error":
                 sys.exit(reply["error"]["message"])
-            elif reply.get("request_id") == "1":
+            elif reply["type"] == "response" and reply["request_id"] == "1":
                 session = {"session_id": reply["session_id"]}
                 await send(type="add_prompt", request_id="2", **session, frame_index=0, text=phrase)
                 await send(type="propagate_in_video", request_id="3", **session)
             elif reply["type"] == "frame":
                 print(reply["frame_index"], reply["outputs"]["out_obj_ids"], reply["outputs"]["out_boxes_xywh"])
             elif reply["type"] == "done":
+                await send(type="close_session", request_id="4", **session)
                 break
 
 asyncio.run(track(*sys.argv[1:]))

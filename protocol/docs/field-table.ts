@@ -3,7 +3,7 @@ import { z } from "zod";
 
 /** The part of JSON Schema that zod generates for the messages. */
 interface JsonSchema {
-  type?: string;
+  type?: string | string[];
   const?: unknown;
   enum?: unknown[];
   anyOf?: JsonSchema[];
@@ -11,6 +11,7 @@ interface JsonSchema {
   prefixItems?: JsonSchema[];
   properties?: Record<string, JsonSchema>;
   required?: string[];
+  additionalProperties?: JsonSchema | boolean;
   title?: string;
   description?: string;
   default?: unknown;
@@ -65,7 +66,9 @@ function typeName(schema: JsonSchema): string {
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
   if (schema.enum) return schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(" or ");
   if (schema.anyOf) return schema.anyOf.map(typeName).join(" or ");
-  switch (schema.type) {
+  const { type } = schema;
+  if (Array.isArray(type)) return type.map((each) => typeName({ ...schema, type: each })).join(" or ");
+  switch (type) {
     case "array":
       return arrayName(schema);
     case "string":
@@ -73,26 +76,37 @@ function typeName(schema: JsonSchema): string {
         ? "string"
         : `string, ${range(schema.minLength ?? 0, schema.maxLength)} characters`;
     case "object":
-      return `{ ${Object.entries(schema.properties ?? {})
-        .map(([name, field]) => `\`${name}\`: ${typeName(field)}`)
-        .join(", ")} }`;
+      return objectName(schema);
     case "integer":
     case "number":
-      return numberName(schema);
+      return numberName(type, schema);
     default:
-      return schema.type ?? "any";
+      return type ?? "any";
   }
+}
+
+/** Names of optional fields end in "?". */
+function objectName({ properties, required = [], additionalProperties }: JsonSchema): string {
+  if (properties === undefined && typeof additionalProperties === "object") {
+    return `object of ${typeName(additionalProperties)}`;
+  }
+  const fields = Object.entries(properties ?? {}).map(
+    ([name, field]) => `\`${name}${required.includes(name) ? "" : "?"}\`: ${typeName(field)}`,
+  );
+  return `{ ${fields.join(", ")} }`;
 }
 
 function arrayName(schema: JsonSchema): string {
   if (schema.prefixItems) return `[${schema.prefixItems.map(typeName).join(", ")}]`;
-  const items = `array of ${schema.items ? typeName(schema.items) : "any"}`;
+  const item = schema.items ? typeName(schema.items) : "any";
+  const isList = schema.items?.type === "array" && schema.items.prefixItems === undefined;
+  const items = `array of ${isList ? `(${item})` : item}`;
   return schema.maxItems === undefined
     ? items
     : `${items}, ${range(schema.minItems ?? 0, schema.maxItems)} of them`;
 }
 
-function numberName({ type = "number", minimum, maximum, exclusiveMinimum }: JsonSchema): string {
+function numberName(type: string, { minimum, maximum, exclusiveMinimum }: JsonSchema): string {
   const isBounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   if (isBounded) return `${type} ${range(minimum ?? 0, maximum)}`;
   if (exclusiveMinimum !== undefined) return `${type} above ${exclusiveMinimum}`;
@@ -100,5 +114,5 @@ function numberName({ type = "number", minimum, maximum, exclusiveMinimum }: Jso
 }
 
 function range(low: number, high: number): string {
-  return `${low} to ${high}`;
+  return low === high ? String(low) : `${low} to ${high}`;
 }

@@ -12,6 +12,7 @@ import {
 } from "../limits.js";
 import { policySchema } from "../policy.js";
 import { objectState } from "../replies/states.js";
+import { affected } from "../replies/undo.js";
 import {
   ANSWER_FIELDS,
   ANSWER_SCHEMAS,
@@ -77,6 +78,7 @@ export const PARTS: Readonly<Record<string, string>> = {
   error: fieldTable("reply", errorSchema, ["type", "session_id", "seq"]),
   outputs: fieldTable("reply", outputsSchema),
   "object-states": fieldTable("reply", objectState),
+  affected: fieldTable("reply", affected.element),
   "low-resolution-masks": fieldTable("reply", lowResMask),
   policy: fieldTable("request", policySchema),
   "upload query": fieldTable("request", uploadQuerySchema),

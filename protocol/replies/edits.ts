@@ -1,16 +1,9 @@
 /** Answers to edits, and what `get_session` returns about objects and concepts. */
 import { z } from "zod";
 import { frameIndex, label, objectId } from "../fields.js";
+import { affected } from "./undo.js";
 
-export const affectedStretches = z
-  .array(
-    z.strictObject({
-      obj_id: objectId.nullable().describe("Null: any object, also new ones"),
-      first_frame_index: frameIndex,
-      last_frame_index: frameIndex,
-    }),
-  )
-  .describe("Frames, both ends inclusive, whose results this request made stale");
+const affectedStretches = affected.describe("The frames whose stored results the request made stale");
 
 const removed = { removed_obj_ids: z.array(objectId).describe("Objects that no longer exist") };
 

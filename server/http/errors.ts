@@ -15,9 +15,11 @@ export type HttpErrorCode =
 
 export type HttpError = Omit<ErrorBody, "code"> & { code: HttpErrorCode };
 
-const STATUSES: Partial<Record<HttpErrorCode, ContentfulStatusCode>> = {
+/** One for each code, so that a new code without a status does not compile. */
+const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   malformed_request: 400,
   malformed_json: 400,
+  binary_not_expected: 400,
   unknown_type: 400,
   missing_field: 400,
   invalid_field: 400,
@@ -28,16 +30,20 @@ const STATUSES: Partial<Record<HttpErrorCode, ContentfulStatusCode>> = {
   origin_forbidden: 403,
   resource_forbidden: 403,
   camera_forbidden: 403,
+  read_only: 403,
   not_found: 404,
   upload_not_found: 404,
   saved_not_found: 404,
   resource_not_found: 404,
   session_not_found: 404,
   object_not_found: 404,
+  concept_not_found: 404,
   method_not_allowed: 405,
   session_exists: 409,
   propagation_in_progress: 409,
   nothing_prompted: 409,
+  mask_not_found: 409,
+  nothing_to_undo: 409,
   wrong_session_kind: 409,
   object_limit: 409,
   concept_limit: 409,
@@ -50,15 +56,16 @@ const STATUSES: Partial<Record<HttpErrorCode, ContentfulStatusCode>> = {
   saved_unreadable: 422,
   saved_mismatch: 422,
   session_limit: 429,
+  engine_failed: 500,
+  internal: 500,
   connection_limit: 503,
   engine_unavailable: 503,
   server_overloaded: 503,
   shutting_down: 503,
 };
 
-/** 500 for every code without a status of its own: the server failed. */
 export function statusOf(code: HttpErrorCode): ContentfulStatusCode {
-  return STATUSES[code] ?? 500;
+  return STATUSES[code];
 }
 
 export function sendError(

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SERVER_LIMITS } from "../../protocol/limits.js";
 import { readConfig, variableOf } from "../../server/config.js";
 import { callCommand } from "../helpers/command.js";
-import { makeClip } from "../helpers/media.js";
+import { makeClip, makeFrameFolder } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 
@@ -50,10 +50,14 @@ describe("the documents", () => {
 
   it("lists every option of the commands in docs/cli.md", async () => {
     const text = await readFile(`${root}/docs/cli.md`, "utf8");
-    for (const command of ["track", "serve"]) {
+    for (const [command, least] of [
+      ["track", 4],
+      ["serve", 4],
+      ["upload", 2],
+    ] as const) {
       const { stdout } = await callCommand([command, "--help"]);
       const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option ?? "");
-      expect(options.length).toBeGreaterThan(3);
+      expect(options.length).toBeGreaterThanOrEqual(least);
       for (const option of options) if (option !== "--help") expect(text).toContain(`| \`${option} `);
     }
   });
@@ -62,7 +66,8 @@ describe("the documents", () => {
     const text = await readFile(`${root}/docs/cli.md`, "utf8");
     const settings = Object.keys(readConfig({}, {})).filter((name) => !(name in SERVER_LIMITS));
     // A setting without a default is not among them.
-    for (const name of [...settings, "uploadDir"]) expect(text).toContain(`\`${variableOf(name)}\``);
+    for (const name of [...settings, "uploadDir", "saveDir"])
+      expect(text).toContain(`\`${variableOf(name)}\``);
   });
 });
 
@@ -75,9 +80,11 @@ function anchorOf(heading: string): string {
 describe("the example", { timeout: 180_000 }, () => {
   let server: TestServer;
   let clip: string;
+  let folder: string;
 
   beforeAll(async () => {
     clip = await makeClip({ name: "example.mp4", frames: FRAMES });
+    folder = await makeFrameFolder("example-frames", FRAMES);
     server = await startTestServer({}, { engine: createScriptedEngine() });
   });
   afterAll(() => server.close());
@@ -87,6 +94,64 @@ describe("the example", { timeout: 180_000 }, () => {
     const { stdout } = await run(process.execPath, args, { cwd: root });
     const lines = stdout.split("\n").filter((line) => /^\d+ 0 \[ 0, 0, 1, 1 \]/.test(line));
     expect(lines.map((line) => Number(line.split(" ")[0]))).toEqual([0, 1, 2]);
+  });
+
+  /** The lines that an example in TypeScript prints. */
+  async function linesOf(example: string, ...given: string[]): Promise<string[]> {
+    const args = ["--import", "tsx", `clients/examples/${example}.ts`, ...given];
+    const { stdout } = await run(process.execPath, args, { cwd: root });
+    return stdout.trim().split("\n");
+  }
+
+  it("of a folder uploads its pictures and prints one line per object and frame", async () => {
+    expect(await linesOf("folder", server.url, folder)).toEqual([
+      "3 frames, left out: 0",
+      ...[0, 1, 2].map((frame) => `${frame} 0 [ 0, 0, 1, 1 ] 4x4`),
+    ]);
+  });
+
+  it("of a live session prints the object on every frame after the prompt", async () => {
+    expect(await linesOf("live", server.url, folder)).toEqual(
+      [1, 2].map((frame) => `${frame} 0 [ 0, 0, 1, 1 ]`),
+    );
+  });
+
+  it("of sessions that last watches, attaches again, saves and loads", async () => {
+    const real = await startTestServer();
+    const lines = await linesOf("resume", real.url, clip, "red circle").finally(() => real.close());
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "watched frame 0",
+        "watched frame 1",
+        ...[0, 1, 2].map((frame) => expect.stringMatching(`^attached, frame ${frame}: \\[.*\\]$`)),
+        expect.stringMatching(/^saved \d+ bytes: GET \/v1\/saved\/[\w-]+$/),
+        expect.stringMatching(/^loaded, objects: \[.*\]$/),
+      ]),
+    );
+  });
+
+  it("of edits corrects and undoes them, and computes only what a click can change", async () => {
+    const real = await startTestServer();
+    const longer = await makeClip({ name: "example-edit.mp4", frames: 5 });
+    const lines = await linesOf("edit", real.url, longer).finally(() => real.close());
+    expect(lines.slice(0, 8)).toEqual([
+      expect.stringMatching(/^tracked: 5 frames, the object is on [1-5] of them$/),
+      "the click can change: [ { obj_id: 0, first_frame_index: 1, last_frame_index: 3 } ]",
+      expect.stringMatching(/^computed again: 2 frames, /),
+      ...["undone: add_prompt", "undone: rename", "undone: mark_absent"],
+      lines[0]?.replace("tracked", "stored"),
+      expect.stringMatching(/^frames worth checking: /),
+    ]);
+  });
+
+  it("of HTTP tracks a folder with curl alone", async () => {
+    const { stdout } = await run("sh", ["clients/examples/http.sh", server.http, folder], { cwd: root });
+    const [prompt, ...stream] = stdout.trim().split("\n");
+    expect(JSON.parse(prompt ?? "")).toMatchObject({ frame_index: 0, outputs: { out_obj_ids: [0] } });
+    expect(stream.map((line) => (JSON.parse(line) as { frame_index?: number }).frame_index)).toEqual([
+      ...[0, 1, 2],
+      ...[undefined, undefined],
+    ]);
   });
 
   it("of the library prints one line per frame", async () => {
@@ -120,7 +185,7 @@ describe("the example", { timeout: 180_000 }, () => {
     expect(areas["box 0 0"]).toBeGreaterThan(300_000);
   });
 
-  const python = pythonWithWebsockets();
+  const python = pythonWith("websockets");
   it.skipIf(python === undefined)(
     `in Python prints one line per frame${python === undefined ? " (skipped: no python3 with websockets here)" : ""}`,
     async () => {
@@ -134,12 +199,31 @@ describe("the example", { timeout: 180_000 }, () => {
       expect(stdout.trim().split("\n")).toEqual([0, 1, 2].map((frame) => `${frame} [0] [[0, 0, 1, 1]]`));
     },
   );
+
+  it.skipIf(python === undefined)("in Python pushes live frames", async () => {
+    const args = ["clients/examples/live.py", server.url, folder, "red circle"];
+    const { stdout } = await run(python ?? "", args, { cwd: root });
+    expect(stdout.trim().split("\n")).toEqual([
+      "0 [] []",
+      ...[1, 2].map((frame) => `${frame} [0] [[0, 0, 1, 1]]`),
+    ]);
+  });
+
+  const pythonForMasks = pythonWith("websockets, numpy");
+  it.skipIf(pythonForMasks === undefined)("in Python decodes binary masks", async () => {
+    const args = ["clients/examples/masks.py", server.url, clip, "red circle"];
+    const { stdout } = await run(pythonForMasks ?? "", args, { cwd: root });
+    expect(stdout.trim().split("\n")).toEqual(
+      [0, 1, 2].map((frame) => expect.stringMatching(`^${frame} 0 \\(\\d+, \\d+\\) \\d+ pixels$`)),
+    );
+  });
 });
 
-function pythonWithWebsockets(): string | undefined {
+/** A Python that has the modules, undefined when there is none. */
+function pythonWith(modules: string): string | undefined {
   const python = process.env.PYTHON || "python3";
   try {
-    execFileSync(python, ["-c", "import websockets"], { stdio: "ignore" });
+    execFileSync(python, ["-c", `import ${modules}`], { stdio: "ignore" });
     return python;
   } catch {
     return undefined;

@@ -1,5 +1,8 @@
 /** `handle_request` and `handle_stream_request` over HTTP. */
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ERRORS, type ErrorCode } from "../../protocol/index.js";
+import { statusOf } from "../../server/http/errors.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -59,6 +62,36 @@ describe("POST /v1/handle_request", () => {
   test("repeats a request_id", async () => {
     const { body } = await ask({ type: "close_session", session_id: "none", request_id: "r-1" });
     expect(body).toEqual({ request_id: "r-1", is_success: true });
+  });
+
+  test("errors of edits have statuses of the client", async () => {
+    const session_id = await startPrompted();
+    const range = { first_frame_index: 0, last_frame_index: 7 };
+    const requests = [
+      { type: "remove_concept", session_id, concept: "zebra" },
+      { type: "lock_frames", session_id, obj_id: 0, ...range },
+      { type: "redo", session_id },
+    ];
+    const answers = await Promise.all(requests.map(ask));
+    expect(answers.map(({ status, body }) => [status, body.error?.code])).toEqual([
+      [404, "concept_not_found"],
+      [409, "mask_not_found"],
+      [409, "nothing_to_undo"],
+    ]);
+  });
+
+  test("PROTOCOL.md lists the status of every code that a request over HTTP can have", async () => {
+    const text = await readFile(new URL("../../PROTOCOL.md", import.meta.url), "utf8");
+    const section = text.split("\n### ").find((part) => part.startsWith("Requests over HTTP\n")) ?? "";
+    const rows = [...section.matchAll(/^\| (\d{3}) \| (.+) \|$/gm)];
+    const listed = rows.flatMap(([, status, codes = ""]) =>
+      [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => [code, Number(status)]),
+    );
+    const onSocketsOnly = ["binary_not_expected", "read_only"];
+    const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => !onSocketsOnly.includes(code));
+    expect(Object.fromEntries(listed)).toEqual(
+      Object.fromEntries(codes.map((code) => [code, statusOf(code)])),
+    );
   });
 
   test.each([

@@ -439,7 +439,7 @@ test("get_server returns the pack, the limits in force and the sessions of the o
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
     protocol: "masklet.v1",
     pack: { id: "scripted", input_size: 16, capabilities: { text: true, mask_seed: true } },
-    prompts: ["text", "exemplars", "points", "boxes"],
+    prompts: ["text", "exemplars", "points", "boxes", "masks"],
     features: expect.arrayContaining(["attach_session"]),
     limits: { idleTimeoutMs: IDLE_MS, framesPerWindow: 1024 },
     sessions: 1,
