@@ -24,8 +24,14 @@ export interface OutputsWriter {
   forget(): void;
 }
 
-/** @param session the choice of the session, which applies where a request has none */
-export function createOutputsWriter(session: MaskFormatFields): OutputsWriter {
+/**
+ * @param session the choice of the session, which applies where a request has none
+ * @param isConfirmed see `toStates`; absent: no mask is
+ */
+export function createOutputsWriter(
+  session: MaskFormatFields,
+  isConfirmed: (objectId: number, frameIndex: number) => boolean = () => false,
+): OutputsWriter {
   const sent = createSentMasks();
   return {
     async write({ frameIndex, objects, unseen = [], stats }, request) {
@@ -46,7 +52,7 @@ export function createOutputsWriter(session: MaskFormatFields): OutputsWriter {
         out_boxes_xywh: written.map((object) => object.boxXywh),
         ...(await formatMasks(masks, format, tolerancePx)),
         ...(isOmitted && { unchanged_obj_ids: unchanged }),
-        out_states: toStates(shown, unseen),
+        out_states: toStates(shown, unseen, (objectId) => isConfirmed(objectId, frameIndex)),
         frame_stats: { num_obj_tracked: stats.tracked, num_obj_dropped: stats.dropped },
       };
     },

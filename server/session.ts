@@ -38,7 +38,7 @@ import type { LoadedFacts } from "./saved/load-session.js";
 import type { SavedContent } from "./saved/saved-file.js";
 import { stateOf } from "./saved/session-state.js";
 import { createSerial } from "./serial.js";
-import { listSuspects } from "./states.js";
+import { isConfirmed, listSuspects } from "./states.js";
 
 export interface Session {
   readonly facts: VideoFacts;
@@ -107,7 +107,7 @@ export function createSession(parts: SessionParts): Session {
   const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
-  const outputs = createOutputsWriter(maskFormat);
+  const outputs = createOutputsWriter(maskFormat, (...mask) => isConfirmed(results, ...mask));
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   let waiting = 0;

@@ -14,7 +14,6 @@ import {
   type EditAnswer,
   type EngineFrame,
   type EngineSession,
-  rewriteObjects,
   rewrittenStretch,
 } from "../engine/index.js";
 import { type Affected, toAffected } from "../results/affected.js";
@@ -23,7 +22,8 @@ import { staleSides } from "./absence.js";
 import { checkDifferent, createEditChecks } from "./checks.js";
 import { renumberFrames, renumbering, renumberStale } from "./identities.js";
 import { lockedFrames, numLocked } from "./marks.js";
-import { commonMasks, findMask, masksToLock, type StoredMask, uniteOutputs } from "./stored-masks.js";
+import { rewriteFrame } from "./rewrite-frame.js";
+import { commonMasks, findMask, masksToLock, nearestSight, type StoredMask } from "./stored-masks.js";
 
 export interface SessionEditsParts {
   facts: Pick<VideoFacts, "num_frames">;
@@ -72,7 +72,10 @@ export function createSessionEdits(parts: SessionEditsParts): SessionEdits {
     const answer = await engine.edit({ edit });
     parts.record(name, affected);
     const stretch = rewrittenStretch(edit);
-    if (stretch) store.rewrite(stretch, (objects) => rewriteObjects(edit, answer, objects, uniteOutputs));
+    if (stretch) {
+      const sightOf = nearestSight(store, stretch);
+      store.rewrite(stretch, (stored) => rewriteFrame(edit, answer, stored, sightOf));
+    }
     const changed = renumbering(edit, answer);
     if (changed) {
       const prompted = prompts.save();

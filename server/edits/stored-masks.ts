@@ -55,6 +55,25 @@ export function findMask(
   return undefined;
 }
 
+/**
+ * The stored frames outside of a stretch on which objects have masks.
+ * @returns for an object and a frame of the stretch: the nearest of these frames; null: none
+ */
+export function nearestSight(store: Store, { first, last }: FrameStretch) {
+  const ends = new Map<number, number[]>();
+  const endsOf = (objectId: number) => {
+    const before = findMask(store, objectId, { first: 0, last: first - 1 }, "last");
+    const after = findMask(store, objectId, { first: last + 1, last: Number.POSITIVE_INFINITY }, "first");
+    return [before, after].flatMap((found) => (found ? [found.frameIndex] : []));
+  };
+  return (objectId: number, frameIndex: number): number | null => {
+    const known = ends.get(objectId) ?? endsOf(objectId);
+    ends.set(objectId, known);
+    const [nearest = null] = [...known].sort((a, b) => Math.abs(a - frameIndex) - Math.abs(b - frameIndex));
+    return nearest;
+  };
+}
+
 /** The stored frames on which at least two of the objects have a mask, with their united mask. */
 export function commonMasks(
   store: Store,
@@ -83,5 +102,15 @@ export function uniteOutputs(objects: readonly ObjectOutput[]): ObjectOutput {
     prob: Math.max(...objects.map(({ prob }) => prob)),
     boxXywh: [x0, y0, edge(0) - x0, edge(1) - y0],
     mask,
+    ...uniteJudgements(objects),
   };
+}
+
+/** The worst judgement. The objects overlap with each other no longer. */
+function uniteJudgements(objects: readonly ObjectOutput[]): Pick<ObjectOutput, "judged"> {
+  const judged = objects.flatMap((object) => object.judged ?? []);
+  const [worst] = [...judged].sort((a, b) => a.score - b.score);
+  if (!worst) return {};
+  const suspect = judged.map((one) => one.suspect).find((reason) => reason && reason !== "overlap") ?? null;
+  return { judged: { ...worst, prompt: judged[0]?.prompt ?? worst.prompt, suspect } };
 }

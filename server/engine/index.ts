@@ -3,6 +3,7 @@ export type { ObjectFacts } from "../../tracker/edits/objects.js";
 export { rewriteObjects, rewrittenStretch } from "../../tracker/edits/rewrite.js";
 export type { RecallNeed } from "../../tracker/frame-output.js";
 export { type FrameSet, hasFrame, removeFrames } from "../../tracker/frame-set.js";
+export { visibilityOf } from "../../tracker/object-states.js";
 export type { RecalledMask } from "../../tracker/recall.js";
 export * from "./engine.js";
 export type { GraphCosts } from "./graph-costs.js";

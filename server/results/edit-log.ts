@@ -11,7 +11,6 @@
 import type { Affected } from "./affected.js";
 import type { Revertible } from "./revertible.js";
 import type { ResultsStore } from "./store.js";
-import type { FrameStretch } from "./stored-frame.js";
 
 export interface Edit {
   /** The type of the request. */
@@ -100,8 +99,13 @@ export function createEditLog({ rollback, results, parts, maxEdits }: EditLogPar
   };
 }
 
-/** An edit that rewrites results makes nothing stale; its undo changes them back. */
-function withChanges(edit: Edit, changed: FrameStretch | undefined): Edit {
-  if (edit.affected.length > 0 || !changed) return edit;
-  return { ...edit, affected: [{ objectId: null, ...changed }] };
+/** Adds the changes of stored results that the answer to the edit did not contain, such as those of a swap. */
+function withChanges(edit: Edit, changed: readonly Affected[]): Edit {
+  const contains = (outer: Affected, inner: Affected) =>
+    (outer.objectId === null || outer.objectId === inner.objectId) &&
+    outer.first <= inner.first &&
+    inner.last <= outer.last;
+  const added = changed.filter((one) => !edit.affected.some((known) => contains(known, one)));
+  const kept = edit.affected.filter((known) => !added.some((one) => contains(one, known)));
+  return { ...edit, affected: [...kept, ...added] };
 }

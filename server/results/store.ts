@@ -8,8 +8,9 @@
  * these frames without a result. Then the frames that are farthest from the frame that was set last are dropped.
  */
 import type { ObjectOutput } from "../engine/index.js";
-import { bytesOfFrame, type FrameStretch, type StoredFrame } from "./stored-frame.js";
-import { createVersions } from "./versions.js";
+import type { Affected } from "./affected.js";
+import { bytesOfFrame, type FrameStretch, type StoredFrame, withoutOldOverlaps } from "./stored-frame.js";
+import { type Change, createVersions } from "./versions.js";
 
 export interface ResultsStore {
   /** Stores all objects of a frame. */
@@ -26,14 +27,11 @@ export interface ResultsStore {
   /** The stored frames of a stretch, or all; ascending. */
   frames(stretch?: FrameStretch): number[];
   /**
-   * Replaces the objects of each stored frame of a stretch.
-   * @param change returns the new objects in any order, or its argument when the frame does not change
+   * Replaces each stored frame of a stretch.
+   * @param change returns the new frame with its objects in any order, or its argument when the frame does not change
    * @returns number of frames that changed
    */
-  rewrite(
-    stretch: FrameStretch,
-    change: (objects: readonly ObjectOutput[], frameIndex: number) => readonly ObjectOutput[],
-  ): number;
+  rewrite(stretch: FrameStretch, change: (frame: StoredFrame) => StoredFrame): number;
   /** Deletes an object from every stored frame. */
   removeObject(objectId: number): void;
   /** Number of stored frames. */
@@ -45,10 +43,10 @@ export interface ResultsStore {
   /** How often `undo` can be called. */
   readonly undoDepth: number;
   readonly redoDepth: number;
-  /** Goes back to the last checkpoint. @returns a stretch with all frames that changed. @throws RangeError without one */
-  undo(): FrameStretch | undefined;
+  /** Goes back to the last checkpoint. @returns for each object whose masks changed, a stretch with these frames. @throws RangeError without one */
+  undo(): Affected[];
   /** Reverts the last `undo`. @returns as `undo`. @throws RangeError without one */
-  redo(): FrameStretch | undefined;
+  redo(): Affected[];
   /** Drops all frames and versions. */
   clear(): void;
 }
@@ -119,12 +117,10 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
       let changed = 0;
       for (const frameIndex of this.frames(stretch)) {
         const frame = current.get(frameIndex);
-        const objects = frame && change(frame.objects, frameIndex);
-        if (!objects || objects === frame.objects) continue;
+        const rewritten = frame && change(frame);
+        if (!rewritten || rewritten === frame) continue;
         changed++;
-        const ids = new Set(objects.map(({ objectId }) => objectId));
-        const unseen = frame.unseen?.filter(({ objectId }) => !ids.has(objectId));
-        put({ ...frame, objects: byId(objects), ...(unseen && { unseen }) });
+        put({ ...rewritten, objects: byId(rewritten.objects) });
       }
       return changed;
     },
@@ -135,7 +131,7 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
         if (objects.every(isOther) && (unseen ?? []).every(isOther)) continue;
         put({
           ...frame,
-          objects: objects.filter(isOther),
+          objects: withoutOldOverlaps(objects.filter(isOther)),
           ...(unseen && { unseen: unseen.filter(isOther) }),
         });
       }
@@ -153,10 +149,26 @@ export function createResultsStore({ maxBytes, maxVersions }: ResultsStoreOption
     get redoDepth() {
       return versions.redoDepth;
     },
-    undo: versions.undo,
-    redo: versions.redo,
+    undo: () => changedObjects(versions.undo()),
+    redo: () => changedObjects(versions.redo()),
     clear: versions.clear,
   };
+}
+
+/** The objects whose masks differ before and after, by ascending id. */
+function changedObjects(changes: readonly Change<StoredFrame>[]): Affected[] {
+  const affected = new Map<number, Affected>();
+  for (const { key, before, after } of changes) {
+    const masks = (frame: StoredFrame | undefined) =>
+      new Map(frame?.objects.map(({ objectId, mask }) => [objectId, mask.counts]));
+    const [old, now] = [masks(before), masks(after)];
+    for (const objectId of new Set([...old.keys(), ...now.keys()])) {
+      if (old.get(objectId) === now.get(objectId)) continue;
+      const { first, last } = affected.get(objectId) ?? { first: key, last: key };
+      affected.set(objectId, { objectId, first: Math.min(first, key), last: Math.max(last, key) });
+    }
+  }
+  return [...affected.values()].sort((a, b) => (a.objectId as number) - (b.objectId as number));
 }
 
 const byId = <T extends { readonly objectId: number }>(objects: readonly T[]) =>

@@ -24,3 +24,10 @@ export function bytesOfFrame({ objects, unseen = [] }: StoredFrame): number {
     FRAME_BYTES + unseenBytes,
   );
 }
+
+/** The objects of a frame after others were removed: a mask that is alone on its frame overlaps with no other. */
+export function withoutOldOverlaps(objects: readonly ObjectOutput[]): readonly ObjectOutput[] {
+  const [only, ...others] = objects;
+  if (others.length > 0 || only?.judged?.suspect !== "overlap") return objects;
+  return [{ ...only, judged: { ...only.judged, suspect: null } }];
+}

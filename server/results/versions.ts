@@ -3,8 +3,6 @@
  * checkpoint, so a hundred versions of a long video take little memory.
  */
 
-import type { FrameStretch } from "./stored-frame.js";
-
 export interface Versions<V> {
   readonly current: ReadonlyMap<number, V>;
   /** Sum of `bytesOf` over all values, those of earlier and undone versions included. */
@@ -16,10 +14,10 @@ export interface Versions<V> {
   checkpoint(): void;
   readonly undoDepth: number;
   readonly redoDepth: number;
-  /** @returns the smallest and the largest key that changed. @throws RangeError without a checkpoint */
-  undo(): FrameStretch | undefined;
+  /** @returns the keys that were restored. @throws RangeError without a checkpoint */
+  undo(): Change<V>[];
   /** @returns as `undo`. @throws RangeError when no version is undone */
-  redo(): FrameStretch | undefined;
+  redo(): Change<V>[];
   /** Memory of the keys of all versions; a part of `bytes`. */
   readonly keyBytes: number;
   /**
@@ -31,6 +29,13 @@ export interface Versions<V> {
   /** Drops the oldest version, after which `undo` goes back one version less. @returns false when there is none */
   dropOldest(): boolean;
   clear(): void;
+}
+
+/** The value of a key before and after `undo` or `redo`; undefined: none. */
+export interface Change<V> {
+  key: number;
+  before: V | undefined;
+  after: V | undefined;
 }
 
 /** The values that the keys changed since a checkpoint had at that time; undefined: none. */
@@ -74,7 +79,7 @@ export function createVersions<V>({ maxVersions, bytesOf }: VersionsOptions<V>):
   }
 
   /** Exchanges the values of a version with the current ones. The sum of bytes stays. */
-  function exchange(from: Version<V>[], to: Version<V>[], what: string): FrameStretch | undefined {
+  function exchange(from: Version<V>[], to: Version<V>[], what: string): Change<V>[] {
     const version = from.pop();
     if (!version) throw new RangeError(`There is nothing to ${what}.`);
     const replaced: Version<V> = new Map();
@@ -83,9 +88,7 @@ export function createVersions<V>({ maxVersions, bytesOf }: VersionsOptions<V>):
       put(key, value);
     }
     to.push(replaced);
-    const keys = [...version.keys()].sort((a, b) => a - b);
-    const [first, last] = [keys[0], keys.at(-1)];
-    return first === undefined || last === undefined ? undefined : { first, last };
+    return [...version].map(([key, after]) => ({ key, before: replaced.get(key), after }));
   }
 
   return {

@@ -98,7 +98,10 @@ test("undoes edits of objects: names, locks and identities", async () => {
   const divided = [0, 1, 2, 3, 4].map((index) => [index, 1]).concat([5, 6, 7].map((index) => [index, 4]));
   expect(await stored()).toEqual(divided);
 
-  expect(await ask("undo")).toMatchObject({ edit: "split_object", affected: affected(null, 5, 7) });
+  expect(await ask("undo")).toMatchObject({
+    edit: "split_object",
+    affected: [...affected(1, 5, 7), ...affected(4, 5, 7)],
+  });
   expect(await stored()).toEqual(every(1));
   expect(await ask("undo")).toMatchObject({ edit: "lock_frames" });
   expect(await objects()).toMatchObject([{ obj_id: 1, name: "left", locked_frames: [] }]);

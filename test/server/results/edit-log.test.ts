@@ -23,8 +23,8 @@ function session(maxEdits = 100) {
     },
   });
   const mask = (counts: string) => ({ size: [1, 1] as [number, number], counts });
-  function edit(name: string) {
-    log.record({ name, affected: [{ objectId: 0, first: 0, last: 9 }] });
+  function edit(name: string, affected = [{ objectId: 0, first: 0, last: 9 }]) {
+    log.record({ name, affected });
     names.value = name;
     const object = {
       objectId: 0,
@@ -56,6 +56,18 @@ test("undoes and redoes parts, results and the engine together", async () => {
   expect(state()).toEqual(["second", "second"]);
   expect(await log.redo()).toBeUndefined();
   expect(rollbacks).toEqual(["before", "before", "after", "after"]);
+});
+
+test("an undone edit contains the changes of results that its answer did not contain", async () => {
+  const { log, edit } = session();
+  edit("first", [{ objectId: 0, first: 3, last: 9 }]);
+  expect((await log.undo())?.affected).toEqual([
+    { objectId: 0, first: 3, last: 9 },
+    { objectId: 0, first: 0, last: 0 },
+  ]);
+  edit("second", [{ objectId: 0, first: 0, last: 0 }]);
+  expect((await log.undo())?.affected).toEqual([{ objectId: 0, first: 0, last: 0 }]);
+  expect((await log.redo())?.affected).toEqual([{ objectId: 0, first: 0, last: 0 }]);
 });
 
 test("a new edit discards what was undone", async () => {

@@ -45,10 +45,10 @@ test("rewrites the stored frames of a stretch; frames that a reader holds do not
   const store = createResultsStore(roomy);
   for (const index of [0, 1, 2, 3]) store.set(frame(index, object(4, `m${index}`)));
   const held = store.get(2);
-  const changed = store.rewrite({ first: 1, last: 2 }, (objects) => [
-    ...objects,
-    ...objects.map((each) => ({ ...each, objectId: 0 })),
-  ]);
+  const changed = store.rewrite({ first: 1, last: 2 }, (stored) => ({
+    ...stored,
+    objects: [...stored.objects, ...stored.objects.map((each) => ({ ...each, objectId: 0 }))],
+  }));
   expect(changed).toBe(2);
   expect([0, 1, 2, 3].map((index) => masksOf(store.get(index)))).toEqual([
     ["4:m0"],
@@ -57,7 +57,7 @@ test("rewrites the stored frames of a stretch; frames that a reader holds do not
     ["4:m3"],
   ]);
   expect(masksOf(held)).toEqual(["4:m2"]);
-  expect(store.rewrite({ first: 0, last: 9 }, (objects) => objects)).toBe(0);
+  expect(store.rewrite({ first: 0, last: 9 }, (stored) => stored)).toBe(0);
 });
 
 test("restores what changed since a checkpoint, and redoes it", () => {
