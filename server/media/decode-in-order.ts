@@ -47,7 +47,11 @@ async function* decodeStretch(
   const { index } = request.video;
   const { entry, seekTicks, from, to } = stretch;
   if (seekTicks !== undefined) {
-    const run = { seek: seekTo(index, seekTicks), ...countingFromKeyframe(from - entry, to - entry) };
+    const run = {
+      seek: seekTo(index, seekTicks),
+      ...countingFromKeyframe(from - entry, to - entry),
+      threads: 1,
+    };
     let next = from;
     let landed = false;
     for await (const { ticks, rgb } of runDecoder(request, run)) {
@@ -64,7 +68,7 @@ async function* decodeStretch(
   const before = index.picturesBefore ?? 0;
   const filter = `trim=start_frame=${before + from}:end_frame=${before + to}`;
   let next = from;
-  for await (const { rgb } of runDecoder(request, { seek: [], filter, pictures: before + to })) {
+  for await (const { rgb } of runDecoder(request, { seek: [], filter, pictures: before + to, threads: 1 })) {
     yield { index: next++, rgb };
   }
 }

@@ -1,8 +1,9 @@
+import { decodeByTime } from "./decode-by-time.js";
 import { decodeInOrder, type Picture } from "./decode-in-order.js";
-import { type DecoderRequest, runDecoder, seekTo } from "./decoder-process.js";
+import type { DecoderRequest } from "./decoder-process.js";
 import { mediaUnreadable } from "./errors.js";
 import type { ProbedVideo } from "./probed-video.js";
-import { frameAt, keyframeBefore, timestampUs } from "./video-index.js";
+import { timestampUs } from "./video-index.js";
 
 export interface DecodeRequest extends DecoderRequest {
   video: ProbedVideo;
@@ -69,42 +70,6 @@ function decodePictures(request: DecodeRequest, start: number, end: number): Asy
   return request.video.index.identity === "time"
     ? decodeByTime(request, start, end)
     : decodeInOrder(request, start, end);
-}
-
-async function* decodeByTime(request: DecodeRequest, start: number, end: number): AsyncGenerator<Picture> {
-  const { index } = request.video;
-  if (start >= end) return;
-  const from = index.pts[start] as number;
-  const to = (index.pts[end - 1] as number) + 1;
-  const keyframe = keyframeBefore(index, start);
-  if (keyframe > 0) {
-    const run = {
-      seek: seekTo(index, index.pts[keyframe] as number),
-      filter: `select='key+gte(pts,${from})',trim=end_pts=${to}`,
-      pictures: end - keyframe,
-    };
-    let landed = false;
-    let next = start;
-    for await (const { ticks, isKey, rgb } of runDecoder(request, run)) {
-      const position = frameAt(index, ticks);
-      landed ||= isKey && position === keyframe;
-      if (position < next || position >= end) continue;
-      // The seek landed elsewhere, or the container marks as a keyframe what is none.
-      if (!landed || (next === start && position > start)) break;
-      next = position + 1;
-      yield { index: position, rgb };
-    }
-    if (next > start) return;
-  }
-  const run = { seek: [], filter: `trim=start_pts=${from}:end_pts=${to}`, pictures: end };
-  let next = start;
-  for await (const { ticks, rgb } of runDecoder(request, run)) {
-    const position = frameAt(index, ticks);
-    // A damaged video may yield two pictures with one time, and pictures with times of no frame.
-    if (position < next || position >= end) continue;
-    next = position + 1;
-    yield { index: position, rgb };
-  }
 }
 
 /** The last picture that can be decoded among the {@link MAX_REPEATED_FRAMES} before frame `index`. */

@@ -29,6 +29,8 @@ export interface DecoderRun {
   pictures: number;
   /** Scale by taking single pixels, where only times and keyframes are of interest. */
   roughly?: boolean;
+  /** Default: {@link DECODER_THREADS}. With one, a damaged picture is the same in every run. */
+  threads?: number;
 }
 
 export interface DecodedPicture {
@@ -36,6 +38,8 @@ export interface DecodedPicture {
   ticks: number;
   /** True when the codec marks the picture as decodable without others. */
   isKey: boolean;
+  /** True when the decoder concealed damage before it, at most a few pictures ahead. */
+  isConcealed: boolean;
   /** `[height, width, 3]` uint8, upright; a buffer of its own. */
   rgb: Uint8Array;
 }
@@ -60,6 +64,9 @@ const MAX_LOG_BYTES_PER_PICTURE = 16 * 1024;
 /** Time and kind of a picture in a line of showinfo. Tags are logged with an indent, so that none can match. */
 const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:.* iskey:([01]) /;
 
+/** A decoder has filled the damaged parts of a picture. */
+const CONCEALED = /^\[[^\]]*\] concealing \d+ DC,/;
+
 /**
  * Every picture that passes the filter, with its presentation time, in presentation order. The times are read from the
  * log of the showinfo filter, which prints a line before the picture is written to the pipe.
@@ -71,7 +78,8 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
   const binary = ffmpegPath();
   const args = decoderArguments(request, run, await passthroughOptions(binary));
   signal?.throwIfAborted();
-  const shown = createQueue<Pick<DecodedPicture, "ticks" | "isKey">>();
+  const shown = createQueue<Omit<DecodedPicture, "rgb">>();
+  let isConcealed = false;
   const starting = startTool({
     name: "ffmpeg",
     binary,
@@ -79,7 +87,10 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
     env: demuxerEnvironment(request.video.demuxer),
     onLogLine(line) {
       const match = SHOWN.exec(line);
-      if (match) shown.push({ ticks: Number(match[1]), isKey: match[2] === "1" });
+      isConcealed ||= CONCEALED.test(line);
+      if (!match) return;
+      shown.push({ ticks: Number(match[1]), isKey: match[2] === "1", isConcealed });
+      isConcealed = false;
     },
     maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
   });
@@ -113,7 +124,7 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
         filled += part.length;
         if (filled < frameBytes) continue;
         stallTimer.start();
-        const info = (await shown.next()) ?? { ticks: Number.NaN, isKey: false };
+        const info = (await shown.next()) ?? { ticks: Number.NaN, isKey: false, isConcealed: false };
         stallTimer.stop();
         if (stalled) break;
         yield { ...info, rgb };
@@ -138,7 +149,7 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
 
 function decoderArguments(
   { video, width, height }: DecoderRequest,
-  { seek, filter, roughly }: DecoderRun,
+  { seek, filter, roughly, threads = DECODER_THREADS }: DecoderRun,
   passthrough: string[],
 ): string[] {
   const [scaledWidth, scaledHeight] = video.orientation.transpose ? [height, width] : [width, height];
@@ -154,7 +165,7 @@ function decoderArguments(
     path: video.path,
     // ffmpeg's own rotation differs between versions, and its times must stay those of the index.
     input: [
-      ...["-threads", String(DECODER_THREADS), "-noautorotate", "-copyts"],
+      ...["-threads", String(threads), "-noautorotate", "-copyts"],
       // When the size changes, the scaler adapts. New filters would count and select from the beginning.
       ...["-reinit_filter", "0"],
       // However much of a file is damaged, the rest is decoded.

@@ -1,6 +1,9 @@
 /** One numbering of frames for streams and single frames, in files whose times or packets do not identify pictures. */
+import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { ffprobePath } from "../../../server/media/binaries.js";
 import { framesOfPackets } from "../../../server/media/index-by-packets.js";
 import { readPackets } from "../../../server/media/packets.js";
 import { showsVp9Picture } from "../../../server/media/vpx-frames.js";
@@ -22,6 +25,20 @@ async function copied(
 ): Promise<string> {
   const path = mediaPath(name);
   await runFfmpegTool([...input, "-i", source, "-c", "copy", ...options, path]);
+  return path;
+}
+
+/** Damages the second half of a keyframe's data. */
+async function withDamagedKeyframe(source: string, name: string, keyframe: number): Promise<string> {
+  const entries = ["-select_streams", "v", "-show_entries", "packet=pos,size,flags", "-of", "json"];
+  const { stdout } = await promisify(execFile)(ffprobePath(), ["-v", "error", ...entries, source]);
+  const { packets } = JSON.parse(stdout) as { packets: { pos: string; size: string; flags: string }[] };
+  const { pos, size } = packets.filter(({ flags }) => flags.startsWith("K"))[keyframe] as (typeof packets)[0];
+  const bytes = await readFile(source);
+  const from = Number(pos) + Math.floor(Number(size) / 2);
+  for (let at = from; at < from + 24; at++) bytes[at] = (bytes[at] as number) ^ 0x5a;
+  const path = mediaPath(name);
+  await writeFile(path, bytes);
   return path;
 }
 
@@ -155,6 +172,15 @@ describe("a damaged video", () => {
     for (const bytes of [300, 1500, 6000]) {
       const name = `hole-${fraction}-${bytes}.${extension}`;
       await expectOneNumbering(await withHole(clip, name, fraction, bytes), [19, 20, 21, 39, 40, 41]);
+    }
+  });
+
+  it("shows the same picture of concealed damage in every range", async () => {
+    const clip = await makeClip({ name: "concealed.mp4", frames: 48 });
+    // The decoder fills the rest of a damaged keyframe from the picture before it.
+    for (const keyframe of [1, 2]) {
+      const damaged = await withDamagedKeyframe(clip, `concealed-${keyframe}.mp4`, keyframe);
+      await expectOneNumbering(damaged, [13, 15, 23, 24, 25, 27, 34, 36]);
     }
   });
 
