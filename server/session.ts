@@ -184,12 +184,16 @@ export function createSession(parts: SessionParts): Session {
         const frame = await decode(request.frame_index);
         const prompted = () => engine.prompt({ frame, prompt });
         const { output, objectId, semantic, removedIds = [] } = await undoable(prompted);
-        const affected = results.prompted(output, { objectId, replace: request.replace, removedIds });
+        const { frame: shown, affected } = results.prompted(output, {
+          objectId,
+          replace: request.replace,
+          removedIds,
+        });
         return {
           frame_index: request.frame_index,
           ...damageOf(media, request.frame_index),
           ...(objectId !== undefined && { obj_id: objectId }),
-          outputs: await outputs.write(output, request),
+          outputs: await outputs.write(shown, request),
           affected: toAffected(affected),
           ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
         };

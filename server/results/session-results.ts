@@ -8,7 +8,7 @@ import { createEditLog, type EditLog, type EditLogParts } from "./edit-log.js";
 import type { Revertible } from "./revertible.js";
 import { createStaleFrames, type StaleFrames } from "./stale-frames.js";
 import { createResultsStore, type ResultsStore } from "./store.js";
-import type { StoredFrame } from "./stored-frame.js";
+import { type StoredFrame, withStoredOthers } from "./stored-frame.js";
 
 /** Edits that can be undone, see `tracker/timeline.ts`. */
 const MAX_EDITS = 100;
@@ -39,9 +39,9 @@ export interface SessionResults {
   /**
    * Records a prompt and stores its result. Of a prompt on one object, only that object is stored: the answer to a prompt does
    * not track the others.
-   * @returns what the prompt can change
+   * @returns the frame for the answer, and what the prompt can change
    */
-  prompted(output: FrameOutput, prompt: PromptResult): readonly Affected[];
+  prompted(output: FrameOutput, prompt: PromptResult): { frame: StoredFrame; affected: readonly Affected[] };
   /** Records a removal, and deletes the results of the object. @returns the frames that changed */
   removed(objectId: number): readonly Affected[];
   clear(): void;
@@ -97,14 +97,16 @@ export function createSessionResults(options: {
       if (objectId === null) {
         prompts.addConcept(frameIndex, replace);
         store.set(output);
-        return [affected];
+        return { frame: output, affected: [affected] };
       }
       const own = new Set([objectId]);
       marks.prompted(objectId, frameIndex);
       prompts.addObject(frameIndex, objectId);
       stale.computed(frameIndex, own);
+      const isFresh = (id: number) => !stale.isStale(id, frameIndex);
+      const frame = withStoredOthers(output, store.get(frameIndex), (id) => id !== objectId && isFresh(id));
       store.merge(output, own);
-      return [affected];
+      return { frame, affected: [affected] };
     },
     removed(objectId) {
       const affected = [{ objectId, ...wholeVideo() }];

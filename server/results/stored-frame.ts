@@ -12,6 +12,30 @@ export interface FrameStretch {
   last: number;
 }
 
+/**
+ * The answer to a prompt on one object. The other objects are shown as they are stored, which the prompt does not change;
+ * those without a stored result, as the engine returned them.
+ * @param isStored whether the stored result of an object counts
+ */
+export function withStoredOthers(
+  output: StoredFrame,
+  stored: StoredFrame | undefined,
+  isStored: (objectId: number) => boolean,
+): StoredFrame {
+  const isKept = ({ objectId }: { objectId: number }) => isStored(objectId);
+  const objects = stored?.objects.filter(isKept) ?? [];
+  const unseen = stored?.unseen?.filter(isKept) ?? [];
+  const known = new Set([...objects, ...unseen].map(({ objectId }) => objectId));
+  const isNew = ({ objectId }: { objectId: number }) => !known.has(objectId);
+  const ascending = <T extends { objectId: number }>(all: readonly T[]) =>
+    [...all].sort((a, b) => a.objectId - b.objectId);
+  return {
+    ...output,
+    objects: ascending([...objects, ...output.objects.filter(isNew)]),
+    unseen: ascending([...unseen, ...(output.unseen ?? []).filter(isNew)]),
+  };
+}
+
 /** Estimated memory of the values of one frame without its objects, and of one object without its mask. */
 const FRAME_BYTES = 250;
 const OBJECT_BYTES = 350;
