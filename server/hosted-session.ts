@@ -213,7 +213,7 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
       if (!opened || !finish(closer)) return;
       log.info({ session: id }, "session closed");
       opened.cancel();
-      await releaseAfter(opened.settled().then(() => opened.close()));
+      await releaseAfter(opened.drained().then(() => opened.close()));
     },
     end,
   };

@@ -81,6 +81,8 @@ export interface Session {
   save(): Promise<SavedContent>;
   /** Resolves when the requests made so far are answered. */
   settled(): Promise<void>;
+  /** Resolves when the requests made so far are answered, and the frames pushed so far. */
+  drained(): Promise<void>;
   /**
    * Ends running work and releases all resources; may be called again. With a reason, a running propagation fails with it;
    * without one it counts as cancelled.
@@ -171,7 +173,7 @@ export function createSession(parts: SessionParts): Session {
     loaded: parts.loaded,
     live,
     outputs,
-    indexOf: (frame) => indexOf(frame, live, facts.num_frames),
+    indexOf: (frame) => indexOf(frame, live),
     get busy() {
       return live?.feed.busy || waiting > 0 || propagations.isBusy;
     },
@@ -281,6 +283,10 @@ export function createSession(parts: SessionParts): Session {
     propagate: propagations.run,
     cancel: () => propagations.end(),
     settled,
+    async drained() {
+      await settled();
+      await live?.feed.idle();
+    },
 
     close(reason) {
       closed ??= (async () => {

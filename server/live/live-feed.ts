@@ -34,6 +34,8 @@ export interface LiveFeed {
   track(frame: KeptFrame, earlier: Promise<unknown>): Promise<LiveResult>;
   /** True while a frame waits or is tracked. */
   readonly busy: boolean;
+  /** Resolves when no frame waits or is tracked. */
+  idle(): Promise<void>;
   /** Frames that wait fail with `reason`. */
   close(reason: ProtocolError): void;
 }
@@ -64,7 +66,7 @@ const LAST_FRAME = Number.MAX_SAFE_INTEGER;
 export function createLiveFeed(parts: LiveFeedParts): LiveFeed {
   const { media, engine, inputSize, drop, maxWaiting } = parts;
   const waiting: Waiting[] = [];
-  let isWorking = false;
+  let working: Promise<void> | undefined;
   let isInPass = false;
   let startMs: number | undefined;
   let closed: ProtocolError | undefined;
@@ -75,7 +77,6 @@ export function createLiveFeed(parts: LiveFeedParts): LiveFeed {
   }
 
   async function decode(frame: KeptFrame): Promise<EngineFrame> {
-    await media.check(frame);
     return { index: frame.index, rgb: await media.decode(frame, { width: inputSize, height: inputSize }) };
   }
 
@@ -110,7 +111,6 @@ export function createLiveFeed(parts: LiveFeedParts): LiveFeed {
   }
 
   async function work(): Promise<void> {
-    isWorking = true;
     for (;;) {
       const current = waiting.shift();
       if (!current) break;
@@ -126,14 +126,14 @@ export function createLiveFeed(parts: LiveFeedParts): LiveFeed {
         reject(closed ?? error);
       }
     }
-    isWorking = false;
+    working = undefined;
   }
 
   function enqueue(frame: KeptFrame, earlier: Promise<unknown>): Promise<LiveResult> {
     if (closed) return Promise.reject(closed);
     return new Promise((resolve, reject) => {
       waiting.push({ frame, earlier, resolve, reject });
-      if (!isWorking) void work();
+      working ??= work();
     });
   }
 
@@ -149,7 +149,10 @@ export function createLiveFeed(parts: LiveFeedParts): LiveFeed {
     },
     track: enqueue,
     get busy() {
-      return isWorking;
+      return working !== undefined;
+    },
+    async idle() {
+      await working;
     },
     close(reason) {
       closed ??= reason;

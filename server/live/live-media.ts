@@ -9,17 +9,15 @@ import type { FrameSize } from "./sized-engine.js";
 
 export interface LiveMedia extends MediaSource {
   readonly facts: LiveFacts;
+  /** The index of the newest frame that is kept; undefined when there is none. */
+  readonly latest: number | undefined;
   /** Gives a picture that arrives its number, and keeps it. Nothing is checked yet. */
   arrive(picture: Uint8Array, timestampUs: number): KeptFrame;
   /**
-   * Checks that the frame is a picture of the session's size. The first frame sets the size of a session without one.
-   * A frame that fails is no longer kept.
-   * @throws ProtocolError media_unsupported, media_unreadable
-   */
-  check(frame: KeptFrame): Promise<void>;
-  /**
-   * The pixels of a frame, also of one that is no longer kept.
+   * The pixels of a frame, also of one that is no longer kept. The frame must be a picture of the session's size; the first
+   * frame that can be decoded sets the size of a session without one. A frame that fails is no longer kept.
    * @returns `[height, width, 3]` uint8
+   * @throws ProtocolError media_unsupported, media_unreadable, server_overloaded
    */
   decode(frame: KeptFrame, size: FrameSize): Promise<Uint8Array>;
 }
@@ -33,8 +31,8 @@ export interface LiveMediaOptions {
 
 export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOptions): LiveMedia {
   const kept = createKeptFrames(keptLimits);
-  /** Frames whose header was read. */
-  const checked = new WeakSet<KeptFrame>();
+  /** Of the frames whose header was read. */
+  const sizes = new WeakMap<KeptFrame, FrameSize>();
   const closing = new AbortController();
   let numFrames = 0;
   let expected = size;
@@ -48,31 +46,40 @@ export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOpt
   function describeKept(): string {
     const [first] = kept.indices;
     const last = kept.indices.at(-1);
-    if (first === undefined) return "no frame has arrived yet";
+    if (first === undefined) return "the session keeps no frame";
     return `the session keeps its last frames, which are ${first}..${last}`;
   }
 
-  async function check(frame: KeptFrame): Promise<void> {
-    if (checked.has(frame)) return;
+  /** @returns the size of the picture */
+  async function check(frame: KeptFrame): Promise<FrameSize> {
+    const { index, picture } = frame;
+    const size = sizes.get(frame) ?? (await probePicture(picture, `Frame ${index}`, limits));
+    const { width, height } = size;
+    if (expected && (width !== expected.width || height !== expected.height)) {
+      throw new ProtocolError(
+        "media_unsupported",
+        `Frame ${index} is ${width}×${height}; expected ${expected.width}×${expected.height}, the size of this session.`,
+      );
+    }
+    sizes.set(frame, { width, height });
+    return { width, height };
+  }
+
+  async function decode(frame: KeptFrame, to: FrameSize): Promise<Uint8Array> {
     const { index, picture } = frame;
     try {
-      const { width, height } = await probePicture(picture, `Frame ${index}`, limits);
-      expected ??= { width, height };
-      if (width !== expected.width || height !== expected.height) {
-        throw new ProtocolError(
-          "media_unsupported",
-          `Frame ${index} is ${width}×${height}; expected ${expected.width}×${expected.height}, the size of this session.`,
-        );
-      }
-      checked.add(frame);
+      const size = await check(frame);
+      const rgb = await decodePicture(picture, `Frame ${index}`, to, limits);
+      // A damaged picture does not set the size. Another frame may have set it during the decoding.
+      if (expected) await check(frame);
+      else expected = size;
+      return rgb;
     } catch (error) {
-      kept.drop(index);
+      // A machine without free memory or descriptors can decode the picture later.
+      if (!(error instanceof ProtocolError) || !error.retryable) kept.drop(index);
       throw error;
     }
   }
-
-  const decode = ({ index, picture }: KeptFrame, to: FrameSize) =>
-    decodePicture(picture, `Frame ${index}`, to, limits);
 
   async function* frames({ startFrame, count, direction, width, height, signal }: FrameRange) {
     const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
@@ -81,7 +88,6 @@ export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOpt
       const index = direction === "forward" ? startFrame + step : startFrame - step;
       if (index < 0 || index >= numFrames) return;
       const frame = find(index);
-      await check(frame);
       const rgb = await decode(frame, { width, height });
       either.throwIfAborted();
       yield { index, timestampUs: frame.timestampUs, rgb } satisfies MediaFrame;
@@ -111,7 +117,9 @@ export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOpt
       kept.add(frame);
       return frame;
     },
-    check,
+    get latest() {
+      return kept.indices.at(-1);
+    },
     decode,
     frames,
     frame: rememberLastFrame(frames),

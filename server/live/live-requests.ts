@@ -90,15 +90,21 @@ export async function* cameraFrames(
   }
 }
 
-/** The index of a frame that a request names. @throws ProtocolError wrong_session_kind for `latest` in other sessions */
-export function indexOf(frame: number | "latest", live: LiveSource | undefined, numFrames: number): number {
+/**
+ * The index of a frame that a request names.
+ * @throws ProtocolError wrong_session_kind for `latest` in other sessions, frame_out_of_range before the first usable frame
+ */
+export function indexOf(frame: number | "latest", live: LiveSource | undefined): number {
   if (frame !== "latest") return frame;
+  const field = "frame_index";
   if (!live) {
     throw new ProtocolError(
       "wrong_session_kind",
-      'frame_index: expected the index of a frame, got "latest"; only live sessions have a latest frame.',
-      "frame_index",
+      `${field}: expected the index of a frame, got "latest"; only live sessions have a latest frame.`,
+      field,
     );
   }
-  return Math.max(0, numFrames - 1);
+  const latest = live.latest();
+  if (latest !== undefined) return latest;
+  throw new ProtocolError("frame_out_of_range", `${field}: no frame has arrived yet, got "latest"`, field);
 }

@@ -27,6 +27,8 @@ export interface LiveParts {
 /** Where the frames of a live session come from. */
 export interface LiveSource {
   feed: LiveFeed;
+  /** The index of the newest frame that can be prompted; undefined when there is none. */
+  latest(): number | undefined;
   /** Present: the frames come from a camera. Absent: clients push them. */
   camera?: CameraFeed;
 }
@@ -76,7 +78,7 @@ export async function openLive({
     maxWaiting: MAX_WAITING,
     nowMs,
   });
-  const parts = { media, engine: sized.session, live: { feed } };
+  const parts = { media, engine: sized.session, live: { feed, latest: () => media.latest } };
   if (!address) return parts;
   const camera = await openCameraFeed(media, feed, nowMs, (onPicture) =>
     openCamera({
@@ -86,7 +88,7 @@ export async function openLive({
       maxPictureBytes: settings.maxFrameBytes,
     }),
   );
-  return { ...parts, live: { feed, camera } };
+  return { ...parts, live: { ...parts.live, camera } };
 }
 
 /** Checks the policy before the first frame: an engine session of any size has the same rules. */

@@ -135,6 +135,19 @@ describe("pushed frames", () => {
     });
   });
 
+  test("are answered before the session is closed", async () => {
+    const session_id = await start();
+    await push(session_id, pictures[0] as Buffer);
+    const latest = { session_id, frame_index: "latest" };
+    await client.expectResponse({ type: "add_prompt", ...latest, text: "red circle" });
+    const answers = pictures.slice(1, 11).map((bytes) => push(session_id, bytes));
+    const closed = client.expectResponse({ type: "close_session", session_id });
+    const late = push(session_id, pictures[11] as Buffer);
+    expect((await Promise.all(answers)).map(({ type }) => type)).toEqual(Array(10).fill("frame"));
+    expect(await late).toMatchObject({ error: { code: "session_not_found" } });
+    await closed;
+  });
+
   test("are dropped from the oldest on when the session asks for it, and each is answered", async () => {
     const session_id = await start({ drop: "oldest" });
     await push(session_id, pictures[0] as Buffer);
@@ -178,6 +191,34 @@ describe("a pushed frame that cannot be used is rejected, and the session goes o
       },
     });
     expect(await push(session_id, pictures[1] as Buffer)).toMatchObject({ type: "frame", frame_index: 2 });
+  });
+
+  test.each([
+    ["text", () => Buffer.from("this is not a picture")],
+    ["another size", () => picture(1, { width: 80, height: 60 })],
+    ["the first half of a JPEG", () => pictures[1]?.subarray(0, pictures[1].length / 2) as Buffer],
+  ])("%s, and the latest frame is the one before it", async (_, bytes) => {
+    const session_id = await start();
+    await push(session_id, pictures[0] as Buffer);
+    expect(await push(session_id, await bytes())).toMatchObject({ type: "error" });
+    const latest = { session_id, frame_index: "latest" };
+    const prompt = { type: "add_prompt", ...latest, points: [[0.5, 0.5]], point_labels: [1] };
+    expect(await client.expectResponse(prompt)).toMatchObject({ frame_index: 0 });
+  });
+
+  test("a damaged first frame, which does not set the size", async () => {
+    const session_id = await start();
+    const damaged = (await picture(0, { width: 320, height: 240 })).subarray(0, 1500);
+    expect(await push(session_id, damaged)).toMatchObject({ error: { code: "media_unreadable" } });
+    const latest = { type: "add_prompt", session_id, frame_index: "latest", text: "red circle" };
+    expect(await client.expectError(latest)).toMatchObject({
+      code: "frame_out_of_range",
+      message: 'frame_index: no frame has arrived yet, got "latest"',
+      field: "frame_index",
+    });
+    expect(await push(session_id, pictures[1] as Buffer)).toMatchObject({ type: "frame", frame_index: 1 });
+    const facts = await client.expectResponse({ type: "get_session", session_id });
+    expect(facts).toMatchObject({ width: WIDTH, height: HEIGHT, num_frames: 2 });
   });
 
   test("a session that is not live", async () => {
