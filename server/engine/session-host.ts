@@ -218,7 +218,7 @@ function openSession(
   const video = { width, height };
   const parts = { tracker, policy, run: graphs.run, m: geometry.m, video, numFrames };
   const { id } = pack.manifest;
-  const state = snapshot && readSnapshot(snapshot, { id, hash: pack.hash }, geometry);
+  const state = snapshot && readSnapshot(snapshot, { id, hash: pack.hash }, geometry, video);
   return {
     tracking: createTrackingSession(parts, state),
     rules: {
@@ -233,6 +233,7 @@ function readSnapshot(
   bytes: Uint8Array,
   pack: SnapshotPack,
   geometry: Pack["manifest"]["geometry"],
+  video: { width: number; height: number },
 ): SessionSnapshot {
   let state: unknown;
   try {
@@ -242,7 +243,7 @@ function readSnapshot(
     const message = `The saved state of the tracker cannot be read: ${reason}`;
     throw new EngineError("saved_unreadable", message, "saved_id", { cause });
   }
-  return checkSnapshot(state, geometry);
+  return checkSnapshot(state, geometry, video);
 }
 
 function checkFrame(frame: EngineFrame, { manifest }: Pack): void {

@@ -3,6 +3,8 @@
  * contain anything.
  */
 import { z } from "zod";
+import { cocoRle } from "../../protocol/fields.js";
+import { type CocoRle, turnsOf } from "../../protocol/rle.js";
 import type { Geometry } from "../../tracker/model.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { EngineError } from "./engine.js";
@@ -57,16 +59,51 @@ function schemaFor({ T, Dm, D, m }: Sizes) {
   });
 }
 
-/** @throws EngineError saved_unreadable naming the value that does not fit the pack */
-export function checkSnapshot(state: unknown, sizes: Sizes): SessionSnapshot {
+/** @throws EngineError saved_unreadable naming the value that does not fit the pack or the video */
+export function checkSnapshot(
+  state: unknown,
+  sizes: Sizes,
+  video: { width: number; height: number },
+): SessionSnapshot {
   const parsed = schemaFor(sizes).safeParse(state);
-  if (parsed.success) return state as SessionSnapshot;
-  const [issue] = parsed.error.issues;
-  const where = issue?.path.join(".") || "its root";
-  throw new EngineError(
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalidAt(issue?.path ?? [], issue?.message ?? "unknown", parsed.error);
+  }
+  for (const { mask, path } of masksIn(state, [])) checkMask(mask, path, video);
+  return state as SessionSnapshot;
+}
+
+type Path = readonly PropertyKey[];
+
+/** All masks of prompts and locks, also those of the states that `undo` returns to. */
+function* masksIn(value: unknown, path: Path): Generator<{ mask: CocoRle; path: Path }> {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  if ("counts" in value && "size" in value) return void (yield { mask: value as CocoRle, path });
+  const entries = value instanceof Map ? value.entries() : Object.entries(value);
+  for (const [key, part] of entries) yield* masksIn(part, [...path, String(key)]);
+}
+
+/** A mask of another size could take any amount of memory. */
+function checkMask(mask: CocoRle, path: Path, { width, height }: { width: number; height: number }): void {
+  const parsed = cocoRle.safeParse(mask);
+  if (!parsed.success) throw invalidAt(path, "expected a mask", parsed.error);
+  const [maskHeight, maskWidth] = mask.size;
+  if (maskWidth !== width || maskHeight !== height)
+    throw invalidAt(path, `expected a mask of ${width}×${height} pixels, got ${maskWidth}×${maskHeight}`);
+  try {
+    turnsOf(mask);
+  } catch (cause) {
+    throw invalidAt(path, "the mask is damaged", cause as Error);
+  }
+}
+
+function invalidAt(path: Path, problem: string, cause?: Error): EngineError {
+  const where = path.join(".") || "its root";
+  return new EngineError(
     "saved_unreadable",
-    `The saved state of the tracker has an invalid value at ${where}: ${issue?.message}.`,
+    `The saved state of the tracker has an invalid value at ${where}: ${problem}.`,
     "saved_id",
-    { cause: parsed.error },
+    { cause },
   );
 }

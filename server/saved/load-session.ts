@@ -20,7 +20,8 @@ export function checkVideo({ video }: SavedManifest, { width, height, numFrames 
 
 /** @throws ProtocolError saved_unreadable */
 export async function readState(file: SavedFile): Promise<SavedState> {
-  return parseState(parseJson("session.json", (await file.read("session.json")).toString("utf8")));
+  const value = parseJson("session.json", (await file.read("session.json")).toString("utf8"));
+  return parseState(value, file.manifest.video);
 }
 
 /** Fills the results of a new session. @throws ProtocolError saved_unreadable */

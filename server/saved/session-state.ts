@@ -2,49 +2,79 @@
 import { z } from "zod";
 import { cocoRle } from "../../protocol/fields.js";
 import { type CocoRle, decodeMask, policySchema } from "../../protocol/index.js";
+import { objectState } from "../../protocol/replies/states.js";
 import type { FrameOutput } from "../engine/index.js";
 import type { SessionResults } from "../results/session-results.js";
 import type { StoredFrame } from "../results/stored-frame.js";
 import { unreadable } from "./saved-file.js";
 
 const index = z.int().min(0);
-const frameList = z.array(index).max(100_000);
 
-/** First and last frame, both inclusive. */
-const frameRanges = z.array(z.tuple([index, index])).max(100_000);
+function stateSchema(numFrames: number) {
+  const frame = index.max(numFrames - 1);
+  /** First and last frame, both inclusive. */
+  const ranges = z
+    .array(
+      z
+        .tuple([frame, frame])
+        .refine(([first, last]) => first <= last, { error: "the last is before the first" }),
+    )
+    .max(100_000);
+  return z.strictObject({
+    /** Of the `start_session`; null without one. */
+    policy: policySchema.nullable(),
+    /** Phrases of the concepts; `visual` stands for exemplars without a phrase. */
+    concepts: z.array(z.string().max(1000)).max(1000),
+    prompted: z.strictObject({
+      concept_frame: frame.nullable(),
+      objects: z.array(z.tuple([index, z.array(frame).max(100_000)])).max(100_000),
+    }),
+    names: z.strictObject({
+      objects: z.array(z.tuple([index, z.string().max(1000)])).max(100_000),
+      concepts: z.array(z.tuple([z.string().max(1000), z.string().max(1000)])).max(1000),
+    }),
+    /** Locked frames, and frames without the object. */
+    marks: z.array(z.strictObject({ obj_id: index, locked: ranges, absent: ranges })).max(100_000),
+    stale: z
+      .array(z.strictObject({ objectId: index.nullable(), first: frame, last: frame, from: frame }))
+      .max(1_000_000),
+  });
+}
 
-const stateSchema = z.strictObject({
-  /** Of the `start_session`; null without one. */
-  policy: policySchema.nullable(),
-  /** Phrases of the concepts; `visual` stands for exemplars without a phrase. */
-  concepts: z.array(z.string().max(1000)).max(1000),
-  prompted: z.strictObject({
-    concept_frame: index.nullable(),
-    objects: z.array(z.tuple([index, frameList])).max(100_000),
+export type SavedState = z.output<ReturnType<typeof stateSchema>>;
+
+const { state, score, suspect, prompt } = objectState.shape;
+
+const judgement = z.strictObject({
+  score,
+  prompt: z.strictObject({
+    kind: prompt.shape.kind,
+    frameIndex: index,
+    concept: z.string().max(1000).exactOptional(),
   }),
-  names: z.strictObject({
-    objects: z.array(z.tuple([index, z.string().max(1000)])).max(100_000),
-    concepts: z.array(z.tuple([z.string().max(1000), z.string().max(1000)])).max(1000),
-  }),
-  /** Locked frames, and frames without the object. */
-  marks: z.array(z.strictObject({ obj_id: index, locked: frameRanges, absent: frameRanges })).max(100_000),
-  stale: z
-    .array(z.strictObject({ objectId: index.nullable(), first: index, last: index, from: index }))
-    .max(1_000_000),
+  suspect,
 });
 
-export type SavedState = z.output<typeof stateSchema>;
-
-const objectSchema = z.looseObject({
+const objectSchema = z.strictObject({
   objectId: index,
   prob: z.number().min(0).max(1),
   boxXywh: z.tuple([z.number(), z.number(), z.number(), z.number()]),
   mask: cocoRle,
+  judged: judgement.exactOptional(),
 });
 
-const frameSchema = z.looseObject({
+const frameSchema = z.strictObject({
   frameIndex: index,
-  objects: z.array(objectSchema).max(10_000),
+  objects: z
+    .array(objectSchema)
+    .max(10_000)
+    .refine((objects) => objects.every(({ objectId }, at) => objectId > (objects[at - 1]?.objectId ?? -1)), {
+      error: "the ids do not ascend",
+    }),
+  unseen: z
+    .array(judgement.extend({ objectId: index, state }))
+    .max(10_000)
+    .exactOptional(),
   stats: z.strictObject({ tracked: index, dropped: index }),
 });
 
@@ -73,11 +103,11 @@ export function stateOf(
   };
 }
 
-/** @throws ProtocolError saved_unreadable */
-export function parseState(value: unknown): SavedState {
-  const parsed = stateSchema.safeParse(value);
+/** @throws ProtocolError saved_unreadable, also for frames that the video does not have */
+export function parseState(value: unknown, video: { num_frames: number }): SavedState {
+  const parsed = stateSchema(video.num_frames).safeParse(value);
   if (parsed.success) return parsed.data;
-  throw unreadable(`session.json has an invalid value at ${pathOf(parsed.error)}`, parsed.error);
+  throw unreadable(`session.json has an invalid value at ${describe(parsed.error)}`, parsed.error);
 }
 
 /** @throws ProtocolError saved_unreadable for a frame that is not of this video */
@@ -87,8 +117,8 @@ export function parseFrame(
 ): StoredFrame {
   const parsed = frameSchema.safeParse(value);
   if (!parsed.success)
-    throw unreadable(`results.ndjson has an invalid value at ${pathOf(parsed.error)}`, parsed.error);
-  const frame = parsed.data as FrameOutput;
+    throw unreadable(`results.ndjson has an invalid value at ${describe(parsed.error)}`, parsed.error);
+  const frame: FrameOutput = parsed.data;
   if (frame.frameIndex >= video.num_frames)
     throw unreadable(`results.ndjson: expected frames 0..${video.num_frames - 1}, got ${frame.frameIndex}`);
   for (const { mask, objectId } of frame.objects) checkMask(mask, video, frame.frameIndex, objectId);
@@ -129,6 +159,7 @@ export function restoreState(
   stale.restore(stretches);
 }
 
-function pathOf({ issues }: z.ZodError): string {
-  return issues[0]?.path.join(".") || "its root";
+/** Where the first problem is, and what it is. */
+function describe({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join(".") || "its root"} (${issue?.message})`;
 }

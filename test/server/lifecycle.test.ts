@@ -48,7 +48,8 @@ test("continues a stream after the inference process is killed, and ends the new
   expect(frames.map(({ frame_index }) => frame_index)).toEqual(
     Array.from({ length: NUM_FRAMES }, (_, i) => i),
   );
-  const events = client.received.filter((message) => message.type === "event");
+  // A slow machine also reports the progress of the start.
+  const events = client.received.filter((one) => one.type === "event" && one.event !== "session_opening");
   expect(events).toMatchObject([{ type: "event", event: "session_recovered", session_id }]);
   await client.expectResponse({ type: "close_session", session_id });
   await until(() => ffmpegChildren().length === 0);

@@ -1,0 +1,58 @@
+/** The state of a tracker from a file that anyone can edit. */
+import { expect, test } from "vitest";
+import { encodeMask } from "../../../protocol/index.js";
+import { checkSnapshot } from "../../../server/engine/snapshot-schema.js";
+
+const sizes = { T: 1, Dm: 2, D: 3, m: 4 };
+const video = { width: 4, height: 2 };
+const mask = encodeMask(new Uint8Array(8).fill(1), 4, 2);
+
+function stateWith(locked: unknown, drawn: unknown = mask) {
+  const registry = (prompts: Map<number, unknown>, locks: Map<number, unknown>) => ({
+    nextId: 1,
+    masklets: [
+      {
+        id: 0,
+        conceptKey: null,
+        prob: 1,
+        bornFrame: 0,
+        prompts,
+        locks,
+        bank: { conditioning: [], recent: [], pointers: [] },
+      },
+    ],
+  });
+  return {
+    tracker: {
+      registry: registry(new Map(), new Map([[2, { mask: locked, prob: 1 }]])),
+      concepts: {},
+      history: {},
+      pass: { reverse: false, isFresh: true, crossings: [] },
+    },
+    outputs: new Map(),
+    actions: [],
+    plan: { mode: "full", objectIds: [] },
+    pass: { reverse: false, firstFrame: 0, lastFrame: 1 },
+    buffer: { waiting: [], removed: new Map(), unconfirmed: new Map() },
+    timeline: { done: [{ registry: registry(new Map([[0, { drawn }]]), new Map()) }] },
+  };
+}
+
+test("masks of the video's size are accepted", () => {
+  const state = stateWith(mask);
+  expect(checkSnapshot(state, sizes, video)).toBe(state);
+});
+
+test.each([
+  ["another size", { ...mask, size: [40_000, 40_000] }, "expected a mask of 4×2 pixels, got 40000×40000"],
+  ["more pixels than the size", { ...mask, counts: "zz" }, "the mask is damaged"],
+  ["no text", { size: [2, 4], counts: 3 }, "expected a mask"],
+])("a mask of %s is refused, wherever it is", (_, bad, problem) => {
+  const message = "The saved state of the tracker has an invalid value at ";
+  expect(() => checkSnapshot(stateWith(bad), sizes, video)).toThrow(
+    `${message}tracker.registry.masklets.0.locks.2.mask: ${problem}.`,
+  );
+  expect(() => checkSnapshot(stateWith(mask, bad), sizes, video)).toThrow(
+    `${message}timeline.done.0.registry.masklets.0.prompts.0.drawn: ${problem}.`,
+  );
+});
