@@ -70,7 +70,9 @@ export function checkSnapshot(
     const [issue] = parsed.error.issues;
     throw invalidAt(issue?.path ?? [], issue?.message ?? "unknown", parsed.error);
   }
-  for (const { mask, path } of masksIn(state, [])) checkMask(mask, path, video);
+  const model = { width: sizes.m, height: sizes.m };
+  for (const { mask, path } of masksIn(state, []))
+    checkMask(mask, path, path.at(-1) === "drawn" ? model : video);
   return state as SessionSnapshot;
 }
 
@@ -84,7 +86,7 @@ function* masksIn(value: unknown, path: Path): Generator<{ mask: CocoRle; path: 
   for (const [key, part] of entries) yield* masksIn(part, [...path, String(key)]);
 }
 
-/** A mask of another size could take any amount of memory. */
+/** Drawn masks have the size of the model's masks, the others that of the video. Another size could take any amount of memory. */
 function checkMask(mask: CocoRle, path: Path, { width, height }: { width: number; height: number }): void {
   const parsed = cocoRle.safeParse(mask);
   if (!parsed.success) throw invalidAt(path, "expected a mask", parsed.error);

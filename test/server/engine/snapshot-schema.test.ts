@@ -7,7 +7,10 @@ const sizes = { T: 1, Dm: 2, D: 3, m: 4 };
 const video = { width: 4, height: 2 };
 const mask = encodeMask(new Uint8Array(8).fill(1), 4, 2);
 
-function stateWith(locked: unknown, drawn: unknown = mask) {
+/** Of the model's size. */
+const drawnMask = encodeMask(new Uint8Array(16).fill(1), 4, 4);
+
+function stateWith(locked: unknown, drawn: unknown = drawnMask) {
   const registry = (prompts: Map<number, unknown>, locks: Map<number, unknown>) => ({
     nextId: 1,
     masklets: [
@@ -38,21 +41,21 @@ function stateWith(locked: unknown, drawn: unknown = mask) {
   };
 }
 
-test("masks of the video's size are accepted", () => {
+test("locked masks of the video's size and drawn masks of the model's size are accepted", () => {
   const state = stateWith(mask);
   expect(checkSnapshot(state, sizes, video)).toBe(state);
 });
 
 test.each([
-  ["another size", { ...mask, size: [40_000, 40_000] }, "expected a mask of 4×2 pixels, got 40000×40000"],
-  ["more pixels than the size", { ...mask, counts: "zz" }, "the mask is damaged"],
-  ["no text", { size: [2, 4], counts: 3 }, "expected a mask"],
-])("a mask of %s is refused, wherever it is", (_, bad, problem) => {
+  ["another size", { size: [40_000, 40_000] }, "expected a mask of SIZE pixels, got 40000×40000"],
+  ["more pixels than the size", { counts: "zz" }, "the mask is damaged"],
+  ["no text", { counts: 3 }, "expected a mask"],
+])("a mask of %s is refused, wherever it is", (_, change, problem) => {
   const message = "The saved state of the tracker has an invalid value at ";
-  expect(() => checkSnapshot(stateWith(bad), sizes, video)).toThrow(
-    `${message}tracker.registry.masklets.0.locks.2.mask: ${problem}.`,
+  expect(() => checkSnapshot(stateWith({ ...mask, ...change }), sizes, video)).toThrow(
+    `${message}tracker.registry.masklets.0.locks.2.mask: ${problem.replace("SIZE", "4×2")}.`,
   );
-  expect(() => checkSnapshot(stateWith(mask, bad), sizes, video)).toThrow(
-    `${message}timeline.done.0.registry.masklets.0.prompts.0.drawn: ${problem}.`,
+  expect(() => checkSnapshot(stateWith(mask, { ...drawnMask, ...change }), sizes, video)).toThrow(
+    `${message}timeline.done.0.registry.masklets.0.prompts.0.drawn: ${problem.replace("SIZE", "4×4")}.`,
   );
 });
