@@ -2,6 +2,7 @@
 import { DataStore, MemoryLocker, Server, Upload as TusUpload } from "@tus/server";
 import { v4 as uuid } from "uuid";
 import { ProtocolError, parseFields, TUS_PATH, uploadQuerySchema } from "../../protocol/index.js";
+import { uploadTooLarge } from "./quota.js";
 import type { ResumableState, ResumableUploads } from "./resumable.js";
 
 /** The header of an answer that completes an upload: the id for `start_session`. */
@@ -12,6 +13,9 @@ export const UPLOAD_ID_HEADER = "masklet-upload-id";
  * after a cut is faster than the server's notice of the cut.
  */
 const LOCK_DRAIN_MS = 100;
+
+/** HTTP status of the library's error for an upload above `maxSize`; its message does not name the limit. */
+const TOO_LARGE = 413;
 
 export interface TusOptions {
   uploads: ResumableUploads;
@@ -38,13 +42,19 @@ export function createTusHandler({ uploads, limits, describeError }: TusOptions)
         return { headers: { [UPLOAD_ID_HEADER]: id } };
       },
       onResponseError(_request, error) {
-        if ("status_code" in error) return undefined;
-        const { status, body } = describeError(error);
+        if ("status_code" in error && error.status_code !== TOO_LARGE) return undefined;
+        const { status, body } = describeError(
+          "status_code" in error ? tooLarge(limits.maxUploadBytes) : error,
+        );
         return { status_code: status, body };
       },
     });
     return server.handleWeb(request);
   };
+}
+
+function tooLarge(maxBytes: number): ProtocolError {
+  return uploadTooLarge(`The upload is larger than the limit of ${maxBytes} bytes (maxUploadBytes).`);
 }
 
 /** The uploads of one owner as a store of the tus server. */

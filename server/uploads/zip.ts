@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { crc32 } from "node:zlib";
 import { type Entry, getFileNameLowLevel, openPromise } from "yauzl";
 import { ProtocolError } from "../../protocol/errors.js";
 import { isExhaustion, mediaUnreadable, mediaUnsupported } from "../media/errors.js";
@@ -51,7 +52,7 @@ export async function unpackZip(path: string, { collector, count, maxEntries, si
       const abort = () => content.destroy(signal.reason);
       signal.addEventListener("abort", abort, { once: true });
       try {
-        await collector.add(name, counted(content, count));
+        await collector.add(name, verified(counted(content, count), entry.crc32, name));
       } finally {
         signal.removeEventListener("abort", abort);
         content.destroy();
@@ -63,6 +64,28 @@ export async function unpackZip(path: string, { collector, count, maxEntries, si
   } finally {
     zip.close();
   }
+}
+
+/** Passes chunks on. Throws `media_unreadable` when the content of an entry does not have its checksum. */
+async function* verified(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: number,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  let sum = 0;
+  for await (const chunk of chunks) {
+    sum = crc32(chunk, sum);
+    yield chunk;
+  }
+  if (sum === expected) return;
+  const shown = JSON.stringify(shownName(name));
+  throw mediaUnreadable(
+    `The ZIP archive is damaged: ${shown} has the checksum ${hex(sum)}; expected ${hex(expected)}.`,
+  );
+}
+
+function hex(sum: number): string {
+  return sum.toString(16).padStart(8, "0");
 }
 
 function nameOf(entry: Entry): string {

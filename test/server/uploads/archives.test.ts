@@ -185,6 +185,19 @@ describe.each(kinds)("a %s", (_kind, make) => {
   });
 });
 
+it("a ZIP archive with a changed byte in a stored picture is refused", async () => {
+  const bytes = await makeZip({ "1.jpg": await jpeg(1), "2.jpg": await jpeg(2) }, { compress: false });
+  const at = bytes.lastIndexOf("2.jpg", bytes.indexOf("PK\x01\x02", "latin1")) + 200;
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await expect(receive(bytes)).rejects.toMatchObject({
+    code: "media_unreadable",
+    message: expect.stringMatching(
+      /^The ZIP archive is damaged: "2.jpg" has the checksum [0-9a-f]{8}; expected [0-9a-f]{8}\.$/,
+    ),
+  });
+  expect(onDisk()).toEqual([""]);
+});
+
 describe("a hostile archive", () => {
   it("with names that lead outside is taken without those entries", async () => {
     const outside = mediaPath("outside.jpg");

@@ -143,6 +143,16 @@ test("answers a file that is no media with its error, again when asked, and keep
   expect([again.status, await again.json()]).toMatchObject([415, { error }]);
 });
 
+test("an upload that is too large is refused with the name of the limit", async () => {
+  const response = await fetch(`${server.http}/v1/uploads/tus`, {
+    method: "POST",
+    headers: { ...tus, "upload-length": "200001" },
+  });
+  expect(await response.json()).toMatchObject({
+    error: { message: "The upload is larger than the limit of 200000 bytes (maxUploadBytes)." },
+  });
+});
+
 describe("refuses", () => {
   const post = (headers: Record<string, string>, body?: Uint8Array) =>
     fetch(`${server.http}/v1/uploads/tus`, { method: "POST", headers, ...(body && { body }) });
