@@ -27,6 +27,14 @@ export type MediaKind =
 /** First bytes of a QuickTime or MP4 file, at offset 4. */
 const MOV_BOXES = new Set(["ftyp", "moov", "mdat", "free", "skip", "wide", "pnot"]);
 
+/** Brands of pictures in files that begin like an MP4. */
+const HEIF_BRANDS: Record<string, string> = {
+  avif: "an AVIF picture",
+  heic: "an HEIC picture",
+  heix: "an HEIC picture",
+  mif1: "a HEIF picture",
+};
+
 const OTHERS: [prefix: string, looksLike: string][] = [
   ["ID3", "an MP3"],
   ["fLaC", "a FLAC file"],
@@ -46,6 +54,8 @@ export const SNIFFED_BYTES = 2048;
  */
 export function sniffBytes(head: Uint8Array): MediaKind {
   const text = (from: number, to: number) => String.fromCharCode(...head.subarray(from, to));
+  const heif = text(4, 8) === "ftyp" ? HEIF_BRANDS[text(8, 12)] : undefined;
+  if (heif) return { kind: "unknown", looksLike: heif, isKnown: true };
   if (MOV_BOXES.has(text(4, 8))) return { kind: "video", demuxer: "mov" };
   if (text(0, 4) === "\x1a\x45\xdf\xa3") return { kind: "video", demuxer: "matroska" };
   if (text(0, 4) === "RIFF" && text(8, 12) === "AVI ") return { kind: "video", demuxer: "avi" };

@@ -73,13 +73,14 @@ describe("a folder of pictures", () => {
     for (const [name, bytes] of Object.entries(pictures)) await writeFile(mediaPath(`mixed/${name}`), bytes);
     await writeFile(mediaPath("mixed/.hidden.jpg"), pictures.frame_15);
     await writeFile(mediaPath("mixed/notes.txt"), "nothing");
+    await writeFile(mediaPath("mixed/photo.jpg"), await still(17).avif().toBuffer());
     await writeFile(mediaPath("mixed/page.jpg"), "<html>404</html>");
     await writeFile(mediaPath("mixed/clip.jpg"), await readFile(await makeClip({ name: "in-folder.mp4" })));
     await writeFile(mediaPath("mixed/empty"), "");
     const { facts } = await openMedia(mediaPath("mixed"));
     expect(facts).toMatchObject({ kind: "frames", codec: "png", numFrames: 9 });
     expect(facts.kind === "frames" && facts.leftOut).toEqual({
-      count: 6,
+      count: 7,
       files: [
         { name: ".hidden.jpg", reason: "a hidden file" },
         { name: "5.jpg", reason: "a folder" },
@@ -87,6 +88,7 @@ describe("a folder of pictures", () => {
         { name: "empty", reason: "an empty file" },
         { name: "notes.txt", reason: "text" },
         { name: "page.jpg", reason: "text" },
+        { name: "photo.jpg", reason: "an AVIF picture" },
       ],
     });
     expect(await numbers(mediaPath("mixed"))).toEqual([2, 7, 10, 11, 12, 13, 14, 15, 16]);
