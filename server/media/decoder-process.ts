@@ -38,6 +38,8 @@ export interface DecodedPicture {
   ticks: number;
   /** True when the codec marks the picture as decodable without others. */
   isKey: boolean;
+  /** True when the picture may depend on a later one, so that the two are decoded in the other order. */
+  isBidirectional: boolean;
   /** True when the decoder concealed damage before it, at most a few pictures ahead. */
   isConcealed: boolean;
   /** `[height, width, 3]` uint8, upright; a buffer of its own. */
@@ -62,7 +64,7 @@ const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const MAX_LOG_BYTES_PER_PICTURE = 16 * 1024;
 
 /** Time and kind of a picture in a line of showinfo. Tags are logged with an indent, so that none can match. */
-const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:.* iskey:([01]) /;
+const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:.* iskey:([01]) type:(\S) /;
 
 /** A decoder has filled the damaged parts of a picture. */
 const CONCEALED = /^\[[^\]]*\] concealing \d+ DC,/;
@@ -89,7 +91,12 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
       const match = SHOWN.exec(line);
       isConcealed ||= CONCEALED.test(line);
       if (!match) return;
-      shown.push({ ticks: Number(match[1]), isKey: match[2] === "1", isConcealed });
+      shown.push({
+        ticks: Number(match[1]),
+        isKey: match[2] === "1",
+        isBidirectional: match[3] === "B",
+        isConcealed,
+      });
       isConcealed = false;
     },
     maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
@@ -124,7 +131,12 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
         filled += part.length;
         if (filled < frameBytes) continue;
         stallTimer.start();
-        const info = (await shown.next()) ?? { ticks: Number.NaN, isKey: false, isConcealed: false };
+        const info = (await shown.next()) ?? {
+          ticks: Number.NaN,
+          isKey: false,
+          isBidirectional: false,
+          isConcealed: false,
+        };
         stallTimer.stop();
         if (stalled) break;
         yield { ...info, rgb };

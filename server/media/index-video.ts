@@ -10,7 +10,7 @@ import { indexByDecoding, TIMES_ONLY } from "./index-by-decoding.js";
 import { framesOfPackets } from "./index-by-packets.js";
 import { isCutShort } from "./is-cut-short.js";
 import { rational } from "./numbers.js";
-import { readPackets } from "./packets.js";
+import { type Packet, readPackets } from "./packets.js";
 import type { EncodedVideo, IndexedStream } from "./probed-video.js";
 import type { OnProgress } from "./progress.js";
 import { frameAt, type VideoIndex } from "./video-index.js";
@@ -43,7 +43,7 @@ export async function indexVideo(
   const decoder = { video: encoded, ...TIMES_ONLY, stallTimeoutMs, ...(signal && { signal }) };
   const byPackets = await framesOfPackets(probe, stream, packets, frameTicks);
   const frames =
-    byPackets && (await matchesPictures(decoder, byPackets))
+    byPackets && (await matchesPictures(decoder, byPackets, packets))
       ? byPackets
       : await indexByDecoding({ decoder, packets, frameTicks, maxFrames, ...(onProgress && { onProgress }) });
   const { pts } = frames;
@@ -62,28 +62,40 @@ export async function indexVideo(
 /**
  * Decodes the first pictures and compares them with the frames of the packets. A picture whose time is not in the index, or
  * that has the time of another one, shows that packets and pictures differ, or that ffmpeg and ffprobe do, which may be of
- * different versions. A missing picture is only damaged.
+ * different versions. A missing picture is only damaged, unless pictures are reordered and the times of the packets are not.
  */
-async function matchesPictures(decoder: DecoderRequest, frames: FrameList): Promise<boolean> {
+async function matchesPictures(
+  decoder: DecoderRequest,
+  frames: FrameList,
+  packets: readonly Packet[],
+): Promise<boolean> {
   let matches = true;
   let pictures = 0;
   let last = -1;
+  let skips = false;
+  let reorders = false;
   const run = {
     seek: [],
     filter: `trim=end_frame=${CHECKED_PICTURES}`,
     pictures: CHECKED_PICTURES,
     roughly: true,
   };
-  for await (const { ticks } of runDecoder(decoder, run)) {
+  for await (const { ticks, isBidirectional } of runDecoder(decoder, run)) {
     pictures++;
+    reorders ||= isBidirectional;
     // Some decoders output damaged pictures before the first keyframe. The index does not contain them.
     if (frames.identity === "order" || ticks < (frames.pts[0] as number)) continue;
     const position = frameAt(frames, ticks);
     matches &&= position > last;
+    skips ||= position > last + 1;
     last = position;
   }
   if (pictures === 0) throw mediaUnreadable("No frame of the video can be decoded.");
-  return matches;
+  return matches && !(skips && reorders && ascend(packets));
+}
+
+function ascend(packets: readonly Packet[]): boolean {
+  return packets.every(({ pts }, i) => i === 0 || pts > (packets[i - 1] as Packet).pts);
 }
 
 /** (n - 1) / span; the header's value where the two differ by no more than the tolerance of the times. */

@@ -148,6 +148,16 @@ describe("packets identify the frames, without decoding,", () => {
   });
 });
 
+it("H.264 with times that ascend in the order of decoding has one numbering", async () => {
+  const encoder = x264("-bf", "2", "-b_strategy", "0", "-g", "12");
+  const avi = await makeClip({ name: "reordered.avi", frames: 60, encoder });
+  // AVI has no presentation times: those of the copy are the times of decoding.
+  const mp4 = await copied(avi, "reordered.mp4", [], ["-fflags", "+genpts"]);
+  const { numbers, damaged } = await expectOneNumbering(mp4);
+  expect(numbers).toEqual(upTo(60));
+  expect(damaged).toEqual([]);
+});
+
 describe("a damaged video", () => {
   it.each([
     ["mp4", 0.3],
