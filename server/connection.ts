@@ -142,6 +142,8 @@ export function openConnection(parts: ConnectionParts): Connection {
       streams: channel.acked.counts(),
       control: !watch,
     };
+    // The client has not received the masks that the session sent before: `changed_only` must not omit them.
+    if (after_seq === undefined || answer.lost > 0) session.outputs.forget();
     // Before the attachment sends its first result.
     const sent = respond(requestId, answer);
     reached.add(hosted, { isWatcher: watch, afterSeq });

@@ -72,6 +72,25 @@ async function kill(one: RawClient, others = 0): Promise<void> {
   );
 }
 
+describe("changed_only", () => {
+  test("omits no mask that an attached client has not received", async () => {
+    const range = { max_frame_num_to_track: 2, changed_only: true };
+    const unchanged = async (one: RawClient, request_id: string) => {
+      one.send({ ...propagate, ...range, request_id });
+      return (await one.streamOf(request_id)).frames.map(({ outputs }) => outputs.unchanged_obj_ids?.length);
+    };
+    await unchanged(client, "first");
+    expect(await unchanged(client, "second")).toEqual([1, 1, 1]);
+    const after_seq = lastSeq(client);
+    const other = await server.connect();
+    await other.expectResponse(attach({ after_seq }));
+    expect(await unchanged(other, "third")).toEqual([1, 1, 1]);
+    const last = await server.connect();
+    await last.expectResponse(attach());
+    expect(await unchanged(last, "fourth")).toEqual([0, 0, 0]);
+  });
+});
+
 describe("results", () => {
   test("are numbered from 1 per session, and name it", async () => {
     await streamAll(client, { max_frame_num_to_track: 2 });
