@@ -266,14 +266,14 @@ export function createSession(parts: SessionParts): Session {
           const message = "save_session: the frames of a live session are gone, so it cannot be continued.";
           throw new ProtocolError("wrong_session_kind", message);
         }
-        const { concepts } = await engine.describe();
+        const described = await engine.describe();
         const tracker = await engine.snapshot();
         const { width, height, num_frames } = facts;
         const { store } = results;
         return {
           pack: { id: pack.id, hash: pack.hash },
           video: { width, height, num_frames },
-          session: stateOf(results, parts.policy ?? null, concepts),
+          session: stateOf(results, parts.policy ?? null, described),
           // Stored frames are immutable, so later changes of the session do not change the file.
           results: store.frames().flatMap((index) => store.get(index) ?? []),
           tracker,

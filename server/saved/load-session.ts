@@ -46,7 +46,7 @@ export async function restartFromMasks(
   engine: EngineSession,
   media: MediaSource,
   results: SessionResults,
-  { concepts, prompted }: SavedState,
+  { concepts, negative_concepts, prompted }: SavedState,
 ): Promise<void> {
   const { inputSize } = engine.rules.pack;
   const size = { width: inputSize, height: inputSize };
@@ -71,6 +71,9 @@ export async function restartFromMasks(
   }
   await markAgain(engine, results);
   if (prompted.concept_frame === null || !engine.rules.pack.capabilities.text) return;
+  // First, so that their instances are not detected as objects of the phrases.
+  for (const text of negative_concepts)
+    await prompt(prompted.concept_frame, { kind: "concept", text, negative: true, replace: false });
   for (const text of concepts) {
     if (text !== "visual") await prompt(prompted.concept_frame, { kind: "concept", text, replace: false });
   }

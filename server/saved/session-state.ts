@@ -25,6 +25,7 @@ function stateSchema(numFrames: number) {
     policy: policySchema.nullable(),
     /** Phrases of the concepts; `visual` stands for exemplars without a phrase. */
     concepts: z.array(z.string().max(1000)).max(1000),
+    negative_concepts: z.array(z.string().max(1000)).max(1000),
     prompted: z.strictObject({
       concept_frame: frame.nullable(),
       objects: z.array(z.tuple([index, z.array(frame).max(100_000)])).max(100_000),
@@ -78,17 +79,18 @@ const frameSchema = z.strictObject({
   stats: z.strictObject({ tracked: index, dropped: index }),
 });
 
-/** What a saved session contains of its results. @param concepts of the engine session */
+/** What a saved session contains of its results, and of the phrases of the engine session. */
 export function stateOf(
   { prompts, stale, marks }: SessionResults,
   policy: SavedState["policy"],
-  concepts: readonly string[],
+  { concepts, negativeConcepts }: { concepts: readonly string[]; negativeConcepts: readonly string[] },
 ): SavedState {
   const { conceptFrame, objects } = prompts.save();
   const decided = marks.save();
   return {
     policy,
     concepts: [...concepts],
+    negative_concepts: [...negativeConcepts],
     prompted: {
       concept_frame: conceptFrame ?? null,
       objects: [...objects].map(([id, frames]) => [id, [...frames]]),

@@ -17,6 +17,7 @@ const frame = {
 const state = {
   policy: null,
   concepts: ["dog"],
+  negative_concepts: ["cat"],
   prompted: { concept_frame: 9, objects: [[3, [0, 9]]] },
   names: { objects: [[3, "left"]], concepts: [] },
   marks: [{ obj_id: 3, locked: [[2, 6]], absent: [[8, 9]] }],

@@ -44,6 +44,13 @@ beforeAll(async () => {
   });
   const prompt = { type: "add_prompt", session_id, frame_index: 0, points: [[24, 48]], point_labels: [1] };
   objectId = (await client.expectResponse({ ...prompt, rel_coordinates: false })).obj_id as number;
+  await client.expectResponse({
+    type: "add_prompt",
+    session_id,
+    frame_index: 0,
+    text: "blue square",
+    text_label: 0,
+  });
   await client.stream({
     type: "propagate_in_video",
     session_id,
@@ -115,6 +122,10 @@ describe("a saved session", () => {
       const one = await server.connect();
       const loaded = await one.expectResponse(load(body.saved_id));
       expect(loaded).toMatchObject({ restored: "from_masks", obj_ids: [objectId], stored_frames: 6 });
+      const { session_id } = loaded;
+      expect(await one.expectResponse({ type: "get_session", session_id })).toMatchObject({
+        negative_concepts: ["blue square"],
+      });
       const frames = await continueFrom6(one, loaded.session_id);
       expect(frames.map(({ outputs }) => outputs.out_obj_ids)).toEqual(Array(6).fill([objectId]));
     } finally {
