@@ -123,6 +123,8 @@ describe("POST /v1/handle_request", () => {
     const { error } = (await response.json()) as Json;
     expect(error).toMatchObject({ code, retryable: false, ...(field !== undefined && { field }) });
     expect(error?.message).toEqual(expect.stringMatching(/\S/));
+    // The rest of a body that is too large is not read.
+    expect(response.headers.get("connection")).toBe(status === 413 ? "close" : "keep-alive");
   });
 
   test("accepts only POST", async () => {

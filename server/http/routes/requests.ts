@@ -52,7 +52,9 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
     maxSize: maxMessageBytes,
     onError: (context) => {
       const message = `The body has more than ${maxMessageBytes} bytes (maxMessageBytes).`;
-      return sendError(context, { code: "message_too_large", message, retryable: false });
+      // The rest of the body is not read, so the socket cannot serve another request.
+      const headers = { connection: "close" };
+      return sendError(context, { code: "message_too_large", message, retryable: false }, headers);
     },
   });
 
