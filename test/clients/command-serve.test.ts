@@ -20,7 +20,8 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     expect(line).toMatch(/pack compact \S+ on cpu/);
     expect(line).toContain(`media roots: ${root}`);
 
-    const client = await connect(url);
+    // Without reconnection, which tries for minutes to reach a server that is gone.
+    const client = await connect(url, { reconnect: false });
     const session = await client.startSession({ resource_path: "inside.mp4" });
     expect(session.facts.num_frames).toBe(2);
     await expect(client.startSession({ resource_path: outside })).rejects.toMatchObject({

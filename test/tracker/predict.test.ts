@@ -137,7 +137,7 @@ describe("a prompt on an image", () => {
     await expect(textOnly.runPredict({})).rejects.toMatchObject({
       code: "unsupported_by_pack",
       message: expect.stringMatching(
-        /It supports a phrase \(text\), or exemplars \(bounding_boxes without obj_id\)\.$/,
+        /It supports a phrase \(text\), or exemplars \(bounding_boxes without obj_id\), or a mask of one object \(mask\)\.$/,
       ),
     });
     const { runPredict } = setUp();

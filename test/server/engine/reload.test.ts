@@ -37,7 +37,7 @@ describe("an engine whose pack is replaced", { timeout: 180_000 }, () => {
       field: "text",
       message:
         "This model pack does not support a phrase (text). " +
-        "It supports clicks or a box on one object (points, bounding_boxes with obj_id).",
+        "It supports clicks or a box on one object (points, bounding_boxes with obj_id), or a mask of one object (mask).",
     });
     expect(await fresh.prompt({ frame: greyFrame(engine), prompt: click })).toMatchObject({ objectId: 0 });
     const before = engine.stats();

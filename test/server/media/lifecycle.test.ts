@@ -84,12 +84,13 @@ describe("the ffmpeg of a stream", () => {
     expect(media.facts.numFrames).toBe(3000);
     let expected = 0;
     let peak = 0;
+    const start = process.memoryUsage();
     for await (const { index, rgb } of media.frames(all)) {
       if (index !== expected++ || readFrameNumber(rgb, 64, 48) !== index)
         throw new Error(`wrong frame at ${index}`);
       if (index % 50) continue;
       const { arrayBuffers, external } = process.memoryUsage();
-      peak = Math.max(peak, arrayBuffers + external);
+      peak = Math.max(peak, arrayBuffers + external - start.arrayBuffers - start.external);
     }
     expect(expected).toBe(3000);
     expect(peak).toBeLessThan(100e6);
