@@ -1,7 +1,14 @@
 /** Reads the mask of a request: COCO run lengths, a PNG picture, or polygons. */
 import sharp from "sharp";
-import { type CocoRle, decodeMask, encodeMask, type MaskInput, ProtocolError } from "../protocol/index.js";
-import { drawPolygons } from "./polygons.js";
+import {
+  type CocoRle,
+  decodeMask,
+  encodeMask,
+  type MaskInput,
+  maskArea,
+  ProtocolError,
+} from "../protocol/index.js";
+import { rleOfPolygons } from "../protocol/polygons.js";
 import { checkPixel, type FrameSize } from "./prompts.js";
 
 /**
@@ -9,20 +16,25 @@ import { checkPixel, type FrameSize } from "./prompts.js";
  * @throws ProtocolError invalid_field for a mask that cannot be read, has another size than the source, or has no pixel.
  */
 export async function readMask(mask: MaskInput, size: FrameSize): Promise<CocoRle> {
-  const bits = await bitsOf(mask, size);
-  if (!bits.includes(1)) throw invalid("mask", "expected at least one pixel inside, got none");
-  return encodeMask(bits, size.width, size.height);
+  const { width, height } = size;
+  const rle = mask.polygons
+    ? readPolygons(mask.polygons, size)
+    : encodeMask(await bitsOf(mask, size), width, height);
+  if (maskArea(rle) === 0) throw invalid("mask", "expected at least one pixel inside, got none");
+  return rle;
 }
 
 /** uint8 [height, width], 1 inside and 0 outside */
-async function bitsOf({ rle, png, polygons }: MaskInput, size: FrameSize): Promise<Uint8Array> {
-  if (rle) return bitsOfRle(rle, size);
-  if (png !== undefined) return bitsOfPng(png, size);
-  for (const [row, ring] of (polygons ?? []).entries())
+async function bitsOf({ rle, png = "" }: MaskInput, size: FrameSize): Promise<Uint8Array> {
+  return rle ? bitsOfRle(rle, size) : bitsOfPng(png, size);
+}
+
+function readPolygons(polygons: NonNullable<MaskInput["polygons"]>, size: FrameSize): CocoRle {
+  for (const [row, ring] of polygons.entries())
     ring.forEach((value, at) => {
       checkPixel(value, at % 2 === 0 ? size.width : size.height, `mask.polygons[${row}][${at}]`);
     });
-  return drawPolygons(polygons ?? [], size);
+  return rleOfPolygons(polygons, [size.height, size.width]);
 }
 
 function bitsOfRle(

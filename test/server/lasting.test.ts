@@ -270,7 +270,7 @@ describe("without a connection, a session", () => {
 });
 
 describe("two connections of one session", () => {
-  test("the later controller takes over: the earlier one is told, and reaches the session no more", async () => {
+  test("the later controller takes over: the earlier one receives an event, and its requests are refused", async () => {
     const release = engine.hold("next");
     client.send(propagate);
     await engine.called("next 0");
@@ -327,7 +327,7 @@ describe("two connections of one session", () => {
     expect((await watcher.expectError(get)).code).toBe("session_not_found");
   });
 
-  test("a watcher that is too slow skips results, and is told which", async () => {
+  test("a watcher that is too slow skips results, and receives their numbers", async () => {
     const heavy = createScriptedEngine({ maskBytes: 400_000 });
     const small = await startTestServer(
       { maxLogBytes: 1_000_000, maxBufferedBytes: 1000 },

@@ -1,8 +1,8 @@
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
 import { decodeMask, encodeMask, type MaskInput } from "../../protocol/index.js";
+import { rleOfPolygons } from "../../protocol/polygons.js";
 import { readMask } from "../../server/mask-input.js";
-import { drawPolygons } from "../../server/polygons.js";
 
 const size = { width: 6, height: 4 };
 /** A rectangle from (1, 1) to (4, 3), exclusive. */
@@ -126,8 +126,8 @@ describe("the mask of a request", () => {
 
 describe("a polygon", () => {
   it("contains the pixels whose centres are inside", () => {
-    const triangle = drawPolygons([[0, 0, 4, 0, 0, 4]], { width: 4, height: 4 });
-    expect([...triangle]).toEqual([1, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    const triangle = rleOfPolygons([[0, 0, 4, 0, 0, 4]], [4, 4]);
+    expect([...decodeMask(triangle).data]).toEqual([1, 1, 1, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
   });
 
   it("agrees with a test of every centre", () => {
@@ -145,6 +145,8 @@ describe("a polygon", () => {
     const expected = Array.from({ length: 100 }, (_, at) =>
       isInside((at % 10) + 0.5, Math.floor(at / 10) + 0.5),
     );
-    expect([...drawPolygons([ring], { width, height })]).toEqual(expected);
+    const rle = rleOfPolygons([ring], [height, width]);
+    expect([...decodeMask(rle).data]).toEqual(expected);
+    expect(rle).toEqual(encodeMask(Uint8Array.from(expected), width, height));
   });
 });

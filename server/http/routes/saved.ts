@@ -14,7 +14,7 @@ export function addSavedRoutes(app: App, saved: SavedStore): void {
     const sender = new AbortController();
     outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
     const { savedId, bytes, sha256 } = await saved.receive(owner, incoming, sender.signal);
-    // The answer cannot be delivered, so nobody has the id.
+    // The answer cannot be delivered, so no client has the id.
     if (sender.signal.aborted) await saved.remove(owner, savedId);
     const answer: Pick<AnswerOf<"save_session">, "saved_id" | "bytes" | "sha256"> = {
       saved_id: savedId,
