@@ -32,6 +32,11 @@ export interface ToolOptions {
   env?: Record<string, string>;
   /** Opens standard input for writing. Without it the tool reads an empty input. */
   input?: boolean;
+  /**
+   * Open descriptors of this process that the tool inherits as 3, 4, …, in this order. It inherits no others. They may be
+   * closed once the tool has started. The tool shares their file positions.
+   */
+  files?: readonly number[];
   /** Receives each line of standard error. Must not throw. */
   onLogLine?: (line: string) => void;
   /** Bytes of standard error after which the process is killed; unlimited if absent. */
@@ -55,13 +60,15 @@ export async function startTool(options: ToolOptions): Promise<ToolProcess> {
     args,
     env,
     input = false,
+    files = [],
     onLogLine,
     maxLogBytes = Number.POSITIVE_INFINITY,
   } = options;
   let child: ChildProcess;
   try {
     child = spawn(binary, args, {
-      stdio: [input ? "pipe" : "ignore", "pipe", "pipe"],
+      // Node opens its descriptors with close-on-exec: the tool inherits only these.
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe", ...files],
       windowsHide: true,
       ...(env && { env: { ...process.env, ...env } }),
     });
