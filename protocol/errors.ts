@@ -175,6 +175,45 @@ export const ERRORS = {
     retryable: false,
     meaning: "The upload exceeds a limit on its size, or on the number or total size of uploads.",
   },
+  upload_limit: {
+    scope: "request",
+    retryable: true,
+    meaning:
+      "The owner or the server has reached its number of uploads. Delete one, or wait until one expires.",
+  },
+  upload_too_slow: {
+    scope: "request",
+    retryable: true,
+    meaning: "The body of an upload arrived more slowly than `minUploadBytesPerS`.",
+  },
+  quota_exceeded: {
+    scope: "request",
+    retryable: false,
+    meaning:
+      "The files of the owner, or of all owners together, would take more of the disk than the server's settings allow. Delete uploads or saved sessions first.",
+  },
+  disk_full: {
+    scope: "request",
+    retryable: true,
+    meaning: "The disk of the server is full.",
+  },
+  prediction_too_large: {
+    scope: "request",
+    retryable: false,
+    meaning:
+      "The prompts of `predict`, times the masks for each, times the pixels of the frame, exceed `maxPredictedPixelsPerOwner`. Send fewer prompts at once.",
+  },
+  rate_limit: {
+    scope: "request",
+    retryable: true,
+    meaning: "The owner, or all owners together, made more requests in a minute than the server accepts.",
+  },
+  server_busy: {
+    scope: "request",
+    retryable: true,
+    meaning:
+      "All places for this work are taken by other requests, such as those for opening videos or decoding pictures, and none became free in time. `limit` names the share.",
+  },
   engine_restarted: {
     scope: "session",
     retryable: true,
@@ -194,12 +233,23 @@ export const ERRORS = {
   server_overloaded: {
     scope: "request",
     retryable: true,
-    meaning: "The server is out of file descriptors, processes, memory or disk space.",
+    meaning: "The operating system refuses the server file descriptors, processes or memory.",
   },
   internal: {
     scope: "request",
     retryable: false,
     meaning: "A fault of the server; its log has the cause.",
+  },
+  connection_limit: {
+    scope: "connection",
+    retryable: true,
+    meaning:
+      "The client's address or the server has reached its number of connections. Sent as the HTTP answer to a request or an upgrade.",
+  },
+  unauthenticated: {
+    scope: "connection",
+    retryable: false,
+    meaning: "The server requires a key, and the client sent none or an invalid one.",
   },
   message_too_large: {
     scope: "connection",
@@ -220,19 +270,32 @@ export interface ErrorBody {
   /** The request field at fault, such as `points[0][1]`. */
   field?: string;
   retryable: boolean;
+  /** When the same request may succeed, in whole milliseconds from now; an estimate. */
+  retry_after_ms?: number;
+  /** The share or limit that was exceeded, by its name in the registry. */
+  limit?: string;
+}
+
+export interface ProtocolErrorOptions extends ErrorOptions {
+  retryAfterMs?: number;
+  limit?: string;
 }
 
 /** An error that the client receives as it is. Any other error becomes `internal`. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
+  readonly retryAfterMs: number | undefined;
+  readonly limit: string | undefined;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
     readonly field?: string,
-    options?: ErrorOptions,
+    { retryAfterMs, limit, ...options }: ProtocolErrorOptions = {},
   ) {
     super(message, options);
+    this.retryAfterMs = retryAfterMs;
+    this.limit = limit;
   }
 
   get retryable(): boolean {
@@ -240,7 +303,14 @@ export class ProtocolError extends Error {
   }
 
   toBody(): ErrorBody {
-    const { code, message, field, retryable } = this;
-    return field === undefined ? { code, message, retryable } : { code, message, field, retryable };
+    const { code, message, field, retryable, retryAfterMs, limit } = this;
+    return {
+      code,
+      message,
+      ...(field !== undefined && { field }),
+      retryable,
+      ...(retryAfterMs !== undefined && { retry_after_ms: Math.ceil(retryAfterMs) }),
+      ...(limit !== undefined && { limit }),
+    };
   }
 }

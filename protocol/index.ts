@@ -12,4 +12,5 @@ export * from "./polygons.js";
 export * from "./request-errors.js";
 export type { MaskInput } from "./requests/masks.js";
 export * from "./rle.js";
+export * from "./shares.js";
 export * from "./version.js";

@@ -85,6 +85,25 @@ export const SERVER_LIMITS = {
     reason:
       "HTTP and WebSocket together. The server lowers it to a third of the file descriptors its process may open.",
   },
+  maxConnectionsPerOwner: {
+    value: 256,
+    unit: "sockets",
+    min: 1,
+    reason: "Counted by address, because sockets open before their client has sent a key.",
+  },
+  maxRequestsPerMinutePerOwner: {
+    value: 60_000,
+    unit: "requests",
+    min: 1,
+    reason:
+      "Eight live sessions push 15,000 frames a minute. A client without a pause between requests makes more.",
+  },
+  maxRequestsPerMinute: {
+    value: 240_000,
+    unit: "requests",
+    min: 1,
+    reason: "All owners together; the thread that serves the sockets parses each request.",
+  },
   maxMessageBytes: {
     value: 256 * 1024,
     unit: "bytes",
@@ -132,6 +151,80 @@ export const SERVER_LIMITS = {
     unit: "sessions",
     min: 1,
     reason: "One owner cannot take all sessions of the server.",
+  },
+  maxConceptsPerOwner: {
+    value: 128,
+    unit: "concepts",
+    min: 1,
+    reason: "In all sessions of the owner; each concept adds time to every frame.",
+  },
+  maxConcepts: {
+    value: 512,
+    unit: "concepts",
+    min: 1,
+    reason: "All owners together; each concept takes memory in the inference process.",
+  },
+  maxObjectsPerOwner: {
+    value: 1024,
+    unit: "objects",
+    min: 1,
+    reason: "In all sessions of the owner; each object adds time to every frame.",
+  },
+  maxObjects: {
+    value: 4096,
+    unit: "objects",
+    min: 1,
+    reason: "All owners together; each object takes memory in the inference process.",
+  },
+  maxPredictedPixelsPerOwner: {
+    value: 1024 ** 3,
+    unit: "pixels",
+    min: 1,
+    reason:
+      "Pixels of all masks that running `predict` requests of the owner compute: 85 masks of a 12-megapixel photograph.",
+  },
+  maxPredictedPixels: {
+    value: 4 * 1024 ** 3,
+    unit: "pixels",
+    min: 1,
+    reason: "All owners together; each pixel takes time of the inference process.",
+  },
+  maxProbesPerOwner: {
+    value: 2,
+    unit: "processes",
+    min: 1,
+    reason:
+      "Videos that are inspected or indexed at once; further ones wait. One owner cannot delay the videos of others.",
+  },
+  maxProbes: {
+    value: 4,
+    unit: "processes",
+    min: 1,
+    reason: "All owners together; each inspection keeps a core busy.",
+  },
+  maxDecodersPerOwner: {
+    value: 16,
+    unit: "processes",
+    min: 1,
+    reason: "Each session decodes for a propagation and for a click at once.",
+  },
+  maxDecoders: {
+    value: 64,
+    unit: "processes",
+    min: 1,
+    reason: "All owners together; each decoder takes memory for its pictures.",
+  },
+  maxPictureBytesPerOwner: {
+    value: 1024 ** 3,
+    unit: "bytes",
+    min: 1024 ** 2,
+    reason: "Memory of the pictures that are decoded at once for the owner; further ones wait.",
+  },
+  maxPictureBytes: {
+    value: 1.5 * 1024 ** 3,
+    unit: "bytes",
+    min: 1024 ** 2,
+    reason: "All owners together: some room remains for others while one owner decodes the largest picture.",
   },
   maxLogBytes: {
     value: 16 * 1024 ** 2,
@@ -196,6 +289,30 @@ export const SERVER_LIMITS = {
     unit: "bytes",
     min: 1,
     reason: "All uploads together, including unfinished ones, cannot fill the disk.",
+  },
+  maxDiskBytesPerOwner: {
+    value: 8 * 1024 ** 3,
+    unit: "bytes",
+    min: 1,
+    reason: "Uploads and saved sessions of the owner, unfinished uploads included.",
+  },
+  maxUploadsPerOwner: {
+    value: 128,
+    unit: "uploads",
+    min: 1,
+    reason: "One owner cannot take all places for uploads.",
+  },
+  maxTransfersPerOwner: {
+    value: 16,
+    unit: "requests",
+    min: 1,
+    reason: "Bodies of uploads that arrive at once. One owner cannot take all places with slow ones.",
+  },
+  maxTransfers: {
+    value: 64,
+    unit: "requests",
+    min: 1,
+    reason: "All owners together; each body has an open file.",
   },
   maxUploads: {
     value: 256,

@@ -269,6 +269,15 @@ const errorBody = z.strictObject({
   message: z.string(),
   field: z.string().exactOptional(),
   retryable: z.boolean(),
+  retry_after_ms: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe("When the same request may succeed, in milliseconds from now; an estimate"),
+  limit: z
+    .string()
+    .exactOptional()
+    .describe("The share or limit that was exceeded, by its name in [Limits](#limits)"),
 }) satisfies z.ZodType<ErrorBody>;
 
 export const errorSchema = z.strictObject({

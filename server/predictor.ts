@@ -52,6 +52,7 @@ import { createSavedStore, type SavedLimits, type SavedStore } from "./saved/sto
 import { serverFacts, version } from "./server-facts.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
+import { createShares, type ShareLimits, type Shares } from "./shares/shares.js";
 import type { UploadLimits } from "./uploads/limits.js";
 import { createUploadStore, type UploadStore } from "./uploads/store.js";
 
@@ -87,8 +88,7 @@ export type PredictorOptions = Pick<
   | "mediaRoots"
   | "uploadDir"
   | keyof UploadLimits
-  | "maxSessions"
-  | "maxSessionsPerOwner"
+  | keyof ShareLimits
   | keyof LiveSettings
   | keyof SavedLimits
   | "saveDir"
@@ -142,6 +142,8 @@ export interface Predictor {
   readonly sessions: SessionRegistry;
   readonly uploads: UploadStore;
   readonly saved: SavedStore;
+  /** What owners hold of the server's resources. */
+  readonly shares: Shares;
   /** Stores what a session of the owner saves. */
   save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">>;
   stats(): PredictorStats;
@@ -170,6 +172,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const { packDir, providers, threads, uploadDir } = config;
 
   const closing = new AbortController();
+  const shares = createShares({ limits: config, clock });
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
     : createEngine({ packDir, providers, threads, log, signal: closing.signal });
@@ -188,7 +191,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(config.saveDir !== undefined && { folder: config.saveDir }),
   });
   const open = createSessionOpener({ engine, openMedia, saved, live: config, clock, maxResultBytes });
-  const sessions = createSessionRegistry({ open, clock, log, limits: config });
+  const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;
   const ready = engine.then((loaded) => {
@@ -208,7 +211,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
 
   async function describe(owner: OwnerId): Promise<AnswerOf<"get_server">> {
     await ready;
-    return serverFacts({ pack: running?.pack ?? (await ready), config, sessions: sessions.countOf(owner) });
+    const pack = running?.pack ?? (await ready);
+    return serverFacts({ pack, config, sessions: sessions.countOf(owner), shares: await shares.use(owner) });
   }
 
   async function save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">> {
@@ -260,6 +264,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     sessions,
     uploads,
     saved,
+    shares,
     stats() {
       const engine = running?.stats();
       const { state, reason } = engine ?? firstStart();

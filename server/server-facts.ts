@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { type AnswerOf, FIELD_LIMITS, MASK_FORMATS, SERVER_LIMITS, SUBPROTOCOL } from "../protocol/index.js";
 import type { ServerConfig } from "./config.js";
 import type { PackSummary } from "./engine/index.js";
+import type { ShareUse } from "./shares/shares.js";
 
 export const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
 
@@ -31,9 +32,11 @@ export interface ServerFactsParts {
   config: ServerConfig;
   /** Open sessions of the owner that asks. */
   sessions: number;
+  /** What that owner holds. */
+  shares: ShareUse[];
 }
 
-export function serverFacts({ pack, config, sessions }: ServerFactsParts): AnswerOf<"get_server"> {
+export function serverFacts({ pack, config, sessions, shares }: ServerFactsParts): AnswerOf<"get_server"> {
   const { text, exemplars, points, maskSeed } = pack.capabilities;
   const prompts = { text, exemplars, points, boxes: points, masks: maskSeed };
   const fieldLimits = Object.entries(FIELD_LIMITS).map(([name, { value }]) => [name, value]);
@@ -58,5 +61,6 @@ export function serverFacts({ pack, config, sessions }: ServerFactsParts): Answe
     features: FEATURES,
     limits: Object.fromEntries([...fieldLimits, ...settings]),
     sessions,
+    shares,
   };
 }

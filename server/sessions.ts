@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { v4 as uuid } from "uuid";
-import { FIXED_LIMITS, ProtocolError } from "../protocol/index.js";
+import { FIXED_LIMITS, ProtocolError, SHARES } from "../protocol/index.js";
 import type { Clock } from "./clock.js";
 import { sessionNotFound, shuttingDown, tokenNotFound } from "./failure.js";
 import {
@@ -22,6 +22,7 @@ import type { OpeningOptions } from "./media/source.js";
 import type { Opening } from "./open-session.js";
 import type { Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
+import type { Lease, Shares } from "./shares/shares.js";
 
 export interface SessionRegistry {
   /** @throws ProtocolError session_exists, session_limit, shutting_down. The session's `started` reports other failures. */
@@ -43,12 +44,11 @@ export interface SessionRegistryParts {
   open(opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session>;
   clock: Clock;
   log: Logger;
+  shares: Pick<Shares, "take">;
   limits: SessionLimits;
 }
 
 export interface SessionLimits {
-  maxSessions: number;
-  maxSessionsPerOwner: number;
   maxLogBytes: number;
   idleTimeoutMs: number;
   expiryWarningMs: number;
@@ -62,7 +62,8 @@ interface Owner {
   listeners: Set<(event: SessionEvent) => void>;
 }
 
-export function createSessionRegistry({ open, clock, log, limits }: SessionRegistryParts): SessionRegistry {
+export function createSessionRegistry(parts: SessionRegistryParts): SessionRegistry {
+  const { open, clock, log, shares, limits } = parts;
   const byToken = new Map<string, HostedSession>();
   const owners = new Map<OwnerId, Owner>();
   /** Sessions whose resources are not released yet, ended ones included. */
@@ -96,19 +97,22 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
   }
 
   /**
-   * Makes room for one more session. An owner that has reached its limit loses an own session that is idle and has no
+   * A place for one more session. An owner that has reached its limit loses an own session that is idle and has no
    * connection; at the limit of the server, first an own one, then that of another owner after a time of grace.
    * @throws ProtocolError session_limit when there is no such session.
    */
-  function place({ sessions }: Owner): void {
-    const refuse = (whose: string, limit: number) =>
-      new ProtocolError("session_limit", `${whose} ${limit} sessions, which is the limit; close one first.`);
-    if (sessions.size >= limits.maxSessionsPerOwner && !endUnattached(sessions.values(), 0)) {
-      throw refuse("This client has", limits.maxSessionsPerOwner);
-    }
-    if (byToken.size < limits.maxSessions || endUnattached(sessions.values(), 0)) return;
-    if (!endUnattached(byToken.values(), FIXED_LIMITS.unattachedGraceMs.value)) {
-      throw refuse("The server has", limits.maxSessions);
+  function place(id: OwnerId): Lease {
+    const { sessions } = ownerOf(id);
+    for (;;) {
+      try {
+        return shares.take("sessions", id);
+      } catch (error) {
+        const mayEndOthers = (error as ProtocolError).limit === SHARES.sessions.inAll;
+        const hasEnded =
+          endUnattached(sessions.values(), 0) ||
+          (mayEndOthers && endUnattached(byToken.values(), FIXED_LIMITS.unattachedGraceMs.value));
+        if (!hasEnded) throw error;
+      }
     }
   }
 
@@ -120,6 +124,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
     start(ownerId, request, onOpening) {
       checkRunning();
       const id = request.session_id ?? uuid();
+      let lease: Lease;
       try {
         if (ownerOf(ownerId).sessions.has(id)) {
           const message = `The session "${id}" is open; attach to it with its session_token, or choose another id.`;
@@ -129,7 +134,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
           const message = "A session with this token is open; attach to it, or choose another token.";
           throw new ProtocolError("session_exists", message, "session_token");
         }
-        place(ownerOf(ownerId));
+        lease = place(ownerId);
       } catch (error) {
         forgetIfUnused(ownerId);
         throw error;
@@ -149,6 +154,7 @@ export function createSessionRegistry({ open, clock, log, limits }: SessionRegis
         onEnd() {
           ownerOf(ownerId).sessions.delete(id);
           byToken.delete(token);
+          lease.release();
           forgetIfUnused(ownerId);
         },
         clock,

@@ -46,6 +46,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts"],
   "cli-progress": ["clients/command"],
+  "rate-limiter-flexible": ["server"],
   uuid: ["server"],
   yauzl: ["server/uploads", "server/saved"],
   yazl: ["server/saved"],

@@ -19,6 +19,8 @@ export interface ReportedError {
   message: string;
   field?: string;
   retryable: boolean;
+  retry_after_ms?: number;
+  limit?: string;
 }
 
 /** The error of every promise and stream of the client. */
@@ -29,11 +31,20 @@ export class MaskletError extends Error {
   readonly field: string | undefined;
   /** Whether the same request may succeed later, unchanged. */
   readonly retryable: boolean;
+  /** When the same request may succeed, in milliseconds from the answer. */
+  readonly retryAfterMs: number | undefined;
+  /** The share or limit of the server that was exceeded. */
+  readonly limit: string | undefined;
 
-  constructor({ code, message, field, retryable }: ReportedError, options?: ErrorOptions) {
+  constructor(
+    { code, message, field, retryable, retry_after_ms, limit }: ReportedError,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.code = code;
     this.field = field;
     this.retryable = retryable;
+    this.retryAfterMs = retry_after_ms;
+    this.limit = limit;
   }
 }

@@ -36,6 +36,7 @@ import {
 } from "../request-errors.js";
 import { pushFrameSchema } from "../requests/live.js";
 import { ackSchema, REQUEST_SCHEMAS } from "../requests.js";
+import { SHARES } from "../shares.js";
 import { fieldTable, table } from "./field-table.js";
 
 const envelope = ["type", "request_id", "seq"];
@@ -103,6 +104,17 @@ export const PARTS: Readonly<Record<string, string>> = {
   ),
   "field limits": limitTable(FIELD_LIMITS),
   "server limits": limitTable(SERVER_LIMITS, settingVariable),
+  shares: table(
+    ["Share", "Unit", "Limit of one owner", "Limit of all owners", "Code", "What the limits prevent"],
+    Object.entries(SHARES).map(([name, { unit, perOwner, inAll, code, attack }]) => [
+      `\`${name}\``,
+      unit,
+      `\`${perOwner}\``,
+      `\`${inAll}\``,
+      `\`${code}\``,
+      attack,
+    ]),
+  ),
   "fixed limits": limitTable({ ...MEDIA_LIMITS, ...FIXED_LIMITS }),
 };
 

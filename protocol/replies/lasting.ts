@@ -34,6 +34,16 @@ export const serverFields = {
   features: z.array(z.string()).describe("What this server adds to the first version of the protocol"),
   limits: z.record(z.string(), z.number()).describe("The [limits](#limits) in force, by name"),
   sessions: z.int().min(0).describe("Open sessions of the owner"),
+  shares: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        unit: z.string(),
+        used: z.number().min(0),
+        limit: z.number().min(0),
+      }),
+    )
+    .describe("What the owner holds of each [share](#shares), and its limit"),
 };
 
 export const lastingEvents = {

@@ -10,7 +10,7 @@ export type HttpErrorCode =
   | "not_found"
   | "method_not_allowed"
   | "origin_forbidden"
-  | "connection_limit"
+  | "host_forbidden"
   | "bad_upgrade";
 
 export type HttpError = Omit<ErrorBody, "code"> & { code: HttpErrorCode };
@@ -27,6 +27,7 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   frame_out_of_range: 400,
   unsupported_by_pack: 400,
   bad_upgrade: 400,
+  unauthenticated: 401,
   origin_forbidden: 403,
   resource_forbidden: 403,
   camera_forbidden: 403,
@@ -39,6 +40,7 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   object_not_found: 404,
   concept_not_found: 404,
   method_not_allowed: 405,
+  upload_too_slow: 408,
   session_exists: 409,
   propagation_in_progress: 409,
   nothing_prompted: 409,
@@ -50,19 +52,34 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   engine_restarted: 410,
   message_too_large: 413,
   upload_too_large: 413,
+  quota_exceeded: 413,
+  prediction_too_large: 413,
   saved_limit: 413,
   media_unsupported: 415,
+  host_forbidden: 421,
   media_unreadable: 422,
   saved_unreadable: 422,
   saved_mismatch: 422,
   session_limit: 429,
+  upload_limit: 429,
+  rate_limit: 429,
   engine_failed: 500,
   internal: 500,
   connection_limit: 503,
   engine_unavailable: 503,
   server_overloaded: 503,
+  server_busy: 503,
   shutting_down: 503,
+  disk_full: 507,
 };
+
+/** After these the connection ends. */
+const CLOSING: ReadonlySet<HttpErrorCode> = new Set([
+  "connection_limit",
+  "engine_unavailable",
+  "server_overloaded",
+  "shutting_down",
+]);
 
 export function statusOf(code: HttpErrorCode): ContentfulStatusCode {
   return STATUSES[code];
@@ -73,9 +90,14 @@ export function sendError(
   error: HttpError,
   headers: Record<string, string> = {},
 ): Response {
-  return context.json({ error }, statusOf(error.code), {
-    ...headers,
+  return context.json({ error }, statusOf(error.code), { ...headersOf(error), ...headers });
+}
+
+/** Headers of the answer to a failed request. */
+export function headersOf({ code, retry_after_ms }: HttpError): Record<string, string> {
+  return {
     // The server needs the socket for other clients, or is stopping.
-    ...(statusOf(error.code) === 503 && { connection: "close" }),
-  });
+    ...(CLOSING.has(code) && { connection: "close" }),
+    ...(retry_after_ms !== undefined && { "retry-after": String(Math.ceil(retry_after_ms / 1000)) }),
+  };
 }

@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { FIXED_LIMITS, SOCKET_PATH, SUBPROTOCOL } from "../../protocol/index.js";
 import type { Logger } from "../log.js";
 import type { Admit } from "./admission.js";
-import { type HttpError, statusOf } from "./errors.js";
+import { type HttpError, headersOf, statusOf } from "./errors.js";
 
 export interface UpgradeParts {
   admit: Admit;
@@ -87,7 +87,7 @@ function refuse(socket: Duplex, error: HttpError): void {
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
       "content-type: application/json; charset=utf-8",
       `content-length: ${Buffer.byteLength(body)}`,
-      "connection: close",
+      ...Object.entries({ ...headersOf(error), connection: "close" }).map((header) => header.join(": ")),
       "",
       body,
     ].join("\r\n"),

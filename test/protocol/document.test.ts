@@ -61,6 +61,7 @@ describe("PROTOCOL.md", () => {
     "close codes",
     "field limits",
     "server limits",
+    "shares",
   ])("shows the generated part %s", (part) => {
     expect(PARTS).toHaveProperty(part);
     expect(document).toContain(`<!-- generated: ${part} -->`);
@@ -80,8 +81,9 @@ describe("PROTOCOL.md", () => {
       ...Object.values(REQUEST_ERRORS),
       ...Object.values(UPLOAD_ERRORS),
     ].flat();
-    // A message that is too large gets no error message.
-    expect(Object.keys(ERRORS).sort()).toEqual([...new Set([...assigned, "message_too_large"])].sort());
+    // A message that is too large gets no error message, and a refused connection has no messages.
+    const withoutMessage = ["message_too_large", "connection_limit"];
+    expect(Object.keys(ERRORS).sort()).toEqual([...new Set([...assigned, ...withoutMessage])].sort());
   });
 
   it("states the default start frame of every preset", () => {

@@ -18,8 +18,9 @@ export function addMetricsRoute(
   metrics: Metrics,
   { connections, sockets }: SocketCounts,
 ): void {
-  app.get("/metrics", (context) => {
+  app.get("/metrics", async (context) => {
     const { sessions, engine } = predictor.stats();
+    const shares = await predictor.shares.total();
     const samples: Sample[] = [
       { name: "masklet_sessions", type: "gauge", value: sessions },
       { name: "masklet_connections", type: "gauge", value: connections() },
@@ -33,6 +34,8 @@ export function addMetricsRoute(
       { name: "process_uptime_seconds", type: "gauge", value: process.uptime() },
       { name: "process_resident_memory_bytes", type: "gauge", value: process.memoryUsage.rss() },
       ...graphSamples(engine?.graphs ?? {}),
+      ...shares.map(({ name, used }) => gauge("masklet_share_used", { share: name }, used)),
+      ...shares.map(({ name, limit }) => gauge("masklet_share_limit", { share: name }, limit)),
     ];
     return context.text(metrics.render(samples), 200, {
       "content-type": "text/plain; version=0.0.4; charset=utf-8",
@@ -46,17 +49,14 @@ function graphSamples(graphs: GraphCosts): Sample[] {
   return [
     ...costs.map(({ labels, runs }) => counter("masklet_graph_runs_total", labels, runs)),
     ...costs.map(({ labels, ms }) => counter("masklet_graph_run_seconds_total", labels, ms / 1000)),
-    ...costs.map(
-      ({ labels, memoryBytes: value }): Sample => ({
-        name: "masklet_graph_memory_bytes",
-        type: "gauge",
-        labels,
-        value,
-      }),
-    ),
+    ...costs.map(({ labels, memoryBytes }) => gauge("masklet_graph_memory_bytes", labels, memoryBytes)),
   ];
 }
 
 function counter(name: string, labels: Record<string, string>, value: number): Sample {
   return { name, type: "counter", labels, value };
+}
+
+function gauge(name: string, labels: Record<string, string>, value: number): Sample {
+  return { name, type: "gauge", labels, value };
 }
