@@ -252,6 +252,20 @@ export const SERVER_LIMITS = {
     min: 100,
     reason: "Time between pings. Without them a half-open socket would count as a connection forever.",
   },
+  engineStallMs: {
+    value: 15_000,
+    unit: "ms",
+    min: 1000,
+    reason:
+      "An inference process that neither answers nor uses the CPU for this long is replaced. A long graph run uses the CPU.",
+  },
+  engineRunTimeoutMs: {
+    value: 10 * 60 * 1000,
+    unit: "ms",
+    min: 1000,
+    reason:
+      "Longest time of one graph run; the inference process is replaced after it. Full-size models take a minute on a CPU.",
+  },
   shutdownGraceMs: {
     value: 3000,
     unit: "ms",

@@ -85,6 +85,8 @@ export type PredictorOptions = Pick<
   | "packDir"
   | "providers"
   | "threads"
+  | "engineStallMs"
+  | "engineRunTimeoutMs"
   | "mediaRoots"
   | "uploadDir"
   | keyof UploadLimits
@@ -175,7 +177,14 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const shares = createShares({ limits: config, clock });
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
-    : createEngine({ packDir, providers, threads, log, signal: closing.signal });
+    : createEngine({
+        packDir,
+        providers,
+        threads,
+        watchdog: { stallMs: config.engineStallMs, runTimeoutMs: config.engineRunTimeoutMs },
+        log,
+        signal: closing.signal,
+      });
   const uploads = createUploadStore({
     limits: config,
     clock,

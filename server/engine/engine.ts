@@ -82,9 +82,10 @@ export interface SessionHooks {
 
 /**
  * `starting`: the first inference process loads its pack. `ready`: it answers. `restarting`: it ended, and calls wait for
- * the next one. `failed`: several starts in a row failed; calls are rejected at once, and further starts are tried.
+ * the next one. `stalled`: it makes no progress; it continues, or is ended soon. `failed`: several starts in a row failed; calls
+ * are rejected at once, and further starts are tried.
  */
-export type EngineState = "starting" | "ready" | "restarting" | "failed";
+export type EngineState = "starting" | "ready" | "stalled" | "restarting" | "failed";
 
 /** Counts since the engine was created; they survive a restart of the inference process. */
 export interface EngineStats {

@@ -21,7 +21,7 @@ const host = createSessionHost((level, message) => send({ log: { level, message 
 let queue = Promise.resolve();
 process.on("message", (request: IpcRequest) => {
   const isPush = request.session !== null && SESSION_VERBS[request.verb].pushedFrames === "add";
-  if (isPush) void answer(request);
+  if (isPush || request.verb === "ping") void answer(request);
   else queue = queue.then(() => answer(request));
 });
 

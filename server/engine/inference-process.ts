@@ -4,10 +4,14 @@ import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
 import type { GraphCosts } from "./graph-costs.js";
 import type { IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import { monitorProcess } from "./process-monitor.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
+import type { WatchdogLimits } from "./watchdog.js";
 
 export interface InferenceProcess {
   readonly pid: number;
+  /** Why the process is suspected to have stopped, as a part of a sentence; undefined while it makes progress. */
+  readonly suspicion: string | undefined;
   /** Rejects with the failure that the process reports, or with ProcessEnded when it ends first. */
   call<V extends SessionVerb>(session: number, verb: V, params: VerbParams<V>): Promise<VerbResult<V>>;
   /** As `call`, for the process itself. */
@@ -25,6 +29,8 @@ export interface ProcessEvents {
   log: (level: "info" | "warn", message: string) => void;
   /** Called once, when the process is gone, after its pending calls were rejected. */
   exit: (reason: string) => void;
+  /** The process made no progress and is being killed. @param reason a part of a sentence */
+  stall: (reason: string) => void;
 }
 
 /** The inference process ended before it answered. */
@@ -32,7 +38,7 @@ export class ProcessEnded extends Error {
   override readonly name = "ProcessEnded";
 
   /**
-   * @param reason the signal or the exit status
+   * @param reason the signal, the exit status, or why the process was ended
    * @param wasExecuting whether the process was carrying out this call, the first of those pending
    */
   constructor(
@@ -44,6 +50,8 @@ export class ProcessEnded extends Error {
 }
 
 const CLOSE_GRACE_MS = 2_000;
+/** A process that waits for a broken disk ends only when the disk answers. Another one is started meanwhile. */
+const KILL_GRACE_MS = 5_000;
 /** Kills each process that still runs. One exit listener serves all engines. */
 const running = new Set<() => void>();
 process.on("exit", () => {
@@ -51,13 +59,15 @@ process.on("exit", () => {
 });
 
 interface PendingCall {
+  /** Whether the process carries out the call in turn with others. Pushes and pings are carried out at once. */
   takesTurn: boolean;
+  isPing: boolean;
   resolve: (value: never) => void;
   reject: (error: Error) => void;
 }
 
-/** Forks the process; it loads nothing before its `load` call. */
-export function startInferenceProcess(events: ProcessEvents): InferenceProcess {
+/** Forks the process; it loads nothing before its `load` call. A process without progress is killed. */
+export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLimits): InferenceProcess {
   const child = startProcess("inference-main", {
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -65,6 +75,7 @@ export function startInferenceProcess(events: ProcessEvents): InferenceProcess {
   const pending = new Map<number, PendingCall>();
   let nextId = 1;
   let costs: GraphCosts = {};
+  const received = { messages: 0, answers: 0 };
   let endReason: string | undefined;
   const kill = () => void child.kill("SIGKILL");
   running.add(kill);
@@ -75,26 +86,31 @@ export function startInferenceProcess(events: ProcessEvents): InferenceProcess {
   }
 
   child.on("message", (reply: IpcReply) => {
+    received.messages += 1;
     if ("log" in reply) return events.log(reply.log.level, reply.log.message);
     costs = reply.costs;
     const call = pending.get(reply.id);
     pending.delete(reply.id);
+    if (!call?.isPing) received.answers += 1;
     if ("error" in reply) {
       const { code, message, field } = reply.error;
       call?.reject(new EngineError(code, message, field));
     } else call?.resolve(reply.result as never);
   });
 
+  let stallReason: string | undefined;
+  let end: (reason: string) => void = () => {};
   const ended = new Promise<void>((resolve) => {
-    const end = (reason: string) => {
+    end = (reason) => {
       if (endReason !== undefined) return;
-      endReason = reason;
+      endReason = stallReason ?? reason;
       running.delete(kill);
-      const calls = [...pending.values()];
+      monitor.stop();
+      const calls = [...pending.values()].filter(({ isPing }) => !isPing);
       const executing = calls.find(({ takesTurn }) => takesTurn) ?? calls[0];
-      for (const call of calls) call.reject(new ProcessEnded(reason, call === executing));
+      for (const call of pending.values()) call.reject(new ProcessEnded(endReason, call === executing));
       pending.clear();
-      events.exit(reason);
+      events.exit(endReason);
       resolve();
     };
     child.once("exit", (code, signal) => end(signal ?? `exit status ${code}`));
@@ -108,14 +124,38 @@ export function startInferenceProcess(events: ProcessEvents): InferenceProcess {
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
     return new Promise((resolve, reject) => {
       const id = nextId++;
-      pending.set(id, { takesTurn, resolve, reject });
+      pending.set(id, { takesTurn, isPing: request.verb === "ping", resolve, reject });
       // A failed send means that the process is ending: its exit rejects this call.
       child.send({ ...request, id }, () => {});
     });
   }
 
+  function endStalled(reason: string): void {
+    stallReason = reason;
+    events.stall(reason);
+    kill();
+    setTimeout(() => end(reason), KILL_GRACE_MS).unref();
+  }
+
+  const monitor = monitorProcess(
+    {
+      pid: child.pid ?? -1,
+      sample: () => ({
+        ...received,
+        calls: [...pending.values()].filter(({ isPing }) => !isPing).length,
+        graphRuns: Object.values(costs).reduce((sum, { runs }) => sum + runs, 0),
+      }),
+      ping: () => send({ session: null, verb: "ping", params: undefined }, false),
+    },
+    limits,
+    endStalled,
+  );
+
   return {
     pid: child.pid ?? -1,
+    get suspicion() {
+      return monitor.suspicion;
+    },
     costs: () => costs,
     call: (session, verb, params) =>
       send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add"),

@@ -14,6 +14,8 @@ export interface ProcessVerbs {
   open: { params: { session: number; video: EngineVideo; snapshot?: Uint8Array }; result: SessionRules };
   snapshot: { params: { session: number; maxBytes: number }; result: TimedSnapshot };
   close: { params: { session: number }; result: undefined };
+  /** Answered out of turn, as soon as the thread is free. */
+  ping: { params: undefined; result: undefined };
 }
 
 export interface TimedSnapshot {

@@ -147,6 +147,7 @@ export function createSessionHost(log: (level: "info" | "warn", message: string)
       async close({ session }) {
         sessions.delete(session);
       },
+      ping: async () => undefined,
     },
     call: async (session, verb, params) => HANDLERS[verb](hosted(session), params, model()),
   };

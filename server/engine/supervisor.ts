@@ -4,6 +4,7 @@
  */
 import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { SERVER_LIMITS } from "../../protocol/limits.js";
 import { createSerial } from "../serial.js";
 import {
   EngineError,
@@ -19,6 +20,7 @@ import { type InferenceProcess, ProcessEnded, startInferenceProcess } from "./in
 import { DEFAULT_RECOVERY, type RecoveryOptions } from "./journal.js";
 import { createSupervisedSession, type SupervisedSession } from "./supervised-session.js";
 import { SESSION_VERBS } from "./verbs.js";
+import type { WatchdogLimits } from "./watchdog.js";
 
 export interface EngineLog {
   info(fields: object, message: string): void;
@@ -35,6 +37,8 @@ export interface EngineOptions {
   threads?: number;
   /** How sessions are rebuilt after the inference process ended; see `journal.ts`. */
   recovery?: Partial<RecoveryOptions>;
+  /** When an inference process without progress is replaced; see `watchdog.ts`. */
+  watchdog?: Partial<WatchdogLimits>;
   log?: EngineLog;
   /** Ends the first start: the process is killed, and the start rejects with shutting_down. No effect afterwards. */
   signal?: AbortSignal;
@@ -58,6 +62,11 @@ const LONGEST_DELAY_MS = 30_000;
 /** How long a call waits for a restart: a large pack loads in some tens of seconds. */
 const RESTART_WAIT_MS = 60_000;
 
+export const DEFAULT_WATCHDOG: WatchdogLimits = {
+  stallMs: SERVER_LIMITS.engineStallMs.value,
+  runTimeoutMs: SERVER_LIMITS.engineRunTimeoutMs.value,
+};
+
 const silent: EngineLog = { info() {}, warn() {}, error() {} };
 
 /**
@@ -76,6 +85,7 @@ export async function superviseProcess(
     threads: options.threads ?? 0,
   };
   const recovery = { ...DEFAULT_RECOVERY, ...options.recovery };
+  const watchdog = { ...DEFAULT_WATCHDOG, ...options.watchdog };
   const budget = { usedBytes: 0 };
   const replays = createSerial();
   const sessions = new Set<SupervisedSession>();
@@ -96,14 +106,18 @@ export async function superviseProcess(
   /** Resolves when the pack is loaded; a process that cannot load it is ended before this rejects. */
   async function start(): Promise<InferenceProcess> {
     let loaded = false;
-    const process = startInferenceProcess({
-      log: (level, message) => log[level]({ pid: process.pid }, message),
-      exit: (cause) => {
-        past.graphs = sumOfCosts(past.graphs, costsWithoutMemory(process.costs()));
-        if (current === process) current = undefined;
-        if (loaded && !closing.signal.aborted) replace(cause);
+    const process = startInferenceProcess(
+      {
+        log: (level, message) => log[level]({ pid: process.pid }, message),
+        stall: (cause) => log.error({ pid: process.pid }, `the inference process is being killed: ${cause}`),
+        exit: (cause) => {
+          past.graphs = sumOfCosts(past.graphs, costsWithoutMemory(process.costs()));
+          if (current === process) current = undefined;
+          if (loaded && !closing.signal.aborted) replace(cause);
+        },
       },
-    });
+      watchdog,
+    );
     current = process;
     try {
       pack = await process.control("load", load);
@@ -195,6 +209,13 @@ export async function superviseProcess(
     }
   }
 
+  /** A process that is suspected to have stopped still gets calls: it may continue. */
+  function readiness(): Pick<EngineStats, "state" | "reason"> {
+    const suspicion = current?.suspicion;
+    if (state !== "ready" || suspicion === undefined) return { state, reason };
+    return { state: "stalled", reason: `The inference process makes no progress: ${suspicion}.` };
+  }
+
   async function close(): Promise<void> {
     closing.abort();
     await current?.close();
@@ -234,8 +255,7 @@ export async function superviseProcess(
     stats() {
       const graphs = sumOfCosts(past.graphs, current?.costs() ?? {});
       return {
-        state,
-        reason,
+        ...readiness(),
         frames: past.frames,
         runSecondsByThread: secondsByThread(graphs),
         processes: 1,

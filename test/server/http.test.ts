@@ -50,7 +50,7 @@ test.each(["/readyz", "/healthz"])("reports readiness, pack and sessions at %s",
   });
 });
 
-test.each(["starting", "restarting", "failed"] as const)(
+test.each(["starting", "stalled", "restarting", "failed"] as const)(
   "is alive but not ready while the engine is %s",
   async (state) => {
     const engine = createScriptedEngine();
