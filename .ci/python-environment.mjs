@@ -1,0 +1,48 @@
+// A virtual environment in node_modules/.cache with packages of Python's index.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { stdio: "inherit", ...options });
+}
+
+/** The first Python of at least 3.10, preferring the one that PYTHON names. */
+function findPython() {
+  const isRecent = "import sys; sys.exit(sys.version_info < (3, 10))";
+  const names = [process.env.PYTHON, "python3", "python"].filter((name) => name);
+  return names.find((name) => run(name, ["-c", isRecent], { stdio: "ignore" }).status === 0);
+}
+
+/**
+ * Installs packages unless they are installed. Returns the folder of the executables, or `reason`: without Python 3.10 or
+ * newer, or without a package index on the first run.
+ *
+ * @param {string} name of the environment
+ * @param {Record<string, string>} packages the module or executable that each requirement provides, by requirement
+ */
+export function pythonEnvironment(name, packages) {
+  const environment = join(root, "node_modules", ".cache", name);
+  const scripts = join(environment, process.platform === "win32" ? "Scripts" : "bin");
+  const python = join(scripts, "python");
+  const isInstalled = Object.values(packages).every(
+    (provided) =>
+      existsSync(join(scripts, provided)) ||
+      run(python, ["-c", `import ${provided}`], { stdio: "ignore" }).status === 0,
+  );
+  if (isInstalled) return { scripts, python };
+  const found = findPython();
+  if (!found) return { reason: "there is no Python 3.10 or newer (PYTHON, python3, python)." };
+  rmSync(environment, { recursive: true, force: true });
+  if (run(found, ["-m", "venv", environment]).status !== 0)
+    return { reason: `${found} cannot create a virtual environment.` };
+  const requirements = Object.keys(packages);
+  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements];
+  if (run(python, pip).status === 0) return { scripts, python };
+  rmSync(environment, { recursive: true, force: true });
+  return { reason: `pip could not install ${requirements.join(", ")}.` };
+}
