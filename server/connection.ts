@@ -245,8 +245,11 @@ export function openConnection(parts: ConnectionParts): Connection {
       }
       const { requestId, request } = message;
       const window = windowOf(request, regulate);
+      const answering = () => answer(requestId, request, window);
       track(
-        answer(requestId, request, window).catch((cause) => fail(requestId, cause)),
+        metrics
+          .time("masklet_request_seconds", { type: request.type }, answering)
+          .catch((cause) => fail(requestId, cause)),
         window,
       );
     },

@@ -36,9 +36,9 @@ export async function startServer(
   const config = readConfig(options);
   const log = parts.log ?? createLog(config.logLevel);
   log.info({ config }, "starting");
-  const metrics = createMetrics();
+  const metrics = createMetrics({ ofProcess: true });
   const { host, maxPendingRequests, shutdownGraceMs } = config;
-  const predictor = createPredictor(config, { ...parts, log });
+  const predictor = createPredictor(config, { ...parts, log, metrics });
   const connections = new Map<WebSocket, Connection>();
   let connectionsSoFar = 0;
 
@@ -56,8 +56,13 @@ export async function startServer(
       connections.set(socket, connection);
       return connection;
     };
-    serveWebSocket(socket, open, { ...config, log: connectionLog });
-    socket.once("close", () => connections.delete(socket));
+    serveWebSocket(socket, open, { ...config, log: connectionLog, metrics });
+    const openedAtMs = performance.now();
+    connectionLog.info({ address, owner: ownerOfAddress(address) }, "websocket opened");
+    socket.once("close", (code) => {
+      connections.delete(socket);
+      connectionLog.info({ code, ms: Math.round(performance.now() - openedAtMs) }, "websocket closed");
+    });
   }
 
   const http = createHttpServer({

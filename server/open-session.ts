@@ -5,6 +5,7 @@ import type { SessionNews, StartRequest } from "./hosted-session.js";
 import { type LiveSettings, liveFacts, openLive } from "./live/open-live.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
+import type { Metrics } from "./metrics.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSessionResults, type SessionResults } from "./results/session-results.js";
 import {
@@ -18,6 +19,7 @@ import {
 import type { SavedStore } from "./saved/store.js";
 import { createSession, type Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
+import { measureMedia, measureSessions } from "./stages.js";
 
 export type OpenMedia = (
   request: { resource_path?: string; upload_id?: string },
@@ -31,6 +33,7 @@ export interface SessionOpenerParts {
   live: LiveSettings;
   clock: Clock;
   maxResultBytes: number;
+  metrics: Metrics;
 }
 
 /** What to open, for whom, and under which id. */
@@ -43,7 +46,8 @@ export interface Opening {
 type StartOf<T extends StartRequest["type"]> = Extract<StartRequest, { type: T }>;
 
 export function createSessionOpener(parts: SessionOpenerParts) {
-  const { openMedia, saved, live, clock, maxResultBytes } = parts;
+  const { saved, live, clock, maxResultBytes, metrics } = parts;
+  const openMedia: OpenMedia = async (...request) => measureMedia(await parts.openMedia(...request), metrics);
 
   function newResults(facts: { readonly num_frames: number }, engine: EngineSession): SessionResults {
     return createSessionResults({
@@ -85,6 +89,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     const opened = await openLive({ request, engine, hooks: hooksOf(news), settings: live, nowMs });
     const facts = liveFacts(sessionId, opened.media);
     return createSession({
+      metrics,
       facts,
       results: newResults(facts, opened.engine),
       ...opened,
@@ -103,6 +108,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     const facts = { session_id: sessionId, ...mediaFields(media.facts) };
     const opened = await openEngine(engine, media, policy, news);
     return createSession({
+      metrics,
       facts,
       media,
       engine: opened,
@@ -139,6 +145,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
         stored_frames: results.store.size,
       };
       return createSession({
+        metrics,
         facts,
         media,
         engine: opened,
@@ -157,7 +164,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
 
   return async (opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session> => {
     const { sessionId, request } = opening;
-    const engine = await parts.engine;
+    const engine = measureSessions(await parts.engine, metrics);
     if (request.type === "start_session" && (request.live || request.camera_url !== undefined))
       return startLive(engine, sessionId, request, news);
     const media = await openMedia(request, { ...options, owner: opening.owner });

@@ -35,6 +35,7 @@ import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 import type { PushAnswer } from "./live/live-requests.js";
 import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
+import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
 import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
@@ -158,6 +159,7 @@ export interface PredictorParts {
   engine?: Engine;
   clock?: Clock;
   log?: Logger;
+  metrics?: Metrics;
 }
 
 /**
@@ -174,7 +176,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const { packDir, providers, threads, uploadDir } = config;
 
   const closing = new AbortController();
-  const shares = createShares({ limits: config, clock });
+  const metrics = parts.metrics ?? createMetrics();
+  const shares = createShares({ limits: config, clock, metrics });
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
     : createEngine({
@@ -199,7 +202,9 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     log,
     ...(config.saveDir !== undefined && { folder: config.saveDir }),
   });
-  const open = createSessionOpener({ engine, openMedia, saved, live: config, clock, maxResultBytes });
+  const open = createSessionOpener({
+    ...{ engine, openMedia, saved, live: config, clock, maxResultBytes, metrics },
+  });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;

@@ -62,7 +62,7 @@ export function createSessionRunner(parts: SessionRunnerParts): SessionRunner {
         if (done) return;
         metrics.count("masklet_frames_total");
         hosted.touch();
-        await channel.ready();
+        await metrics.time("masklet_stage_seconds", { stage: "send" }, () => channel.ready());
       }
     } finally {
       end?.();

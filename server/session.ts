@@ -27,6 +27,7 @@ import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
 import { damageOf } from "./media/damage.js";
 import type { MediaSource } from "./media/source.js";
+import { createMetrics, type Metrics } from "./metrics.js";
 import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { toEnginePrompt } from "./prompts.js";
@@ -38,6 +39,7 @@ import type { LoadedFacts } from "./saved/load-session.js";
 import type { SavedContent } from "./saved/saved-file.js";
 import { stateOf } from "./saved/session-state.js";
 import { createSerial } from "./serial.js";
+import { measureOutputs } from "./stages.js";
 import { isConfirmed, listSuspects } from "./states.js";
 
 export interface Session {
@@ -102,14 +104,19 @@ export interface SessionParts {
   maskFormat?: MaskFormatFields;
   /** Present for sessions that continue a saved one. */
   loaded?: LoadedFacts;
+  /** Default: none are kept. */
+  metrics?: Metrics;
 }
 
 export function createSession(parts: SessionParts): Session {
-  const { facts, media, engine, live, results, maskFormat = {} } = parts;
+  const { facts, media, engine, live, results, maskFormat = {}, metrics = createMetrics() } = parts;
   const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
-  const outputs = createOutputsWriter(maskFormat, (...mask) => isConfirmed(results, ...mask));
+  const outputs = measureOutputs(
+    createOutputsWriter(maskFormat, (...mask) => isConfirmed(results, ...mask)),
+    metrics,
+  );
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
   let waiting = 0;

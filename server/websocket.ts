@@ -1,6 +1,7 @@
 import type { RawData, WebSocket } from "ws";
 import { CLOSE_CODES, FIXED_LIMITS } from "../protocol/index.js";
 import type { Logger } from "./log.js";
+import type { Metrics } from "./metrics.js";
 import type { Transport, TransportListener } from "./transport.js";
 
 export interface WebSocketOptions {
@@ -12,13 +13,14 @@ export interface WebSocketOptions {
   /** Likewise for binary messages. */
   maxFrameBytes: number;
   log: Logger;
+  metrics: Metrics;
 }
 
 /** Carries the messages of a connection over a WebSocket. */
 export function serveWebSocket(
   socket: WebSocket,
   open: (transport: Transport) => TransportListener,
-  { maxBufferedBytes, heartbeatIntervalMs, maxMessageBytes, maxFrameBytes, log }: WebSocketOptions,
+  { maxBufferedBytes, heartbeatIntervalMs, maxMessageBytes, maxFrameBytes, log, metrics }: WebSocketOptions,
 ): void {
   const waiting = new Set<() => void>();
   let paused = false;
@@ -36,7 +38,10 @@ export function serveWebSocket(
 
   const listener = open({
     send(data) {
-      if (socket.readyState === socket.OPEN) socket.send(data, release);
+      if (socket.readyState === socket.OPEN) {
+        metrics.count("masklet_sent_bytes_total", {}, Buffer.byteLength(data));
+        socket.send(data, release);
+      }
       if (hasClosed || accepts()) return Promise.resolve();
       return new Promise((resolve) => waiting.add(resolve));
     },
@@ -79,6 +84,7 @@ export function serveWebSocket(
   socket.on("message", (data: RawData, isBinary) => {
     received = true;
     const { length } = data as Buffer;
+    metrics.count("masklet_received_bytes_total", {}, length);
     const limit = isBinary ? maxFrameBytes : maxMessageBytes;
     // Messages that were under way when the socket was closed have no effect.
     if (socket.readyState !== socket.OPEN) return;

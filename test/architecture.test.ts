@@ -46,6 +46,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts"],
   "cli-progress": ["clients/command"],
+  "prom-client": ["server/metrics.ts"],
   "rate-limiter-flexible": ["server"],
   uuid: ["server"],
   yauzl: ["server/uploads", "server/saved"],

@@ -6,6 +6,7 @@ import { toProtocolError } from "../failure.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
 import type { Predictor } from "../predictor.js";
+import { accessLog } from "./access-log.js";
 import type { Admit } from "./admission.js";
 import type { App } from "./context.js";
 import { sendError } from "./errors.js";
@@ -31,6 +32,7 @@ export function createApp(parts: AppParts): App {
 
   // Before the admission check, so that a process supervisor does not restart a server that is full or stopping.
   addLivenessRoute(app);
+  app.use(accessLog(log, metrics));
   app.use(async (context, next) => {
     const error = admit(context.env.incoming);
     return error ? sendError(context, error) : next();

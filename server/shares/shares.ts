@@ -6,6 +6,7 @@ import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
 import { ERRORS, ProtocolError, SHARES, type Share, type ShareName } from "../../protocol/index.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
+import { createMetrics, type Metrics } from "../metrics.js";
 import type { OwnerId } from "../session-owner.js";
 import { type HolderId, holderOf } from "./holder.js";
 import { nextWaiter, PASSED_AT_MOST_MS, type Usage, type Waiter } from "./waiting-line.js";
@@ -58,6 +59,7 @@ export type ShareLimits = Pick<ServerConfig, (typeof SHARES)[ShareName]["perOwne
 export interface SharesParts {
   limits: ShareLimits;
   clock?: Clock;
+  metrics?: Pick<Metrics, "time">;
   /** A waiting owner of weight 2 is served as often as two owners of weight 1. Default 1 for all. */
   weightOf?: (owner: OwnerId) => number;
 }
@@ -79,7 +81,8 @@ interface Pool extends Usage {
   readonly waiting: Set<Waiting>;
 }
 
-export function createShares({ limits, clock = systemClock, weightOf = () => 1 }: SharesParts): Shares {
+export function createShares(parts: SharesParts): Shares {
+  const { limits, clock = systemClock, metrics = createMetrics(), weightOf = () => 1 } = parts;
   const names = Object.keys(SHARES) as ShareName[];
   const rowOf = (name: ShareName): Share => SHARES[name];
   const pools = Object.fromEntries(
@@ -240,7 +243,8 @@ export function createShares({ limits, clock = systemClock, weightOf = () => 1 }
 
   return {
     take,
-    wait,
+    wait: (name, ...request) =>
+      metrics.time("masklet_wait_seconds", { share: name }, () => wait(name, ...request)),
     async countRequest(owner) {
       await countIn("perOwner", holderOf(owner));
       await countIn("inAll", EVERYONE);

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { createLog } from "../../server/log.js";
+import { createMetrics } from "../../server/metrics.js";
 import type { Transport, TransportListener } from "../../server/transport.js";
 import { serveWebSocket } from "../../server/websocket.js";
 
@@ -13,6 +14,7 @@ const options = {
   maxMessageBytes: 100_000,
   maxFrameBytes: 100_000,
   log: createLog("silent"),
+  metrics: createMetrics(),
 };
 
 /** A client of a server whose connections are opened by `open`. */

@@ -22,41 +22,48 @@ export function addMetricsRoute(
     const { sessions, engine } = predictor.stats();
     const shares = await predictor.shares.total();
     const samples: Sample[] = [
-      { name: "masklet_sessions", type: "gauge", value: sessions },
-      { name: "masklet_connections", type: "gauge", value: connections() },
-      { name: "masklet_sockets", type: "gauge", value: sockets() },
-      { name: "masklet_engine_frames_total", type: "counter", value: engine?.frames ?? 0 },
-      ...Object.entries(engine?.runSecondsByThread ?? {}).map(([thread, seconds]) =>
-        counter("masklet_engine_run_seconds_total", { thread }, seconds),
+      gauge("masklet_sessions", "Open sessions.", sessions),
+      gauge("masklet_connections", "Open WebSockets.", connections()),
+      gauge("masklet_sockets", "Open sockets, WebSockets included.", sockets()),
+      counter(
+        "masklet_engine_frames_total",
+        "Prompts and frames that the model answered.",
+        engine?.frames ?? 0,
       ),
-      { name: "masklet_engine_processes", type: "gauge", value: engine?.processes ?? 0 },
-      { name: "masklet_engine_restarts_total", type: "counter", value: engine?.restarts ?? 0 },
-      { name: "process_uptime_seconds", type: "gauge", value: process.uptime() },
-      { name: "process_resident_memory_bytes", type: "gauge", value: process.memoryUsage.rss() },
+      ...Object.entries(engine?.runSecondsByThread ?? {}).map(([thread, seconds]) =>
+        counter("masklet_engine_run_seconds_total", "Time inside ONNX Runtime.", seconds, { thread }),
+      ),
+      gauge("masklet_engine_processes", "Inference processes.", engine?.processes ?? 0),
+      counter(
+        "masklet_engine_restarts_total",
+        "Inference processes that were replaced.",
+        engine?.restarts ?? 0,
+      ),
+      gauge("process_uptime_seconds", "Time since the server's process started.", process.uptime()),
       ...graphSamples(engine?.graphs ?? {}),
-      ...shares.map(({ name, used }) => gauge("masklet_share_used", { share: name }, used)),
-      ...shares.map(({ name, limit }) => gauge("masklet_share_limit", { share: name }, limit)),
+      ...shares.flatMap(({ name, used, limit }) => [
+        gauge("masklet_share_used", "What all owners hold of a share.", used, { share: name }),
+        gauge("masklet_share_limit", "What all owners may hold of a share.", limit, { share: name }),
+      ]),
     ];
-    return context.text(metrics.render(samples), 200, {
-      "content-type": "text/plain; version=0.0.4; charset=utf-8",
-    });
+    return context.text(await metrics.render(samples), 200, { "content-type": metrics.contentType });
   });
   app.all("/metrics", allowOnly("GET"));
 }
 
 function graphSamples(graphs: GraphCosts): Sample[] {
-  const costs = Object.entries(graphs).map(([graph, cost]) => ({ labels: { graph }, ...cost }));
-  return [
-    ...costs.map(({ labels, runs }) => counter("masklet_graph_runs_total", labels, runs)),
-    ...costs.map(({ labels, ms }) => counter("masklet_graph_run_seconds_total", labels, ms / 1000)),
-    ...costs.map(({ labels, memoryBytes }) => gauge("masklet_graph_memory_bytes", labels, memoryBytes)),
-  ];
+  return Object.entries(graphs).flatMap(([graph, { runs, ms, memoryBytes }]) => [
+    counter("masklet_graph_runs_total", "Runs of a graph.", runs, { graph }),
+    counter("masklet_graph_run_seconds_total", "Time inside ONNX Runtime, by graph.", ms / 1000, { graph }),
+    gauge("masklet_graph_memory_bytes", "Memory that a graph added to its process.", memoryBytes, { graph }),
+  ]);
 }
 
-function counter(name: string, labels: Record<string, string>, value: number): Sample {
-  return { name, type: "counter", labels, value };
+function sampleOf(type: Sample["type"]) {
+  return (name: string, help: string, value: number, labels: Record<string, string> = {}): Sample => ({
+    ...{ name, help, type, labels, value },
+  });
 }
 
-function gauge(name: string, labels: Record<string, string>, value: number): Sample {
-  return { name, type: "gauge", labels, value };
-}
+const counter = sampleOf("counter");
+const gauge = sampleOf("gauge");
