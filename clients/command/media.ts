@@ -1,4 +1,5 @@
 /** The command reads pictures with the server's code, so that both number the frames alike. */
+import { realpath } from "node:fs/promises";
 import { openMedia } from "../../server/media/open.js";
 import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
@@ -8,5 +9,5 @@ export { listFrames } from "../../server/media/still-folder.js";
 export type Video = MediaSource;
 
 export async function openVideo({ path }: VideoPath, signal?: AbortSignal): Promise<Video> {
-  return openMedia(path, { mediaRoots: [path], ...(signal && { signal }) });
+  return openMedia(path, { mediaRoots: [await realpath(path).catch(() => path)], ...(signal && { signal }) });
 }

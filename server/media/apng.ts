@@ -11,6 +11,7 @@ import { runDecoder } from "./decoder-process.js";
 import { mediaUnreadable } from "./errors.js";
 import { ffprobeLines } from "./ffprobe.js";
 import type { MediaLimits } from "./limits.js";
+import type { MediaFile } from "./media-file.js";
 import { UPRIGHT } from "./orientation.js";
 import { readStillHead } from "./stills.js";
 
@@ -22,18 +23,18 @@ const BYTES_PER_PACKET = 64;
 
 /** Null for a PNG of one picture. */
 export async function openApng(
-  path: string,
+  file: MediaFile,
   limits: MediaLimits,
   signal?: AbortSignal,
 ): Promise<Animation | null> {
-  const head = await readStillHead(path, "The picture");
+  const head = await readStillHead(file, "The picture");
   if (!announcesAnimation(head)) return null;
   const view = new DataView(head.buffer, head.byteOffset);
   const size = { width: view.getUint32(16), height: view.getUint32(20) };
   checkAnimationSize(size, limits);
   const delaysMs: number[] = [];
   await ffprobeLines(
-    { path, demuxer: "apng", stallTimeoutMs: limits.stallTimeoutMs, ...(signal && { signal }) },
+    { file, demuxer: "apng", stallTimeoutMs: limits.stallTimeoutMs, ...(signal && { signal }) },
     {
       options: [...DELAY_OPTIONS, "-show_entries", "packet=duration_time", "-of", "csv=p=0"],
       maxBytes: limits.maxFrames * BYTES_PER_PACKET,
@@ -45,7 +46,7 @@ export async function openApng(
   );
   if (delaysMs.length < 2) return null;
   const processes = new Set<Promise<unknown>>();
-  const decode = createDecode(path, limits.stallTimeoutMs, (ended) => {
+  const decode = createDecode(file, limits.stallTimeoutMs, (ended) => {
     processes.add(ended);
     ended.catch(() => {}).finally(() => processes.delete(ended));
   });
@@ -93,11 +94,11 @@ type Decode = (
 
 /** Decodes ranges of pictures. Each picture changes parts of the one before it, so ffmpeg decodes from the start. */
 function createDecode(
-  path: string,
+  file: MediaFile,
   stallTimeoutMs: number,
   onProcess: (ended: Promise<unknown>) => void,
 ): Decode {
-  const video = { path, demuxer: "apng", stream: 0, orientation: UPRIGHT, matrix: null } as const;
+  const video = { file, demuxer: "apng", stream: 0, orientation: UPRIGHT, matrix: null } as const;
   return async function* decode(first, end, size) {
     if (first >= end) return;
     const filter = `select='between(n,${first},${end - 1})',format=gbrap,premultiply=inplace=1`;

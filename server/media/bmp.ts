@@ -2,6 +2,7 @@
 import { ffmpegPath } from "./binaries.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
 import type { MediaLimits } from "./limits.js";
+import type { MediaFile } from "./media-file.js";
 import { checkRan, startTool } from "./tool-process.js";
 
 /** The size in a BMP's header; null when it is invalid. `head` contains at least the first 26 bytes. */
@@ -22,7 +23,7 @@ export function bmpSize(head: Uint8Array): { width: number; height: number } | n
  * @throws Error when the picture is damaged or takes longer than `stallTimeoutMs`
  */
 export async function readBmp(
-  path: string,
+  file: MediaFile,
   head: Uint8Array,
   limits: MediaLimits,
 ): Promise<{ rgb: Uint8Array; width: number; height: number }> {
@@ -30,16 +31,19 @@ export async function readBmp(
   if (!size) throw new Error("the BMP header has no valid size");
   if (size.width * size.height > limits.maxPixels) throw new Error("pixel limit exceeded");
   const binary = ffmpegPath();
-  const tool = await startTool({
-    name: "ffmpeg",
-    binary,
-    args: ffmpegArguments({
-      path,
-      input: ["-threads", "1", ...inputOptions("bmp_pipe")],
-      output: ["-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "rawvideo", "-f", "rawvideo"],
+  const tool = await file.lend(({ files, path }) =>
+    startTool({
+      name: "ffmpeg",
+      binary,
+      files,
+      args: ffmpegArguments({
+        path,
+        input: ["-threads", "1", ...inputOptions("bmp_pipe")],
+        output: ["-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "rawvideo", "-f", "rawvideo"],
+      }),
+      maxLogBytes: 1024 * 1024,
     }),
-    maxLogBytes: 1024 * 1024,
-  });
+  );
   const timer = setTimeout(() => void tool.kill(), limits.stallTimeoutMs);
   try {
     const rgb = new Uint8Array(size.width * size.height * 3);

@@ -78,29 +78,33 @@ const CONCEALED = /^\[[^\]]*\] concealing \d+ DC,/;
 export async function* runDecoder(request: DecoderRequest, run: DecoderRun): AsyncGenerator<DecodedPicture> {
   const { width, height, stallTimeoutMs, signal } = request;
   const binary = ffmpegPath();
-  const args = decoderArguments(request, run, await passthroughOptions(binary));
+  const passthrough = await passthroughOptions(binary);
   signal?.throwIfAborted();
   const shown = createQueue<Omit<DecodedPicture, "rgb">>();
   let isConcealed = false;
-  const starting = startTool({
-    name: "ffmpeg",
-    binary,
-    args,
-    env: demuxerEnvironment(request.video.demuxer),
-    onLogLine(line) {
-      const match = SHOWN.exec(line);
-      isConcealed ||= CONCEALED.test(line);
-      if (!match) return;
-      shown.push({
-        ticks: Number(match[1]),
-        isKey: match[2] === "1",
-        isBidirectional: match[3] === "B",
-        isConcealed,
-      });
-      isConcealed = false;
-    },
-    maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
-  });
+  const onLogLine = (line: string) => {
+    const match = SHOWN.exec(line);
+    isConcealed ||= CONCEALED.test(line);
+    if (!match) return;
+    shown.push({
+      ticks: Number(match[1]),
+      isKey: match[2] === "1",
+      isBidirectional: match[3] === "B",
+      isConcealed,
+    });
+    isConcealed = false;
+  };
+  const starting = request.video.file.lend(({ files, path }) =>
+    startTool({
+      name: "ffmpeg",
+      binary,
+      files,
+      args: decoderArguments(path, request, run, passthrough),
+      env: demuxerEnvironment(request.video.demuxer),
+      onLogLine,
+      maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
+    }),
+  );
   const ended = starting.then((tool) => tool.exited);
   ended.then(shown.end, shown.end);
   request.onProcess?.(ended);
@@ -160,6 +164,7 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
 }
 
 function decoderArguments(
+  path: string,
   { video, width, height }: DecoderRequest,
   { seek, filter, roughly, threads = DECODER_THREADS }: DecoderRun,
   passthrough: string[],
@@ -174,7 +179,7 @@ function decoderArguments(
     "showinfo",
   ];
   return ffmpegArguments({
-    path: video.path,
+    path,
     // ffmpeg's own rotation differs between versions, and its times must stay those of the index.
     input: [
       ...["-threads", String(threads), "-noautorotate", "-copyts"],

@@ -3,12 +3,12 @@ import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { inputOptions, inputUrl } from "./ffmpeg.js";
 import { demuxerEnvironment } from "./gconv.js";
 import { createLineSplitter, MAX_LINE_CHARS } from "./lines.js";
+import type { MediaFile } from "./media-file.js";
 import type { Demuxer } from "./sniff.js";
 import { checkRan, startTool } from "./tool-process.js";
 
 export interface ProbeRequest {
-  /** Absolute path of the file. */
-  path: string;
+  file: MediaFile;
   demuxer: Demuxer;
   /** How long ffprobe may produce no output. */
   stallTimeoutMs: number;
@@ -34,17 +34,20 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
   const { signal } = request;
   signal?.throwIfAborted();
   const binary = ffprobePath();
-  const run = await startTool({
-    name: "ffprobe",
-    binary,
-    env: demuxerEnvironment(request.demuxer),
-    args: [
-      ...["-hide_banner", "-v", "error"],
-      ...inputOptions(request.demuxer),
-      ...query.options,
-      inputUrl(request.path),
-    ],
-  });
+  const run = await request.file.lend(({ files, path }) =>
+    startTool({
+      name: "ffprobe",
+      binary,
+      files,
+      env: demuxerEnvironment(request.demuxer),
+      args: [
+        ...["-hide_banner", "-v", "error"],
+        ...inputOptions(request.demuxer),
+        ...query.options,
+        inputUrl(path),
+      ],
+    }),
+  );
 
   let stalled = false;
   let killed = false;

@@ -1,6 +1,7 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
-import { mediaUnsupported } from "./errors.js";
+import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
+import { type MediaFile, withMediaFile } from "./media-file.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import { sniffBytes } from "./sniff.js";
 import type {
@@ -15,7 +16,6 @@ import {
   describeLeftOut,
   type FolderListing,
   type LeftOutFile,
-  listFolder,
   type NamedFile,
   roleOf,
   summarizeLeftOut,
@@ -26,8 +26,9 @@ import { DamagedPictureError, probeStill, readStill, readStillHead, type StillFa
 const PROBES_AT_ONCE = 8;
 
 /** A single picture as a video of one frame. */
-export async function openImage(path: string, limits: MediaLimits): Promise<MediaSource> {
-  const { format, ...size } = await probeStill(path, "The picture", limits);
+export async function openImage(file: MediaFile, limits: MediaLimits): Promise<MediaSource> {
+  const name = "The picture";
+  const { format, ...size } = await probeStill(file, name, limits);
   const facts: ImageFacts = {
     kind: "image",
     ...size,
@@ -37,17 +38,7 @@ export async function openImage(path: string, limits: MediaLimits): Promise<Medi
     durationS: null,
     codec: format,
   };
-  return openStills(facts, [{ path, name: "The picture" }], limits);
-}
-
-/** A folder of pictures as a video; see {@link openFrameFiles}. */
-export async function openFrameFolder(
-  folder: string,
-  limits: MediaLimits,
-  options: OpenMediaOptions,
-): Promise<MediaSource> {
-  const listing = await listFolder(folder, options.mediaRoots ?? []);
-  return openFrameFiles(listing, "folder", limits, options);
+  return openStills(facts, (_, size) => readStill(file, name, size, limits));
 }
 
 /**
@@ -78,7 +69,7 @@ export async function openFrameFiles(
   for (let i = 0; i < listing.files.length; i += PROBES_AT_ONCE) {
     options.signal?.throwIfAborted();
     const files = listing.files.slice(i, i + PROBES_AT_ONCE);
-    const probes = await Promise.all(files.map((file) => probeFile(file, limits)));
+    const probes = await Promise.all(files.map((file) => probeFile(file, listing.roots, limits)));
     for (const [k, probe] of probes.entries()) {
       const file = files[k] as NamedFile;
       if ("reason" in probe) {
@@ -100,21 +91,39 @@ export async function openFrameFiles(
     ...{ kind: "frames", ...size, numFrames: stills.length },
     ...{ fps: null, startTimeUs: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
-  return openStills(facts, stills, limits);
+  return openStills(facts, (index, size) => {
+    const still = stills[index] as NamedFile;
+    return withStill(still, listing.roots, (file) => readStill(file, still.name, size, limits));
+  });
+}
+
+/** Opens a picture for one reading: a folder can have more pictures than a process may have open files. */
+function withStill<T>(
+  still: NamedFile,
+  roots: readonly string[],
+  task: (file: MediaFile) => Promise<T>,
+): Promise<T> {
+  return withMediaFile({ ...still, roots }, task).catch((error) => {
+    throw readFailure(error, still.name);
+  });
 }
 
 async function probeFile(
-  { path, name }: NamedFile,
+  still: NamedFile,
+  roots: readonly string[],
   limits: MediaLimits,
 ): Promise<StillFacts | { damage: Error } | { reason: string }> {
-  const head = await readStillHead(path, name);
-  const role = roleOf(sniffBytes(head), name, head.length === 0);
-  if (typeof role === "object") return role;
-  const damaged = () => new DamagedPictureError(`${name} cannot be read: the picture is damaged.`);
-  if (role === "damaged") return { damage: damaged() };
-  return probeStill(path, name, limits, head).catch((error) => {
-    if (error instanceof DamagedPictureError) return { damage: error };
-    throw error;
+  const { name } = still;
+  return withStill(still, roots, async (file) => {
+    const head = await readStillHead(file, name);
+    const role = roleOf(sniffBytes(head), name, head.length === 0);
+    if (typeof role === "object") return role;
+    const damaged = () => new DamagedPictureError(`${name} cannot be read: the picture is damaged.`);
+    if (role === "damaged") return { damage: damaged() };
+    return probeStill(file, name, limits, head).catch((error) => {
+      if (error instanceof DamagedPictureError) return { damage: error };
+      throw error;
+    });
   });
 }
 
@@ -131,7 +140,10 @@ function noPictures(place: string, leftOut: LeftOutFile[]): Error {
   return mediaUnsupported(`The ${place} contains no JPEG, PNG, WebP, BMP, TIFF or GIF pictures: ${seen}.`);
 }
 
-function openStills(facts: ImageFacts | FramesFacts, stills: NamedFile[], limits: MediaLimits): MediaSource {
+/** Decodes the picture of a frame: `[height, width, 3]` uint8. Throws DamagedPictureError when it is damaged. */
+type ReadPicture = (index: number, size: { width: number; height: number }) => Promise<Uint8Array>;
+
+function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSource {
   const closing = new AbortController();
 
   async function* frames(range: FrameRange): AsyncGenerator<MediaFrame, void, undefined> {
@@ -145,9 +157,9 @@ function openStills(facts: ImageFacts | FramesFacts, stills: NamedFile[], limits
     let ahead: Promise<MediaFrame> | undefined;
     for (let step = 0; step < count; step++) {
       either.throwIfAborted();
-      const frame = await (ahead ?? readFrame(stills, at(step), size, limits));
+      const frame = await (ahead ?? readFrame(facts, read, at(step), size));
       either.throwIfAborted();
-      ahead = step + 1 < count ? readFrame(stills, at(step + 1), size, limits) : undefined;
+      ahead = step + 1 < count ? readFrame(facts, read, at(step + 1), size) : undefined;
       ahead?.catch(() => {}); // thrown when the frame is requested
       yield frame;
     }
@@ -173,25 +185,29 @@ function openStills(facts: ImageFacts | FramesFacts, stills: NamedFile[], limits
  * for a single picture.
  */
 async function readFrame(
-  stills: NamedFile[],
+  { numFrames }: { numFrames: number },
+  read: ReadPicture,
   index: number,
   size: { width: number; height: number },
-  limits: MediaLimits,
 ): Promise<MediaFrame> {
-  const read = ({ path, name }: NamedFile) => readStill(path, name, size, limits);
   try {
-    return { index, timestampUs: null, rgb: await read(stills[index] as NamedFile) };
+    return { index, timestampUs: null, rgb: await read(index, size) };
   } catch (error) {
     if (!(error instanceof DamagedPictureError)) throw error;
     const reach = FIXED_LIMITS.repeatedPictures.value;
-    const before = stills.slice(Math.max(0, index - reach), index).reverse();
-    for (const still of [...before, ...(index < reach ? stills.slice(index + 1, index + 1 + reach) : [])]) {
+    const before = range(Math.max(0, index - reach), index).reverse();
+    const after = index < reach ? range(index + 1, Math.min(numFrames, index + 1 + reach)) : [];
+    for (const other of [...before, ...after]) {
       try {
-        return { index, timestampUs: null, rgb: await read(still), damaged: true };
-      } catch (other) {
-        if (!(other instanceof DamagedPictureError)) throw other;
+        return { index, timestampUs: null, rgb: await read(other, size), damaged: true };
+      } catch (failure) {
+        if (!(failure instanceof DamagedPictureError)) throw failure;
       }
     }
     throw error;
   }
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
 }

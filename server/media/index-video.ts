@@ -52,7 +52,7 @@ export async function indexVideo(
   // A truncated MP4 counts every frame that its header announces: reaching a missing one is an error, not the end.
   const announced = probe.demuxer === "mov" ? Number(stream.nb_frames ?? 0) : 0;
   const missing =
-    announced > packets.length && (await isCutShort(probe.path)) ? announced - packets.length : 0;
+    announced > packets.length && (await isCutShort(probe.file)) ? announced - packets.length : 0;
   // Where packets have no times, those of the first and last pictures are estimates.
   const toleranceS = frames.identity === "order" ? 4 / headerFps : 2 * timeBaseS;
   const fps = averageFps(pts, timeBaseS, { headerFps, toleranceS });

@@ -2,6 +2,7 @@
 import { playAnimation } from "./animation.js";
 import { openApng } from "./apng.js";
 import type { MediaLimits } from "./limits.js";
+import type { MediaFile } from "./media-file.js";
 import { openPages } from "./pages.js";
 import type { StillFormat } from "./sniff.js";
 import type { MediaSource } from "./source.js";
@@ -11,16 +12,16 @@ import type { MediaSource } from "./source.js";
  * a file of one picture.
  */
 export async function openAnimation(
-  path: string,
+  file: MediaFile,
   format: StillFormat,
   limits: MediaLimits,
   signal?: AbortSignal,
 ): Promise<MediaSource | null> {
   const animation =
     format === "gif" || format === "webp"
-      ? await openPages(path, format, limits)
+      ? await openPages(file, format, limits)
       : format === "png"
-        ? await openApng(path, limits, signal)
+        ? await openApng(file, limits, signal)
         : null;
   return animation && playAnimation(animation, limits);
 }

@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import type { OnProgress } from "./progress.js";
@@ -39,7 +38,7 @@ export async function readPackets(
   maxFrames: number,
   onProgress?: OnProgress,
 ): Promise<Packet[]> {
-  const { size } = await stat(probe.path);
+  const size = await probe.file.size();
   const packets: Packet[] = [];
   const maxPackets = maxFrames * MAX_PACKETS_PER_FRAME;
   await ffprobeLines(probe, {

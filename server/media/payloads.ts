@@ -28,14 +28,16 @@ export async function readPayloads(
   const { signal, stallTimeoutMs } = probe;
   if (packets.some(({ bytes }) => bytes > MAX_PAYLOAD_BYTES)) return false;
   const binary = ffmpegPath();
-  const args = ffmpegArguments({
-    path: probe.path,
-    input: ["-copyts", ...inputOptions(probe.demuxer)],
-    // Also packets before the first keyframe, which a copy leaves out otherwise.
-    output: ["-map", `0:${stream}`, "-c", "copy", "-copyinkf", "-copypriorss", "1", "-f", "data"],
-  });
   signal?.throwIfAborted();
-  const tool = await startTool({ name: "ffmpeg", binary, args, maxLogBytes: MAX_LOG_BYTES });
+  const tool = await probe.file.lend(({ files, path }) => {
+    const args = ffmpegArguments({
+      path,
+      input: ["-copyts", ...inputOptions(probe.demuxer)],
+      // Also packets before the first keyframe, which a copy leaves out otherwise.
+      output: ["-map", `0:${stream}`, "-c", "copy", "-copyinkf", "-copypriorss", "1", "-f", "data"],
+    });
+    return startTool({ name: "ffmpeg", binary, files, args, maxLogBytes: MAX_LOG_BYTES });
+  });
   const kill = () => void tool.kill();
   const timer = setTimeout(kill, stallTimeoutMs);
   signal?.addEventListener("abort", kill, { once: true });

@@ -3,6 +3,7 @@ import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import { indexVideo } from "./index-video.js";
 import type { MediaLimits } from "./limits.js";
+import type { MediaFile } from "./media-file.js";
 import { seconds } from "./numbers.js";
 import { parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
 import { assumedMatrix, displayedSize, type Size } from "./picture-shape.js";
@@ -62,13 +63,13 @@ const CODECS = new Set(
  * not a video or exceeds the limits.
  */
 export async function probeVideo(
-  path: string,
+  file: MediaFile,
   demuxer: Demuxer,
   limits: MediaLimits,
   { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
 ): Promise<ProbedVideo> {
   const probe: ProbeRequest = {
-    path,
+    file,
     demuxer,
     stallTimeoutMs: limits.stallTimeoutMs,
     ...(signal && { signal }),
@@ -90,7 +91,7 @@ export async function probeVideo(
   const displayMatrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
   const orientation = (displayMatrix && parseDisplayMatrix(displayMatrix)) || UPRIGHT;
   const matrix = assumedMatrix(displayed.height, stream.color_space);
-  const encoded: EncodedVideo = { path, demuxer, stream: stream.index, orientation, matrix };
+  const encoded: EncodedVideo = { file, demuxer, stream: stream.index, orientation, matrix };
   const { index, numFrames, fps } = await indexVideo(probe, {
     encoded,
     stream,

@@ -1,4 +1,5 @@
 /** The types of a probed video. */
+import type { MediaFile } from "./media-file.js";
 import type { Orientation } from "./orientation.js";
 import type { Demuxer } from "./sniff.js";
 import type { VideoFacts } from "./source.js";
@@ -6,7 +7,7 @@ import type { VideoIndex } from "./video-index.js";
 
 /** What decoding needs to find the stream and to turn its pictures upright. */
 export interface EncodedVideo {
-  path: string;
+  file: MediaFile;
   demuxer: Demuxer;
   /** Position of the video stream in the file. */
   stream: number;

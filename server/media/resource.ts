@@ -103,9 +103,9 @@ async function realMediaRoots(mediaRoots: readonly string[]): Promise<{ given: s
 }
 
 /** Finds a path that is inside a root as written. Links can still lead out of it. */
-async function locate(
+export async function locate(
   path: string,
-  realRoots: string[],
+  realRoots: readonly string[],
 ): Promise<{ path: string } | "forbidden" | "missing"> {
   const allowed = (real: string) => realRoots.some((root) => isUnder(real, root));
   const real = await realpath(path).catch(() => null);

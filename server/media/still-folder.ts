@@ -1,12 +1,15 @@
 /** Which files of a folder are frames, and in what order. */
 import type { Dirent } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { ProtocolError } from "../../protocol/errors.js";
-import { FIXED_LIMITS } from "../../protocol/limits.js";
+import { FIXED_LIMITS, MEDIA_LIMITS } from "../../protocol/limits.js";
+import { mediaUnsupported } from "./errors.js";
+import { withMediaFile } from "./media-file.js";
 import { naturalOrder } from "./natural-order.js";
+import { type Place, usePlace } from "./open-place.js";
 import { isUnder } from "./resource.js";
-import { describeKind, type MediaKind, readHead, SNIFFED_BYTES, sniffBytes } from "./sniff.js";
+import { describeKind, type MediaKind, SNIFFED_BYTES, sniffBytes } from "./sniff.js";
 import type { LeftOut } from "./source.js";
 
 /** A file that may contain a picture. */
@@ -21,6 +24,8 @@ export interface FolderListing {
   files: NamedFile[];
   /** Entries that cannot contain a frame, with the reason. */
   leftOut: LeftOutFile[];
+  /** Real paths of the folders that must contain a file when it is read. */
+  roots: readonly string[];
 }
 
 export type LeftOutFile = LeftOut["files"][number];
@@ -48,14 +53,23 @@ export function hasPictureName(name: string): boolean {
 /**
  * The files of a folder. Hidden files and sub-folders are left out. A link is followed only to a file under a media root;
  * otherwise it is left out, and throws `resource_forbidden` if it has the name of a picture. The error is the same
- * whether or not the target exists.
+ * whether or not the target exists. Throws `media_unsupported` for more than `maxEntries`.
+ *
+ * @param mediaRoots real paths; without them no link is followed
  */
-export async function listFolder(folder: string, mediaRoots: readonly string[]): Promise<FolderListing> {
-  const listing: FolderListing = { files: [], leftOut: [] };
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+export async function listFolder(
+  folder: Place,
+  mediaRoots: readonly string[] | undefined,
+  maxEntries: number,
+): Promise<FolderListing> {
+  const listing: FolderListing = { files: [], leftOut: [], roots: mediaRoots ?? [folder.realPath] };
+  let entries = 0;
+  for await (const entry of await folder.openFolder()) {
+    if (++entries > maxEntries) throw mediaUnsupported(`The folder contains more than ${maxEntries} files.`);
     const { name } = entry;
-    const path = join(folder, name);
-    const found = name.startsWith(".") ? { reason: "a hidden file" } : await fileOf(entry, path, mediaRoots);
+    const path = join(folder.realPath, name);
+    const isHidden = name.startsWith(".");
+    const found = isHidden ? { reason: "a hidden file" } : await fileOf(entry, path, mediaRoots ?? []);
     if ("path" in found) listing.files.push({ path: found.path, name });
     else listing.leftOut.push({ name, reason: found.reason });
   }
@@ -79,12 +93,15 @@ async function fileOf(
   return { reason };
 }
 
-/** The frames of a folder in order, damaged ones included. */
+/** The frames of a folder in order, damaged ones included. Links are followed to files in the folder. */
 export async function listFrames(folder: string): Promise<NamedFile[]> {
-  const { files } = await listFolder(folder, [folder]);
+  const location = { path: folder, name: folder, roots: undefined };
+  const { files, roots } = await usePlace(location, (place) =>
+    listFolder(place, [place.realPath], MEDIA_LIMITS.maxFrames.value),
+  );
   const frames: NamedFile[] = [];
   for (const file of files) {
-    const head = await readHead(file.path, SNIFFED_BYTES);
+    const head = await withMediaFile({ ...file, roots }, (opened) => opened.read(0, SNIFFED_BYTES));
     if (typeof roleOf(sniffBytes(head), file.name, head.length === 0) === "string") frames.push(file);
   }
   return frames;

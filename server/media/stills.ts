@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { ProtocolError } from "../../protocol/errors.js";
 import { bmpSize, readBmp } from "./bmp.js";
 import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
-import { describeKind, readHead, type StillFormat, sniffBytes } from "./sniff.js";
+import type { MediaFile } from "./media-file.js";
+import { describeKind, type StillFormat, sniffBytes } from "./sniff.js";
 
 // Pictures are read once and in order. A cache would only keep the last hundred of them in memory.
 sharp.cache(false);
@@ -32,8 +32,8 @@ const HEADER_BYTES = 64 * 1024;
 const EXIF_ROTATION = { 3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270 } as const;
 
 /** The first bytes of a picture, enough for {@link probeStill}. */
-export async function readStillHead(path: string, name: string): Promise<Uint8Array> {
-  return readHead(path, HEADER_BYTES).catch(failReading(name));
+export async function readStillHead(file: MediaFile, name: string): Promise<Uint8Array> {
+  return file.read(0, HEADER_BYTES).catch(failReading(name));
 }
 
 /**
@@ -43,14 +43,14 @@ export async function readStillHead(path: string, name: string): Promise<Uint8Ar
  * @throws DamagedPictureError, or `media_unsupported` when the file contains no picture or a larger one than the limit
  */
 export async function probeStill(
-  path: string,
+  file: MediaFile,
   name: string,
   limits: MediaLimits,
   head?: Uint8Array,
 ): Promise<StillFacts> {
-  const start = head ?? (await readStillHead(path, name));
+  const start = head ?? (await readStillHead(file, name));
   const format = formatOf(start, name);
-  const facts = format === "bmp" ? upright(bmpSize(start)) : await readMetadata(path, name, limits, start);
+  const facts = format === "bmp" ? upright(bmpSize(start)) : await readMetadata(file, name, limits, start);
   if (!facts) throw cannotRead(name, limits, new Error("the BMP header has no valid size"));
   if (facts.width * facts.height > limits.maxPixels) throw tooLarge(name, limits);
   return { ...facts, format };
@@ -61,7 +61,7 @@ function upright(size: { width: number; height: number } | null) {
 }
 
 async function readMetadata(
-  path: string,
+  file: MediaFile,
   name: string,
   limits: MediaLimits,
   head: Uint8Array,
@@ -69,7 +69,7 @@ async function readMetadata(
   const metadata = await sharp(head, sharpOptions(limits))
     .metadata()
     .catch(async () => {
-      const bytes = await readFile(path).catch(failReading(name));
+      const bytes = await file.readAll().catch(failReading(name));
       return sharp(bytes, sharpOptions(limits)).metadata();
     })
     .catch((error) => {
@@ -87,16 +87,16 @@ async function readMetadata(
  * @throws DamagedPictureError
  */
 export async function readStill(
-  path: string,
+  file: MediaFile,
   name: string,
   size: { width: number; height: number },
   limits: MediaLimits,
 ): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch(failReading(name));
+  const bytes = await file.readAll().catch(failReading(name));
   // Without this check sharp also reads SVG and others.
   const format = formatOf(bytes.subarray(0, HEADER_BYTES), name);
   try {
-    if (format === "bmp") return await resizeRgb(await readBmp(path, bytes, limits), size);
+    if (format === "bmp") return await resizeRgb(await readBmp(file, bytes, limits), size);
     const picture = sharp(bytes, sharpOptions(limits)).autoOrient();
     return await toRgb(picture, size);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { cutShortBefore, type DecodedFrame, type DecodeRequest, decodeFrames } from "./decode.js";
 import type { MediaLimits } from "./limits.js";
+import type { MediaFile } from "./media-file.js";
 import { probeVideo } from "./probe.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { Demuxer } from "./sniff.js";
@@ -13,12 +14,12 @@ import { keyframeFrom, timestampUs } from "./video-index.js";
 const REVERSE_BYTES = 32 * 1024 * 1024;
 
 export async function openVideo(
-  path: string,
+  file: MediaFile,
   demuxer: Demuxer,
   limits: MediaLimits,
   options: OpeningOptions = {},
 ): Promise<MediaSource> {
-  const video = await probeVideo(path, demuxer, limits, options);
+  const video = await probeVideo(file, demuxer, limits, options);
   const { stallTimeoutMs } = limits;
   const { facts, index } = video;
 

@@ -1,9 +1,10 @@
 /** The media of an upload on disk. */
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { realpath, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { readFailure } from "../media/errors.js";
 import { openFrameFiles } from "../media/frames.js";
 import { DEFAULT_MEDIA_LIMITS } from "../media/limits.js";
+import { withMediaFile } from "../media/media-file.js";
 import { openMedia } from "../media/open.js";
 import type { MediaSource, OpenMediaOptions } from "../media/source.js";
 import type { LeftOutFile } from "../media/still-folder.js";
@@ -25,13 +26,17 @@ export async function writeFrameList(folder: string, list: FrameList): Promise<v
 
 /** Opens the media of an upload. Throws the errors of `openMedia`. */
 export async function openStoredMedia(media: StoredMedia, options: OpenMediaOptions): Promise<MediaSource> {
-  if (media.kind === "file") return openMedia(media.path, options);
-  const { folder } = media;
   try {
-    const list = JSON.parse(await readFile(join(folder, LIST_NAME), "utf8")) as FrameList;
-    const files = list.files.map(({ file, name }) => ({ path: join(folder, file), name }));
+    // The folder is private. Its files are opened with the check of other media all the same.
+    const folder = await realpath(media.kind === "file" ? dirname(media.path) : media.folder);
+    const roots = [folder];
+    if (media.kind === "file") return await openMedia(media.path, { ...options, mediaRoots: roots });
+    const location = { path: join(folder, LIST_NAME), name: "The upload", roots };
+    const list = await withMediaFile(location, (file) => file.readAll());
+    const { files, leftOut } = JSON.parse(list.toString("utf8")) as FrameList;
+    const named = files.map(({ file, name }) => ({ path: join(folder, file), name }));
     const limits = { ...DEFAULT_MEDIA_LIMITS, ...options.limits };
-    return await openFrameFiles({ files, leftOut: list.leftOut }, "upload", limits, options);
+    return await openFrameFiles({ files: named, leftOut, roots }, "upload", limits, options);
   } catch (error) {
     throw readFailure(error, "The upload");
   }

@@ -4,8 +4,10 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { afterAll } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { ffmpegPath } from "../../server/media/binaries.js";
+import { openMedia } from "../../server/media/open.js";
+import type { MediaSource, OpenMediaOptions } from "../../server/media/source.js";
 
 /**
  * Generated media. Every picture contains its number as light and dark cells, and a colour in each corner,
@@ -40,6 +42,13 @@ afterAll(() => {
 export function mediaDirectory(): string {
   directory ??= mkdtempSync(join(tmpdir(), "masklet-test-media-"));
   return directory;
+}
+
+/** Opens media that is closed after the test. */
+export async function openInTest(path: string, options?: OpenMediaOptions): Promise<MediaSource> {
+  const media = await openMedia(path, options);
+  onTestFinished(() => media.close());
+  return media;
 }
 
 /** A path in the media folder. Creates the folders above it. */

@@ -1,9 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { openMedia } from "../../../server/media/open.js";
 import type { FrameRange, MediaSource } from "../../../server/media/source.js";
-import { mediaPath, paintFrame, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
+import { mediaPath, openInTest, paintFrame, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
 
 const size = { width: 96, height: 64 };
 const forward: FrameRange = { startFrame: 0, count: 9999, direction: "forward", ...size };
@@ -50,7 +49,7 @@ async function numbers(media: MediaSource, range: Partial<FrameRange> = {}): Pro
 
 describe.each(["gif", "webp", "png"])("an animated %s", (format) => {
   it("is a video, the same by stream and at random, forward and backward", async () => {
-    const media = await openMedia(await makeAnimation(`animated.${format}`));
+    const media = await openInTest(await makeAnimation(`animated.${format}`));
     expect(media.facts).toMatchObject({
       ...{ kind: "video", ...size, numFrames: FRAMES, fps: 10, startTimeUs: 0, durationS: 1 },
       codec: format === "png" ? "apng" : format,
@@ -68,13 +67,13 @@ describe.each(["gif", "webp", "png"])("an animated %s", (format) => {
   });
 
   it("shows pictures without a delay for 100 ms, as browsers do", async () => {
-    const media = await openMedia(await makeAnimation(`hasty.${format}`, 10));
+    const media = await openInTest(await makeAnimation(`hasty.${format}`, 10));
     expect(media.timeOf(3)).toBe(300_000);
     await media.close();
   });
 
   it("ends its streams when it is closed", async () => {
-    const media = await openMedia(await makeAnimation(`closed.${format}`));
+    const media = await openInTest(await makeAnimation(`closed.${format}`));
     const frames = media.frames(forward);
     await frames.next();
     await media.close();
@@ -87,7 +86,7 @@ it("a GIF or PNG cut short shows its last readable picture in place of the missi
     const bytes = await readFile(await makeAnimation(`cut-source.${format}`));
     const path = mediaPath(`cut.${format}`);
     await writeFile(path, bytes.subarray(0, Math.floor(bytes.length * 0.6)));
-    const media = await openMedia(path);
+    const media = await openInTest(path);
     expect(media.facts.numFrames).toBeGreaterThan(2);
     let last = -1;
     for await (const { index, rgb, damaged } of media.frames(forward)) {
@@ -108,7 +107,7 @@ it("transparent pixels of an animation are black", async () => {
     const path = mediaPath(`clear.${format}`);
     const animation = sharp([await page(0), await page(1)], { join: { animated: true } });
     await writeFile(path, await animation.toFormat(format).toBuffer());
-    const media = await openMedia(path);
+    const media = await openInTest(path);
     expect(media.facts).toMatchObject({ kind: "video", numFrames: 2 });
     const brightest = async (index: number) => Math.max(...(await media.frame(index, size)).rgb);
     expect([await brightest(0), await brightest(1)]).toEqual([0, 255]);

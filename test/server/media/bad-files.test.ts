@@ -1,7 +1,6 @@
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { openMedia } from "../../../server/media/open.js";
 import type { MediaFrame } from "../../../server/media/source.js";
 import {
   cutShort,
@@ -10,6 +9,7 @@ import {
   makeSound,
   makeStill,
   mediaPath,
+  openInTest,
   readFrameNumber,
 } from "../../helpers/media.js";
 
@@ -26,7 +26,7 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
 /** The frames that come before the error, and the error. */
 async function readAll(path: string) {
   const frames: MediaFrame[] = [];
-  const media = await openMedia(path);
+  const media = await openInTest(path);
   try {
     for await (const frame of media.frames({ startFrame: 0, count: 9999, direction: "forward", ...size })) {
       frames.push(frame);
@@ -59,7 +59,7 @@ describe("a file that is not a video", () => {
       [mediaPath("bad/gone.mp4"), "media_unreadable", "no longer exists"],
     ];
     for (const [path, code, reason] of cases) {
-      const opening = openMedia(path);
+      const opening = openInTest(path);
       await expect(opening, path).rejects.toMatchObject({ code, message: expect.stringContaining(reason) });
       // Messages to a client contain no path of the server.
       await expect(opening).rejects.not.toMatchObject({ message: expect.stringContaining(mediaPath("bad")) });
@@ -69,11 +69,11 @@ describe("a file that is not a video", () => {
   it("is identified by its content, not its name", async () => {
     await copyFile(await makeClip({ name: "plain.mp4", frames: 30 }), mediaPath("bad/video.jpg"));
     await copyFile(await makeStill("bad/still.png", 5), mediaPath("bad/picture.mp4"));
-    expect((await openMedia(mediaPath("bad/video.jpg"))).facts).toMatchObject({
+    expect((await openInTest(mediaPath("bad/video.jpg"))).facts).toMatchObject({
       kind: "video",
       numFrames: 30,
     });
-    expect((await openMedia(mediaPath("bad/picture.mp4"))).facts).toMatchObject({
+    expect((await openInTest(mediaPath("bad/picture.mp4"))).facts).toMatchObject({
       kind: "image",
       codec: "png",
     });
@@ -96,7 +96,7 @@ describe("a file that is not a video", () => {
       // The first bytes are those of an MP4, so the demuxer is the one for MP4.
       `\0\0\0\x08free#EXTM3U\n#EXTINF:1,\n${url}\n`,
     ]) {
-      await expect(openMedia(await file("playlist.mp4", playlist))).rejects.toMatchObject({
+      await expect(openInTest(await file("playlist.mp4", playlist))).rejects.toMatchObject({
         code: expect.stringMatching(/^media_un/),
       });
     }
@@ -119,7 +119,7 @@ describe("a damaged video", () => {
       code: "media_unreadable",
       message: expect.stringContaining(`Frame ${frames.length} `),
     });
-    const opened = await openMedia(mediaPath("bad/short.mp4"));
+    const opened = await openInTest(mediaPath("bad/short.mp4"));
     await expect(opened.frame(59, size)).rejects.toMatchObject({
       code: "media_unreadable",
       message: /Frame 59 /,
@@ -135,7 +135,7 @@ describe("a damaged video", () => {
 
   it("without its index is reported as cut short", async () => {
     const clip = await makeClip({ name: "plain.mp4", frames: 30 });
-    await expect(openMedia(await cutShort(clip, "bad/no-index.mp4", 0.5))).rejects.toMatchObject({
+    await expect(openInTest(await cutShort(clip, "bad/no-index.mp4", 0.5))).rejects.toMatchObject({
       code: "media_unreadable",
       message: expect.stringContaining("cut short"),
     });
@@ -161,7 +161,7 @@ describe("a damaged video", () => {
     expect(numbersOf(frames)).toEqual(expected);
     expect(frames.map((frame) => frame.index)).toEqual(upTo(20));
     expect(frames.flatMap(({ index, damaged }) => (damaged ? [index] : []))).toEqual([10, 11, 12]);
-    const opened = await openMedia(mediaPath("bad/hole.mkv"));
+    const opened = await openInTest(mediaPath("bad/hole.mkv"));
     expect(numbersOf([await opened.frame(11, size)])).toEqual([9]);
     await opened.close();
   });
@@ -173,7 +173,7 @@ describe("a damaged video", () => {
     for (let at = bytes.indexOf("ffd8ff", 0, "hex"); at >= 0; at = bytes.indexOf("ffd8ff", at, "hex")) {
       bytes.fill(0, at, at + 200);
     }
-    await expect(openMedia(await file("nothing.mkv", bytes))).rejects.toMatchObject({
+    await expect(openInTest(await file("nothing.mkv", bytes))).rejects.toMatchObject({
       code: "media_unreadable",
     });
   });
@@ -182,14 +182,14 @@ describe("a damaged video", () => {
 describe("a video beyond the limits", () => {
   it("is refused before it is decoded", async () => {
     const clip = await makeClip({ name: "plain.mp4", frames: 30 });
-    await expect(openMedia(clip, { limits: { maxPixels: 96 * 64 - 1 } })).rejects.toMatchObject({
+    await expect(openInTest(clip, { limits: { maxPixels: 96 * 64 - 1 } })).rejects.toMatchObject({
       code: "media_unsupported",
       message: expect.stringContaining("96×64"),
     });
-    await expect(openMedia(clip, { limits: { maxFrames: 29 } })).rejects.toMatchObject({
+    await expect(openInTest(clip, { limits: { maxFrames: 29 } })).rejects.toMatchObject({
       code: "media_unsupported",
     });
-    const exact = await openMedia(clip, { limits: { maxPixels: 96 * 64, maxFrames: 30 } });
+    const exact = await openInTest(clip, { limits: { maxPixels: 96 * 64, maxFrames: 30 } });
     expect(exact.facts.numFrames).toBe(30);
   });
 });

@@ -1,8 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ffmpegPath, ffprobePath, passthroughOptions } from "../../../server/media/binaries.js";
-import { openMedia } from "../../../server/media/open.js";
-import { ffmpegChildren, makeClip, mediaPath, readFrameNumber } from "../../helpers/media.js";
+import { ffmpegChildren, makeClip, mediaPath, openInTest, readFrameNumber } from "../../helpers/media.js";
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -28,7 +27,7 @@ describe("the tools", () => {
     const log = mediaPath("bin/calls.log");
     vi.stubEnv("FFMPEG_PATH", script("ffmpeg", `echo ffmpeg >> "${log}"; exec "${ffmpeg}" "$@"`));
     vi.stubEnv("FFPROBE_PATH", script("ffprobe", `echo ffprobe >> "${log}"; exec "${ffprobe}" "$@"`));
-    const media = await openMedia(path);
+    const media = await openInTest(path);
     await media.frame(1, size);
     expect(new Set(readFileSync(log, "utf8").split("\n").filter(Boolean))).toEqual(
       new Set(["ffmpeg", "ffprobe"]),
@@ -38,13 +37,13 @@ describe("the tools", () => {
   it("that cannot be started are reported as such, not as bad media", async () => {
     const path = await clip();
     vi.stubEnv("FFPROBE_PATH", "/no/such/ffprobe");
-    await expect(openMedia(path)).rejects.toThrow(/^ffprobe \(.*\) could not be started: .*ENOENT/);
+    await expect(openInTest(path)).rejects.toThrow(/^ffprobe \(.*\) could not be started: .*ENOENT/);
     vi.unstubAllEnvs();
     const version = `echo "libavutil      56. 24.101 / 56. 24.101"`;
     vi.stubEnv("FFMPEG_PATH", script("not-executable", version));
     await passthroughOptions(ffmpegPath());
     chmodSync(ffmpegPath(), 0o644);
-    await expect(openMedia(path)).rejects.toThrow(/^ffmpeg \(.*\) could not be started: .*EACCES/);
+    await expect(openInTest(path)).rejects.toThrow(/^ffmpeg \(.*\) could not be started: .*EACCES/);
   });
 
   it("receive the option for passing frames through that their version has", async () => {
@@ -61,13 +60,13 @@ describe("the tools", () => {
     const limits = { stallTimeoutMs: 300 };
     const stuck = 'case "$*" in *rawvideo*) exec sleep 600;; esac';
     vi.stubEnv("FFMPEG_PATH", script("stuck", `${stuck}; exec "${real}" "$@"`));
-    await expect(openMedia(path, { limits })).rejects.toMatchObject({
+    await expect(openInTest(path, { limits })).rejects.toMatchObject({
       code: "media_unreadable",
       message: expect.stringContaining("no progress"),
     });
     vi.unstubAllEnvs();
     vi.stubEnv("FFPROBE_PATH", script("slow", "exec sleep 600"));
-    await expect(openMedia(path, { limits: { stallTimeoutMs: 300 } })).rejects.toMatchObject({
+    await expect(openInTest(path, { limits: { stallTimeoutMs: 300 } })).rejects.toMatchObject({
       code: "media_unreadable",
       message: expect.stringContaining("no progress for 300 ms"),
     });
@@ -77,11 +76,11 @@ describe("the tools", () => {
 describe("frames keep their numbers", () => {
   it("when a seek lands after the frame requested", async () => {
     const long = await makeClip({ name: "seek.mp4", frames: 48 });
-    const expected = await (await openMedia(long)).frame(20, size);
+    const expected = await (await openInTest(long)).frame(20, size);
     // Every seek goes to the keyframe after the right one.
     const late = `for arg; do shift; [ "$last" = -ss ] && arg=1.0; last="$arg"; set -- "$@" "$arg"; done`;
     vi.stubEnv("FFMPEG_PATH", script("late", `${late}; exec "${ffmpegPath()}" "$@"`));
-    const { index, rgb } = await (await openMedia(long)).frame(20, size);
+    const { index, rgb } = await (await openInTest(long)).frame(20, size);
     expect({ index, number: readFrameNumber(rgb, 96, 64) }).toEqual({ index: 20, number: 20 });
     expect(Buffer.compare(rgb, expected.rgb)).toBe(0);
   });
@@ -90,7 +89,7 @@ describe("frames keep their numbers", () => {
     const clip = await makeClip({ name: "offset.mkv", frames: 30, timesMs: "500+N*40" });
     const shifted = `for arg; do shift; [ "$arg" = -copyts ] || set -- "$@" "$arg"; done`;
     vi.stubEnv("FFMPEG_PATH", script("shifted", `${shifted}; exec "${ffmpegPath()}" "$@"`));
-    const media = await openMedia(clip);
+    const media = await openInTest(clip);
     const numbers: number[] = [];
     for (const startFrame of [0, 17]) {
       for await (const frame of media.frames({ startFrame, count: 3, direction: "forward", ...size })) {

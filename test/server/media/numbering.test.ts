@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { ffprobePath } from "../../../server/media/binaries.js";
 import { framesOfPackets } from "../../../server/media/index-by-packets.js";
+import { withMediaFile } from "../../../server/media/media-file.js";
 import { readPackets } from "../../../server/media/packets.js";
 import { showsVp9Picture } from "../../../server/media/vpx-frames.js";
 import { fieldStream } from "../../helpers/h264-fields.js";
@@ -62,10 +63,12 @@ async function withHole(source: string, name: string, fraction: number, bytes: n
 
 /** The number of frames that packets identify without decoding; null when they do not. */
 async function framesByPackets(path: string, demuxer: "avi" | "matroska", stream: object) {
-  const probe = { path, demuxer, stallTimeoutMs: 60_000 };
-  const packets = await readPackets(probe, 0, 10_000);
-  const frames = await framesOfPackets(probe, { index: 0, time_base: "1/25", ...stream }, packets, 1);
-  return { packets: packets.length, frames: frames?.pts.length ?? null };
+  return withMediaFile({ path, name: "The file", roots: undefined }, async (file) => {
+    const probe = { file, demuxer, stallTimeoutMs: 60_000 };
+    const packets = await readPackets(probe, 0, 10_000);
+    const frames = await framesOfPackets(probe, { index: 0, time_base: "1/25", ...stream }, packets, 1);
+    return { packets: packets.length, frames: frames?.pts.length ?? null };
+  });
 }
 
 describe("MPEG-4 with two pictures in a packet", () => {
