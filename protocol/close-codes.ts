@@ -29,6 +29,12 @@ export const CLOSE_CODES = {
     reconnect: false,
     meaning: "The client sent a text message that is not UTF-8.",
   },
+  tooManyFragments: {
+    code: 1008,
+    reason: "",
+    reconnect: false,
+    meaning: "A message had more than `messageFragments` fragments.",
+  },
   messageTooLarge: {
     code: 1009,
     reason: "",

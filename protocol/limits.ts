@@ -396,6 +396,11 @@ export const FIXED_LIMITS = {
     reason:
       "The answer to the last one closes the connection. One client cannot occupy the server with pipelined requests.",
   },
+  messageFragments: {
+    value: 65_536,
+    unit: "fragments per message",
+    reason: "Each fragment of a WebSocket message takes memory beside its bytes. The socket closes with 1008.",
+  },
   leftOutListed: {
     value: 100,
     unit: "files per folder or archive",

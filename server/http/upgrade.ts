@@ -28,6 +28,7 @@ export function createUpgradeListener({
     noServer: true,
     // websocket.ts applies the limit of text, which is the smaller one.
     maxPayload: Math.max(maxMessageBytes, maxFrameBytes),
+    maxFragments: FIXED_LIMITS.messageFragments.value,
     // Masks are compressed already, and zlib takes memory per socket.
     perMessageDeflate: false,
     // One message per turn of the event loop: a peer that floods the socket cannot delay the other clients.
