@@ -399,7 +399,8 @@ export const FIXED_LIMITS = {
   messageFragments: {
     value: 65_536,
     unit: "fragments per message",
-    reason: "Each fragment of a WebSocket message takes memory beside its bytes. The socket closes with 1008.",
+    reason:
+      "Each fragment of a WebSocket message takes memory beside its bytes. The socket closes with 1008.",
   },
   leftOutListed: {
     value: 100,
