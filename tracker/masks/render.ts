@@ -47,8 +47,11 @@ type Drawn = Pick<TrackedObject, "maskLogits" | "cleanupMaxArea">;
 type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
   Pick<TrackerPolicy["sam3Parity"], "unknownTrackerProb" | "boxes">;
 
-/** Largest output of one run of `render`, which has one byte per pixel and mask. More masks need several runs. */
-const MAX_BYTES_PER_RUN = 64 * 2 ** 20;
+/**
+ * Largest output of one run of `render`, which has one byte per pixel and mask. More masks need several runs. Higher: the
+ * runtime keeps more memory, about eight times this size, and its intermediate results no longer fit the caches of the CPU.
+ */
+const MAX_BYTES_PER_RUN = 4 * 2 ** 20;
 
 /**
  * Renders the masks of objects at the size of the video.
