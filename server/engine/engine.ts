@@ -2,9 +2,9 @@
  * The interface between the server and inference. Pixels go in, small results come out; features, memory and tracks stay in
  * the inference process.
  *
- * One engine serves many sessions. Each session has one call in progress at a time; calls of different sessions are
- * carried out in the order in which they arrive, so that sessions share the model fairly. Every rejection is an
- * {@link EngineError}.
+ * One engine serves many sessions. Each session has one call in progress at a time. Calls of different sessions are carried
+ * out at the same time and interleave at their graphs, so that owners share the model fairly, see `fair-queue.ts`. Every
+ * rejection is an {@link EngineError}.
  */
 import { ProtocolError } from "../../protocol/errors.js";
 import type { PolicyOverride } from "../../protocol/policy.js";
@@ -27,6 +27,15 @@ export interface EngineVideo {
   numFrames?: number;
   /** Single rules in place of the pack's. */
   policy?: PolicyOverride;
+  /** Absent: an owner of weight 1, the same for all such sessions. */
+  owner?: EngineOwner;
+}
+
+/** Owners share the inference process by their weights. */
+export interface EngineOwner {
+  id: string;
+  /** Above 0. */
+  weight: number;
 }
 
 export interface SessionRules {

@@ -1,6 +1,6 @@
 /**
  * A pack's graphs, opened and checked against the contract. `encode` runs in its own thread: it needs only a picture, so the
- * next frame is encoded while the other graphs, which take turns in this thread, process the current one.
+ * next frame is encoded while the other graphs, which run in this thread, process the current one.
  */
 import { memoryUsage } from "node:process";
 import type { GraphRole, RunGraph } from "../../detector/graph.js";
@@ -11,10 +11,21 @@ import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
 import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
 import { openGraphInThread } from "./graph-thread.js";
-import { type GraphOptions, loadRuntime, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
+import {
+  type GraphOptions,
+  type GraphRun,
+  loadRuntime,
+  type OpenGraph,
+  openGraph,
+  type ProvidersTried,
+} from "./onnx.js";
+import type { SessionTurns } from "./turns.js";
 
 export interface OpenGraphs {
+  /** Runs a graph at once: nothing else may run in its thread. */
   run: RunGraph;
+  /** Runs each graph in a turn of a session. */
+  inTurns(turns: SessionTurns): RunGraph;
   /** The provider in use, by role. */
   providers: Partial<Record<GraphRole, string>>;
   /** Names of the outputs, by role. */
@@ -36,7 +47,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   const resident = createResidentMeter();
   for (const graph of pack.graphs) {
     resident.begin();
-    const thread: GraphThread = graph.role === "encode" ? "encode" : "main";
+    const thread = threadOf(graph.role);
     const opened = await (thread === "encode" ? openGraphInThread : openGraph)(graph, options, tried);
     const spent = { thread, runs: 0, ms: 0, memoryBytes: resident.end() };
     const mismatch = firstMismatch(graph.name, contract[graph.role], opened);
@@ -44,16 +55,16 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
     open.set(graph.role, { ...opened, spent });
   }
 
-  const run: RunGraph = async (role, inputs, fetch) => {
+  async function run(...[role, inputs, fetch]: Parameters<RunGraph>): Promise<GraphRun> {
     const graph = open.get(role);
     if (!graph) throw new Error(`This pack has no graph "${role}".`);
     checkFeeds(role, graph.inputs, inputs);
     const { spent } = graph;
     resident.begin();
     try {
-      const { outputs, ms } = await graph.run(inputs, fetch);
-      spent.ms += ms;
-      return outputs;
+      const done = await graph.run(inputs, fetch);
+      spent.ms += done.ms;
+      return done;
     } catch (error) {
       throw new EngineError(
         "engine_failed",
@@ -63,16 +74,27 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
       spent.runs += 1;
       spent.memoryBytes += resident.end();
     }
-  };
+  }
 
   const graphs = [...open];
   return {
-    run,
+    run: async (...call) => (await run(...call)).outputs,
+    inTurns: (turns) => async (role, inputs, fetch) => {
+      const lane = threadOf(role);
+      const work = () => run(role, inputs, fetch);
+      // A turn in this thread is measured with the code around the graph.
+      const done = await (lane === "encode"
+        ? turns.take(lane, work, ({ ms }) => ms)
+        : turns.take(lane, work));
+      return done.outputs;
+    },
     providers: Object.fromEntries(graphs.map(([role, { provider }]) => [role, provider])),
     outputs: Object.fromEntries(graphs.map(([role, { outputs }]) => [role, outputs.map(({ name }) => name)])),
     costs: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
   };
 }
+
+const threadOf = (role: GraphRole): GraphThread => (role === "encode" ? "encode" : "main");
 
 /**
  * Measures the growth of the process between `begin` and `end`. Of two graphs that run at once, the first to end is charged

@@ -1,14 +1,12 @@
 /**
- * Entry of the inference process. Calls are carried out one after the other in the order in which they arrive. A graph
- * blocks this thread while it runs; the main process stays responsive. Pushed frames are accepted out of turn, so that they
- * are encoded while earlier calls are carried out.
+ * Entry of the inference process. Calls of different sessions are carried out at the same time and interleave at their turns,
+ * see `turns.ts`. A graph blocks this thread while it runs; the main process stays responsive.
  */
 import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import type { IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
-import { SESSION_VERBS } from "./verbs.js";
 
 const send = (reply: IpcReply) => void process.send?.(reply, undefined, undefined, () => {});
 
@@ -17,13 +15,11 @@ process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 // A terminal's Ctrl-C reaches every process of the group; the main process decides when this one ends.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 
-const host = createSessionHost((level, message) => send({ log: { level, message } }));
-let queue = Promise.resolve();
-process.on("message", (request: IpcRequest) => {
-  const isPush = request.session !== null && SESSION_VERBS[request.verb].pushedFrames === "add";
-  if (isPush || request.verb === "ping") void answer(request);
-  else queue = queue.then(() => answer(request));
-});
+const host = createSessionHost(
+  (level, message) => send({ log: { level, message } }),
+  (turns) => send({ turns }),
+);
+process.on("message", (request: IpcRequest) => void answer(request));
 
 async function answer({ id, session, verb, params }: IpcRequest): Promise<void> {
   try {

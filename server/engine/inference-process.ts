@@ -2,9 +2,11 @@
 import { createInterface } from "node:readline";
 import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
+import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
 import type { IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { monitorProcess } from "./process-monitor.js";
+import type { TurnHolders } from "./turns.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
 import type { WatchdogLimits } from "./watchdog.js";
 
@@ -39,7 +41,7 @@ export class ProcessEnded extends Error {
 
   /**
    * @param reason the signal, the exit status, or why the process was ended
-   * @param wasExecuting whether the process was carrying out this call, the first of those pending
+   * @param wasExecuting whether the process was carrying out this call
    */
   constructor(
     readonly reason: string,
@@ -58,9 +60,7 @@ process.on("exit", () => {
   for (const kill of running) kill();
 });
 
-interface PendingCall {
-  /** Whether the process carries out the call in turn with others. Pushes and pings are carried out at once. */
-  takesTurn: boolean;
+interface PendingCall extends ExecutingCandidate {
   isPing: boolean;
   resolve: (value: never) => void;
   reject: (error: Error) => void;
@@ -75,6 +75,7 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
   const pending = new Map<number, PendingCall>();
   let nextId = 1;
   let costs: GraphCosts = {};
+  let holders: TurnHolders = {};
   const received = { messages: 0, answers: 0 };
   let endReason: string | undefined;
   const kill = () => void child.kill("SIGKILL");
@@ -88,6 +89,10 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
   child.on("message", (reply: IpcReply) => {
     received.messages += 1;
     if ("log" in reply) return events.log(reply.log.level, reply.log.message);
+    if ("turns" in reply) {
+      holders = reply.turns;
+      return;
+    }
     costs = reply.costs;
     const call = pending.get(reply.id);
     pending.delete(reply.id);
@@ -106,14 +111,21 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       endReason = stallReason ?? reason;
       running.delete(kill);
       monitor.stop();
-      const calls = [...pending.values()].filter(({ isPing }) => !isPing);
-      const executing = calls.find(({ takesTurn }) => takesTurn) ?? calls[0];
-      for (const call of pending.values()) call.reject(new ProcessEnded(endReason, call === executing));
+      const executing = findExecuting(
+        [...pending.values()].filter(({ isPing }) => !isPing),
+        holders,
+      );
+      for (const call of pending.values()) call.reject(new ProcessEnded(endReason, executing.has(call)));
       pending.clear();
       events.exit(endReason);
       resolve();
     };
-    child.once("exit", (code, signal) => end(signal ?? `exit status ${code}`));
+    child.once("exit", (code, signal) => {
+      const endNow = () => end(signal ?? `exit status ${code}`);
+      // The last messages are read before the channel closes.
+      if (child.connected) child.once("disconnect", endNow);
+      else endNow();
+    });
     child.on("error", (error) => {
       kill();
       end(error.message);
@@ -124,7 +136,8 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
     return new Promise((resolve, reject) => {
       const id = nextId++;
-      pending.set(id, { takesTurn, isPing: request.verb === "ping", resolve, reject });
+      const session = request.session ?? sessionOf(request.params);
+      pending.set(id, { session, takesTurn, isPing: request.verb === "ping", resolve, reject });
       // A failed send means that the process is ending: its exit rejects this call.
       child.send({ ...request, id }, () => {});
     });
@@ -168,4 +181,9 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       clearTimeout(timer);
     },
   };
+}
+
+/** The session that a call to the process itself is about. */
+function sessionOf(params: IpcRequest["params"]): number | null {
+  return params !== undefined && "session" in params ? params.session : null;
 }

@@ -5,6 +5,7 @@
 import type { ErrorCode } from "../../protocol/errors.js";
 import type { EngineVideo, PackSummary, SessionRules } from "./engine.js";
 import type { GraphCosts } from "./graph-costs.js";
+import type { TurnHolders } from "./turns.js";
 import type { SessionVerb, VerbParams, VerbResult } from "./verbs.js";
 
 /** Calls to the process itself: parameters and result. Sessions are numbered by the caller. */
@@ -50,4 +51,6 @@ export interface IpcFailure {
 export type IpcReply =
   | { id: number; result: VerbResult<SessionVerb> | ProcessVerbs[ProcessVerb]["result"]; costs: GraphCosts }
   | { id: number; error: IpcFailure; costs: GraphCosts }
-  | { log: { level: "info" | "warn"; message: string } };
+  | { log: { level: "info" | "warn"; message: string } }
+  /** The sessions that are carried out from now on. Sent while the process has several sessions. */
+  | { turns: TurnHolders };

@@ -1,9 +1,11 @@
 /** The inference process's side of the engine: one pack, many sessions, and the handler of every verb. */
+import type { RunGraph } from "../../detector/graph.js";
 import { renderMaps } from "../../tracker/masks/render.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
 import { openPack, type Pack } from "../packs/pack.js";
+import { createSerial, type Serial } from "../serial.js";
 import { EngineError, type EngineVideo, type PackSummary, type SessionRules } from "./engine.js";
 import type { GraphCosts } from "./graph-costs.js";
 import { type OpenGraphs, openGraphs } from "./graphs.js";
@@ -12,9 +14,11 @@ import { livePolicy } from "./live-policy.js";
 import { sessionPolicy } from "./session-policy.js";
 import { decodeSnapshot, encodeSnapshot, type SnapshotPack } from "./snapshot-bytes.js";
 import { checkSnapshot } from "./snapshot-schema.js";
+import { createTurns, type SessionTurns, type TurnHolders } from "./turns.js";
 import {
   type EngineFrame,
   MAX_PUSHED_FRAMES,
+  SESSION_VERBS,
   type SessionVerb,
   type VerbParams,
   type VerbResult,
@@ -30,6 +34,10 @@ export interface SessionHost {
 
 interface Hosted {
   tracking: TrackingSession;
+  turns: SessionTurns;
+  /** Runs one call after the other; pushes are carried out at once. */
+  calls: Serial;
+  run: RunGraph;
   /** Frames pushed and not yet stepped, oldest first: their pixels cross from the main process once. */
   pushed: EngineFrame[];
 }
@@ -48,11 +56,11 @@ const HANDLERS: Handlers = {
     checkFrame(frame, pack);
     return tracking.prompt(frame, prompt);
   },
-  async predict({ tracking }, { frame, prompt }, { pack, graphs }) {
+  async predict({ tracking, run }, { frame, prompt }, { pack }) {
     checkFrame(frame, pack);
     const proposed = await tracking.predict(frame, prompt);
     const logits = proposed.flat().map(({ maskLogits }) => maskLogits);
-    const maps = await renderMaps(graphs.run, pack.manifest.geometry.m, tracking.video, logits);
+    const maps = await renderMaps(run, pack.manifest.geometry.m, tracking.video, logits);
     return proposed.map((candidates) =>
       candidates.map(({ iou }) => ({ iou, ...(maps.shift() as (typeof maps)[0]) })),
     );
@@ -110,8 +118,15 @@ const HANDLERS: Handlers = {
   },
 };
 
-export function createSessionHost(log: (level: "info" | "warn", message: string) => void): SessionHost {
+/** @param onTurn called while there are several sessions: those whose turn begins */
+export function createSessionHost(
+  log: (level: "info" | "warn", message: string) => void,
+  onTurn?: (holders: TurnHolders) => void,
+): SessionHost {
   const sessions = new Map<number, Hosted>();
+  const turns = createTurns((holders) => {
+    if (sessions.size > 1) onTurn?.(holders);
+  });
   let loaded: Model | undefined;
 
   function model(): Model {
@@ -133,23 +148,54 @@ export function createSessionHost(log: (level: "info" | "warn", message: string)
         return summarize(loaded);
       },
       async open({ session, video, snapshot }) {
-        const { tracking, rules } = openSession(model(), video, snapshot);
-        sessions.set(session, { tracking, pushed: [] });
-        return rules;
+        const { id, weight } = video.owner ?? NO_OWNER;
+        const own = turns.join(session, id, weight);
+        try {
+          own.isUrgent = true;
+          await own.pause();
+          own.isUrgent = false;
+          const run = model().graphs.inTurns(own);
+          const { tracking, rules } = openSession(model(), run, video, snapshot);
+          sessions.set(session, { tracking, turns: own, calls: createSerial(), run, pushed: [] });
+          return rules;
+        } catch (error) {
+          own.leave();
+          throw error;
+        }
       },
       async snapshot({ session, maxBytes }) {
-        const start = performance.now();
-        const { manifest, hash } = model().pack;
-        const bytes = encodeSnapshot(hosted(session).tracking.snapshot(), { id: manifest.id, hash });
-        const ms = performance.now() - start;
-        return bytes.length <= maxBytes ? { bytes, ms } : { ms };
+        const { tracking, turns, calls } = hosted(session);
+        return calls.run(async () => {
+          await turns.pause();
+          const start = performance.now();
+          const { manifest, hash } = model().pack;
+          const bytes = encodeSnapshot(tracking.snapshot(), { id: manifest.id, hash });
+          const ms = performance.now() - start;
+          return bytes.length <= maxBytes ? { bytes, ms } : { ms };
+        });
       },
       async close({ session }) {
+        const closing = sessions.get(session);
         sessions.delete(session);
+        await closing?.calls.run(async () => closing.turns.leave());
       },
       ping: async () => undefined,
     },
-    call: async (session, verb, params) => HANDLERS[verb](hosted(session), params, model()),
+    async call(session, verb, params) {
+      const called = hosted(session);
+      const handle = () => HANDLERS[verb](called, params, model());
+      const { pushedFrames, isUrgent } = SESSION_VERBS[verb];
+      if (pushedFrames === "add") return handle();
+      return called.calls.run(async () => {
+        called.turns.isUrgent = isUrgent;
+        try {
+          await called.turns.pause();
+          return await handle();
+        } finally {
+          called.turns.isUrgent = false;
+        }
+      });
+    },
   };
 }
 
@@ -191,8 +237,11 @@ function summarize({ pack, graphs }: Model): PackSummary {
   };
 }
 
+const NO_OWNER = { id: "", weight: 1 };
+
 function openSession(
   model: Model,
+  run: RunGraph,
   { width, height, numFrames, policy: override }: EngineVideo,
   snapshot?: Uint8Array,
 ): { tracking: TrackingSession; rules: SessionRules } {
@@ -206,7 +255,7 @@ function openSession(
   const resolved = sessionPolicy(pack.manifest, override);
   const policy = numFrames === undefined ? livePolicy(resolved) : resolved;
   const tracker = createVideoTracker({
-    run: graphs.run,
+    run,
     tokenize,
     geometry,
     bank,
@@ -217,7 +266,7 @@ function openSession(
     hasQueryOutput: graphs.outputs.detect?.includes("query") ?? false,
   });
   const video = { width, height };
-  const parts = { tracker, policy, run: graphs.run, m: geometry.m, video, numFrames };
+  const parts = { tracker, policy, run, m: geometry.m, video, numFrames };
   const { id } = pack.manifest;
   const state = snapshot && readSnapshot(snapshot, { id, hash: pack.hash }, geometry, video);
   return {

@@ -41,10 +41,11 @@ interface Job {
   start(): void;
 }
 
-/** @param onHolders called before each turn, and when a turn ends without another */
+/** @param onHolders called when the holders change, before the turn starts */
 export function createTurns(onHolders: (holders: TurnHolders) => void = () => {}): Turns {
   const queue = createFairQueue<Job>();
   const turns: Partial<Record<Lane, { number: number; startMs: number }>> = {};
+  let holders: TurnHolders = {};
   let isMainOver = false;
   let isPlanned = false;
 
@@ -65,8 +66,10 @@ export function createTurns(onHolders: (holders: TurnHolders) => void = () => {}
       turns[lane] = { number: taken.job.number, startMs };
       return [taken.job];
     });
+    const before = holders;
     const { encode, main } = turns;
-    onHolders({ ...(encode && { encode: encode.number }), ...(main && { main: main.number }) });
+    holders = { ...(encode && { encode: encode.number }), ...(main && { main: main.number }) };
+    if (holders.encode !== before.encode || holders.main !== before.main) onHolders(holders);
     for (const job of next) job.start();
   }
 

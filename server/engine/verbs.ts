@@ -165,30 +165,32 @@ export type VerbResult<V extends SessionVerb> = SessionVerbs[V]["result"];
 export interface VerbFacts {
   /** Counted in `EngineStats.frames`. */
   countsAsFrame: boolean;
+  /** A person waits for the answer: the call comes before the frames of streams. */
+  isUrgent: boolean;
   /** Repeating all of these calls in their order rebuilds a session. */
   changesState: boolean;
   /**
-   * Effect on the frames that are pushed and not stepped. A verb that adds a frame is carried out at once; all others take
-   * turns.
+   * Effect on the frames that are pushed and not stepped. A verb that adds a frame is carried out at once, all others one after
+   * the other.
    */
   pushedFrames: "add" | "take" | "clear" | "keep";
 }
 
 export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
-  prompt: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
-  predict: { countsAsFrame: true, changesState: false, pushedFrames: "keep" },
-  begin: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
-  recall: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
-  push: { countsAsFrame: false, changesState: true, pushedFrames: "add" },
-  next: { countsAsFrame: true, changesState: true, pushedFrames: "take" },
-  fetch: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
-  removeObject: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
-  edit: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
-  anchor: { countsAsFrame: true, changesState: true, pushedFrames: "keep" },
-  checkpoint: { countsAsFrame: false, changesState: true, pushedFrames: "keep" },
-  rollback: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
-  describe: { countsAsFrame: false, changesState: false, pushedFrames: "keep" },
-  reset: { countsAsFrame: false, changesState: true, pushedFrames: "clear" },
+  prompt: { countsAsFrame: true, isUrgent: true, changesState: true, pushedFrames: "keep" },
+  predict: { countsAsFrame: true, isUrgent: true, changesState: false, pushedFrames: "keep" },
+  begin: { countsAsFrame: false, isUrgent: false, changesState: true, pushedFrames: "clear" },
+  recall: { countsAsFrame: true, isUrgent: false, changesState: true, pushedFrames: "keep" },
+  push: { countsAsFrame: false, isUrgent: false, changesState: true, pushedFrames: "add" },
+  next: { countsAsFrame: true, isUrgent: false, changesState: true, pushedFrames: "take" },
+  fetch: { countsAsFrame: false, isUrgent: false, changesState: false, pushedFrames: "keep" },
+  removeObject: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
+  edit: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
+  anchor: { countsAsFrame: true, isUrgent: true, changesState: true, pushedFrames: "keep" },
+  checkpoint: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
+  rollback: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "clear" },
+  describe: { countsAsFrame: false, isUrgent: true, changesState: false, pushedFrames: "keep" },
+  reset: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "clear" },
 };
 
 /**

@@ -233,15 +233,15 @@ describe.each([
     expect(engine.stats().frames).toBe(before + 2);
   });
 
-  test("carries out calls of different sessions in the order in which they arrive", async () => {
-    const [a, b] = [await engine.open(video), await engine.open(video)];
+  test("answers the calls of one session in the order in which they arrive", async () => {
+    const session = await engine.open(video);
     const order: string[] = [];
     await Promise.all([
-      a.prompt({ frame: frame(0), prompt: box }).then(() => order.push("prompt of a")),
-      b.prompt({ frame: frame(0), prompt: box }).then(() => order.push("prompt of b")),
-      a.describe().then(() => order.push("describe of a")),
+      session.prompt({ frame: frame(0), prompt: box }).then(() => order.push("prompt")),
+      session.describe().then(() => order.push("description")),
+      session.reset().then(() => order.push("reset")),
     ]);
-    expect(order).toEqual(["prompt of a", "prompt of b", "describe of a"]);
+    expect(order).toEqual(["prompt", "description", "reset"]);
   });
 
   test("rejects calls with the reason of its close, also those that waited; closing again is harmless", async () => {

@@ -6,6 +6,7 @@ import {
   type EngineOptions,
   type EngineSession,
   type FrameOutput,
+  type SessionHooks,
 } from "../../../server/engine/index.js";
 import { click, phrase, recordingHooks, squareFrame, video, workerPid } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
@@ -90,6 +91,29 @@ describe("a session whose process is killed in the middle of its passes", { time
     if (longestReplay < 10) expect(Math.max(...replays)).toBeLessThanOrEqual(longestReplay);
     else expect(Math.max(...replays)).toBeGreaterThan(longestReplay - 15);
   });
+});
+
+test("sessions that interleave return the masks that each returns alone, also after their process was killed", {
+  timeout: 300_000,
+}, async () => {
+  await start({ minCallsBetweenSnapshots: 5, maxSnapshotShare: 1 });
+  const alone = await runSession(await engine.open(video), () => {});
+  const open = (id: string, theirs: SessionHooks) =>
+    engine.open({ ...video, owner: { id, weight: id.length } }, theirs);
+  const recorded = ["a", "a", "bb"].map((id) => ({ id, ...hooks() }));
+  const sessions = await Promise.all(recorded.map(({ id, hooks }) => open(id, hooks)));
+  const together = await Promise.all(
+    sessions.map((session, place) =>
+      runSession(session, (step) => {
+        if (place !== 0 || step !== 10) return;
+        const pid = workerPid(engine);
+        setTimeout(() => process.kill(pid, "SIGKILL"), Math.random() * 40);
+      }),
+    ),
+  );
+  for (const outputs of together) expect(outputs).toEqual(alone);
+  expect(engine.stats().restarts).toBe(1);
+  for (const { events } of recorded) expect(events).toEqual(["recovered"]);
 });
 
 test("a call that ends the process twice in a row loses its own session; the others go on", async () => {
