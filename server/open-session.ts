@@ -1,6 +1,6 @@
 /** Opens a session: its media, its session of the engine, and for a saved session its earlier state. */
 import type { Clock } from "./clock.js";
-import type { Engine, EngineError, EngineSession, EngineVideo } from "./engine/index.js";
+import type { Engine, EngineError, EngineOwner, EngineSession, EngineVideo } from "./engine/index.js";
 import type { SessionNews, StartRequest } from "./hosted-session.js";
 import { type LiveSettings, liveFacts, openLive } from "./live/open-live.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
@@ -34,6 +34,8 @@ export interface SessionOpenerParts {
   clock: Clock;
   maxResultBytes: number;
   metrics: Metrics;
+  /** The share of the inference process that an owner has, relative to the others. */
+  weightOf(owner: OwnerId): number;
 }
 
 /** What to open, for whom, and under which id. */
@@ -163,11 +165,14 @@ export function createSessionOpener(parts: SessionOpenerParts) {
   }
 
   return async (opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session> => {
-    const { sessionId, request } = opening;
-    const engine = measureSessions(await parts.engine, metrics);
+    const { sessionId, owner, request } = opening;
+    const engine = ownedBy(measureSessions(await parts.engine, metrics), {
+      id: owner,
+      weight: parts.weightOf(owner),
+    });
     if (request.type === "start_session" && (request.live || request.camera_url !== undefined))
       return startLive(engine, sessionId, request, news);
-    const media = await openMedia(request, { ...options, owner: opening.owner });
+    const media = await openMedia(request, { ...options, owner });
     try {
       options.signal?.throwIfAborted();
       return request.type === "start_session"
@@ -177,6 +182,17 @@ export function createSessionOpener(parts: SessionOpenerParts) {
       await media.close();
       throw error;
     }
+  };
+}
+
+/** The engine, with an owner for the sessions that it opens. */
+function ownedBy(engine: Engine, owner: EngineOwner): Engine {
+  return {
+    ...engine,
+    get pack() {
+      return engine.pack;
+    },
+    open: (video, ...rest) => engine.open({ ...video, owner }, ...rest),
   };
 }
 

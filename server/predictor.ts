@@ -204,6 +204,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   });
   const open = createSessionOpener({
     ...{ engine, openMedia, saved, live: config, clock, maxResultBytes, metrics },
+    weightOf: shares.weightOf,
   });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;

@@ -48,6 +48,8 @@ export interface Shares {
   wait(name: ShareName, owner: OwnerId, options?: WaitOptions): Promise<Lease>;
   /** Counts one request. Rejects with `rate_limit` when the owner or the server has reached its number for this minute. */
   countRequest(owner: OwnerId): Promise<void>;
+  /** The part that the owner has of a resource for which several wait, relative to the others. */
+  weightOf(owner: OwnerId): number;
   /** What the owner holds, and its limits. */
   use(owner: OwnerId): Promise<ShareUse[]>;
   /** What all owners hold together. */
@@ -249,6 +251,7 @@ export function createShares(parts: SharesParts): Shares {
       await countIn("perOwner", holderOf(owner));
       await countIn("inAll", EVERYONE);
     },
+    weightOf,
     use: (owner) => describe("perOwner", holderOf(owner)),
     total: () => describe("inAll", EVERYONE),
   };
