@@ -4,6 +4,7 @@ import { ProtocolError } from "../protocol/index.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
+import type { Pictures } from "./pictures/pictures.js";
 import type { OwnerId } from "./session-owner.js";
 import type { UploadStore } from "./uploads/store.js";
 
@@ -11,7 +12,11 @@ import type { UploadStore } from "./uploads/store.js";
  * Opens the media that a request names: an upload, or a path under a media root. Without media roots every path
  * is allowed, and relative ones start from the working directory.
  */
-export function createMediaOpener(mediaRoots: readonly string[] | undefined, uploads: UploadStore) {
+export function createMediaOpener(
+  mediaRoots: readonly string[] | undefined,
+  uploads: UploadStore,
+  pictures?: Pictures,
+) {
   return async (
     { upload_id, resource_path = "" }: { upload_id?: string; resource_path?: string },
     { owner, ...options }: OpeningOptions & { owner: OwnerId },
@@ -22,7 +27,8 @@ export function createMediaOpener(mediaRoots: readonly string[] | undefined, upl
     const resource = await resolveResource(resource_path, mediaRoots);
     const roots = mediaRoots ?? [parse(resource).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    return openMedia(resource, { mediaRoots: realRoots, ...options }).catch(blame("resource_path"));
+    const reading = { mediaRoots: realRoots, ...(pictures && { pictures: pictures.of(owner) }), ...options };
+    return openMedia(resource, reading).catch(blame("resource_path"));
   };
 }
 

@@ -5,6 +5,8 @@ export type MediaLimits = Record<keyof typeof MEDIA_LIMITS, number>;
 
 export const DEFAULT_MEDIA_LIMITS: MediaLimits = {
   maxPixels: MEDIA_LIMITS.maxPixels.value,
+  maxSidePx: MEDIA_LIMITS.maxSidePx.value,
+  maxPictureFileBytes: MEDIA_LIMITS.maxPictureFileBytes.value,
   maxFrames: MEDIA_LIMITS.maxFrames.value,
   stallTimeoutMs: MEDIA_LIMITS.stallTimeoutMs.value,
 };

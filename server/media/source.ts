@@ -1,4 +1,5 @@
 /** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
+import type { OwnerPictures } from "../pictures/pictures.js";
 import type { MediaLimits } from "./limits.js";
 import type { OnProgress } from "./progress.js";
 import type { StillFormat } from "./sniff.js";
@@ -143,6 +144,8 @@ export interface OpenMediaOptions {
    * them; without this option, to no file.
    */
   mediaRoots?: readonly string[];
+  /** Decodes pictures. By default with processes that all callers of this program share. */
+  pictures?: OwnerPictures;
   /** Called at most twice a second while a video that takes more than half a second is opened. */
   onProgress?: OnProgress;
 }

@@ -7,6 +7,7 @@ import { shuttingDown } from "../failure.js";
 import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import type { Pictures } from "../pictures/pictures.js";
 import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
 import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
@@ -74,6 +75,8 @@ export function createUploadStore(options: {
   /** Folder that contains the private folder; the system's temporary folder when absent. */
   parent?: string;
   media?: Pick<OpenMediaOptions, "limits">;
+  /** Default: processes that all callers of this program share. */
+  pictures?: Pictures;
   clock?: Clock;
   log?: Logger;
 }): UploadStore {
@@ -140,7 +143,7 @@ export function createUploadStore(options: {
     filename: string | null,
     signal: AbortSignal,
   ): Promise<Upload> {
-    const facts = await inspect(media, signal);
+    const facts = await inspect(media, slot.owner, signal);
     signal.throwIfAborted();
     const lists = { ...(taken && { taken }), ...(leftOut && { leftOut }) };
     const upload: Upload = { uploadId: slot.uploadId, filename, bytes, facts, ...lists };
@@ -180,8 +183,13 @@ export function createUploadStore(options: {
     return { ...(await admitFile(path, admitting)), bytes };
   }
 
-  async function inspect(stored: StoredMedia, signal: AbortSignal): Promise<MediaFacts> {
-    const media = await inspections.run(() => openStoredMedia(stored, { ...options.media, signal }));
+  /** How media is opened for an owner. */
+  function readingOf(owner: OwnerId): OpenMediaOptions {
+    return { ...options.media, ...(options.pictures && { pictures: options.pictures.of(owner) }) };
+  }
+
+  async function inspect(stored: StoredMedia, owner: OwnerId, signal: AbortSignal): Promise<MediaFacts> {
+    const media = await inspections.run(() => openStoredMedia(stored, { ...readingOf(owner), signal }));
     await media.close();
     return media.facts;
   }
@@ -245,7 +253,7 @@ export function createUploadStore(options: {
         else await deleteFiles(entry.slot);
       };
       try {
-        const media = await openStoredMedia(entry.media, { ...options.media, ...openOptions });
+        const media = await openStoredMedia(entry.media, { ...readingOf(entry.slot.owner), ...openOptions });
         return {
           ...media,
           async close() {
