@@ -42,6 +42,13 @@ export const CLOSE_CODES = {
     meaning:
       "A text message exceeded `maxMessageBytes`, or a binary message `maxFrameBytes`. It would exceed it again.",
   },
+  unauthenticated: {
+    code: 4401,
+    reason: "unauthenticated",
+    reconnect: false,
+    meaning:
+      "The server requires a key, and the client sent none in time, or an invalid one, or another message first; or the key was removed from the server.",
+  },
   noHeartbeat: {
     code: 4408,
     reason: "no_heartbeat",

@@ -252,6 +252,12 @@ export const SERVER_LIMITS = {
     min: 0,
     reason: "How long before expiry `session_expiring` is sent: enough time for one more request.",
   },
+  authenticationMs: {
+    value: 10 * 1000,
+    unit: "ms",
+    min: 1,
+    reason: "Time in which a WebSocket without a key must send one: an idle socket cannot keep a place.",
+  },
   heartbeatIntervalMs: {
     value: 30 * 1000,
     unit: "ms",
@@ -453,6 +459,17 @@ export const FIXED_LIMITS = {
     unit: "ms",
     reason:
       "When the server is full, an idle session without a connection for this long is ended in favour of a new one of another owner.",
+  },
+  unauthenticatedBytes: {
+    value: 64 * 1024,
+    unit: "bytes per connection",
+    reason: "A WebSocket that sends more before its key is accepted is destroyed; a key takes 200 bytes.",
+  },
+  failedKeysPerMinute: {
+    value: 10,
+    unit: "invalid keys per address",
+    reason:
+      "Further ones fail with `rate_limit`. It bounds the work for a client that tries keys; valid keys are always accepted.",
   },
   refusalMs: {
     value: 5000,

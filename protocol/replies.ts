@@ -15,6 +15,7 @@ import {
   sessionToken,
 } from "./fields.js";
 import { FIXED_LIMITS } from "./limits.js";
+import { authenticatedFields } from "./replies/authenticate.js";
 import { conceptFacts, EDIT_ANSWERS, objectFacts } from "./replies/edits.js";
 import { attachedFields, lastingEvents, serverFields } from "./replies/lasting.js";
 import { loadedFields, savedFields } from "./replies/saving.js";
@@ -189,6 +190,7 @@ export const ANSWER_FIELDS = {
   },
   attach_session: { ...videoFacts, ...attachedFields },
   detach_session: success,
+  authenticate: authenticatedFields,
   get_server: serverFields,
   ...EDIT_ANSWERS,
 } as const satisfies Partial<Record<RequestType, z.ZodRawShape>>;
@@ -221,6 +223,7 @@ export const ANSWER_SCHEMAS = {
   load_session: answerSchema(ANSWER_FIELDS.load_session),
   attach_session: answerSchema(ANSWER_FIELDS.attach_session),
   detach_session: answerSchema(ANSWER_FIELDS.detach_session),
+  authenticate: answerSchema(ANSWER_FIELDS.authenticate),
   get_server: answerSchema(ANSWER_FIELDS.get_server),
   lock_frames: answerSchema(ANSWER_FIELDS.lock_frames),
   mark_absent: answerSchema(ANSWER_FIELDS.mark_absent),

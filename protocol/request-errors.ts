@@ -97,6 +97,7 @@ export const REQUEST_ERRORS = {
   redo: ["nothing_to_undo", "wrong_session_kind"],
   attach_session: ["session_not_found", "session_exists"],
   detach_session: [],
+  authenticate: [],
   get_server: ["engine_failed"],
   lock_frames: [
     "object_not_found",
@@ -182,6 +183,7 @@ const NO_SESSION: ReadonlySet<RequestType> = new Set([
   "start_session",
   "load_session",
   "attach_session",
+  "authenticate",
   "get_server",
 ]);
 

@@ -27,6 +27,7 @@ import { FIELD_LIMITS } from "./limits.js";
 import { policySchema } from "./policy.js";
 import { predictProblem } from "./predict-rules.js";
 import { promptProblem } from "./prompt-rules.js";
+import { authenticate } from "./requests/authenticate.js";
 import { EDIT_SCHEMAS, type EditType } from "./requests/edits.js";
 import { attachSession, detachSession, getServer } from "./requests/lasting.js";
 import { liveFields, sourceProblem } from "./requests/live.js";
@@ -267,6 +268,7 @@ export const REQUEST_SCHEMAS = {
   load_session: loadSession,
   attach_session: attachSession,
   detach_session: detachSession,
+  authenticate,
   get_server: getServer,
   ...EDIT_SCHEMAS,
 } as const;

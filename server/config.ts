@@ -7,6 +7,7 @@ import { delimiter, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { SERVER_LIMITS, settingVariable } from "../protocol/limits.js";
+import { isAddressOrNetwork } from "./http/client-address.js";
 
 const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   z
@@ -29,7 +30,7 @@ const limitSettings = Object.fromEntries(
 ) as { [Name in keyof typeof SERVER_LIMITS]: z.ZodDefault<z.ZodNumber> };
 
 const schema = z.strictObject({
-  /** Address to listen on. Anything but a loopback address opens the server to the network. */
+  /** Address to listen on. Anything but a loopback address opens the server to the network, and needs `keysFile` or `insecure`. */
   host: text("a host name or address").default("127.0.0.1"),
   /** 0 chooses a free port. */
   port: wholeNumber(0, 65535).default(8765),
@@ -51,6 +52,25 @@ const schema = z.strictObject({
   saveDir: text("a folder")
     .transform((path) => resolve(path))
     .optional(),
+  /** File with the keys of owners, or its lines; without it there are no keys. */
+  keysFile: text("a file of keys, or its lines").optional(),
+  /** Serves everyone who reaches a `host` that is no loopback address, without keys. */
+  insecure: z.boolean({ error: "true or false (1 or 0)" }).default(false),
+  /** Names under which the server is reached, besides addresses, `localhost` and `host`; `*` admits all. */
+  allowedHosts: z
+    .array(text("host names").regex(/^[^\s:/@]+$/, { error: "host names without scheme and port, or *" }), {
+      error: "a list of host names",
+    })
+    .default([]),
+  /** Addresses and networks of reverse proxies, whose header X-Forwarded-For names the client. */
+  trustedProxies: z
+    .array(
+      z.string().refine(isAddressOrNetwork, {
+        error: "addresses and networks such as 10.0.0.2 or 10.0.0.0/8",
+      }),
+      { error: "a list of addresses and networks" },
+    )
+    .default([]),
   /** Origins of web pages on other hosts that may connect; `*` admits all. */
   allowedOrigins: texts("origins such as https://example.org").default([]),
   /** Hosts of cameras that `camera_url` may name, each with or without a port. */
@@ -67,20 +87,28 @@ export type ServerConfig = Readonly<z.output<typeof schema>>;
 export type ServerOptions = z.input<typeof schema>;
 type Setting = keyof typeof schema.shape;
 
+const BOOLEANS: Readonly<Record<string, boolean>> = { "1": true, true: true, "0": false, false: false };
+
 /** Parsers of environment variables; every limit is a number, all other settings are plain text. */
 const parsers: Partial<Record<string, (value: string) => unknown>> = {
   port: Number,
   threads: Number,
   ...Object.fromEntries(Object.keys(SERVER_LIMITS).map((name) => [name, Number])),
   providers: (value) => list(value, ","),
+  insecure: (value) => BOOLEANS[value.toLowerCase()] ?? value,
+  allowedHosts: (value) => list(value, ","),
+  trustedProxies: (value) => list(value, ","),
   allowedOrigins: (value) => list(value, ","),
   cameraHosts: (value) => list(value, ","),
   mediaRoots: (value) => list(value, delimiter),
 };
 
-/** The variable of a setting, such as `MASKLET_MAX_UPLOAD_BYTES`. `packDir` has the short name `MASKLET_PACK`. */
+/** Settings with a shorter name of their variable. */
+const SHORT_NAMES: Readonly<Record<string, string>> = { packDir: "pack", keysFile: "keys" };
+
+/** The variable of a setting, such as `MASKLET_MAX_UPLOAD_BYTES`; that of `packDir` is `MASKLET_PACK`. */
 export function variableOf(setting: string): string {
-  return settingVariable(setting === "packDir" ? "pack" : setting);
+  return settingVariable(SHORT_NAMES[setting] ?? setting);
 }
 
 /** @throws RangeError for an invalid or unknown setting. */

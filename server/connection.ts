@@ -11,6 +11,7 @@
 import {
   type AckMessage,
   type AnswerOf,
+  CLOSE_CODES,
   encodeMessage,
   FIXED_LIMITS,
   ProtocolError,
@@ -46,8 +47,13 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  predictor: Pick<Predictor, "sessions" | "describe" | "save">;
+  predictor: Pick<Predictor, "sessions" | "describe" | "save" | "shares">;
   owner: OwnerId;
+  /**
+   * The owner of a key that the client sends once more; on a server without keys, the owner of the connection.
+   * @throws ProtocolError unauthenticated, rate_limit.
+   */
+  ownerOfKey(key: string): Promise<OwnerId>;
   /** With this many unanswered requests the transport is paused. */
   maxPendingRequests: number;
   log: Logger;
@@ -61,7 +67,7 @@ interface Pending {
 
 export function openConnection(parts: ConnectionParts): Connection {
   const { transport, predictor, owner, maxPendingRequests, log, metrics } = parts;
-  const { sessions } = predictor;
+  const { sessions, shares } = predictor;
   const pending = new Set<Pending>();
   /** Of the pushed frames that are not answered. */
   let pendingBytes = 0;
@@ -164,8 +170,25 @@ export function openConnection(parts: ConnectionParts): Connection {
     }
   }
 
+  async function authenticate(requestId: string, key: string): Promise<void> {
+    let found: OwnerId;
+    try {
+      found = await parts.ownerOfKey(key);
+    } catch (cause) {
+      await fail(requestId, cause);
+      transport.close(CLOSE_CODES.unauthenticated);
+      return;
+    }
+    if (found !== owner) {
+      const message = "key: this connection belongs to another owner; open another connection for this key";
+      throw new ProtocolError("invalid_field", message, "key");
+    }
+    return respond(requestId, { is_success: true, owner });
+  }
+
   async function answer(requestId: string, request: Request, window?: AckWindow): Promise<void> {
     metrics.count("masklet_requests_total", { type: request.type });
+    if (request.type === "authenticate") return authenticate(requestId, request.key);
     if (request.type === "start_session" || request.type === "load_session")
       return startSession(requestId, request);
     if (request.type === "attach_session") return attachSession(requestId, request);
@@ -188,12 +211,13 @@ export function openConnection(parts: ConnectionParts): Connection {
     const session = reached.get(message.session_id);
     if (!session) throw sessions.refusal(message.session_id);
     if (session.attachment.isWatcher) throw readOnly(session);
-    pendingBytes += picture.length;
-    try {
-      await delivered(session, session.runner.push(message, picture));
-    } finally {
-      pendingBytes -= picture.length;
-    }
+    await delivered(session, session.runner.push(message, picture));
+  }
+
+  /** Counts a message that is answered. All take the same way, so that they keep their order. @throws ProtocolError rate_limit. */
+  async function counted(work: () => Promise<void>): Promise<void> {
+    await shares.countRequest(owner);
+    return work();
   }
 
   function acknowledge({ request_id, num_frames }: AckMessage): void {
@@ -234,7 +258,10 @@ export function openConnection(parts: ConnectionParts): Connection {
   return {
     onText(text) {
       const message = parseMessage(text);
-      if (message.error) return track(fail(message.requestId, message.error));
+      if (message.error) {
+        const { requestId, error } = message;
+        return track(counted(() => fail(requestId, error)).catch((cause) => fail(requestId, cause)));
+      }
       if (message.ack) {
         try {
           acknowledge(message.ack);
@@ -248,16 +275,26 @@ export function openConnection(parts: ConnectionParts): Connection {
       const answering = () => answer(requestId, request, window);
       track(
         metrics
-          .time("masklet_request_seconds", { type: request.type }, answering)
+          .time("masklet_request_seconds", { type: request.type }, () => counted(answering))
           .catch((cause) => fail(requestId, cause)),
         window,
       );
     },
     onBinary(bytes) {
       const message = parseBinary(bytes);
-      if (message.error) return track(fail(message.requestId, message.error));
+      if (message.error) {
+        const { requestId, error } = message;
+        return track(counted(() => fail(requestId, error)).catch((cause) => fail(requestId, cause)));
+      }
       const { requestId, push, payload } = message;
-      track(answerPush(push, payload).catch((cause) => fail(requestId, cause)));
+      pendingBytes += payload.length;
+      track(
+        counted(() => answerPush(push, payload))
+          .catch((cause) => fail(requestId, cause))
+          .finally(() => {
+            pendingBytes -= payload.length;
+          }),
+      );
     },
     onClose() {
       isClosed = true;

@@ -2,13 +2,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { CLOSE_CODES } from "../protocol/index.js";
+import { openAuthenticatedConnection } from "./authenticated-connection.js";
 import { readConfig, type ServerOptions } from "./config.js";
 import { type Connection, openConnection } from "./connection.js";
+import { isLoopbackHost } from "./http/origin.js";
 import { createHttpServer } from "./http/server.js";
-import { createLog } from "./log.js";
+import type { SocketVisitor } from "./http/upgrade.js";
+import { openKeyring } from "./keys/keyring.js";
+import { createLog, type Logger } from "./log.js";
 import { createMetrics } from "./metrics.js";
 import { createPredictor, type Predictor, type PredictorParts } from "./predictor.js";
-import { ownerOfAddress } from "./session-owner.js";
+import { isLoopbackAddress, type OwnerId, ownerOfAddress } from "./session-owner.js";
 import type { Transport } from "./transport.js";
 import { serveWebSocket } from "./websocket.js";
 
@@ -17,6 +21,11 @@ export interface RunningServer {
   url: string;
   port: number;
   predictor: Predictor;
+  /**
+   * Reads the file of keys again, and closes the sockets whose key was removed. Resolves to a text such as "3 keys of 2
+   * owners". Rejects, and changes nothing, when the keys cannot be used. Absent on servers without a file of keys.
+   */
+  reloadKeys?: () => Promise<string>;
   /**
    * Ends streams with shutting_down and closes sockets with 1001. Sockets that are open after `shutdownGraceMs` are
    * destroyed. Resolves when no process and no file remains.
@@ -35,24 +44,39 @@ export async function startServer(
 ): Promise<RunningServer> {
   const config = readConfig(options);
   const log = parts.log ?? createLog(config.logLevel);
-  log.info({ config }, "starting");
+  log.info({ config: { ...config, keysFile: config.keysFile && "set" } }, "starting");
   const metrics = createMetrics({ ofProcess: true });
-  const { host, maxPendingRequests, shutdownGraceMs } = config;
-  const predictor = createPredictor(config, { ...parts, log, metrics });
+  const { host, keysFile, insecure, maxPendingRequests, shutdownGraceMs, authenticationMs } = config;
+  const keyring = keysFile === undefined ? undefined : await openKeyring(keysFile, log);
+  if (!keyring) checkHost(host, insecure, log);
+  const predictor = createPredictor(config, { ...parts, log, metrics, weightOf: keyring?.weightOf });
   const connections = new Map<WebSocket, Connection>();
   let connectionsSoFar = 0;
 
-  function onSocket(socket: WebSocket, address: string | undefined): void {
+  function onSocket(socket: WebSocket, visitor: SocketVisitor): void {
+    const { address, key, onIdentified } = visitor;
     const connectionLog = log.child({ connection: ++connectionsSoFar });
+
+    async function ownerOfKey(text: string): Promise<OwnerId> {
+      if (!keyring) return ownerOfAddress(address);
+      const found = keyring.find(text);
+      if (found) return found.owner;
+      throw await keyring.refuse(address);
+    }
+
     const open = (transport: Transport) => {
-      const connection = openConnection({
-        transport,
-        predictor,
-        owner: ownerOfAddress(address),
-        maxPendingRequests,
-        log: connectionLog,
-        metrics,
-      });
+      const openFor = (owner: OwnerId) => {
+        const ownerLog = connectionLog.child({ owner });
+        const common = { transport, predictor, owner, ownerOfKey, maxPendingRequests, metrics };
+        return openConnection({ ...common, log: ownerLog });
+      };
+      const connection = keyring
+        ? openAuthenticatedConnection({
+            ...{ transport, keys: keyring, address, key, authenticationMs, onIdentified, metrics },
+            open: openFor,
+            log: connectionLog,
+          })
+        : openFor(ownerOfAddress(address));
       connections.set(socket, connection);
       return connection;
     };
@@ -67,6 +91,7 @@ export async function startServer(
 
   const http = createHttpServer({
     config,
+    keys: keyring,
     predictor,
     metrics,
     log,
@@ -102,11 +127,23 @@ export async function startServer(
     url,
     port,
     predictor,
+    ...(keyring?.reload && { reloadKeys: keyring.reload }),
     close() {
       closing ??= close();
       return closing;
     },
   };
+}
+
+/** @throws RangeError for an address that other machines reach, because the server has no keys. */
+function checkHost(host: string, insecure: boolean, log: Logger): void {
+  if (isLoopbackHost(host) || isLoopbackAddress(host)) return;
+  if (!insecure) {
+    throw new RangeError(
+      `host is "${host}"; without keys it must be a loopback address such as 127.0.0.1. Make keys with "masklet keys add NAME" and set keysFile (--keys, MASKLET_KEYS), or set insecure (--insecure, MASKLET_INSECURE=1) to serve everyone who reaches the port.`,
+    );
+  }
+  log.warn({ host }, "the server has no keys and serves everyone who reaches its port");
 }
 
 /** Waits for `done`, but not longer than `timeMs`. */

@@ -161,6 +161,8 @@ export interface PredictorParts {
   clock?: Clock;
   log?: Logger;
   metrics?: Metrics;
+  /** The weights of owners in {@link Shares}. */
+  weightOf?: ((owner: OwnerId) => number) | undefined;
 }
 
 /**
@@ -178,7 +180,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
 
   const closing = new AbortController();
   const metrics = parts.metrics ?? createMetrics();
-  const shares = createShares({ limits: config, clock, metrics });
+  const { weightOf } = parts;
+  const shares = createShares({ limits: config, clock, metrics, ...(weightOf && { weightOf }) });
   const engine = parts.engine
     ? Promise.resolve(parts.engine)
     : createEngine({

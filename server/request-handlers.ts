@@ -71,6 +71,9 @@ export function createAnswerer(
     detach_session: async ({ type }) => {
       throw onlyBySockets(type);
     },
+    authenticate: async ({ type }) => {
+      throw onlyBySockets(type);
+    },
     get_server: () => sessions.server(),
     get_session: async ({ session_id }) => (await sessions.get(session_id)).describe(),
     list_suspects: async ({ session_id, limit }) => (await sessions.get(session_id)).listSuspects(limit),

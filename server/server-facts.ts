@@ -11,6 +11,7 @@ export const { version } = createRequire(import.meta.url)("masklet/package.json"
 const FEATURES = [
   "ack",
   "attach_session",
+  "authenticate",
   "changed_only",
   "edits",
   "http_requests",

@@ -5,6 +5,8 @@ export interface Transport {
    * should continue: at once while the peer keeps up, later when it reads slowly, and when it disconnects. Never rejects.
    */
   send(data: string | Uint8Array): Promise<void>;
+  /** Closes the socket after the messages that were sent before. */
+  close(reason: { code: number; reason: string }): void;
   /** Stops the delivery of messages. A few that have arrived already may still follow. */
   pause(): void;
   resume(): void;

@@ -45,6 +45,9 @@ export function serveWebSocket(
       if (hasClosed || accepts()) return Promise.resolve();
       return new Promise((resolve) => waiting.add(resolve));
     },
+    close({ code, reason }) {
+      socket.close(code, reason);
+    },
     pause() {
       paused = true;
       socket.pause();

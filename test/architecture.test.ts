@@ -20,6 +20,14 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   "clients/drawing/encode.ts": ["clients/drawing", "server/media/tool-process.ts"],
   // The command may start a server. Its media.ts reads media with the code of the server, so that frame numbers agree.
   "clients/command": ["clients/typescript", "clients/drawing", "server/main.ts", "server/config.ts"],
+  "clients/command/keys.ts": ["clients/command", "server/keys"],
+  // A private server has a key of its own.
+  "clients/command/track-session.ts": [
+    "clients/command",
+    "clients/typescript",
+    "server/main.ts",
+    "server/keys",
+  ],
   "clients/command/media.ts": ["clients/command", "server/media"],
   // Examples import the package by its name, as users do.
   "clients/examples": [],

@@ -10,6 +10,7 @@ import {
   StoppedError,
   UsageError,
 } from "./errors.js";
+import { addKey, type KeysArguments, listKeys, removeKeys } from "./keys.js";
 import { type ServeArguments, serve } from "./serve.js";
 import { track } from "./track.js";
 import { readTrackJob, type TrackArguments } from "./track-options.js";
@@ -47,7 +48,11 @@ function createProgram(): Command {
     .option("--port <number>", "port to listen on, 0 for any free one (default: 8765)")
     .option("--pack <folder>", "model pack (default: the embedded pack, compact)")
     .option("--media-root <folder>", "folder whose videos clients may open, repeatable (default: .)", collect)
+    .option("--keys <file>", "file of keys, of which clients must send one; see masklet keys")
+    .option("--insecure", "without keys, serve everyone who reaches the address")
     .action((given: ServeArguments) => serve(given));
+
+  addKeysCommand(program);
 
   program
     .command("track")
@@ -70,6 +75,7 @@ function createProgram(): Command {
     .option("--out <file.jsonl>", "one JSON line per frame; - is standard output")
     .option("--render <file.mp4>", "the video with the masks drawn on it")
     .option("--server <url>", "a running server, such as ws://127.0.0.1:8765 (default: start one)")
+    .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
     .action((video: string, given: TrackArguments) => track(readTrackJob(video, given)));
 
   program
@@ -79,9 +85,37 @@ function createProgram(): Command {
     )
     .argument("<path>", "file, or folder of pictures")
     .option("--server <url>", "the server (default: ws://127.0.0.1:8765)")
+    .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
     .action((path: string, given: UploadArguments) => upload(path, given));
 
   return program;
+}
+
+function addKeysCommand(program: Command): void {
+  const file = [
+    "--file <file>",
+    "file of keys (default: that of MASKLET_KEYS, or masklet-keys in the working directory)",
+  ] as const;
+  const keys = program.command("keys").description("Make, list and remove the keys of a server.");
+  keys
+    .command("add")
+    .description("Add a key of an owner, and print it. The file contains only a hash of it.")
+    .argument("<name>", "the owner")
+    .option(...file)
+    .option("--weight <number>", "share of a busy server, 1 to 100 (default: 1)")
+    .action((name: string, given: KeysArguments) => addKey(name, given));
+  keys
+    .command("list")
+    .description("Print name, weight and the beginning of the hash of each key.")
+    .option(...file)
+    .action((given: KeysArguments) => listKeys(given));
+  keys
+    .command("remove")
+    .description("Remove the keys of an owner, or one of them by the beginning of its hash.")
+    .argument("<name>", "the owner")
+    .argument("[hash]", "at least 8 digits")
+    .option(...file)
+    .action((name: string, hash: string | undefined, given: KeysArguments) => removeKeys(name, hash, given));
 }
 
 function collect(value: string, previous: string[] = []): string[] {

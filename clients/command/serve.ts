@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { readConfig, type ServerOptions } from "../../server/config.js";
 import { type RunningServer, startServer } from "../../server/main.js";
 import { CommandError, UsageError } from "./errors.js";
-import { onReloadSignal, onStopSignal } from "./signals.js";
+import { onHangUp, onReloadSignal, onStopSignal } from "./signals.js";
 
 /** The options as commander passes them. */
 export interface ServeArguments {
@@ -11,6 +11,8 @@ export interface ServeArguments {
   port?: string;
   pack?: string;
   mediaRoot?: string[];
+  keys?: string;
+  insecure?: boolean;
 }
 
 /** Runs a server until a signal ends it; resolves when it has stopped. */
@@ -35,17 +37,27 @@ export async function serve(given: ServeArguments): Promise<void> {
       () => {},
     );
   });
+  const { reloadKeys } = server;
+  const forgetHangUp = reloadKeys ? onHangUp(() => void reportKeys(reloadKeys())) : () => {};
   const roots = config.mediaRoots.map((root) => resolve(root)).join(", ");
   process.stdout.write(
     `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
   );
   await stopSignal;
   forgetReload();
+  forgetHangUp();
   await server.close();
   forget();
 }
 
-async function readServeOptions({ host, port, pack, mediaRoot }: ServeArguments): Promise<ServerOptions> {
+/** The server logs keys that it cannot use, and keeps the current ones. */
+async function reportKeys(reloaded: Promise<string>): Promise<void> {
+  const summary = await reloaded.catch(() => undefined);
+  if (summary !== undefined) process.stdout.write(`the server has ${summary}\n`);
+}
+
+async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
+  const { host, port, pack, mediaRoot, keys, insecure } = given;
   for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
   if (pack !== undefined) await requireFolder("--pack", pack);
   return {
@@ -55,6 +67,8 @@ async function readServeOptions({ host, port, pack, mediaRoot }: ServeArguments)
     ...(port !== undefined && { port: parsePort(port) }),
     ...(pack !== undefined && { packDir: pack }),
     ...(mediaRoot !== undefined && { mediaRoots: mediaRoot }),
+    ...(keys !== undefined && { keysFile: keys }),
+    ...(insecure !== undefined && { insecure }),
   };
 }
 

@@ -19,10 +19,21 @@ export function onStopSignal(listener: () => void): () => void {
 
 /**
  * Calls back on every SIGUSR2, except on Windows, which has no such signal. Returns the function that removes the listener.
- * SIGHUP keeps its default effect: the process ends with its terminal.
  */
 export function onReloadSignal(listener: () => void): () => void {
+  return onSignal("SIGUSR2", listener);
+}
+
+/**
+ * Calls back on every SIGHUP, except on Windows. Returns the function that removes the listener. Without a listener the process
+ * ends with its terminal.
+ */
+export function onHangUp(listener: () => void): () => void {
+  return onSignal("SIGHUP", listener);
+}
+
+function onSignal(name: NodeJS.Signals, listener: () => void): () => void {
   if (process.platform === "win32") return () => {};
-  process.on("SIGUSR2", listener);
-  return () => void process.off("SIGUSR2", listener);
+  process.on(name, listener);
+  return () => void process.off(name, listener);
 }

@@ -28,6 +28,8 @@ export interface TrackJob {
   out?: string;
   render?: string;
   server?: string;
+  /** For the server. */
+  key?: string;
 }
 
 /** The options as commander passes them: text, or lists of text. */
@@ -40,6 +42,7 @@ export interface TrackArguments {
   out?: string;
   render?: string;
   server?: string;
+  key?: string;
 }
 
 const VIDEO_EXTENSIONS = [".mp4", ".mov", ".mkv"];
@@ -47,6 +50,10 @@ const VIDEO_EXTENSIONS = [".mp4", ".mov", ".mkv"];
 /** @throws UsageError naming the option, what was seen and what was expected. */
 export function readTrackJob(video: string, given: TrackArguments): TrackJob {
   const atFrame = given.at === undefined ? 0 : parseFrame(given.at);
+  if (given.key !== undefined && given.server === undefined) {
+    throw new UsageError("--key: expected only with --server.");
+  }
+  const key = readKey(given.key);
   const job: TrackJob = {
     video,
     phrases: (given.text ?? []).map(parsePhrase),
@@ -57,6 +64,7 @@ export function readTrackJob(video: string, given: TrackArguments): TrackJob {
     ...(given.out !== undefined && { out: given.out }),
     ...(given.render !== undefined && { render: parseRender(given.render) }),
     ...(given.server !== undefined && { server: parseServer(given.server) }),
+    ...(given.server !== undefined && key !== undefined && { key }),
   };
   if (job.phrases.length + job.boxes.length + job.clicks.length === 0) {
     throw new UsageError("Nothing to track: give at least one --text, --box or --point.");
@@ -139,6 +147,12 @@ export function parseServer(text: string): string {
     throw new UsageError(`--server: expected an address such as ws://127.0.0.1:8765, got "${text}".`);
   }
   return text;
+}
+
+/** The key of the option, or of the variable, which other users of the machine do not see. */
+export function readKey(option: string | undefined): string | undefined {
+  const key = option ?? process.env.MASKLET_KEY;
+  return key === "" ? undefined : key;
 }
 
 /** Undefined unless every part between commas is a finite number. */

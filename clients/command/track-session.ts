@@ -1,5 +1,7 @@
 /** Opens the session of a job: on a private or a running server, by path or by upload. */
 import { basename, dirname } from "node:path";
+import { createKey } from "../../server/keys/key.js";
+import { keyLine } from "../../server/keys/key-lines.js";
 import { startServer } from "../../server/main.js";
 import { connect, type MaskletClient, MaskletError, type MaskletSession } from "../typescript/index.js";
 import { CommandError } from "./errors.js";
@@ -12,10 +14,15 @@ export interface OpenSession {
   close(): Promise<void>;
 }
 
-/** Starts a server in this process for one video: on a free loopback port, with the video's folder as its media root. */
+/**
+ * Starts a server in this process for one video: on a free loopback port, with the video's folder as its media root. Its key
+ * is known to this process only, so that other users of the machine cannot use it.
+ */
 export async function openPrivateSession({ path, isFolder }: VideoPath): Promise<OpenSession> {
   const mediaRoot = isFolder ? path : dirname(path);
+  const key = createKey();
   const server = await startServer({
+    keysFile: keyLine("command", key),
     host: "127.0.0.1",
     port: 0,
     mediaRoots: [mediaRoot],
@@ -23,7 +30,7 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
   });
   try {
     // The server is part of this process: a lost connection means that it is gone.
-    const client = await connect(server.url, { reconnect: false });
+    const client = await connect(server.url, { key, reconnect: false });
     const session = await client.startSession({ resource_path: path }).catch(cannotOpen(path));
     return {
       session,
@@ -40,11 +47,11 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
 
 /** Uploads the video to a running server. */
 export async function openRemoteSession(
-  address: string,
+  { address, key }: { address: string; key: string | undefined },
   video: VideoPath,
   signal: AbortSignal,
 ): Promise<OpenSession> {
-  const client = await connect(address).catch((cause: Error) => {
+  const client = await connect(address, { key }).catch((cause: Error) => {
     throw new CommandError(`--server: ${cause.message}`, { cause });
   });
   try {

@@ -34,7 +34,7 @@ export async function track(job: TrackJob): Promise<void> {
 async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath): Promise<void> {
   const { session, close } = await (job.server === undefined
     ? openPrivateSession(video)
-    : openRemoteSession(job.server, video, signal));
+    : openRemoteSession({ address: job.server, key: job.key }, video, signal));
   try {
     const plan = planTrack(job, session.facts);
     report(describeRun(plan, job, video, session.facts));

@@ -5,12 +5,13 @@ import { CommandError, StoppedError } from "./errors.js";
 import { startProgress } from "./progress.js";
 import { onStopSignal } from "./signals.js";
 import { findVideo } from "./track-files.js";
-import { parseServer } from "./track-options.js";
+import { parseServer, readKey } from "./track-options.js";
 import { openUnfinished } from "./unfinished-uploads.js";
 import { openUploadSource } from "./upload-source.js";
 
 export interface UploadArguments {
   server?: string;
+  key?: string;
 }
 
 const DEFAULT_SERVER = "ws://127.0.0.1:8765";
@@ -22,14 +23,14 @@ const MEGABYTE = 1_000_000;
  *
  * @throws UsageError, CommandError, or StoppedError after a signal.
  */
-export async function upload(path: string, { server }: UploadArguments): Promise<void> {
+export async function upload(path: string, { server, key }: UploadArguments): Promise<void> {
   const address = server === undefined ? DEFAULT_SERVER : parseServer(server);
   const video = await findVideo(path);
   const source = await openUploadSource(video);
   const unfinished = await openUnfinished(address, video, source.size);
   const interruption = new AbortController();
   const forget = onStopSignal(() => interruption.abort());
-  const client = await connect(address).catch((cause: Error) => {
+  const client = await connect(address, { key: readKey(key) }).catch((cause: Error) => {
     throw new CommandError(`--server: ${cause.message}`, { cause });
   });
   const total = Math.max(1, Math.ceil(source.size / MEGABYTE));

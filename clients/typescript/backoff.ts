@@ -34,7 +34,7 @@ export function delayMs(
  * Close codes after which connecting again would fail in the same way; see the table of PROTOCOL.md. 1000 and 1005: one of
  * the two sides ended the connection on purpose.
  */
-const FATAL_CODES: ReadonlySet<number> = new Set([1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010]);
+const FATAL_CODES: ReadonlySet<number> = new Set([1000, 1002, 1003, 1005, 1007, 1008, 1009, 1010, 4401]);
 
 export function isFatal(code: number): boolean {
   return FATAL_CODES.has(code);

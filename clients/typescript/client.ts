@@ -17,6 +17,8 @@ import { deleteUpload, type UploadOptions, type UploadSource, upload } from "./u
 import type { WebSocketClass } from "./wire.js";
 
 export interface ConnectOptions {
+  /** The key of a server that requires one, `masklet_…`. It is sent as the first message, and with uploads as a header. */
+  key?: string | undefined;
   /** Default: the `ws` package in Node, the global class elsewhere. */
   webSocket?: WebSocketClass;
   /**
@@ -85,11 +87,11 @@ export interface MaskletClient {
 
 /**
  * Opens a connection to a server such as `ws://127.0.0.1:8765`. Without a path, `/v1` is added.
- * @throws MaskletError connection_failed.
+ * @throws MaskletError connection_failed, or unauthenticated for a missing or invalid key.
  */
 export async function connect(address: string, options: ConnectOptions = {}): Promise<MaskletClient> {
-  const { webSocket, window: defaultWindow = 16, reconnect = true } = options;
-  const endpoint = endpointOf(address);
+  const { key, webSocket, window: defaultWindow = 16, reconnect = true } = options;
+  const endpoint = endpointOf(address, key);
   const listeners = new Set<(event: EventMessage) => void>();
   /** The `onResult` listeners of sessions that were attached to. */
   const watchers = new Map<string, (message: ServerMessage) => void>();
@@ -107,7 +109,7 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
     onForget: (sessionId) => void watchers.delete(sessionId),
   });
   const link = await openLink(
-    { url: endpoint.socket, webSocket, backoff: readBackoff(reconnect) },
+    { endpoint, webSocket, backoff: readBackoff(reconnect) },
     {
       onText: exchange.onText,
       onBytes: exchange.onBytes,
@@ -153,9 +155,9 @@ export async function connect(address: string, options: ConnectOptions = {}): Pr
       const { last_seq, lost, pending, streams, control, ...facts } = answer;
       return createSession(exchange, facts, fields.session_token);
     },
-    upload: (source, uploadOptions) => upload(endpoint.uploads, source, uploadOptions),
-    uploadResumable: (source, uploadOptions) => uploadResumable(endpoint.uploads, source, uploadOptions),
-    deleteUpload: (uploadId) => deleteUpload(endpoint.uploads, uploadId),
+    upload: (source, uploadOptions) => upload(endpoint, source, uploadOptions),
+    uploadResumable: (source, uploadOptions) => uploadResumable(endpoint, source, uploadOptions),
+    deleteUpload: (uploadId) => deleteUpload(endpoint, uploadId),
     request: (request) => exchange.ask(request),
     onEvent(listener) {
       listeners.add(listener);

@@ -1,5 +1,6 @@
 /** A connection that is opened again when it is lost. */
 import { type Backoff, delayMs, isFatal } from "./backoff.js";
+import type { Endpoint } from "./endpoint.js";
 import { MaskletError } from "./errors.js";
 import { openWire, type WebSocketClass, type Wire } from "./wire.js";
 
@@ -23,15 +24,18 @@ export interface Link {
 }
 
 export interface LinkOptions {
-  url: string;
+  endpoint: Pick<Endpoint, "socket" | "key">;
   webSocket: WebSocketClass | undefined;
   /** Undefined: a lost connection is not opened again. */
   backoff: Backoff | undefined;
 }
 
-/** @throws MaskletError connection_failed when the first connection cannot be opened. */
+/** The close code of a server that requires another key. */
+const UNAUTHENTICATED = 4401;
+
+/** @throws MaskletError connection_failed or unauthenticated when the first connection cannot be opened. */
 export async function openLink(
-  { url, webSocket, backoff }: LinkOptions,
+  { endpoint, webSocket, backoff }: LinkOptions,
   listener: LinkListener,
 ): Promise<Link> {
   let wire: Wire | undefined;
@@ -39,15 +43,15 @@ export async function openLink(
   let hasEnded = false;
   let stopWaiting = () => {};
 
-  function end(code: number, reason: string): void {
+  function end(code: number, reason: string, cause?: MaskletError): void {
     if (hasEnded) return;
     hasEnded = true;
     const message = `the connection ended with code ${code}${reason && ` (${reason})`}`;
-    listener.onClose({
-      code,
-      reason,
-      error: new MaskletError({ code: "connection_lost", message, retryable: true }),
-    });
+    const lost =
+      code === UNAUTHENTICATED
+        ? new MaskletError({ code: "unauthenticated", message, retryable: false })
+        : new MaskletError({ code: "connection_lost", message, retryable: true });
+    listener.onClose({ code, reason, error: cause ?? lost });
   }
 
   async function wait(ms: number): Promise<void> {
@@ -79,7 +83,7 @@ export async function openLink(
       await wait(delayMs(options, attempt));
       if (isClosing) break;
       try {
-        const opened = await openWire(url, webSocket);
+        const opened = await openWire(endpoint, webSocket);
         if (isClosing) {
           opened.close();
           break;
@@ -88,13 +92,13 @@ export async function openLink(
         listener.onOpenAgain();
         return;
       } catch (error) {
-        if (error instanceof MaskletError && !error.retryable) break;
+        if (error instanceof MaskletError && !error.retryable) return end(code, reason, error);
       }
     }
     end(code, reason);
   }
 
-  use(await openWire(url, webSocket));
+  use(await openWire(endpoint, webSocket));
   return {
     get isOpen() {
       return wire !== undefined;

@@ -1,5 +1,6 @@
 /** Uploads that continue after a lost connection, by the tus protocol. */
 import type { UploadFacts } from "../../protocol/index.js";
+import { headersOf, type UploadEndpoint } from "./endpoint.js";
 import { MaskletError } from "./errors.js";
 import { getUpload, under } from "./upload.js";
 
@@ -39,10 +40,11 @@ const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000, 30
  * @throws MaskletError with the server's error, or `connection_failed` after the last try.
  */
 export async function uploadResumable(
-  uploadsUrl: string,
+  target: UploadEndpoint,
   given: Blob | SlicedSource | string,
   options: ResumableOptions = {},
 ): Promise<UploadFacts> {
+  const { uploads: uploadsUrl } = target;
   const { filename, onProgress, retryDelaysMs = RETRY_DELAYS_MS, onAddress, signal } = options;
   signal?.throwIfAborted();
   const source = typeof given === "string" ? await openFile(given) : given;
@@ -60,9 +62,11 @@ export async function uploadResumable(
     const sending = new tus.Upload(source as Blob, {
       endpoint: under(uploadsUrl, "tus").href,
       ...(options.address !== undefined && { uploadUrl: options.address }),
+      headers: headersOf(target),
       metadata: filename === undefined ? {} : { filename },
       fileReader: { openFile: async (input: Blob | SlicedSource) => openSource(input, inNode) },
       retryDelays: retryDelaysMs,
+      onShouldRetry: (error) => isRetryable(error.originalResponse?.getStatus() ?? 0),
       storeFingerprintForResuming: false,
       onProgress: (sent) => onProgress?.(sent),
       onUploadUrlAvailable: () => sending.url && onAddress?.(sending.url),
@@ -73,7 +77,12 @@ export async function uploadResumable(
     sending.start();
   });
   const uploadId = new URL(address).pathname.split("/").at(-1) as string;
-  return getUpload(uploadsUrl, uploadId, signal);
+  return getUpload(target, uploadId, signal);
+}
+
+/** 0: no answer. 409 and 423: another request writes to the same upload. 408 and 429: the server accepts it later. */
+function isRetryable(status: number): boolean {
+  return status === 0 || status >= 500 || [408, 409, 423, 429].includes(status);
 }
 
 /** In Node: a local file. */

@@ -1,4 +1,5 @@
 import type { UploadFacts } from "../../protocol/index.js";
+import { headersOf, type UploadEndpoint } from "./endpoint.js";
 import { MaskletError, type ReportedError } from "./errors.js";
 
 /**
@@ -28,18 +29,21 @@ export interface UploadOptions {
 
 /** Streams the bytes to the server without holding the whole file in memory. */
 export async function upload(
-  url: string,
+  endpoint: UploadEndpoint,
   source: UploadSource,
   { filename, signal }: UploadOptions = {},
 ): Promise<UploadFacts> {
-  const target = new URL(url);
+  const target = new URL(endpoint.uploads);
   if (filename !== undefined) target.searchParams.set("filename", filename);
   const given = typeof source === "string" ? await openPath(source) : source;
   const body = Array.isArray(given) ? toForm(given as readonly UploadFile[]) : given;
   const init = {
     method: "POST",
-    // fetch sets the type of a form, with its boundary.
-    ...(!(body instanceof FormData) && { headers: { "content-type": "application/octet-stream" } }),
+    headers: {
+      ...headersOf(endpoint),
+      // fetch sets the type of a form, with its boundary.
+      ...(!(body instanceof FormData) && { "content-type": "application/octet-stream" }),
+    },
     body,
     // Required for bodies that are streams.
     duplex: "half",
@@ -55,9 +59,14 @@ export async function upload(
 }
 
 /** The facts of an upload. Waits while the server inspects it. */
-export async function getUpload(url: string, uploadId: string, signal?: AbortSignal): Promise<UploadFacts> {
-  const target = under(url, encodeURIComponent(uploadId));
-  const response = await fetch(target, { ...(signal && { signal }) }).catch((cause: unknown) => {
+export async function getUpload(
+  endpoint: UploadEndpoint,
+  uploadId: string,
+  signal?: AbortSignal,
+): Promise<UploadFacts> {
+  const target = under(endpoint.uploads, encodeURIComponent(uploadId));
+  const init = { headers: headersOf(endpoint), ...(signal && { signal }) };
+  const response = await fetch(target, init).catch((cause: unknown) => {
     signal?.throwIfAborted();
     throw noConnection(target, cause);
   });
@@ -66,9 +75,10 @@ export async function getUpload(url: string, uploadId: string, signal?: AbortSig
 }
 
 /** Deletes the server's copy. Succeeds also when it is deleted already. */
-export async function deleteUpload(url: string, uploadId: string): Promise<void> {
-  const target = under(url, encodeURIComponent(uploadId));
-  const response = await fetch(target, { method: "DELETE" }).catch((cause: unknown) => {
+export async function deleteUpload(endpoint: UploadEndpoint, uploadId: string): Promise<void> {
+  const target = under(endpoint.uploads, encodeURIComponent(uploadId));
+  const init = { method: "DELETE", headers: headersOf(endpoint) };
+  const response = await fetch(target, init).catch((cause: unknown) => {
     throw noConnection(target, cause);
   });
   if (!response.ok && response.status !== 404) throw await refusal(response);

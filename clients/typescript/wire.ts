@@ -1,6 +1,7 @@
 /** The part of a platform's WebSocket that the client uses. */
 import { SUBPROTOCOL } from "../../protocol/version.js";
-import { MaskletError } from "./errors.js";
+import type { Endpoint } from "./endpoint.js";
+import { MaskletError, type ReportedError } from "./errors.js";
 
 /** Any WebSocket class: the browser's, or that of the `ws` package. */
 export type WebSocketClass = new (
@@ -32,8 +33,14 @@ interface AnyWebSocket {
   close(): void;
 }
 
-/** @throws MaskletError connection_failed. */
-export async function openWire(url: string, webSocket?: WebSocketClass): Promise<Wire> {
+/**
+ * Opens a WebSocket, and sends the key first if there is one.
+ * @throws MaskletError connection_failed, or the server's error for the key.
+ */
+export async function openWire(
+  { socket: url, key }: Pick<Endpoint, "socket" | "key">,
+  webSocket?: WebSocketClass,
+): Promise<Wire> {
   const Socket = webSocket ?? (await platformWebSocket());
   const socket = new Socket(url, SUBPROTOCOL) as unknown as AnyWebSocket;
   socket.binaryType = "arraybuffer";
@@ -41,6 +48,13 @@ export async function openWire(url: string, webSocket?: WebSocketClass): Promise
 
   return new Promise((resolve, reject) => {
     let failure = "";
+    const wire: Wire = {
+      listen(given) {
+        listener = given;
+      },
+      send: (data) => socket.send(data),
+      close: () => socket.close(),
+    };
     socket.onerror = ({ message = "" }) => {
       failure = message;
     };
@@ -53,19 +67,32 @@ export async function openWire(url: string, webSocket?: WebSocketClass): Promise
       reject(new MaskletError({ code: "connection_failed", message, retryable: !isRefused }));
     };
     socket.onmessage = ({ data }) => {
-      if (typeof data === "string") listener?.onText(data);
-      else listener?.onBytes(new Uint8Array(data));
+      if (typeof data !== "string") listener?.onBytes(new Uint8Array(data));
+      else if (listener) listener.onText(data);
+      else if (key !== undefined) {
+        const error = errorOf(data);
+        if (!error) return resolve(wire);
+        reject(new MaskletError(error));
+        socket.close();
+      }
     };
     socket.onopen = () => {
-      resolve({
-        listen(given) {
-          listener = given;
-        },
-        send: (data) => socket.send(data),
-        close: () => socket.close(),
-      });
+      if (key === undefined) resolve(wire);
+      else socket.send(JSON.stringify({ type: "authenticate", request_id: "key", key }));
     };
   });
+}
+
+/** The error of the answer to `authenticate`; undefined when the server has accepted the key. */
+function errorOf(text: string): ReportedError | undefined {
+  try {
+    const { type, error } = JSON.parse(text) as { type?: string; error?: ReportedError };
+    if (type === "response") return undefined;
+    if (error !== undefined) return error;
+  } catch {
+    // Not a masklet server.
+  }
+  return { code: "connection_failed", message: "the server sent no answer to the key", retryable: false };
 }
 
 /** In Node the `ws` package, because Node 20 has no global class; elsewhere the global class. */

@@ -1,18 +1,13 @@
-/** One log line for each HTTP request, and an id by which a client and the log name it. */
-import type { HttpBindings } from "@hono/node-server";
+/** One log line for each HTTP request. */
 import type { MiddlewareHandler } from "hono";
-import { v4 as uuid } from "uuid";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
-import { ownerOf } from "./context.js";
-
-const HEADER = "x-request-id";
-
-/** An id of the client or of a proxy is kept when it is short and plain text, so that it cannot forge log lines. */
-const WELL_FORMED = /^[\w.:-]{1,128}$/;
+import type { Admission } from "./admission.js";
+import { type AppEnvironment, ownerOf } from "./context.js";
+import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
 
 /** Requests that supervisors repeat every few seconds. */
-const FREQUENT = new Set(["/readyz", "/healthz", "/metrics"]);
+const FREQUENT = new Set(["/livez", "/readyz", "/healthz", "/metrics"]);
 
 /** Methods as label values; a client can invent others. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
@@ -21,19 +16,21 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
  * Answers with `x-request-id`, and logs method, path without its query, status, bytes and duration when the answer has been
  * sent or the client has gone.
  */
-export function accessLog(log: Logger, metrics: Metrics): MiddlewareHandler<{ Bindings: HttpBindings }> {
+export function accessLog(
+  log: Logger,
+  metrics: Metrics,
+  { addressOf }: Pick<Admission, "addressOf">,
+): MiddlewareHandler<AppEnvironment> {
   return async (context, next) => {
     const { incoming, outgoing } = context.env;
-    const given = context.req.header(HEADER);
-    const requestId = given !== undefined && WELL_FORMED.test(given) ? given : uuid();
+    const requestId = requestIdOf(incoming);
     const { method, path } = context.req;
     const { socket } = incoming;
-    const address = socket.remoteAddress;
-    const owner = ownerOf(context);
+    const address = addressOf(incoming);
     const sentBefore = socket.bytesWritten;
     const start = performance.now();
     // For answers that do not pass through the router.
-    outgoing.setHeader(HEADER, requestId);
+    outgoing.setHeader(REQUEST_ID_HEADER, requestId);
     outgoing.once("close", () => {
       const ms = performance.now() - start;
       const status = outgoing.headersSent ? outgoing.statusCode : 0;
@@ -42,7 +39,8 @@ export function accessLog(log: Logger, metrics: Metrics): MiddlewareHandler<{ Bi
       const fields = {
         requestId,
         address,
-        owner,
+        // Undefined for refused requests, and for the paths that need no key.
+        owner: ownerOf(context),
         method,
         path: path.slice(0, 200),
         status,
@@ -55,6 +53,6 @@ export function accessLog(log: Logger, metrics: Metrics): MiddlewareHandler<{ Bi
       log[level](fields, isComplete ? "http request" : "http request that the client left");
     });
     await next();
-    context.header(HEADER, requestId);
+    context.header(REQUEST_ID_HEADER, requestId);
   };
 }

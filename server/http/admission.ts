@@ -1,60 +1,161 @@
+/**
+ * The checks of every HTTP request and every WebSocket upgrade, before anything else is done for it. Each refusal is logged
+ * with the address of the client and without anything that can contain a key: no query, no header but Origin and Host.
+ */
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
 import { settingVariable } from "../../protocol/index.js";
 import { shuttingDown } from "../failure.js";
+import type { KeyCheck, ValidKey } from "../keys/key-check.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
+import { type OwnerId, ownerOfAddress } from "../session-owner.js";
+import { clientAddress, type TrustedProxies } from "./client-address.js";
+import type { OpenSockets } from "./connection-limit.js";
+import { readCredentials } from "./credentials.js";
 import type { HttpError } from "./errors.js";
+import { type HostRules, hostProblem } from "./host.js";
 import { isOriginAllowed, type OriginRules } from "./origin.js";
+import { requestIdOf } from "./request-id.js";
 
-export interface AdmissionRules extends OriginRules {
-  /** True for a socket that exceeds the limit of connections. */
-  exceedsLimit(socket: Socket): boolean;
+export interface AdmissionParts {
+  rules: HostRules & OriginRules;
+  proxies: TrustedProxies;
+  /** Undefined: every client is admitted without a key. */
+  keys: KeyCheck | undefined;
+  connections: Pick<OpenSockets, "overLimit" | "holdForwarded">;
   /** True while the server stops. */
   isStopping(): boolean;
+  log: Logger;
+  metrics: Metrics;
 }
 
-/** The reason to refuse a request, or undefined to admit it. */
-export type Admit = (request: IncomingMessage) => HttpError | undefined;
+/** Who sent a request. */
+export interface Visitor {
+  /** See {@link Admission.addressOf}. */
+  address: string | undefined;
+  /** Undefined for a request without a key to a server that requires one. */
+  owner: OwnerId | undefined;
+  /** The key that the request carries; undefined on servers without keys. */
+  key: ValidKey | undefined;
+}
 
-/**
- * The single check of every WebSocket upgrade and every HTTP request except `/livez`. Authentication belongs here. Each
- * refusal is logged as a warning that names the setting that changes it.
- */
-export function createAdmission(rules: AdmissionRules, log: Logger, metrics: Metrics): Admit {
-  function reasonToRefuse(request: IncomingMessage): (HttpError & { setting?: string }) | undefined {
-    const { origin, host } = request.headers;
-    if (rules.isStopping()) return shuttingDown().toBody();
-    if (rules.exceedsLimit(request.socket)) {
-      const message = "The server has as many connections as it accepts; connect again later.";
-      return { code: "connection_limit", message, retryable: true, setting: "maxConnections" };
-    }
-    if (!isOriginAllowed(origin, host, rules)) {
-      const message = `Pages of ${short(origin)} are not admitted; the server's setting allowedOrigins (${settingVariable("allowedOrigins")}) admits them.`;
-      return { code: "origin_forbidden", message, retryable: false, setting: "allowedOrigins" };
-    }
-    return undefined;
-  }
+export type Identification = { visitor: Visitor; error?: never } | { visitor?: never; error: HttpError };
 
-  return (request) => {
-    const reason = reasonToRefuse(request);
-    if (!reason) return undefined;
-    const { setting, ...error } = reason;
+export interface Admission {
+  /** The address of the client; that of its proxy when the proxy reports none. Undefined when the socket is closed already. */
+  addressOf(request: IncomingMessage): string | undefined;
+  /** Checks Host and Origin, also of `/livez`. Returns the reason to refuse the request. */
+  checkSource(request: IncomingMessage): HttpError | undefined;
+  /** Checks also that the server has room. Returns the reason to refuse the request. */
+  admit(request: IncomingMessage): HttpError | undefined;
+  /**
+   * Checks the key of an admitted request. The error is `unauthenticated`, or `rate_limit` for an address that has sent many
+   * invalid keys. A missing key is no error here.
+   *
+   * @param until emits "close" when the request has ended, or its WebSocket
+   */
+  identify(request: IncomingMessage, until: EventEmitter): Promise<Identification>;
+  /** Logs and counts a refusal, and returns its error. */
+  refuse(request: IncomingMessage, error: HttpError, details?: object): HttpError;
+}
+
+export function createAdmission(parts: AdmissionParts): Admission {
+  const { rules, proxies, keys, connections, isStopping, log, metrics } = parts;
+
+  const addressOf = (request: IncomingMessage) => clientAddress(request, proxies);
+
+  function refuse(request: IncomingMessage, error: HttpError, details: object = {}): HttpError {
     metrics.count("masklet_refusals_total", { code: error.code });
-    const { method, url, headers, socket } = request;
-    log.warn(
+    // A client that tries keys must not fill the log.
+    log[error.code === "rate_limit" ? "debug" : "warn"](
       {
         code: error.code,
-        method,
-        url: short(url),
-        origin: short(headers.origin),
-        peer: socket.remoteAddress,
-        ...(setting && { setting, variable: settingVariable(setting) }),
+        address: addressOf(request),
+        requestId: requestIdOf(request),
+        method: request.method,
+        path: short(pathOf(request.url ?? "")),
+        ...details,
       },
       error.message,
     );
     return error;
+  }
+
+  const setting = (name: string) => ({ setting: name, variable: settingVariable(name) });
+
+  function checkHost(request: IncomingMessage): HttpError | undefined {
+    const hosts = request.headersDistinct.host ?? [];
+    // A target in absolute form replaces the Host header.
+    const targets = [authorityOf(request.url ?? "") ?? [], hosts].flat();
+    if (hosts.length > 1) return malformed(request, `Host: expected one header, got ${hosts.length}.`);
+    for (const host of targets) {
+      const problem = hostProblem(host, rules);
+      if (problem === "malformed") {
+        return malformed(request, "Host: expected a name or an address, with or without a port.");
+      }
+      if (problem === "forbidden") {
+        const message = `This server is not reached as ${short(host)}; the server's setting allowedHosts (${settingVariable("allowedHosts")}) adds names.`;
+        const error: HttpError = { code: "host_forbidden", message, retryable: false };
+        return refuse(request, error, { host: short(host), ...setting("allowedHosts") });
+      }
+    }
+    return undefined;
+  }
+
+  function malformed(request: IncomingMessage, message: string): HttpError {
+    return refuse(request, { code: "malformed_request", message, retryable: false });
+  }
+
+  function checkSource(request: IncomingMessage): HttpError | undefined {
+    const problem = checkHost(request);
+    if (problem) return problem;
+    const { origin, host } = request.headers;
+    if (isOriginAllowed(origin, host, rules)) return undefined;
+    const message = `Pages of ${short(origin)} are not admitted; the server's setting allowedOrigins (${settingVariable("allowedOrigins")}) admits them.`;
+    const error: HttpError = { code: "origin_forbidden", message, retryable: false };
+    return refuse(request, error, { origin: short(origin), ...setting("allowedOrigins") });
+  }
+
+  function admit(request: IncomingMessage): HttpError | undefined {
+    if (isStopping()) return refuse(request, shuttingDown().toBody());
+    const full = connections.overLimit(request.socket);
+    if (full) return refuse(request, full, setting(full.limit ?? "maxConnections"));
+    return checkSource(request);
+  }
+
+  return {
+    addressOf,
+    checkSource,
+    admit,
+    async identify(request, until) {
+      const address = addressOf(request);
+      if (address !== request.socket.remoteAddress) {
+        const full = connections.holdForwarded(address, until);
+        if (full) return { error: refuse(request, full, setting(full.limit ?? "maxConnections")) };
+      }
+      if (!keys) return { visitor: { address, owner: ownerOfAddress(address), key: undefined } };
+      const { key: text, problem } = readCredentials(request);
+      if (problem !== undefined) {
+        return { error: refuse(request, { code: "unauthenticated", message: problem, retryable: false }) };
+      }
+      if (text === undefined) return { visitor: { address, owner: undefined, key: undefined } };
+      const key = keys.find(text);
+      if (key) return { visitor: { address, owner: key.owner, key } };
+      return { error: refuse(request, (await keys.refuse(address)).toBody()) };
+    },
+    refuse,
   };
+}
+
+/** Path of a request target in origin form or absolute form. Any text is valid input. */
+export function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
+}
+
+/** The authority of a target in absolute form, without user and password. */
+function authorityOf(target: string): string | undefined {
+  return /^https?:\/\/(?:[^/?#]*@)?([^/?#@]*)/i.exec(target)?.[1];
 }
 
 /** Headers and URLs can have thousands of characters. */

@@ -7,10 +7,11 @@ import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
 import type { Predictor } from "../predictor.js";
 import { accessLog } from "./access-log.js";
-import type { Admit } from "./admission.js";
+import type { Admission } from "./admission.js";
 import type { App } from "./context.js";
 import { sendError } from "./errors.js";
-import { addHealthRoutes, addLivenessRoute } from "./routes/health.js";
+import { identifyOwner, sendRefusal } from "./identify.js";
+import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
 import { addSavedRoutes } from "./routes/saved.js";
@@ -19,7 +20,7 @@ import { addUploadRoutes } from "./routes/uploads.js";
 
 export interface AppParts {
   predictor: Predictor;
-  admit: Admit;
+  admission: Admission;
   counts: SocketCounts;
   maxMessageBytes: number;
   metrics: Metrics;
@@ -27,16 +28,18 @@ export interface AppParts {
 }
 
 export function createApp(parts: AppParts): App {
-  const { predictor, admit, counts, maxMessageBytes, metrics, log } = parts;
+  const { predictor, admission, counts, maxMessageBytes, metrics, log } = parts;
   const app: App = new Hono();
 
-  // Before the admission check, so that a process supervisor does not restart a server that is full or stopping.
-  addLivenessRoute(app);
-  app.use(accessLog(log, metrics));
+  app.use(accessLog(log, metrics, admission));
   app.use(async (context, next) => {
-    const error = admit(context.env.incoming);
-    return error ? sendError(context, error) : next();
+    const { incoming } = context.env;
+    // A process supervisor must not restart a server that is full or stopping.
+    const isLiveness = context.req.path === LIVENESS_PATH;
+    const error = isLiveness ? admission.checkSource(incoming) : admission.admit(incoming);
+    return error ? sendRefusal(context, error) : next();
   });
+  addLivenessRoute(app);
   const tus = createTusRoutes(predictor.uploads, log);
   app.use(TUS_PATH, tus.discovery);
   // The admission check has accepted the origin.
@@ -44,12 +47,14 @@ export function createApp(parts: AppParts): App {
     cors({
       origin: (origin) => origin,
       allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
-      allowHeaders: ["content-type", ...TUS_REQUEST_HEADERS],
-      exposeHeaders: TUS_RESPONSE_HEADERS,
+      allowHeaders: ["authorization", "content-type", ...TUS_REQUEST_HEADERS],
+      exposeHeaders: ["retry-after", "www-authenticate", ...TUS_RESPONSE_HEADERS],
     }),
   );
   app.use(secureHeaders);
   addHealthRoutes(app, predictor);
+  // Every route from here on has an owner.
+  app.use(identifyOwner(admission, predictor.shares));
   addMetricsRoute(app, predictor, metrics, counts);
   tus.add(app);
   addUploadRoutes(app, predictor.uploads);

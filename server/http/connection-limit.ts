@@ -1,14 +1,26 @@
 /** How many sockets the server accepts, and what happens to those over the limit. */
+import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { FIXED_LIMITS, settingVariable } from "../../protocol/index.js";
+import { FIXED_LIMITS, type ProtocolError, settingVariable } from "../../protocol/index.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
+import { type OwnerId, ownerOfAddress } from "../session-owner.js";
+import { holderOf } from "../shares/holder.js";
+import type { Shares } from "../shares/shares.js";
+import type { TrustedProxies } from "./client-address.js";
+import type { HttpError } from "./errors.js";
 
 export interface OpenSockets {
   readonly count: number;
-  exceedsLimit(socket: Socket): boolean;
+  /** The error for a socket that exceeds a limit of connections. */
+  overLimit(socket: Socket): HttpError | undefined;
+  /**
+   * Counts a request or WebSocket of a client behind a trusted proxy as a connection of its address until "close". Returns the
+   * error when the address has too many.
+   */
+  holdForwarded(address: string | undefined, until: EventEmitter): HttpError | undefined;
   /** Destroys every socket of the server, upgraded ones included. */
   destroyAll(): void;
 }
@@ -40,33 +52,32 @@ function limitOfReport(): unknown {
   return report?.userLimits?.open_files?.soft;
 }
 
+export interface ConnectionLimits {
+  server: Server;
+  maxConnections: number;
+  shares: Pick<Shares, "take">;
+  /** Their own sockets count for the server, but not for an address: they carry the requests of many clients. */
+  proxies: TrustedProxies;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** Sockets over the limit of one address that get an answer at the same time. */
+const REFUSED_AT_ONCE = 16;
+
 /**
- * Counts the sockets of `server`. A socket over the limit has a short time to send a request, which the admission check
- * refuses with an answer. When these are too many as well, Node closes new sockets without an answer.
+ * Counts the sockets of `server`. A socket over a limit has a short time to send a request, which the admission check refuses
+ * with an answer. When these are too many as well, new sockets are closed without an answer.
  */
-export function limitConnections(
-  server: Server,
-  maxConnections: number,
-  log: Logger,
-  metrics: Metrics,
-): OpenSockets {
+export function limitConnections(parts: ConnectionLimits): OpenSockets {
+  const { server, maxConnections, shares, proxies, log, metrics } = parts;
   const open = new Set<Socket>();
-  const excess = new WeakSet<Socket>();
+  /** Among the open ones, those over a limit. */
+  const excess = new Map<Socket, HttpError>();
+  const refusedOf = new Map<OwnerId, number>();
   let dropping = false;
 
-  server.maxConnections = maxConnections + Math.max(1, Math.floor(maxConnections / 8));
-  server.on("connection", (socket) => {
-    open.add(socket);
-    socket.once("close", () => open.delete(socket));
-    if (open.size <= maxConnections) {
-      dropping = false;
-      return;
-    }
-    excess.add(socket);
-    const timer = setTimeout(() => socket.destroy(), FIXED_LIMITS.refusalMs.value);
-    socket.once("close", () => clearTimeout(timer));
-  });
-  server.on("drop", () => {
+  function drop(): void {
     metrics.count("masklet_dropped_sockets_total");
     if (!dropping) {
       log.warn(
@@ -75,15 +86,70 @@ export function limitConnections(
       );
     }
     dropping = true;
+  }
+
+  function hold(address: string | undefined, until: EventEmitter): HttpError | undefined {
+    try {
+      const lease = shares.take("connections", ownerOfAddress(address));
+      until.once("close", () => lease.release());
+      return undefined;
+    } catch (error) {
+      return (error as ProtocolError).toBody();
+    }
+  }
+
+  /** Answers the next request of the socket with the error. */
+  function refuseLater(socket: Socket, error: HttpError): void {
+    const holder = holderOf(ownerOfAddress(socket.remoteAddress));
+    const others = refusedOf.get(holder) ?? 0;
+    if (others >= REFUSED_AT_ONCE) {
+      drop();
+      socket.destroy();
+      return;
+    }
+    refusedOf.set(holder, others + 1);
+    excess.set(socket, error);
+    const timer = setTimeout(() => socket.destroy(), FIXED_LIMITS.refusalMs.value);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      excess.delete(socket);
+      const left = (refusedOf.get(holder) ?? 1) - 1;
+      if (left > 0) refusedOf.set(holder, left);
+      else refusedOf.delete(holder);
+    });
+  }
+
+  server.maxConnections = maxConnections + Math.max(1, Math.floor(maxConnections / 8));
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    const { remoteAddress: address } = socket;
+    const isProxy = address !== undefined && proxies.has(address);
+    const isFull = open.size - excess.size > maxConnections;
+    const error = isFull ? serverFull(maxConnections) : isProxy ? undefined : hold(address, socket);
+    if (error) refuseLater(socket, error);
+    else dropping = false;
   });
+  server.on("drop", drop);
 
   return {
     get count() {
       return open.size;
     },
-    exceedsLimit: (socket) => excess.has(socket),
+    overLimit: (socket) => excess.get(socket),
+    holdForwarded: hold,
     destroyAll() {
       for (const socket of open) socket.destroy();
     },
+  };
+}
+
+function serverFull(maxConnections: number): HttpError {
+  return {
+    code: "connection_limit",
+    message: `The server has ${maxConnections} connections (maxConnections); connect again later.`,
+    retryable: true,
+    retry_after_ms: FIXED_LIMITS.refusalMs.value,
+    limit: "maxConnections",
   };
 }

@@ -1,11 +1,16 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
-import { type OwnerId, ownerOfAddress } from "../session-owner.js";
+import type { OwnerId } from "../session-owner.js";
+
+export interface AppEnvironment {
+  Bindings: HttpBindings;
+  Variables: { owner: OwnerId };
+}
 
 /** The router. Handlers reach Node's request as `context.env.incoming`. */
-export type App = Hono<{ Bindings: HttpBindings }>;
+export type App = Hono<AppEnvironment>;
 
-/** The owner of a request. */
-export function ownerOf(context: Context<{ Bindings: HttpBindings }>): OwnerId {
-  return ownerOfAddress(context.env.incoming.socket.remoteAddress);
+/** The owner of an identified request, see identify.ts. */
+export function ownerOf(context: Context<AppEnvironment>): OwnerId {
+  return context.get("owner");
 }

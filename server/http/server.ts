@@ -7,27 +7,39 @@ import type { WebSocket } from "ws";
 import { FIXED_LIMITS } from "../../protocol/index.js";
 import type { ServerConfig } from "../config.js";
 import { toProtocolError } from "../failure.js";
+import type { KeyCheck } from "../keys/key-check.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
 import type { Predictor } from "../predictor.js";
 import { createAdmission } from "./admission.js";
 import { createApp } from "./app.js";
+import { readTrustedProxies } from "./client-address.js";
 import { connectionLimit, limitConnections, readDescriptorLimit } from "./connection-limit.js";
 import { type HttpError, statusOf } from "./errors.js";
+import { readHostRules } from "./host.js";
 import { isLoopbackHost } from "./origin.js";
 import { UpgradableRequest } from "./upgradable-request.js";
-import { createUpgradeListener } from "./upgrade.js";
+import { createUpgradeListener, type SocketVisitor } from "./upgrade.js";
 
 export interface HttpServerParts {
   config: Pick<
     ServerConfig,
-    "host" | "port" | "allowedOrigins" | "maxConnections" | "maxMessageBytes" | "maxFrameBytes"
+    | "host"
+    | "port"
+    | "allowedHosts"
+    | "allowedOrigins"
+    | "trustedProxies"
+    | "maxConnections"
+    | "maxMessageBytes"
+    | "maxFrameBytes"
   >;
+  /** Undefined: the server requires no keys. */
+  keys: KeyCheck | undefined;
   predictor: Predictor;
   metrics: Metrics;
   log: Logger;
-  /** Receives every WebSocket after its handshake, with the address of the peer. */
-  onSocket(socket: WebSocket, address: string | undefined): void;
+  /** Receives every WebSocket after its handshake. */
+  onSocket(socket: WebSocket, visitor: SocketVisitor): void;
   /** WebSockets that are open. */
   connections(): number;
 }
@@ -42,8 +54,8 @@ export interface HttpServer {
 }
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
-  const { config, predictor, metrics, log, onSocket, connections } = parts;
-  const { host, port, allowedOrigins, maxMessageBytes, maxFrameBytes } = config;
+  const { config, keys, predictor, metrics, log, onSocket, connections } = parts;
+  const { host, port, allowedHosts, allowedOrigins, maxMessageBytes, maxFrameBytes } = config;
   let stopped: Promise<unknown> | undefined;
 
   const server = createServer({ IncomingMessage: UpgradableRequest });
@@ -51,19 +63,24 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   if (maxConnections < config.maxConnections) {
     log.info({ maxConnections, wanted: config.maxConnections }, "file descriptors limit the connections");
   }
-  const sockets = limitConnections(server, maxConnections, log, metrics);
-  const admit = createAdmission(
-    {
+  const proxies = readTrustedProxies(config.trustedProxies);
+  const { shares } = predictor;
+  const sockets = limitConnections({ server, maxConnections, shares, proxies, log, metrics });
+  const admission = createAdmission({
+    rules: {
+      ...readHostRules(allowedHosts, host),
       allowedOrigins,
       admitLoopback: isLoopbackHost(host),
-      exceedsLimit: sockets.exceedsLimit,
-      isStopping: () => stopped !== undefined,
     },
+    proxies,
+    keys,
+    connections: sockets,
+    isStopping: () => stopped !== undefined,
     log,
     metrics,
-  );
+  });
   const counts = { connections, sockets: () => sockets.count };
-  const app = createApp({ predictor, admit, counts, maxMessageBytes, metrics, log });
+  const app = createApp({ predictor, admission, counts, maxMessageBytes, metrics, log });
 
   // Reached by requests without a valid URL or Host header; the routes handle their own errors.
   function onRequestError(cause: unknown): Response {
@@ -80,7 +97,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     errorHandler: onRequestError,
   });
   server.on("request", answer);
-  server.on("upgrade", createUpgradeListener({ admit, maxMessageBytes, maxFrameBytes, onSocket, log }));
+  server.on("upgrade", createUpgradeListener({ admission, maxMessageBytes, maxFrameBytes, onSocket, log }));
   // Large uploads over slow connections take long. The store limits their size; `timeout` ends uploads without progress.
   server.requestTimeout = 0;
   server.timeout = FIXED_LIMITS.stalledSocketMs.value;

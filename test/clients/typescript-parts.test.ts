@@ -3,6 +3,7 @@ import { endpointOf } from "../../clients/typescript/endpoint.js";
 import { objectsOf } from "../../clients/typescript/index.js";
 import { openWire } from "../../clients/typescript/wire.js";
 import { encodeMask } from "../../protocol/rle.js";
+import { until } from "../helpers/settle.js";
 
 describe("a server's address", () => {
   it.each([
@@ -17,6 +18,12 @@ describe("a server's address", () => {
     ["wss://example.org/v1?key=7", "wss://example.org/v1?key=7", "https://example.org/v1/uploads?key=7"],
   ])("%s yields the addresses of the socket and of uploads", (address, socket, uploads) => {
     expect(endpointOf(address)).toEqual({ socket, uploads });
+  });
+
+  it("contains no user name and no password, which would not be sent", () => {
+    for (const address of ["ws://ann:secret@127.0.0.1", "ws://secret@127.0.0.1"]) {
+      expect(() => endpointOf(address)).toThrow(/^expected an address without a user name and a password/);
+    }
   });
 });
 
@@ -75,7 +82,7 @@ describe("a wire", () => {
 
   it("carries text and bytes both ways", async () => {
     const { record, Recorded } = recordedSocket();
-    const wire = await openWire("ws://127.0.0.1", Recorded);
+    const wire = await openWire({ socket: "ws://127.0.0.1" }, Recorded);
     const received: unknown[] = [];
     wire.listen({
       onText: (text) => received.push(text),
@@ -89,5 +96,22 @@ describe("a wire", () => {
     record.deliver(Uint8Array.of(3).buffer);
     expect(received).toEqual(["answer", Uint8Array.of(3)]);
     expect(record.binaryType).toBe("arraybuffer");
+  });
+
+  it.each([
+    [
+      "an error",
+      '{"type":"error","request_id":"key","error":{"code":"unauthenticated","message":"m","retryable":false}}',
+      "unauthenticated",
+    ],
+    ["another message", '{"type":"event"}', "connection_failed"],
+    ["no message of the protocol", "hello", "connection_failed"],
+  ])("sends a key first, and fails when the answer is %s", async (_, answer, code) => {
+    const { record, Recorded } = recordedSocket();
+    const opening = openWire({ socket: "ws://127.0.0.1", key: "k" }, Recorded);
+    await until(() => record.sent.length === 1);
+    expect(record.sent).toEqual(['{"type":"authenticate","request_id":"key","key":"k"}']);
+    record.deliver(answer);
+    await expect(opening).rejects.toMatchObject({ code, retryable: false });
   });
 });

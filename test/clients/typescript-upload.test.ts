@@ -48,22 +48,24 @@ describe("an upload", () => {
     ["a web stream", () => new Blob([VIDEO]).stream()],
     ["a file's path", () => writeFile(path(), VIDEO).then(path)],
   ])("takes %s", async (_, source) => {
-    expect(await upload(`${base}/v1/uploads`, await source(), { filename: "my dog.mp4" })).toEqual(FACTS);
+    expect(
+      await upload({ uploads: `${base}/v1/uploads` }, await source(), { filename: "my dog.mp4" }),
+    ).toEqual(FACTS);
     expect(received.at(-1)?.url).toBe("/v1/uploads?filename=my+dog.mp4");
     expect(received.at(-1)?.body.equals(VIDEO)).toBe(true);
   });
 
   it("rejects with the server's error", async () => {
-    const failed = upload(`${base}/broken/v1/uploads`, VIDEO);
+    const failed = upload({ uploads: `${base}/broken/v1/uploads` }, VIDEO);
     await expect(failed).rejects.toMatchObject({ name: "MaskletError", ...TOO_LARGE });
   });
 
   it("rejects with the HTTP status of another server", async () => {
-    await expect(upload(`${base}/odd/v1/uploads`, VIDEO)).rejects.toThrow(/502/);
+    await expect(upload({ uploads: `${base}/odd/v1/uploads` }, VIDEO)).rejects.toThrow(/502/);
   });
 
   it("rejects without a server at the address", async () => {
-    const failed = upload("http://127.0.0.1:1/v1/uploads", VIDEO);
+    const failed = upload({ uploads: "http://127.0.0.1:1/v1/uploads" }, VIDEO);
     await expect(failed).rejects.toMatchObject({ name: "MaskletError", code: "connection_failed" });
   });
 
@@ -74,6 +76,8 @@ describe("an upload", () => {
       abort.abort(new Error("enough"));
       await new Promise(() => {});
     };
-    await expect(upload(`${base}/v1/uploads`, endless(), { signal: abort.signal })).rejects.toThrow("enough");
+    await expect(
+      upload({ uploads: `${base}/v1/uploads` }, endless(), { signal: abort.signal }),
+    ).rejects.toThrow("enough");
   });
 });

@@ -8,8 +8,8 @@ import { until } from "./settle.js";
 export interface TestServer extends RunningServer {
   /** `http://…` without a trailing slash. */
   http: string;
-  /** A new client; it is closed with the server. */
-  connect(): Promise<RawClient>;
+  /** A new client; it is closed with the server. With a key, it sends the key with its handshake. */
+  connect(key?: string): Promise<RawClient>;
   health(): Promise<{ sessions: number }>;
   /** Resolves when the server has no connection. */
   disconnected(): Promise<void>;
@@ -28,7 +28,8 @@ export async function startTestServer(
   return {
     ...server,
     http,
-    connect: () => connect(server.url),
+    connect: (key) =>
+      connect(server.url, undefined, key === undefined ? {} : { authorization: `Bearer ${key}` }),
     disconnected: () =>
       until(async () => (await (await fetch(`${http}/metrics`)).text()).includes("masklet_connections 0\n")),
     health: async () => (await fetch(`${http}/healthz`)).json() as Promise<{ sessions: number }>,

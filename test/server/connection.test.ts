@@ -22,6 +22,7 @@ function createScriptedTransport() {
       sent.push(JSON.parse(String(data)));
       return transport.open ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve));
     },
+    close() {},
     pause() {
       transport.paused = true;
     },
@@ -46,6 +47,7 @@ beforeEach(() => {
     transport,
     predictor,
     owner: "address loopback",
+    ownerOfKey: async () => "address loopback",
     maxPendingRequests: 3,
     log,
     metrics: createMetrics(),
@@ -98,6 +100,7 @@ test("counts errors that are not sent yet as unanswered, so that invalid message
   connection.onBinary(Buffer.from("nonsense"));
   connection.onText("{}");
   expect(transport.paused).toBe(true);
+  await until(() => transport.sent.length === 3);
   transport.take();
   await until(() => !transport.paused);
 });

@@ -101,13 +101,14 @@ test("answers HTTP/1.0 without a Host header", async () => {
 
 test("answers pipelined requests in order, and closes the connection of a peer that sends too many", async () => {
   const server = await start();
-  const some = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3);
+  const some =
+    "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\nGET /none HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3);
   const last = rawRequest("GET /livez HTTP/1.1", []);
   const answers = await sendRaw(server.port, Buffer.concat([Buffer.from(some), last]));
   expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(
     [200, 404, 200, 404, 200, 404, 200].map((status) => `HTTP/1.1 ${status}`),
   );
-  const flood = Buffer.from("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000));
+  const flood = Buffer.from("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(5000));
   const flooded = await sendRaw(server.port, flood);
   expect((flooded.match(/HTTP\/1.1 /g) ?? []).length).toBeLessThanOrEqual(
     FIXED_LIMITS.requestsPerSocket.value,
@@ -127,7 +128,15 @@ test("handles at most one message of a WebSocket per turn of the event loop", as
     isCounting = false;
   });
   const listener = createUpgradeListener({
-    admit: () => undefined,
+    admission: {
+      addressOf: () => "127.0.0.1",
+      admit: () => undefined,
+      checkSource: () => undefined,
+      identify: async () => ({
+        visitor: { address: "127.0.0.1", owner: "address loopback", key: undefined },
+      }),
+      refuse: (_request, error) => error,
+    },
     maxFrameBytes: 1000,
     maxMessageBytes: 1000,
     log: createLog("silent"),
@@ -164,7 +173,7 @@ test("destroys the socket of a refused upgrade although its peer stays half open
   const server = await start();
   const peer = await openIdle(server);
   const ended = once(peer.resume(), "end");
-  peer.write("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  peer.write("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   await ended;
   // The remaining socket is the one that reads the metric.
   await until(async () => (await gauge(server, "masklet_sockets")) === 1);
@@ -174,12 +183,14 @@ test("destroys the socket of a refused upgrade although its peer stays half open
 test("stops although peers are idle, half open, or in the middle of a request", async () => {
   const server = await start({ shutdownGraceMs: 100 });
   await openIdle(server);
-  (await openIdle(server)).write("POST /v1/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc");
+  (await openIdle(server)).write(
+    "POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc",
+  );
   (await openIdle(server)).write("GET /heal");
   const silent = await openIdle(server);
   const handshake = once(silent, "data");
   silent.write(
-    "GET /v1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET /v1 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
   );
   expect(String(await handshake)).toContain("101 Switching Protocols");
   await server.close();
@@ -211,12 +222,20 @@ test("closes sockets without an answer when too many are over the limit", async 
   expect(await gauge(server, "masklet_dropped_sockets_total")).toBeGreaterThan(0);
 });
 
-test("destroys the socket of an upgrade whose handling throws", () => {
+test("destroys the socket of an upgrade whose handling throws", async () => {
   const failing = () => {
     throw new TypeError("fault");
   };
   const parts = { maxFrameBytes: 1000, maxMessageBytes: 1000, onSocket: failing, log: createLog("silent") };
   const socket = new PassThrough();
-  createUpgradeListener({ ...parts, admit: failing })({} as never, socket, Buffer.alloc(0));
+  const admission = {
+    addressOf: failing,
+    admit: failing,
+    checkSource: failing,
+    identify: failing,
+    refuse: failing,
+  };
+  createUpgradeListener({ ...parts, admission })({} as never, socket, Buffer.alloc(0));
+  await once(socket, "close");
   expect(socket.destroyed).toBe(true);
 });

@@ -11,12 +11,22 @@ test.each([
   ["another site", "https://evil.example", "127.0.0.1:8765", [], false],
   ["another port of this machine", "http://localhost:3000", "localhost:8765", [], false],
   ["a name that resolves to this machine", "http://evil.example:8765", "evil.example:8765", [], false],
+  ["a page under a name of this server", "https://masklet.example", "Masklet.example", [], true],
+  [
+    "a page under a name of this server on another port",
+    "https://masklet.example:1",
+    "masklet.example",
+    [],
+    false,
+  ],
   ["a page from a file", "null", "127.0.0.1:8765", [], false],
   ["an origin that is configured", A, "127.0.0.1:8765", [A], true],
   ["an origin that starts with a configured one", `${A}.evil`, "x", [A], false],
   ["any origin when all are admitted", "https://b.example", "127.0.0.1:8765", ["*"], true],
 ])("on any address: %s", (_, origin, host, allowedOrigins, expected) => {
-  expect(isOriginAllowed(origin, host, { allowedOrigins, admitLoopback: false })).toBe(expected);
+  expect(
+    isOriginAllowed(origin, host, { allowedOrigins, ownNames: ["masklet.example"], admitLoopback: false }),
+  ).toBe(expected);
 });
 
 test.each([
@@ -38,7 +48,7 @@ test.each([
   ["null", false],
   ["", false],
 ])("on a loopback address: a page of %s", (origin, expected) => {
-  const rules = { allowedOrigins: [], admitLoopback: true };
+  const rules = { allowedOrigins: [], ownNames: [], admitLoopback: true };
   expect(isOriginAllowed(origin, "127.0.0.1:8765", rules)).toBe(expected);
 });
 

@@ -4,9 +4,11 @@ import type { Predictor } from "../../predictor.js";
 import type { App } from "../context.js";
 import { allowOnly } from "./method-not-allowed.js";
 
+export const LIVENESS_PATH = "/livez";
+
 /** `/livez` answers while the process runs, whatever the state of the engine. */
 export function addLivenessRoute(app: App): void {
-  app.get("/livez", (context) => context.json({ status: "ok" })).all("/livez", allowOnly("GET"));
+  app.get(LIVENESS_PATH, (context) => context.json({ status: "ok" })).all(LIVENESS_PATH, allowOnly("GET"));
 }
 
 /** `/readyz`, and `/healthz` as its alias: 200 while requests can be served, 503 otherwise. */

@@ -2,7 +2,6 @@
  * `POST /v1/handle_request` and `POST /v1/handle_stream_request`: the requests of the WebSocket for clients without one. They
  * reach all sessions of their owner.
  */
-import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import {
@@ -17,7 +16,7 @@ import { toProtocolError } from "../../failure.js";
 import type { Logger } from "../../log.js";
 import type { Metrics } from "../../metrics.js";
 import type { Client, Predictor } from "../../predictor.js";
-import { type App, ownerOf } from "../context.js";
+import { type App, type AppEnvironment, ownerOf } from "../context.js";
 import { sendError } from "../errors.js";
 import { allowOnly } from "./method-not-allowed.js";
 
@@ -65,7 +64,7 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
     return { requestId: request_id === undefined ? {} : { request_id }, request };
   }
 
-  function clientOf(context: Context<{ Bindings: HttpBindings }>): Client {
+  function clientOf(context: Context<AppEnvironment>): Client {
     return predictor.connect({ owner: ownerOf(context) });
   }
 

@@ -3,14 +3,13 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { type AnswerOf, ProtocolError, SAVED_PATH } from "../../../protocol/index.js";
 import type { SavedStore } from "../../saved/store.js";
-import { ownerOfAddress } from "../../session-owner.js";
-import type { App } from "../context.js";
+import { type App, ownerOf } from "../context.js";
 import { allowOnly } from "./method-not-allowed.js";
 
 export function addSavedRoutes(app: App, saved: SavedStore): void {
   app.post(SAVED_PATH, async (context) => {
     const { incoming, outgoing } = context.env;
-    const owner = ownerOfAddress(incoming.socket.remoteAddress);
+    const owner = ownerOf(context);
     const sender = new AbortController();
     outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
     const { savedId, bytes, sha256 } = await saved.receive(owner, incoming, sender.signal);
@@ -26,7 +25,7 @@ export function addSavedRoutes(app: App, saved: SavedStore): void {
   app.all(SAVED_PATH, allowOnly("POST"));
 
   app.get(`${SAVED_PATH}/:id`, async (context) => {
-    const owner = ownerOfAddress(context.env.incoming.socket.remoteAddress);
+    const owner = ownerOf(context);
     const { path, bytes } = await saved.find(owner, context.req.param("id"));
     const body = Readable.toWeb(createReadStream(path)) as ReadableStream;
     return context.body(body, 200, {
@@ -36,7 +35,7 @@ export function addSavedRoutes(app: App, saved: SavedStore): void {
     });
   });
   app.delete(`${SAVED_PATH}/:id`, async (context) => {
-    const owner = ownerOfAddress(context.env.incoming.socket.remoteAddress);
+    const owner = ownerOf(context);
     if (await saved.remove(owner, context.req.param("id"))) return context.body(null, 204);
     throw new ProtocolError("saved_not_found", "There is no such saved session.", "saved_id");
   });
