@@ -54,11 +54,15 @@ describe("the documents", () => {
       ["track", 4],
       ["serve", 4],
       ["upload", 2],
+      ["keys add", 2],
+      ["keys list", 1],
+      ["keys remove", 1],
     ] as const) {
-      const { stdout } = await callCommand([command, "--help"]);
+      const { stdout } = await callCommand([...command.split(" "), "--help"]);
       const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option ?? "");
       expect(options.length).toBeGreaterThanOrEqual(least);
-      for (const option of options) if (option !== "--help") expect(text).toContain(`| \`${option} `);
+      for (const option of options)
+        if (option !== "--help") expect(text).toMatch(new RegExp(`\\| \`${option}[ \`]`));
     }
   });
 
@@ -66,7 +70,7 @@ describe("the documents", () => {
     const text = await readFile(`${root}/docs/cli.md`, "utf8");
     const settings = Object.keys(readConfig({}, {})).filter((name) => !(name in SERVER_LIMITS));
     // A setting without a default is not among them.
-    for (const name of [...settings, "uploadDir", "saveDir"])
+    for (const name of [...settings, "uploadDir", "saveDir", "keysFile"])
       expect(text).toContain(`\`${variableOf(name)}\``);
   });
 });
