@@ -53,12 +53,6 @@ export const FIELD_LIMITS = {
     unit: "vertices",
     reason: "All polygons of a mask together; bounds the work of drawing them.",
   },
-  edgesPerMask: {
-    value: 1_000_000,
-    unit: "pixels",
-    reason:
-      "Pixels of a mask picture that differ from the one above them; each takes memory and time. The masks of objects in photographs have thousands.",
-  },
   promptsPerPrediction: {
     value: 64,
     unit: "prompts",
@@ -221,7 +215,7 @@ export const SERVER_LIMITS = {
     reason: "All owners together; each decoder takes memory for its pictures.",
   },
   maxPictureBytesPerOwner: {
-    value: 1.25 * 1024 ** 3,
+    value: 1024 ** 3,
     unit: "bytes",
     min: 1024 ** 2,
     reason: "Memory of the pictures that are decoded at once for the owner; further ones wait.",
@@ -367,21 +361,16 @@ export const MEDIA_LIMITS = {
     unit: "pixels per picture",
     reason: "Compared with the size in the file's header; each pixel takes 3 bytes of memory.",
   },
-  maxSidePx: {
-    value: 65_535,
-    unit: "pixels per side of a picture",
-    reason: "Decoders keep many rows of a picture in memory. JPEG has the same limit.",
-  },
-  maxPictureFileBytes: {
-    value: 512 * 1024 ** 2,
-    unit: "bytes per picture file",
-    reason:
-      "The decoder has the whole file in memory. A picture of the largest size takes less, uncompressed.",
-  },
   maxFrames: {
     value: 2_000_000,
     unit: "frames per video or folder",
     reason: "The frame index takes 8 bytes of memory for each.",
+  },
+  minBytesPerFrame: {
+    value: 8,
+    unit: "bytes of the file per frame",
+    reason:
+      "From 10,000 frames on. Encoders need more, also for a picture that repeats; less is a small file that asks for the work of a large one.",
   },
   stallTimeoutMs: {
     value: 120_000,
@@ -447,12 +436,6 @@ export const FIXED_LIMITS = {
     value: 30,
     unit: "damaged pictures in a row",
     reason: "Up to this many show the nearest readable picture of their folder; more are an error.",
-  },
-  inspectionsAtOnce: {
-    value: 8,
-    unit: "uploads",
-    reason:
-      "Each inspection starts ffprobe and ffmpeg. Further uploads are stored and wait for their inspection.",
   },
   unattachedGraceMs: {
     value: 60_000,

@@ -32,6 +32,7 @@ export const REQUEST_ERRORS = {
     "media_unsupported",
     "camera_forbidden",
     "session_exists",
+    "session_not_found",
     "session_limit",
     "server_overloaded",
     "server_busy",

@@ -61,8 +61,16 @@ export interface HostedSession {
   use(): Promise<Session>;
   /** Counts as use. */
   touch(): void;
-  /** Answers earlier requests first. @param closer the attachment of the connection that requests it */
+  /**
+   * Answers earlier requests first. Abandons the start of a session that no earlier request waits for.
+   * @param closer the attachment of the connection that requests it
+   */
   close(closer?: Attachment): Promise<void>;
+  /**
+   * Ends a session whose client left during the start: the answer with the token cannot be delivered, so no one could attach to
+   * it. Has no effect once it has started, or when the client has chosen the token.
+   */
+  abandon(): void;
   /** Ends the session at once: running work fails with `reason`. Without an event, only the log reports it. */
   end(reason: ProtocolError, event?: SessionEvent): void;
   /** Resolves when all its resources are released. */
@@ -90,6 +98,8 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
   const starting = new AbortController();
   let session: Session | undefined;
   let expiry: Expiry | undefined;
+  /** Requests that wait for the start. */
+  let waiting = 0;
   let leftAtMs: number | undefined;
   let hasEnded = false;
   /** What later requests get. */
@@ -104,11 +114,14 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     maxLogBytes: limits.maxLogBytes,
     onDetach() {
       leftAtMs = clock.nowMs();
-      if (channel.attachments > 0 || session || !parts.isTokenSecret) return;
-      // The answer with the token cannot be delivered, so no one could attach to the session.
-      end(new ProtocolError("session_not_found", "The client disconnected during the start."));
+      if (channel.attachments === 0) abandon();
     },
   });
+
+  function abandon(): void {
+    if (session || !parts.isTokenSecret) return;
+    end(new ProtocolError("session_not_found", "The client disconnected during the start."));
+  }
 
   function report(event: SessionEvent): void {
     channel.publish("event", undefined, "error" in event ? { ...event, error: event.error.toBody() } : event);
@@ -201,7 +214,9 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
       return isIdle && channel.attachments === 0 ? leftAtMs : undefined;
     },
     async use() {
+      waiting++;
       await started.catch(() => {});
+      waiting--;
       // A close_session that was sent before may have ended it meanwhile.
       if (!session || hasEnded) throw refusal;
       expiry?.touch();
@@ -209,14 +224,24 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     },
     touch: () => expiry?.touch(),
     async close(closer) {
+      if (!session && waiting === 0 && finish(closer)) {
+        log.info({ session: id }, "session closed during its start");
+        starting.abort(closedDuringStart());
+        return released;
+      }
       const opened = await started.catch(() => undefined);
       if (!opened || !finish(closer)) return;
       log.info({ session: id }, "session closed");
       opened.cancel();
       await releaseAfter(opened.drained().then(() => opened.close()));
     },
+    abandon,
     end,
   };
+}
+
+function closedDuringStart(): ProtocolError {
+  return new ProtocolError("session_not_found", "The session was closed while it was being started.");
 }
 
 /** The answer to the request that starts a session, once it has started. */

@@ -4,8 +4,9 @@ import { ProtocolError } from "../protocol/index.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
-import type { Pictures } from "./pictures/pictures.js";
 import type { OwnerId } from "./session-owner.js";
+import type { Shares } from "./shares/shares.js";
+import { toolPlaces } from "./tool-places.js";
 import type { UploadStore } from "./uploads/store.js";
 
 /**
@@ -15,27 +16,27 @@ import type { UploadStore } from "./uploads/store.js";
 export function createMediaOpener(
   mediaRoots: readonly string[] | undefined,
   uploads: UploadStore,
-  pictures?: Pictures,
+  shares: Pick<Shares, "wait">,
 ) {
   return async (
     { upload_id, resource_path = "" }: { upload_id?: string; resource_path?: string },
-    { owner, ...options }: OpeningOptions & { owner: OwnerId },
+    { owner, ...opening }: OpeningOptions & { owner: OwnerId },
   ): Promise<MediaSource> => {
+    const options = { ...opening, places: toolPlaces(shares, owner) };
     if (upload_id !== undefined) {
       return uploads.openMedia(upload_id, { ...options, owner }).catch(blame("upload_id"));
     }
     const resource = await resolveResource(resource_path, mediaRoots);
     const roots = mediaRoots ?? [parse(resource).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    const reading = { mediaRoots: realRoots, ...(pictures && { pictures: pictures.of(owner) }), ...options };
-    return openMedia(resource, reading).catch(blame("resource_path"));
+    return openMedia(resource, { mediaRoots: realRoots, ...options }).catch(blame("resource_path"));
   };
 }
 
 /** Adds the field that names the file to an error about the file. */
 function blame(field: "upload_id" | "resource_path") {
   return (error: unknown): never => {
-    const isAboutTheFile = error instanceof ProtocolError && error.code !== "server_overloaded";
+    const isAboutTheFile = error instanceof ProtocolError && error.retryable === false;
     if (!isAboutTheFile || error.field !== undefined) throw error;
     throw new ProtocolError(error.code, error.message, field, { cause: error.cause });
   };

@@ -38,7 +38,6 @@ import { createLog, type Logger } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
-import { createPictures } from "./pictures/pictures.js";
 import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
 import {
   type Answer,
@@ -55,6 +54,7 @@ import { serverFacts, version } from "./server-facts.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import { createShares, type ShareLimits, type Shares } from "./shares/shares.js";
+import { toolPlaces } from "./tool-places.js";
 import type { UploadLimits } from "./uploads/limits.js";
 import { createUploadStore, type UploadStore } from "./uploads/store.js";
 
@@ -192,18 +192,14 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
         log,
         signal: closing.signal,
       });
-  const pictures = createPictures({
-    ...{ shares, clock, maxBytes: config.maxPictureBytes },
-    log: (message) => log.warn(message),
-  });
   const uploads = createUploadStore({
+    placesOf: (owner) => toolPlaces(shares, owner),
     limits: config,
     clock,
     log,
-    pictures,
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
-  const openMedia = createMediaOpener(options.mediaRoots, uploads, pictures);
+  const openMedia = createMediaOpener(options.mediaRoots, uploads, shares);
   const { maxResultBytes } = config;
   const saved = createSavedStore({
     limits: config,
@@ -212,7 +208,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(config.saveDir !== undefined && { folder: config.saveDir }),
   });
   const open = createSessionOpener({
-    ...{ engine, openMedia, pictures, saved, live: config, clock, maxResultBytes, metrics },
+    ...{ engine, openMedia, saved, live: config, clock, maxResultBytes, metrics },
     weightOf: shares.weightOf,
   });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
@@ -298,7 +294,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
       closed ??= (async () => {
         closing.abort();
         const ended = sessions.shutDown();
-        await Promise.all([uploads.close(), saved.close(), pictures.close()]);
+        await Promise.all([uploads.close(), saved.close()]);
         // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.
         await engine.then((loaded) => loaded.close()).catch(() => {});
         await ended;

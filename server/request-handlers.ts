@@ -43,6 +43,8 @@ export type Answer = { [T in SingleType]: AnswerOf<T> }[SingleType];
 export interface AnswerOptions {
   /** Called while the video of a `start_session` is being opened; see `session_opening`. */
   onOpening?: OnOpening;
+  /** Aborts when the client leaves: a session that is being started for it is abandoned. */
+  signal?: AbortSignal;
 }
 
 type Handlers = {
@@ -55,15 +57,21 @@ const success = { is_success: true } as const;
 export function createAnswerer(
   sessions: SessionReach,
 ): (request: SingleRequest, options?: AnswerOptions) => Promise<Answer> {
+  async function start(request: StartRequest, { onOpening, signal }: AnswerOptions) {
+    if (!sessions.start) throw onlyBySockets(request.type);
+    signal?.throwIfAborted();
+    const hosted = sessions.start(request, onOpening);
+    signal?.addEventListener("abort", hosted.abandon, { once: true });
+    try {
+      return await startAnswer(hosted);
+    } finally {
+      signal?.removeEventListener("abort", hosted.abandon);
+    }
+  }
+
   const handlers: Handlers = {
-    start_session: async (request, { onOpening }) => {
-      if (!sessions.start) throw onlyBySockets(request.type);
-      return startAnswer(sessions.start(request, onOpening));
-    },
-    load_session: async (request, { onOpening }) => {
-      if (!sessions.start) throw onlyBySockets(request.type);
-      return (await startAnswer(sessions.start(request, onOpening))) as AnswerOf<"load_session">;
-    },
+    start_session: (request, options) => start(request, options),
+    load_session: async (request, options) => (await start(request, options)) as AnswerOf<"load_session">,
     save_session: async ({ session_id }) => sessions.save(await (await sessions.get(session_id)).save()),
     attach_session: async ({ type }) => {
       throw onlyBySockets(type);

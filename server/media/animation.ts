@@ -1,6 +1,6 @@
 /** Animated GIF, WebP and PNG files as videos. */
 import { mediaUnsupported } from "./errors.js";
-import type { MediaLimits } from "./limits.js";
+import type { FrameLimit, MediaLimits } from "./limits.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { FrameRange, MediaFrame, MediaSource, VideoFacts } from "./source.js";
 
@@ -42,12 +42,10 @@ export function shownDelayMs(delayMs: number): number {
 }
 
 /** An animation as a video. Frame times start from 0. Throws `media_unsupported` when it exceeds the limits. */
-export function playAnimation(animation: Animation, limits: MediaLimits): MediaSource {
+export function playAnimation(animation: Animation, limits: MediaLimits, limit: FrameLimit): MediaSource {
   const { width, height, codec, delaysMs } = animation;
   checkAnimationSize(animation, limits);
-  if (delaysMs.length > limits.maxFrames) {
-    throw mediaUnsupported(`The animation has more than ${limits.maxFrames} frames.`);
-  }
+  if (delaysMs.length > limit.maxFrames) throw limit.exceeded();
   const startsUs = new Float64Array(delaysMs.length);
   let totalUs = 0;
   for (const [i, delayMs] of delaysMs.entries()) {

@@ -10,9 +10,11 @@ import {
 import { runDecoder } from "./decoder-process.js";
 import { mediaUnreadable } from "./errors.js";
 import { ffprobeLines } from "./ffprobe.js";
-import type { MediaLimits } from "./limits.js";
+import type { FrameLimit, MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { UPRIGHT } from "./orientation.js";
+import { UNLIMITED_PLACES } from "./places.js";
+import type { OpenMediaOptions } from "./source.js";
 import { readStillHead } from "./stills.js";
 
 /** ffmpeg shows pictures with a delay of at most 10 ms for 100 ms, as browsers do. */
@@ -25,7 +27,8 @@ const BYTES_PER_PACKET = 64;
 export async function openApng(
   file: MediaFile,
   limits: MediaLimits,
-  signal?: AbortSignal,
+  limit: FrameLimit,
+  { signal, places = UNLIMITED_PLACES }: Pick<OpenMediaOptions, "signal" | "places">,
 ): Promise<Animation | null> {
   const head = await readStillHead(file, "The picture");
   if (!announcesAnimation(head)) return null;
@@ -33,17 +36,20 @@ export async function openApng(
   const size = { width: view.getUint32(16), height: view.getUint32(20) };
   checkAnimationSize(size, limits);
   const delaysMs: number[] = [];
+  const place = await places.probe(signal);
   await ffprobeLines(
     { file, demuxer: "apng", stallTimeoutMs: limits.stallTimeoutMs, ...(signal && { signal }) },
     {
       options: [...DELAY_OPTIONS, "-show_entries", "packet=duration_time", "-of", "csv=p=0"],
-      maxBytes: limits.maxFrames * BYTES_PER_PACKET,
+      maxBytes: Math.max(2 ** 20, limit.maxFrames * BYTES_PER_PACKET),
       onLine(line) {
         const delayS = Number.parseFloat(line);
-        if (delayS > 0) delaysMs.push(delayS * 1000);
+        if (!(delayS > 0)) return;
+        if (delaysMs.length >= limit.maxFrames) throw limit.exceeded();
+        delaysMs.push(delayS * 1000);
       },
     },
-  );
+  ).finally(() => place.release());
   if (delaysMs.length < 2) return null;
   const processes = new Set<Promise<unknown>>();
   const decode = createDecode(file, limits.stallTimeoutMs, (ended) => {
@@ -52,7 +58,14 @@ export async function openApng(
   });
   return {
     ...{ ...size, codec: "apng", delaysMs },
-    read: (range) => readPictures(decode, range),
+    async *read(range) {
+      const reading = await places.decode({ signal: range.signal });
+      try {
+        yield* readPictures(decode, range);
+      } finally {
+        reading.release();
+      }
+    },
     close: async () => void (await Promise.allSettled(processes)),
   };
 }

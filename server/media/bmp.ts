@@ -1,5 +1,4 @@
-/** BMP pictures. libvips does not read them; ffmpeg decodes all their variants. */
-import type { PictureSource } from "../pictures/source.js";
+/** BMP pictures. sharp does not read them; ffmpeg decodes all their variants. */
 import { ffmpegPath } from "./binaries.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
 import type { MediaLimits } from "./limits.js";
@@ -18,25 +17,19 @@ export function bmpSize(head: Uint8Array): { width: number; height: number } | n
 }
 
 /**
- * The pixels of a BMP as ffmpeg decodes them: `[height, width, 3]` uint8.
+ * Decodes a BMP with ffmpeg.
  *
- * @param size in the header
- * @throws Error while the parts are read, when the picture is damaged or ffmpeg makes no progress for `stallTimeoutMs`
+ * @param head at least the first 26 bytes
+ * @throws Error when the picture is damaged or takes longer than `stallTimeoutMs`
  */
-export function bmpSource(
+export async function readBmp(
   file: MediaFile,
-  size: { width: number; height: number },
+  head: Uint8Array,
   limits: MediaLimits,
-): PictureSource {
-  const byteLength = size.width * size.height * 3;
-  return { byteLength, parts: () => decodeBmp(file, byteLength, limits) };
-}
-
-async function* decodeBmp(
-  file: MediaFile,
-  bytes: number,
-  limits: MediaLimits,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): Promise<{ rgb: Uint8Array; width: number; height: number }> {
+  const size = bmpSize(head);
+  if (!size) throw new Error("the BMP header has no valid size");
+  if (size.width * size.height > limits.maxPixels) throw new Error("pixel limit exceeded");
   const binary = ffmpegPath();
   const tool = await file.lend(({ files, path }) =>
     startTool({
@@ -53,15 +46,17 @@ async function* decodeBmp(
   );
   const timer = setTimeout(() => void tool.kill(), limits.stallTimeoutMs);
   try {
+    const rgb = new Uint8Array(size.width * size.height * 3);
     let filled = 0;
     for await (const chunk of tool.stdout as AsyncIterable<Buffer>) {
-      timer.refresh();
+      if (filled + chunk.length > rgb.length) throw new Error("the picture is larger than its header states");
+      rgb.set(chunk, filled);
       filled += chunk.length;
-      yield chunk;
     }
     const exit = await tool.exited;
     checkRan("ffmpeg", binary, exit);
-    if (exit.code !== 0 || filled < bytes) throw new Error(exit.logTail || "ffmpeg wrote no picture");
+    if (exit.code !== 0 || filled < rgb.length) throw new Error(exit.logTail || "ffmpeg wrote no picture");
+    return { rgb, ...size };
   } finally {
     clearTimeout(timer);
     await tool.kill();

@@ -25,15 +25,24 @@ export interface ProbeQuery {
 }
 
 /**
+ * Time for one run: a fixed part, and the time to read the file at a low rate, as from a network drive. A file whose index
+ * refers to the same bytes again and again produces output all the time, and takes longer.
+ */
+const BASE_TIME_MS = 60_000;
+const MIN_BYTES_PER_MS = 1000;
+
+/**
  * Runs ffprobe and passes on its output line by line, so that a million packets never exist as one string.
  *
- * Throws `media_unreadable` when ffprobe rejects the file or makes no progress, `media_unsupported` when its output exceeds
+ * Throws `media_unreadable` when ffprobe rejects the file, makes no progress or takes too long for the size of the file,
+ * `media_unsupported` when its output exceeds
  * `maxBytes` or contains a line of more than `MAX_LINE_CHARS`, and the errors of {@link startTool}.
  */
 export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Promise<void> {
   const { signal } = request;
   signal?.throwIfAborted();
   const binary = ffprobePath();
+  const maxMs = BASE_TIME_MS + Math.ceil((await request.file.size()) / MIN_BYTES_PER_MS);
   const run = await request.file.lend(({ files, path }) =>
     startTool({
       name: "ffprobe",
@@ -50,6 +59,7 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
   );
 
   let stalled = false;
+  let isOverdue = false;
   let killed = false;
   const kill = () => {
     killed = true;
@@ -59,6 +69,10 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
     stalled = true;
     kill();
   }, request.stallTimeoutMs);
+  const overdueTimer = setTimeout(() => {
+    isOverdue = true;
+    kill();
+  }, maxMs);
   signal?.addEventListener("abort", kill, { once: true });
   if (signal?.aborted) kill();
 
@@ -85,12 +99,18 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
     if (stalled) {
       throw mediaUnreadable(`Reading the video's index made no progress for ${request.stallTimeoutMs} ms.`);
     }
+    if (isOverdue) {
+      throw mediaUnreadable(
+        `Reading the video's index takes longer than ${maxMs} ms, the limit for its size.`,
+      );
+    }
     checkRan("ffprobe", binary, exit);
     if (exit.code !== 0) {
       throw mediaUnreadable(`The video cannot be read${reasonIn(exit.logTail)}.`, new Error(exit.logTail));
     }
   } finally {
     clearTimeout(timer);
+    clearTimeout(overdueTimer);
     signal?.removeEventListener("abort", kill);
     await run.kill();
   }

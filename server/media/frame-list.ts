@@ -1,14 +1,17 @@
 /** Turns times, in the order of packets or of decoding, into the frames of a video. */
+import { sortByTicks } from "./sort-by-ticks.js";
 import type { VideoIndex } from "./video-index.js";
 
 export type FrameList = Pick<VideoIndex, "pts" | "keyframes" | "identity" | "seekTicks" | "picturesBefore">;
 
-export interface TimedPicture {
+/** Pictures in the order of their packets; the values of picture `i` are at position `i` of each column. */
+export interface TimedPictures {
   /** Presentation time; NaN when unknown. */
-  ticks: number;
-  isKey: boolean;
-  /** True when it is decoded for the pictures that refer to it, and not shown. */
-  isHidden?: boolean;
+  ticks: Float64Array;
+  /** 1 for a picture at which decoding can start. */
+  isKey: Uint8Array;
+  /** 1 for a picture that is decoded for those that refer to it, and not shown. */
+  isHidden?: Uint8Array;
 }
 
 export interface EntryPoint {
@@ -24,22 +27,36 @@ export interface EntryPoint {
  *
  * @returns null when a time is missing or occurs twice, or when there is no keyframe
  */
-export function framesByTime(pictures: readonly TimedPicture[]): FrameList | null {
-  const firstKey = pictures.find(({ isKey }) => isKey)?.ticks ?? Number.NaN;
-  const shown = pictures
-    .filter(({ ticks, isHidden }) => !isHidden && !(ticks < firstKey))
-    .sort((a, b) => a.ticks - b.ticks);
-  if (shown.length === 0) return null;
-  if (Number.isNaN(firstKey) || shown.some(({ ticks }) => Number.isNaN(ticks))) return null;
-  const pts = Float64Array.from(shown, ({ ticks }) => ticks);
-  if (pts.some((tick, i) => i > 0 && tick === pts[i - 1])) return null;
-  const keyframes = Int32Array.from(shown.flatMap(({ isKey }, i) => (isKey ? [i] : [])));
+export async function framesByTime({ ticks, isKey, isHidden }: TimedPictures): Promise<FrameList | null> {
+  const firstKey = ticks[isKey.indexOf(1)] ?? Number.NaN;
+  if (Number.isNaN(firstKey)) return null;
+  const positions = new Uint32Array(ticks.length);
+  let count = 0;
+  let keys = 0;
+  for (let i = 0; i < ticks.length; i++) {
+    const time = ticks[i] as number;
+    if (isHidden?.[i] === 1 || time < firstKey) continue;
+    if (Number.isNaN(time)) return null;
+    positions[count++] = i;
+    if (isKey[i] === 1) keys++;
+  }
+  if (count === 0) return null;
+  const shown = positions.subarray(0, count);
+  await sortByTicks(shown, ticks);
+  const pts = new Float64Array(count);
+  const keyframes = new Int32Array(keys);
+  for (let i = 0, key = 0; i < count; i++) {
+    const position = shown[i] as number;
+    pts[i] = ticks[position] as number;
+    if (i > 0 && pts[i] === pts[i - 1]) return null;
+    if (isKey[position] === 1) keyframes[key++] = i;
+  }
   return { pts, keyframes, identity: "time" };
 }
 
 export interface OrderedFrames {
   /** Times in presentation order; those that are missing or occur twice are changed as little as possible. */
-  ticks: readonly number[];
+  ticks: ArrayLike<number>;
   /** Duration of a frame, where neighbours give none. */
   frameTicks: number;
   /** Where decoding can start, ascending; those too close to others to be distinguished are left out. */
@@ -81,7 +98,7 @@ function distantEntries(entries: readonly EntryPoint[]): EntryPoint[] {
  * Missing times are placed evenly between their neighbours, and of several pictures with one time the later ones evenly
  * before the next time. Times never decrease: a lower one counts as equal to the one before it.
  */
-function strictlyAscending(ticks: readonly number[], frameTicks: number): Float64Array {
+function strictlyAscending(ticks: ArrayLike<number>, frameTicks: number): Float64Array {
   const times = Float64Array.from(ticks);
   let highest = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < times.length; i++) {

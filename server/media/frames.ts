@@ -1,5 +1,4 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
-import { defaultPictures } from "../pictures/default.js";
 import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import { type MediaFile, withMediaFile } from "./media-file.js";
@@ -21,30 +20,15 @@ import {
   roleOf,
   summarizeLeftOut,
 } from "./still-folder.js";
-import {
-  DamagedPictureError,
-  type PixelSize,
-  probeStill,
-  readStill,
-  readStillHead,
-  type StillFacts,
-  type StillReading,
-} from "./stills.js";
+import { DamagedPictureError, probeStill, readStill, readStillHead, type StillFacts } from "./stills.js";
 
 /** Headers that are read at the same time while a folder is opened. */
 const PROBES_AT_ONCE = 8;
 
-export function readingOf(
-  { pictures = defaultPictures(), signal }: Pick<OpenMediaOptions, "pictures" | "signal">,
-  limits: MediaLimits,
-): StillReading {
-  return { pictures, limits, ...(signal && { signal }) };
-}
-
 /** A single picture as a video of one frame. */
-export async function openImage(file: MediaFile, reading: StillReading): Promise<MediaSource> {
+export async function openImage(file: MediaFile, limits: MediaLimits): Promise<MediaSource> {
   const name = "The picture";
-  const { format, ...size } = await probeStill(file, name, reading);
+  const { format, ...size } = await probeStill(file, name, limits);
   const facts: ImageFacts = {
     kind: "image",
     ...size,
@@ -54,7 +38,7 @@ export async function openImage(file: MediaFile, reading: StillReading): Promise
     durationS: null,
     codec: format,
   };
-  return openStills(facts, (_, size, signal) => readStill(file, name, size, { ...reading, signal }));
+  return openStills(facts, (_, size) => readStill(file, name, size, limits));
 }
 
 /**
@@ -73,12 +57,11 @@ export async function openFrameFiles(
   listing: FolderListing,
   place: "folder" | "upload",
   limits: MediaLimits,
-  options: Pick<OpenMediaOptions, "signal" | "pictures">,
+  options: Pick<OpenMediaOptions, "signal">,
 ): Promise<MediaSource> {
   if (listing.files.length > limits.maxFrames)
     throw mediaUnsupported(`The ${place} contains more than ${limits.maxFrames} files.`);
 
-  const reading = readingOf(options, limits);
   const stills: NamedFile[] = [];
   const leftOut: LeftOutFile[] = [...listing.leftOut];
   let first: (StillFacts & { name: string }) | undefined;
@@ -86,7 +69,7 @@ export async function openFrameFiles(
   for (let i = 0; i < listing.files.length; i += PROBES_AT_ONCE) {
     options.signal?.throwIfAborted();
     const files = listing.files.slice(i, i + PROBES_AT_ONCE);
-    const probes = await Promise.all(files.map((file) => probeFile(file, listing.roots, reading)));
+    const probes = await Promise.all(files.map((file) => probeFile(file, listing.roots, limits)));
     for (const [k, probe] of probes.entries()) {
       const file = files[k] as NamedFile;
       if ("reason" in probe) {
@@ -108,10 +91,9 @@ export async function openFrameFiles(
     ...{ kind: "frames", ...size, numFrames: stills.length },
     ...{ fps: null, startTimeUs: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
-  return openStills(facts, (index, size, signal) => {
+  return openStills(facts, (index, size) => {
     const still = stills[index] as NamedFile;
-    const read = (file: MediaFile) => readStill(file, still.name, size, { ...reading, signal });
-    return withStill(still, listing.roots, read);
+    return withStill(still, listing.roots, (file) => readStill(file, still.name, size, limits));
   });
 }
 
@@ -129,7 +111,7 @@ function withStill<T>(
 async function probeFile(
   still: NamedFile,
   roots: readonly string[],
-  reading: StillReading,
+  limits: MediaLimits,
 ): Promise<StillFacts | { damage: Error } | { reason: string }> {
   const { name } = still;
   return withStill(still, roots, async (file) => {
@@ -138,7 +120,7 @@ async function probeFile(
     if (typeof role === "object") return role;
     const damaged = () => new DamagedPictureError(`${name} cannot be read: the picture is damaged.`);
     if (role === "damaged") return { damage: damaged() };
-    return probeStill(file, name, reading, head).catch((error) => {
+    return probeStill(file, name, limits, head).catch((error) => {
       if (error instanceof DamagedPictureError) return { damage: error };
       throw error;
     });
@@ -159,7 +141,7 @@ function noPictures(place: string, leftOut: LeftOutFile[]): Error {
 }
 
 /** Decodes the picture of a frame: `[height, width, 3]` uint8. Throws DamagedPictureError when it is damaged. */
-type ReadPicture = (index: number, size: PixelSize, signal: AbortSignal) => Promise<Uint8Array>;
+type ReadPicture = (index: number, size: { width: number; height: number }) => Promise<Uint8Array>;
 
 function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSource {
   const closing = new AbortController();
@@ -167,7 +149,7 @@ function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSo
   async function* frames(range: FrameRange): AsyncGenerator<MediaFrame, void, undefined> {
     const { width, height, direction, first, end } = checkedRange(facts, range);
     const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
-    const one = (step: number) => readFrame(facts, read, at(step), { width, height, signal: either });
+    const size = { width, height };
     const at = (step: number) => (direction === "forward" ? first + step : end - 1 - step);
     const count = end - first;
 
@@ -175,9 +157,9 @@ function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSo
     let ahead: Promise<MediaFrame> | undefined;
     for (let step = 0; step < count; step++) {
       either.throwIfAborted();
-      const frame = await (ahead ?? one(step));
+      const frame = await (ahead ?? readFrame(facts, read, at(step), size));
       either.throwIfAborted();
-      ahead = step + 1 < count ? one(step + 1) : undefined;
+      ahead = step + 1 < count ? readFrame(facts, read, at(step + 1), size) : undefined;
       ahead?.catch(() => {}); // thrown when the frame is requested
       yield frame;
     }
@@ -206,10 +188,10 @@ async function readFrame(
   { numFrames }: { numFrames: number },
   read: ReadPicture,
   index: number,
-  { signal, ...size }: PixelSize & { signal: AbortSignal },
+  size: { width: number; height: number },
 ): Promise<MediaFrame> {
   try {
-    return { index, timestampUs: null, rgb: await read(index, size, signal) };
+    return { index, timestampUs: null, rgb: await read(index, size) };
   } catch (error) {
     if (!(error instanceof DamagedPictureError)) throw error;
     const reach = FIXED_LIMITS.repeatedPictures.value;
@@ -217,7 +199,7 @@ async function readFrame(
     const after = index < reach ? range(index + 1, Math.min(numFrames, index + 1 + reach)) : [];
     for (const other of [...before, ...after]) {
       try {
-        return { index, timestampUs: null, rgb: await read(other, size, signal), damaged: true };
+        return { index, timestampUs: null, rgb: await read(other, size), damaged: true };
       } catch (failure) {
         if (!(failure instanceof DamagedPictureError)) throw failure;
       }

@@ -3,14 +3,15 @@
  * where they do not.
  */
 import { type DecoderRequest, runDecoder } from "./decoder-process.js";
-import { mediaUnreadable, mediaUnsupported } from "./errors.js";
+import { mediaUnreadable } from "./errors.js";
 import type { ProbeRequest } from "./ffprobe.js";
 import type { FrameList } from "./frame-list.js";
 import { indexByDecoding, TIMES_ONLY } from "./index-by-decoding.js";
 import { framesOfPackets } from "./index-by-packets.js";
 import { isCutShort } from "./is-cut-short.js";
+import type { FrameLimit } from "./limits.js";
 import { rational } from "./numbers.js";
-import { type Packet, readPackets } from "./packets.js";
+import { type Packets, readPackets } from "./packets.js";
 import type { EncodedVideo, IndexedStream } from "./probed-video.js";
 import type { OnProgress } from "./progress.js";
 import { frameAt, type VideoIndex } from "./video-index.js";
@@ -18,7 +19,9 @@ import { frameAt, type VideoIndex } from "./video-index.js";
 export interface IndexOptions {
   encoded: EncodedVideo;
   stream: IndexedStream;
-  maxFrames: number;
+  limit: FrameLimit;
+  /** Called once, when the packets are read and pictures are decoded next. */
+  beforeDecoding: () => Promise<void>;
   onProgress?: OnProgress;
 }
 
@@ -26,28 +29,29 @@ export interface IndexOptions {
 const CHECKED_PICTURES = 32;
 
 /**
- * Throws `media_unreadable` when the video has no frame that can be decoded, `media_unsupported` when it has more than
- * `maxFrames`, and the errors of ffprobe and ffmpeg.
+ * Throws `media_unreadable` when the video has no frame that can be decoded, `media_unsupported` when it has more
+ * frames than `limit`, and the errors of ffprobe and ffmpeg.
  */
 export async function indexVideo(
   probe: ProbeRequest,
   options: IndexOptions,
 ): Promise<{ index: Omit<VideoIndex, "startS">; numFrames: number; fps: number }> {
-  const { encoded, stream, maxFrames, onProgress } = options;
-  const packets = await readPackets(probe, stream.index, maxFrames, onProgress);
+  const { encoded, stream, limit, onProgress } = options;
+  const packets = await readPackets(probe, stream.index, limit, onProgress);
   const timeBaseS = rational(stream.time_base);
   const headerFps = rational(stream.avg_frame_rate) || rational(stream.r_frame_rate) || 25;
   const frameTicks = 1 / headerFps / timeBaseS;
 
   const { signal, stallTimeoutMs } = probe;
   const decoder = { video: encoded, ...TIMES_ONLY, stallTimeoutMs, ...(signal && { signal }) };
-  const byPackets = await framesOfPackets(probe, stream, packets, frameTicks);
+  const byPackets = await framesOfPackets(probe, stream, packets, frameTicks, limit);
+  await options.beforeDecoding();
   const frames =
     byPackets && (await matchesPictures(decoder, byPackets, packets))
       ? byPackets
-      : await indexByDecoding({ decoder, packets, frameTicks, maxFrames, ...(onProgress && { onProgress }) });
+      : await indexByDecoding({ decoder, packets, frameTicks, limit, ...(onProgress && { onProgress }) });
   const { pts } = frames;
-  if (pts.length > maxFrames) throw mediaUnsupported(`The video has more than ${maxFrames} frames.`);
+  if (pts.length > limit.maxFrames) throw limit.exceeded();
 
   // A truncated MP4 counts every frame that its header announces: reaching a missing one is an error, not the end.
   const announced = probe.demuxer === "mov" ? Number(stream.nb_frames ?? 0) : 0;
@@ -67,7 +71,7 @@ export async function indexVideo(
 async function matchesPictures(
   decoder: DecoderRequest,
   frames: FrameList,
-  packets: readonly Packet[],
+  packets: Packets,
 ): Promise<boolean> {
   let matches = true;
   let pictures = 0;
@@ -94,8 +98,8 @@ async function matchesPictures(
   return matches && !(skips && reorders && ascend(packets));
 }
 
-function ascend(packets: readonly Packet[]): boolean {
-  return packets.every(({ pts }, i) => i === 0 || pts > (packets[i - 1] as Packet).pts);
+function ascend({ pts }: Packets): boolean {
+  return pts.every((time, i) => i === 0 || time > (pts[i - 1] as number));
 }
 
 /** (n - 1) / span; the header's value where the two differ by no more than the tolerance of the times. */

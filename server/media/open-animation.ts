@@ -1,11 +1,11 @@
 /** Which picture files are animations. */
 import { playAnimation } from "./animation.js";
 import { openApng } from "./apng.js";
+import { frameLimit, type MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { openPages } from "./pages.js";
 import type { StillFormat } from "./sniff.js";
-import type { MediaSource } from "./source.js";
-import type { StillReading } from "./stills.js";
+import type { MediaSource, OpenMediaOptions } from "./source.js";
 
 /**
  * Opens a picture file that contains an animation as a video with the times at which browsers show its pictures. Null for
@@ -14,13 +14,15 @@ import type { StillReading } from "./stills.js";
 export async function openAnimation(
   file: MediaFile,
   format: StillFormat,
-  reading: StillReading,
+  limits: MediaLimits,
+  options: Pick<OpenMediaOptions, "signal" | "places">,
 ): Promise<MediaSource | null> {
+  const limit = frameLimit(limits, await file.size(), "animation");
   const animation =
     format === "gif" || format === "webp"
-      ? await openPages(file, format, reading)
+      ? await openPages(file, format, limits)
       : format === "png"
-        ? await openApng(file, reading.limits, reading.signal)
+        ? await openApng(file, limits, limit, options)
         : null;
-  return animation && playAnimation(animation, reading.limits);
+  return animation && playAnimation(animation, limits, limit);
 }

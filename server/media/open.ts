@@ -1,6 +1,6 @@
 import { recordDamage } from "./damage.js";
 import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
-import { openFrameFiles, openImage, readingOf } from "./frames.js";
+import { openFrameFiles, openImage } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS, type MediaLimits } from "./limits.js";
 import { type MediaFile, mediaFileAt } from "./media-file.js";
 import { openAnimation } from "./open-animation.js";
@@ -16,8 +16,8 @@ import { openVideo } from "./video.js";
  * closed, so that every frame comes from the file that was opened. The pictures of a folder are opened one by one, each with
  * the same check.
  *
- * Throws `media_unreadable`, `media_unsupported`, `server_overloaded`, or `resource_forbidden` for what is not under the media
- * roots.
+ * Throws `media_unreadable`, `media_unsupported`, `server_busy`, `server_overloaded`, or `resource_forbidden` for what is not
+ * under the media roots.
  *
  * @param path absolute, as `resolveResource` or the upload store gives it
  */
@@ -74,8 +74,7 @@ async function openFile(
     return openVideo(file, kind.demuxer, limits, { ...options, ...(onProgress && { onProgress }) });
   }
   if (kind.kind === "image") {
-    const reading = readingOf(options, limits);
-    return (await openAnimation(file, kind.format, reading)) ?? openImage(file, reading);
+    return (await openAnimation(file, kind.format, limits, options)) ?? openImage(file, limits);
   }
   throw mediaUnsupported(
     `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, Y4M) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,

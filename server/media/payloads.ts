@@ -2,7 +2,7 @@
 import { ffmpegPath } from "./binaries.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
-import type { Packet } from "./packets.js";
+import type { Packets } from "./packets.js";
 import { checkRan, startTool } from "./tool-process.js";
 
 /** Packets are held whole. One picture of the largest size takes less. */
@@ -22,11 +22,11 @@ const MAX_EXTRADATA_TEXT = 1024 * 1024;
 export async function readPayloads(
   probe: ProbeRequest,
   stream: number,
-  packets: readonly Packet[],
+  packets: Packets,
   onPayload: (payload: Buffer, index: number) => void,
 ): Promise<boolean> {
   const { signal, stallTimeoutMs } = probe;
-  if (packets.some(({ bytes }) => bytes > MAX_PAYLOAD_BYTES)) return false;
+  if (packets.bytes.some((bytes) => bytes > MAX_PAYLOAD_BYTES)) return false;
   const binary = ffmpegPath();
   signal?.throwIfAborted();
   const tool = await probe.file.lend(({ files, path }) => {
@@ -49,11 +49,11 @@ export async function readPayloads(
       timer.refresh();
       let rest = chunk;
       for (
-        let packet = packets[next];
-        packet && pendingBytes + rest.length >= packet.bytes;
-        packet = packets[next]
+        let bytes = packets.bytes[next];
+        bytes !== undefined && pendingBytes + rest.length >= bytes;
+        bytes = packets.bytes[next]
       ) {
-        const needed = packet.bytes - pendingBytes;
+        const needed = bytes - pendingBytes;
         const last = rest.subarray(0, needed);
         onPayload(pending.length === 0 ? last : Buffer.concat([...pending, last]), next++);
         rest = rest.subarray(needed);

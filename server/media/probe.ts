@@ -1,15 +1,17 @@
 import { z } from "zod";
+import { checkDeclaredSamples } from "./declared-samples.js";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import { indexVideo } from "./index-video.js";
-import type { MediaLimits } from "./limits.js";
+import { frameLimit, type MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { seconds } from "./numbers.js";
 import { parseDisplayMatrix, rotationDegrees, UPRIGHT } from "./orientation.js";
 import { assumedMatrix, displayedSize, type Size } from "./picture-shape.js";
+import { UNLIMITED_PLACES } from "./places.js";
 import type { EncodedVideo, ProbedVideo } from "./probed-video.js";
-import type { OnProgress } from "./progress.js";
 import type { Demuxer } from "./sniff.js";
+import type { OpenMediaOptions } from "./source.js";
 import { videoClock } from "./video-clock.js";
 import { timestampUs, type VideoIndex } from "./video-index.js";
 
@@ -58,15 +60,38 @@ const CODECS = new Set(
   ).split(" "),
 );
 
+export type ProbeOptions = Pick<OpenMediaOptions, "signal" | "onProgress" | "places">;
+
 /**
  * Reads the header and the index of a video. Throws `media_unreadable` when it is damaged, `media_unsupported` when it is
- * not a video or exceeds the limits.
+ * not a video or exceeds the limits, `server_busy` when too many videos are opened at once.
  */
 export async function probeVideo(
   file: MediaFile,
   demuxer: Demuxer,
   limits: MediaLimits,
-  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: OnProgress | undefined } = {},
+  options: ProbeOptions = {},
+): Promise<ProbedVideo> {
+  const { signal, places = UNLIMITED_PLACES } = options;
+  let place = await places.probe(signal);
+  try {
+    return await probeInPlace(file, demuxer, limits, options, async () => {
+      // Decoding can take long. Other files are probed meanwhile.
+      place.release();
+      place = await places.decode({ ...(signal && { signal }) });
+    });
+  } finally {
+    place.release();
+  }
+}
+
+/** @param beforeDecoding called once, when the packets are read */
+async function probeInPlace(
+  file: MediaFile,
+  demuxer: Demuxer,
+  limits: MediaLimits,
+  { signal, onProgress }: ProbeOptions,
+  beforeDecoding: () => Promise<void>,
 ): Promise<ProbedVideo> {
   const probe: ProbeRequest = {
     file,
@@ -74,6 +99,7 @@ export async function probeVideo(
     stallTimeoutMs: limits.stallTimeoutMs,
     ...(signal && { signal }),
   };
+  if (demuxer === "mov") await checkDeclaredSamples(file);
   const header = await readHeader(probe);
   const stream = chooseStream(header.streams, demuxer);
   if (!stream) {
@@ -95,7 +121,8 @@ export async function probeVideo(
   const { index, numFrames, fps } = await indexVideo(probe, {
     encoded,
     stream,
-    maxFrames: limits.maxFrames,
+    limit: frameLimit(limits, await file.size(), "video"),
+    beforeDecoding,
     ...(onProgress && { onProgress }),
   });
   const firstFrameS = (index.pts[0] as number) * index.timeBaseS;

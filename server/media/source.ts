@@ -1,6 +1,6 @@
 /** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
-import type { OwnerPictures } from "../pictures/pictures.js";
 import type { MediaLimits } from "./limits.js";
+import type { ToolPlaces } from "./places.js";
 import type { OnProgress } from "./progress.js";
 import type { StillFormat } from "./sniff.js";
 
@@ -111,7 +111,8 @@ export interface MediaSource {
    * Several streams may run at once. Leaving the loop early releases everything.
    *
    * Throws `frame_out_of_range` for a start outside the media, `media_unreadable` with the number of the frame that
-   * fails, `server_overloaded` when ffmpeg cannot be started or a file cannot be opened for lack of resources.
+   * fails, `server_busy` when too many videos are decoded, `server_overloaded` when ffmpeg cannot be started or a file cannot
+   * be opened for lack of resources.
    */
   frames(range: FrameRange): AsyncIterableIterator<MediaFrame>;
   /** One frame. The last one read is kept, because clicks often follow each other on one frame. */
@@ -140,12 +141,12 @@ export interface OpenMediaOptions {
   limits?: Partial<MediaLimits>;
   signal?: AbortSignal;
   /**
-   * Real paths of the folders from which frames may be read. Links in a frame folder are followed only to files below
-   * them; without this option, to no file.
+   * Real paths of the folders that must contain the file, or the folder and its pictures, once links are resolved. Without
+   * this option `path` may be anywhere, and links in a folder of pictures are not followed.
    */
   mediaRoots?: readonly string[];
-  /** Decodes pictures. By default with processes that all callers of this program share. */
-  pictures?: OwnerPictures;
+  /** Limits the processes of the source. Default: no limit. */
+  places?: ToolPlaces;
   /** Called at most twice a second while a video that takes more than half a second is opened. */
   onProgress?: OnProgress;
 }

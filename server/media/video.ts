@@ -1,10 +1,11 @@
 import { cutShortBefore, type DecodedFrame, type DecodeRequest, decodeFrames } from "./decode.js";
 import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
+import { UNLIMITED_PLACES } from "./places.js";
 import { probeVideo } from "./probe.js";
 import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { Demuxer } from "./sniff.js";
-import type { FrameRange, MediaSource, OpeningOptions } from "./source.js";
+import type { FrameRange, MediaSource, OpenMediaOptions } from "./source.js";
 import { keyframeFrom, timestampUs } from "./video-index.js";
 
 /**
@@ -17,10 +18,11 @@ export async function openVideo(
   file: MediaFile,
   demuxer: Demuxer,
   limits: MediaLimits,
-  options: OpeningOptions = {},
+  options: OpenMediaOptions = {},
 ): Promise<MediaSource> {
   const video = await probeVideo(file, demuxer, limits, options);
   const { stallTimeoutMs } = limits;
+  const { places = UNLIMITED_PLACES } = options;
   const { facts, index } = video;
 
   const closing = new AbortController();
@@ -30,9 +32,25 @@ export async function openVideo(
     exited.catch(() => {}).finally(() => processes.delete(exited));
   };
 
-  async function* frames(range: FrameRange): AsyncGenerator<DecodedFrame, void, undefined> {
+  function decodeStream(urgent: boolean) {
+    return async function* frames(range: FrameRange): AsyncGenerator<DecodedFrame, void, undefined> {
+      checkedRange(facts, range);
+      const signal = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
+      // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
+      const place = await places.decode({ signal, urgent });
+      try {
+        yield* decodeRange(range, signal);
+      } finally {
+        place.release();
+      }
+    };
+  }
+
+  async function* decodeRange(
+    range: FrameRange,
+    either: AbortSignal,
+  ): AsyncGenerator<DecodedFrame, void, undefined> {
     const { width, height, direction, first, end } = checkedRange(facts, range);
-    const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
     const decode = (startFrame: number, endFrame: number) => {
       const request: DecodeRequest = {
         video,
@@ -68,8 +86,8 @@ export async function openVideo(
 
   return {
     facts,
-    frames,
-    frame: rememberLastFrame(frames),
+    frames: decodeStream(false),
+    frame: rememberLastFrame(decodeStream(true)),
     timeOf(position) {
       checkedIndex(facts, position);
       if (position >= index.pts.length) throw cutShortBefore(position);

@@ -1,15 +1,13 @@
 /** Uploaded media on disk under unguessable ids. */
 import { validate as isUuid, v4 as uuid } from "uuid";
 import { ProtocolError } from "../../protocol/errors.js";
-import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { type Clock, systemClock } from "../clock.js";
 import { shuttingDown } from "../failure.js";
 import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
+import type { ToolPlaces } from "../media/places.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
-import type { Pictures } from "../pictures/pictures.js";
 import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
-import { createTaskLimit } from "../task-limit.js";
 import { untilAborted } from "./abortable-body.js";
 import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody } from "./admit.js";
 import { createUploadFolders } from "./folders.js";
@@ -53,7 +51,7 @@ export interface UploadStore {
   /** Opens an upload; its files remain until the source is closed. Rejects with `upload_not_found`. */
   openMedia(
     uploadId: string,
-    options?: Pick<OpenMediaOptions, "signal" | "onProgress"> & { owner?: OwnerId },
+    options?: Pick<OpenMediaOptions, "signal" | "onProgress" | "places"> & { owner?: OwnerId },
   ): Promise<MediaSource>;
   /** Removes an upload at once and deletes its files when no session uses it. False if there is no such upload. */
   remove(uploadId: string, owner?: OwnerId): Promise<boolean>;
@@ -75,8 +73,8 @@ export function createUploadStore(options: {
   /** Folder that contains the private folder; the system's temporary folder when absent. */
   parent?: string;
   media?: Pick<OpenMediaOptions, "limits">;
-  /** Default: processes that all callers of this program share. */
-  pictures?: Pictures;
+  /** The places of the processes that inspect an owner's uploads. Default: no limit. */
+  placesOf?: (owner: OwnerId) => ToolPlaces;
   clock?: Clock;
   log?: Logger;
 }): UploadStore {
@@ -87,7 +85,6 @@ export function createUploadStore(options: {
   const uploads = new Map<string, Entry>();
   /** Unfinished uploads; each has a controller of its own, because listeners of a shared signal would accumulate. */
   const receiving = new Map<AbortController, Promise<unknown>>();
-  const inspections = createTaskLimit(FIXED_LIMITS.inspectionsAtOnce.value);
   let isClosed = false;
 
   function expireLater(entry: Entry): void {
@@ -183,13 +180,9 @@ export function createUploadStore(options: {
     return { ...(await admitFile(path, admitting)), bytes };
   }
 
-  /** How media is opened for an owner. */
-  function readingOf(owner: OwnerId): OpenMediaOptions {
-    return { ...options.media, ...(options.pictures && { pictures: options.pictures.of(owner) }) };
-  }
-
   async function inspect(stored: StoredMedia, owner: OwnerId, signal: AbortSignal): Promise<MediaFacts> {
-    const media = await inspections.run(() => openStoredMedia(stored, { ...readingOf(owner), signal }));
+    const places = options.placesOf?.(owner);
+    const media = await openStoredMedia(stored, { ...options.media, signal, ...(places && { places }) });
     await media.close();
     return media.facts;
   }
@@ -253,7 +246,7 @@ export function createUploadStore(options: {
         else await deleteFiles(entry.slot);
       };
       try {
-        const media = await openStoredMedia(entry.media, { ...readingOf(entry.slot.owner), ...openOptions });
+        const media = await openStoredMedia(entry.media, { ...options.media, ...openOptions });
         return {
           ...media,
           async close() {

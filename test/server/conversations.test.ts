@@ -19,15 +19,35 @@ beforeEach(async () => {
 
 afterEach(() => server.close());
 
-test("closing a session that is still loading takes effect after the start", async () => {
+test("closing a session that is still loading abandons the start", async () => {
   const release = engine.hold("open");
   const start = client.ask({ type: "start_session", session_id: "clip", resource_path: clip });
   const close = client.ask({ type: "close_session", session_id: "clip" });
   const get = client.ask({ type: "get_session", session_id: "clip" });
   await client.arrived();
   release();
-  expect(await start).toMatchObject({ type: "response", session_id: "clip" });
+  expect(await start).toMatchObject({
+    type: "error",
+    error: {
+      code: "session_not_found",
+      message: "The session was closed while it was being started.",
+      retryable: false,
+    },
+  });
   expect(await get).toMatchObject({ type: "error", error: { code: "session_not_found" } });
+  expect(await close).toMatchObject({ type: "response", is_success: true });
+  expect((await server.health()).sessions).toBe(0);
+});
+
+test("closing a session that is still loading answers earlier requests first", async () => {
+  const release = engine.hold("open");
+  const start = client.ask({ type: "start_session", session_id: "clip", resource_path: clip });
+  const get = client.ask({ type: "get_session", session_id: "clip" });
+  const close = client.ask({ type: "close_session", session_id: "clip" });
+  await client.arrived();
+  release();
+  expect(await start).toMatchObject({ type: "response", session_id: "clip" });
+  expect(await get).toMatchObject({ type: "response", session_id: "clip" });
   expect(await close).toMatchObject({ type: "response", is_success: true });
   expect((await server.health()).sessions).toBe(0);
 });

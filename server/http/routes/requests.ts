@@ -71,7 +71,13 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
   app.post(REQUEST_PATH, limit, async (context) => {
     const { requestId, request } = await read(context);
     if (request.type === "propagate_in_video") throw wrongPath(request.type, STREAM_REQUEST_PATH);
-    const answer = { ...requestId, ...(await clientOf(context).answer(request)) };
+    const { outgoing } = context.env;
+    const leaving = new AbortController();
+    outgoing.once("close", () => {
+      if (!outgoing.writableFinished) leaving.abort(new Error("the client disconnected"));
+    });
+    const { signal } = leaving;
+    const answer = { ...requestId, ...(await clientOf(context).answer(request, { signal })) };
     return context.body(encodeText(answer), 200, { "content-type": "application/json" });
   });
   app.all(REQUEST_PATH, allowOnly("POST"));

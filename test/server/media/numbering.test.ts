@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { ffprobePath } from "../../../server/media/binaries.js";
 import { framesOfPackets } from "../../../server/media/index-by-packets.js";
+import { DEFAULT_MEDIA_LIMITS, frameLimit } from "../../../server/media/limits.js";
 import { withMediaFile } from "../../../server/media/media-file.js";
 import { readPackets } from "../../../server/media/packets.js";
 import { showsVp9Picture } from "../../../server/media/vpx-frames.js";
@@ -65,8 +66,10 @@ async function withHole(source: string, name: string, fraction: number, bytes: n
 async function framesByPackets(path: string, demuxer: "avi" | "matroska", stream: object) {
   return withMediaFile({ path, name: "The file", roots: undefined }, async (file) => {
     const probe = { file, demuxer, stallTimeoutMs: 60_000 };
-    const packets = await readPackets(probe, 0, 10_000);
-    const frames = await framesOfPackets(probe, { index: 0, time_base: "1/25", ...stream }, packets, 1);
+    const limit = frameLimit(DEFAULT_MEDIA_LIMITS, await file.size(), "video");
+    const packets = await readPackets(probe, 0, limit);
+    const described = { index: 0, time_base: "1/25", ...stream };
+    const frames = await framesOfPackets(probe, described, packets, 1, limit);
     return { packets: packets.length, frames: frames?.pts.length ?? null };
   });
 }

@@ -27,6 +27,7 @@ import {
 } from "../../../server/media/open-place.js";
 import { resolveResource } from "../../../server/media/resource.js";
 import { createMediaOpener } from "../../../server/open-media.js";
+import { createShares } from "../../../server/shares/shares.js";
 import { createUploadStore } from "../../../server/uploads/store.js";
 import { makeClip, makeStill, mediaPath, readFrameNumber } from "../../helpers/media.js";
 
@@ -290,7 +291,12 @@ it("a link that another process swaps all the time never leads out of the roots"
     ...[inRoot("frames/1.png"), inRoot("still.png"), join(outside, "secret.png")],
   ]);
   await once(child.stdout, "data");
-  const open = createMediaOpener([root], createUploadStore({ limits: readConfig({}, {}) }));
+  const config = readConfig({}, {});
+  const open = createMediaOpener(
+    [root],
+    createUploadStore({ limits: config }),
+    createShares({ limits: config }),
+  );
   const seen = new Map<string, number>();
   const count = (outcome: string) => seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
   try {

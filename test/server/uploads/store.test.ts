@@ -15,9 +15,10 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { FIXED_LIMITS } from "../../../protocol/index.js";
 import type { Clock } from "../../../server/clock.js";
 import { readConfig } from "../../../server/config.js";
+import { createShares } from "../../../server/shares/shares.js";
+import { toolPlaces } from "../../../server/tool-places.js";
 import type { UploadLimits } from "../../../server/uploads/limits.js";
 import { createUploadStore, type UploadStore } from "../../../server/uploads/store.js";
 import {
@@ -233,17 +234,27 @@ it("receives many uploads at once without a warning about listeners", async () =
   expect(warnings).toEqual([]);
 });
 
-it("inspects few of many uploads at once", async () => {
+it("inspects few of an owner's uploads at once, and those of another owner at the same time", async () => {
   const slow = mediaPath("slow/ffprobe");
   writeFileSync(slow, "#!/bin/sh\nwhile :; do sleep 0.1; done\n", { mode: 0o755 });
   vi.stubEnv("FFPROBE_PATH", slow);
   onTestFinished(() => void vi.unstubAllEnvs());
   const running = () => ffmpegChildren().length;
-  const store = newStore();
+  const shares = createShares({ limits: readConfig({ maxProbesPerOwner: 2, maxProbes: 5 }, {}) });
+  const store = createUploadStore({
+    limits: readConfig({}, {}),
+    parent,
+    placesOf: (owner) => toolPlaces(shares, owner),
+  });
+  stores.push(store);
   const bytes = await clip();
-  const uploads = Promise.allSettled(Array.from({ length: 20 }, () => store.receive(inChunks(bytes))));
+  const receive = (owner: string) => store.receive(inChunks(bytes), { owner });
+  const many = Array.from({ length: 20 }, () => receive("many"));
   await until(() => filesOnDisk().length === 20 && running() > 0);
-  expect(await stableValue(running)).toBe(FIXED_LIMITS.inspectionsAtOnce.value);
+  expect(await stableValue(running)).toBe(2);
+  const uploads = Promise.allSettled([...many, receive("one")]);
+  await until(() => filesOnDisk().length === 21);
+  expect(await stableValue(running)).toBe(3);
   await store.close();
   for (const upload of await uploads) {
     expect(upload).toMatchObject({ status: "rejected", reason: { code: "shutting_down" } });
