@@ -1,4 +1,5 @@
 /** Detects the concepts of a session on one frame. */
+import { chunksOf } from "./chunks.js";
 import { type ConceptQuery, packQueries } from "./concepts.js";
 import type { BoxXyxy } from "./geometry.js";
 import { floats, ints, type RunGraph, type Tensor } from "./graph.js";
@@ -54,10 +55,10 @@ export interface Findings {
 }
 
 /**
- * Concepts per call of the `detect` graph. Higher: slightly less time per concept. Lower: less memory, because the
- * activations of a call grow with its concepts.
+ * Concepts per call of the `detect` graph. Higher: no less time per concept. Lower: prompts of other sessions wait for shorter
+ * calls, which take about 30 ms per concept with the embedded pack on two cores. At least 3, see {@link chunksOf}.
  */
-export const CONCEPTS_PER_CALL = 4;
+export const CONCEPTS_PER_CALL = 3;
 
 /**
  * Detects all concepts on one frame, with at most {@link CONCEPTS_PER_CALL} per call, one call after the other. The
@@ -76,12 +77,13 @@ export async function detect(
   const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : []), ...(inOrder ? ["query"] : [])];
   const found: Candidate[] = [];
   let outputs: Record<string, Tensor> = {};
-  for (let first = 0; first < queries.length; first += CONCEPTS_PER_CALL) {
-    const batch = queries.slice(first, first + CONCEPTS_PER_CALL);
+  let first = 0;
+  for (const batch of chunksOf(queries, CONCEPTS_PER_CALL)) {
     const answer = await run("detect", { trunk, ...packQueries(batch, sizes.L, sizes.D) }, wanted);
     found.push(...readCandidates(answer, batch, first, sizes, rules));
     // The outputs of several calls are not kept: together they need more memory than one call.
-    if (queries.length <= CONCEPTS_PER_CALL) outputs = answer;
+    if (batch.length === queries.length) outputs = answer;
+    first += batch.length;
   }
   const negative = new Set(
     queries.filter(({ concept }) => concept.negative).map(({ concept }) => concept.key),

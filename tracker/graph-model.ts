@@ -1,9 +1,10 @@
 /** Implements the model with the graphs of a pack: batches objects, runs the graphs, and splits their outputs by object. */
+import { chunksOf } from "../detector/chunks.js";
 import { type FrameFeatures, floats, ints, type RunGraph, type Tensor, tensor } from "../detector/graph.js";
 import { roundToBfloat16 } from "../memory/bfloat16.js";
 import { createMemoryPacker, groupBySize } from "../memory/pack-tensors.js";
 import type { BankRules, Selection } from "../memory/select.js";
-import type { Candidates, Geometry, MemoryRequest, Model, PointPrompt, Prediction } from "./model.js";
+import type { Candidates, Geometry, MemoryRequest, Model, PointPrompt, Prediction, Start } from "./model.js";
 import {
   clampLogit,
   NO_PROMPT,
@@ -16,8 +17,12 @@ import {
   stackScalars,
 } from "./model-tensors.js";
 
-/** Largest batch of `track` and `segment`. Higher: slightly faster. Lower: memory attention needs less memory. */
-const OBJECTS_PER_CALL = 8;
+/**
+ * Objects per run of each graph, at least 3, see `chunksOf`. Higher: no less time per object, except for `seed`. Lower: prompts of
+ * other sessions wait for shorter runs. With the embedded pack on two cores, a run of so many objects takes about 25 ms for
+ * `track`, and less for the others.
+ */
+const OBJECTS_PER_RUN = { track: 4, segment: 8, remember: 8, seed: 32 };
 
 export interface ModelOptions {
   /** Whether `segment` has inputs for a mask to refine; default: true. */
@@ -156,8 +161,7 @@ export function createModel(
 
     async propose(features, prompts, previous) {
       const candidates: Candidates[] = [];
-      for (let start = 0; start < prompts.length; start += OBJECTS_PER_CALL) {
-        const batch = prompts.slice(start, start + OBJECTS_PER_CALL);
+      for (const batch of chunksOf(prompts, OBJECTS_PER_RUN.segment)) {
         candidates.push(...(await proposeBatch(features, batch, previous)));
       }
       return candidates;
@@ -166,8 +170,7 @@ export function createModel(
     async track(features, selections) {
       const predictions = new Map<Selection, Prediction>();
       for (const group of groupBySize(selections, (selection) => selection)) {
-        for (let start = 0; start < group.length; start += OBJECTS_PER_CALL) {
-          const batch = group.slice(start, start + OBJECTS_PER_CALL);
+        for (const batch of chunksOf(group, OBJECTS_PER_RUN.track)) {
           const found = await trackGroup(features, batch, NO_PROMPT);
           batch.forEach((selection, b) => {
             predictions.set(selection, found[b] as Prediction);
@@ -182,32 +185,39 @@ export function createModel(
     },
 
     async seed(features, masks) {
-      if (masks.length === 0) return [];
-      const outputs = await run("seed", { ...levels(features), mask: stackInside(masks, m) }, ["pointer"]);
-      const pointers = floats(outputs, "pointer"); // [B, D]
-      return masks.map((_, b) => sliceBatch(pointers, b, D));
+      const seeded: Float32Array[] = [];
+      for (const batch of chunksOf(masks, OBJECTS_PER_RUN.seed)) {
+        const outputs = await run("seed", { ...levels(features), mask: stackInside(batch, m) }, ["pointer"]);
+        const pointers = floats(outputs, "pointer"); // [B, D]
+        seeded.push(...batch.map((_, b) => sliceBatch(pointers, b, D)));
+      }
+      return seeded;
     },
 
     async start(features, masks, side) {
-      if (masks.length === 0) return [];
-      const inputs = { ...levels(features), mask: stackMasks(masks, side) };
-      const outputs = await run("seed", inputs, ["pointer", "mask_logits"]);
-      const pointers = floats(outputs, "pointer"); // [B, D]
-      const logits = floats(outputs, "mask_logits"); // [B, 1, m, m]
-      return masks.map((_, b) => ({
-        pointer: sliceBatch(pointers, b, D),
-        maskLogits: sliceBatch(logits, b, pixels),
-      }));
+      const started: Start[] = [];
+      for (const batch of chunksOf(masks, OBJECTS_PER_RUN.seed)) {
+        const inputs = { ...levels(features), mask: stackMasks(batch, side) };
+        const outputs = await run("seed", inputs, ["pointer", "mask_logits"]);
+        const pointers = floats(outputs, "pointer"); // [B, D]
+        const logits = floats(outputs, "mask_logits"); // [B, 1, m, m]
+        batch.forEach((_, b) => {
+          started.push({ pointer: sliceBatch(pointers, b, D), maskLogits: sliceBatch(logits, b, pixels) });
+        });
+      }
+      return started;
     },
 
     async remember(features, requests) {
       const memories = new Map<MemoryRequest, Float32Array>();
       for (const size of new Set(requests.map(({ maskLogits }) => maskLogits.length))) {
         const group = requests.filter(({ maskLogits }) => maskLogits.length === size);
-        const encoded = await rememberGroup(features, group, Math.sqrt(size));
-        group.forEach((request, b) => {
-          memories.set(request, encoded[b] as Float32Array);
-        });
+        for (const batch of chunksOf(group, OBJECTS_PER_RUN.remember)) {
+          const encoded = await rememberGroup(features, batch, Math.sqrt(size));
+          batch.forEach((request, b) => {
+            memories.set(request, encoded[b] as Float32Array);
+          });
+        }
       }
       return requests.map((request) => memories.get(request) as Float32Array);
     },
