@@ -134,12 +134,8 @@ export function createSession(parts: SessionParts): Session {
     }
   }
 
-  /** Runs calls of the engine that one `undo` takes back. */
-  function undoable<T>(edit: () => Promise<T>): Promise<T> {
-    // Both calls enter the queue of the engine together. When the first fails, so does the second.
-    if (!live) engine.checkpoint().catch(() => {});
-    return edit();
-  }
+  /** Of the calls of the engine that one `undo` takes back. A live session keeps no edits. */
+  const step = { isStep: live === undefined };
 
   function checkFrame(frameIndex: number | undefined, field: string): void {
     const { num_frames } = facts;
@@ -167,7 +163,7 @@ export function createSession(parts: SessionParts): Session {
   };
   const edits = createSessionEdits({
     facts,
-    engine: { ...engine, edit: (params) => undoable(() => engine.edit(params)) },
+    engine: { ...engine, edit: (params) => engine.edit({ ...params, ...step }) },
     results,
     frame: decode,
     isPropagating: () => propagations.isRunning,
@@ -191,8 +187,8 @@ export function createSession(parts: SessionParts): Session {
         const mask = request.mask && (await readMask(request.mask, facts));
         const prompt = toEnginePrompt(request, facts, mask);
         const frame = await decode(request.frame_index);
-        const prompted = () => engine.prompt({ frame, prompt });
-        const { output, objectId, semantic, removedIds = [] } = await undoable(prompted);
+        const prompted = await engine.prompt({ frame, prompt, ...step });
+        const { output, objectId, semantic, removedIds = [] } = prompted;
         const { frame: shown, affected } = results.prompted(output, {
           objectId,
           replace: request.replace,
@@ -222,7 +218,7 @@ export function createSession(parts: SessionParts): Session {
 
     removeObject: ({ obj_id: objectId, frame_index }) =>
       inOrder(async () => {
-        await undoable(() => engine.removeObject({ objectId }));
+        await engine.removeObject({ objectId, ...step });
         const affected = toAffected(results.removed(objectId));
         const none = { frameIndex: frame_index, objects: [], stats: { tracked: 0, dropped: 0 } };
         const frame = results.store.get(frame_index) ?? none;

@@ -52,8 +52,9 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
-  async prompt({ tracking }, { frame, prompt }, { pack }) {
+  async prompt({ tracking }, { frame, prompt, isStep }, { pack }) {
     checkFrame(frame, pack);
+    if (isStep) tracking.checkpoint();
     return tracking.prompt(frame, prompt);
   },
   async predict({ tracking, run }, { frame, prompt }, { pack }) {
@@ -91,11 +92,13 @@ const HANDLERS: Handlers = {
     return outputs;
   },
   fetch: async ({ tracking }, { frameIndex }) => tracking.fetch(frameIndex),
-  async removeObject({ tracking }, { objectId }) {
+  async removeObject({ tracking }, { objectId, isStep }) {
+    if (isStep) tracking.checkpoint();
     if (tracking.removeObject(objectId)) return;
     throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
   },
-  async edit({ tracking }, { edit }) {
+  async edit({ tracking }, { edit, isStep }) {
+    if (isStep) tracking.checkpoint();
     const result = await tracking.edit(edit);
     return { ...result, objects: tracking.describe().objects };
   },
@@ -103,9 +106,6 @@ const HANDLERS: Handlers = {
     checkFrame(frame, pack);
     await tracking.anchor(frame, masks);
     return undefined;
-  },
-  async checkpoint({ tracking }) {
-    tracking.checkpoint();
   },
   async rollback(hosted, { to }) {
     hosted.tracking.rollback(to);

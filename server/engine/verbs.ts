@@ -89,6 +89,11 @@ export interface PredictedMask extends LogitMap {
   iou: number;
 }
 
+export interface Step {
+  /** `rollback` returns to the state before this call. Calls without it belong to the step before them. */
+  isStep?: boolean;
+}
+
 /**
  * Verb: parameters and result. Pixels are always in `params.frame`. A verb that is rejected leaves the session as it was.
  */
@@ -97,7 +102,7 @@ export interface SessionVerbs {
    * Adds a prompt on a frame and returns the frame's objects. Applies between two frames of a running propagation.
    * Rejects with unsupported_by_pack, invalid_field, object_limit, concept_limit, nothing_prompted.
    */
-  prompt: { params: { frame: EngineFrame; prompt: EnginePrompt }; result: PromptAnswer };
+  prompt: { params: { frame: EngineFrame; prompt: EnginePrompt } & Step; result: PromptAnswer };
   /**
    * Masks for prompts on one picture, without any effect on the session: for each prompt of the batch, its candidates.
    * Rejects with unsupported_by_pack, invalid_field.
@@ -124,21 +129,16 @@ export interface SessionVerbs {
   /** The stored result of a frame that was visited before. */
   fetch: { params: { frameIndex: number }; result: FrameOutput };
   /** Rejects with object_not_found. */
-  removeObject: { params: { objectId: number }; result: undefined };
+  removeObject: { params: { objectId: number } & Step; result: undefined };
   /**
    * Changes objects. Ends an unfinished pass, except `removeConcept`.
    * Rejects with object_not_found, concept_not_found, invalid_field, object_limit.
    */
-  edit: { params: { edit: Edit }; result: EditAnswer };
+  edit: { params: { edit: Edit } & Step; result: EditAnswer };
   /**
    * Makes masks of a frame conditioning memories, where an edit leaves an object without one. Rejects with object_not_found.
    */
   anchor: { params: { frame: EngineFrame; masks: readonly AnchorMask[] }; result: undefined };
-  /**
-   * Called before an edit: marks the state to which `rollback` returns. The next `prompt`, `removeObject` or `edit` that
-   * succeeds makes it a step that can be undone; further ones belong to the same step. Without one, it has no effect.
-   */
-  checkpoint: { params: undefined; result: undefined };
   /**
    * Returns to the state before the last step, or to that after the step that was undone last. Ends a pass. Memories of tracked
    * frames are not part of these states: later passes recall them. Rejects with internal when there is no such step.
@@ -187,7 +187,6 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
   removeObject: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
   edit: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
   anchor: { countsAsFrame: true, isUrgent: true, changesState: true, pushedFrames: "keep" },
-  checkpoint: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "keep" },
   rollback: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "clear" },
   describe: { countsAsFrame: false, isUrgent: true, changesState: false, pushedFrames: "keep" },
   reset: { countsAsFrame: false, isUrgent: true, changesState: true, pushedFrames: "clear" },

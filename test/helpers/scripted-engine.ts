@@ -12,6 +12,7 @@ import { orderCalls } from "../../server/engine/session-calls.js";
 import {
   type CallVerb,
   type SessionVerb,
+  type Step,
   type VerbParams,
   type VerbResult,
   verbMethods,
@@ -44,7 +45,6 @@ interface ScriptedSession {
   negativeConcepts: string[];
   pushed: EngineFrame[];
   /** As the timeline of a tracking session. */
-  pending?: ScriptedState | undefined;
   done: ScriptedState[];
   undone: ScriptedState[];
 }
@@ -55,9 +55,6 @@ const stateOf = ({ objects, concepts }: ScriptedState): ScriptedState => ({
   objects: new Set(objects),
   concepts: [...concepts],
 });
-
-/** The verbs that make a checkpoint a step that can be undone. */
-const EDITS: ReadonlySet<SessionVerb> = new Set(["prompt", "removeObject", "edit"]);
 
 interface Handler<V extends SessionVerb> {
   /** The call's name in `calls`; absent for calls that are not recorded. */
@@ -223,12 +220,6 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       name: ({ frame }) => `anchor ${frame.index}`,
       answer: () => undefined,
     },
-    checkpoint: {
-      answer(session) {
-        session.pending = stateOf(session);
-        return undefined;
-      },
-    },
     rollback: {
       name: ({ to }) => `rollback ${to}`,
       answer(session, { to }) {
@@ -303,10 +294,11 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       if (name) await enter(name(params, session), ended);
       const failure = failures.get(verb);
       if (failure) throw failure;
+      const before = stateOf(session);
       const result = answer(session, params);
-      if (EDITS.has(verb) && session.pending) {
-        session.done.push(session.pending);
-        Object.assign(session, { pending: undefined, undone: [] });
+      if ((params as Step | undefined)?.isStep) {
+        session.done.push(before);
+        session.undone = [];
       }
       return result;
     }) as CallVerb);

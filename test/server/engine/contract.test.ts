@@ -181,15 +181,12 @@ describe.each([
   test("returns to the state before a step, and to the one after it", async () => {
     const session = await engine.open(video);
     const add = async (objectId: number) => {
-      await session.checkpoint();
-      await session.prompt({ frame: frame(0), prompt: { ...box, objectId } });
+      await session.prompt({ frame: frame(0), prompt: { ...box, objectId }, isStep: true });
     };
     const ids = async () => (await session.describe()).objectIds;
     await add(3);
     await add(5);
-    await session.checkpoint();
-    await session.removeObject({ objectId: 3 });
-    // Without a checkpoint, a change belongs to the same step.
+    await session.removeObject({ objectId: 3, isStep: true });
     await session.removeObject({ objectId: 5 });
     await session.rollback({ to: "before" });
     expect(await ids()).toEqual([3, 5]);
@@ -208,16 +205,15 @@ describe.each([
 
   test("keeps the steps that are undone when an edit fails, and drops them when one succeeds", async () => {
     const session = await engine.open(video);
-    await session.checkpoint();
-    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 3 } });
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 3 }, isStep: true });
     await session.rollback({ to: "before" });
-    await session.checkpoint();
-    await expect(session.removeObject({ objectId: 77 })).rejects.toMatchObject({ code: "object_not_found" });
+    await expect(session.removeObject({ objectId: 77, isStep: true })).rejects.toMatchObject({
+      code: "object_not_found",
+    });
     await session.rollback({ to: "after" });
     expect((await session.describe()).objectIds).toEqual([3]);
     await session.rollback({ to: "before" });
-    await session.checkpoint();
-    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 4 } });
+    await session.prompt({ frame: frame(0), prompt: { ...box, objectId: 4 }, isStep: true });
     await expect(session.rollback({ to: "after" })).rejects.toMatchObject({ code: "internal" });
   });
 
