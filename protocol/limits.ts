@@ -53,6 +53,12 @@ export const FIELD_LIMITS = {
     unit: "vertices",
     reason: "All polygons of a mask together; bounds the work of drawing them.",
   },
+  edgesPerMask: {
+    value: 1_000_000,
+    unit: "pixels",
+    reason:
+      "Pixels of a mask picture that differ from the one above them; each takes memory and time. The masks of objects in photographs have thousands.",
+  },
   promptsPerPrediction: {
     value: 64,
     unit: "prompts",
@@ -215,7 +221,7 @@ export const SERVER_LIMITS = {
     reason: "All owners together; each decoder takes memory for its pictures.",
   },
   maxPictureBytesPerOwner: {
-    value: 1024 ** 3,
+    value: 1.25 * 1024 ** 3,
     unit: "bytes",
     min: 1024 ** 2,
     reason: "Memory of the pictures that are decoded at once for the owner; further ones wait.",
@@ -360,6 +366,17 @@ export const MEDIA_LIMITS = {
     value: 128 * 1024 * 1024,
     unit: "pixels per picture",
     reason: "Compared with the size in the file's header; each pixel takes 3 bytes of memory.",
+  },
+  maxSidePx: {
+    value: 65_535,
+    unit: "pixels per side of a picture",
+    reason: "Decoders keep many rows of a picture in memory. JPEG has the same limit.",
+  },
+  maxPictureFileBytes: {
+    value: 512 * 1024 ** 2,
+    unit: "bytes per picture file",
+    reason:
+      "The decoder has the whole file in memory. A picture of the largest size takes less, uncompressed.",
   },
   maxFrames: {
     value: 2_000_000,

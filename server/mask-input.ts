@@ -1,5 +1,4 @@
 /** Reads the mask of a request: COCO run lengths, a PNG picture, or polygons. */
-import sharp from "sharp";
 import {
   type CocoRle,
   decodeMask,
@@ -9,24 +8,35 @@ import {
   ProtocolError,
 } from "../protocol/index.js";
 import { rleOfPolygons } from "../protocol/polygons.js";
+import { DEFAULT_MEDIA_LIMITS } from "./media/limits.js";
+import { sniffBytes } from "./media/sniff.js";
+import { type OwnerPictures, PictureError } from "./pictures/pictures.js";
+import { sourceOf } from "./pictures/source.js";
 import { checkPixel, type FrameSize } from "./prompts.js";
+
+export interface MaskReading {
+  pictures: OwnerPictures;
+  signal?: AbortSignal;
+}
 
 /**
  * @returns the mask as compressed run lengths in their shortest form
- * @throws ProtocolError invalid_field for a mask that cannot be read, has another size than the source, or has no pixel.
+ * @throws ProtocolError invalid_field for a mask that cannot be read, has another size than the source, has too many edges,
+ * or has no pixel; server_busy
  */
-export async function readMask(mask: MaskInput, size: FrameSize): Promise<CocoRle> {
-  const { width, height } = size;
-  const rle = mask.polygons
-    ? readPolygons(mask.polygons, size)
-    : encodeMask(await bitsOf(mask, size), width, height);
+export async function readMask(mask: MaskInput, size: FrameSize, reading: MaskReading): Promise<CocoRle> {
+  const rle = await rleOf(mask, size, reading);
   if (maskArea(rle) === 0) throw invalid("mask", "expected at least one pixel inside, got none");
   return rle;
 }
 
-/** uint8 [height, width], 1 inside and 0 outside */
-async function bitsOf({ rle, png = "" }: MaskInput, size: FrameSize): Promise<Uint8Array> {
-  return rle ? bitsOfRle(rle, size) : bitsOfPng(png, size);
+async function rleOf(
+  { rle, polygons, png = "" }: MaskInput,
+  size: FrameSize,
+  reading: MaskReading,
+): Promise<CocoRle> {
+  if (polygons) return readPolygons(polygons, size);
+  return rle ? encodeMask(bitsOfRle(rle, size), size.width, size.height) : rleOfPng(png, size, reading);
 }
 
 function readPolygons(polygons: NonNullable<MaskInput["polygons"]>, size: FrameSize): CocoRle {
@@ -72,34 +82,28 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** The prefix of the text that a canvas of a browser returns. */
 const DATA_URL = "data:image/png;base64,";
 
-async function bitsOfPng(text: string, size: FrameSize): Promise<Uint8Array> {
+async function rleOfPng(text: string, size: FrameSize, reading: MaskReading): Promise<CocoRle> {
   const base64 = text.startsWith(DATA_URL) ? text.slice(DATA_URL.length) : text;
   if (!BASE64.test(base64)) throw invalid("mask.png", "expected base64 text");
   const bytes = Buffer.from(base64, "base64");
-  const unreadable = (cause: unknown) =>
-    invalid("mask.png", "expected a PNG picture that can be read", cause);
-  const { format, width, height } = await sharp(bytes)
-    .metadata()
-    .catch((cause) => {
-      throw unreadable(cause);
-    });
-  if (format !== "png") throw invalid("mask.png", `expected a PNG picture, got ${format}`);
-  checkSize({ width, height }, size, "mask.png");
-  const picture = await sharp(bytes, { failOn: "error" })
-    .toColourspace("rgb16")
-    .ensureAlpha()
-    .raw({ depth: "ushort" })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause) => {
-      throw unreadable(cause);
-    });
-  const values = new Uint16Array(picture.data.buffer, picture.data.byteOffset, picture.data.byteLength / 2);
-  const bits = new Uint8Array(width * height);
-  for (let pixel = 0; pixel < bits.length; pixel++) {
-    const at = 4 * pixel;
-    if (values[at + 3] && (values[at] || values[at + 1] || values[at + 2])) bits[pixel] = 1;
-  }
-  return bits;
+  const kind = sniffBytes(bytes);
+  if (kind.kind === "image" && kind.format !== "png")
+    throw invalid("mask.png", `expected a PNG picture, got ${kind.format}`);
+  const work = { kind: "mask", format: "png", expected: { width: size.width, height: size.height } } as const;
+  const request = { ...reading, limits: DEFAULT_MEDIA_LIMITS };
+  const { header, rle } = await reading.pictures.run(work, sourceOf(bytes), request).catch((error) => {
+    throw error instanceof PictureError ? maskError(error) : error;
+  });
+  checkSize(header.stored, size, "mask.png");
+  if (!rle) throw new Error("the mask was not decoded");
+  return rle;
+}
+
+function maskError(error: PictureError): ProtocolError {
+  if (error.kind === "too_detailed") return invalid("mask.png", error.message, error);
+  if (error.kind === "exhausted")
+    return invalid("mask.png", "the picture takes more memory or time to decode than a mask may take", error);
+  return invalid("mask.png", "expected a PNG picture that can be read", error);
 }
 
 function checkSize(seen: FrameSize, expected: FrameSize, field: string): void {

@@ -4,6 +4,7 @@ import { ProtocolError } from "../protocol/index.js";
 import { openMedia } from "./media/open.js";
 import { resolveResource } from "./media/resource.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
+import type { Pictures } from "./pictures/pictures.js";
 import type { OwnerId } from "./session-owner.js";
 import type { Shares } from "./shares/shares.js";
 import { toolPlaces } from "./tool-places.js";
@@ -17,6 +18,7 @@ export function createMediaOpener(
   mediaRoots: readonly string[] | undefined,
   uploads: UploadStore,
   shares: Pick<Shares, "wait">,
+  pictures?: Pictures,
 ) {
   return async (
     { upload_id, resource_path = "" }: { upload_id?: string; resource_path?: string },
@@ -29,7 +31,8 @@ export function createMediaOpener(
     const resource = await resolveResource(resource_path, mediaRoots);
     const roots = mediaRoots ?? [parse(resource).root];
     const realRoots = await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))));
-    return openMedia(resource, { mediaRoots: realRoots, ...options }).catch(blame("resource_path"));
+    const reading = { mediaRoots: realRoots, ...(pictures && { pictures: pictures.of(owner) }), ...options };
+    return openMedia(resource, reading).catch(blame("resource_path"));
   };
 }
 

@@ -6,6 +6,7 @@ import { type LiveSettings, liveFacts, openLive } from "./live/open-live.js";
 import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
 import type { Metrics } from "./metrics.js";
+import type { Pictures } from "./pictures/pictures.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSessionResults, type SessionResults } from "./results/session-results.js";
 import {
@@ -29,6 +30,7 @@ export type OpenMedia = (
 export interface SessionOpenerParts {
   engine: Promise<Engine>;
   openMedia: OpenMedia;
+  pictures: Pictures;
   saved: SavedStore;
   live: LiveSettings;
   clock: Clock;
@@ -48,7 +50,7 @@ export interface Opening {
 type StartOf<T extends StartRequest["type"]> = Extract<StartRequest, { type: T }>;
 
 export function createSessionOpener(parts: SessionOpenerParts) {
-  const { saved, live, clock, maxResultBytes, metrics } = parts;
+  const { pictures, saved, live, clock, maxResultBytes, metrics } = parts;
   const openMedia: OpenMedia = async (...request) => measureMedia(await parts.openMedia(...request), metrics);
 
   function newResults(facts: { readonly num_frames: number }, engine: EngineSession): SessionResults {
@@ -83,17 +85,22 @@ export function createSessionOpener(parts: SessionOpenerParts) {
 
   async function startLive(
     engine: Engine,
-    sessionId: string,
+    { sessionId, owner }: Opening,
     request: StartOf<"start_session">,
     news: SessionNews,
   ) {
     const { nowMs } = clock;
-    const opened = await openLive({ request, engine, hooks: hooksOf(news), settings: live, nowMs });
+    const decoding = { pictures: pictures.of(owner) };
+    const opened = await openLive({
+      ...{ request, engine, hooks: hooksOf(news), settings: live, nowMs },
+      ...decoding,
+    });
     const facts = liveFacts(sessionId, opened.media);
     return createSession({
       metrics,
       facts,
       results: newResults(facts, opened.engine),
+      ...decoding,
       ...opened,
       maskFormat: request,
     });
@@ -102,7 +109,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
   async function start(
     engine: Engine,
     media: MediaSource,
-    sessionId: string,
+    { sessionId, owner }: Opening,
     request: StartOf<"start_session">,
     news: SessionNews,
   ): Promise<Session> {
@@ -113,6 +120,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
       metrics,
       facts,
       media,
+      pictures: pictures.of(owner),
       engine: opened,
       results: newResults(facts, opened),
       maskFormat: request,
@@ -165,18 +173,18 @@ export function createSessionOpener(parts: SessionOpenerParts) {
   }
 
   return async (opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session> => {
-    const { sessionId, owner, request } = opening;
+    const { owner, request } = opening;
     const engine = ownedBy(measureSessions(await parts.engine, metrics), {
       id: owner,
       weight: parts.weightOf(owner),
     });
     if (request.type === "start_session" && (request.live || request.camera_url !== undefined))
-      return startLive(engine, sessionId, request, news);
+      return startLive(engine, opening, request, news);
     const media = await openMedia(request, { ...options, owner });
     try {
       options.signal?.throwIfAborted();
       return request.type === "start_session"
-        ? await start(engine, media, sessionId, request, news)
+        ? await start(engine, media, opening, request, news)
         : await load(engine, media, opening, request, news);
     } catch (error) {
       await media.close();

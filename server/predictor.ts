@@ -38,6 +38,7 @@ import { createLog, type Logger } from "./log.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
+import { createPictures } from "./pictures/pictures.js";
 import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
 import {
   type Answer,
@@ -192,14 +193,19 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
         log,
         signal: closing.signal,
       });
+  const pictures = createPictures({
+    ...{ shares, clock, maxBytes: config.maxPictureBytes },
+    log: (message) => log.warn(message),
+  });
   const uploads = createUploadStore({
     placesOf: (owner) => toolPlaces(shares, owner),
     limits: config,
     clock,
     log,
+    pictures,
     ...(uploadDir !== undefined && { parent: uploadDir }),
   });
-  const openMedia = createMediaOpener(options.mediaRoots, uploads, shares);
+  const openMedia = createMediaOpener(options.mediaRoots, uploads, shares, pictures);
   const { maxResultBytes } = config;
   const saved = createSavedStore({
     limits: config,
@@ -208,7 +214,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...(config.saveDir !== undefined && { folder: config.saveDir }),
   });
   const open = createSessionOpener({
-    ...{ engine, openMedia, saved, live: config, clock, maxResultBytes, metrics },
+    ...{ engine, openMedia, pictures, saved, live: config, clock, maxResultBytes, metrics },
     weightOf: shares.weightOf,
   });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
@@ -294,7 +300,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
       closed ??= (async () => {
         closing.abort();
         const ended = sessions.shutDown();
-        await Promise.all([uploads.close(), saved.close()]);
+        await Promise.all([uploads.close(), saved.close(), pictures.close()]);
         // Closing the engine rejects the call in progress, which the sessions would otherwise wait for.
         await engine.then((loaded) => loaded.close()).catch(() => {});
         await ended;

@@ -29,6 +29,8 @@ import { damageOf } from "./media/damage.js";
 import type { MediaSource } from "./media/source.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
+import { defaultPictures } from "./pictures/default.js";
+import type { OwnerPictures } from "./pictures/pictures.js";
 import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
@@ -100,6 +102,8 @@ export interface SessionParts {
   results: SessionResults;
   /** Overrides of the pack's preset. */
   policy?: PolicyOverride;
+  /** Decodes mask pictures. */
+  pictures?: OwnerPictures;
   /** The form of masks in requests that choose none. */
   maskFormat?: MaskFormatFields;
   /** Present for sessions that continue a saved one. */
@@ -110,6 +114,7 @@ export interface SessionParts {
 
 export function createSession(parts: SessionParts): Session {
   const { facts, media, engine, live, results, maskFormat = {}, metrics = createMetrics() } = parts;
+  const { pictures = defaultPictures() } = parts;
   const { pack } = engine.rules;
   const inputSize = { width: pack.inputSize, height: pack.inputSize };
   const requests = createSerial();
@@ -184,7 +189,8 @@ export function createSession(parts: SessionParts): Session {
     async addPrompt(request) {
       checkFrame(request.frame_index, "frame_index");
       return inOrder(async () => {
-        const mask = request.mask && (await readMask(request.mask, facts));
+        const mask =
+          request.mask && (await readMask(request.mask, facts, { pictures, signal: closing.signal }));
         const prompt = toEnginePrompt(request, facts, mask);
         const frame = await decode(request.frame_index);
         const prompted = await engine.prompt({ frame, prompt, ...step });

@@ -50,7 +50,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   ws: ["server", "clients/typescript/wire.ts"],
   pino: ["server/log.ts"],
   "fluent-ffmpeg": ["server/media", "clients/drawing"],
-  sharp: ["server/media", "server/mask-input.ts", "clients/drawing", "clients/demo", "clients/command"],
+  sharp: ["server/pictures", "clients/drawing", "clients/demo", "clients/command"],
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts"],
   "cli-progress": ["clients/command"],

@@ -3,7 +3,8 @@ import { ProtocolError } from "../../protocol/errors.js";
 import type { MediaLimits } from "../media/limits.js";
 import { rememberLastFrame } from "../media/range.js";
 import type { FrameRange, LiveFacts, MediaFrame, MediaSource } from "../media/source.js";
-import { decodePicture, probePicture } from "../media/stills.js";
+import { readPicture } from "../media/stills.js";
+import type { OwnerPictures } from "../pictures/pictures.js";
 import { createKeptFrames, type KeptFrame, type KeptFramesLimits } from "./kept-frames.js";
 import type { FrameSize } from "./sized-engine.js";
 
@@ -23,16 +24,15 @@ export interface LiveMedia extends MediaSource {
 }
 
 export interface LiveMediaOptions {
+  pictures: OwnerPictures;
   limits: MediaLimits;
   kept: KeptFramesLimits;
   /** The size that the pictures must have; absent: that of the first one. */
   size?: FrameSize;
 }
 
-export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOptions): LiveMedia {
+export function createLiveMedia({ pictures, limits, kept: keptLimits, size }: LiveMediaOptions): LiveMedia {
   const kept = createKeptFrames(keptLimits);
-  /** Of the frames whose header was read. */
-  const sizes = new WeakMap<KeptFrame, FrameSize>();
   const closing = new AbortController();
   let numFrames = 0;
   let expected = size;
@@ -50,29 +50,23 @@ export function createLiveMedia({ limits, kept: keptLimits, size }: LiveMediaOpt
     return `the session keeps its last frames, which are ${first}..${last}`;
   }
 
-  /** @returns the size of the picture */
-  async function check(frame: KeptFrame): Promise<FrameSize> {
-    const { index, picture } = frame;
-    const size = sizes.get(frame) ?? (await probePicture(picture, `Frame ${index}`, limits));
-    const { width, height } = size;
-    if (expected && (width !== expected.width || height !== expected.height)) {
-      throw new ProtocolError(
-        "media_unsupported",
-        `Frame ${index} is ${width}×${height}; expected ${expected.width}×${expected.height}, the size of this session.`,
-      );
-    }
-    sizes.set(frame, { width, height });
-    return { width, height };
+  function checkSize(index: number, { width, height }: FrameSize): void {
+    if (!expected || (width === expected.width && height === expected.height)) return;
+    throw new ProtocolError(
+      "media_unsupported",
+      `Frame ${index} is ${width}×${height}; expected ${expected.width}×${expected.height}, the size of this session.`,
+    );
   }
 
-  async function decode(frame: KeptFrame, to: FrameSize): Promise<Uint8Array> {
-    const { index, picture } = frame;
+  async function decode({ index, picture }: KeptFrame, to: FrameSize): Promise<Uint8Array> {
+    const reading = { pictures, limits, signal: closing.signal };
     try {
-      const size = await check(frame);
-      const rgb = await decodePicture(picture, `Frame ${index}`, to, limits);
-      // A damaged picture does not set the size. Another frame may have set it during the decoding.
-      if (expected) await check(frame);
-      else expected = size;
+      const sizes = { size: to, ...(expected && { expected }) };
+      const { rgb, ...size } = await readPicture(picture, `Frame ${index}`, sizes, reading);
+      // Another frame may have set the size during the decoding.
+      checkSize(index, size);
+      if (!rgb) throw new Error(`frame ${index} was not decoded`);
+      expected ??= { width: size.width, height: size.height };
       return rgb;
     } catch (error) {
       // A machine without free memory or descriptors can decode the picture later.

@@ -2,6 +2,7 @@
 import type { RequestOf, VideoFacts } from "../../protocol/index.js";
 import type { Engine, EngineSession, SessionHooks } from "../engine/index.js";
 import { DEFAULT_MEDIA_LIMITS } from "../media/limits.js";
+import type { OwnerPictures } from "../pictures/pictures.js";
 import { replayFrames } from "../replay-frames.js";
 import { openCamera } from "./camera.js";
 import { type CameraFeed, openCameraFeed } from "./camera-feed.js";
@@ -34,6 +35,7 @@ export interface LiveSource {
 }
 
 export interface OpenLiveOptions {
+  pictures: OwnerPictures;
   request: RequestOf<"start_session">;
   engine: Engine;
   hooks: Omit<SessionHooks, "replayFrames">;
@@ -46,6 +48,7 @@ const MAX_WAITING = 1;
 
 /** @throws ProtocolError camera_forbidden, media_unreadable for a camera that does not answer, invalid_field for the policy */
 export async function openLive({
+  pictures,
   request,
   engine,
   hooks,
@@ -57,6 +60,7 @@ export async function openLive({
   const address = camera_url === undefined ? undefined : admitCamera(camera_url, settings.cameraHosts);
   const rules = await rulesOf(engine, policy);
   const media = createLiveMedia({
+    pictures,
     limits: DEFAULT_MEDIA_LIMITS,
     kept: { maxFrames: settings.liveFramesKept, maxBytes: settings.liveBytesKept },
     ...(width !== undefined && height !== undefined && { size: { width, height } }),

@@ -1,4 +1,5 @@
-/** BMP pictures. sharp does not read them; ffmpeg decodes all their variants. */
+/** BMP pictures. libvips does not read them; ffmpeg decodes all their variants. */
+import type { PictureSource } from "../pictures/source.js";
 import { ffmpegPath } from "./binaries.js";
 import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
 import type { MediaLimits } from "./limits.js";
@@ -17,19 +18,25 @@ export function bmpSize(head: Uint8Array): { width: number; height: number } | n
 }
 
 /**
- * Decodes a BMP with ffmpeg.
+ * The pixels of a BMP as ffmpeg decodes them: `[height, width, 3]` uint8.
  *
- * @param head at least the first 26 bytes
- * @throws Error when the picture is damaged or takes longer than `stallTimeoutMs`
+ * @param size in the header
+ * @throws Error while the parts are read, when the picture is damaged or ffmpeg makes no progress for `stallTimeoutMs`
  */
-export async function readBmp(
+export function bmpSource(
   file: MediaFile,
-  head: Uint8Array,
+  size: { width: number; height: number },
   limits: MediaLimits,
-): Promise<{ rgb: Uint8Array; width: number; height: number }> {
-  const size = bmpSize(head);
-  if (!size) throw new Error("the BMP header has no valid size");
-  if (size.width * size.height > limits.maxPixels) throw new Error("pixel limit exceeded");
+): PictureSource {
+  const byteLength = size.width * size.height * 3;
+  return { byteLength, parts: () => decodeBmp(file, byteLength, limits) };
+}
+
+async function* decodeBmp(
+  file: MediaFile,
+  bytes: number,
+  limits: MediaLimits,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const binary = ffmpegPath();
   const tool = await file.lend(({ files, path }) =>
     startTool({
@@ -46,17 +53,15 @@ export async function readBmp(
   );
   const timer = setTimeout(() => void tool.kill(), limits.stallTimeoutMs);
   try {
-    const rgb = new Uint8Array(size.width * size.height * 3);
     let filled = 0;
     for await (const chunk of tool.stdout as AsyncIterable<Buffer>) {
-      if (filled + chunk.length > rgb.length) throw new Error("the picture is larger than its header states");
-      rgb.set(chunk, filled);
+      timer.refresh();
       filled += chunk.length;
+      yield chunk;
     }
     const exit = await tool.exited;
     checkRan("ffmpeg", binary, exit);
-    if (exit.code !== 0 || filled < rgb.length) throw new Error(exit.logTail || "ffmpeg wrote no picture");
-    return { rgb, ...size };
+    if (exit.code !== 0 || filled < bytes) throw new Error(exit.logTail || "ffmpeg wrote no picture");
   } finally {
     clearTimeout(timer);
     await tool.kill();

@@ -1,4 +1,5 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
+import { defaultPictures } from "../pictures/default.js";
 import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import { type MediaFile, withMediaFile } from "./media-file.js";
@@ -20,15 +21,30 @@ import {
   roleOf,
   summarizeLeftOut,
 } from "./still-folder.js";
-import { DamagedPictureError, probeStill, readStill, readStillHead, type StillFacts } from "./stills.js";
+import {
+  DamagedPictureError,
+  type PixelSize,
+  probeStill,
+  readStill,
+  readStillHead,
+  type StillFacts,
+  type StillReading,
+} from "./stills.js";
 
 /** Headers that are read at the same time while a folder is opened. */
 const PROBES_AT_ONCE = 8;
 
+export function readingOf(
+  { pictures = defaultPictures(), signal }: Pick<OpenMediaOptions, "pictures" | "signal">,
+  limits: MediaLimits,
+): StillReading {
+  return { pictures, limits, ...(signal && { signal }) };
+}
+
 /** A single picture as a video of one frame. */
-export async function openImage(file: MediaFile, limits: MediaLimits): Promise<MediaSource> {
+export async function openImage(file: MediaFile, reading: StillReading): Promise<MediaSource> {
   const name = "The picture";
-  const { format, ...size } = await probeStill(file, name, limits);
+  const { format, ...size } = await probeStill(file, name, reading);
   const facts: ImageFacts = {
     kind: "image",
     ...size,
@@ -38,7 +54,7 @@ export async function openImage(file: MediaFile, limits: MediaLimits): Promise<M
     durationS: null,
     codec: format,
   };
-  return openStills(facts, (_, size) => readStill(file, name, size, limits));
+  return openStills(facts, (_, size, signal) => readStill(file, name, size, { ...reading, signal }));
 }
 
 /**
@@ -57,11 +73,12 @@ export async function openFrameFiles(
   listing: FolderListing,
   place: "folder" | "upload",
   limits: MediaLimits,
-  options: Pick<OpenMediaOptions, "signal">,
+  options: Pick<OpenMediaOptions, "signal" | "pictures">,
 ): Promise<MediaSource> {
   if (listing.files.length > limits.maxFrames)
     throw mediaUnsupported(`The ${place} contains more than ${limits.maxFrames} files.`);
 
+  const reading = readingOf(options, limits);
   const stills: NamedFile[] = [];
   const leftOut: LeftOutFile[] = [...listing.leftOut];
   let first: (StillFacts & { name: string }) | undefined;
@@ -69,7 +86,7 @@ export async function openFrameFiles(
   for (let i = 0; i < listing.files.length; i += PROBES_AT_ONCE) {
     options.signal?.throwIfAborted();
     const files = listing.files.slice(i, i + PROBES_AT_ONCE);
-    const probes = await Promise.all(files.map((file) => probeFile(file, listing.roots, limits)));
+    const probes = await Promise.all(files.map((file) => probeFile(file, listing.roots, reading)));
     for (const [k, probe] of probes.entries()) {
       const file = files[k] as NamedFile;
       if ("reason" in probe) {
@@ -91,9 +108,10 @@ export async function openFrameFiles(
     ...{ kind: "frames", ...size, numFrames: stills.length },
     ...{ fps: null, startTimeUs: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
-  return openStills(facts, (index, size) => {
+  return openStills(facts, (index, size, signal) => {
     const still = stills[index] as NamedFile;
-    return withStill(still, listing.roots, (file) => readStill(file, still.name, size, limits));
+    const read = (file: MediaFile) => readStill(file, still.name, size, { ...reading, signal });
+    return withStill(still, listing.roots, read);
   });
 }
 
@@ -111,7 +129,7 @@ function withStill<T>(
 async function probeFile(
   still: NamedFile,
   roots: readonly string[],
-  limits: MediaLimits,
+  reading: StillReading,
 ): Promise<StillFacts | { damage: Error } | { reason: string }> {
   const { name } = still;
   return withStill(still, roots, async (file) => {
@@ -120,7 +138,7 @@ async function probeFile(
     if (typeof role === "object") return role;
     const damaged = () => new DamagedPictureError(`${name} cannot be read: the picture is damaged.`);
     if (role === "damaged") return { damage: damaged() };
-    return probeStill(file, name, limits, head).catch((error) => {
+    return probeStill(file, name, reading, head).catch((error) => {
       if (error instanceof DamagedPictureError) return { damage: error };
       throw error;
     });
@@ -141,7 +159,7 @@ function noPictures(place: string, leftOut: LeftOutFile[]): Error {
 }
 
 /** Decodes the picture of a frame: `[height, width, 3]` uint8. Throws DamagedPictureError when it is damaged. */
-type ReadPicture = (index: number, size: { width: number; height: number }) => Promise<Uint8Array>;
+type ReadPicture = (index: number, size: PixelSize, signal: AbortSignal) => Promise<Uint8Array>;
 
 function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSource {
   const closing = new AbortController();
@@ -149,7 +167,7 @@ function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSo
   async function* frames(range: FrameRange): AsyncGenerator<MediaFrame, void, undefined> {
     const { width, height, direction, first, end } = checkedRange(facts, range);
     const either = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
-    const size = { width, height };
+    const one = (step: number) => readFrame(facts, read, at(step), { width, height, signal: either });
     const at = (step: number) => (direction === "forward" ? first + step : end - 1 - step);
     const count = end - first;
 
@@ -157,9 +175,9 @@ function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSo
     let ahead: Promise<MediaFrame> | undefined;
     for (let step = 0; step < count; step++) {
       either.throwIfAborted();
-      const frame = await (ahead ?? readFrame(facts, read, at(step), size));
+      const frame = await (ahead ?? one(step));
       either.throwIfAborted();
-      ahead = step + 1 < count ? readFrame(facts, read, at(step + 1), size) : undefined;
+      ahead = step + 1 < count ? one(step + 1) : undefined;
       ahead?.catch(() => {}); // thrown when the frame is requested
       yield frame;
     }
@@ -188,10 +206,10 @@ async function readFrame(
   { numFrames }: { numFrames: number },
   read: ReadPicture,
   index: number,
-  size: { width: number; height: number },
+  { signal, ...size }: PixelSize & { signal: AbortSignal },
 ): Promise<MediaFrame> {
   try {
-    return { index, timestampUs: null, rgb: await read(index, size) };
+    return { index, timestampUs: null, rgb: await read(index, size, signal) };
   } catch (error) {
     if (!(error instanceof DamagedPictureError)) throw error;
     const reach = FIXED_LIMITS.repeatedPictures.value;
@@ -199,7 +217,7 @@ async function readFrame(
     const after = index < reach ? range(index + 1, Math.min(numFrames, index + 1 + reach)) : [];
     for (const other of [...before, ...after]) {
       try {
-        return { index, timestampUs: null, rgb: await read(other, size), damaged: true };
+        return { index, timestampUs: null, rgb: await read(other, size, signal), damaged: true };
       } catch (failure) {
         if (!(failure instanceof DamagedPictureError)) throw failure;
       }

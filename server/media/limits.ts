@@ -6,6 +6,8 @@ export type MediaLimits = Record<keyof typeof MEDIA_LIMITS, number>;
 
 export const DEFAULT_MEDIA_LIMITS: MediaLimits = {
   maxPixels: MEDIA_LIMITS.maxPixels.value,
+  maxSidePx: MEDIA_LIMITS.maxSidePx.value,
+  maxPictureFileBytes: MEDIA_LIMITS.maxPictureFileBytes.value,
   maxFrames: MEDIA_LIMITS.maxFrames.value,
   minBytesPerFrame: MEDIA_LIMITS.minBytesPerFrame.value,
   stallTimeoutMs: MEDIA_LIMITS.stallTimeoutMs.value,

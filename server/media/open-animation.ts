@@ -1,11 +1,12 @@
 /** Which picture files are animations. */
 import { playAnimation } from "./animation.js";
 import { openApng } from "./apng.js";
-import { frameLimit, type MediaLimits } from "./limits.js";
+import { frameLimit } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { openPages } from "./pages.js";
 import type { StillFormat } from "./sniff.js";
 import type { MediaSource, OpenMediaOptions } from "./source.js";
+import type { StillReading } from "./stills.js";
 
 /**
  * Opens a picture file that contains an animation as a video with the times at which browsers show its pictures. Null for
@@ -14,13 +15,14 @@ import type { MediaSource, OpenMediaOptions } from "./source.js";
 export async function openAnimation(
   file: MediaFile,
   format: StillFormat,
-  limits: MediaLimits,
+  reading: StillReading,
   options: Pick<OpenMediaOptions, "signal" | "places">,
 ): Promise<MediaSource | null> {
+  const { limits } = reading;
   const limit = frameLimit(limits, await file.size(), "animation");
   const animation =
     format === "gif" || format === "webp"
-      ? await openPages(file, format, limits)
+      ? await openPages(file, format, reading)
       : format === "png"
         ? await openApng(file, limits, limit, options)
         : null;

@@ -1,6 +1,6 @@
 import { recordDamage } from "./damage.js";
 import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
-import { openFrameFiles, openImage } from "./frames.js";
+import { openFrameFiles, openImage, readingOf } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS, type MediaLimits } from "./limits.js";
 import { type MediaFile, mediaFileAt } from "./media-file.js";
 import { openAnimation } from "./open-animation.js";
@@ -74,7 +74,8 @@ async function openFile(
     return openVideo(file, kind.demuxer, limits, { ...options, ...(onProgress && { onProgress }) });
   }
   if (kind.kind === "image") {
-    return (await openAnimation(file, kind.format, limits, options)) ?? openImage(file, limits);
+    const reading = readingOf(options, limits);
+    return (await openAnimation(file, kind.format, reading, options)) ?? openImage(file, reading);
   }
   throw mediaUnsupported(
     `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, Y4M) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,

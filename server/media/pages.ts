@@ -1,75 +1,80 @@
-/** Animated GIF and WebP, decoded by sharp. */
-import sharp from "sharp";
+/** Animated GIF and WebP, decoded by a picture process. */
+import { pagesAtOnce } from "../pictures/cost.js";
+import { PictureError } from "../pictures/pictures.js";
+import type { PictureSource } from "../pictures/source.js";
 import { type Animation, type AnimationPicture, type AnimationRange, shownDelayMs } from "./animation.js";
 import { mediaUnreadable } from "./errors.js";
-import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
-import { resizeRgb, toRgb } from "./stills.js";
+import { cannotRead, type PixelSize, type StillReading, stillSource } from "./stills.js";
 
-/** Memory for pictures that are decoded together. Each call of sharp decodes the file from its first picture. */
-const CHUNK_BYTES = 64 * 1024 * 1024;
+const NAME = "The animation";
 
-/** Null for a file of one picture, and for a file whose header is damaged. */
+/**
+ * Null for a file of one picture, and for a file whose header is damaged, which the reader of single pictures reports.
+ *
+ * @throws ProtocolError media_unsupported for a file that takes too much memory, or server_busy
+ */
 export async function openPages(
   file: MediaFile,
   codec: "gif" | "webp",
-  limits: MediaLimits,
+  reading: StillReading,
 ): Promise<Animation | null> {
-  // A damaged header is reported by the reader of single pictures.
-  const metadata = await sharp(await file.readAll(), { pages: 1, limitInputPixels: limits.maxPixels })
-    .metadata()
-    .catch(() => null);
-  const { width, height, pages = 1, delay = [] } = metadata ?? {};
-  if (!width || !height || pages < 2) return null;
+  const source = await stillSource(file, undefined, NAME, reading);
+  const header = await reading.pictures.probe(source, codec, { ...reading, isWhole: true }).catch((error) => {
+    if (error instanceof PictureError && error.kind !== "exhausted") return null;
+    throw cannotRead(NAME, reading, error);
+  });
+  if (!header || header.pages < 2) return null;
+  const { stored, pages, delaysMs } = header;
   return {
-    width,
-    height,
+    ...stored,
     codec,
-    delaysMs: Array.from({ length: pages }, (_, page) => shownDelayMs(delay[page] ?? 0)),
-    read: (range) => readPages(file, { width, height }, range),
+    delaysMs: Array.from({ length: pages }, (_, page) => shownDelayMs(delaysMs[page] ?? 0)),
+    read: (range) => readPages({ source, codec, stored, reading }, range),
   };
 }
 
-async function* readPages(
-  file: MediaFile,
-  size: { width: number; height: number },
-  range: AnimationRange,
-): AsyncGenerator<AnimationPicture> {
-  const pageBytes = size.width * size.height * 3;
-  const step = Math.max(1, Math.floor(CHUNK_BYTES / pageBytes));
+interface Pages {
+  source: PictureSource;
+  codec: "gif" | "webp";
+  stored: PixelSize;
+  reading: StillReading;
+}
+
+/** The decoder starts from the first picture of the file each time, so pictures are decoded in groups. */
+async function* readPages(file: Pages, range: AnimationRange): AsyncGenerator<AnimationPicture> {
+  const step = pagesAtOnce(file.stored, range);
   let last: Uint8Array | undefined;
   for (let page = range.first; page < range.end; page += step) {
-    const count = Math.min(step, range.end - page);
-    const chunk = await readChunk(file, page, count);
-    for (let i = 0; i < count; i++) {
+    const pictures = await decode(file, { ...range, first: page, end: Math.min(range.end, page + step) });
+    for (const [i, rgb] of pictures.entries()) {
       range.signal.throwIfAborted();
-      // A copy: a frame that is kept must not keep the chunk.
-      const rgb = chunk
-        ? chunk.slice(i * pageBytes, (i + 1) * pageBytes)
-        : await readChunk(file, page + i, 1);
-      last = rgb
-        ? await resizeRgb({ rgb, ...size }, range)
-        : (last ?? (await pageBefore(file, page + i, size, range)));
-      yield rgb ? { rgb: last } : { rgb: last, damaged: true };
+      last = rgb ?? last ?? (await pictureBefore(file, page + i, range));
+      yield rgb ? { rgb } : { rgb: last, damaged: true };
     }
   }
 }
 
-/** Pages one below the other, `[count · height, width, 3]` uint8; null when one of them is damaged. */
-async function readChunk(file: MediaFile, page: number, pages: number): Promise<Uint8Array | null> {
-  const options = { page, pages, failOn: "error", limitInputPixels: false, sequentialRead: true } as const;
-  return toRgb(sharp(await file.readAll(), options)).catch(() => null);
+/** Null in place of a damaged picture. */
+async function decode(
+  { source, codec, reading }: Pages,
+  { first, end, width, height, signal }: AnimationRange,
+): Promise<(Uint8Array | null)[]> {
+  const work = { kind: "pages", format: codec, first, end, size: { width, height } } as const;
+  try {
+    return (await reading.pictures.run(work, source, { ...reading, signal })).pictures;
+  } catch (error) {
+    throw cannotRead(NAME, { ...reading, signal }, error);
+  }
 }
 
-async function pageBefore(
-  file: MediaFile,
-  page: number,
-  size: { width: number; height: number },
-  wanted: { width: number; height: number },
-): Promise<Uint8Array> {
-  for (let before = page - 1; before >= 0; before--) {
-    const rgb = await readChunk(file, before, 1);
-    if (rgb) return resizeRgb({ rgb, ...size }, wanted);
+/** The last readable picture before `page`. */
+async function pictureBefore(file: Pages, page: number, range: AnimationRange): Promise<Uint8Array> {
+  const step = pagesAtOnce(file.stored, range);
+  for (let end = page; end > 0; end -= step) {
+    const pictures = await decode(file, { ...range, first: Math.max(0, end - step), end });
+    const readable = pictures.findLast((picture) => picture !== null);
+    if (readable) return readable;
   }
   throw mediaUnreadable(`Frame ${page} cannot be decoded: the animation is damaged.`);
 }

@@ -1,4 +1,5 @@
 /** The types of a media source. Imports no implementation, so that every reader and caller can import it. */
+import type { OwnerPictures } from "../pictures/pictures.js";
 import type { MediaLimits } from "./limits.js";
 import type { ToolPlaces } from "./places.js";
 import type { OnProgress } from "./progress.js";
@@ -147,6 +148,8 @@ export interface OpenMediaOptions {
   mediaRoots?: readonly string[];
   /** Limits the processes of the source. Default: no limit. */
   places?: ToolPlaces;
+  /** Decodes pictures. By default with processes that all callers of this program share. */
+  pictures?: OwnerPictures;
   /** Called at most twice a second while a video that takes more than half a second is opened. */
   onProgress?: OnProgress;
 }

@@ -1,15 +1,27 @@
-import sharp, { type Sharp } from "sharp";
+/** Reads still pictures. Their pixels come from picture processes; only the first bytes are looked at here. */
 import { ProtocolError } from "../../protocol/errors.js";
-import { bmpSize, readBmp } from "./bmp.js";
+import type { Header, PictureFormat } from "../pictures/messages.js";
+import { type OwnerPictures, PictureError } from "../pictures/pictures.js";
+import { fileSource, HEAD_BYTES, type PictureSource, sourceOf } from "../pictures/source.js";
+import { bmpSize, bmpSource } from "./bmp.js";
 import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { describeKind, type StillFormat, sniffBytes } from "./sniff.js";
 
-// Pictures are read once and in order. A cache would only keep the last hundred of them in memory.
-sharp.cache(false);
+/** How pictures are read: by whom, within which limits, and until when. */
+export interface StillReading {
+  pictures: OwnerPictures;
+  limits: MediaLimits;
+  signal?: AbortSignal;
+}
 
-export interface StillFacts {
+export interface PixelSize {
+  width: number;
+  height: number;
+}
+
+export interface StillFacts extends PixelSize {
   /** Upright size: the EXIF orientation is applied. */
   width: number;
   height: number;
@@ -25,141 +37,123 @@ export class DamagedPictureError extends ProtocolError {
   }
 }
 
-/** Most headers end within this. Pictures with larger embedded thumbnails or profiles are read whole to be probed. */
-const HEADER_BYTES = 64 * 1024;
-
 /** By EXIF orientation. Of a mirrored picture, the rotation that remains when the mirroring is undone. */
 const EXIF_ROTATION = { 3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270 } as const;
 
 /** The first bytes of a picture, enough for {@link probeStill}. */
 export async function readStillHead(file: MediaFile, name: string): Promise<Uint8Array> {
-  return file.read(0, HEADER_BYTES).catch(failReading(name));
+  return file.read(0, HEAD_BYTES).catch(failReading(name));
 }
 
 /**
  * Reads the header of a picture. Error messages call it `name`.
  *
  * @param head from {@link readStillHead}, if it is read already
- * @throws DamagedPictureError, or `media_unsupported` when the file contains no picture or a larger one than the limit
+ * @throws DamagedPictureError; `media_unsupported` when the file contains no picture or a larger one than the limit;
+ * `server_busy`
  */
 export async function probeStill(
   file: MediaFile,
   name: string,
-  limits: MediaLimits,
+  reading: StillReading,
   head?: Uint8Array,
 ): Promise<StillFacts> {
   const start = head ?? (await readStillHead(file, name));
   const format = formatOf(start, name);
-  const facts = format === "bmp" ? upright(bmpSize(start)) : await readMetadata(file, name, limits, start);
-  if (!facts) throw cannotRead(name, limits, new Error("the BMP header has no valid size"));
-  if (facts.width * facts.height > limits.maxPixels) throw tooLarge(name, limits);
-  return { ...facts, format };
+  try {
+    if (format === "bmp") return { ...checkedBmpSize(start, reading.limits), format, rotationDeg: 0 };
+    const source = await stillSource(file, start, name, reading);
+    return { ...factsOf(await reading.pictures.probe(source, format, reading)), format };
+  } catch (error) {
+    throw cannotRead(name, reading, error);
+  }
 }
 
-function upright(size: { width: number; height: number } | null) {
-  return size && { ...size, rotationDeg: 0 as const };
+function checkedBmpSize(head: Uint8Array, { maxPixels, maxSidePx }: MediaLimits): PixelSize {
+  const size = bmpSize(head);
+  if (!size) throw new Error("the BMP header has no valid size");
+  if (size.width * size.height > maxPixels || Math.max(size.width, size.height) > maxSidePx)
+    throw new PictureError("too_large", "the BMP is larger than the limit");
+  return size;
 }
 
-async function readMetadata(
-  file: MediaFile,
-  name: string,
-  limits: MediaLimits,
-  head: Uint8Array,
-): Promise<Omit<StillFacts, "format">> {
-  const metadata = await sharp(head, sharpOptions(limits))
-    .metadata()
-    .catch(async () => {
-      const bytes = await file.readAll().catch(failReading(name));
-      return sharp(bytes, sharpOptions(limits)).metadata();
-    })
-    .catch((error) => {
-      throw cannotRead(name, limits, error);
-    });
-  const { width, height } = metadata.autoOrient;
-  const orientation = metadata.orientation as keyof typeof EXIF_ROTATION | undefined;
-  return { width, height, rotationDeg: (orientation && EXIF_ROTATION[orientation]) ?? 0 };
+function factsOf({ width, height, orientation }: Header): Omit<StillFacts, "format"> {
+  return { width, height, rotationDeg: EXIF_ROTATION[orientation as keyof typeof EXIF_ROTATION] ?? 0 };
 }
 
 /**
  * A picture as `[height, width, 3]` uint8: upright, in sRGB, transparency over black, stretched with the resampling
  * that `decodeFrames` uses (bilinear over the area that a pixel covers). Of several pages or animation frames, the first.
  *
- * @throws DamagedPictureError
+ * @throws DamagedPictureError; `media_unsupported` when it takes too much memory or time; `server_busy`
  */
 export async function readStill(
   file: MediaFile,
   name: string,
-  size: { width: number; height: number },
-  limits: MediaLimits,
+  size: PixelSize,
+  reading: StillReading,
 ): Promise<Uint8Array> {
-  const bytes = await file.readAll().catch(failReading(name));
-  // Without this check sharp also reads SVG and others.
-  const format = formatOf(bytes.subarray(0, HEADER_BYTES), name);
+  const { pictures, limits } = reading;
+  const head = await readStillHead(file, name);
+  const format = formatOf(head, name);
   try {
-    if (format === "bmp") return await resizeRgb(await readBmp(file, bytes, limits), size);
-    const picture = sharp(bytes, sharpOptions(limits)).autoOrient();
-    return await toRgb(picture, size);
+    if (format === "bmp") {
+      const from = checkedBmpSize(head, limits);
+      const work = { kind: "resize", from, size } as const;
+      return (await pictures.run(work, bmpSource(file, from, limits), reading)).rgb;
+    }
+    const source = await stillSource(file, head, name, reading);
+    return pixelsOf(await pictures.run({ kind: "still", format, size }, source, reading));
   } catch (error) {
-    throw cannotRead(name, limits, error);
+    throw cannotRead(name, reading, error);
   }
 }
 
-/** Stretches a picture of `[height, width, 3]` uint8 as {@link readStill} does. */
-export async function resizeRgb(
-  picture: { rgb: Uint8Array; width: number; height: number },
-  size: { width: number; height: number },
-): Promise<Uint8Array> {
-  const { rgb, width, height } = picture;
-  if (width === size.width && height === size.height) return rgb;
-  return toRgb(sharp(rgb, { raw: { width, height, channels: 3 }, limitInputPixels: false }), size);
+/** @throws `media_unsupported` for a file that is too large, or the error of the file system */
+export async function stillSource(
+  file: MediaFile,
+  head: Uint8Array | undefined,
+  name: string,
+  { limits }: StillReading,
+): Promise<PictureSource> {
+  const source = await fileSource(file, head).catch(failReading(name));
+  if (source.byteLength <= limits.maxPictureFileBytes) return source;
+  throw mediaUnsupported(`${name} is larger than ${limits.maxPictureFileBytes} bytes.`);
 }
 
-/** The pixels of a picture in sRGB, transparency over black; stretched to `size` if given. */
-export async function toRgb(picture: Sharp, size?: { width: number; height: number }): Promise<Uint8Array> {
-  const opaque = picture.flatten({ background: "#000" }).toColourspace("srgb");
-  const sized = size
-    ? opaque.resize(size.width, size.height, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false })
-    : opaque;
-  const { data, info } = await sized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-  return info.channels === 3 ? data : greyToRgb(data, info.channels);
+function pixelsOf({ rgb }: { rgb?: Uint8Array }): Uint8Array {
+  if (!rgb) throw new Error("the picture has another size than expected");
+  return rgb;
 }
 
-/** Formats of pictures in memory: sharp decodes them without a file. */
-const FORMATS_IN_MEMORY: readonly StillFormat[] = ["jpeg", "png", "webp"];
+/** Formats of pictures in memory: libvips decodes them without a file. */
+const FORMATS_IN_MEMORY = ["jpeg", "png", "webp"] as const satisfies PictureFormat[];
 
 /**
- * The upright size of a JPEG, PNG or WebP picture in memory. Error messages call it `name`.
- * @throws DamagedPictureError, or `media_unsupported` for other content
+ * The first picture of JPEG, PNG or WebP bytes, as {@link readStill}. Error messages call it `name`.
+ *
+ * @param expected a picture of another size is not decoded
+ * @returns the upright size of the picture; `rgb` is absent when it is another one than expected
+ * @throws as {@link readStill}; `media_unsupported` for other formats
  */
-export async function probePicture(
+export async function readPicture(
   bytes: Uint8Array,
   name: string,
-  limits: MediaLimits,
-): Promise<{ width: number; height: number }> {
-  const format = formatOf(bytes.subarray(0, HEADER_BYTES), name);
-  if (!FORMATS_IN_MEMORY.includes(format))
+  { size, expected }: { size: PixelSize; expected?: PixelSize },
+  reading: StillReading,
+): Promise<PixelSize & { rgb?: Uint8Array }> {
+  const found = formatOf(bytes.subarray(0, HEAD_BYTES), name);
+  const format = FORMATS_IN_MEMORY.find((known) => known === found);
+  if (!format)
     throw mediaUnsupported(
-      `${name} is a ${format.toUpperCase()} picture; expected a JPEG, PNG or WebP picture.`,
+      `${name} is a ${found.toUpperCase()} picture; expected a JPEG, PNG or WebP picture.`,
     );
   try {
-    const { autoOrient } = await sharp(bytes, sharpOptions(limits)).metadata();
-    return { width: autoOrient.width, height: autoOrient.height };
+    const work = { kind: "still", format, size, ...(expected && { expected }) } as const;
+    const { header, rgb } = await reading.pictures.run(work, sourceOf(bytes), reading);
+    return { width: header.width, height: header.height, ...(rgb && { rgb }) };
   } catch (error) {
-    throw cannotRead(name, limits, error);
-  }
-}
-
-/** As {@link readStill}, for a picture that {@link probePicture} has accepted. */
-export async function decodePicture(
-  bytes: Uint8Array,
-  name: string,
-  size: { width: number; height: number },
-  limits: MediaLimits,
-): Promise<Uint8Array> {
-  try {
-    return await toRgb(sharp(bytes, sharpOptions(limits)).autoOrient(), size);
-  } catch (error) {
-    throw cannotRead(name, limits, error);
+    throw cannotRead(name, reading, error);
   }
 }
 
@@ -172,29 +166,32 @@ function formatOf(head: Uint8Array, name: string): StillFormat {
   throw mediaUnsupported(`${name} contains no picture: it is ${describeKind(kind)}.`);
 }
 
-function sharpOptions(limits: MediaLimits) {
-  return { limitInputPixels: limits.maxPixels, failOn: "error", sequentialRead: true } as const;
-}
-
 function failReading(name: string) {
   return (error: unknown): never => {
     throw readFailure(error, name);
   };
 }
 
-function cannotRead(name: string, limits: MediaLimits, error: unknown): Error {
-  if (error instanceof ProtocolError) return error;
-  if (error instanceof Error && /pixel limit/i.test(error.message)) return tooLarge(name, limits);
+/** The error of a request for a picture that was not decoded. */
+export function cannotRead(name: string, { limits, signal }: StillReading, error: unknown): unknown {
+  if (error instanceof ProtocolError || signal?.aborted || isAbort(error)) return error;
+  if (error instanceof PictureError && error.kind === "too_large") return tooLarge(name, limits, error);
+  if (error instanceof PictureError && error.kind === "exhausted") return tooCostly(name, error);
+  const failure = readFailure(error, name);
+  if (failure instanceof ProtocolError) return failure;
   return new DamagedPictureError(`${name} cannot be read: the picture is damaged.`, error);
 }
 
-function tooLarge(name: string, limits: MediaLimits): Error {
-  return mediaUnsupported(`${name} is larger than ${limits.maxPixels} pixels.`);
+function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
-function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
-  const pixels = data.length / channels;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let i = 0; i < pixels; i++) rgb.fill(data[i * channels] as number, i * 3, i * 3 + 3);
-  return rgb;
+function tooLarge(name: string, { maxPixels, maxSidePx }: MediaLimits, cause: Error): ProtocolError {
+  const message = `${name} is larger than ${maxPixels} pixels, or wider or higher than ${maxSidePx}.`;
+  return new ProtocolError("media_unsupported", message, undefined, { cause, limit: "maxPixels" });
+}
+
+function tooCostly(name: string, cause: Error): ProtocolError {
+  const message = `${name} takes more memory or time to decode than a picture may take (maxPictureBytes).`;
+  return new ProtocolError("media_unsupported", message, undefined, { cause, limit: "maxPictureBytes" });
 }

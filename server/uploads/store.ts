@@ -7,6 +7,7 @@ import type { Logger } from "../log.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
 import type { ToolPlaces } from "../media/places.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
+import type { Pictures } from "../pictures/pictures.js";
 import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
 import { untilAborted } from "./abortable-body.js";
 import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody } from "./admit.js";
@@ -75,6 +76,8 @@ export function createUploadStore(options: {
   media?: Pick<OpenMediaOptions, "limits">;
   /** The places of the processes that inspect an owner's uploads. Default: no limit. */
   placesOf?: (owner: OwnerId) => ToolPlaces;
+  /** Default: processes that all callers of this program share. */
+  pictures?: Pictures;
   clock?: Clock;
   log?: Logger;
 }): UploadStore {
@@ -180,9 +183,18 @@ export function createUploadStore(options: {
     return { ...(await admitFile(path, admitting)), bytes };
   }
 
-  async function inspect(stored: StoredMedia, owner: OwnerId, signal: AbortSignal): Promise<MediaFacts> {
+  /** How media is opened for an owner. */
+  function readingOf(owner: OwnerId): OpenMediaOptions {
     const places = options.placesOf?.(owner);
-    const media = await openStoredMedia(stored, { ...options.media, signal, ...(places && { places }) });
+    return {
+      ...options.media,
+      ...(places && { places }),
+      ...(options.pictures && { pictures: options.pictures.of(owner) }),
+    };
+  }
+
+  async function inspect(stored: StoredMedia, owner: OwnerId, signal: AbortSignal): Promise<MediaFacts> {
+    const media = await openStoredMedia(stored, { ...readingOf(owner), signal });
     await media.close();
     return media.facts;
   }
@@ -246,7 +258,7 @@ export function createUploadStore(options: {
         else await deleteFiles(entry.slot);
       };
       try {
-        const media = await openStoredMedia(entry.media, { ...options.media, ...openOptions });
+        const media = await openStoredMedia(entry.media, { ...readingOf(entry.slot.owner), ...openOptions });
         return {
           ...media,
           async close() {

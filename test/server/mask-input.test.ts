@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { decodeMask, encodeMask, type MaskInput } from "../../protocol/index.js";
 import { rleOfPolygons } from "../../protocol/polygons.js";
 import { readMask } from "../../server/mask-input.js";
+import { defaultPictures } from "../../server/pictures/default.js";
 
+const reading = { pictures: defaultPictures() };
 const size = { width: 6, height: 4 };
 /** A rectangle from (1, 1) to (4, 3), exclusive. */
 const bits = Uint8Array.from({ length: 24 }, (_, at) => {
@@ -18,15 +20,15 @@ const base64 = async (image: Sharp) => (await image.toBuffer()).toString("base64
 
 describe("the mask of a request", () => {
   it("is read from compressed and from plain run lengths", async () => {
-    expect(await readMask({ rle }, size)).toEqual(rle);
+    expect(await readMask({ rle }, size, reading)).toEqual(rle);
     // Columns of 4: 5 outside, 2 inside, 2 outside, and so on.
     const counts = [5, 2, 2, 2, 2, 2, 9];
-    expect(await readMask({ rle: { size: [4, 6], counts } }, size)).toEqual(rle);
+    expect(await readMask({ rle: { size: [4, 6], counts } }, size, reading)).toEqual(rle);
   });
 
   it("has the shortest form of run lengths", async () => {
     const counts = [5, 1, 0, 1, 2, 2, 2, 2, 9];
-    expect(await readMask({ rle: { size: [4, 6], counts } }, size)).toEqual(rle);
+    expect(await readMask({ rle: { size: [4, 6], counts } }, size, reading)).toEqual(rle);
   });
 
   it.each<[string, () => Promise<string>]>([
@@ -49,11 +51,11 @@ describe("the mask of a request", () => {
       async () => `data:image/png;base64,${await base64(picture(1, (inside) => [inside * 255]).png())}`,
     ],
   ])("is read from a PNG with %s", async (_name, png) => {
-    expect(await readMask({ png: await png() }, size)).toEqual(rle);
+    expect(await readMask({ png: await png() }, size, reading)).toEqual(rle);
   });
 
   it("is read from polygons, whose holes are outside", async () => {
-    expect(await readMask({ polygons: [[1, 1, 4, 1, 4, 3, 1, 3]] }, size)).toEqual(rle);
+    expect(await readMask({ polygons: [[1, 1, 4, 1, 4, 3, 1, 3]] }, size, reading)).toEqual(rle);
     const hole = await readMask(
       {
         polygons: [
@@ -62,6 +64,7 @@ describe("the mask of a request", () => {
         ],
       },
       size,
+      reading,
     );
     expect([...decodeMask(hole).data]).toEqual([...bits].map((bit) => 1 - bit));
   });
@@ -116,7 +119,7 @@ describe("the mask of a request", () => {
     ["a polygon without area", () => ({ polygons: [[1, 1, 2, 1, 3, 1]] }), "mask", /at least one pixel/],
   ];
   it.each(rejected)("is rejected with %s", async (_name, mask, field, message) => {
-    await expect(readMask(await mask(), size)).rejects.toMatchObject({
+    await expect(readMask(await mask(), size, reading)).rejects.toMatchObject({
       code: "invalid_field",
       field,
       message: expect.stringMatching(message),
