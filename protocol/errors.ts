@@ -168,12 +168,14 @@ export const ERRORS = {
   upload_not_found: {
     scope: "request",
     retryable: false,
-    meaning: "There is no such upload; it may have expired or been deleted.",
+    meaning:
+      "There is no such upload; it may have expired or been deleted, also by another program while it arrived.",
   },
   upload_too_large: {
     scope: "request",
     retryable: false,
-    meaning: "The upload exceeds a limit on its size, or on the number or total size of uploads.",
+    meaning:
+      "One upload exceeds a limit: on its size, on the entries of an archive or form, or on what an archive expands to.",
   },
   upload_limit: {
     scope: "request",

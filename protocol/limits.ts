@@ -358,6 +358,20 @@ export const SERVER_LIMITS = {
     min: 1,
     reason: "An upload that no session uses for this long is deleted.",
   },
+  unfinishedLifetimeMs: {
+    value: 30 * 60 * 1000,
+    unit: "ms",
+    min: 1,
+    reason:
+      "A resumable upload that receives no byte for this long is deleted. Clients try again for minutes; this also covers a computer that was asleep.",
+  },
+  minUploadBytesPerS: {
+    value: 1024,
+    unit: "bytes per second",
+    min: 0,
+    reason:
+      "A slower body ends with `upload_too_slow`, and its place is free. Slow mobile networks reach several times as much. 0 permits any rate.",
+  },
 } as const satisfies Record<string, ConfigurableLimit>;
 
 /** Limits of one media file: they reject small files that ask for a lot of work or memory. */
@@ -448,6 +462,29 @@ export const FIXED_LIMITS = {
     unit: "bytes",
     reason:
       "Every archive may expand by this much more, so that small archives of plain pictures are accepted.",
+  },
+  leftOutBytes: {
+    value: 16 * 1024 ** 2,
+    unit: "bytes of a form",
+    reason:
+      "A form must begin a picture, a video or an archive within this many bytes; nothing else of it is stored.",
+  },
+  uploadLagMs: {
+    value: 45_000,
+    unit: "ms",
+    reason:
+      "How far a body may fall behind `minUploadBytesPerS`. A mobile network that is interrupted for half a minute is not cut off.",
+  },
+  transferMs: {
+    value: 24 * 60 * 60 * 1000,
+    unit: "ms",
+    reason:
+      "The longest time for the body of one request, so that no place is taken forever. A resumable upload continues with another request.",
+  },
+  unfinishedAgeMs: {
+    value: 7 * 24 * 60 * 60 * 1000,
+    unit: "ms",
+    reason: "A resumable upload that is not complete after this time is deleted.",
   },
   repeatedPictures: {
     value: 30,

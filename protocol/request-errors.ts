@@ -166,6 +166,7 @@ export const UPLOAD_ERRORS = {
     "upload_too_large",
     "upload_too_slow",
     "upload_limit",
+    "upload_not_found",
     "quota_exceeded",
     "disk_full",
     "media_unreadable",

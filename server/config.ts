@@ -46,8 +46,10 @@ const schema = z.strictObject({
   threads: wholeNumber(0, 1024).default(0),
   /** Folders whose files and subfolders `resource_path` may name; the working directory when absent. */
   mediaRoots: texts("folders").default(() => [process.cwd()]),
-  /** Folder for uploads; a new temporary folder when absent. */
-  uploadDir: text("a folder").optional(),
+  /** Folder for uploads, which outlive the server there; a new temporary folder when absent. */
+  uploadDir: text("a folder")
+    .transform((path) => resolve(path))
+    .optional(),
   /** Folder for saved sessions, which outlive the server there; a temporary folder when absent. */
   saveDir: text("a folder")
     .transform((path) => resolve(path))

@@ -55,7 +55,6 @@ import { serverFacts, version } from "./server-facts.js";
 import { LIBRARY_OWNER, type OwnerId } from "./session-owner.js";
 import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import { createShares, type ShareLimits, type Shares } from "./shares/shares.js";
-import { toolPlaces } from "./tool-places.js";
 import type { UploadLimits } from "./uploads/limits.js";
 import { createUploadStore, type UploadStore } from "./uploads/store.js";
 
@@ -198,12 +197,12 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     log: (message) => log.warn(message),
   });
   const uploads = createUploadStore({
-    placesOf: (owner) => toolPlaces(shares, owner),
     limits: config,
+    shares,
     clock,
     log,
     pictures,
-    ...(uploadDir !== undefined && { parent: uploadDir }),
+    ...(uploadDir !== undefined && { folder: uploadDir }),
   });
   const openMedia = createMediaOpener(options.mediaRoots, uploads, shares, pictures);
   const { maxResultBytes } = config;

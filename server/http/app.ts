@@ -11,6 +11,7 @@ import type { Admission } from "./admission.js";
 import type { App } from "./context.js";
 import { sendError } from "./errors.js";
 import { identifyOwner, sendRefusal } from "./identify.js";
+import { closeUnread } from "./linger.js";
 import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
@@ -31,6 +32,7 @@ export function createApp(parts: AppParts): App {
   const { predictor, admission, counts, maxMessageBytes, metrics, log } = parts;
   const app: App = new Hono();
 
+  app.use(closeUnread);
   app.use(accessLog(log, metrics, admission));
   app.use(async (context, next) => {
     const { incoming } = context.env;

@@ -1,14 +1,15 @@
 import { recordDamage } from "./damage.js";
-import { mediaUnreadable, mediaUnsupported, readFailure } from "./errors.js";
+import { mediaUnreadable, readFailure } from "./errors.js";
 import { openFrameFiles, openImage, readingOf } from "./frames.js";
 import { DEFAULT_MEDIA_LIMITS, type MediaLimits } from "./limits.js";
 import { type MediaFile, mediaFileAt } from "./media-file.js";
 import { openAnimation } from "./open-animation.js";
 import { usePlace } from "./open-place.js";
 import { throttleProgress } from "./progress.js";
-import { describeKind, SNIFFED_BYTES, sniffBytes } from "./sniff.js";
+import { SNIFFED_BYTES, sniffBytes } from "./sniff.js";
 import type { MediaSource, OpenMediaOptions } from "./source.js";
 import { listFolder } from "./still-folder.js";
+import { unsupportedKind } from "./unsupported-kind.js";
 import { openVideo } from "./video.js";
 
 /**
@@ -77,7 +78,5 @@ async function openFile(
     const reading = readingOf(options, limits);
     return (await openAnimation(file, kind.format, reading, options)) ?? openImage(file, reading);
   }
-  throw mediaUnsupported(
-    `The file is ${describeKind(kind)}; videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, Y4M) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.`,
-  );
+  throw unsupportedKind(kind);
 }

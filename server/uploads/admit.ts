@@ -1,13 +1,17 @@
 /** From received bytes to media on disk that a session can open. */
 import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { mediaUnreadable } from "../media/errors.js";
+import type { ProtocolError } from "../../protocol/errors.js";
+import { FIXED_LIMITS } from "../../protocol/limits.js";
+import { mediaUnreadable, mediaUnsupported } from "../media/errors.js";
 import { type ArchiveFormat, readHead, SNIFFED_BYTES, sniffBytes } from "../media/sniff.js";
-import { type Collection, createCollector } from "./collect.js";
+import type { Lease } from "../shares/shares.js";
+import { type Collection, createCollector, type LoneArchive } from "./collect.js";
+import { checkUploadBytes } from "./errors.js";
 import { createExpansionCounter } from "./expansion.js";
+import { createFirstBytes } from "./first-bytes.js";
 import type { UploadLimits } from "./limits.js";
 import { readForm } from "./multipart.js";
-import { type Account, checkUploadBytes } from "./quota.js";
 import { unpackTar } from "./tar.js";
 import { writeAll } from "./write-all.js";
 import { unpackZip } from "./zip.js";
@@ -18,24 +22,30 @@ export type Contents = Pick<Collection, "media"> & Partial<Omit<Collection, "med
 export interface AdmitOptions {
   /** The upload's own folder. */
   folder: string;
-  account: Account;
+  /** Bytes on disk of the upload. */
+  disk: Lease;
   limits: UploadLimits;
   signal: AbortSignal;
 }
 
-/** Writes a body to a file in the upload's folder as it arrives. Returns the path. */
+/**
+ * Writes a body to a file in the upload's folder as it arrives. Returns the path.
+ * @throws ProtocolError media_unsupported or media_unreadable after the first bytes, upload_too_large, quota_exceeded
+ */
 export async function writeBody(
   body: AsyncIterable<Uint8Array>,
-  { folder, account, limits }: AdmitOptions,
+  { folder, disk, limits }: AdmitOptions,
 ): Promise<{ path: string; bytes: number }> {
   const path = bodyPath(folder);
   const file = await open(path, "wx", 0o600);
+  const firstBytes = createFirstBytes();
   let bytes = 0;
   try {
     for await (const chunk of body) {
       bytes += chunk.length;
       checkUploadBytes(bytes, limits);
-      account.add(chunk.length);
+      firstBytes.add(chunk);
+      disk.add(chunk.length);
       await writeAll(file, chunk);
     }
   } finally {
@@ -55,32 +65,46 @@ export async function admitFile(path: string, options: AdmitOptions): Promise<Co
   return kind.kind === "archive" ? unpack(path, kind.format, options) : { media: { kind: "file", path } };
 }
 
-/** The files of a form as media. A form with one archive and nothing else to open is that archive. */
-export async function admitForm(
+/** The files of a form on disk, and the size of the form. */
+export interface ReceivedForm {
+  content: Collection | LoneArchive;
+  bytes: number;
+}
+
+/** Writes the files of a form to the upload's folder as they arrive. */
+export async function writeForm(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
-  options: AdmitOptions,
-): Promise<Contents & { bytes: number }> {
-  const { folder, account, limits } = options;
+  { folder, disk, limits }: AdmitOptions,
+): Promise<ReceivedForm> {
+  const collector = createCollector(folder, "form", disk, limits);
   let bytes = 0;
   async function* limited() {
     for await (const chunk of body) {
       bytes += chunk.length;
       checkUploadBytes(bytes, limits);
+      if (!collector.hasMedia && bytes > FIXED_LIMITS.leftOutBytes.value) throw nothingToOpen();
       yield chunk;
     }
   }
-  const collector = createCollector(folder, "form", account, limits);
   await readForm(limited(), contentType, collector);
-  const collection = await collector.finish();
-  if ("media" in collection) return { ...collection, bytes };
-  return { ...(await unpack(collection.archive, collection.format, options)), bytes };
+  return { content: await collector.finish(), bytes };
+}
+
+function nothingToOpen(): ProtocolError {
+  const limit = FIXED_LIMITS.leftOutBytes.value;
+  return mediaUnsupported(`The first ${limit} bytes of the form contain no picture, video or archive.`);
+}
+
+/** The files of a form as media. A form with one archive and nothing else to open is that archive. */
+export async function admitForm({ content }: ReceivedForm, options: AdmitOptions): Promise<Contents> {
+  return "media" in content ? content : unpack(content.archive, content.format, options);
 }
 
 async function unpack(path: string, format: ArchiveFormat, options: AdmitOptions): Promise<Contents> {
-  const { folder, account, limits, signal } = options;
+  const { folder, disk, limits, signal } = options;
   const packedBytes = (await stat(path)).size;
-  const collector = createCollector(folder, "archive", account, limits);
+  const collector = createCollector(folder, "archive", disk, limits);
   const unpacking = {
     collector,
     count: createExpansionCounter(packedBytes, limits),
@@ -91,7 +115,7 @@ async function unpack(path: string, format: ArchiveFormat, options: AdmitOptions
   else await unpackTar(path, format, unpacking);
   const collection = await collector.finish();
   await rm(path);
-  account.subtract(packedBytes);
+  disk.subtract(packedBytes);
   if ("media" in collection) return collection;
   throw mediaUnreadable("The archive contains an archive.");
 }

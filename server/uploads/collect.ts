@@ -1,5 +1,5 @@
 /** Sorts the files of an archive or form into one video, or pictures, and the rest. */
-import { open, rm } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { mediaUnsupported } from "../media/errors.js";
@@ -7,10 +7,12 @@ import { naturalOrder } from "../media/natural-order.js";
 import { type ArchiveFormat, describeKind, SNIFFED_BYTES, sniffBytes } from "../media/sniff.js";
 import type { LeftOut } from "../media/source.js";
 import { describeLeftOut, type LeftOutFile, roleOf, summarizeLeftOut } from "../media/still-folder.js";
+import type { Lease } from "../shares/shares.js";
 import { nameProblem, normalizeName, shownName } from "./entry-names.js";
+import { uploadTooLarge } from "./errors.js";
+import { checkFirstBytes } from "./first-bytes.js";
 import type { UploadLimits } from "./limits.js";
-import { type Account, uploadTooLarge } from "./quota.js";
-import { type FrameList, type StoredMedia, writeFrameList } from "./stored-media.js";
+import { type FrameList, LIST_NAME, type StoredMedia, writeFrameList } from "./stored-media.js";
 import { writeAll } from "./write-all.js";
 
 /** Disk space that a small file occupies. Each file counts at least this much. */
@@ -30,6 +32,8 @@ export interface LoneArchive {
 }
 
 export interface Collector {
+  /** True from the first bytes of a picture, a video or an archive. */
+  readonly hasMedia: boolean;
   /** Counts an entry of any kind. Throws `upload_too_large` above `maxUploadEntries`. */
   count(): void;
   /**
@@ -53,7 +57,7 @@ export interface Collector {
 export function createCollector(
   folder: string,
   place: "archive" | "form",
-  account: Account,
+  disk: Lease,
   limits: Pick<UploadLimits, "maxUploadEntries">,
 ): Collector {
   const pictures: FrameList["files"] = [];
@@ -62,6 +66,7 @@ export function createCollector(
   let archive: (LoneArchive & { name: string; bytes: number }) | undefined;
   let entries = 0;
   let files = 0;
+  let hasMedia = false;
 
   function checkMixture(name: string, isVideo: boolean): void {
     const expected = "expected pictures only, or one video";
@@ -83,11 +88,15 @@ export function createCollector(
   }
 
   return {
+    get hasMedia() {
+      return hasMedia;
+    },
     count() {
       entries++;
       if (entries > limits.maxUploadEntries) {
         throw uploadTooLarge(
           `The ${place} has more than ${limits.maxUploadEntries} entries (maxUploadEntries).`,
+          "maxUploadEntries",
         );
       }
     },
@@ -100,20 +109,23 @@ export function createCollector(
       const head = await readHead(chunks);
       const kind = sniffBytes(head);
       if (place === "form" && kind.kind === "archive" && !archive) {
+        hasMedia = true;
+        if (head.length >= SNIFFED_BYTES) checkFirstBytes(head);
         const path = join(folder, "archive");
         archive = {
           archive: path,
           format: kind.format,
           name,
-          bytes: await store(path, head, chunks, account),
+          bytes: await store(path, head, chunks, disk),
         };
         return;
       }
       const role = kind.kind === "video" ? "video" : roleOf(kind, name, head.length === 0);
       if (typeof role === "object") return leaveOut(name, role.reason);
+      hasMedia = true;
       checkMixture(name, role === "video");
       const file = String(files++);
-      await store(join(folder, file), head, chunks, account);
+      await store(join(folder, file), head, chunks, disk);
       if (role === "video") video = { file, name };
       else pictures.push({ file, name });
     },
@@ -122,7 +134,7 @@ export function createCollector(
       if (archive) {
         leaveOut(archive.name, describeKind({ kind: "archive", format: archive.format }));
         await rm(archive.archive);
-        account.subtract(archive.bytes);
+        disk.subtract(archive.bytes);
       }
       const summary = summarizeLeftOut(leftOut);
       const only = video ?? (pictures.length === 1 ? pictures[0] : undefined);
@@ -136,6 +148,7 @@ export function createCollector(
       }
       pictures.sort((a, b) => naturalOrder(a.name, b.name));
       await writeFrameList(folder, { files: pictures, leftOut });
+      disk.add((await stat(join(folder, LIST_NAME))).size);
       const taken = pictures.slice(0, FIXED_LIMITS.leftOutListed.value).map(({ name }) => shownName(name));
       return { media: { kind: "frames", folder }, taken, leftOut: summary };
     },
@@ -159,12 +172,12 @@ async function store(
   path: string,
   head: Uint8Array,
   tail: AsyncIterator<Uint8Array>,
-  account: Account,
+  disk: Lease,
 ): Promise<number> {
   let bytes = 0;
   const file = await open(path, "wx", 0o600);
   const write = async (chunk: Uint8Array) => {
-    account.add(chunk.length);
+    disk.add(chunk.length);
     bytes += chunk.length;
     await writeAll(file, chunk);
   };
@@ -175,7 +188,7 @@ async function store(
     await file.close();
   }
   const rest = Math.max(0, DISK_BLOCK_BYTES - bytes);
-  account.add(rest);
+  disk.add(rest);
   return bytes + rest;
 }
 

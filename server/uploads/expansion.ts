@@ -1,6 +1,6 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
+import { checkUploadBytes, uploadTooLarge } from "./errors.js";
 import type { UploadLimits } from "./limits.js";
-import { checkUploadBytes, uploadTooLarge } from "./quota.js";
 
 /**
  * Counts the bytes that an archive expands to. Throws `upload_too_large` when they exceed `maxUploadBytes`, or the size of
@@ -21,6 +21,7 @@ export function createExpansionCounter(
     if (expandedBytes <= maxBytes) return;
     throw uploadTooLarge(
       `The archive of ${packedBytes} bytes expands to more than ${maxBytes} bytes, ${archiveExpansion.value} times its size.`,
+      "archiveExpansion",
     );
   };
 }

@@ -3,5 +3,5 @@ import type { ServerConfig } from "../config.js";
 /** The registry of limits documents each. */
 export type UploadLimits = Pick<
   ServerConfig,
-  "maxUploadBytes" | "maxTotalUploadBytes" | "maxUploads" | "maxUploadEntries" | "uploadLifetimeMs"
+  "maxUploadBytes" | "maxUploadEntries" | "uploadLifetimeMs" | "unfinishedLifetimeMs" | "minUploadBytesPerS"
 >;

@@ -7,6 +7,9 @@ import type { Collector } from "./collect.js";
 /** Bounds of what the parser buffers: fields that are not files are ignored, and headers hold little but names. */
 const PARSER_LIMITS = { fieldSize: 1024, headerPairs: 100, headerSize: 16 * 1024 };
 
+/** Bytes before the first part. Forms have none; the parser would search any number of them for a boundary. */
+const MAX_PREAMBLE_BYTES = 64 * 1024;
+
 /** True for a body that {@link readForm} reads. */
 export function isForm(contentType: string | undefined): boolean {
   return /^multipart\/form-data\b/i.test(contentType ?? "");
@@ -28,8 +31,11 @@ export async function readForm(
   let complete: Promise<void> = Promise.resolve();
   let all: Promise<void> = Promise.resolve();
   let tooMany: unknown;
+  let hasParts = false;
+  let preambleBytes = 0;
 
   function count(): void {
+    hasParts = true;
     try {
       collector.count();
     } catch (error) {
@@ -40,12 +46,10 @@ export async function readForm(
   form.on("file", (_field, file, name) => {
     count();
     files.add(file);
-    // The rest of a file that is not wanted, or that failed: unread, it would block the form.
-    const skip = () => void file.resume();
     file.once("close", () => files.delete(file));
     complete = all;
-    all = complete.then(() => collector.add(name ?? "", file).catch(badFile)).then(skip);
-    all.catch(skip);
+    all = complete.then(() => addFile(collector, name ?? "", file));
+    all.catch(() => {});
   });
   const finished = new Promise<void>((resolve, reject) => {
     form.once("finish", resolve);
@@ -59,11 +63,17 @@ export async function readForm(
         ? undefined
         : new Promise<void>((resolve) => form.once("drain", resolve));
       if (tooMany !== undefined) throw tooMany;
+      if (!hasParts) {
+        preambleBytes += chunk.length;
+        if (preambleBytes > MAX_PREAMBLE_BYTES) {
+          throw badForm(`its first ${MAX_PREAMBLE_BYTES} bytes do not contain its boundary`, undefined);
+        }
+      }
       await complete;
       if (drained) await Promise.race([drained, finished, rejectionOf(all)]);
     }
     form.end();
-    await finished;
+    await Promise.race([finished, rejectionOf(all)]);
     if (tooMany !== undefined) throw tooMany;
     await all;
   } finally {
@@ -73,15 +83,27 @@ export async function readForm(
   }
 }
 
+/** Passes a file to the collector, and discards the rest of a file that is not wanted: unread, it would block the form. */
+async function addFile(collector: Collector, name: string, file: BusboyFileStream): Promise<void> {
+  // One iterator for both: a stream with an iterator that is neither closed nor read does not flow.
+  const chunks = file[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  try {
+    await collector.add(name, { [Symbol.asyncIterator]: () => chunks });
+    while (!(await chunks.next()).done);
+  } catch (error) {
+    throw badFile(error);
+  }
+}
+
 /** Rejects when `promise` rejects; never resolves. */
 function rejectionOf(promise: Promise<void>): Promise<never> {
   return promise.then(() => new Promise<never>(() => {}));
 }
 
 /** A file that ends before its boundary fails with the parser's error, which has no code. */
-function badFile(error: unknown): never {
-  if (error instanceof ProtocolError || systemErrorCode(error) !== undefined) throw error;
-  throw badForm("a file in it is cut short", error);
+function badFile(error: unknown): unknown {
+  if (error instanceof ProtocolError || systemErrorCode(error) !== undefined) return error;
+  return badForm("a file in it is cut short", error);
 }
 
 function openForm(contentType: string): BusboyInstance {

@@ -1,23 +1,25 @@
 /** Uploaded media on disk under unguessable ids. */
 import { validate as isUuid, v4 as uuid } from "uuid";
-import { ProtocolError } from "../../protocol/errors.js";
 import { type Clock, systemClock } from "../clock.js";
 import { shuttingDown } from "../failure.js";
 import type { Logger } from "../log.js";
-import { isExhaustion, serverOverloaded } from "../media/errors.js";
-import type { ToolPlaces } from "../media/places.js";
 import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.js";
 import type { Pictures } from "../pictures/pictures.js";
 import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
-import { untilAborted } from "./abortable-body.js";
-import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody } from "./admit.js";
-import { createUploadFolders } from "./folders.js";
+import type { Shares } from "../shares/shares.js";
+import { toolPlaces } from "../tool-places.js";
+import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody, writeForm } from "./admit.js";
+import { cannotStore, checkUploadBytes, uploadLost, uploadNotFound } from "./errors.js";
+import { createFinished } from "./finished.js";
+import { createTemporaryFolders } from "./folders.js";
+import { createLastingFolders } from "./lasting-folders.js";
 import type { UploadLimits } from "./limits.js";
 import { isForm } from "./multipart.js";
-import { createQuota, uploadTooLarge } from "./quota.js";
+import { createRestore } from "./restore.js";
 import { createResumableUploads, type ResumableUploads } from "./resumable.js";
 import { openStoredMedia, type StoredMedia } from "./stored-media.js";
-import type { Slot, Upload } from "./upload.js";
+import { createTransfers } from "./transfers.js";
+import { isLost, type Slot, type Upload } from "./upload.js";
 
 export interface ReceiveOptions {
   /** Bytes, as the sender announces them. An announcement over the limit is rejected before a byte is read. */
@@ -36,9 +38,10 @@ export interface UploadStore {
    * Writes a body to disk as it arrives, unpacks it if it is an archive or a form, and inspects the media. After a failure
    * no file remains.
    *
-   * Rejects with `upload_too_large` (the rest of the body stays unread), `media_unreadable`, `media_unsupported`,
-   * `invalid_field` (a damaged form), `server_overloaded`, `shutting_down`, or the error of the body when its sender
-   * disconnects.
+   * Rejects with `upload_limit`, `quota_exceeded`, `upload_too_large`, `server_busy`, `upload_too_slow`, `disk_full`,
+   * `media_unreadable`, `media_unsupported`, `invalid_field` (a damaged form), `server_overloaded`, `upload_not_found` (another
+   * program deleted the files), `shutting_down`, or the error of the body when its sender disconnects. The rest of the body
+   * stays unread.
    */
   receive(body: AsyncIterable<Uint8Array>, options?: ReceiveOptions): Promise<Upload>;
   /** Uploads that arrive in several requests. They count as uploads from their first byte. */
@@ -56,82 +59,77 @@ export interface UploadStore {
   ): Promise<MediaSource>;
   /** Removes an upload at once and deletes its files when no session uses it. False if there is no such upload. */
   remove(uploadId: string, owner?: OwnerId): Promise<boolean>;
-  /** Aborts unfinished uploads and deletes every file. */
+  /** Resolves when the uploads of an earlier server are back. Until then each is brought back when it is asked for. */
+  readonly restored: Promise<void>;
+  /** Aborts unfinished uploads. Deletes every file, unless uploads outlive the server. */
   close(): Promise<void>;
 }
 
-interface Entry {
-  upload: Upload;
-  slot: Slot;
-  media: StoredMedia;
-  /** Open sources. */
-  uses: number;
-  cancelExpiry: () => void;
-}
-
-export function createUploadStore(options: {
+export interface UploadStoreOptions {
   limits: UploadLimits;
-  /** Folder that contains the private folder; the system's temporary folder when absent. */
+  shares: Pick<Shares, "take" | "wait">;
+  /** Folder in which uploads outlive the server. */
+  folder?: string;
+  /** Without `folder`: where the temporary folder is created; the system's folder for temporary files when absent. */
   parent?: string;
   media?: Pick<OpenMediaOptions, "limits">;
-  /** The places of the processes that inspect an owner's uploads. Default: no limit. */
-  placesOf?: (owner: OwnerId) => ToolPlaces;
   /** Default: processes that all callers of this program share. */
   pictures?: Pictures;
   clock?: Clock;
   log?: Logger;
-}): UploadStore {
-  const { limits, log } = options;
+}
+
+export function createUploadStore(options: UploadStoreOptions): UploadStore {
+  const { limits, shares, log } = options;
   const clock = options.clock ?? systemClock;
-  const folders = createUploadFolders(options.parent, log);
-  const quota = createQuota(limits);
-  const uploads = new Map<string, Entry>();
-  /** Unfinished uploads; each has a controller of its own, because listeners of a shared signal would accumulate. */
+  const closing = new AbortController();
+  const onLost = () => {
+    log?.warn("another program has deleted the folder of the uploads");
+    void Promise.all([finished.removeLost(), unfinished.removeLost()]);
+  };
+  const folders =
+    options.folder === undefined
+      ? createTemporaryFolders(options.parent, { onLost, log })
+      : createLastingFolders(options.folder, { onLost, log, signal: closing.signal });
+  const { isLasting } = folders;
+  const transfers = createTransfers({ shares, limits, clock });
+  /** Requests in progress; each has a controller of its own, because listeners of a shared signal would accumulate. */
   const receiving = new Map<AbortController, Promise<unknown>>();
-  let isClosed = false;
+  /** Ids whose folders are in use, or are being deleted. */
+  const used = new Set<string>();
 
-  function expireLater(entry: Entry): void {
-    entry.cancelExpiry();
-    entry.cancelExpiry = clock.after(limits.uploadLifetimeMs, () => void removeEntry(entry));
-  }
-
-  async function deleteFiles({ folder, account }: Slot): Promise<void> {
-    account.clear();
+  async function deleteFiles({ uploadId, folder, disk, place }: Slot): Promise<void> {
     await folders.remove(folder);
+    disk.release();
+    place.release();
+    used.delete(uploadId);
   }
 
-  async function removeEntry(entry: Entry): Promise<void> {
-    uploads.delete(entry.upload.uploadId);
-    entry.cancelExpiry();
-    if (entry.uses === 0) await deleteFiles(entry.slot);
+  const { uploadLifetimeMs: lifetimeMs } = limits;
+  const finished = createFinished({ lifetimeMs, isLasting, clock, log, deleteFiles });
+
+  /** Refuses an upload for which there is no room, before a byte of it is read. */
+  function checkRoom(owner: OwnerId, bytes: number): void {
+    checkUploadBytes(bytes, limits);
+    shares.take("uploads", owner).release();
+    shares.take("diskBytes", owner, bytes).release();
   }
 
-  function entryOf(uploadId: string, owner: OwnerId = LIBRARY_OWNER): Entry | undefined {
-    const entry = isUuid(uploadId) ? uploads.get(uploadId) : undefined;
-    return entry?.slot.owner === owner ? entry : undefined;
-  }
-
-  async function removeFinished(uploadId: string, owner?: OwnerId): Promise<boolean> {
-    const entry = entryOf(uploadId, owner);
-    if (entry) await removeEntry(entry);
-    return entry !== undefined;
-  }
-
-  /** Slots that are being created; counted, so that many at once cannot exceed the limit. */
-  let opening = 0;
-
-  function checkPlaces(): void {
-    if (uploads.size + receiving.size + unfinished.count + opening < limits.maxUploads) return;
-    throw uploadTooLarge(
-      `The server stores at most ${limits.maxUploads} uploads (maxUploads); delete one first.`,
-    );
+  function adoptSlot(uploadId: string, owner: OwnerId, folder: string): Slot {
+    const place = shares.take("uploads", owner);
+    used.add(uploadId);
+    return { uploadId, owner, folder, place, disk: shares.take("diskBytes", owner, 0) };
   }
 
   async function openSlot(owner: OwnerId): Promise<Slot> {
     const uploadId = uuid();
+    const slot = adoptSlot(uploadId, owner, "");
     try {
-      return { uploadId, owner, folder: await folders.create(uploadId), account: quota.account() };
+      slot.folder = await folders.create(uploadId);
+      return slot;
     } catch (error) {
+      slot.place.release();
+      used.delete(uploadId);
       throw cannotStore(error);
     }
   }
@@ -147,9 +145,9 @@ export function createUploadStore(options: {
     signal.throwIfAborted();
     const lists = { ...(taken && { taken }), ...(leftOut && { leftOut }) };
     const upload: Upload = { uploadId: slot.uploadId, filename, bytes, facts, ...lists };
-    const entry: Entry = { upload, slot, media, uses: 0, cancelExpiry: () => {} };
-    uploads.set(slot.uploadId, entry);
-    expireLater(entry);
+    if (isLasting) await finished.record(slot, media, upload);
+    signal.throwIfAborted();
+    finished.add(slot, media, upload);
     return upload;
   }
 
@@ -159,38 +157,33 @@ export function createUploadStore(options: {
     signal: AbortSignal,
   ): Promise<Upload> {
     signal.throwIfAborted();
-    checkPlaces();
-    quota.check(contentLength);
-    const slot = await openSlot(owner);
+    checkRoom(owner, contentLength);
+    let slot: Slot | undefined;
     try {
-      const admitting: AdmitOptions = { ...slot, limits, signal };
-      const chunks = untilAborted(body, signal);
-      const contents = isForm(contentType)
-        ? await admitForm(chunks, contentType as string, admitting)
-        : await admitBody(chunks, admitting);
-      return await keep(slot, contents, filename ?? null, signal);
+      /** The place for the transfer is free again before the files are unpacked and inspected. */
+      const admit = await transfers.receive(owner, body, signal, async (chunks) => {
+        slot = await openSlot(owner);
+        const admitting: AdmitOptions = { ...slot, limits, signal };
+        if (isForm(contentType)) {
+          const form = await writeForm(chunks, contentType as string, admitting);
+          return async () => ({ ...(await admitForm(form, admitting)), bytes: form.bytes });
+        }
+        const { path, bytes } = await writeBody(chunks, admitting);
+        return async () => ({ ...(await admitFile(path, admitting)), bytes });
+      });
+      return await keep(slot as unknown as Slot, await admit(), filename ?? null, signal);
     } catch (error) {
+      if (!slot) throw error;
+      const isGone = !signal.aborted && (await isLost(slot));
       await deleteFiles(slot);
-      throw cannotStore(error);
+      throw isGone ? uploadLost(error) : cannotStore(error);
     }
-  }
-
-  async function admitBody(
-    body: AsyncIterable<Uint8Array>,
-    admitting: AdmitOptions,
-  ): Promise<Contents & { bytes: number }> {
-    const { path, bytes } = await writeBody(body, admitting);
-    return { ...(await admitFile(path, admitting)), bytes };
   }
 
   /** How media is opened for an owner. */
   function readingOf(owner: OwnerId): OpenMediaOptions {
-    const places = options.placesOf?.(owner);
-    return {
-      ...options.media,
-      ...(places && { places }),
-      ...(options.pictures && { pictures: options.pictures.of(owner) }),
-    };
+    const places = toolPlaces(shares, owner);
+    return { ...options.media, places, ...(options.pictures && { pictures: options.pictures.of(owner) }) };
   }
 
   async function inspect(stored: StoredMedia, owner: OwnerId, signal: AbortSignal): Promise<MediaFacts> {
@@ -200,24 +193,32 @@ export function createUploadStore(options: {
   }
 
   const unfinished = createResumableUploads({
-    ...{ limits, clock, keep, deleteFiles, removeFinished },
+    ...{ limits, clock, transfers, isLasting, keep, deleteFiles },
     async openSlot(owner, length) {
-      if (isClosed) throw shuttingDown();
-      checkPlaces();
-      quota.check(length ?? 0);
-      opening++;
-      try {
-        return await openSlot(owner);
-      } finally {
-        opening--;
-      }
+      if (closing.signal.aborted) throw shuttingDown();
+      checkRoom(owner, length ?? 0);
+      return openSlot(owner);
     },
-    finished: (uploadId, owner) => entryOf(uploadId, owner)?.upload,
+    restore: (uploadId) => restore.one(uploadId),
+    finished: finished.find,
+    removeFinished: finished.remove,
+    removeIfLost: finished.removeIfLost,
   });
+
+  const restore = createRestore({
+    ...{ folders, log, adoptSlot, deleteFiles },
+    isKnown: (uploadId) => used.has(uploadId),
+    restoreFinished: finished.restore,
+    restoreUnfinished: unfinished.restore,
+  });
+  const restored = restore
+    .all(closing.signal)
+    .catch((error) => log?.error({ err: error }, "the stored uploads cannot be read"));
 
   return {
     limits,
     resumable: unfinished.uploads,
+    restored,
 
     async receive(body, receiveOptions = {}) {
       const { signal } = receiveOptions;
@@ -225,7 +226,7 @@ export function createUploadStore(options: {
       const abort = () => controller.abort(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });
       if (signal?.aborted) abort();
-      if (isClosed) controller.abort(shuttingDown());
+      if (closing.signal.aborted) controller.abort(shuttingDown());
       const upload = receive(body, receiveOptions, controller.signal);
       receiving.set(controller, upload);
       try {
@@ -237,58 +238,30 @@ export function createUploadStore(options: {
     },
 
     async find(uploadId, owner = LIBRARY_OWNER) {
-      const entry = entryOf(uploadId, owner);
-      if (entry) return entry.upload;
+      if (!isUuid(uploadId)) throw uploadNotFound();
+      await restore.one(uploadId);
+      if (await finished.removeIfLost(uploadId, owner)) throw uploadLost();
+      const upload = finished.find(uploadId, owner);
+      if (upload) return upload;
       if (unfinished.has(uploadId, owner)) return unfinished.uploads.finish(uploadId, owner);
       throw uploadNotFound();
     },
 
-    async openMedia(uploadId, { owner, ...openOptions } = {}) {
-      const entry = entryOf(uploadId, owner);
-      if (!entry) throw uploadNotFound();
-      entry.uses++;
-      entry.cancelExpiry();
-      let released = false;
-      const release = async () => {
-        if (released) return;
-        released = true;
-        entry.uses--;
-        if (entry.uses > 0) return;
-        if (uploads.has(uploadId)) expireLater(entry);
-        else await deleteFiles(entry.slot);
-      };
-      try {
-        const media = await openStoredMedia(entry.media, { ...readingOf(entry.slot.owner), ...openOptions });
-        return {
-          ...media,
-          async close() {
-            await media.close();
-            await release();
-          },
-        };
-      } catch (error) {
-        await release();
-        throw error;
-      }
+    async openMedia(uploadId, { owner = LIBRARY_OWNER, ...openOptions } = {}) {
+      if (!isUuid(uploadId)) throw uploadNotFound();
+      await restore.one(uploadId);
+      return finished.open(uploadId, owner, { ...readingOf(owner), ...openOptions });
     },
 
-    remove: (uploadId, owner = LIBRARY_OWNER) => unfinished.uploads.remove(uploadId, owner),
+    remove: (uploadId, owner = LIBRARY_OWNER) =>
+      isUuid(uploadId) ? unfinished.uploads.remove(uploadId, owner) : Promise.resolve(false),
 
     async close() {
-      isClosed = true;
+      closing.abort(shuttingDown());
       for (const controller of receiving.keys()) controller.abort(shuttingDown());
-      await Promise.allSettled([...receiving.values(), unfinished.close(shuttingDown())]);
-      for (const entry of uploads.values()) entry.cancelExpiry();
-      uploads.clear();
+      await Promise.allSettled([...receiving.values(), unfinished.close(shuttingDown()), restored]);
+      await finished.close();
       await folders.close();
     },
   };
-}
-
-function cannotStore(error: unknown): unknown {
-  return isExhaustion(error) ? serverOverloaded("The upload cannot be stored", error) : error;
-}
-
-function uploadNotFound(): ProtocolError {
-  return new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
 }

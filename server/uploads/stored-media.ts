@@ -18,7 +18,8 @@ export interface FrameList {
   leftOut: LeftOutFile[];
 }
 
-const LIST_NAME = "frames.json";
+/** Name of the file with the {@link FrameList}. */
+export const LIST_NAME = "frames.json";
 
 export async function writeFrameList(folder: string, list: FrameList): Promise<void> {
   await writeFile(join(folder, LIST_NAME), JSON.stringify(list), { flag: "wx", mode: 0o600 });

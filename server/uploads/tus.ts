@@ -1,9 +1,10 @@
 /** The tus protocol (https://tus.io) for resumable uploads. */
 import { DataStore, MemoryLocker, Server, Upload as TusUpload } from "@tus/server";
 import { v4 as uuid } from "uuid";
-import { ProtocolError, parseFields, TUS_PATH, uploadQuerySchema } from "../../protocol/index.js";
-import { uploadTooLarge } from "./quota.js";
-import type { ResumableState, ResumableUploads } from "./resumable.js";
+import { type ProtocolError, parseFields, TUS_PATH, uploadQuerySchema } from "../../protocol/index.js";
+import { uploadNotFound, uploadTooLarge } from "./errors.js";
+import type { ResumableUploads } from "./resumable.js";
+import type { ResumableState } from "./upload.js";
 
 /** The header of an answer that completes an upload: the id for `start_session`. */
 export const UPLOAD_ID_HEADER = "masklet-upload-id";
@@ -19,7 +20,7 @@ const TOO_LARGE = 413;
 
 export interface TusOptions {
   uploads: ResumableUploads;
-  limits: { maxUploadBytes: number; uploadLifetimeMs: number };
+  limits: { maxUploadBytes: number; unfinishedLifetimeMs: number };
   /** The error that a client receives for any thrown value, with its HTTP status. */
   describeError(error: unknown): { status: number; body: string };
 }
@@ -31,7 +32,7 @@ export function createTusHandler({ uploads, limits, describeError }: TusOptions)
     // A server for each request, because the methods of a store do not receive the request and so not its owner.
     const server = new Server({
       path: TUS_PATH,
-      datastore: new OwnedStore(uploads, owner, limits.uploadLifetimeMs),
+      datastore: new OwnedStore(uploads, owner, limits.unfinishedLifetimeMs),
       locker,
       lockDrainTimeout: LOCK_DRAIN_MS,
       maxSize: limits.maxUploadBytes,
@@ -54,7 +55,10 @@ export function createTusHandler({ uploads, limits, describeError }: TusOptions)
 }
 
 function tooLarge(maxBytes: number): ProtocolError {
-  return uploadTooLarge(`The upload is larger than the limit of ${maxBytes} bytes (maxUploadBytes).`);
+  return uploadTooLarge(
+    `The upload is larger than the limit of ${maxBytes} bytes (maxUploadBytes).`,
+    "maxUploadBytes",
+  );
 }
 
 /** The uploads of one owner as a store of the tus server. */
@@ -83,16 +87,22 @@ class OwnedStore extends DataStore {
     const state = await this.uploads.create({ owner: this.owner, length, filename, metadata });
     // The tus server builds the upload's address from this id.
     upload.id = state.uploadId;
-    upload.creation_date = state.usedAt.toISOString();
+    upload.creation_date = this.creationDate(state);
     return upload;
   }
 
   override async getUpload(id: string): Promise<TusUpload> {
-    return toTusUpload(this.need(id));
+    const state = await this.uploads.state(id, this.owner);
+    if (!state) throw uploadNotFound();
+    const { uploadId, length, offset, metadata } = state;
+    return new TusUpload({
+      ...{ id: uploadId, offset, metadata, creation_date: this.creationDate(state) },
+      ...(length !== null && { size: length }),
+    });
   }
 
   override async declareUploadLength(id: string, length: number): Promise<void> {
-    this.uploads.setLength(id, this.owner, length);
+    await this.uploads.setLength(id, this.owner, length);
   }
 
   override async write(body: AsyncIterable<Uint8Array>, id: string): Promise<number> {
@@ -100,25 +110,15 @@ class OwnedStore extends DataStore {
   }
 
   override async remove(id: string): Promise<void> {
-    this.need(id);
-    await this.uploads.remove(id, this.owner);
+    if (!(await this.uploads.remove(id, this.owner))) throw uploadNotFound();
   }
 
-  /** Expiry counts from the last use, which {@link getUpload} states as the creation date. */
   override getExpiration(): number {
     return this.lifetimeMs;
   }
 
-  private need(id: string): ResumableState {
-    const state = this.uploads.state(id, this.owner);
-    if (state) return state;
-    throw new ProtocolError("upload_not_found", "No such upload, or it has expired.", "upload_id");
+  /** The tus server adds {@link getExpiration} to this date. */
+  private creationDate({ expiresAt }: ResumableState): string {
+    return (expiresAt ? new Date(expiresAt.getTime() - this.lifetimeMs) : new Date()).toISOString();
   }
-}
-
-function toTusUpload({ uploadId, length, offset, metadata, usedAt }: ResumableState): TusUpload {
-  return new TusUpload({
-    ...{ id: uploadId, offset, metadata, creation_date: usedAt.toISOString() },
-    ...(length !== null && { size: length }),
-  });
 }

@@ -1,6 +1,8 @@
+import { stat } from "node:fs/promises";
+import { systemErrorCode } from "../media/errors.js";
 import type { LeftOut, MediaFacts } from "../media/source.js";
 import type { OwnerId } from "../session-owner.js";
-import type { Account } from "./quota.js";
+import type { Lease } from "../shares/shares.js";
 
 export interface Upload {
   uploadId: string;
@@ -15,10 +17,35 @@ export interface Upload {
   leftOut?: LeftOut;
 }
 
-/** The place of an upload: its folder and its bytes on disk. */
+export interface ResumableState {
+  uploadId: string;
+  /** Bytes of the whole upload; null while its sender has not stated them. */
+  length: number | null;
+  /** Bytes on disk. The next request continues here. */
+  offset: number;
+  /** As the sender gave it, for the answers of the tus protocol. */
+  metadata: Record<string, string | null>;
+  /** When the upload is deleted unless more of it arrives. Null for finished uploads. */
+  expiresAt: Date | null;
+}
+
+/** The place of an upload: its folder, and what it takes of its owner's shares. */
 export interface Slot {
   uploadId: string;
   owner: OwnerId;
   folder: string;
-  account: Account;
+  /** Bytes on disk. */
+  disk: Lease;
+  /** One of the uploads that the owner may have. */
+  place: Lease;
+}
+
+/** True when another program has deleted the folder of an upload, or a folder above it. */
+export async function isLost({ folder }: Pick<Slot, "folder">): Promise<boolean> {
+  try {
+    await stat(folder);
+    return false;
+  } catch (error) {
+    return systemErrorCode(error) === "ENOENT";
+  }
 }

@@ -5,8 +5,8 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { isExhaustion, mediaUnreadable, mediaUnsupported } from "../media/errors.js";
 import type { Collector } from "./collect.js";
 import { normalizeName, shownName } from "./entry-names.js";
+import { uploadTooLarge } from "./errors.js";
 import { counted } from "./expansion.js";
-import { uploadTooLarge } from "./quota.js";
 
 /** File types of Unix, in the upper half of an entry's external attributes. */
 const TYPE_MASK = 0o170000;
@@ -35,6 +35,7 @@ export async function unpackZip(path: string, { collector, count, maxEntries, si
     if (zip.entryCount > maxEntries) {
       throw uploadTooLarge(
         `The archive has ${zip.entryCount} entries; the limit is ${maxEntries} (maxUploadEntries).`,
+        "maxUploadEntries",
       );
     }
     for await (const entry of zip.eachEntry()) {

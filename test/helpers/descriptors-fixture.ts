@@ -5,6 +5,7 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { readConfig } from "../../server/config.js";
 import { openMedia } from "../../server/media/open.js";
+import { createShares } from "../../server/shares/shares.js";
 import { createUploadStore } from "../../server/uploads/store.js";
 
 const [clip = "", still = ""] = process.argv.slice(2);
@@ -22,7 +23,8 @@ const media = await openMedia(clip);
 await media.frame(0, size);
 await open(still);
 const picture = readFileSync(still);
-const store = createUploadStore({ limits: readConfig({}, {}) });
+const limits = readConfig({}, {});
+const store = createUploadStore({ limits, shares: createShares({ limits }) });
 async function upload(): Promise<void> {
   async function* body() {
     yield picture;

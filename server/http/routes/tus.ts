@@ -6,7 +6,7 @@ import type { Logger } from "../../log.js";
 import type { UploadStore } from "../../uploads/store.js";
 import { createTusHandler, UPLOAD_ID_HEADER } from "../../uploads/tus.js";
 import { type App, ownerOf } from "../context.js";
-import { type HttpErrorCode, statusOf } from "../errors.js";
+import { type HttpError, type HttpErrorCode, headersOf, statusOf } from "../errors.js";
 import { allowOnly } from "./method-not-allowed.js";
 import { uploadFields } from "./uploads.js";
 
@@ -70,12 +70,13 @@ export function createTusRoutes(uploads: UploadStore, log: Logger): TusRoutes {
 /** Errors of the tus server are plain text; here they have the form of all others. */
 async function describe(response: Response): Promise<Response> {
   const text = await response.text();
-  const headers = new Headers(response.headers);
+  const error: HttpError = text.startsWith("{")
+    ? (JSON.parse(text) as { error: HttpError }).error
+    : { code: codeOf(response.status), message: text.trim(), retryable: response.status === 423 };
+  const headers = new Headers({ ...Object.fromEntries(response.headers), ...headersOf(error) });
   headers.set("content-type", "application/json");
   headers.delete("content-length");
-  const error = { code: codeOf(response.status), message: text.trim(), retryable: response.status === 423 };
-  const body = text.startsWith("{") ? text : JSON.stringify({ error });
-  return new Response(body, { status: response.status, headers });
+  return new Response(JSON.stringify({ error }), { status: response.status, headers });
 }
 
 function codeOf(status: number): HttpErrorCode {

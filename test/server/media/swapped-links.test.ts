@@ -188,7 +188,8 @@ describe("an open session", () => {
   it("does not follow the links that replace files of an upload", async () => {
     const parent = mediaPath("swapped/uploads");
     mkdirSync(parent, { recursive: true });
-    const store = createUploadStore({ limits: readConfig({}, {}), parent });
+    const limits = readConfig({}, {});
+    const store = createUploadStore({ limits, shares: createShares({ limits }), parent });
     async function* body() {
       yield Buffer.from(await import("node:fs/promises").then((fs) => fs.readFile(inRoot("still.png"))));
     }
@@ -291,12 +292,9 @@ it("a link that another process swaps all the time never leads out of the roots"
     ...[inRoot("frames/1.png"), inRoot("still.png"), join(outside, "secret.png")],
   ]);
   await once(child.stdout, "data");
-  const config = readConfig({}, {});
-  const open = createMediaOpener(
-    [root],
-    createUploadStore({ limits: config }),
-    createShares({ limits: config }),
-  );
+  const limits = readConfig({}, {});
+  const uploads = createUploadStore({ limits, shares: createShares({ limits }) });
+  const open = createMediaOpener([root], uploads, createShares({ limits }));
   const seen = new Map<string, number>();
   const count = (outcome: string) => seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
   try {

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readConfig } from "../../../server/config.js";
-import type { UploadLimits } from "../../../server/uploads/limits.js";
+import { readConfig, type ServerConfig } from "../../../server/config.js";
+import { createShares } from "../../../server/shares/shares.js";
 import { createUploadStore, type UploadStore } from "../../../server/uploads/store.js";
 import { type Files, makeTar, makeTarGz, makeZip, makeZipRenamed } from "../../helpers/archives.js";
 import { makeClip, mediaDirectory, mediaPath, paintFrame, readFrameNumber } from "../../helpers/media.js";
@@ -25,8 +25,9 @@ afterEach(async () => {
   expect(readdirSync(parent)).toEqual([]);
 });
 
-function newStore(limits: Partial<UploadLimits> = {}): void {
-  store = createUploadStore({ parent, limits: { ...readConfig({}, {}), ...limits } });
+function newStore(limits: Partial<ServerConfig> = {}): void {
+  const config = { ...readConfig({}, {}), ...limits };
+  store = createUploadStore({ parent, limits: config, shares: createShares({ limits: config }) });
   stores.push(store);
 }
 
@@ -178,7 +179,7 @@ describe.each(kinds)("a %s", (_kind, make) => {
     newStore({ maxUploadBytes: 700_000 });
     await expect(receive(bytes)).rejects.toMatchObject({ code: "upload_too_large" });
     newStore({ maxTotalUploadBytes: bytes.length + 700_000 });
-    await expect(receive(bytes)).rejects.toMatchObject({ code: "upload_too_large" });
+    await expect(receive(bytes)).rejects.toMatchObject({ code: "quota_exceeded" });
     expect(onDisk().filter((path) => path !== "")).toEqual([]);
     // The bytes of refused uploads are released.
     await receive(await make({ "1.jpg": await jpeg(1) }));

@@ -16,10 +16,8 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Clock } from "../../../server/clock.js";
-import { readConfig } from "../../../server/config.js";
+import { readConfig, type ServerConfig } from "../../../server/config.js";
 import { createShares } from "../../../server/shares/shares.js";
-import { toolPlaces } from "../../../server/tool-places.js";
-import type { UploadLimits } from "../../../server/uploads/limits.js";
 import { createUploadStore, type UploadStore } from "../../../server/uploads/store.js";
 import {
   ffmpegChildren,
@@ -43,10 +41,12 @@ afterEach(async () => {
   expect(readdirSync(parent)).toEqual([]);
 });
 
-function newStore(limits: Partial<UploadLimits> = {}, clock?: Clock): UploadStore {
+function newStore(limits: Partial<ServerConfig> = {}, clock?: Clock): UploadStore {
+  const config = { ...readConfig({}, {}), ...limits };
   const store = createUploadStore({
     parent,
-    limits: { ...readConfig({}, {}), ...limits },
+    limits: config,
+    shares: createShares({ limits: config, ...(clock && { clock }) }),
     ...(clock && { clock }),
   });
   stores.push(store);
@@ -138,18 +138,26 @@ describe("an upload", () => {
 
 describe("an upload that cannot be stored", () => {
   it.each([
-    ["ENOSPC", "The upload cannot be stored: the disk is full. Try again later."],
-    ["EDQUOT", "The upload cannot be stored: the disk quota is used up. Try again later."],
-    ["ENOMEM", "The upload cannot be stored: the system is out of memory. Try again later."],
-  ])("is refused with the reason, and leaves no file: %s", async (code, message) => {
+    ["ENOSPC", "disk_full", "The upload cannot be stored: the disk is full. Try again later."],
+    [
+      "EDQUOT",
+      "disk_full",
+      "The upload cannot be stored: the disk quota of the server is used up. Try again later.",
+    ],
+    [
+      "ENOMEM",
+      "server_overloaded",
+      "The upload cannot be stored: the system is out of memory. Try again later.",
+    ],
+  ])("is refused with the reason, and leaves no file: %s", async (cause, code, message) => {
     const store = newStore();
     const probe = await open(import.meta.filename);
     await probe.close();
     const write = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, "write");
     onTestFinished(() => write.mockRestore());
-    write.mockRejectedValueOnce(Object.assign(new Error(code), { code }));
+    write.mockRejectedValueOnce(Object.assign(new Error(cause), { code: cause }));
     await expect(store.receive(inChunks(await clip()))).rejects.toMatchObject({
-      code: "server_overloaded",
+      code,
       message,
     });
     expect(filesOnDisk()).toEqual([]);
@@ -207,7 +215,7 @@ describe("the limits of an upload store", () => {
     const store = newStore({ maxTotalUploadBytes: 2 * bytes.length });
     const first = await store.receive(inChunks(bytes));
     await store.receive(inChunks(bytes));
-    await expect(store.receive(inChunks(bytes))).rejects.toMatchObject({ code: "upload_too_large" });
+    await expect(store.receive(inChunks(bytes))).rejects.toMatchObject({ code: "quota_exceeded" });
     expect(await store.remove(first.uploadId)).toBe(true);
     await store.receive(inChunks(bytes));
     expect(filesOnDisk()).toHaveLength(2);
@@ -244,7 +252,7 @@ it("inspects few of an owner's uploads at once, and those of another owner at th
   const store = createUploadStore({
     limits: readConfig({}, {}),
     parent,
-    placesOf: (owner) => toolPlaces(shares, owner),
+    shares,
   });
   stores.push(store);
   const bytes = await clip();
@@ -286,9 +294,11 @@ describe("an upload's end", () => {
     const { clock, advance } = standingClock();
     const lines: string[] = [];
     const log = pino({ level: "error" }, { write: (line: string) => void lines.push(line) });
+    const limits = readConfig({ uploadLifetimeMs: 1000 }, {});
     const store = createUploadStore({
       parent,
-      limits: readConfig({ uploadLifetimeMs: 1000 }, {}),
+      limits,
+      shares: createShares({ limits }),
       clock,
       log,
     });
@@ -383,6 +393,7 @@ describe("over HTTP", () => {
         resolve({ status: res.statusCode, text });
       });
       sender.on("error", reject);
+      sender.write("\0\0\0\x18ftypisom");
       sender.write(Buffer.alloc(200_000));
     });
     expect(answer).toEqual({ status: 413, text: "upload_too_large" });

@@ -4,8 +4,10 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../../server/config.js";
+import { createShares } from "../../../server/shares/shares.js";
 import { createUploadStore } from "../../../server/uploads/store.js";
 import { makeZip } from "../../helpers/archives.js";
+import { createFakeClock } from "../../helpers/fake-clock.js";
 import { makeClip, makeStill, mediaPath } from "../../helpers/media.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../../helpers/server.js";
@@ -23,7 +25,9 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const stored = () =>
-  readdirSync(uploadDir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).length;
+  readdirSync(uploadDir, { recursive: true, withFileTypes: true }).filter(
+    (one) => one.isFile() && one.name !== "lock.json",
+  ).length;
 const tus = { "tus-resumable": "1.0.0" };
 const offsetType = { "content-type": "application/offset+octet-stream" };
 
@@ -199,50 +203,45 @@ describe("refuses", () => {
     for (let i = 0; i < limits.maxUploads; i++) await create({ "upload-length": "1000" });
     const response = await post({ ...tus, "upload-length": "1000" });
     expect([response.status, await response.json()]).toMatchObject([
-      413,
-      { error: { code: "upload_too_large" } },
+      429,
+      { error: { code: "upload_limit", retryable: true, retry_after_ms: 60_000, limit: "maxUploads" } },
     ]);
+    expect(response.headers.get("retry-after")).toBe("60");
   });
 });
 
-test("an unfinished upload expires after its lifetime without use, and ends with the store", async () => {
-  let fire = () => {};
-  let delays: number[] = [];
-  const clock = {
-    nowMs: () => 0,
-    after(delayMs: number, then: () => void) {
-      delays = [...delays, delayMs];
-      fire = then;
-      return () => {
-        fire = () => {};
-      };
-    },
-  };
+test("an unfinished upload expires after its lifetime without progress, and ends with the store", async () => {
+  const clock = createFakeClock();
   const parent = mediaPath("expiring/x").slice(0, -2);
-  const store = createUploadStore({ parent, limits: readConfig({ uploadLifetimeMs: 1000 }, {}), clock });
+  const limits = readConfig({ unfinishedLifetimeMs: 1000 }, {});
+  const store = createUploadStore({ parent, limits, shares: createShares({ limits, clock }), clock });
   const { resumable } = store;
   const options = { owner: "a", length: 10, filename: null, metadata: {} };
   const { uploadId } = await resumable.create(options);
   const body = async function* () {
     yield Buffer.from("hello");
   };
+  clock.advance(900);
   expect(await resumable.append(uploadId, "a", body())).toBe(5);
-  expect(delays).toEqual([1000, 1000]);
-  expect(resumable.state(uploadId, "a")).toMatchObject({ offset: 5, length: 10 });
-  fire();
-  expect(resumable.state(uploadId, "a")).toBeUndefined();
+  clock.advance(900);
+  // Neither a question nor an empty body prolongs its life.
+  expect(await resumable.state(uploadId, "a")).toMatchObject({ offset: 5, length: 10 });
+  expect(await resumable.append(uploadId, "a", (async function* () {})())).toBe(5);
+  clock.advance(100);
+  expect(await resumable.state(uploadId, "a")).toBeUndefined();
   await expect(resumable.append(uploadId, "a", body())).rejects.toMatchObject({ code: "upload_not_found" });
 
   const other = await resumable.create(options);
   await store.close();
-  expect(resumable.state(other.uploadId, "a")).toBeUndefined();
+  expect(await resumable.state(other.uploadId, "a")).toBeUndefined();
   await expect(resumable.create(options)).rejects.toMatchObject({ code: "shutting_down" });
   expect(readdirSync(parent)).toEqual([]);
 });
 
 test("uploads of another owner do not exist", async () => {
   const parent = mediaPath("owners/x").slice(0, -2);
-  const store = createUploadStore({ parent, limits: readConfig({}, {}) });
+  const limits = readConfig({}, {});
+  const store = createUploadStore({ parent, limits, shares: createShares({ limits }) });
   onTestFinished(() => store.close());
   const body = async function* () {
     yield clip;
@@ -250,7 +249,7 @@ test("uploads of another owner do not exist", async () => {
   const { uploadId } = await store.receive(body(), { owner: "a" });
   const unfinished = await store.resumable.create({ owner: "a", length: 9, filename: null, metadata: {} });
   for (const id of [uploadId, unfinished.uploadId]) {
-    expect(store.resumable.state(id, "b")).toBeUndefined();
+    expect(await store.resumable.state(id, "b")).toBeUndefined();
     await expect(store.find(id, "b")).rejects.toMatchObject({ code: "upload_not_found" });
     await expect(store.openMedia(id, { owner: "b" })).rejects.toMatchObject({ code: "upload_not_found" });
     await expect(store.resumable.append(id, "b", body())).rejects.toMatchObject({ code: "upload_not_found" });
