@@ -123,6 +123,12 @@ export const ERRORS = {
     retryable: false,
     meaning: "There is no such saved session; it may have expired or been deleted.",
   },
+  session_saved: {
+    scope: "session",
+    retryable: false,
+    meaning:
+      "The server stopped and saved the session with this token; `saved_id` names the file for `load_session`. Only its owner gets this answer.",
+  },
   saved_unreadable: {
     scope: "request",
     retryable: false,
@@ -276,11 +282,14 @@ export interface ErrorBody {
   retry_after_ms?: number;
   /** The share or limit that was exceeded, by its name in the registry. */
   limit?: string;
+  /** The saved session that continues the one of the request. */
+  saved_id?: string;
 }
 
 export interface ProtocolErrorOptions extends ErrorOptions {
   retryAfterMs?: number;
   limit?: string;
+  savedId?: string;
 }
 
 /** An error that the client receives as it is. Any other error becomes `internal`. */
@@ -288,16 +297,18 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   readonly retryAfterMs: number | undefined;
   readonly limit: string | undefined;
+  readonly savedId: string | undefined;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
     readonly field?: string,
-    { retryAfterMs, limit, ...options }: ProtocolErrorOptions = {},
+    { retryAfterMs, limit, savedId, ...options }: ProtocolErrorOptions = {},
   ) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
     this.limit = limit;
+    this.savedId = savedId;
   }
 
   get retryable(): boolean {
@@ -305,7 +316,7 @@ export class ProtocolError extends Error {
   }
 
   toBody(): ErrorBody {
-    const { code, message, field, retryable, retryAfterMs, limit } = this;
+    const { code, message, field, retryable, retryAfterMs, limit, savedId } = this;
     return {
       code,
       message,
@@ -313,6 +324,7 @@ export class ProtocolError extends Error {
       retryable,
       ...(retryAfterMs !== undefined && { retry_after_ms: Math.ceil(retryAfterMs) }),
       ...(limit !== undefined && { limit }),
+      ...(savedId !== undefined && { saved_id: savedId }),
     };
   }
 }

@@ -278,6 +278,13 @@ export const SERVER_LIMITS = {
     reason:
       "Longest time of one graph run; the inference process is replaced after it. Full-size models take a minute on a CPU.",
   },
+  drainMs: {
+    value: 20 * 1000,
+    unit: "ms",
+    min: 0,
+    reason:
+      "How long streams and requests may continue after the first stop signal, before the server stops.",
+  },
   shutdownGraceMs: {
     value: 3000,
     unit: "ms",

@@ -281,6 +281,10 @@ const errorBody = z.strictObject({
     .string()
     .exactOptional()
     .describe("The share or limit that was exceeded, by its name in [Limits](#limits)"),
+  saved_id: z
+    .string()
+    .exactOptional()
+    .describe("With `session_saved`: the saved session, for `load_session`"),
 }) satisfies z.ZodType<ErrorBody>;
 
 export const errorSchema = z.strictObject({

@@ -96,7 +96,7 @@ export const REQUEST_ERRORS = {
   list_suspects: [],
   undo: ["nothing_to_undo", "wrong_session_kind"],
   redo: ["nothing_to_undo", "wrong_session_kind"],
-  attach_session: ["session_not_found", "session_exists"],
+  attach_session: ["session_not_found", "session_exists", "session_saved"],
   detach_session: [],
   authenticate: [],
   get_server: ["engine_failed"],

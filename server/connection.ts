@@ -23,8 +23,8 @@ import {
   type ServerMessage,
 } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
-import { tokenNotFound, toProtocolError } from "./failure.js";
-import { type OpeningEvent, type StartRequest, startAnswer } from "./hosted-session.js";
+import { sessionSaved, tokenNotFound, toProtocolError } from "./failure.js";
+import { type HostedSession, type OpeningEvent, type StartRequest, startAnswer } from "./hosted-session.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 import type { Predictor } from "./predictor.js";
@@ -47,7 +47,7 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  predictor: Pick<Predictor, "sessions" | "describe" | "save" | "shares">;
+  predictor: Pick<Predictor, "sessions" | "describe" | "save" | "saved" | "shares">;
   owner: OwnerId;
   /**
    * The owner of a key that the client sends once more; on a server without keys, the owner of the connection.
@@ -123,11 +123,21 @@ export function openConnection(parts: ConnectionParts): Connection {
     await session.attachment.drained();
   }
 
+  /** @throws ProtocolError session_not_found; session_saved when an earlier server saved the session for this owner */
+  async function withToken(token: string): Promise<HostedSession> {
+    try {
+      return sessions.withToken(token);
+    } catch (error) {
+      const savedId = await predictor.saved.idOfToken(owner, token);
+      throw savedId === undefined ? error : sessionSaved(savedId);
+    }
+  }
+
   async function attachSession(
     requestId: string,
     { session_token, after_seq, watch }: RequestOf<"attach_session">,
   ): Promise<void> {
-    const hosted = sessions.withToken(session_token);
+    const hosted = await withToken(session_token);
     const session = await hosted.use().catch((error: ProtocolError) => {
       throw error.code === "session_not_found" ? tokenNotFound() : error;
     });

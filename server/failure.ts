@@ -18,11 +18,23 @@ export function toProtocolError(error: unknown, log: Logger): ProtocolError {
   );
 }
 
-export const shuttingDown = () => new ProtocolError("shutting_down", "The server is shutting down.");
+/** @param retryAfterMs when another server is expected to answer */
+export const shuttingDown = (retryAfterMs?: number) =>
+  new ProtocolError("shutting_down", "The server is shutting down.", undefined, {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 
 /** The message is the same for a wrong token and for an ended session. */
 export const tokenNotFound = () =>
   new ProtocolError("session_not_found", "No session has this token.", "session_token");
+
+export const sessionSaved = (savedId: string) =>
+  new ProtocolError(
+    "session_saved",
+    `The server stopped and saved this session; continue it with load_session and saved_id "${savedId}".`,
+    "session_token",
+    { savedId },
+  );
 
 export const sessionNotFound = (sessionId: string) =>
   new ProtocolError("session_not_found", `No session "${sessionId}".`, "session_id");

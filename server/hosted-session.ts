@@ -4,7 +4,7 @@
  *
  * `use` of a session means: a request, an acknowledgement, or a propagation that makes progress.
  */
-import { ProtocolError, type RequestOf } from "../protocol/index.js";
+import { type AnswerOf, ProtocolError, type RequestOf } from "../protocol/index.js";
 import type { Attachment } from "./attachment.js";
 import type { Clock } from "./clock.js";
 import { type Expiry, watchExpiry } from "./expiry.js";
@@ -24,6 +24,7 @@ export type SessionEvent =
   | { event: "session_expiring"; session_id: string; expires_in_ms: number }
   | { event: "session_expired"; session_id: string }
   | { event: "session_recovered"; session_id: string }
+  | ({ event: "session_saved"; session_id: string } & AnswerOf<"save_session">)
   | { event: "session_lost"; session_id: string; error: ProtocolError };
 
 /** Progress of a `start_session` whose video takes long to open. */
@@ -57,6 +58,10 @@ export interface HostedSession {
    * it is busy or being started, and when it never had a connection.
    */
   readonly unattachedSinceMs: number | undefined;
+  /** The session once it has started. */
+  readonly session: Session | undefined;
+  /** True while the session is being started, answers a request or propagates. */
+  readonly isBusy: boolean;
   /** Counts as use. Waits while the session is being started. @throws ProtocolError session_not_found, shutting_down. */
   use(): Promise<Session>;
   /** Counts as use. */
@@ -212,6 +217,13 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
     get unattachedSinceMs() {
       const isIdle = session && !session.busy && channel.pending.length === 0;
       return isIdle && channel.attachments === 0 ? leftAtMs : undefined;
+    },
+    get session() {
+      return session;
+    },
+    get isBusy() {
+      if (hasEnded) return false;
+      return !session || session.busy || channel.pending.length > 0;
     },
     async use() {
       waiting++;

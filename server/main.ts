@@ -1,10 +1,10 @@
 /** Builds a server from its parts; every other file receives what it needs. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { WebSocket } from "ws";
-import { CLOSE_CODES } from "../protocol/index.js";
+import { CLOSE_CODES, encodeMessage } from "../protocol/index.js";
 import { openAuthenticatedConnection } from "./authenticated-connection.js";
 import { readConfig, type ServerOptions } from "./config.js";
 import { type Connection, openConnection } from "./connection.js";
+import { drain, within } from "./drain.js";
 import { isLoopbackHost } from "./http/origin.js";
 import { createHttpServer } from "./http/server.js";
 import type { SocketVisitor } from "./http/upgrade.js";
@@ -21,6 +21,8 @@ export interface RunningServer {
   url: string;
   port: number;
   predictor: Predictor;
+  /** For what concerns the whole process. */
+  log: Logger;
   /**
    * Reads the file of keys again, and closes the sockets whose key was removed. Resolves to a text such as "3 keys of 2
    * owners". Rejects, and changes nothing, when the keys cannot be used. Absent on servers without a file of keys.
@@ -31,6 +33,18 @@ export interface RunningServer {
    * destroyed. Resolves when no process and no file remains.
    */
   close(): Promise<void>;
+  /**
+   * Refuses new sessions and uploads, waits until streams and requests have ended, but at most `drainMs`, saves the open
+   * sessions when the server has a `saveDir`, and closes the server. Does not wait longer when `close` is called meanwhile.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+}
+
+export interface DrainOptions {
+  /** Default: the setting. */
+  drainMs?: number;
+  /** Called once when streams or requests are waited for. */
+  onWait?: () => void;
 }
 
 /**
@@ -123,14 +137,48 @@ export async function startServer(
   const url = `ws://${host.includes(":") ? `[${host}]` : host}:${port}/v1`;
   log.info({ url }, "listening");
   let closing: Promise<void> | undefined;
+  const stopWaiting = new AbortController();
+
+  async function drainAndClose({ drainMs = config.drainMs, onWait }: DrainOptions): Promise<void> {
+    log.info({ drainMs, sessions: predictor.sessions.count }, "draining");
+    await drain({
+      drainMs,
+      refuseNew: predictor.refuseNew,
+      announce,
+      onWait,
+      isBusy: () => http.isBusy || predictor.sessions.all.some(({ isBusy }) => isBusy),
+      ...(config.saveDir !== undefined && { save: predictor.saveSessions }),
+      signal: stopWaiting.signal,
+    });
+    closing ??= close();
+    await closing;
+  }
+
+  function announce(endsInMs: number, retryAfterMs: number): void {
+    const event = encodeMessage({
+      type: "event",
+      event: "server_draining",
+      ends_in_ms: endsInMs,
+      retry_after_ms: Math.ceil(retryAfterMs),
+    });
+    for (const socket of connections.keys()) if (socket.readyState === socket.OPEN) socket.send(event);
+  }
+
+  let draining: Promise<void> | undefined;
   return {
     url,
     port,
     predictor,
+    log,
     ...(keyring?.reload && { reloadKeys: keyring.reload }),
     close() {
+      stopWaiting.abort();
       closing ??= close();
       return closing;
+    },
+    drain(options = {}) {
+      draining ??= drainAndClose(options);
+      return draining;
     },
   };
 }
@@ -144,11 +192,4 @@ function checkHost(host: string, insecure: boolean, log: Logger): void {
     );
   }
   log.warn({ host }, "the server has no keys and serves everyone who reaches its port");
-}
-
-/** Waits for `done`, but not longer than `timeMs`. */
-async function within(timeMs: number, done: Promise<unknown>): Promise<void> {
-  const timer = new AbortController();
-  await Promise.race([done, delay(timeMs, undefined, { signal: timer.signal }).catch(() => {})]);
-  timer.abort();
 }

@@ -31,6 +31,7 @@ import {
   type EngineStats,
   type PackSummary,
 } from "./engine/index.js";
+import { shuttingDown } from "./failure.js";
 import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 import type { PushAnswer } from "./live/live-requests.js";
 import type { LiveSettings } from "./live/open-live.js";
@@ -49,6 +50,7 @@ import {
   type SessionReach,
   type SingleType,
 } from "./request-handlers.js";
+import { saveOpenSessions } from "./saved/save-open-sessions.js";
 import { type SavedContent, writeSavedFile } from "./saved/saved-file.js";
 import { createSavedStore, type SavedLimits, type SavedStore } from "./saved/store.js";
 import { serverFacts, version } from "./server-facts.js";
@@ -111,8 +113,8 @@ export type PredictorOptions = Pick<
 export interface PredictorStats {
   /** Sessions open now. */
   sessions: number;
-  /** Whether requests that need the model can be answered; see {@link EngineState}. */
-  state: EngineState;
+  /** Whether requests that need the model can be answered; see {@link EngineState}. `draining`: no session can be started. */
+  state: EngineState | "draining";
   /** Why the state is not `ready`, as one sentence; null when it is. */
   reason: string | null;
   /** What new sessions run on; undefined before the first start. */
@@ -151,6 +153,15 @@ export interface Predictor {
   /** Stores what a session of the owner saves. */
   save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">>;
   stats(): PredictorStats;
+  /**
+   * From now on sessions cannot be started; open ones continue.
+   * @param retryAfterMs when another server is expected to answer, in milliseconds from now
+   */
+  refuseNew(retryAfterMs: () => number): void;
+  /** The error of what is refused since `refuseNew`; undefined before. */
+  refusal(): ProtocolError | undefined;
+  /** Saves and ends every open session that can be saved. Never rejects. */
+  saveSessions(): Promise<void>;
   /** Running propagations fail with shutting_down. Resolves when all processes have ended and all uploads are deleted. */
   close(): Promise<void>;
 }
@@ -219,6 +230,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;
   let failure: string | undefined;
+  let retryAfterMs: (() => number) | undefined;
   const ready = engine.then((loaded) => {
     running = loaded;
     return loaded.pack;
@@ -232,6 +244,15 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   function firstStart(): Pick<PredictorStats, "state" | "reason"> {
     if (failure !== undefined) return { state: "failed", reason: failure };
     return { state: "starting", reason: "The inference process loads its model pack." };
+  }
+
+  function drainState(): Pick<PredictorStats, "state" | "reason"> | undefined {
+    if (!retryAfterMs) return undefined;
+    const seconds = Math.ceil(retryAfterMs() / 1000);
+    return {
+      state: "draining",
+      reason: `The server is stopping; another one may answer in about ${seconds} s.`,
+    };
   }
 
   async function describe(owner: OwnerId): Promise<AnswerOf<"get_server">> {
@@ -292,9 +313,22 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     shares,
     stats() {
       const engine = running?.stats();
-      const { state, reason } = engine ?? firstStart();
+      const { state, reason } = drainState() ?? engine ?? firstStart();
       return { sessions: sessions.count, state, reason, pack: running?.pack, engine };
     },
+    refuseNew(waitMs) {
+      retryAfterMs = waitMs;
+      sessions.refuseNew(waitMs);
+    },
+    refusal: () => (retryAfterMs ? shuttingDown(retryAfterMs()) : undefined),
+    saveSessions: () =>
+      saveOpenSessions({
+        sessions: sessions.all,
+        save,
+        saved,
+        reason: () => shuttingDown(retryAfterMs?.()),
+        log,
+      }),
     close() {
       closed ??= (async () => {
         closing.abort();

@@ -79,8 +79,8 @@ export interface Session {
     request: StreamRequest,
     window?: AckWindow,
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
-  /** Ends the running propagation after the current frame. */
-  cancel(): void;
+  /** Ends the running propagation after the current frame. @param reason it fails with this error; absent: it is cancelled */
+  cancel(reason?: ProtocolError): void;
   /** What a file needs to continue the session. @throws ProtocolError wrong_session_kind for live sessions */
   save(): Promise<SavedContent>;
   /** Resolves when the requests made so far are answered. */
@@ -290,7 +290,7 @@ export function createSession(parts: SessionParts): Session {
       }),
 
     propagate: propagations.run,
-    cancel: () => propagations.end(),
+    cancel: (reason) => propagations.end(reason),
     settled,
     async drained() {
       await settled();

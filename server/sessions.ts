@@ -36,6 +36,10 @@ export interface SessionRegistry {
   listen(owner: OwnerId, listener: (event: SessionEvent) => void): () => void;
   countOf(owner: OwnerId): number;
   readonly count: number;
+  /** The open sessions of all owners, those that are being started included. */
+  readonly all: readonly HostedSession[];
+  /** From now on new sessions are refused with shutting_down; open ones continue. */
+  refuseNew(retryAfterMs: () => number): void;
   /** Running propagations fail with shutting_down, new sessions are refused. Resolves when all are gone. */
   shutDown(): Promise<void>;
 }
@@ -69,6 +73,8 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
   /** Sessions whose resources are not released yet, ended ones included. */
   const unreleased = new Set<HostedSession>();
   let isStopping = false;
+  /** Set while the server drains: when to come again, in milliseconds from now. */
+  let retryAfterMs: (() => number) | undefined;
 
   function ownerOf(id: OwnerId): Owner {
     const known = owners.get(id) ?? { sessions: new Map(), listeners: new Set() };
@@ -116,13 +122,15 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     }
   }
 
+  const stopping = () => shuttingDown(retryAfterMs?.());
+
   function checkRunning(): void {
-    if (isStopping) throw shuttingDown();
+    if (isStopping) throw stopping();
   }
 
   return {
     start(ownerId, request, onOpening) {
-      checkRunning();
+      if (isStopping || retryAfterMs) throw stopping();
       const id = request.session_id ?? uuid();
       let lease: Lease;
       try {
@@ -169,7 +177,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
       return hosted;
     },
     find: (ownerId, sessionId) => owners.get(ownerId)?.sessions.get(sessionId),
-    refusal: (sessionId) => (isStopping ? shuttingDown() : sessionNotFound(sessionId)),
+    refusal: (sessionId) => (isStopping ? stopping() : sessionNotFound(sessionId)),
     withToken(token) {
       checkRunning();
       const hosted = byToken.get(token);
@@ -187,9 +195,15 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
     get count() {
       return byToken.size;
     },
+    get all() {
+      return [...byToken.values()];
+    },
+    refuseNew(waitMs) {
+      retryAfterMs = waitMs;
+    },
     async shutDown() {
       isStopping = true;
-      for (const hosted of [...byToken.values()]) hosted.end(shuttingDown());
+      for (const hosted of [...byToken.values()]) hosted.end(stopping());
       await Promise.all([...unreleased].map((hosted) => hosted.released));
     },
   };

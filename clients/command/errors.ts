@@ -21,5 +21,7 @@ export class StoppedError extends Error {
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_NOTHING_FOUND = 3;
+/** An exception that nothing caught: a fault of the program. The number is `EX_SOFTWARE` of sysexits(3). */
+export const EXIT_FAULT = 70;
 /** The status that a shell reports for a program that Ctrl+C ended. */
 export const EXIT_INTERRUPTED = 130;

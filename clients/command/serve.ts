@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { readConfig, type ServerOptions } from "../../server/config.js";
 import { type RunningServer, startServer } from "../../server/main.js";
 import { CommandError, UsageError } from "./errors.js";
+import { exitAfterFault } from "./faults.js";
+import { onNpmEnd } from "./npm-parent.js";
 import { onHangUp, onReloadSignal, onStopSignal } from "./signals.js";
 
 /** The options as commander passes them. */
@@ -15,18 +17,27 @@ export interface ServeArguments {
   insecure?: boolean;
 }
 
-/** Runs a server until a signal ends it; resolves when it has stopped. */
+/**
+ * Runs a server until a signal ends it, or until the npm process ends that started it; resolves when it has stopped. An
+ * exception that nothing catches ends the process with status 70.
+ */
 export async function serve(given: ServeArguments): Promise<void> {
   const options = await readServeOptions(given);
   const config = readConfig(options);
   let forget = () => {};
   const stopSignal = new Promise<void>((resolve) => {
-    forget = onStopSignal(resolve);
+    const forgetSignals = onStopSignal(resolve);
+    const forgetNpm = onNpmEnd(resolve);
+    forget = () => {
+      forgetSignals();
+      forgetNpm();
+    };
   });
   const server = await start(options).catch((error) => {
     forget();
     throw error;
   });
+  const forgetFaults = exitAfterFault(server);
   const { id, version, provider } = await server.predictor.ready;
   // Before the line below: a reader of that line may send the signal at once, which ends a process without a listener.
   const forgetReload = onReloadSignal(() => {
@@ -46,7 +57,15 @@ export async function serve(given: ServeArguments): Promise<void> {
   await stopSignal;
   forgetReload();
   forgetHangUp();
-  await server.close();
+  await server.drain({
+    onWait() {
+      const seconds = Math.ceil(config.drainMs / 1000);
+      process.stderr.write(
+        `Waiting up to ${seconds} s for running requests; a second signal stops at once.\n`,
+      );
+    },
+  });
+  forgetFaults();
   forget();
 }
 

@@ -21,6 +21,7 @@ export interface ReportedError {
   retryable: boolean;
   retry_after_ms?: number;
   limit?: string;
+  saved_id?: string;
 }
 
 /** The error of every promise and stream of the client. */
@@ -35,9 +36,11 @@ export class MaskletError extends Error {
   readonly retryAfterMs: number | undefined;
   /** The share or limit of the server that was exceeded. */
   readonly limit: string | undefined;
+  /** With `session_saved`: the saved session, for `loadSession`. */
+  readonly savedId: string | undefined;
 
   constructor(
-    { code, message, field, retryable, retry_after_ms, limit }: ReportedError,
+    { code, message, field, retryable, retry_after_ms, limit, saved_id }: ReportedError,
     options?: ErrorOptions,
   ) {
     super(message, options);
@@ -46,5 +49,6 @@ export class MaskletError extends Error {
     this.retryable = retryable;
     this.retryAfterMs = retry_after_ms;
     this.limit = limit;
+    this.savedId = saved_id;
   }
 }

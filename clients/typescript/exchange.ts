@@ -138,6 +138,12 @@ export function createExchange(parts: ExchangeParts): Exchange {
   }
 
   function receiveEvent(event: EventMessage): void {
+    if (event.event === "server_draining") link().waitBeforeReconnect(event.retry_after_ms);
+    else endSession(event);
+    onEvent(event);
+  }
+
+  function endSession(event: Exclude<EventMessage, { event: "server_draining" }>): void {
     const session = sessions.get(event.session_id);
     if (session && event.event === "session_detached") {
       const why =
@@ -145,10 +151,7 @@ export function createExchange(parts: ExchangeParts): Exchange {
       const message = `the session "${session.id}" ${why}`;
       forget(session, new MaskletError({ code: "session_detached", message, retryable: false }));
     }
-    // Requests that wait get their answers from the server.
-    if (event.event === "session_expired" || event.event === "session_lost")
-      sessions.remove(event.session_id);
-    onEvent(event);
+    if (ENDING_EVENTS.has(event.event)) sessions.remove(event.session_id);
   }
 
   function receiveAnswer(message: Exclude<ServerMessage, EventMessage>, session_id?: string): void {
@@ -268,6 +271,13 @@ export function createExchange(parts: ExchangeParts): Exchange {
     lose,
   };
 }
+
+/** Events after which the session exists no more. Requests that wait get their answers from the server. */
+const ENDING_EVENTS: ReadonlySet<EventMessage["event"]> = new Set<EventMessage["event"]>([
+  "session_expired",
+  "session_lost",
+  "session_saved",
+]);
 
 /** Requests whose answer has a `session_id` of its own. */
 const NAMES_SESSION: ReadonlySet<NewRequest["type"]> = new Set<NewRequest["type"]>([

@@ -19,6 +19,8 @@ export interface Link {
   readonly isOpen: boolean;
   /** Drops the message while the connection is not open. */
   send(data: string | Uint8Array<ArrayBuffer>): void;
+  /** A connection that is lost from now on is opened again after this time at the earliest. */
+  waitBeforeReconnect(ms: number): void;
   /** Ends the connection for good. */
   close(): void;
 }
@@ -42,6 +44,7 @@ export async function openLink(
   let isClosing = false;
   let hasEnded = false;
   let stopWaiting = () => {};
+  let reconnectFromMs = 0;
 
   function end(code: number, reason: string, cause?: MaskletError): void {
     if (hasEnded) return;
@@ -80,7 +83,7 @@ export async function openLink(
 
   async function openAgain(options: Backoff, code: number, reason: string): Promise<void> {
     for (let attempt = 0; attempt < options.maxAttempts; attempt++) {
-      await wait(delayMs(options, attempt));
+      await wait(Math.max(0, reconnectFromMs - Date.now()) + delayMs(options, attempt));
       if (isClosing) break;
       try {
         const opened = await openWire(endpoint, webSocket);
@@ -104,6 +107,9 @@ export async function openLink(
       return wire !== undefined;
     },
     send: (data) => wire?.send(data),
+    waitBeforeReconnect(ms) {
+      reconnectFromMs = Date.now() + ms;
+    },
     close() {
       isClosing = true;
       stopWaiting();

@@ -73,8 +73,12 @@ export function createResumption(parts: ResumptionParts): Resumption {
         one.resolve({ is_success: true } as never);
       }
     }
-    const { code, message, retryable } = error;
-    const body = { code, message, retryable } as EventMessage extends { error: infer E } ? E : never;
+    const { code, message, retryable, savedId: saved_id } = error;
+    const body = { code, message, retryable, ...(saved_id && { saved_id }) } as EventMessage extends {
+      error: infer E;
+    }
+      ? E
+      : never;
     parts.onEvent({ type: "event", event: "session_lost", session_id: id, error: body });
   }
 

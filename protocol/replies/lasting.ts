@@ -1,6 +1,7 @@
 /** Answers and events about sessions that outlive their connection, and about the server. */
 import { z } from "zod";
 import { requestId, seq, sessionId } from "../fields.js";
+import { savedFields } from "./saving.js";
 
 export const attachedFields = {
   last_seq: z.int().min(0).describe("`seq` of the newest result; 0 when there is none"),
@@ -47,6 +48,22 @@ export const serverFields = {
 };
 
 export const lastingEvents = {
+  server_draining: z.strictObject({
+    type: z.literal("event"),
+    event: z.literal("server_draining"),
+    ends_in_ms: z
+      .int()
+      .min(0)
+      .describe("Streams and requests may continue for so long; then the sockets are closed with 1001"),
+    retry_after_ms: z.int().min(0).describe("When to connect again, in milliseconds from now; an estimate"),
+  }),
+  session_saved: z.strictObject({
+    type: z.literal("event"),
+    seq,
+    event: z.literal("session_saved"),
+    session_id: sessionId,
+    ...savedFields,
+  }),
   session_detached: z.strictObject({
     type: z.literal("event"),
     event: z.literal("session_detached"),

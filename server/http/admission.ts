@@ -4,7 +4,7 @@
  */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { settingVariable } from "../../protocol/index.js";
+import { type ProtocolError, SAVED_PATH, settingVariable, UPLOADS_PATH } from "../../protocol/index.js";
 import { shuttingDown } from "../failure.js";
 import type { KeyCheck, ValidKey } from "../keys/key-check.js";
 import type { Logger } from "../log.js";
@@ -26,6 +26,8 @@ export interface AdmissionParts {
   connections: Pick<OpenSockets, "overLimit" | "holdForwarded">;
   /** True while the server stops. */
   isStopping(): boolean;
+  /** Why nothing new may be started; undefined while it may. Then sockets, uploads and files to continue from are refused. */
+  drainRefusal(): ProtocolError | undefined;
   log: Logger;
   metrics: Metrics;
 }
@@ -61,7 +63,7 @@ export interface Admission {
 }
 
 export function createAdmission(parts: AdmissionParts): Admission {
-  const { rules, proxies, keys, connections, isStopping, log, metrics } = parts;
+  const { rules, proxies, keys, connections, isStopping, drainRefusal, log, metrics } = parts;
 
   const addressOf = (request: IncomingMessage) => clientAddress(request, proxies);
 
@@ -119,6 +121,8 @@ export function createAdmission(parts: AdmissionParts): Admission {
 
   function admit(request: IncomingMessage): HttpError | undefined {
     if (isStopping()) return refuse(request, shuttingDown().toBody());
+    const refusal = startsSomething(request) ? drainRefusal() : undefined;
+    if (refusal) return refuse(request, refusal.toBody());
     const full = connections.overLimit(request.socket);
     if (full) return refuse(request, full, setting(full.limit ?? "maxConnections"));
     return checkSource(request);
@@ -156,6 +160,14 @@ export function pathOf(target: string): string {
 /** The authority of a target in absolute form, without user and password. */
 function authorityOf(target: string): string | undefined {
   return /^https?:\/\/(?:[^/?#]*@)?([^/?#@]*)/i.exec(target)?.[1];
+}
+
+/** True for a WebSocket, and for the start of an upload; the other requests continue or end what was started before. */
+function startsSomething({ method, url = "", upgrade }: IncomingMessage & { upgrade?: boolean }): boolean {
+  return (
+    upgrade === true ||
+    (method === "POST" && [UPLOADS_PATH, SAVED_PATH].some((path) => pathOf(url).startsWith(path)))
+  );
 }
 
 /** Headers and URLs can have thousands of characters. */

@@ -50,6 +50,7 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   object_limit: 409,
   concept_limit: 409,
   engine_restarted: 410,
+  session_saved: 410,
   message_too_large: 413,
   upload_too_large: 413,
   quota_exceeded: 413,

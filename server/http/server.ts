@@ -49,6 +49,8 @@ export interface HttpServer {
   listen(): Promise<AddressInfo>;
   /** Accepts no new socket and refuses new requests. Resolves when every socket is closed. */
   stop(): Promise<void>;
+  /** True while a request other than GET and HEAD, such as an upload, is not answered completely. */
+  readonly isBusy: boolean;
   /** Destroys the sockets that are still open. */
   destroySockets(): void;
 }
@@ -76,6 +78,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     keys,
     connections: sockets,
     isStopping: () => stopped !== undefined,
+    drainRefusal: predictor.refusal,
     log,
     metrics,
   });
@@ -97,6 +100,14 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     errorHandler: onRequestError,
   });
   server.on("request", answer);
+  let unanswered = 0;
+  server.on("request", ({ method }, response) => {
+    if (method === "GET" || method === "HEAD") return;
+    unanswered += 1;
+    response.once("close", () => {
+      unanswered -= 1;
+    });
+  });
   server.on("upgrade", createUpgradeListener({ admission, maxMessageBytes, maxFrameBytes, onSocket, log }));
   // Large uploads over slow connections take long. The store limits their size; `timeout` ends uploads without progress.
   server.requestTimeout = 0;
@@ -116,6 +127,9 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     async stop() {
       stopped ??= new Promise((resolve) => server.close(resolve));
       await stopped;
+    },
+    get isBusy() {
+      return unanswered > 0;
     },
     destroySockets: () => sockets.destroyAll(),
   };

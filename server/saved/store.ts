@@ -16,6 +16,7 @@ import type { OwnerId } from "../session-owner.js";
 import { untilAborted } from "../uploads/abortable-body.js";
 import { makeUploadDirectory } from "../uploads/directory.js";
 import { openSavedFile, type SavedFile } from "./saved-file.js";
+import { readTokenLink, writeTokenLink } from "./token-links.js";
 
 export type SavedLimits = Pick<ServerConfig, "maxSavedBytes" | "maxSavedPerOwner" | "savedLifetimeMs">;
 
@@ -41,6 +42,10 @@ export interface SavedStore {
   open(owner: OwnerId, savedId: string): Promise<SavedFile>;
   /** The file itself. @throws ProtocolError saved_not_found */
   find(owner: OwnerId, savedId: string): Promise<{ path: string; bytes: number }>;
+  /** Records that the file continues the session with this token. */
+  linkToken(owner: OwnerId, token: string, savedId: string): Promise<void>;
+  /** The file of the owner that continues the session with this token. */
+  idOfToken(owner: OwnerId, token: string): Promise<string | undefined>;
   /** False if there is no such file. */
   remove(owner: OwnerId, savedId: string): Promise<boolean>;
   /** Deletes the temporary folder. */
@@ -162,6 +167,12 @@ export function createSavedStore({
       }),
     open: async (owner, savedId) => openSavedFile((await find(owner, savedId)).path),
     find,
+    linkToken: async (owner, token, savedId) => writeTokenLink(await folderOf(owner), token, savedId),
+    async idOfToken(owner, token) {
+      const savedId = await readTokenLink(await folderOf(owner), token);
+      const found = savedId && (await find(owner, savedId).catch(() => undefined));
+      return found ? savedId : undefined;
+    },
     async remove(owner, savedId) {
       const found = await find(owner, savedId).catch(() => undefined);
       if (found) await rm(found.path, { force: true });
