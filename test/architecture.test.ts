@@ -13,7 +13,10 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   memory: [],
   tracker: ["detector", "memory", "protocol/rle.ts"],
   server: ["protocol"],
-  "server/engine": ["detector", "memory", "tracker", "protocol", "server/packs", "server/serial.ts"],
+  "server/engine": [
+    ...["detector", "memory", "tracker", "protocol", "server/packs"],
+    ...["server/serial.ts", "server/child-programs.ts"],
+  ],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript"],
   // ffmpeg is started in one place.

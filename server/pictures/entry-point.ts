@@ -1,12 +1,7 @@
-/**
- * Starts a picture process. Compiled code needs no options. Sources need the TypeScript loader, which is resolved here: the
- * started process would search for it from the user's working directory.
- */
+/** Starts a picture process. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-
-const fromSource = import.meta.url.endsWith(".ts");
-const ENTRY = fileURLToPath(new URL(`./picture-main.${fromSource ? "ts" : "js"}`, import.meta.url));
+import { locateProgram } from "../child-programs.js";
 
 /** Variables that the process inherits; keys and other secrets of the server are not among them. */
 const INHERITED = [
@@ -19,10 +14,11 @@ export function startPictureProcess(): ChildProcess {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return fork(ENTRY, [], {
+  const { url, execArgv } = locateProgram("./picture-main", import.meta.url);
+  return fork(fileURLToPath(url), [], {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: fromSource ? ["--import", import.meta.resolve("tsx")] : [],
+    execArgv,
     env: {
       ...Object.fromEntries(inherited),
       // libvips: no loader that it marks as untrusted, such as SVG and PDF.

@@ -1,0 +1,33 @@
+/**
+ * Where the programs of child processes and threads are, and the options of Node that they need. Compiled code needs none.
+ * Sources need the TypeScript loader, which is resolved here: a child would search for it from the user's working directory.
+ *
+ * The tests compile the sources once and set `MASKLET_TEST_PROGRAMS` to that folder, because the loader takes a second of each
+ * start.
+ */
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+export interface ChildProgram {
+  url: URL;
+  /** False for sources, which need the TypeScript loader. */
+  isCompiled: boolean;
+  /** Options for `fork`. */
+  execArgv: string[];
+}
+
+/** @param program a module without its extension, relative to the module that `base` is the URL of */
+export function locateProgram(program: string, base: string): ChildProgram {
+  const isCompiled = !base.endsWith(".ts");
+  const url = new URL(`${program}.${isCompiled ? "js" : "ts"}`, base);
+  const folder = process.env.MASKLET_TEST_PROGRAMS;
+  if (!isCompiled && folder) {
+    const path = relative(root, fileURLToPath(url)).replace(/\.ts$/, ".js");
+    const compiled = new URL(path, pathToFileURL(`${folder}/`));
+    if (existsSync(compiled)) return { url: compiled, isCompiled: true, execArgv: [] };
+  }
+  return { url, isCompiled, execArgv: isCompiled ? [] : ["--import", import.meta.resolve("tsx")] };
+}
