@@ -49,8 +49,9 @@ async function* readPages(file: Pages, range: AnimationRange): AsyncGenerator<An
     const pictures = await decode(file, { ...range, first: page, end: Math.min(range.end, page + step) });
     for (const [i, rgb] of pictures.entries()) {
       range.signal.throwIfAborted();
-      last = rgb ?? last ?? (await pictureBefore(file, page + i, range));
-      yield rgb ? { rgb } : { rgb: last, damaged: true };
+      // A copy: a frame that is kept must not keep the others of its group.
+      last = rgb?.slice() ?? last ?? (await pictureBefore(file, page + i, range)).slice();
+      yield rgb ? { rgb: last } : { rgb: last, damaged: true };
     }
   }
 }

@@ -8,12 +8,12 @@ const MIB = 1024 ** 2;
 
 /** Buffers that do not depend on the picture. */
 const BASE_BYTES = 12 * MIB;
-/** The file, and parts of it such as colour profiles. */
-const INPUT_COPIES = 1.25;
+/** The file, messages that contained parts of it, and colour profiles. */
+const INPUT_COPIES = 2.5;
 /** Rows that libvips caches of a picture that is read from top to bottom. */
 const CACHED_ROWS = 1600;
 /** Rows in the buffers of the operations that follow the decoder. */
-const PIPELINE_ROWS = 96;
+const PIPELINE_ROWS = 256;
 /** The pixels of the result: in libvips, as a buffer, and on their way to the server. */
 const RESULT_COPIES = 4;
 
@@ -21,7 +21,7 @@ const RESULT_COPIES = 4;
 export const WEBP_WHOLE_PIXELS = 16 * MIB;
 
 /** Pictures of an animation that are decoded together take this much. */
-const CHUNK_BYTES = 32 * MIB;
+const CHUNK_BYTES = 24 * MIB;
 
 /** @param inputBytes bytes of the file */
 export function costOf(work: Work, header: Header | undefined, inputBytes: number): Cost {
@@ -95,15 +95,25 @@ export function webpShrink({ stored, orientation }: Header, size: PixelSize): nu
 /** Pictures of an animation change only in parts and are not resampled one by one. */
 const PAGE_SPEED = 4;
 
-function pagesCost(work: Work & { kind: "pages" }, header: Header, input: number): Cost {
-  const { width, height } = header.stored;
-  const pixels = width * height;
+function pagesCost(work: Extract<Work, { kind: "pages" }>, header: Header, input: number): Cost {
+  const { stored, hasAlpha } = header;
+  const count = work.end - work.first;
   // Every call decodes the file from its first picture.
-  const decoded = (pixels * work.end) / PAGE_SPEED;
-  const count = Math.max(1, work.end - work.first);
-  // The canvas, the one before it and the one that is shown; then the pictures as the decoder returns them, and in RGB.
-  const canvases = 12 * pixels + pipelineBytes(width, 16) + width * 4 * Math.min(count * height, CACHED_ROWS);
-  return { bytes: input + canvases + 7 * count * pixels + count * resultBytes(work.size), pixels: decoded };
+  const pixels = (stored.width * stored.height * work.end) / PAGE_SPEED;
+  const results = count * resultBytes(work.size);
+  if (isDecodedAlone(stored)) return { bytes: input + decoderBytes(header, WHOLE) + results, pixels };
+  // The canvas and the one before it; then the pictures as the decoder returns them, and in RGB.
+  const canvases = (hasAlpha ? 6 : 4) * stored.width * stored.height + pipelineBytes(stored.width, 16);
+  const pages = (hasAlpha ? 7 : 6) * count * stored.width * stored.height;
+  return { bytes: input + canvases + pages + results / 2, pixels };
+}
+
+/** The result has the size of the picture: nothing is shrunk while it is decoded. */
+const WHOLE: PixelSize = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY };
+
+/** True for animations with pictures so large that each is stretched while it is decoded. */
+export function isDecodedAlone({ width, height }: PixelSize): boolean {
+  return 3 * width * height > CHUNK_BYTES;
 }
 
 /** Pictures of an animation that one piece of work may contain. */

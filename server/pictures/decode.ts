@@ -1,7 +1,7 @@
 /** Decodes pictures with libvips. Runs in the picture process. */
 import type { Sharp } from "sharp";
 import { type CocoRle, encodeMask } from "../../protocol/rle.js";
-import { webpShrink } from "./cost.js";
+import { isDecodedAlone, webpShrink } from "./cost.js";
 import { READ_OPTIONS, sharp } from "./libvips.js";
 import type { Header, PixelSize } from "./messages.js";
 
@@ -31,6 +31,12 @@ export async function decodePages(
   from: PixelSize,
   { first, end, size }: { first: number; end: number; size: PixelSize },
 ): Promise<(Uint8Array | null)[]> {
+  if (isDecodedAlone(from)) {
+    const pictures: (Uint8Array | null)[] = [];
+    for (let page = first; page < end; page++)
+      pictures.push(await toRgb(sharp(bytes, { ...READ_OPTIONS, page, pages: 1 }), size).catch(() => null));
+    return pictures;
+  }
   const pageBytes = from.width * from.height * 3;
   const count = end - first;
   // `[count · height, width, 3]` uint8, one picture below the other
