@@ -92,16 +92,13 @@ function createProgram(): Command {
 }
 
 function addKeysCommand(program: Command): void {
-  const file = [
-    "--file <file>",
-    "file of keys (default: that of MASKLET_KEYS, or masklet-keys in the working directory)",
-  ] as const;
+  const file = ["--file <file>", "file of keys (default: that of MASKLET_KEYS)"] as const;
   const keys = program.command("keys").description("Make, list and remove the keys of a server.");
   keys
     .command("add")
-    .description("Add a key of an owner, and print it. The file contains only a hash of it.")
+    .description("Make a key of an owner, and print it. The file contains only a hash of it.")
     .argument("<name>", "the owner")
-    .option(...file)
+    .option("--file <file>", "file of keys to add it to (default: print the line for the file)")
     .option("--weight <number>", "share of a busy server, 1 to 100 (default: 1)")
     .action((name: string, given: KeysArguments) => addKey(name, given));
   keys

@@ -18,12 +18,13 @@ export interface KeysArguments {
   weight?: string;
 }
 
-const DEFAULT_FILE = "masklet-keys";
 const SHOWN_HASH_DIGITS = 12;
 const LEAST_HASH_DIGITS = 8;
 
 /**
- * Adds a key and prints it on standard output, everything else on standard error.
+ * Adds a key to the file and prints it on standard output. Without a file, the line for the file goes to standard output, and
+ * the key to standard error.
+ *
  * @throws UsageError, CommandError.
  */
 export async function addKey(name: string, { file, weight }: KeysArguments): Promise<void> {
@@ -32,16 +33,20 @@ export async function addKey(name: string, { file, weight }: KeysArguments): Pro
   if (weight !== undefined && weightNumber === undefined) {
     throw new UsageError(`--weight: expected a whole number from 1 to ${MAX_WEIGHT}, got "${weight}".`);
   }
-  const path = pathOf(file);
   const key = createKey();
   const line = keyLine(name, key, weightNumber);
-  await changeFile(path, (text) => {
+  if (file === undefined) {
+    process.stderr.write(`The key of ${name}, which is shown only now:\n${key}\n`);
+    process.stdout.write(`${line}\n`);
+    return;
+  }
+  await changeFile(file, (text) => {
     const before = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     return `${before}${line}\n`;
   });
-  process.stderr.write(`Added a key of ${name} to ${path}. It is shown only now:\n`);
+  process.stderr.write(`Added a key of ${name} to ${file}. It is shown only now:\n`);
   process.stdout.write(`${key}\n`);
-  process.stderr.write(`A running server reads the file again on SIGHUP: masklet serve --keys ${path}\n`);
+  process.stderr.write(`A running server reads the file again on SIGHUP: masklet serve --keys ${file}\n`);
 }
 
 /** Prints name, weight and the beginning of the hash of each key. @throws CommandError. */
@@ -102,11 +107,8 @@ function checkName(name: string): void {
 function pathOf(file: string | undefined): string {
   if (file !== undefined) return file;
   const setting = process.env.MASKLET_KEYS;
-  if (setting === undefined || setting === "") return DEFAULT_FILE;
-  if (containsKeys(setting)) {
-    throw new UsageError("MASKLET_KEYS contains keys, not the path of a file; name a file with --file.");
-  }
-  return setting;
+  if (setting !== undefined && setting !== "" && !containsKeys(setting)) return setting;
+  throw new UsageError("--file: expected the file of keys, because MASKLET_KEYS names none.");
 }
 
 function parseLines(text: string, path: string) {
