@@ -408,7 +408,7 @@ export const MEDIA_LIMITS = {
     value: 8,
     unit: "bytes of the file per frame",
     reason:
-      "From 10,000 frames on. Encoders need more, also for a picture that repeats; less is a small file that asks for the work of a large one.",
+      "From 10,000 frames on. Encoders write more, also for a picture that repeats. A smaller file would cause the work of a large one.",
   },
   stallTimeoutMs: {
     value: 120_000,

@@ -1,4 +1,4 @@
-/** Where the picture of a frame depends on the frame at which decoding started: in stretches with concealed damage. */
+/** Finds stretches with concealed damage, in which the picture of a frame depends on where decoding started. */
 import { keyframeBefore, keyframeFrom, type VideoIndex } from "./video-index.js";
 
 /** A decoder holds back at most 16 pictures to reorder them and one for each of its threads, while its log runs ahead. */

@@ -14,8 +14,8 @@ interface Remaining {
 }
 
 /**
- * How a run ended. `misplaced`: it did not start at the keyframe that was asked for. `damaged`: the next picture is concealed
- * damage, and another run could yield another one.
+ * How a run ended. `misplaced`: it did not start at the requested keyframe. `damaged`: the next picture contains concealed
+ * damage, and its pixels could differ in another run.
  */
 type Outcome = "complete" | "misplaced" | "damaged";
 
@@ -68,7 +68,7 @@ async function* decodeFrom(
     landed ||= isKey && position === keyframe;
     // A damaged video may yield two pictures with one time, and pictures with times of no frame.
     if (position < rest.next || position >= end) continue;
-    // The seek landed elsewhere, or the container marks as a keyframe what is none.
+    // The seek reached another picture, or the container marks a picture as a keyframe that is none.
     const skips = keyframe > 0 && rest.next === start && position > start;
     if (!landed || skips) return "misplaced";
     rest.next = position + 1;

@@ -198,8 +198,7 @@ function openStills(facts: ImageFacts | FramesFacts, read: ReadPicture): MediaSo
 }
 
 /**
- * A frame of a folder. In place of a damaged picture stands the nearest readable one before it, or, if there is none, the
- * nearest after it. Throws the error of the picture itself when more than `repeatedPictures` in a row are damaged, and
+ * A frame of a folder. A damaged picture is replaced by the nearest readable one before it or, if there is none, after it. Throws the error of the picture itself when more than `repeatedPictures` in a row are damaged, and
  * for a single picture.
  */
 async function readFrame(

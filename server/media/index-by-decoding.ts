@@ -11,7 +11,7 @@ import type { FrameLimit } from "./limits.js";
 import { grown, type Packets, seekTicksOf } from "./packets.js";
 import type { OnProgress } from "./progress.js";
 
-/** Pictures of this size carry no content of interest: only their times are read. */
+/** The size of decoded pictures of which only the times are used. */
 export const TIMES_ONLY = { width: 16, height: 16 };
 
 export interface DecodingIndexOptions {

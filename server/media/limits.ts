@@ -16,15 +16,19 @@ export const DEFAULT_MEDIA_LIMITS: MediaLimits = {
 /** Frames that a file of any size may have: they cost little. */
 const FRAMES_OF_ANY_FILE = 10_000;
 
+/** Fields, hidden reference frames and placeholders: a video may have more packets than frames. */
+const MAX_PACKETS_PER_FRAME = 3;
+
 export interface FrameLimit {
   maxFrames: number;
+  maxPackets: number;
   /** The error for a file with more frames. */
   exceeded(): Error;
 }
 
 /**
- * The limit on the frames of a file: a small file that asks for the work of millions of frames is refused while they are
- * counted.
+ * The limit on the frames of a file. It is lower for a small file, so that a few kilobytes cannot cause the work of millions of
+ * frames.
  *
  * @param what how messages call the file, such as "video"
  */
@@ -33,11 +37,16 @@ export function frameLimit(
   fileBytes: number,
   what: "video" | "animation",
 ): FrameLimit {
-  const bySize = FRAMES_OF_ANY_FILE + Math.floor(fileBytes / minBytesPerFrame);
-  const limit = Math.min(maxFrames, bySize);
+  const bySize = Math.floor(fileBytes / minBytesPerFrame);
+  const limit = Math.min(maxFrames, FRAMES_OF_ANY_FILE + bySize);
   const reason = limit < maxFrames ? `, which is the limit for a file of ${fileBytes} bytes` : "";
   return {
     maxFrames: limit,
+    // Packets that show no picture take bytes as well.
+    maxPackets: Math.min(
+      MAX_PACKETS_PER_FRAME * maxFrames,
+      MAX_PACKETS_PER_FRAME * FRAMES_OF_ANY_FILE + bySize,
+    ),
     exceeded: () => mediaUnsupported(`The ${what} has more than ${limit} frames${reason}.`),
   };
 }

@@ -17,8 +17,8 @@ import { openVideo } from "./video.js";
  * closed, so that every frame comes from the file that was opened. The pictures of a folder are opened one by one, each with
  * the same check.
  *
- * Throws `media_unreadable`, `media_unsupported`, `server_busy`, `server_overloaded`, or `resource_forbidden` for what is not
- * under the media roots.
+ * Throws `media_unreadable`, `media_unsupported`, `server_busy`, `server_overloaded`, or `resource_forbidden` for a path
+ * that leads out of the media roots.
  *
  * @param path absolute, as `resolveResource` or the upload store gives it
  */

@@ -26,9 +26,6 @@ export interface Packets {
  */
 const MAX_BYTES_PER_PACKET = 256;
 
-/** Fields, hidden reference frames and placeholders: a video may have more packets than frames. */
-const MAX_PACKETS_PER_FRAME = 3;
-
 /**
  * How often a file may refer to its bytes: edit lists repeat packets. Without a limit a small index reads the same megabytes
  * a million times. Packets that their container compresses may also be larger than the file.
@@ -51,7 +48,7 @@ export async function readPackets(
   onProgress?: OnProgress,
 ): Promise<Packets> {
   const size = await probe.file.size();
-  const maxPackets = limit.maxFrames * MAX_PACKETS_PER_FRAME;
+  const { maxPackets } = limit;
   const maxReadBytes = READ_BYTES_OF_ANY_FILE + size * MAX_READINGS;
   const packets = createPackets();
   let readBytes = 0;

@@ -129,7 +129,7 @@ export interface MediaSource {
    * but that the file ends before.
    */
   timeOf(index: number): number | null;
-  /** True when the picture of this frame was found damaged while it was read; another one stands in. */
+  /** True when the picture of this frame was damaged when it was read. The source then returns the nearest readable one. */
   isDamaged?(index: number): boolean;
   /** Ends every stream that is still running and waits for their processes. May be called again. */
   close(): Promise<void>;

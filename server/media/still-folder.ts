@@ -30,7 +30,7 @@ export interface FolderListing {
 
 export type LeftOutFile = LeftOut["files"][number];
 
-/** Names that promise a picture. Where such a file contains nothing readable, it is a damaged picture. */
+/** Extensions of pictures. An unreadable file with one of them counts as a damaged picture. */
 const PICTURE_NAMES = new Set([
   ".jpg",
   ".jpeg",

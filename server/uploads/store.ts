@@ -7,7 +7,7 @@ import type { MediaFacts, MediaSource, OpenMediaOptions } from "../media/source.
 import type { Pictures } from "../pictures/pictures.js";
 import { LIBRARY_OWNER, type OwnerId } from "../session-owner.js";
 import type { Shares } from "../shares/shares.js";
-import { toolPlaces } from "../tool-places.js";
+import { toolPlaces, UPLOAD_WAIT_MS } from "../tool-places.js";
 import { type AdmitOptions, admitFile, admitForm, type Contents, writeBody, writeForm } from "./admit.js";
 import { cannotStore, checkUploadBytes, uploadLost, uploadNotFound } from "./errors.js";
 import { createFinished } from "./finished.js";
@@ -182,7 +182,7 @@ export function createUploadStore(options: UploadStoreOptions): UploadStore {
 
   /** How media is opened for an owner. */
   function readingOf(owner: OwnerId): OpenMediaOptions {
-    const places = toolPlaces(shares, owner);
+    const places = toolPlaces(shares, owner, UPLOAD_WAIT_MS);
     return { ...options.media, places, ...(options.pictures && { pictures: options.pictures.of(owner) }) };
   }
 

@@ -92,6 +92,30 @@ export function mp4(content: Buffer[], fileBytes = 20_000): Buffer {
   return bytes(start, box("mdat", Buffer.alloc(Math.max(0, fileBytes - start.length - 8), 0xff)));
 }
 
+/** An element of a Matroska file, with its length in 8 bytes. */
+function element(id: string, content: Buffer): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(content.length));
+  length[0] = 1;
+  return bytes(Buffer.from(id, "hex"), length, content);
+}
+
+/** A Matroska file of motion JPEG in which each block contains 256 frames of one byte. */
+export function lacedMatroska(blocks: number): Buffer {
+  const number = (id: string, value: number) => element(id, bytes(value));
+  const text = (id: string, value: string) => element(id, bytes(value));
+  const video = element("e0", bytes(number("b0", 16), number("ba", 16)));
+  const track = bytes(number("d7", 1), number("73c5", 1), number("83", 1), text("86", "V_MJPEG"), video);
+  const block = (time: number) =>
+    // Track 1, the time, a keyframe with lacing of one size, and 256 frames.
+    element("a3", bytes(Buffer.from([0x81, time >> 8, time & 255, 0x84, 255]), Buffer.alloc(256, 255)));
+  const cluster = bytes(number("e7", 0), ...Array.from({ length: blocks }, (_, i) => block(i)));
+  return bytes(
+    element("1a45dfa3", bytes(text("4282", "matroska"), number("4287", 2), number("4285", 2))),
+    element("18538067", bytes(element("1654ae6b", element("ae", track)), element("1f43b675", cluster))),
+  );
+}
+
 /** A fragment that declares samples of one byte each, without an entry for any of them. */
 export function fragment(samples: number): Buffer {
   return box("moof", box("mfhd", 0, 1), box("traf", box("tfhd", 0x20018, 1, 1, 1), box("trun", 0, samples)));

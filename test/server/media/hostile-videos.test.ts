@@ -11,6 +11,7 @@ import {
   fragment,
   fragmentedHeader,
   header,
+  lacedMatroska,
   mp4,
   track,
 } from "../../helpers/hostile-video.js";
@@ -129,6 +130,15 @@ describe("a small file with many frames", () => {
     });
   });
 
+  it("in blocks of many frames is refused while its packets are counted", async () => {
+    const content = lacedMatroska(400);
+    const limit = 10_000 + Math.floor(content.length / 8);
+    await expect(openInTest(file("laced.mkv", content))).rejects.toMatchObject({
+      code: "media_unsupported",
+      message: `The video has more than ${limit} frames, which is the limit for a file of ${content.length} bytes.`,
+    });
+  });
+
   it("whose index refers to the same bytes again and again is refused", async () => {
     const samples = { samples: 4000, sampleBytes: 50_000, chunks: 4000 };
     await expect(
@@ -144,6 +154,7 @@ describe("a small file with many frames", () => {
     expect([0, 8, 800_000, 1e9, 1e12].map((size) => of(size).maxFrames)).toEqual([
       10_000, 10_001, 110_000, 2_000_000, 2_000_000,
     ]);
+    expect([0, 800_000, 1e12].map((size) => of(size).maxPackets)).toEqual([30_000, 130_000, 6_000_000]);
     expect(of(20_000).exceeded().message).toBe(
       "The video has more than 12500 frames, which is the limit for a file of 20000 bytes.",
     );
