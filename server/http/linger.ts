@@ -30,11 +30,14 @@ function linger(incoming: IncomingMessage, socket: Socket): void {
     let discardedBytes = 0;
     const timer = setTimeout(() => socket.destroy(), FIXED_LIMITS.refusalMs.value);
     socket.once("close", () => clearTimeout(timer));
+    // Readers that have left would pause the body.
+    for (const event of ["data", "readable"]) incoming.removeAllListeners(event);
     incoming.on("data", (chunk: Buffer) => {
       discardedBytes += chunk.length;
       if (discardedBytes > MAX_DISCARDED_BYTES) socket.destroy();
     });
     incoming.once("end", () => socket.destroy());
+    incoming.resume();
     socket.end();
   };
 }

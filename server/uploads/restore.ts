@@ -73,9 +73,9 @@ export function createRestore(parts: RestoreParts): Restore {
   }
 
   function restoreOnce(uploadId: string, folder: string): Promise<void> {
-    if (parts.isKnown(uploadId)) return Promise.resolve();
     const current = reading.get(uploadId);
     if (current) return current;
+    if (parts.isKnown(uploadId)) return Promise.resolve();
     const started = restore(uploadId, folder)
       .catch((error) => log?.warn({ err: error, folder }, "a stored upload cannot be read"))
       .finally(() => reading.delete(uploadId));
@@ -85,7 +85,11 @@ export function createRestore(parts: RestoreParts): Restore {
 
   return {
     async one(uploadId) {
-      if (!folders.isLasting || parts.isKnown(uploadId)) return;
+      if (!folders.isLasting) return;
+      // An upload is known before it is back.
+      const current = reading.get(uploadId);
+      if (current) return current;
+      if (parts.isKnown(uploadId)) return;
       const folder = await folders.find(uploadId);
       if (folder !== undefined) await restoreOnce(uploadId, folder);
     },

@@ -66,6 +66,18 @@ test("a form of pictures is a folder of frames, which a session opens", async ()
   await until(() => stored() === 0);
 });
 
+test("a form with a large file that is left out is read to its end", async () => {
+  // Larger than all buffers between the socket and the reader of the file.
+  const notes = Buffer.alloc(300_000, "text ");
+  const response = await post(
+    formOf({ "notes.txt": notes, "1.jpg": await still(1), "2.jpg": await still(2) }),
+  );
+  expect(response.status).toBe(201);
+  const facts = (await response.json()) as { upload_id: string };
+  expect(facts).toMatchObject({ num_frames: 2, left_out: [{ name: "notes.txt", reason: "text" }] });
+  await fetch(`${server.http}/v1/uploads/${facts.upload_id}`, { method: "DELETE" });
+});
+
 test("a form with one file is that file: a video, a picture, or an archive", async () => {
   const clip = await readFile(await makeClip({ name: "form.mp4", frames: 5 }));
   const frames = { "1.jpg": await still(1), "2.jpg": await still(2) };
