@@ -6,7 +6,7 @@
  * a `seq`: those of `attach_session`, `detach_session` and `get_server`, failed starts, and the reads of watchers.
  *
  * Requests run concurrently (a session keeps its own in order), so that a cancel overtakes the stream that it cancels. When
- * the client disconnects, its sessions and their requests continue.
+ * the client disconnects, its sessions and their requests continue, except `predict`.
  */
 import {
   type AckMessage,
@@ -213,7 +213,7 @@ export function openConnection(parts: ConnectionParts): Connection {
       return delivered(session, session.runner.run(requestId, request, window));
     if (session && !isRead(request)) throw readOnly(session);
     if (request.type === "propagate_in_video") return streamToWatcher(requestId, request);
-    return respond(requestId, await answerDirectly(request));
+    return respond(requestId, await answerDirectly(request, session && { signal: session.leaving }));
   }
 
   async function answerPush(message: PushFrameMessage, picture: Uint8Array): Promise<void> {

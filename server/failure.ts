@@ -18,6 +18,9 @@ export function toProtocolError(error: unknown, log: Logger): ProtocolError {
   );
 }
 
+/** Of a request whose answer nobody receives. */
+export const clientLeft = () => new ProtocolError("internal", "The client left before the answer.");
+
 /** @param retryAfterMs when another server is expected to answer */
 export const shuttingDown = (retryAfterMs?: number) =>
   new ProtocolError("shutting_down", "The server is shutting down.", undefined, {

@@ -7,6 +7,7 @@ import type { MediaSource, OpeningOptions } from "./media/source.js";
 import { mediaFields } from "./media-fields.js";
 import type { Metrics } from "./metrics.js";
 import type { Pictures } from "./pictures/pictures.js";
+import type { PredictionPlaces } from "./prediction-places.js";
 import { replayFrames } from "./replay-frames.js";
 import { createSessionResults, type SessionResults } from "./results/session-results.js";
 import {
@@ -38,6 +39,8 @@ export interface SessionOpenerParts {
   metrics: Metrics;
   /** The share of the inference process that an owner has, relative to the others. */
   weightOf(owner: OwnerId): number;
+  /** The places of an owner for `predict`. */
+  predictionPlacesOf(owner: OwnerId): PredictionPlaces;
 }
 
 /** What to open, for whom, and under which id. */
@@ -52,6 +55,8 @@ type StartOf<T extends StartRequest["type"]> = Extract<StartRequest, { type: T }
 export function createSessionOpener(parts: SessionOpenerParts) {
   const { pictures, saved, live, clock, maxResultBytes, metrics } = parts;
   const openMedia: OpenMedia = async (...request) => measureMedia(await parts.openMedia(...request), metrics);
+
+  const partsOf = (owner: OwnerId) => ({ metrics, predictionPlaces: parts.predictionPlacesOf(owner) });
 
   function newResults(facts: { readonly num_frames: number }, engine: EngineSession): SessionResults {
     return createSessionResults({
@@ -97,7 +102,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     });
     const facts = liveFacts(sessionId, opened.media);
     return createSession({
-      metrics,
+      ...partsOf(owner),
       facts,
       results: newResults(facts, opened.engine),
       ...decoding,
@@ -117,7 +122,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     const facts = { session_id: sessionId, ...mediaFields(media.facts) };
     const opened = await openEngine(engine, media, policy, news);
     return createSession({
-      metrics,
+      ...partsOf(owner),
       facts,
       media,
       pictures: pictures.of(owner),
@@ -155,7 +160,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
         stored_frames: results.store.size,
       };
       return createSession({
-        metrics,
+        ...partsOf(owner),
         facts,
         media,
         engine: opened,

@@ -28,6 +28,14 @@ export function toPredictionPrompt(request: PredictRequest, size: FrameSize): Pr
   };
 }
 
+/** Pixels of all masks that the answer to a prompt contains. */
+export function pixelsOf({ points, multimask }: PredictionPrompt, { width, height }: FrameSize): number {
+  return points.length * (multimask ? MASKS_PER_PROMPT : 1) * width * height;
+}
+
+/** Candidates of a prompt with `multimask_output`. */
+const MASKS_PER_PROMPT = 3;
+
 function readMaskInput(mask: LowResMask): LogitMap {
   try {
     return { logits: decodeLowResMask(mask), size: mask.size };

@@ -40,6 +40,7 @@ import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
 import { createPictures } from "./pictures/pictures.js";
+import { predictionPlaces } from "./prediction-places.js";
 import type { PropagatedFrame, PropagationEnd } from "./propagations.js";
 import {
   type Answer,
@@ -226,6 +227,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const open = createSessionOpener({
     ...{ engine, openMedia, pictures, saved, live: config, clock, maxResultBytes, metrics },
     weightOf: shares.weightOf,
+    predictionPlacesOf: (owner) => predictionPlaces(shares, owner, config.maxPredictedPixelsPerOwner),
   });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;

@@ -2,6 +2,7 @@
 import { type EventMessage, ProtocolError } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { Attachment } from "./attachment.js";
+import { clientLeft } from "./failure.js";
 import type { HostedSession } from "./hosted-session.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
@@ -16,6 +17,8 @@ export interface ReachedSession {
   readonly runner: SessionRunner;
   /** Resolves when the connection is no longer attached to the session. */
   readonly left: Promise<void>;
+  /** Aborts when the connection closes or detaches, but not when another one takes over. */
+  readonly leaving: AbortSignal;
 }
 
 export interface ReachedSessions {
@@ -50,7 +53,7 @@ export interface ReachedSessionsParts {
 }
 
 export function reachSessions({ transport, server, log, metrics }: ReachedSessionsParts): ReachedSessions {
-  const sessions = new Map<string, ReachedSession & { onLeft(): void }>();
+  const sessions = new Map<string, ReachedSession & { onLeft(): void; abandon: () => void }>();
 
   function remove(hosted: HostedSession): void {
     const session = sessions.get(hosted.id);
@@ -66,9 +69,15 @@ export function reachSessions({ transport, server, log, metrics }: ReachedSessio
     void transport.send(JSON.stringify(event));
   }
 
-  function leave({ hosted, attachment }: ReachedSession): void {
+  function detach({ hosted, attachment }: ReachedSession): void {
     remove(hosted);
     hosted.channel.detach(attachment);
+  }
+
+  function leave(session: ReachedSession): void {
+    const abandon = sessions.get(session.hosted.id)?.abandon;
+    detach(session);
+    abandon?.();
   }
 
   return {
@@ -82,7 +91,7 @@ export function reachSessions({ transport, server, log, metrics }: ReachedSessio
     add(hosted, options) {
       const earlier = sessions.get(hosted.id);
       // Another session with this id has ended; its last results are still sent.
-      if (earlier?.hosted === hosted) leave(earlier);
+      if (earlier?.hosted === hosted) detach(earlier);
       let onLeft = () => {};
       const left = new Promise<void>((resolve) => {
         onLeft = resolve;
@@ -92,8 +101,11 @@ export function reachSessions({ transport, server, log, metrics }: ReachedSessio
         ...options,
         onEnd: (reason) => onEnd(hosted, reason),
       });
-      const runner = createSessionRunner({ hosted, attachment, server, log, metrics });
-      const session = { hosted, attachment, runner, left, onLeft };
+      const leaving = new AbortController();
+      const { signal } = leaving;
+      const runner = createSessionRunner({ hosted, attachment, server, log, metrics, left: signal });
+      const abandon = () => leaving.abort(clientLeft());
+      const session = { hosted, attachment, runner, left, leaving: signal, onLeft, abandon };
       sessions.set(hosted.id, session);
       return session;
     },

@@ -43,7 +43,7 @@ export type Answer = { [T in SingleType]: AnswerOf<T> }[SingleType];
 export interface AnswerOptions {
   /** Called while the video of a `start_session` is being opened; see `session_opening`. */
   onOpening?: OnOpening;
-  /** Aborts when the client leaves: a session that is being started for it is abandoned. */
+  /** Aborts when the client leaves: a session that is being started for it is abandoned, and `predict` ends. */
   signal?: AbortSignal;
 }
 
@@ -89,9 +89,9 @@ export function createAnswerer(
       const session = await sessions.get(request.session_id);
       return session.addPrompt({ ...request, frame_index: session.indexOf(request.frame_index) });
     },
-    predict: async (request) => {
+    predict: async (request, { signal }) => {
       const session = await sessions.get(request.session_id);
-      return session.predict({ ...request, frame_index: session.indexOf(request.frame_index) });
+      return session.predict({ ...request, frame_index: session.indexOf(request.frame_index) }, signal);
     },
     lock_frames: async (request) => (await sessions.get(request.session_id)).edit(request),
     mark_absent: async (request) => (await sessions.get(request.session_id)).edit(request),

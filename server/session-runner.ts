@@ -1,6 +1,6 @@
 /**
  * Runs the requests of a connection that controls a session. Their results go into the session's channel, from which the
- * connection receives them, or the one that attaches after it: a request does not end with its connection.
+ * connection receives them, or the one that attaches after it: a request does not end with its connection, except `predict`.
  */
 import type { PushFrameMessage, Request, SingleRequest, StreamRequest } from "../protocol/index.js";
 import { type AckWindow, createAckWindow } from "./ack-window.js";
@@ -29,6 +29,8 @@ export interface SessionRunnerParts {
   server: ServerReach;
   log: Logger;
   metrics: Metrics;
+  /** Aborts when the connection closes or detaches. */
+  left: AbortSignal;
 }
 
 /** The flow control that a request asks for. @param onWaiting called whenever the stream starts or stops to wait for an `ack`. */
@@ -38,7 +40,7 @@ export function windowOf(request: Request, onWaiting: () => void): AckWindow | u
 }
 
 export function createSessionRunner(parts: SessionRunnerParts): SessionRunner {
-  const { hosted, attachment, server, log, metrics } = parts;
+  const { hosted, attachment, server, log, metrics, left } = parts;
   const { channel } = hosted;
   const answer = createAnswerer({
     ...server,
@@ -75,28 +77,49 @@ export function createSessionRunner(parts: SessionRunnerParts): SessionRunner {
     if (type === "frame") metrics.count("masklet_frames_total");
   }
 
-  /** Publishes the error of a request that fails. */
-  async function orFail(requestId: string, request: () => Promise<void>): Promise<void> {
+  /**
+   * Publishes the error of a request that fails.
+   * @param abandoned aborts when nobody needs the result any more: nothing is published from then on, and the request is not
+   * pending
+   */
+  async function orFail(
+    requestId: string,
+    request: () => Promise<void>,
+    abandoned?: AbortSignal,
+  ): Promise<void> {
     let finish = () => {};
     try {
       finish = channel.begin(requestId);
+      abandoned?.addEventListener("abort", finish, { once: true });
       await request();
     } catch (cause) {
+      if (abandoned?.aborted) return;
       const error = toProtocolError(cause, log);
       metrics.count("masklet_errors_total", { code: error.code });
       channel.publish("error", requestId, { error: error.toBody() });
     } finally {
-      finish();
+      abandoned?.removeEventListener("abort", finish);
+      // The client may send an abandoned request again, under the same id.
+      if (!abandoned?.aborted) finish();
     }
   }
 
+  /** The result of `predict` is of use for its client only, and costs more than sending it again. */
+  async function runPredict(requestId: string, request: SingleRequest): Promise<void> {
+    const fields = await answer(request, { signal: left });
+    left.throwIfAborted();
+    channel.publish("response", requestId, fields);
+  }
+
   return {
-    run: (requestId, request, window) =>
-      orFail(requestId, () =>
+    run(requestId, request, window) {
+      if (request.type === "predict") return orFail(requestId, () => runPredict(requestId, request), left);
+      return orFail(requestId, () =>
         request.type === "propagate_in_video"
           ? runStream(requestId, request, window)
           : runSingle(requestId, request),
-      ),
+      );
+    },
     push: (message, picture) => orFail(message.request_id, () => runPush(message, picture)),
   };
 }

@@ -31,7 +31,8 @@ import { createMetrics, type Metrics } from "./metrics.js";
 import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
 import { defaultPictures } from "./pictures/default.js";
 import type { OwnerPictures } from "./pictures/pictures.js";
-import { toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
+import type { PredictionPlaces } from "./prediction-places.js";
+import { pixelsOf, toLowResMask, toPredictionPrompt, toPredictions } from "./predictions.js";
 import { toEnginePrompt } from "./prompts.js";
 import { createPropagations, type PropagatedFrame, type PropagationEnd } from "./propagations.js";
 import { toAffected } from "./results/affected.js";
@@ -57,8 +58,11 @@ export interface Session {
   /** True while a request or a propagation is under way, except while the propagation waits for an `ack`. */
   readonly busy: boolean;
   addPrompt(request: AddPromptRequest): Promise<AnswerOf<"add_prompt">>;
-  /** Masks for prompts on one picture, without any effect on the session. */
-  predict(request: PredictRequest): Promise<AnswerOf<"predict">>;
+  /**
+   * Masks for prompts on one picture, without any effect on the session.
+   * @param left ends the request: its client has gone
+   */
+  predict(request: PredictRequest, left?: AbortSignal): Promise<AnswerOf<"predict">>;
   /** See `edits/session-edits.ts`. */
   edit<R extends EditRequest>(request: R): Promise<AnswerOf<R["type"]>>;
   removeObject(
@@ -110,6 +114,8 @@ export interface SessionParts {
   loaded?: LoadedFacts;
   /** Default: none are kept. */
   metrics?: Metrics;
+  /** Default: `predict` has no limit. */
+  predictionPlaces?: PredictionPlaces;
 }
 
 export function createSession(parts: SessionParts): Session {
@@ -162,15 +168,15 @@ export function createSession(parts: SessionParts): Session {
     settled: () => inOrder(async () => {}),
   });
 
-  const decode = async (frameIndex: number) => {
-    const { index, rgb } = await media.frame(frameIndex, { ...inputSize, signal: closing.signal });
+  const decode = async (frameIndex: number, signal = closing.signal) => {
+    const { index, rgb } = await media.frame(frameIndex, { ...inputSize, signal });
     return { index, rgb };
   };
   const edits = createSessionEdits({
     facts,
     engine: { ...engine, edit: (params) => engine.edit({ ...params, ...step }) },
     results,
-    frame: decode,
+    frame: (frameIndex) => decode(frameIndex),
     isPropagating: () => propagations.isRunning,
     // Names are not part of the state of the engine.
     record: (name, affected) => results.edits.record({ name, affected, isInEngine: name !== "rename" }),
@@ -211,14 +217,22 @@ export function createSession(parts: SessionParts): Session {
       });
     },
 
-    async predict(request) {
+    async predict(request, left) {
       const { frame_index } = request;
       checkFrame(frame_index, "frame_index");
       const prompt = toPredictionPrompt(request, facts);
+      const signal = AbortSignal.any([closing.signal, ...(left ? [left] : [])]);
       return inOrder(async () => {
-        const predicted = await engine.predict({ frame: await decode(frame_index), prompt });
-        const damage = damageOf(media, frame_index);
-        return { frame_index, ...damage, ...toPredictions(predicted, request.return_low_res_masks) };
+        signal.throwIfAborted();
+        const place = await parts.predictionPlaces?.(pixelsOf(prompt, facts), signal);
+        try {
+          const frame = await decode(frame_index, signal);
+          const predicted = await engine.predict({ frame, prompt }, signal);
+          const damage = damageOf(media, frame_index);
+          return { frame_index, ...damage, ...toPredictions(predicted, request.return_low_res_masks) };
+        } finally {
+          place?.release();
+        }
       });
     },
 

@@ -5,7 +5,8 @@
 import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
-import type { IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
+import { EngineError } from "./engine.js";
+import type { IpcCancel, IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
 
 const send = (reply: IpcReply) => void process.send?.(reply, undefined, undefined, () => {});
@@ -19,21 +20,32 @@ const host = createSessionHost(
   (level, message) => send({ log: { level, message } }),
   (turns) => send({ turns }),
 );
-process.on("message", (request: IpcRequest) => void answer(request));
+/** The calls that are carried out, by their ids. */
+const calls = new Map<number, AbortController>();
+process.on("message", (message: IpcRequest | IpcCancel) => {
+  if ("cancel" in message)
+    calls.get(message.cancel)?.abort(new EngineError("internal", "The call was cancelled."));
+  else void answer(message);
+});
 
 async function answer({ id, session, verb, params }: IpcRequest): Promise<void> {
+  const call = new AbortController();
+  calls.set(id, call);
   try {
     const result = await (session === null
       ? host.processHandlers[verb](params as never)
-      : host.call(session, verb, params as never));
+      : host.call(session, verb, params as never, call.signal));
     send({ id, result, costs: host.costs() });
   } catch (error) {
     const failure = describeFailure(error);
     // The caller of `load` reports its failure with more context. The stack of other faults exists only here.
-    if (verb !== "load" && (failure.code === "internal" || failure.code === "engine_failed")) {
+    const isExpected = verb === "load" || call.signal.aborted;
+    if (!isExpected && (failure.code === "internal" || failure.code === "engine_failed")) {
       send({ log: { level: "warn", message: `${verb} failed: ${(error as Error).stack ?? error}` } });
     }
     send({ id, error: failure, costs: host.costs() });
+  } finally {
+    calls.delete(id);
   }
 }
 

@@ -4,7 +4,7 @@ import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
-import type { IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import type { IpcCancel, IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { monitorProcess } from "./process-monitor.js";
 import type { TurnHolders } from "./turns.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
@@ -15,7 +15,12 @@ export interface InferenceProcess {
   /** Why the process is suspected to have stopped, as a part of a sentence; undefined while it makes progress. */
   readonly suspicion: string | undefined;
   /** Rejects with the failure that the process reports, or with ProcessEnded when it ends first. */
-  call<V extends SessionVerb>(session: number, verb: V, params: VerbParams<V>): Promise<VerbResult<V>>;
+  call<V extends SessionVerb>(
+    session: number,
+    verb: V,
+    params: VerbParams<V>,
+    signal?: AbortSignal,
+  ): Promise<VerbResult<V>>;
   /** As `call`, for the process itself. */
   control<V extends ProcessVerb>(
     verb: V,
@@ -132,15 +137,18 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     });
   });
 
-  function send(request: Omit<IpcRequest, "id">, takesTurn: boolean): Promise<never> {
+  function send(request: Omit<IpcRequest, "id">, takesTurn: boolean, signal?: AbortSignal): Promise<never> {
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
-    return new Promise((resolve, reject) => {
-      const id = nextId++;
+    const id = nextId++;
+    const cancel = () => void child.send({ cancel: id } satisfies IpcCancel, () => {});
+    signal?.addEventListener("abort", cancel, { once: true });
+    const answer = new Promise<never>((resolve, reject) => {
       const session = request.session ?? sessionOf(request.params);
       pending.set(id, { session, takesTurn, isPing: request.verb === "ping", resolve, reject });
       // A failed send means that the process is ending: its exit rejects this call.
       child.send({ ...request, id }, () => {});
     });
+    return signal ? answer.finally(() => signal.removeEventListener("abort", cancel)) : answer;
   }
 
   function endStalled(reason: string): void {
@@ -170,8 +178,8 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       return monitor.suspicion;
     },
     costs: () => costs,
-    call: (session, verb, params) =>
-      send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add"),
+    call: (session, verb, params, signal) =>
+      send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add", signal),
     control: (verb, params) => send({ session: null, verb, params } as IpcRequest, true),
     async close() {
       if (endReason !== undefined) return;

@@ -42,6 +42,12 @@ export type IpcRequest =
       [V in ProcessVerb]: { id: number; session: null; verb: V; params: ProcessVerbs[V]["params"] };
     }[ProcessVerb];
 
+/** Ends a call that changes no state: it is answered with an error. Has no answer itself. */
+export interface IpcCancel {
+  /** Id of the call; it may be answered already. */
+  cancel: number;
+}
+
 export interface IpcFailure {
   code: ErrorCode;
   message: string;

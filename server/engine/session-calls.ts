@@ -69,12 +69,13 @@ export function orderCalls(deliver: CallVerb): SessionCalls {
 
   return {
     inTurn,
-    call: (async (verb, params) => {
+    call: (async (verb, params, signal) => {
       if (refusal) throw refusal;
       const { pushedFrames } = SESSION_VERBS[verb];
       if (pushedFrames === "add") return push(params as VerbParams<"push">);
       return inTurn(async () => {
-        const result = await deliver(verb, params);
+        signal?.throwIfAborted();
+        const result = await deliver(verb, params, signal);
         if (pushedFrames === "take") pushed.shift();
         if (pushedFrames === "clear") {
           pushed = [];

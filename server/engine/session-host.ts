@@ -28,7 +28,13 @@ export interface SessionHost {
   readonly processHandlers: {
     [V in ProcessVerb]: (params: ProcessVerbs[V]["params"]) => Promise<ProcessVerbs[V]["result"]>;
   };
-  call<V extends SessionVerb>(session: number, verb: V, params: VerbParams<V>): Promise<VerbResult<V>>;
+  /** @param signal ends a call that changes no state, at its next turn */
+  call<V extends SessionVerb>(
+    session: number,
+    verb: V,
+    params: VerbParams<V>,
+    signal?: AbortSignal,
+  ): Promise<VerbResult<V>>;
   costs(): GraphCosts;
 }
 
@@ -181,18 +187,20 @@ export function createSessionHost(
       },
       ping: async () => undefined,
     },
-    async call(session, verb, params) {
+    async call(session, verb, params, signal) {
       const called = hosted(session);
       const handle = () => HANDLERS[verb](called, params, model());
-      const { pushedFrames, isUrgent } = SESSION_VERBS[verb];
+      const { pushedFrames, isUrgent, changesState } = SESSION_VERBS[verb];
       if (pushedFrames === "add") return handle();
       return called.calls.run(async () => {
         called.turns.isUrgent = isUrgent;
+        called.turns.signal = changesState ? undefined : signal;
         try {
           await called.turns.pause();
           return await handle();
         } finally {
           called.turns.isUrgent = false;
+          called.turns.signal = undefined;
         }
       });
     },

@@ -235,13 +235,13 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     });
   }
 
-  async function deliver(verb: SessionVerb, params: never): Promise<unknown> {
+  async function deliver(verb: SessionVerb, params: never, signal?: AbortSignal): Promise<unknown> {
     /** Identifies this call, also when it is sent again. */
     const call = {};
     for (;;) {
       const process = await attached();
       try {
-        const result = await process.call(id, verb, params);
+        const result = await process.call(id, verb, params, signal);
         journal.record(verb, params);
         parts.onAnswer(verb);
         if (SESSION_VERBS[verb].pushedFrames !== "add") {
@@ -250,6 +250,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         }
         return result;
       } catch (error) {
+        signal?.throwIfAborted();
         if (!(error instanceof ProcessEnded)) throw error;
         blame(error, call);
       }

@@ -14,7 +14,7 @@ export type TurnHolders = Readonly<Partial<Record<Lane, number>>>;
 export interface SessionTurns {
   /** Whether a person waits for the session's call. */
   isUrgent: boolean;
-  /** Once it is aborted, turns reject with its reason. */
+  /** Once it is aborted, turns of the main lane reject with its reason. Those of the other lane may be for a later call. */
   signal: AbortSignal | undefined;
   /**
    * Waits for a turn of the lane, and carries out `work` in it.
@@ -88,8 +88,8 @@ export function createTurns(onHolders: (holders: TurnHolders) => void = () => {}
 
       function turn(lane: Lane): Promise<void> {
         return new Promise((resolve, reject) => {
-          if (signal?.aborted) return reject(signal.reason);
-          const observed = signal;
+          const observed = lane === "main" ? signal : undefined;
+          if (observed?.aborted) return reject(observed.reason);
           const job: Job = {
             number,
             start() {

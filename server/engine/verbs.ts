@@ -104,8 +104,8 @@ export interface SessionVerbs {
    */
   prompt: { params: { frame: EngineFrame; prompt: EnginePrompt } & Step; result: PromptAnswer };
   /**
-   * Masks for prompts on one picture, without any effect on the session: for each prompt of the batch, its candidates.
-   * Rejects with unsupported_by_pack, invalid_field.
+   * Masks for prompts on one picture, without any effect on the session: for each prompt of the batch, its candidates. May be
+   * ended between two masks. Rejects with unsupported_by_pack, invalid_field.
    */
   predict: { params: { frame: EngineFrame; prompt: PredictionPrompt }; result: PredictedMask[][] };
   /** Starts a pass over the video. Discards frames that were pushed and not stepped. */
@@ -198,19 +198,26 @@ export const SESSION_VERBS: Readonly<Record<SessionVerb, VerbFacts>> = {
  */
 export const MAX_PUSHED_FRAMES = MAX_PREPARED_FRAMES;
 
-export type CallVerb = <V extends SessionVerb>(verb: V, params: VerbParams<V>) => Promise<VerbResult<V>>;
+/** @param signal ends a call that changes no state; it then rejects with the signal's reason. Has no effect on other calls. */
+export type CallVerb = <V extends SessionVerb>(
+  verb: V,
+  params: VerbParams<V>,
+  signal?: AbortSignal,
+) => Promise<VerbResult<V>>;
 
 /** One method per verb. */
 export type VerbMethods = {
   [V in SessionVerb]: (
-    ...params: VerbParams<V> extends undefined ? [] : [params: VerbParams<V>]
+    ...params: VerbParams<V> extends undefined ? [] : [params: VerbParams<V>, signal?: AbortSignal]
   ) => Promise<VerbResult<V>>;
 };
 
 /** The methods of a session whose calls all go to one function. */
 export function verbMethods(call: CallVerb): VerbMethods {
   const verbs = Object.keys(SESSION_VERBS) as SessionVerb[];
-  const methods = verbs.map((verb) => [verb, (params: never) => call(verb, params)] as const);
+  const methods = verbs.map(
+    (verb) => [verb, (params: never, signal?: AbortSignal) => call(verb, params, signal)] as const,
+  );
   // The compiler does not relate each name to its own parameters and result.
   return Object.fromEntries(methods) as unknown as VerbMethods;
 }

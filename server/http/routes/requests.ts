@@ -12,7 +12,7 @@ import {
   type Request,
   STREAM_REQUEST_PATH,
 } from "../../../protocol/index.js";
-import { toProtocolError } from "../../failure.js";
+import { clientLeft, toProtocolError } from "../../failure.js";
 import type { Logger } from "../../log.js";
 import type { Metrics } from "../../metrics.js";
 import type { Client, Predictor } from "../../predictor.js";
@@ -74,7 +74,7 @@ export function addRequestRoutes(app: App, parts: RequestRouteParts): void {
     const { outgoing } = context.env;
     const leaving = new AbortController();
     outgoing.once("close", () => {
-      if (!outgoing.writableFinished) leaving.abort(new Error("the client disconnected"));
+      if (!outgoing.writableFinished) leaving.abort(clientLeft());
     });
     const { signal } = leaving;
     const answer = { ...requestId, ...(await clientOf(context).answer(request, { signal })) };
