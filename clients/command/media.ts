@@ -4,8 +4,9 @@ import { openMedia } from "../../server/media/open.js";
 import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
 
-export { ffmpegPath, passthroughOptions } from "../../server/media/binaries.js";
+export { ffmpegPath } from "../../server/media/binaries.js";
 export { listFrames } from "../../server/media/still-folder.js";
+export { passthroughOptions } from "../../server/media/tool-facts.js";
 export type Video = MediaSource;
 
 export async function openVideo({ path }: VideoPath, signal?: AbortSignal): Promise<Video> {

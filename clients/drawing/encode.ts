@@ -66,7 +66,7 @@ export function openEncoder(path: string, { width, height, fps, ffmpegPath }: Vi
     .output(path)
     ._getArguments();
 
-  const starting = startTool({ name: "ffmpeg", binary: ffmpegPath, args, input: true });
+  const starting = startTool({ name: "ffmpeg", binary: ffmpegPath, args, input: true, box: "none" });
   if (timed) input.write(timedHeader({ width, height }));
   const ended = (async () => {
     const tool = await starting;

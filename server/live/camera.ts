@@ -33,6 +33,9 @@ interface JpegStream {
   end(): Promise<string | undefined>;
 }
 
+/** Ten times what a stream of 4K pictures takes. */
+const CAMERA_MEMORY_BYTES = 2 * 1024 ** 3;
+
 /** Quality of the JPEGs made from RTSP frames, from 2 (best) to 31: at 2 pixels differ from the source by a few levels. */
 const JPEG_QUALITY = "2";
 
@@ -84,6 +87,9 @@ async function openRtsp(url: URL): Promise<JpegStream> {
   const tool = await startTool({
     name: "ffmpeg",
     binary: ffmpegPath(),
+    box: "network",
+    // A camera has no end, and so no bound on its processor time.
+    limits: { memoryBytes: CAMERA_MEMORY_BYTES },
     args: [
       ...["-hide_banner", "-loglevel", "error", "-fflags", "nobuffer", "-analyzeduration", "1000000"],
       ...["-protocol_whitelist", "rtsp,rtp,udp,tcp,tls,crypto", "-rtsp_transport", "tcp", "-i", url.href],

@@ -7,6 +7,7 @@ import {
   type AnimationRange,
   checkAnimationSize,
 } from "./animation.js";
+import { maxPicturePixels } from "./box/limits.js";
 import { runDecoder } from "./decoder-process.js";
 import { mediaUnreadable } from "./errors.js";
 import { ffprobeLines } from "./ffprobe.js";
@@ -52,10 +53,15 @@ export async function openApng(
   ).finally(() => place.release());
   if (delaysMs.length < 2) return null;
   const processes = new Set<Promise<unknown>>();
-  const decode = createDecode(file, limits.stallTimeoutMs, (ended) => {
-    processes.add(ended);
-    ended.catch(() => {}).finally(() => processes.delete(ended));
-  });
+  const decode = createDecode(
+    file,
+    maxPicturePixels(size, limits.maxPixels),
+    limits.stallTimeoutMs,
+    (ended) => {
+      processes.add(ended);
+      ended.catch(() => {}).finally(() => processes.delete(ended));
+    },
+  );
   return {
     ...{ ...size, codec: "apng", delaysMs },
     async *read(range) {
@@ -108,10 +114,12 @@ type Decode = (
 /** Decodes ranges of pictures. Each picture changes parts of the one before it, so ffmpeg decodes from the start. */
 function createDecode(
   file: MediaFile,
+  pixels: number,
   stallTimeoutMs: number,
   onProcess: (ended: Promise<unknown>) => void,
 ): Decode {
-  const video = { file, demuxer: "apng", stream: 0, orientation: UPRIGHT, matrix: null } as const;
+  const stream = { demuxer: "apng", stream: 0, orientation: UPRIGHT, matrix: null } as const;
+  const video = { file, maxPicturePixels: pixels, ...stream };
   return async function* decode(first, end, size) {
     if (first >= end) return;
     const filter = `select='between(n,${first},${end - 1})',format=gbrap,premultiply=inplace=1`;

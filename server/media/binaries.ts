@@ -1,9 +1,6 @@
-import { execFile } from "node:child_process";
 import { chmodSync, constants, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { promisify } from "node:util";
 import { isExhaustion, serverOverloaded, systemErrorCode } from "./errors.js";
-import { cannotStart } from "./tool-process.js";
 
 const require = createRequire(import.meta.url);
 
@@ -49,32 +46,4 @@ export function makeExecutable(path: string, variable: string): void {
     throw new Error(`${path} ${problem}, or set ${variable} to another binary`, { cause });
   }
   executable.add(path);
-}
-
-const passthrough = new Map<string, Promise<string[]>>();
-
-/**
- * The options that make ffmpeg write every decoded frame exactly once. Old builds have only `-vsync`, which new ones
- * replace by `-fps_mode`; libavutil 58 is the first major version that certainly has the new name.
- *
- * Throws `server_overloaded` or a plain error when the binary cannot be run.
- */
-export async function passthroughOptions(binary: string): Promise<string[]> {
-  let options = passthrough.get(binary);
-  if (!options) {
-    options = readPassthroughOptions(binary);
-    options.catch(() => passthrough.delete(binary));
-    passthrough.set(binary, options);
-  }
-  return options;
-}
-
-async function readPassthroughOptions(binary: string): Promise<string[]> {
-  try {
-    const { stdout } = await promisify(execFile)(binary, ["-version"], { timeout: 20_000 });
-    const major = Number(/libavutil\s+(\d+)\./.exec(stdout)?.[1] ?? 0);
-    return major >= 58 ? ["-fps_mode", "passthrough"] : ["-vsync", "0"];
-  } catch (cause) {
-    throw cannotStart("ffmpeg", binary, cause);
-  }
 }

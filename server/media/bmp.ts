@@ -1,7 +1,9 @@
 /** BMP pictures. libvips does not read them; ffmpeg decodes all their variants. */
+
+import { MEDIA_LIMITS } from "../../protocol/limits.js";
 import type { PictureSource } from "../pictures/source.js";
 import { ffmpegPath } from "./binaries.js";
-import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
+import { ffmpegArguments, guardOptions, inputOptions } from "./ffmpeg.js";
 import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { checkRan, startTool } from "./tool-process.js";
@@ -38,6 +40,7 @@ async function* decodeBmp(
   limits: MediaLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const binary = ffmpegPath();
+  const guard = guardOptions({ decoders: "bmp", maxPixels: MEDIA_LIMITS.maxPixels.value });
   const tool = await file.lend(({ files, path }) =>
     startTool({
       name: "ffmpeg",
@@ -45,7 +48,7 @@ async function* decodeBmp(
       files,
       args: ffmpegArguments({
         path,
-        input: ["-threads", "1", ...inputOptions("bmp_pipe")],
+        input: ["-threads", "1", ...guard, ...inputOptions("bmp_pipe")],
         output: ["-frames:v", "1", "-pix_fmt", "rgb24", "-c:v", "rawvideo", "-f", "rawvideo"],
       }),
       maxLogBytes: 1024 * 1024,

@@ -1,11 +1,14 @@
 /** One run of ffmpeg that decodes pictures of a video. */
-import { ffmpegPath, passthroughOptions } from "./binaries.js";
-import { mediaUnreadable } from "./errors.js";
-import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
+import { ffmpegPath } from "./binaries.js";
+import { decoderLimits } from "./box/limits.js";
+import { mediaUnreadable, mediaUnsupported } from "./errors.js";
+import { ffmpegArguments, guardOptions, inputOptions, refusedSize } from "./ffmpeg.js";
 import { demuxerEnvironment } from "./gconv.js";
 import { orientationFilters } from "./orientation.js";
 import type { EncodedVideo } from "./probed-video.js";
 import { createQueue } from "./queue.js";
+import { limitExceeded } from "./tool-errors.js";
+import { decoderList, passthroughOptions } from "./tool-facts.js";
 import { checkRan, startTool, type ToolExit } from "./tool-process.js";
 
 export interface DecoderRequest {
@@ -16,6 +19,8 @@ export interface DecoderRequest {
   /** How long ffmpeg may take for one picture. */
   stallTimeoutMs: number;
   signal?: AbortSignal;
+  /** `low` for pictures that nobody waits for, such as those of a propagation. */
+  priority?: "normal" | "low";
   /** Called for every process started, with a promise that settles when it has ended. */
   onProcess?: (ended: Promise<unknown>) => void;
 }
@@ -66,6 +71,9 @@ const MAX_LOG_BYTES_PER_PICTURE = 16 * 1024;
 /** Time and kind of a picture in a line of showinfo. Tags are logged with an indent, so that none can match. */
 const SHOWN = /^\[Parsed_showinfo_\d+ @ [^\]]*\] n: *\d+ +pts: *(\S+) +pts_time:.* iskey:([01]) type:(\S) /;
 
+/** A decoder or a filter has reached the limit on memory. Lines of tags begin with spaces. */
+const OUT_OF_MEMORY = /^(?:\[|Error ).*(?:cannot allocate memory|malloc of size|memory allocation)/i;
+
 /** A decoder has filled the damaged parts of a picture. */
 const CONCEALED = /^\[[^\]]*\] concealing \d+ DC,/;
 
@@ -78,11 +86,25 @@ const CONCEALED = /^\[[^\]]*\] concealing \d+ DC,/;
 export async function* runDecoder(request: DecoderRequest, run: DecoderRun): AsyncGenerator<DecodedPicture> {
   const { width, height, stallTimeoutMs, signal } = request;
   const binary = ffmpegPath();
-  const passthrough = await passthroughOptions(binary);
+  const [passthrough, decoders] = await Promise.all([passthroughOptions(binary), decoderList(binary)]);
   signal?.throwIfAborted();
+  const { maxPicturePixels } = request.video;
+  const limits = decoderLimits({ maxPicturePixels, outputPixels: width * height, pictures: run.pictures });
   const shown = createQueue<Omit<DecodedPicture, "rgb">>();
   let isConcealed = false;
+  let refusal: Error | undefined;
+  const refuse = (error: Error) => {
+    refusal ??= error;
+    starting.then(
+      (tool) => tool.kill(),
+      () => {},
+    );
+  };
   const onLogLine = (line: string) => {
+    const size = refusedSize(line);
+    if (size) refuse(pictureTooLarge(size, maxPicturePixels));
+    // ffmpeg goes on after a picture for which it has no memory, as after a damaged one.
+    if (OUT_OF_MEMORY.test(line)) refuse(limitExceeded("memory", limits, new Error(line)));
     const match = SHOWN.exec(line);
     isConcealed ||= CONCEALED.test(line);
     if (!match) return;
@@ -99,8 +121,10 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
       name: "ffmpeg",
       binary,
       files,
-      args: decoderArguments(path, request, run, passthrough),
+      args: decoderArguments(path, request, run, { passthrough, decoders }),
       env: demuxerEnvironment(request.video.demuxer),
+      limits,
+      ...(request.priority && { priority: request.priority }),
       onLogLine,
       maxLogBytes: MAX_LOG_BYTES + run.pictures * MAX_LOG_BYTES_PER_PICTURE,
     }),
@@ -153,6 +177,7 @@ export async function* runDecoder(request: DecoderRequest, run: DecoderRun): Asy
     const exit = await tool.exited;
     stallTimer.stop();
     signal?.throwIfAborted();
+    if (refusal) throw refusal;
     if (stalled) throw mediaUnreadable(`Decoding made no progress for ${stallTimeoutMs} ms.`);
     checkRan("ffmpeg", binary, exit);
     if (exit.code !== 0) throw decoderFailed(exit);
@@ -167,7 +192,7 @@ function decoderArguments(
   path: string,
   { video, width, height }: DecoderRequest,
   { seek, filter, roughly, threads = DECODER_THREADS }: DecoderRun,
-  passthrough: string[],
+  { passthrough, decoders }: { passthrough: string[]; decoders: string },
 ): string[] {
   const [scaledWidth, scaledHeight] = video.orientation.transpose ? [height, width] : [width, height];
   const matrix = video.matrix ? `:in_color_matrix=${video.matrix}` : "";
@@ -187,6 +212,8 @@ function decoderArguments(
       ...["-reinit_filter", "0"],
       // However much of a file is damaged, the rest is decoded.
       ...["-max_error_rate", "1"],
+      ...["-filter_threads", String(threads)],
+      ...guardOptions({ decoders, maxPixels: video.maxPicturePixels }),
       ...seek,
       ...inputOptions(video.demuxer),
     ],
@@ -213,6 +240,12 @@ async function nextOrEnd(chunks: AsyncIterator<Buffer>): Promise<Buffer | null> 
   } catch {
     return null;
   }
+}
+
+function pictureTooLarge(size: string, maxPixels: number): Error {
+  return mediaUnsupported(
+    `The video changes its size to ${size}; the limit for a frame of this video is ${maxPixels} pixels.`,
+  );
 }
 
 function decoderFailed({ code, logTail, logExceeded }: ToolExit): Error {

@@ -1,11 +1,16 @@
+import { MEDIA_LIMITS } from "../../protocol/limits.js";
 import { ffprobePath } from "./binaries.js";
+import { probeLimits } from "./box/limits.js";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
-import { inputOptions, inputUrl } from "./ffmpeg.js";
+import { guardOptions, inputOptions, inputUrl, refusedSize } from "./ffmpeg.js";
 import { demuxerEnvironment } from "./gconv.js";
 import { createLineSplitter, MAX_LINE_CHARS } from "./lines.js";
 import type { MediaFile } from "./media-file.js";
 import type { Demuxer } from "./sniff.js";
+import { decoderList } from "./tool-facts.js";
 import { checkRan, startTool } from "./tool-process.js";
+
+const MAX_PIXELS = MEDIA_LIMITS.maxPixels.value;
 
 export interface ProbeRequest {
   file: MediaFile;
@@ -43,6 +48,9 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
   signal?.throwIfAborted();
   const binary = ffprobePath();
   const maxMs = BASE_TIME_MS + Math.ceil((await request.file.size()) / MIN_BYTES_PER_MS);
+  const decoders = await decoderList(binary);
+  signal?.throwIfAborted();
+  let refused: string | undefined;
   const run = await request.file.lend(({ files, path }) =>
     startTool({
       name: "ffprobe",
@@ -51,10 +59,15 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
       env: demuxerEnvironment(request.demuxer),
       args: [
         ...["-hide_banner", "-v", "error"],
+        ...guardOptions({ decoders, maxPixels: MAX_PIXELS }),
         ...inputOptions(request.demuxer),
         ...query.options,
         inputUrl(path),
       ],
+      limits: probeLimits(MAX_PIXELS),
+      onLogLine(line) {
+        refused ??= refusedSize(line);
+      },
     }),
   );
 
@@ -105,6 +118,13 @@ export async function ffprobeLines(request: ProbeRequest, query: ProbeQuery): Pr
       );
     }
     checkRan("ffprobe", binary, exit);
+    if (refused) {
+      throw mediaUnsupported(`The video is ${refused}; the limit is ${MAX_PIXELS} pixels per frame.`);
+    }
+    const codec = /Codec \((\S+)\) not on whitelist/.exec(exit.logTail)?.[1];
+    if (exit.code !== 0 && codec !== undefined) {
+      throw mediaUnsupported(`The codec "${codec}" is not supported.`);
+    }
     if (exit.code !== 0) {
       throw mediaUnreadable(`The video cannot be read${reasonIn(exit.logTail)}.`, new Error(exit.logTail));
     }

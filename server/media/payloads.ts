@@ -1,8 +1,10 @@
 /** The content of packets, for codecs whose packets do not each contain one picture. */
+import { MEDIA_LIMITS } from "../../protocol/limits.js";
 import { ffmpegPath } from "./binaries.js";
-import { ffmpegArguments, inputOptions } from "./ffmpeg.js";
+import { ffmpegArguments, guardOptions, inputOptions } from "./ffmpeg.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
 import type { Packets } from "./packets.js";
+import { decoderList } from "./tool-facts.js";
 import { checkRan, startTool } from "./tool-process.js";
 
 /** Packets are held whole. One picture of the largest size takes less. */
@@ -28,11 +30,15 @@ export async function readPayloads(
   const { signal, stallTimeoutMs } = probe;
   if (packets.bytes.some((bytes) => bytes > MAX_PAYLOAD_BYTES)) return false;
   const binary = ffmpegPath();
+  const guard = guardOptions({
+    decoders: await decoderList(binary),
+    maxPixels: MEDIA_LIMITS.maxPixels.value,
+  });
   signal?.throwIfAborted();
   const tool = await probe.file.lend(({ files, path }) => {
     const args = ffmpegArguments({
       path,
-      input: ["-copyts", ...inputOptions(probe.demuxer)],
+      input: ["-copyts", ...guard, ...inputOptions(probe.demuxer)],
       // Also packets before the first keyframe, which a copy leaves out otherwise.
       output: ["-map", `0:${stream}`, "-c", "copy", "-copyinkf", "-copypriorss", "1", "-f", "data"],
     });

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { maxPicturePixels } from "./box/limits.js";
+import { SUPPORTED_CODECS } from "./codecs.js";
 import { checkDeclaredSamples } from "./declared-samples.js";
 import { mediaUnreadable, mediaUnsupported } from "./errors.js";
 import { ffprobeLines, type ProbeRequest } from "./ffprobe.js";
@@ -52,14 +54,6 @@ const HEADER_ENTRIES = [
 /** ffprobe prints about 600 bytes for each stream and accepts at most 1000 streams. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Decoders are the largest attack surface: those for formats that cameras and editors do not write are not used. */
-const CODECS = new Set(
-  (
-    "h264 hevc av1 vp8 vp9 mpeg4 mpeg1video mpeg2video h263 flv1 msmpeg4v2 msmpeg4v3 wmv1 wmv2 wmv3 vc1 mjpeg prores " +
-    "dnxhd cfhd ffv1 huffyuv ffvhuff utvideo magicyuv qtrle png rawvideo v210 dvvideo theora cinepak"
-  ).split(" "),
-);
-
 export type ProbeOptions = Pick<OpenMediaOptions, "signal" | "onProgress" | "places">;
 
 /**
@@ -107,7 +101,7 @@ async function probeInPlace(
     throw mediaUnsupported(`The file contains no video${audio ? ", only sound" : ""}.`);
   }
   const codec = stream.codec_name ?? "unknown";
-  if (!CODECS.has(codec)) throw mediaUnsupported(`The codec "${codec}" is not supported.`);
+  if (!SUPPORTED_CODECS.has(codec)) throw mediaUnsupported(`The codec "${codec}" is not supported.`);
   const stored = { width: stream.width ?? 0, height: stream.height ?? 0 };
   if (stored.width < 1 || stored.height < 1) throw mediaUnreadable("The video has no frame size.");
   const displayed = displayedSize(stored, stream.sample_aspect_ratio);
@@ -117,7 +111,10 @@ async function probeInPlace(
   const displayMatrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
   const orientation = (displayMatrix && parseDisplayMatrix(displayMatrix)) || UPRIGHT;
   const matrix = assumedMatrix(displayed.height, stream.color_space);
-  const encoded: EncodedVideo = { file, demuxer, stream: stream.index, orientation, matrix };
+  const encoded: EncodedVideo = {
+    ...{ file, demuxer, stream: stream.index, orientation, matrix },
+    maxPicturePixels: maxPicturePixels(stored, limits.maxPixels),
+  };
   const { index, numFrames, fps } = await indexVideo(probe, {
     encoded,
     stream,

@@ -11,6 +11,8 @@ export interface EncodedVideo {
   demuxer: Demuxer;
   /** Position of the video stream in the file. */
   stream: number;
+  /** Pixels of a picture beyond which decoding ends with an error: the size can change inside a video. */
+  maxPicturePixels: number;
   orientation: Orientation;
   /** See `assumedMatrix`. */
   matrix: "bt709" | null;

@@ -1,12 +1,21 @@
 /** Starts ffmpeg and ffprobe. Every failure to start, to read and to write becomes a rejection or an exit. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
+import { isAbsolute } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { isExhaustion, serverOverloaded } from "./errors.js";
+import { MEDIA_LIMITS } from "../../protocol/limits.js";
+import { type Box, currentBox } from "./box/choose.js";
+import { toolEnvironment } from "./box/environment.js";
+import { type BoxedExit, interpretExit } from "./box/exit.js";
+import { direct, type Launch, type Launcher } from "./box/launchers.js";
+import { probeLimits, type ToolLimits } from "./box/limits.js";
+import { resolveProgram } from "./box/programs.js";
 import { createLineSplitter } from "./lines.js";
+import { cannotLaunch, cannotStart, limitExceeded, type ToolName } from "./tool-errors.js";
 
-export interface ToolExit {
-  /** Null when a signal ended the process. */
-  code: number | null;
+export interface ToolExit extends BoxedExit {
+  /** The limits that applied. */
+  limits: ToolLimits;
   /** The last lines of standard error, for the server's log only: they may contain server paths. */
   logTail: string;
   /** True when the process was killed because its log exceeded `maxLogBytes`. */
@@ -25,11 +34,20 @@ export interface ToolProcess {
 }
 
 export interface ToolOptions {
-  name: "ffmpeg" | "ffprobe";
+  name: ToolName;
   binary: string;
   args: readonly string[];
-  /** Variables to add to the environment of this process. */
+  /** Variables to add to the environment. Absolute paths among the values are readable for the tool. */
   env?: Record<string, string>;
+  /**
+   * `closed` (default): limits, and no network where the system allows that. `network`: limits only. `none`: for encoding to a
+   * file of the user.
+   */
+  box?: "closed" | "network" | "none";
+  /** Default: those of a run that reads the header of a file. */
+  limits?: ToolLimits;
+  /** `low` lets runs without a user who waits yield to others. */
+  priority?: "normal" | "low";
   /** Opens standard input for writing. Without it the tool reads an empty input. */
   input?: boolean;
   /**
@@ -57,24 +75,12 @@ export async function startTool(options: ToolOptions): Promise<ToolProcess> {
   const {
     name,
     binary,
-    args,
-    env,
-    input = false,
-    files = [],
+    limits = DEFAULT_LIMITS,
     onLogLine,
     maxLogBytes = Number.POSITIVE_INFINITY,
   } = options;
-  let child: ChildProcess;
-  try {
-    child = spawn(binary, args, {
-      // Node opens its descriptors with close-on-exec: the tool inherits only these.
-      stdio: [input ? "pipe" : "ignore", "pipe", "pipe", ...files],
-      windowsHide: true,
-      ...(env && { env: { ...process.env, ...env } }),
-    });
-  } catch (cause) {
-    throw cannotStart(name, binary, cause);
-  }
+  const { launcher, program } = await prepare(options);
+  const child = spawnTool(options, launcher, { binary: program, limits });
   const { stdin, stdout, stderr } = child as Partial<Pick<ChildProcess, "stdin" | "stdout" | "stderr">>;
   for (const stream of [stdin, stdout, stderr]) stream?.on("error", () => {});
 
@@ -87,15 +93,17 @@ export async function startTool(options: ToolOptions): Promise<ToolProcess> {
   let logBytes = 0;
   stderr?.on("data", (chunk: Buffer) => {
     logBytes += chunk.length;
-    if (logBytes > maxLogBytes) end(child);
+    if (logBytes > maxLogBytes) end(child, launcher);
     else splitter.push(chunk);
   });
 
   // `close` comes after `exit`, once the whole log is read.
   const exited = new Promise<ToolExit>((resolve) => {
-    child.once("close", (code) => {
+    child.once("close", (code, signal) => {
       splitter.end();
-      resolve({ code, logTail: logTail.join("\n"), logExceeded: logBytes > maxLogBytes });
+      const log = logTail.join("\n");
+      const ended = interpretExit({ code, signal }, log, launcher !== direct);
+      resolve({ ...ended, limits, logTail: log, logExceeded: logBytes > maxLogBytes });
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -110,26 +118,84 @@ export async function startTool(options: ToolOptions): Promise<ToolProcess> {
     stdin: stdin ?? null,
     exited,
     async kill() {
-      end(child);
+      end(child, launcher);
       await exited;
     },
   };
 }
 
-function end(child: ChildProcess): void {
+const DEFAULT_LIMITS = probeLimits(MEDIA_LIMITS.maxPixels.value);
+
+const LOW_PRIORITY = constants.priority.PRIORITY_BELOW_NORMAL;
+
+/** @returns the launcher, and the absolute path of the tool. */
+async function prepare({ name, binary, box = "closed" }: ToolOptions) {
+  let program: string;
+  try {
+    program = await resolveProgram(binary);
+  } catch (cause) {
+    throw cannotStart(name, binary, cause);
+  }
+  return { program, launcher: box === "none" ? direct : chooseLauncher(await currentBox(), box, program) };
+}
+
+function chooseLauncher(box: Box, kind: "closed" | "network", program: string): Launcher {
+  if (kind === "network") return box.networked;
+  return box.tried.has(program) ? box.closed : box.closedWithFiles;
+}
+
+function spawnTool(
+  { name, binary, args, env = {}, input = false, files = [], priority }: ToolOptions,
+  launcher: Launcher,
+  launch: Pick<Launch, "binary" | "limits">,
+): ChildProcess {
+  try {
+    const readable = [...Object.values(env).filter(isAbsolute), ...filesNamedBy(args)];
+    const command = launcher.command({ ...launch, args, readable });
+    const child = spawn(command.file, command.args, {
+      // Node opens its descriptors with close-on-exec: the tool inherits only these.
+      stdio: [input ? "pipe" : "ignore", "pipe", "pipe", ...files],
+      windowsHide: true,
+      env: toolEnvironment(env),
+      ...(launcher !== direct && { cwd: "/" }),
+    });
+    if (priority === "low" && child.pid !== undefined) lowerPriority(child.pid);
+    return child;
+  } catch (cause) {
+    throw cannotStart(name, binary, cause);
+  }
+}
+
+/** The local files of arguments such as `file:/media/clip.mp4`. */
+function filesNamedBy(args: readonly string[]): string[] {
+  return args.flatMap((arg) => /^file:(\/(?!proc\/|dev\/).*)$/s.exec(arg)?.[1] ?? []);
+}
+
+/** The launcher has just started: what it starts later inherits its priority. */
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, LOW_PRIORITY);
+  } catch {
+    // It has ended, or the system does not allow it.
+  }
+}
+
+function end(child: ChildProcess, { hasOwnProcesses }: Launcher): void {
   child.kill("SIGKILL");
   // A paused pipe never ends, and a process that the tool started could keep its end open.
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  for (const stream of [child.stdin, child.stdout]) stream?.destroy();
+  // In a namespace of processes all end with the launcher, and the log ends with the last of them.
+  if (!hasOwnProcesses) child.stderr?.destroy();
 }
 
-/** Throws for the exit codes with which a shell or the dynamic loader reports that the tool itself cannot run. */
-export function checkRan(name: ToolOptions["name"], binary: string, { code, logTail }: ToolExit): void {
+/**
+ * Throws when the tool could not run, or when a limit of its box ended it: an error of the server, and `media_unsupported`
+ * with the name of the limit.
+ */
+export function checkRan(name: ToolName, binary: string, exit: ToolExit): void {
+  const { code, logTail, launchError, exceeded, limits } = exit;
+  if (launchError !== undefined) throw cannotLaunch(name, binary, launchError);
+  // The exit codes with which a shell or the dynamic loader reports that the tool itself cannot run.
   if (code === 126 || code === 127) throw cannotStart(name, binary, new Error(logTail));
-}
-
-/** The error for a tool that did not start. It is a fault of the server, not of the media. */
-export function cannotStart(name: ToolOptions["name"], binary: string, cause: unknown): Error {
-  if (isExhaustion(cause)) return serverOverloaded(`${name} cannot be started`, cause);
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`${name} (${binary}) could not be started: ${reason}`, { cause });
+  if (exceeded) throw limitExceeded(exceeded, limits, new Error(logTail));
 }

@@ -305,8 +305,12 @@ export async function makeFrameFolder(
 
 /** Process ids of the ffmpeg and ffprobe processes that this process started, including zombies. */
 export function ffmpegChildren(): number[] {
-  return processTable()
-    .filter(({ parent, name }) => parent === process.pid && /^ff(mpeg|probe)/.test(name))
+  const processes = processTable();
+  const parents = new Map(processes.map(({ pid, parent }) => [pid, parent]));
+  const isOurs = (pid: number | undefined): boolean =>
+    pid !== undefined && (pid === process.pid || isOurs(parents.get(pid)));
+  return processes
+    .filter(({ parent, name }) => /^ff(mpeg|probe)/.test(name) && isOurs(parent))
     .map(({ pid }) => pid);
 }
 

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ffmpegPath, ffprobePath, passthroughOptions } from "../../../server/media/binaries.js";
+import { ffmpegPath, ffprobePath } from "../../../server/media/binaries.js";
+import { passthroughOptions } from "../../../server/media/tool-facts.js";
 import { ffmpegChildren, makeClip, mediaPath, openInTest, readFrameNumber } from "../../helpers/media.js";
 
 afterEach(() => {

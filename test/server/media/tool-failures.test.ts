@@ -4,8 +4,8 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { passthroughOptions } from "../../../server/media/binaries.js";
 import { openMedia } from "../../../server/media/open.js";
+import { passthroughOptions } from "../../../server/media/tool-facts.js";
 import { startTool } from "../../../server/media/tool-process.js";
 import { ffmpegChildren, makeClip, makeStill, mediaPath } from "../../helpers/media.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
@@ -169,7 +169,10 @@ it("a tool that closes its input early reports its exit code", async () => {
 it("killing a tool ends it even when a process that it started keeps its output open", async () => {
   const marker = mediaPath("failing/started");
   const body = `sleep 20 & echo $! > "${marker}"; exec sleep 20`;
-  const tool = await startTool({ name: "ffmpeg", binary: script("parent", body), args: [] });
+  const tool = await startTool({
+    ...{ name: "ffmpeg", binary: script("parent", body), args: [] },
+    box: "none",
+  });
   await until(async () => existsSync(marker) && readFileSync(marker, "utf8").endsWith("\n"));
   await tool.kill();
   expect((await tool.exited).code).toBeNull();
