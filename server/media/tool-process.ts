@@ -151,7 +151,8 @@ function spawnTool(
 ): ChildProcess {
   try {
     const readable = [...Object.values(env).filter(isAbsolute), ...filesNamedBy(args)];
-    const command = launcher.command({ ...launch, args, readable });
+    const lowPriority = priority === "low";
+    const command = launcher.command({ ...launch, args, readable, lowPriority });
     const child = spawn(command.file, command.args, {
       // Node opens its descriptors with close-on-exec: the tool inherits only these.
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe", ...files],
@@ -159,7 +160,7 @@ function spawnTool(
       env: toolEnvironment(env),
       ...(launcher !== direct && { cwd: "/" }),
     });
-    if (priority === "low" && child.pid !== undefined) lowerPriority(child.pid);
+    if (lowPriority && launcher === direct && child.pid !== undefined) lowerPriority(child.pid);
     return child;
   } catch (cause) {
     throw cannotStart(name, binary, cause);
@@ -171,7 +172,6 @@ function filesNamedBy(args: readonly string[]): string[] {
   return args.flatMap((arg) => /^file:(\/(?!proc\/|dev\/).*)$/s.exec(arg)?.[1] ?? []);
 }
 
-/** The launcher has just started: what it starts later inherits its priority. */
 function lowerPriority(pid: number): void {
   try {
     setPriority(pid, LOW_PRIORITY);

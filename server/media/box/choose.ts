@@ -87,7 +87,8 @@ export function isolates(kind: BoxKind): boolean {
   return kind === "bubblewrap" || kind === "namespaces";
 }
 
-async function findLaunchers(): Promise<{ candidates: Launcher[]; reasons: string[] }> {
+/** What this system may have, the strongest first, and what it lacks. */
+export async function findLaunchers(): Promise<{ candidates: Launcher[]; reasons: string[] }> {
   if (process.platform === "win32")
     return { candidates: [], reasons: ["Windows has no limits for single processes."] };
   const sh = await findProgram("sh");
@@ -114,7 +115,7 @@ async function findLaunchers(): Promise<{ candidates: Launcher[]; reasons: strin
  *
  * @returns undefined when it works, or the reason as a sentence
  */
-async function tryLauncher(launcher: Launcher, tools: Iterable<string>): Promise<string | undefined> {
+export async function tryLauncher(launcher: Launcher, tools: Iterable<string>): Promise<string | undefined> {
   try {
     if (isolates(launcher.kind)) await tryDescriptor(launcher);
     for (const binary of tools)

@@ -21,6 +21,8 @@ export interface Launch {
   limits: ToolLimits;
   /** Paths besides the binary that the tool reads. */
   readable: readonly string[];
+  /** The tool yields to others. */
+  lowPriority?: boolean;
 }
 
 export interface Launcher {
@@ -133,22 +135,22 @@ function installationOf(binary: string): string {
   return folder.endsWith("/bin") && parent !== "/" ? parent : folder;
 }
 
-function shellThatBecomes(
-  sh: string,
-  { binary, args, limits }: Launch,
-  kinds = { processes: false },
-): string[] {
-  return [sh, "-c", `${ulimitCommands(limits, kinds)}; exec "$0" "$@"`, binary, ...args];
+function shellThatBecomes(sh: string, launch: Launch, kinds = { processes: false }): string[] {
+  return shell(sh, launch, `${ulimitCommands(launch.limits, kinds)}; exec ${niceness(launch)}"$0" "$@"`);
 }
 
 /** The shell stays as the first process of the namespace: the system ignores signals to that one. */
-function shellThatWaits(
-  sh: string,
-  { binary, args, limits }: Launch,
-  kinds: { processes: boolean },
-): string[] {
-  return [sh, "-c", `${ulimitCommands(limits, kinds)}; "$0" "$@"; exit $?`, binary, ...args];
+function shellThatWaits(sh: string, launch: Launch, kinds: { processes: boolean }): string[] {
+  return shell(sh, launch, `${ulimitCommands(launch.limits, kinds)}; ${niceness(launch)}"$0" "$@"; exit $?`);
 }
+
+const shell = (sh: string, { binary, args }: Launch, text: string) => [sh, "-c", text, binary, ...args];
+
+/** Not by Node after the start: launchers may have started their processes by then. */
+const niceness = ({ lowPriority }: Launch) => (lowPriority ? `nice -n ${LOW_PRIORITY} ` : "");
+
+/** As `constants.priority.PRIORITY_BELOW_NORMAL` of Node. */
+const LOW_PRIORITY = 10;
 
 function commandLine([file, ...args]: string[]): { file: string; args: string[] } {
   if (file === undefined || !isAbsolute(file)) throw new Error(`${file} is no absolute path of a program`);
