@@ -274,7 +274,7 @@ export function createSession(parts: SessionParts): Session {
           ...facts,
           ...describeConcepts(described, results.marks),
           obj_ids: described.objectIds,
-          objects: describeObjects(described, results.marks),
+          objects: describeObjects(described, results.marks, facts.num_frames),
           propagating: propagations.isRunning,
           num_stored_frames: results.store.size,
           can_undo: canUndo && !live,

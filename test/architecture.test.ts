@@ -22,7 +22,13 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   // ffmpeg is started in one place.
   "clients/drawing/encode.ts": ["clients/drawing", "server/media/tool-process.ts"],
   // The command may start a server. Its media.ts reads media with the code of the server, so that frame numbers agree.
-  "clients/command": ["clients/typescript", "clients/drawing", "server/main.ts", "server/config.ts"],
+  "clients/command": [
+    "clients/typescript",
+    "clients/drawing",
+    "clients/conformance",
+    "server/main.ts",
+    "server/config.ts",
+  ],
   "clients/command/keys.ts": ["clients/command", "server/keys"],
   // A private server has a key of its own.
   "clients/command/track-session.ts": [
@@ -32,6 +38,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     "server/keys",
   ],
   "clients/command/media.ts": ["clients/command", "server/media"],
+  // The suite sends what no client would send, and reads answers by the schemas.
+  "clients/conformance": ["protocol", "clients/typescript/png-masks.ts"],
   // Examples import the package by its name, as users do.
   "clients/examples": [],
   // The benchmark starts the server that it measures, and measures how it writes masks.
@@ -50,10 +58,10 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "hono/cors": ["server/http"],
   "hono/utils/http-status": ["server/http"],
   "@hono/node-server": ["server/http"],
-  ws: ["server", "clients/typescript/wire.ts"],
+  ws: ["server", "clients/typescript/wire.ts", "clients/conformance"],
   pino: ["server/log.ts"],
   "fluent-ffmpeg": ["server/media", "clients/drawing"],
-  sharp: ["server/pictures", "clients/drawing", "clients/demo", "clients/command"],
+  sharp: ["server/pictures", "clients/drawing", "clients/demo", "clients/command", "clients/conformance"],
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts"],
   "cli-progress": ["clients/command"],

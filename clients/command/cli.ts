@@ -1,6 +1,7 @@
 /** Parses a command line, runs the command, and maps its result to an exit status. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { type ConformanceArguments, conformance } from "./conformance.js";
 import {
   EXIT_FAILURE,
   EXIT_INTERRUPTED,
@@ -87,6 +88,15 @@ function createProgram(): Command {
     .option("--server <url>", "the server (default: ws://127.0.0.1:8765)")
     .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
     .action((path: string, given: UploadArguments) => upload(path, given));
+
+  program
+    .command("conformance")
+    .description("Verify a running server against the numbered rules of PROTOCOL.md.")
+    .argument("<url>", "the server, such as ws://127.0.0.1:8765")
+    .option("--key <key>", "key of an owner (default: the variable MASKLET_KEY)")
+    .option("--only <rule>", "a rule such as C-12, or a topic such as C, repeatable", collect)
+    .option("--json", "print the results as JSON")
+    .action((url: string, given: ConformanceArguments) => conformance(url, given));
 
   return program;
 }

@@ -40,7 +40,8 @@ export function createLiveMedia({ pictures, limits, kept: keptLimits, size }: Li
   function find(index: number): KeptFrame {
     const frame = kept.get(index);
     if (frame) return frame;
-    throw new ProtocolError("frame_out_of_range", `Frame ${index} cannot be read; ${describeKept()}.`);
+    const message = `Frame ${index} cannot be read; ${describeKept()}.`;
+    throw new ProtocolError("frame_out_of_range", message, "frame_index");
   }
 
   function describeKept(): string {

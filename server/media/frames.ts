@@ -1,5 +1,6 @@
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { defaultPictures } from "../pictures/default.js";
+import { recordDamage } from "./damage.js";
 import { mediaUnsupported, readFailure } from "./errors.js";
 import type { MediaLimits } from "./limits.js";
 import { type MediaFile, withMediaFile } from "./media-file.js";
@@ -108,11 +109,12 @@ export async function openFrameFiles(
     ...{ kind: "frames", ...size, numFrames: stills.length },
     ...{ fps: null, startTimeUs: null, durationS: null, codec: format, leftOut: summarizeLeftOut(leftOut) },
   };
-  return openStills(facts, (index, size, signal) => {
+  const source = openStills(facts, (index, size, signal) => {
     const still = stills[index] as NamedFile;
     const read = (file: MediaFile) => readStill(file, still.name, size, { ...reading, signal });
     return withStill(still, listing.roots, read);
   });
+  return recordDamage(source);
 }
 
 /** Opens a picture for one reading: a folder can have more pictures than a process may have open files. */

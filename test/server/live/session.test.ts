@@ -132,6 +132,7 @@ describe("pushed frames", () => {
     expect(error).toMatchObject({
       code: "frame_out_of_range",
       message: "Frame 1 cannot be read; the session keeps its last frames, which are 3..8.",
+      field: "frame_index",
     });
   });
 
