@@ -2,6 +2,7 @@
 const CLIENT = "the rule is about clients";
 const SECOND = "it needs a second owner";
 const RESTART = "a client cannot end the inference process";
+const STOP = "a client cannot stop the server";
 const MODEL = "only the model's choice of masks shows it, and no client knows the right masks";
 const PRESET = "the preset of the model pack is not on the wire";
 const PIXELS = "no answer contains the pixels of frames";
@@ -53,4 +54,6 @@ export const UNTESTABLE: Readonly<Record<string, string>> = {
   "X-6": RESTART,
   "X-8": "the log keeps the results of a slow watcher for longer than a check may run",
   "X-9": RESTART,
+  "X-13": STOP,
+  "X-14": STOP,
 };
