@@ -220,6 +220,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   const { maxResultBytes } = config;
   const saved = createSavedStore({
     limits: config,
+    shares,
     clock,
     log,
     ...(config.saveDir !== undefined && { folder: config.saveDir }),

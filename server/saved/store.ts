@@ -11,14 +11,19 @@ import { ProtocolError } from "../../protocol/index.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
-import { isExhaustion, serverOverloaded } from "../media/errors.js";
 import type { OwnerId } from "../session-owner.js";
-import { untilAborted } from "../uploads/abortable-body.js";
+import type { Lease, Shares } from "../shares/shares.js";
 import { makeUploadDirectory } from "../uploads/directory.js";
-import { openSavedFile, type SavedFile } from "./saved-file.js";
+import { cannotStore } from "../uploads/errors.js";
+import { createTransfers } from "../uploads/transfers.js";
+import { createSavedBytes, folderName, ownerOfFolder } from "./saved-bytes.js";
+import { openSavedFile, type SavedFile, unreadable } from "./saved-file.js";
 import { readTokenLink, writeTokenLink } from "./token-links.js";
 
-export type SavedLimits = Pick<ServerConfig, "maxSavedBytes" | "maxSavedPerOwner" | "savedLifetimeMs">;
+export type SavedLimits = Pick<
+  ServerConfig,
+  "maxSavedBytes" | "maxSavedPerOwner" | "savedLifetimeMs" | "minUploadBytesPerS"
+>;
 
 export interface SavedFacts {
   savedId: string;
@@ -30,14 +35,24 @@ export interface SavedFacts {
 export interface SavedStore {
   /**
    * Stores a file that `write` creates. After a failure no file remains.
-   * @throws ProtocolError saved_limit, server_overloaded
+   * @throws ProtocolError saved_limit, quota_exceeded, disk_full, server_overloaded
    */
   add(owner: OwnerId, write: (path: string) => Promise<void>): Promise<SavedFacts>;
   /**
-   * Stores a file that a client sends, if it is a saved session.
-   * @throws ProtocolError saved_unreadable, saved_limit, server_overloaded, or the signal's reason
+   * Stores a file that a client sends, if it is a saved session. A file that is none is refused after its first bytes.
+   *
+   * @throws ProtocolError saved_unreadable, saved_limit, quota_exceeded, server_busy, upload_too_slow, disk_full,
+   * server_overloaded, or the signal's reason
    */
-  receive(owner: OwnerId, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<SavedFacts>;
+  receive(
+    owner: OwnerId,
+    body: AsyncIterable<Uint8Array>,
+    options: {
+      signal: AbortSignal;
+      /** Bytes, as the sender announces them. */
+      contentLength?: number;
+    },
+  ): Promise<SavedFacts>;
   /** @throws ProtocolError saved_not_found, saved_unreadable */
   open(owner: OwnerId, savedId: string): Promise<SavedFile>;
   /** The file itself. @throws ProtocolError saved_not_found */
@@ -54,6 +69,7 @@ export interface SavedStore {
 
 export interface SavedStoreOptions {
   limits: SavedLimits;
+  shares: Pick<Shares, "take" | "wait">;
   /** Folder that outlives the server; absent: a temporary one. */
   folder?: string;
   clock?: Clock;
@@ -65,6 +81,7 @@ const UNFINISHED = ".part";
 
 export function createSavedStore({
   limits,
+  shares,
   folder,
   clock = systemClock,
   log,
@@ -72,6 +89,8 @@ export function createSavedStore({
   let root: Promise<string> | undefined;
   /** Of each owner: files that are being written, which count against the limit. */
   const writing = new Map<string, number>();
+  const savedBytes = createSavedBytes(shares);
+  const transfers = createTransfers({ shares, limits, clock });
   let isClosed = false;
   let cancelSweep = () => {};
 
@@ -88,16 +107,17 @@ export function createSavedStore({
     return root;
   }
 
-  /** Deletes files that are too old, and those that a killed server did not finish. */
+  /** Deletes files that are too old, and those that a killed server did not finish. Counts the files of earlier servers. */
   async function sweep(path: string): Promise<void> {
-    for (const owner of await readdir(path, { withFileTypes: true })) {
-      if (!owner.isDirectory() || !/^[0-9a-f]{32}$/.test(owner.name)) continue;
-      for (const name of await readdir(join(path, owner.name))) {
-        const file = join(path, owner.name, name);
-        const facts = await stat(file).catch(() => undefined);
-        const isOld = facts !== undefined && Date.now() - facts.mtimeMs > limits.savedLifetimeMs;
-        const isLeftOver = name.endsWith(UNFINISHED) && writing.size === 0;
-        if (isOld || isLeftOver) await rm(file, { force: true });
+    for (const { name } of await readdir(path, { withFileTypes: true })) {
+      if (!/^[0-9a-f]{32}$/.test(name)) continue;
+      const owner = await ownerOfFolder(path, name);
+      if (owner !== undefined) {
+        await savedBytes.of(owner, join(path, name)).catch((error) => log?.warn({ err: error }, NOT_COUNTED));
+      }
+      for (const file of await readdir(join(path, name)).catch(() => [])) {
+        if (file.endsWith(EXTENSION) || file.endsWith(UNFINISHED))
+          await expire(owner, join(path, name, file));
       }
     }
     if (isClosed) return;
@@ -106,14 +126,25 @@ export function createSavedStore({
     });
   }
 
+  async function expire(owner: OwnerId | undefined, path: string): Promise<void> {
+    const facts = await stat(path).catch(() => undefined);
+    if (!facts) return;
+    // Another server may use the same folder, and write this file now.
+    const lifetimeMs = path.endsWith(UNFINISHED) ? UNFINISHED_LIFETIME_MS : limits.savedLifetimeMs;
+    if (Date.now() - facts.mtimeMs <= lifetimeMs) return;
+    await rm(path, { force: true });
+    if (owner !== undefined) await savedBytes.subtract(owner, facts.size);
+  }
+
   async function folderOf(owner: OwnerId): Promise<string> {
-    const name = createHash("sha256").update(owner).digest("hex").slice(0, 32);
-    return join(await rootFolder(), name);
+    return join(await rootFolder(), folderName(owner));
   }
 
   async function store(owner: OwnerId, write: (path: string) => Promise<void>): Promise<SavedFacts> {
     if (isClosed) throw new ProtocolError("shutting_down", "The server is shutting down.");
     const place = await folderOf(owner);
+    const disk = await savedBytes.of(owner, place);
+    // Another program may have deleted the folder.
     await mkdir(place, { recursive: true, mode: 0o700 });
     const others = (await readdir(place)).filter((name) => name.endsWith(EXTENSION)).length;
     const unfinished = writing.get(owner) ?? 0;
@@ -131,12 +162,16 @@ export function createSavedStore({
       const { size } = await stat(path + UNFINISHED);
       if (size > limits.maxSavedBytes) throw tooLarge(limits.maxSavedBytes);
       const sha256 = await hashOf(path + UNFINISHED);
+      disk.add(size);
       // Readers see a complete file or none.
-      await rename(path + UNFINISHED, path);
+      await rename(path + UNFINISHED, path).catch((error) => {
+        disk.subtract(size);
+        throw error;
+      });
       return { savedId, bytes: size, sha256 };
     } catch (error) {
       await rm(path + UNFINISHED, { force: true });
-      throw isExhaustion(error) ? serverOverloaded("The session cannot be saved", error) : error;
+      throw cannotStore(error, "The session cannot be saved");
     } finally {
       const left = (writing.get(owner) ?? 1) - 1;
       if (left > 0) writing.set(owner, left);
@@ -157,14 +192,29 @@ export function createSavedStore({
     );
   }
 
+  // Files of an earlier server expire and count although nobody uses the store.
+  if (folder !== undefined) {
+    rootFolder().catch((error) => log?.error({ err: error, folder }, "the saved sessions cannot be read"));
+  }
+
   return {
     add: store,
-    receive: (owner, body, signal) =>
-      store(owner, async (path) => {
-        await receiveFile(path, untilAborted(body, signal), limits.maxSavedBytes);
-        const file = await openSavedFile(path);
-        file.close();
-      }),
+    async receive(owner, body, { signal, contentLength = 0 }) {
+      if (contentLength > limits.maxSavedBytes) throw tooLarge(limits.maxSavedBytes);
+      shares.take("diskBytes", owner, contentLength).release();
+      return store(owner, async (path) => {
+        const disk = shares.take("diskBytes", owner, 0);
+        try {
+          await transfers.receive(owner, body, signal, (chunks) =>
+            receiveFile(path, counted(chunks, disk), limits.maxSavedBytes),
+          );
+        } finally {
+          // The complete file counts from now on.
+          disk.release();
+        }
+        (await openSavedFile(path)).close();
+      });
+    },
     open: async (owner, savedId) => openSavedFile((await find(owner, savedId)).path),
     find,
     linkToken: async (owner, token, savedId) => writeTokenLink(await folderOf(owner), token, savedId),
@@ -175,7 +225,10 @@ export function createSavedStore({
     },
     async remove(owner, savedId) {
       const found = await find(owner, savedId).catch(() => undefined);
-      if (found) await rm(found.path, { force: true });
+      if (found) {
+        await rm(found.path, { force: true });
+        await savedBytes.subtract(owner, found.bytes);
+      }
       return found !== undefined;
     },
     async close() {
@@ -189,12 +242,27 @@ export function createSavedStore({
 }
 
 const SWEEP_INTERVAL_MS = 60 * 60 * 1000;
+const UNFINISHED_LIFETIME_MS = 60 * 60 * 1000;
+const NOT_COUNTED = "the saved sessions of an owner exceed the limits, or cannot be read";
+
+/** The first bytes of a ZIP archive, which every saved session is. */
+const ZIP_MAGIC = Buffer.from("PK\x03\x04", "latin1");
+
+/** Passes chunks on, and counts them before they are written. */
+async function* counted(chunks: AsyncIterable<Uint8Array>, disk: Lease): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    disk.add(chunk.length);
+    yield chunk;
+  }
+}
 
 async function receiveFile(path: string, body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
     let bytes = 0;
     for await (const chunk of body) {
+      const expected = ZIP_MAGIC.subarray(bytes, bytes + chunk.length);
+      if (expected.compare(chunk, 0, expected.length) !== 0) throw unreadable("it is not a ZIP archive");
       bytes += chunk.length;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
       for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;

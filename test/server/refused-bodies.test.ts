@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const announced = 4 * 1024 ** 3;
+const announced = 2 * 1024 ** 3;
 const noise = Buffer.alloc(64 * 1024, 0xa5);
 const tus = { "tus-resumable": "1.0.0" };
 
@@ -75,6 +75,7 @@ describe("a client that does not stop sending", () => {
       415,
       "",
     ],
+    ["a file that is no saved session", async () => ["POST /v1/saved HTTP/1.1"], 422, ""],
     ["an unknown path", async () => ["POST /v1/nothing HTTP/1.1"], 404, ""],
   ])("%s", async (_, lines, status, prefix) => {
     const { answer, sentBytes } = await flood([...(await lines()), `Content-Length: ${announced}`], prefix);

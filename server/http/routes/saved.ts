@@ -11,8 +11,13 @@ export function addSavedRoutes(app: App, saved: SavedStore): void {
     const { incoming, outgoing } = context.env;
     const owner = ownerOf(context);
     const sender = new AbortController();
-    outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
-    const { savedId, bytes, sha256 } = await saved.receive(owner, incoming, sender.signal);
+    outgoing.once("close", () => {
+      if (!outgoing.writableFinished) sender.abort(new Error("the sender disconnected"));
+    });
+    const { savedId, bytes, sha256 } = await saved.receive(owner, incoming, {
+      signal: sender.signal,
+      contentLength: Number(incoming.headers["content-length"] ?? 0),
+    });
     // The answer cannot be delivered, so no client has the id.
     if (sender.signal.aborted) await saved.remove(owner, savedId);
     const answer: Pick<AnswerOf<"save_session">, "saved_id" | "bytes" | "sha256"> = {
