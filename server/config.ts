@@ -77,6 +77,11 @@ const schema = z.strictObject({
   allowedOrigins: texts("origins such as https://example.org").default([]),
   /** Hosts of cameras that `camera_url` may name, each with or without a port. */
   cameraHosts: texts("host names or addresses").default([]),
+  /**
+   * How ffmpeg and ffprobe are kept from the network and from files: `auto` as far as the system allows, `required` fails the
+   * start where they would keep access to the network, `off` starts them without limits.
+   */
+  sandbox: z.enum(["auto", "required", "off"], { error: "auto, required or off" }).default("auto"),
   logLevel: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
       error: "fatal, error, warn, info, debug, trace or silent",

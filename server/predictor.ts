@@ -36,6 +36,7 @@ import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 import type { PushAnswer } from "./live/live-requests.js";
 import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
+import { prepareTools } from "./media/tools.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
@@ -102,6 +103,7 @@ export type PredictorOptions = Pick<
   | "idleTimeoutMs"
   | "expiryWarningMs"
   | "maxResultBytes"
+  | "sandbox"
   | "logLevel"
 > & {
   /**
@@ -234,7 +236,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   let running: Engine | undefined;
   let failure: string | undefined;
   let retryAfterMs: (() => number) | undefined;
-  const ready = engine.then((loaded) => {
+  const tools = prepareTools(config.sandbox, log);
+  const ready = Promise.all([engine, tools]).then(([loaded]) => {
     running = loaded;
     return loaded.pack;
   });
@@ -261,7 +264,8 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   async function describe(owner: OwnerId): Promise<AnswerOf<"get_server">> {
     await ready;
     const pack = running?.pack ?? (await ready);
-    return serverFacts({ pack, config, sessions: sessions.countOf(owner), shares: await shares.use(owner) });
+    const use = { sessions: sessions.countOf(owner), shares: await shares.use(owner) };
+    return serverFacts({ pack, config, tools: await tools, ...use });
   }
 
   async function save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">> {

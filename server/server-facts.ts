@@ -3,6 +3,8 @@ import { createRequire } from "node:module";
 import { type AnswerOf, FIELD_LIMITS, MASK_FORMATS, SERVER_LIMITS, SUBPROTOCOL } from "../protocol/index.js";
 import type { ServerConfig } from "./config.js";
 import type { PackSummary } from "./engine/index.js";
+import type { ToolFacts } from "./media/tool-facts.js";
+import type { MediaTools } from "./media/tools.js";
 import type { ShareUse } from "./shares/shares.js";
 
 export const { version } = createRequire(import.meta.url)("masklet/package.json") as { version: string };
@@ -33,11 +35,13 @@ export interface ServerFactsParts {
   config: ServerConfig;
   /** Open sessions of the owner that asks. */
   sessions: number;
+  tools: MediaTools;
   /** What that owner holds. */
   shares: ShareUse[];
 }
 
-export function serverFacts({ pack, config, sessions, shares }: ServerFactsParts): AnswerOf<"get_server"> {
+export function serverFacts(parts: ServerFactsParts): AnswerOf<"get_server"> {
+  const { pack, config, sessions, shares, tools } = parts;
   const { text, exemplars, points, maskSeed } = pack.capabilities;
   const prompts = { text, exemplars, points, boxes: points, masks: maskSeed };
   const fieldLimits = Object.entries(FIELD_LIMITS).map(([name, { value }]) => [name, value]);
@@ -62,6 +66,14 @@ export function serverFacts({ pack, config, sessions, shares }: ServerFactsParts
     features: FEATURES,
     limits: Object.fromEntries([...fieldLimits, ...settings]),
     sessions,
+    tools: { ffmpeg: tool(tools.ffmpeg), ffprobe: tool(tools.ffprobe), sandbox: tools.sandbox },
     shares,
   };
+}
+
+/** No path: where a tool lies is no business of clients. */
+function tool(facts: ToolFacts | null) {
+  if (!facts) return null;
+  const { version, year } = facts;
+  return { version, ...(year !== undefined && { year }) };
 }

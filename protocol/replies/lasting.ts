@@ -13,6 +13,13 @@ export const attachedFields = {
   control: z.boolean().describe("False for watchers"),
 };
 
+const tool = z
+  .strictObject({
+    version: z.string().describe("As the tool prints it"),
+    year: z.int().exactOptional().describe("Of the build's sources"),
+  })
+  .nullable();
+
 export const serverFields = {
   version: z.string().describe("Of the server"),
   protocol: z.string().describe("The subprotocol, `masklet.v1`"),
@@ -35,6 +42,15 @@ export const serverFields = {
   features: z.array(z.string()).describe("What this server adds to the first version of the protocol"),
   limits: z.record(z.string(), z.number()).describe("The [limits](#limits) in force, by name"),
   sessions: z.int().min(0).describe("Open sessions of the owner"),
+  tools: z
+    .strictObject({
+      ffmpeg: tool,
+      ffprobe: tool,
+      sandbox: z
+        .enum(["bubblewrap", "namespaces", "limits", "none"])
+        .describe("How the tools are started; in the first two they have no network"),
+    })
+    .describe("What reads videos; a tool that cannot be run is null"),
   shares: z
     .array(
       z.strictObject({

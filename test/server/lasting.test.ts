@@ -455,6 +455,11 @@ test("get_server returns the pack, the limits in force and the sessions of the o
     offload_video_to_cpu: false,
   });
   expect(await client.expectResponse({ type: "get_server" })).toMatchObject({
+    tools: {
+      ffmpeg: { version: expect.any(String), year: expect.any(Number) },
+      ffprobe: { version: expect.any(String), year: expect.any(Number) },
+      sandbox: expect.stringMatching(/^(bubblewrap|namespaces|limits|none)$/),
+    },
     version: expect.stringMatching(/^\d+\.\d+\.\d+/),
     protocol: "masklet.v1",
     pack: { id: "scripted", input_size: 16, capabilities: { text: true, mask_seed: true } },
