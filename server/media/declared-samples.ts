@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { inflate } from "node:zlib";
 import { mediaUnsupported } from "./errors.js";
 import type { MediaFile } from "./media-file.js";
+import { createPagedReader, type Read } from "./paged-reader.js";
 
 /** Samples that any file may declare, and bytes of the file for each further one. A sample has content and an entry in a table. */
 const SAMPLES_OF_ANY_FILE = 1_000_000;
@@ -34,8 +35,7 @@ const TICKS_PER_PACKET = 512;
 
 interface Reader {
   size: number;
-  /** Fewer bytes where the file ends. */
-  read(start: number, bytes: number): Promise<Buffer>;
+  read: Read;
 }
 
 interface Track {
@@ -62,7 +62,7 @@ export async function checkDeclaredSamples(file: MediaFile): Promise<void> {
   const size = await file.size();
   const limit = Math.min(MAX_SAMPLES, SAMPLES_OF_ANY_FILE + size / MIN_BYTES_PER_SAMPLE);
   const walk: Walk = { boxes: 0, samples: 0, track: emptyTrack(), isExpanded: false };
-  await readBoxes({ size, read: buffered(file) }, 0, size, 0, walk);
+  await readBoxes({ size, read: createPagedReader(file) }, 0, size, 0, walk);
   finishTrack(walk);
   if (walk.samples <= limit) return;
   throw mediaUnsupported(
@@ -176,19 +176,4 @@ async function startsWithBox(reader: Reader, at: number): Promise<boolean> {
 
 async function typeAt(reader: Reader, at: number): Promise<string> {
   return (await reader.read(at + 4, 4)).toString("latin1");
-}
-
-/** Boxes are small and follow each other: a page of the file serves many reads. */
-function buffered(file: MediaFile): Reader["read"] {
-  const PAGE_BYTES = 4096;
-  let pageStart = 0;
-  let page: Buffer = Buffer.alloc(0);
-  return async (start, bytes) => {
-    if (bytes > PAGE_BYTES) return file.read(start, bytes);
-    if (start < pageStart || start + bytes > pageStart + page.length) {
-      page = await file.read(start, PAGE_BYTES);
-      pageStart = start;
-    }
-    return page.subarray(start - pageStart, start - pageStart + bytes);
-  };
 }

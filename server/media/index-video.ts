@@ -49,7 +49,13 @@ export async function indexVideo(
   const frames =
     byPackets && (await matchesPictures(decoder, byPackets, packets))
       ? byPackets
-      : await indexByDecoding({ decoder, packets, frameTicks, limit, ...(onProgress && { onProgress }) });
+      : await indexByDecoding({
+          decoder: { ...decoder, priority: "low" },
+          packets,
+          frameTicks,
+          limit,
+          ...(onProgress && { onProgress }),
+        });
   const { pts } = frames;
   if (pts.length > limit.maxFrames) throw limit.exceeded();
 

@@ -1,4 +1,5 @@
 import type { MediaFile } from "./media-file.js";
+import { createPagedReader } from "./paged-reader.js";
 
 /**
  * True when an MP4 or QuickTime file ends before the data that its boxes announce: an interrupted download or copy whose
@@ -6,9 +7,10 @@ import type { MediaFile } from "./media-file.js";
  */
 export async function isCutShort(file: MediaFile): Promise<boolean> {
   const size = await file.size();
+  const read = createPagedReader(file);
   let offset = 0;
   while (offset + 8 <= size) {
-    const header = await file.read(offset, 16);
+    const header = await read(offset, 16);
     if (header.length < 8) return false;
     const length = header.readUInt32BE(0);
     if (length === 0) return false; // the last box extends to the end of the file

@@ -7,6 +7,7 @@ import { openPages } from "./pages.js";
 import type { StillFormat } from "./sniff.js";
 import type { MediaSource, OpenMediaOptions } from "./source.js";
 import type { StillReading } from "./stills.js";
+import { checkWebpPictures } from "./webp-pictures.js";
 
 /**
  * Opens a picture file that contains an animation as a video with the times at which browsers show its pictures. Null for
@@ -20,6 +21,7 @@ export async function openAnimation(
 ): Promise<MediaSource | null> {
   const { limits } = reading;
   const limit = frameLimit(limits, await file.size(), "animation");
+  if (format === "webp") await checkWebpPictures(file);
   const animation =
     format === "gif" || format === "webp"
       ? await openPages(file, format, reading)

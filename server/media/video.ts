@@ -39,7 +39,7 @@ export async function openVideo(
       // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
       const place = await places.decode({ signal, urgent });
       try {
-        yield* decodeRange(range, signal);
+        yield* decodeRange(range, signal, urgent ? "normal" : "low");
       } finally {
         place.release();
       }
@@ -49,6 +49,7 @@ export async function openVideo(
   async function* decodeRange(
     range: FrameRange,
     either: AbortSignal,
+    priority: "normal" | "low",
   ): AsyncGenerator<DecodedFrame, void, undefined> {
     const { width, height, direction, first, end } = checkedRange(facts, range);
     const decode = (startFrame: number, endFrame: number) => {
@@ -59,6 +60,7 @@ export async function openVideo(
         startFrame,
         endFrame,
         stallTimeoutMs,
+        priority,
         signal: either,
         onProcess,
       };

@@ -116,6 +116,20 @@ export function lacedMatroska(blocks: number): Buffer {
   );
 }
 
+/** A WebP animation of pictures of one pixel. */
+export function webpAnimation(pictures: number): Buffer {
+  const chunk = (name: string, content: Buffer) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(content.length);
+    return bytes(name, length, content, Buffer.alloc(content.length % 2));
+  };
+  const picture = chunk("VP8L", Buffer.from("2f000000001007101111888808", "hex"));
+  const shown = chunk("ANMF", bytes(Buffer.alloc(12), Buffer.from([40, 0, 0, 0]), picture));
+  const header = chunk("VP8X", Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+  const content = bytes("WEBP", header, chunk("ANIM", Buffer.alloc(6)), ...Array(pictures).fill(shown));
+  return chunk("RIFF", content);
+}
+
 /** A fragment that declares samples of one byte each, without an entry for any of them. */
 export function fragment(samples: number): Buffer {
   return box("moof", box("mfhd", 0, 1), box("traf", box("tfhd", 0x20018, 1, 1, 1), box("trun", 0, samples)));

@@ -14,6 +14,7 @@ import {
   lacedMatroska,
   mp4,
   track,
+  webpAnimation,
 } from "../../helpers/hostile-video.js";
 import { ffmpegChildren, makeClip, mediaPath, openInTest } from "../../helpers/media.js";
 
@@ -159,6 +160,22 @@ describe("a small file with many frames", () => {
       "The video has more than 12500 frames, which is the limit for a file of 20000 bytes.",
     );
     expect(of(1e12).exceeded().message).toBe("The video has more than 2000000 frames.");
+  });
+});
+
+describe("a WebP animation", () => {
+  it("of more pictures than can be found in seconds is refused before it is decoded", async () => {
+    const opening = openInTest(file("many.webp", webpAnimation(20_010)));
+    await expect(opening).rejects.toMatchObject({
+      code: "media_unsupported",
+      message: "The animation has more than 20000 pictures, the limit for WebP.",
+    });
+  });
+
+  it("of fewer pictures is opened", async () => {
+    expect((await openInTest(file("few.webp", webpAnimation(300)))).facts).toMatchObject({
+      ...{ width: 1, height: 1, numFrames: 300, codec: "webp" },
+    });
   });
 });
 
