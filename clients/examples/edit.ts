@@ -1,7 +1,7 @@
 import { connect, type FrameMessage } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", video = "demo-output/clip.mp4"] = process.argv.slice(2);
-const client = await connect(url);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
 const session = await client.startSession({ resource_path: video });
 const { width, height, num_frames } = session.facts;
 

@@ -2,7 +2,7 @@ import { connect, objectsOf } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", source = "demo-output/frames", phrase = "red circle"] =
   process.argv.slice(2);
-const client = await connect(url);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
 const upload = await client.upload(source); // a folder of pictures, a ZIP or tar archive, or a video
 console.log(`${upload.num_frames} frames, left out: ${upload.left_out_count ?? 0}`);
 const session = await client.startSession({ upload_id: upload.upload_id, mask_format: "binary" });

@@ -5,9 +5,10 @@ server=${1:-http://127.0.0.1:8765}
 folder=${2:-demo-output/frames}
 phrase=${3:-red circle}
 field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
-ask() { curl --silent --show-error --fail-with-body "$server/v1/$1" --data "$2"; }
+call() { curl --silent --show-error --fail-with-body ${MASKLET_KEY:+--header "Authorization: Bearer $MASKLET_KEY"} "$@"; }
+ask() { call "$server/v1/$1" --data "$2"; }
 
-upload=$(tar -c -C "$folder" . | curl --silent --show-error --fail-with-body --data-binary @- "$server/v1/uploads" | field upload_id)
+upload=$(tar -c -C "$folder" . | call --data-binary @- "$server/v1/uploads" | field upload_id)
 session=$(ask handle_request "{\"type\":\"start_session\",\"upload_id\":\"$upload\"}" | field session_id)
 ask handle_request "{\"type\":\"add_prompt\",\"session_id\":\"$session\",\"frame_index\":0,\"text\":\"$phrase\",\"mask_format\":\"none\"}"
 echo

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { connect, createImagePredictor, type LowResMask, type Prediction } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", picture] = process.argv.slice(2);
-const client = await connect(url);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
 const predictor = createImagePredictor(client);
 const { upload_id } = await client.upload(picture ?? drawTruck());
 await predictor.setImage({ upload_id });

@@ -1,4 +1,4 @@
-import asyncio, json, struct, sys
+import asyncio, json, os, struct, sys
 from pathlib import Path
 import websockets
 
@@ -17,6 +17,8 @@ async def track(url="ws://127.0.0.1:8765/v1", folder="demo-output/frames", phras
                 if reply["type"] != "event" and reply["request_id"] == request["request_id"]:
                     return reply
 
+        if key := os.environ.get("MASKLET_KEY"):
+            await ask(type="authenticate", request_id="key", key=key)
         started = await ask(type="start_session", request_id="start", live=True)
         session = {"session_id": started["session_id"]}
         for index, path in enumerate(sorted(Path(folder).iterdir())):  # in place of a camera

@@ -4,7 +4,7 @@ import { connect, objectsOf } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", folder = "demo-output/frames", phrase = "red circle"] =
   process.argv.slice(2);
-const client = await connect(url);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
 const session = await client.startSession({ live: true });
 let isPrompted = false;
 // In place of a camera: the pictures of a folder.

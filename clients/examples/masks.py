@@ -1,4 +1,4 @@
-import asyncio, json, sys
+import asyncio, json, os, sys
 from pathlib import Path
 import websockets
 
@@ -10,6 +10,8 @@ async def track(url="ws://127.0.0.1:8765/v1", video="demo-output/clip.mp4", phra
         async def send(**request):
             await socket.send(json.dumps(request))
 
+        if key := os.environ.get("MASKLET_KEY"):
+            await send(type="authenticate", request_id="0", key=key)
         await send(type="start_session", request_id="1", resource_path=video, mask_format="binary")
         async for received in socket:
             message = decode_message(received)  # str or bytes

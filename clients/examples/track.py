@@ -1,4 +1,4 @@
-import asyncio, json, sys
+import asyncio, json, os, sys
 import websockets
 
 async def track(url="ws://127.0.0.1:8765/v1", video="demo-output/clip.mp4", phrase="red circle"):
@@ -6,6 +6,8 @@ async def track(url="ws://127.0.0.1:8765/v1", video="demo-output/clip.mp4", phra
         async def send(**request):
             await socket.send(json.dumps(request))
 
+        if key := os.environ.get("MASKLET_KEY"):
+            await send(type="authenticate", request_id="0", key=key)
         await send(type="start_session", request_id="1", resource_path=video)
         async for message in socket:
             reply = json.loads(message)

@@ -2,7 +2,7 @@ import { connect, objectsOf } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", video = "demo-output/clip.mp4", phrase = "red circle"] =
   process.argv.slice(2);
-const client = await connect(url);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
 const session = await client.startSession({ resource_path: video });
 await session.addPrompt({ frame_index: 0, text: phrase });
 for await (const frame of session.propagate()) {

@@ -4,15 +4,18 @@ import { access, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { SERVER_LIMITS } from "../../protocol/limits.js";
 import { readConfig, variableOf } from "../../server/config.js";
 import { callCommand } from "../helpers/command.js";
+import { makeKeys } from "../helpers/keys.js";
 import { makeClip, makeFrameFolder } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+const { keysFile, keys } = makeKeys("example");
+const withKey = { cwd: root, env: { ...process.env, MASKLET_KEY: keys.example } };
 const run = promisify(execFile);
 const FRAMES = 3;
 
@@ -89,13 +92,20 @@ describe("the example", { timeout: 180_000 }, () => {
   beforeAll(async () => {
     clip = await makeClip({ name: "example.mp4", frames: FRAMES });
     folder = await makeFrameFolder("example-frames", FRAMES);
-    server = await startTestServer({}, { engine: createScriptedEngine() });
+    server = await startTestServer({ keysFile }, { engine: createScriptedEngine() });
   });
   afterAll(() => server.close());
 
-  it("in TypeScript prints one line per object and frame", async () => {
-    const args = ["--import", "tsx", "clients/examples/track.ts", server.url, clip, "red circle"];
-    const { stdout } = await run(process.execPath, args, { cwd: root });
+  it.each([
+    ["with a key", keysFile, withKey],
+    ["without keys", undefined, { cwd: root }],
+  ])("in TypeScript prints one line per object and frame, %s", async (_, setting, options) => {
+    const own = await startTestServer(setting === undefined ? {} : { keysFile: setting }, {
+      engine: createScriptedEngine(),
+    });
+    onTestFinished(() => own.close());
+    const args = ["--import", "tsx", "clients/examples/track.ts", own.url, clip, "red circle"];
+    const { stdout } = await run(process.execPath, args, options);
     const lines = stdout.split("\n").filter((line) => /^\d+ 0 \[ 0, 0, 1, 1 \]/.test(line));
     expect(lines.map((line) => Number(line.split(" ")[0]))).toEqual([0, 1, 2]);
   });
@@ -103,7 +113,7 @@ describe("the example", { timeout: 180_000 }, () => {
   /** The lines that an example in TypeScript prints. */
   async function linesOf(example: string, ...given: string[]): Promise<string[]> {
     const args = ["--import", "tsx", `clients/examples/${example}.ts`, ...given];
-    const { stdout } = await run(process.execPath, args, { cwd: root });
+    const { stdout } = await run(process.execPath, args, withKey);
     return stdout.trim().split("\n");
   }
 
@@ -149,7 +159,7 @@ describe("the example", { timeout: 180_000 }, () => {
   });
 
   it("of HTTP tracks a folder with curl alone", async () => {
-    const { stdout } = await run("sh", ["clients/examples/http.sh", server.http, folder], { cwd: root });
+    const { stdout } = await run("sh", ["clients/examples/http.sh", server.http, folder], withKey);
     const [prompt, ...stream] = stdout.trim().split("\n");
     expect(JSON.parse(prompt ?? "")).toMatchObject({ frame_index: 0, outputs: { out_obj_ids: [0] } });
     expect(stream.map((line) => (JSON.parse(line) as { frame_index?: number }).frame_index)).toEqual([
@@ -160,7 +170,7 @@ describe("the example", { timeout: 180_000 }, () => {
 
   it("of the library prints one line per frame", async () => {
     const args = ["--import", "tsx", "clients/examples/library.ts", clip, "red circle"];
-    const { stdout } = await run(process.execPath, args, { cwd: root });
+    const { stdout } = await run(process.execPath, args, withKey);
     expect(
       stdout
         .trim()
@@ -172,7 +182,7 @@ describe("the example", { timeout: 180_000 }, () => {
   it("of interactive segmentation draws its own picture and runs every step of SAM 2's notebook", async () => {
     const real = await startTestServer();
     const args = ["--import", "tsx", "clients/examples/interactive.ts", real.url];
-    const { stdout } = await run(process.execPath, args, { cwd: root });
+    const { stdout } = await run(process.execPath, args, withKey);
     await real.close();
     const steps = stdout
       .trim()
@@ -196,9 +206,7 @@ describe("the example", { timeout: 180_000 }, () => {
       const { stdout } = await run(
         python ?? "",
         ["clients/examples/track.py", server.url, clip, "red circle"],
-        {
-          cwd: root,
-        },
+        withKey,
       );
       expect(stdout.trim().split("\n")).toEqual([0, 1, 2].map((frame) => `${frame} [0] [[0, 0, 1, 1]]`));
     },
@@ -206,7 +214,7 @@ describe("the example", { timeout: 180_000 }, () => {
 
   it.skipIf(python === undefined)("in Python pushes live frames", async () => {
     const args = ["clients/examples/live.py", server.url, folder, "red circle"];
-    const { stdout } = await run(python ?? "", args, { cwd: root });
+    const { stdout } = await run(python ?? "", args, withKey);
     expect(stdout.trim().split("\n")).toEqual([
       "0 [] []",
       ...[1, 2].map((frame) => `${frame} [0] [[0, 0, 1, 1]]`),
@@ -216,7 +224,7 @@ describe("the example", { timeout: 180_000 }, () => {
   const pythonForMasks = pythonWith("websockets, numpy");
   it.skipIf(pythonForMasks === undefined)("in Python decodes binary masks", async () => {
     const args = ["clients/examples/masks.py", server.url, clip, "red circle"];
-    const { stdout } = await run(pythonForMasks ?? "", args, { cwd: root });
+    const { stdout } = await run(pythonForMasks ?? "", args, withKey);
     expect(stdout.trim().split("\n")).toEqual(
       [0, 1, 2].map((frame) => expect.stringMatching(`^${frame} 0 \\(\\d+, \\d+\\) \\d+ pixels$`)),
     );
