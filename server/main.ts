@@ -1,9 +1,9 @@
 /** Builds a server from its parts; every other file receives what it needs. */
 import type { WebSocket } from "ws";
 import { CLOSE_CODES, encodeMessage } from "../protocol/index.js";
-import { openAuthenticatedConnection } from "./authenticated-connection.js";
+import { serveClientSocket } from "./client-socket.js";
 import { readConfig, type ServerOptions } from "./config.js";
-import { type Connection, openConnection } from "./connection.js";
+import type { Connection } from "./connection.js";
 import { drain, within } from "./drain.js";
 import { isLoopbackHost } from "./http/origin.js";
 import { createHttpServer } from "./http/server.js";
@@ -12,9 +12,7 @@ import { openKeyring } from "./keys/keyring.js";
 import { createLog, type Logger } from "./log.js";
 import { createMetrics } from "./metrics.js";
 import { createPredictor, type Predictor, type PredictorParts } from "./predictor.js";
-import { isLoopbackAddress, type OwnerId, ownerOfAddress } from "./session-owner.js";
-import type { Transport } from "./transport.js";
-import { serveWebSocket } from "./websocket.js";
+import { isLoopbackAddress } from "./session-owner.js";
 
 export interface RunningServer {
   /** Where clients connect, such as `ws://127.0.0.1:8765/v1`. */
@@ -60,7 +58,7 @@ export async function startServer(
   const log = parts.log ?? createLog(config.logLevel);
   log.info({ config: { ...config, keysFile: config.keysFile && "set" } }, "starting");
   const metrics = createMetrics({ ofProcess: true });
-  const { host, keysFile, insecure, maxPendingRequests, shutdownGraceMs, authenticationMs } = config;
+  const { host, keysFile, insecure, shutdownGraceMs } = config;
   const keyring = keysFile === undefined ? undefined : await openKeyring(keysFile, log);
   if (!keyring) checkHost(host, insecure, log);
   const predictor = createPredictor(config, { ...parts, log, metrics, weightOf: keyring?.weightOf });
@@ -68,39 +66,10 @@ export async function startServer(
   let connectionsSoFar = 0;
 
   function onSocket(socket: WebSocket, visitor: SocketVisitor): void {
-    const { address, key, onIdentified } = visitor;
-    const connectionLog = log.child({ connection: ++connectionsSoFar });
-
-    async function ownerOfKey(text: string): Promise<OwnerId> {
-      if (!keyring) return ownerOfAddress(address);
-      const found = keyring.find(text);
-      if (found) return found.owner;
-      throw await keyring.refuse(address);
-    }
-
-    const open = (transport: Transport) => {
-      const openFor = (owner: OwnerId) => {
-        const ownerLog = connectionLog.child({ owner });
-        const common = { transport, predictor, owner, ownerOfKey, maxPendingRequests, metrics };
-        return openConnection({ ...common, log: ownerLog });
-      };
-      const connection = keyring
-        ? openAuthenticatedConnection({
-            ...{ transport, keys: keyring, address, key, authenticationMs, onIdentified, metrics },
-            open: openFor,
-            log: connectionLog,
-          })
-        : openFor(ownerOfAddress(address));
-      connections.set(socket, connection);
-      return connection;
-    };
-    serveWebSocket(socket, open, { ...config, log: connectionLog, metrics });
-    const openedAtMs = performance.now();
-    connectionLog.info({ address, owner: ownerOfAddress(address) }, "websocket opened");
-    socket.once("close", (code) => {
-      connections.delete(socket);
-      connectionLog.info({ code, ms: Math.round(performance.now() - openedAtMs) }, "websocket closed");
-    });
+    const socketLog = log.child({ connection: ++connectionsSoFar });
+    const parts = { config, predictor, keys: keyring, metrics, log: socketLog };
+    connections.set(socket, serveClientSocket(socket, visitor, parts));
+    socket.once("close", () => connections.delete(socket));
   }
 
   const http = createHttpServer({

@@ -16,12 +16,12 @@ export interface WebSocketOptions {
   metrics: Metrics;
 }
 
-/** Carries the messages of a connection over a WebSocket. */
-export function serveWebSocket(
+/** Carries the messages of a connection over a WebSocket. Returns what `open` returns. */
+export function serveWebSocket<Listener extends TransportListener>(
   socket: WebSocket,
-  open: (transport: Transport) => TransportListener,
+  open: (transport: Transport) => Listener,
   { maxBufferedBytes, heartbeatIntervalMs, maxMessageBytes, maxFrameBytes, log, metrics }: WebSocketOptions,
-): void {
+): Listener {
   const waiting = new Set<() => void>();
   let paused = false;
   let hasClosed = false;
@@ -117,4 +117,5 @@ export function serveWebSocket(
     release();
     guarded(() => listener.onClose());
   });
+  return listener;
 }

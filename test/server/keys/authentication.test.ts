@@ -495,6 +495,33 @@ test("no line of the log contains a key, a hash or a query", async () => {
   for (const line of refusals) expect(line.address).toMatch(/127\.0\.0\.1/);
 });
 
+test("the log has the owner of a WebSocket from the time at which it is known", async () => {
+  const events: { msg: string; owner?: string }[] = [];
+  const own = await startTestServer(
+    { keysFile },
+    {
+      engine: createScriptedEngine(),
+      log: pino({ level: "info" }, { write: (line: string) => void events.push(JSON.parse(line)) }),
+    },
+  );
+  onTestFinished(() => own.close());
+  const client = await own.connect();
+  await client.expectResponse({ type: "authenticate", key: keys.bob });
+  await client.close();
+  await until(() => events.some(({ msg }) => msg === "websocket closed"));
+  const withKey = await own.connect(keys.ann);
+  await withKey.close();
+  await until(() => events.filter(({ msg }) => msg === "websocket closed").length === 2);
+  const ofSockets = events.filter(({ msg }) => msg.startsWith("websocket "));
+  expect(ofSockets.map(({ msg, owner }) => [msg, owner])).toEqual([
+    ["websocket opened", undefined],
+    ["websocket identified", "key bob"],
+    ["websocket closed", "key bob"],
+    ["websocket opened", "key ann"],
+    ["websocket closed", "key ann"],
+  ]);
+});
+
 test("a socket that closes during its handshake or before its key leaves nothing behind", async () => {
   const own = await start({ authenticationMs: 60_000 });
   for (let opened = 0; opened < 5; opened++) {
