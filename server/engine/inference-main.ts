@@ -6,6 +6,7 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import { EngineError } from "./engine.js";
+import { createIdleCollection } from "./idle-collection.js";
 import type { IpcCancel, IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
 
@@ -28,9 +29,15 @@ process.on("message", (message: IpcRequest | IpcCancel) => {
   else void answer(message);
 });
 
+const idle = createIdleCollection();
+/** Calls that drop the state of a session. */
+const FREEING: ReadonlySet<IpcRequest["verb"]> = new Set<IpcRequest["verb"]>(["close", "reset"]);
+
 async function answer({ id, session, verb, params }: IpcRequest): Promise<void> {
   const call = new AbortController();
   calls.set(id, call);
+  // Pings arrive in an idle process.
+  if (verb !== "ping") idle.begin();
   try {
     const result = await (session === null
       ? host.processHandlers[verb](params as never)
@@ -46,6 +53,7 @@ async function answer({ id, session, verb, params }: IpcRequest): Promise<void> 
     send({ id, error: failure, costs: host.costs() });
   } finally {
     calls.delete(id);
+    if (verb !== "ping") idle.end(FREEING.has(verb));
   }
 }
 
