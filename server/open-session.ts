@@ -21,6 +21,8 @@ import {
 import type { SavedStore } from "./saved/store.js";
 import { createSession, type Session } from "./session.js";
 import type { OwnerId } from "./session-owner.js";
+import { withinShares } from "./session-shares.js";
+import type { Shares } from "./shares/shares.js";
 import { measureMedia, measureSessions } from "./stages.js";
 
 export type OpenMedia = (
@@ -41,6 +43,7 @@ export interface SessionOpenerParts {
   weightOf(owner: OwnerId): number;
   /** The places of an owner for `predict`. */
   predictionPlacesOf(owner: OwnerId): PredictionPlaces;
+  shares: Pick<Shares, "take" | "room">;
 }
 
 /** What to open, for whom, and under which id. */
@@ -179,7 +182,8 @@ export function createSessionOpener(parts: SessionOpenerParts) {
 
   return async (opening: Opening, news: SessionNews, options: OpeningOptions): Promise<Session> => {
     const { owner, request } = opening;
-    const engine = ownedBy(measureSessions(await parts.engine, metrics), {
+    const measured = measureSessions(await parts.engine, metrics);
+    const engine = ownedBy(withinShares(measured, parts.shares, owner), {
       id: owner,
       weight: parts.weightOf(owner),
     });

@@ -231,6 +231,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     ...{ engine, openMedia, pictures, saved, live: config, clock, maxResultBytes, metrics },
     weightOf: shares.weightOf,
     predictionPlacesOf: (owner) => predictionPlaces(shares, owner, config.maxPredictedPixelsPerOwner),
+    shares,
   });
   const sessions = createSessionRegistry({ open, clock, log, shares, limits: config });
   let running: Engine | undefined;

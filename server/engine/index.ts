@@ -1,3 +1,4 @@
+export { isConcept } from "../../detector/concepts.js";
 export type { Edit, EditResult } from "../../tracker/edits/edit.js";
 export type { ObjectFacts } from "../../tracker/edits/objects.js";
 export { rewriteObjects, rewrittenStretch } from "../../tracker/edits/rewrite.js";
@@ -13,6 +14,7 @@ export type {
   EditAnswer,
   EngineFrame,
   EnginePrompt,
+  Holdings,
   LogitMap,
   PredictedMask,
   PredictionPrompt,

@@ -1,6 +1,7 @@
 /** The inference process's side of the engine: one pack, many sessions, and the handler of every verb. */
 import type { RunGraph } from "../../detector/graph.js";
 import { renderMaps } from "../../tracker/masks/render.js";
+import type { TrackerPolicy } from "../../tracker/policy.js";
 import type { SessionSnapshot } from "../../tracker/snapshot.js";
 import { createTrackingSession, type TrackingSession } from "../../tracker/tracking-session.js";
 import { createVideoTracker } from "../../tracker/video-tracker.js";
@@ -17,7 +18,9 @@ import { checkSnapshot } from "./snapshot-schema.js";
 import { createTurns, type SessionTurns, type TurnHolders } from "./turns.js";
 import {
   type EngineFrame,
+  type Holdings,
   MAX_PUSHED_FRAMES,
+  type ObjectRoom,
   SESSION_VERBS,
   type SessionVerb,
   type VerbParams,
@@ -45,7 +48,9 @@ interface Hosted {
   calls: Serial;
   run: RunGraph;
   /** Frames pushed and not yet stepped, oldest first: their pixels cross from the main process once. */
-  pushed: EngineFrame[];
+  pushed: ({ frame: EngineFrame } & ObjectRoom)[];
+  /** The limit of the call in progress. */
+  room: ObjectRoom;
 }
 
 interface Model {
@@ -58,10 +63,12 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
-  async prompt({ tracking }, { frame, prompt, isStep }, { pack }) {
+  async prompt({ tracking, room }, { frame, prompt, isStep, maxObjects }, { pack }) {
     checkFrame(frame, pack);
+    limitObjects(room, maxObjects);
     if (isStep) tracking.checkpoint();
-    return tracking.prompt(frame, prompt);
+    const answer = await tracking.prompt(frame, prompt);
+    return { ...answer, holds: holdingsOf(tracking) };
   },
   async predict({ tracking, run }, { frame, prompt }, { pack }) {
     checkFrame(frame, pack);
@@ -81,19 +88,20 @@ const HANDLERS: Handlers = {
     checkFrame(frame, pack);
     await tracking.recall(frame, masks);
   },
-  async push({ tracking, pushed }, { frame }, { pack }) {
+  async push({ tracking, pushed }, { frame, maxObjects }, { pack }) {
     checkFrame(frame, pack);
     if (pushed.length >= MAX_PUSHED_FRAMES) {
-      const waiting = pushed.map(({ index }) => index).join(", ");
+      const waiting = pushed.map((one) => one.frame.index).join(", ");
       throw new EngineError("internal", `Frame ${frame.index} was pushed while frames ${waiting} wait.`);
     }
-    pushed.push(frame);
+    pushed.push({ frame, ...(maxObjects !== undefined && { maxObjects }) });
     tracking.prepare(frame);
   },
-  async next({ tracking, pushed }) {
-    const [frame] = pushed;
-    if (!frame) throw new EngineError("internal", "No pushed frame waits for its step.");
-    const outputs = await tracking.step(frame);
+  async next({ tracking, pushed, room }) {
+    const [oldest] = pushed;
+    if (!oldest) throw new EngineError("internal", "No pushed frame waits for its step.");
+    limitObjects(room, oldest.maxObjects);
+    const outputs = await tracking.step(oldest.frame);
     pushed.shift();
     return outputs;
   },
@@ -103,10 +111,11 @@ const HANDLERS: Handlers = {
     if (tracking.removeObject(objectId)) return;
     throw new EngineError("object_not_found", `There is no object ${objectId} in this session.`, "obj_id");
   },
-  async edit({ tracking }, { edit, isStep }) {
+  async edit({ tracking, room }, { edit, isStep, maxObjects }) {
+    limitObjects(room, maxObjects);
     if (isStep) tracking.checkpoint();
     const result = await tracking.edit(edit);
-    return { ...result, objects: tracking.describe().objects };
+    return { ...result, objects: tracking.describe().objects, holds: holdingsOf(tracking) };
   },
   async anchor({ tracking }, { frame, masks }, { pack }) {
     checkFrame(frame, pack);
@@ -123,6 +132,16 @@ const HANDLERS: Handlers = {
     hosted.pushed = [];
   },
 };
+
+function limitObjects(room: ObjectRoom, maxObjects: number | undefined): void {
+  if (maxObjects === undefined) delete room.maxObjects;
+  else room.maxObjects = maxObjects;
+}
+
+function holdingsOf(tracking: TrackingSession): Holdings {
+  const { concepts, negativeConcepts, objectIds } = tracking.describe();
+  return { concepts: concepts.length + negativeConcepts.length, objects: objectIds.length };
+}
 
 /** @param onTurn called while there are several sessions: those whose turn begins */
 export function createSessionHost(
@@ -161,8 +180,9 @@ export function createSessionHost(
           await own.pause();
           own.isUrgent = false;
           const run = model().graphs.inTurns(own);
-          const { tracking, rules } = openSession(model(), run, video, snapshot);
-          sessions.set(session, { tracking, turns: own, calls: createSerial(), run, pushed: [] });
+          const room: ObjectRoom = {};
+          const { tracking, rules } = openSession({ model: model(), run, room }, video, snapshot);
+          sessions.set(session, { tracking, turns: own, calls: createSerial(), run, pushed: [], room });
           return rules;
         } catch (error) {
           own.leave();
@@ -248,8 +268,7 @@ function summarize({ pack, graphs }: Model): PackSummary {
 const NO_OWNER = { id: "", weight: 1 };
 
 function openSession(
-  model: Model,
-  run: RunGraph,
+  { model, run, room }: { model: Model; run: RunGraph; room: ObjectRoom },
   { width, height, numFrames, policy: override }: EngineVideo,
   snapshot?: Uint8Array,
 ): { tracking: TrackingSession; rules: SessionRules } {
@@ -261,7 +280,7 @@ function openSession(
     return pack.tokenize(phrase);
   };
   const resolved = sessionPolicy(pack.manifest, override);
-  const policy = numFrames === undefined ? livePolicy(resolved) : resolved;
+  const policy = withinRoom(numFrames === undefined ? livePolicy(resolved) : resolved, room);
   const tracker = createVideoTracker({
     run,
     tokenize,
@@ -284,6 +303,18 @@ function openSession(
       defaultStart: policy.session.startsAtVisited ? "visited" : "prompted",
     },
   };
+}
+
+/** The policy with the smaller of its own limit of objects and that of the call in progress. */
+function withinRoom(policy: TrackerPolicy, room: ObjectRoom): TrackerPolicy {
+  const { maxNumObjects } = policy.life;
+  const life = {
+    ...policy.life,
+    get maxNumObjects() {
+      return Math.min(maxNumObjects, room.maxObjects ?? maxNumObjects);
+    },
+  };
+  return { ...policy, life };
 }
 
 /** @throws EngineError saved_unreadable */

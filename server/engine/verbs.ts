@@ -56,11 +56,28 @@ export interface LogitMap {
 }
 
 export interface EditAnswer extends EditResult {
+  /** After the edit. */
+  holds?: Holdings;
   /** All objects after the edit. */
   objects: ObjectFacts[];
 }
 
+/** What a session keeps in the inference process. */
+export interface Holdings {
+  /** Negative ones included. */
+  concepts: number;
+  objects: number;
+}
+
+/** A limit that applies together with that of the policy. */
+export interface ObjectRoom {
+  /** Detections beyond so many objects are dropped and counted, prompts rejected with object_limit. */
+  maxObjects?: number;
+}
+
 export interface PromptAnswer {
+  /** After the prompt. */
+  holds?: Holdings;
   output: FrameOutput;
   /** Set for object prompts. */
   objectId?: number;
@@ -102,7 +119,7 @@ export interface SessionVerbs {
    * Adds a prompt on a frame and returns the frame's objects. Applies between two frames of a running propagation.
    * Rejects with unsupported_by_pack, invalid_field, object_limit, concept_limit, nothing_prompted.
    */
-  prompt: { params: { frame: EngineFrame; prompt: EnginePrompt } & Step; result: PromptAnswer };
+  prompt: { params: { frame: EngineFrame; prompt: EnginePrompt } & Step & ObjectRoom; result: PromptAnswer };
   /**
    * Masks for prompts on one picture, without any effect on the session: for each prompt of the batch, its candidates. May be
    * ended between two masks. Rejects with unsupported_by_pack, invalid_field.
@@ -117,10 +134,10 @@ export interface SessionVerbs {
   recall: { params: { frame: EngineFrame; masks: readonly RecalledMask[] }; result: undefined };
   /**
    * Adds the next frame of the pass, in the order of travel. Its encoding starts at once, while other frames are tracked.
-   * Resolves when the inference process has the pixels; waits while {@link MAX_PUSHED_FRAMES} frames are pushed and not
+   * `maxObjects` applies to its step. Resolves when the inference process has the pixels; waits while {@link MAX_PUSHED_FRAMES} frames are pushed and not
    * stepped. Rejects when a new pass begins before the frame is sent. A failed encoding rejects the frame's `next`.
    */
-  push: { params: { frame: EngineFrame }; result: undefined };
+  push: { params: { frame: EngineFrame } & ObjectRoom; result: undefined };
   /**
    * Steps the oldest pushed frame. Resolves to the frames that may be shown now: none, one, or several, because the output
    * may lag; the last step of a pass returns all frames that wait.
@@ -134,7 +151,7 @@ export interface SessionVerbs {
    * Changes objects. Ends an unfinished pass, except `removeConcept`.
    * Rejects with object_not_found, concept_not_found, invalid_field, object_limit.
    */
-  edit: { params: { edit: Edit } & Step; result: EditAnswer };
+  edit: { params: { edit: Edit } & Step & ObjectRoom; result: EditAnswer };
   /**
    * Makes masks of a frame conditioning memories, where an edit leaves an object without one. Rejects with object_not_found.
    */

@@ -44,6 +44,8 @@ export interface Shares {
    * retryable.
    */
   take(name: ShareName, owner: OwnerId, amount?: number): Lease;
+  /** How much `take` would give now. */
+  room(name: ShareName, owner: OwnerId): number;
   /** Waits for a place. Rejects as `take` after `maxWaitMs` or when too many wait, or with the reason of the signal. */
   wait(name: ShareName, owner: OwnerId, options?: WaitOptions): Promise<Lease>;
   /** Counts one request. Rejects with `rate_limit` when the owner or the server has reached its number for this minute. */
@@ -245,6 +247,10 @@ export function createShares(parts: SharesParts): Shares {
 
   return {
     take,
+    room(name, owner) {
+      const { maxPerHolder, maxTotal, total, heldBy } = pools[name];
+      return Math.max(0, Math.min(maxPerHolder - heldBy(holderOf(owner)), maxTotal - total));
+    },
     wait: (name, ...request) =>
       metrics.time("masklet_wait_seconds", { share: name }, () => wait(name, ...request)),
     async countRequest(owner) {
