@@ -200,7 +200,7 @@ test("a session that is being rebuilt outlives kills in different calls", async 
   expect(engine.stats().restarts).toBe(4);
   await until(() => events.length > 0);
   expect(events).toEqual(["recovered"]);
-});
+}, 180_000);
 
 test("a session whose repeated call fails where it succeeded is lost", async () => {
   await start({ maxSnapshotBytes: 0 });
