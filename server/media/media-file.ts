@@ -1,4 +1,5 @@
 /** An open media file. */
+import { existsSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { mediaUnsupported } from "./errors.js";
 import {
@@ -124,8 +125,14 @@ function mediaFile(location: Location, handle: FileHandle, identity: Place["iden
   };
 }
 
-/** Opens the file again, where processes that inherit one descriptor share its position. */
-async function lendAnew<T>(
+/** True where a process can open its descriptors by name; Windows has no such names. */
+const hasDescriptorNames = process.platform !== "win32" && existsSync("/dev/fd");
+
+/**
+ * As {@link MediaFile.lend}, for systems where processes that inherit one descriptor share its position: the file is opened
+ * again. Throws `media_unreadable` when its path names another file by now.
+ */
+export async function lendAnew<T>(
   location: Location,
   first: Place["identity"],
   task: (file: LentFile) => Promise<T>,
@@ -133,9 +140,9 @@ async function lendAnew<T>(
   const { handle, identity } = await openInRoots(location);
   try {
     if (!isSame(first, identity)) throw replaced(location);
-    // Windows has no names for descriptors.
-    if (process.platform === "win32") return await task({ files: [], path: location.path });
-    return await task({ files: [handle.fd], path: `/dev/fd/${INHERITED}` });
+    return hasDescriptorNames
+      ? await task({ files: [handle.fd], path: `/dev/fd/${INHERITED}` })
+      : await task({ files: [], path: location.path });
   } finally {
     await handle.close();
   }

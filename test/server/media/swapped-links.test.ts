@@ -6,6 +6,7 @@ import {
   linkSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   renameSync,
@@ -18,6 +19,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { readConfig } from "../../../server/config.js";
+import { lendAnew } from "../../../server/media/media-file.js";
 import { openMedia } from "../../../server/media/open.js";
 import {
   openInRoots,
@@ -270,6 +272,24 @@ describe.each(ways)("a place that is checked %s", (_, use) => {
         message: "The file was replaced after it was opened.",
       });
   });
+});
+
+it("a file that is lent to a process by opening it again is the same file, or is refused", async () => {
+  const location = { path: inRoot("still.png"), name: "The file", roots: [root] };
+  const { handle, identity } = await openInRoots(location);
+  await handle.close();
+  const copy = () =>
+    lendAnew(location, identity, async ({ files, path }) => {
+      const child = spawn("cat", [path], { stdio: ["ignore", "pipe", "inherit", ...files] });
+      const parts: Buffer[] = [];
+      for await (const part of child.stdout as AsyncIterable<Buffer>) parts.push(part);
+      return Buffer.concat(parts);
+    });
+  expect(await copy()).toEqual(readFileSync(inRoot("still.png")));
+  swap(inRoot("still.png"), inRoot("frames/2.png"));
+  await expect(copy()).rejects.toMatchObject({ message: "The file was replaced after it was opened." });
+  swap(inRoot("still.png"), join(outside, "secret.png"));
+  await expect(copy()).rejects.toMatchObject(forbidden("The file"));
 });
 
 it("a link that another process swaps all the time never leads out of the roots", async () => {
