@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import type { VideoPath } from "./track-files.js";
 
-/** Older addresses are dropped: servers delete unfinished uploads after an hour without use. */
+/** Older addresses are dropped: servers delete an upload that receives no byte for half an hour. */
 const MAX_ADDRESSES = 20;
 
 export interface Unfinished {

@@ -41,6 +41,10 @@ export async function upload(path: string, { server, key }: UploadArguments): Pr
       signal: interruption.signal,
       onProgress: (sentBytes) => progress.set(Math.ceil(sentBytes / MEGABYTE)),
       onAddress: (url) => unfinished.keep(url),
+      onRetry(error, delayMs) {
+        if (error.retryAfterMs === undefined) return;
+        process.stderr.write(`${error.message} Trying again in ${Math.ceil(delayMs / 1000)} s.\n`);
+      },
       ...(unfinished.address !== undefined && { address: unfinished.address }),
     });
     unfinished.forget();

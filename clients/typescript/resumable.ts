@@ -2,6 +2,7 @@
 import type { UploadFacts } from "../../protocol/index.js";
 import { headersOf, type UploadEndpoint } from "./endpoint.js";
 import { MaskletError } from "./errors.js";
+import { type OnRetry, pause, pauseBefore } from "./retry.js";
 import { getUpload, under } from "./upload.js";
 
 /** Bytes of which any part can be read again. */
@@ -24,6 +25,8 @@ export interface ResumableOptions {
   onProgress?: (sentBytes: number) => void;
   /** Pauses before further tries after a failure. Default: from 0.5 s to 30 s, ten tries in a row. */
   retryDelaysMs?: number[];
+  /** Called before each pause, which is longer when the server asks for it. */
+  onRetry?: OnRetry;
   /** The address of an unfinished upload, from `onAddress` of an earlier call with the same bytes. */
   address?: string;
   /** Called with the upload's address as soon as the server has it. Keep it to continue in another process. */
@@ -35,7 +38,8 @@ export interface ResumableOptions {
 const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000, 30_000, 30_000, 30_000, 30_000];
 
 /**
- * Sends a file. After a failure of the connection it continues with the bytes that the server does not have.
+ * Sends a file. After an error that waiting can cure it tries again; after a failure of the connection it continues with the
+ * bytes that the server does not have.
  *
  * @throws MaskletError with the server's error, or `connection_failed` after the last try.
  */
@@ -45,7 +49,9 @@ export async function uploadResumable(
   options: ResumableOptions = {},
 ): Promise<UploadFacts> {
   const { uploads: uploadsUrl } = target;
-  const { filename, onProgress, retryDelaysMs = RETRY_DELAYS_MS, onAddress, signal } = options;
+  const { filename, onProgress, retryDelaysMs = RETRY_DELAYS_MS, onRetry, onAddress, signal } = options;
+  // tus-js-client waits for its own delays only.
+  let notBeforeMs = 0;
   signal?.throwIfAborted();
   const source = typeof given === "string" ? await openFile(given) : given;
   const tus = await import("tus-js-client");
@@ -66,7 +72,15 @@ export async function uploadResumable(
       metadata: filename === undefined ? {} : { filename },
       fileReader: { openFile: async (input: Blob | SlicedSource) => openSource(input, inNode) },
       retryDelays: retryDelaysMs,
-      onShouldRetry: (error) => isRetryable(error.originalResponse?.getStatus() ?? 0),
+      onShouldRetry(failure, attempt) {
+        const error = toMaskletError(failure, uploadsUrl);
+        if (!error.retryable && !isConflict(failure.originalResponse?.getStatus())) return false;
+        const delayMs = pauseBefore(error, retryDelaysMs[attempt] ?? 0);
+        notBeforeMs = Date.now() + delayMs;
+        onRetry?.(error, delayMs);
+        return true;
+      },
+      onBeforeRequest: () => pause(Math.max(0, notBeforeMs - Date.now()), signal),
       storeFingerprintForResuming: false,
       onProgress: (sent) => onProgress?.(sent),
       onUploadUrlAvailable: () => sending.url && onAddress?.(sending.url),
@@ -80,9 +94,9 @@ export async function uploadResumable(
   return getUpload(target, uploadId, signal);
 }
 
-/** 0: no answer. 409 and 423: another request writes to the same upload. 408 and 429: the server accepts it later. */
-function isRetryable(status: number): boolean {
-  return status === 0 || status >= 500 || [408, 409, 423, 429].includes(status);
+/** 409: the server has another number of bytes. 423: another request writes to the same upload. */
+function isConflict(status: number | undefined): boolean {
+  return status === 409 || status === 423;
 }
 
 /** In Node: a local file. */
@@ -118,9 +132,11 @@ async function toReadable(blob: Blob): Promise<unknown> {
   });
 }
 
-function toMaskletError(cause: Error, uploadsUrl: string): Error {
+function toMaskletError(cause: Error, uploadsUrl: string): MaskletError {
   const response =
-    "originalResponse" in cause ? (cause.originalResponse as { getBody(): string } | null) : null;
+    "originalResponse" in cause
+      ? (cause.originalResponse as { getStatus(): number; getBody(): string } | null)
+      : null;
   if (!response) {
     const message = `the upload to ${new URL(uploadsUrl).host} was cut off`;
     return new MaskletError({ code: "connection_failed", message, retryable: true }, { cause });
@@ -128,6 +144,8 @@ function toMaskletError(cause: Error, uploadsUrl: string): Error {
   try {
     return new MaskletError((JSON.parse(response.getBody()) as { error: never }).error, { cause });
   } catch {
-    return new MaskletError({ code: "internal", message: cause.message, retryable: false }, { cause });
+    // The answer of a proxy, for example.
+    const retryable = response.getStatus() >= 500;
+    return new MaskletError({ code: "internal", message: cause.message, retryable }, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import type { UploadFacts } from "../../protocol/index.js";
 import { headersOf, type UploadEndpoint } from "./endpoint.js";
 import { MaskletError, type ReportedError } from "./errors.js";
+import { type OnRetry, withRetries } from "./retry.js";
 
 /**
  * Bytes of a video, picture or archive: a File or Blob, a buffer, a stream of either kind, or in Node the path of a local
@@ -25,13 +26,39 @@ export interface UploadOptions {
   /** Name for display; the content determines the format. */
   filename?: string;
   signal?: AbortSignal;
+  /** Pauses before further tries. Default: three tries more, after 1, 4 and 15 s. Streams are sent once only. */
+  retryDelaysMs?: readonly number[];
+  /** Called before each pause, which is longer when the server asks for it. */
+  onRetry?: OnRetry;
 }
 
-/** Streams the bytes to the server without holding the whole file in memory. */
+const RETRY_DELAYS_MS = [1000, 4000, 15_000];
+
+/**
+ * Streams the bytes to the server without holding the whole file in memory. Sends them again after an error for which the
+ * server names a pause, such as `server_busy`.
+ *
+ * @throws MaskletError with the server's error, or `connection_failed`
+ */
 export async function upload(
   endpoint: UploadEndpoint,
   source: UploadSource,
-  { filename, signal }: UploadOptions = {},
+  { filename, signal, retryDelaysMs = RETRY_DELAYS_MS, onRetry }: UploadOptions = {},
+): Promise<UploadFacts> {
+  const isReadAgain =
+    typeof source === "string" ||
+    source instanceof Blob ||
+    source instanceof Uint8Array ||
+    Array.isArray(source);
+  const send = () =>
+    sendOnce(endpoint, source, { ...(filename !== undefined && { filename }), ...(signal && { signal }) });
+  return withRetries(send, isReadAgain ? retryDelaysMs : [], { signal, onRetry });
+}
+
+async function sendOnce(
+  endpoint: UploadEndpoint,
+  source: UploadSource,
+  { filename, signal }: Pick<UploadOptions, "filename" | "signal">,
 ): Promise<UploadFacts> {
   const target = new URL(endpoint.uploads);
   if (filename !== undefined) target.searchParams.set("filename", filename);

@@ -184,6 +184,16 @@ export const uploadChecks: Check[] = [
     });
   }),
 
+  check("refusals before the end of a body", "U-24 U-25", async (lab, verify) => {
+    // Larger than all buffers between client and server, so that the server answers while the body is sent.
+    const noise = new Uint8Array(64 * 1024 ** 2).fill(0xa5);
+    const answer = await post(lab, noise);
+    await verify("U-24", () =>
+      expectSame([answer.status, answer.body.error?.code], [415, "media_unsupported"], "the answer to noise"),
+    );
+    await verify("U-25", () => expectSame(answer.headers.get("connection"), "close", "Connection"));
+  }),
+
   check("resumable uploads", "U-15 U-16 U-17 U-18 U-19", async (lab, verify) => {
     const bytes = await clip(4);
     const upload = await resumable(lab, bytes, 3);
