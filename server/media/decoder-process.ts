@@ -19,7 +19,7 @@ export interface DecoderRequest {
   /** How long ffmpeg may take for one picture. */
   stallTimeoutMs: number;
   signal?: AbortSignal;
-  /** `low` for pictures that nobody waits for, such as those of a propagation. */
+  /** `low` for pictures of a stream: single pictures, for which a user waits, come first. */
   priority?: "normal" | "low";
   /** Called for every process started, with a promise that settles when it has ended. */
   onProcess?: (ended: Promise<unknown>) => void;
