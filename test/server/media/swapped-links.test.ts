@@ -318,7 +318,7 @@ it("a link that another process swaps all the time never leads out of the roots"
   const seen = new Map<string, number>();
   const count = (outcome: string) => seen.set(outcome, (seen.get(outcome) ?? 0) + 1);
   try {
-    for (let attempt = 0; attempt < 150; attempt++) {
+    for (let attempt = 0; attempt < 40; attempt++) {
       for (const [resource_path, frame] of [
         ["frames/1.png", 0],
         ["frames", 1],
