@@ -93,7 +93,7 @@ export function parseKeyLines(text: string, source: string): KeyLine[] {
   }
   if (keys.length === 0) {
     throw new RangeError(
-      `${source} contains no key, so nobody could use the server; "masklet keys add NAME" makes one.`,
+      `${source} contains no key, so no client could use the server; "masklet keys add NAME" makes one.`,
     );
   }
   return keys;

@@ -1,7 +1,7 @@
 /**
  * Keys are secrets of owners. A key has 256 random bits, so it cannot be guessed and one SHA-256 is enough to store it: slow
- * hashes such as scrypt protect passwords that people choose. Texts of any other form are never accepted, so that nobody can
- * put the hash of a password into the file.
+ * hashes such as scrypt protect passwords that people choose. Text of any other form is never accepted, also when the file
+ * contains its hash: a chosen password could be guessed.
  */
 import { createHash, randomBytes } from "node:crypto";
 

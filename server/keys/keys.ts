@@ -14,7 +14,7 @@ export interface ValidKey {
 }
 
 export interface Keys {
-  /** Takes the same time for every text: it is compared with all keys. */
+  /** Compares text that has the form of a key with all keys, in the same time whether one is equal or not. */
   find(text: string): ValidKey | undefined;
   /** 1 for owners without a weight. */
   weightOf(owner: OwnerId): number;
