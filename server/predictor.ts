@@ -207,7 +207,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
         signal: closing.signal,
       });
   const pictures = createPictures({
-    ...{ shares, clock, maxBytes: config.maxPictureBytes },
+    ...{ shares, clock, maxBytes: Math.min(config.maxPictureBytes, config.maxPictureBytesPerOwner) },
     log: (message) => log.warn(message),
   });
   const uploads = createUploadStore({

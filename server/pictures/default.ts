@@ -10,7 +10,7 @@ export function defaultPictures(): OwnerPictures {
   if (!shared) {
     const limits = readConfig({}, {});
     const shares = createShares({ limits });
-    shared = createPictures({ shares, maxBytes: limits.maxPictureBytes }).of(LIBRARY_OWNER);
+    shared = createPictures({ shares, maxBytes: limits.maxPictureBytesPerOwner }).of(LIBRARY_OWNER);
   }
   return shared;
 }

@@ -6,6 +6,7 @@ import { costOf } from "./cost.js";
 import { decodeMask, decodePages, decodeStill, resizeRgb, TooDetailedError } from "./decode.js";
 import { readHeader } from "./header.js";
 import type { Cost, FromProcess, Header, ToProcess, Work, WorkResult } from "./messages.js";
+import { withoutTexts } from "./png-texts.js";
 
 type Order = Extract<ToProcess, { work: Work }>;
 
@@ -65,7 +66,9 @@ class RuleError extends Error {
   }
 }
 
-async function answer({ id, work, rules }: Order, input: Buffer): Promise<FromProcess> {
+async function answer({ id, work, rules }: Order, bytes: Buffer): Promise<FromProcess> {
+  const isPng = work.kind !== "resize" && work.format === "png" && bytes.length > 8;
+  const input = isPng ? withoutTexts(bytes) : bytes;
   if (work.kind === "resize") return { id, result: { rgb: await resizeRgb(input, work.from, work.size) } };
   const header = await readHeader(input, work.format);
   if (work.kind === "probe") return { id, result: { header } };

@@ -69,7 +69,7 @@ export class PictureError extends Error {
 
 export interface PicturesParts {
   shares: Shares;
-  /** `maxPictureBytes` of the server. */
+  /** The smaller one of `maxPictureBytes` and `maxPictureBytesPerOwner`. */
   maxBytes: number;
   clock?: Clock;
   log?: (message: string) => void;
@@ -96,44 +96,27 @@ export function createPictures(parts: PicturesParts): Pictures {
   /** The rest is always free for small pictures. */
   const largeBytes = Math.max(1, maxBytes - SMALL_AT_ONCE * SMALL.bytes);
 
-  async function runSmall<W extends Work>(order: Order<W>, bytes: number): Promise<Outcome<W>> {
-    const { owner, signal } = order;
-    return small.run(order, async () => {
-      const lease = await leaseSmall(owner, bytes, signal);
-      return () => lease.release();
-    });
-  }
-
-  /** Does not wait behind large pictures unless the limits leave no room for small ones. */
-  async function leaseSmall(owner: OwnerId, bytes: number, signal?: AbortSignal): Promise<Lease> {
-    const amount = Math.min(bytes, maxBytes);
+  /** Memory for work whose turn it is. It is free, unless the limits leave less room than the processes can take. */
+  async function lease({ owner, signal }: Order<Work>, amount: number): Promise<() => void> {
+    let held: Lease;
     try {
-      return shares.take("pictureBytes", owner, amount);
+      held = shares.take("pictureBytes", owner, amount);
     } catch {
       const { maxWaitMs } = timing;
-      return shares.wait("pictureBytes", owner, { amount, maxWaitMs, ...(signal && { signal }) });
+      held = await shares.wait("pictureBytes", owner, { amount, maxWaitMs, ...(signal && { signal }) });
     }
+    return () => held.release();
   }
 
-  async function runLarge<W extends Work>(order: Order<W>, cost: Cost): Promise<Outcome<W>> {
-    const { owner, signal } = order;
-    const { maxWaitMs } = timing;
-    // A picture that needs more than all may take is decoded alone.
-    const amount = Math.min(cost.bytes, largeBytes);
-    const lease = await shares.wait("pictureBytes", owner, {
-      ...{ amount, maxWaitMs },
-      ...(signal && { signal }),
-    });
+  function runSmall<W extends Work>(order: Order<W>, bytes: number): Promise<Outcome<W>> {
+    return small.run(order, () => lease(order, bytes));
+  }
+
+  /** Owners take turns before they take memory, so that no more than one large picture is counted at a time. */
+  function runLarge<W extends Work>(order: Order<W>, cost: Cost): Promise<Outcome<W>> {
     const admitted = { ...order, rules: { ...order.rules, admitted: cost } };
-    let isStarted = false;
-    try {
-      return await large.run(admitted, async () => {
-        isStarted = true;
-        return () => lease.release();
-      });
-    } finally {
-      if (!isStarted) lease.release();
-    }
+    // A picture that needs more than all may take is decoded alone.
+    return large.run(admitted, () => lease(order, Math.min(cost.bytes, largeBytes)));
   }
 
   /** Runs work that takes `cost`; undefined: not known yet. */
