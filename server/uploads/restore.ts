@@ -21,9 +21,12 @@ export interface RestoreParts {
 export interface Restore {
   /** Brings back one upload, if an earlier server left it. */
   one(uploadId: string): Promise<void>;
-  /** Brings back all in the background, one after the other. Resolves when they are back, or soon after the signal. */
+  /** Brings back all in the background. Resolves when they are back, or soon after the signal. */
   all(signal: AbortSignal): Promise<void>;
 }
+
+/** Folders that are read at once in the background: the disk also serves requests. */
+const READ_AT_ONCE = 8;
 
 export function createRestore(parts: RestoreParts): Restore {
   const { folders, log } = parts;
@@ -96,11 +99,15 @@ export function createRestore(parts: RestoreParts): Restore {
     async all(signal) {
       if (!folders.isLasting) return;
       let number = 0;
+      const running = new Set<Promise<void>>();
       for await (const { uploadId, folder } of folders.leftOver()) {
-        if (signal.aborted) return;
-        await restoreOnce(uploadId, folder);
+        if (signal.aborted) break;
+        const one = restoreOnce(uploadId, folder).finally(() => running.delete(one));
+        running.add(one);
+        if (running.size >= READ_AT_ONCE) await Promise.race(running);
         number++;
       }
+      await Promise.all(running);
       if (number > 0) log?.info({ folders: number }, "the stored uploads are read");
     },
   };

@@ -221,7 +221,9 @@ export function createResumableUploads(parts: ResumableParts) {
       for await (const chunk of chunks) {
         checkUploadBytes(partial.offset + chunk.length, limits);
         slot.disk.add(chunk.length);
-        await writeAll(file, chunk, partial.offset).catch((error) => {
+        await writeAll(file, chunk, partial.offset).catch(async (error) => {
+          // A part of the chunk may be on the disk.
+          await file.truncate(partial.offset).catch(() => {});
           slot.disk.subtract(chunk.length);
           throw error;
         });
