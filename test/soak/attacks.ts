@@ -1,0 +1,321 @@
+/** Fuzzed messages and HTTP, killed clients and inference processes, slow peers, and one long session. */
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+import { fileURLToPath } from "node:url";
+import { clip, picture, squareBox } from "../../clients/conformance/media.js";
+import { movie } from "../../clients/conformance/movie.js";
+import { hostileRequests } from "../helpers/hostile-http.js";
+import { fuzzedMessage } from "./messages.js";
+import { inferenceOf, residentBytes } from "./meter.js";
+import { pause, type Task } from "./task.js";
+import { http, SoakWire } from "./wire.js";
+
+const CONNECTIONS = 4;
+const BATCH = 100;
+
+/** Every message gets one answer: a batch is sent, then as many answers must arrive. */
+export const messagesTask: Task = async ({ server, options, random, tally }) => {
+  const key = server.key("fuzz");
+  const upload = await http({ http: server.http, key }, "/v1/uploads", {
+    method: "POST",
+    body: await clip(3),
+  });
+  let left = options.messages;
+  await Promise.all(
+    Array.from({ length: CONNECTIONS }, async (_, connection) => {
+      let wire: SoakWire | undefined;
+      let session = "";
+      const name = `fuzz-${connection}`;
+      for (let batch = 0; left > 0; batch++) {
+        const size = Math.min(BATCH, left);
+        left -= size;
+        if (!wire || wire.closeCode !== undefined) wire = await SoakWire.open({ socket: server.socket, key });
+        if (batch % 20 === 0) {
+          if (session) await wire.ask({ type: "close_session", session_id: session });
+          session = `${name}-${batch}`;
+          const started = await wire.ask({
+            type: "start_session",
+            session_id: session,
+            upload_id: upload.body.upload_id,
+          });
+          if (started.error) tally.count(`start: ${started.error.code}`);
+        }
+        const codes: Record<string, number> = {};
+        wire.onMessage = ({ type, error }) => {
+          if (type === "error") codes[error.code] = (codes[error.code] ?? 0) + 1;
+        };
+        const before = wire.answers;
+        for (let index = 0; index < size; index++)
+          wire.socket.send(fuzzedMessage(random, `${name}-${batch}-${index}`, session).data);
+        const start = performance.now();
+        while (wire.answers - before < size && wire.closeCode === undefined) {
+          if (performance.now() - start > 180_000) break;
+          await pause(5);
+        }
+        tally.time("batch", performance.now() - start);
+        tally.count("sent", size);
+        tally.count("answered", wire.answers - before);
+        for (const [code, count] of Object.entries(codes)) {
+          if (code === "internal") tally.fault(`${count} messages of ${name}, batch ${batch} got internal`);
+          if (code === "engine_failed") tally.count("engine_failed", count);
+        }
+        if (wire.closeCode !== undefined)
+          tally.fault(`the socket of ${name} closed with ${wire.closeCode} in batch ${batch}`);
+        else if (wire.answers - before !== size)
+          tally.fault(`${size} messages of ${name}, batch ${batch} got ${wire.answers - before} answers`);
+      }
+      if (wire && session) await wire.ask({ type: "close_session", session_id: session });
+      await wire?.close();
+    }),
+  );
+  await http({ http: server.http, key }, `/v1/uploads/${upload.body.upload_id}`, { method: "DELETE" });
+};
+
+/** Sends bytes and returns what the server answers until it closes the connection, or within two seconds. */
+function exchange(port: number, bytes: Buffer, halfClose: boolean): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    // A request that is never complete: the server would wait for the rest.
+    const timer = setTimeout(() => socket.destroy(), 2000);
+    socket.on("error", () => {});
+    socket.on("data", (part) => {
+      answer += part.toString("latin1");
+    });
+    socket.on("end", () => socket.destroy());
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    if (halfClose) socket.end(bytes);
+    else socket.write(bytes);
+  });
+}
+
+/** Malformed, pipelined and smuggled requests. Every connection ends, and the server keeps answering. */
+export const httpTask: Task = async ({ server, options, tally }) => {
+  const requests = hostileRequests(Math.max(200, Math.round(options.messages / 50)), options.seed);
+  const smuggled = [
+    "POST /v1/handle_request HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200),
+    "POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\nabc",
+  ].map((text) => Buffer.from(text, "latin1"));
+  let next = 0;
+  const all = [...requests, ...smuggled];
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let index = next++; index < all.length; index = next++) {
+        const answer = await exchange(server.port, all[index] as Buffer, index % 3 === 0);
+        tally.count(answer === "" ? "without an answer" : "answered");
+        if (/^HTTP\/1.1 500/.test(answer)) tally.fault(`request ${index} got 500`);
+        if (/masklet_requests_total/.test(answer))
+          tally.fault(`request ${index} read the metrics without a key`);
+      }
+    }),
+  );
+};
+
+/** Every tenth client is a process that gets SIGKILL; the others destroy their sockets. */
+export const killedClientsTask: Task = async ({ server, options, random, tally }) => {
+  const key = server.key("lost");
+  const upload = await http({ http: server.http, key }, "/v1/uploads", {
+    method: "POST",
+    body: await clip(10),
+  });
+  const { upload_id } = upload.body;
+  const script = fileURLToPath(new URL("./lost-client.mjs", import.meta.url));
+  let left = options.clients;
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      while (left-- > 0) {
+        if (random.chance(0.1)) {
+          const child = spawn(process.execPath, [script, server.socket, upload_id], {
+            stdio: ["ignore", "pipe", "ignore"],
+            env: { ...process.env, MASKLET_KEY: key },
+          });
+          const ended = new Promise((resolve) => child.on("close", resolve));
+          await Promise.race([
+            new Promise((resolve) => child.stdout.once("data", resolve)),
+            ended,
+            pause(60_000),
+          ]);
+          child.kill("SIGKILL");
+          await ended;
+          tally.count("processes killed");
+          continue;
+        }
+        try {
+          const wire = await SoakWire.open({ socket: server.socket, key });
+          const { session_id, error } = await wire.ask({ type: "start_session", upload_id });
+          if (error) tally.count(error.code);
+          else {
+            await wire.ask({
+              type: "add_prompt",
+              session_id,
+              frame_index: 0,
+              obj_id: 0,
+              bounding_boxes: [squareBox(0)],
+            });
+            const streaming = new Promise<void>((resolve) => {
+              wire.onMessage = ({ type }) => {
+                if (type === "frame" || type === "error") resolve();
+              };
+            });
+            wire.ask({ type: "propagate_in_video", session_id }).catch(() => {});
+            await Promise.race([streaming, pause(60_000)]);
+          }
+          wire.socket.terminate();
+          tally.count("sockets destroyed");
+        } catch (error) {
+          tally.fault((error as Error).message);
+        }
+      }
+    }),
+  );
+  await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
+};
+
+/** The inference process ends by SIGKILL, or hangs by SIGSTOP; the server must be ready again each time. */
+export const killsTask: Task = async ({ server, options, tally, random }) => {
+  for (let kill = 0; kill < options.kills; kill++) {
+    await pause(500 + random.below(1500));
+    const pid = inferenceOf(server.pid);
+    if (pid === undefined) {
+      tally.fault("there is no inference process");
+      return;
+    }
+    const isStop = kill % 5 === 4;
+    const start = performance.now();
+    process.kill(pid, isStop ? "SIGSTOP" : "SIGKILL");
+    tally.count(isStop ? "stopped" : "killed");
+    for (;;) {
+      await pause(100);
+      const now = inferenceOf(server.pid);
+      const isReady = now !== undefined && now !== pid;
+      if (
+        isReady &&
+        (await http({ http: server.http }, "/readyz").catch(() => ({ status: 0 }))).status === 200
+      )
+        break;
+      if (performance.now() - start > 120_000) {
+        tally.fault(
+          `the server is not ready 120 s after the inference process was ${isStop ? "stopped" : "killed"}`,
+        );
+        return;
+      }
+    }
+    tally.time(isStop ? "ready after SIGSTOP" : "ready after SIGKILL", performance.now() - start);
+  }
+};
+
+const UPGRADE = [
+  "GET /v1 HTTP/1.1",
+  "Host: localhost",
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+/** Peers that send a byte now and then, or never read. They stay until the other tasks are done. */
+export const slowTask: Task = async ({ server, tally, isDone }) => {
+  const authorization = `Authorization: Bearer ${server.key("slow")}`;
+  const slow = [
+    {
+      name: "upload",
+      start: [
+        "POST /v1/uploads HTTP/1.1",
+        "Host: localhost",
+        authorization,
+        "Content-Length: 100000",
+        "",
+        "",
+      ],
+    },
+    { name: "headers", start: ["GET /readyz HTTP/1.1", "Host: localhost", ""] },
+    { name: "handshake", start: UPGRADE },
+    { name: "frame", start: [...UPGRADE, authorization, "", ""] },
+    {
+      name: "upload",
+      start: [
+        "POST /v1/uploads HTTP/1.1",
+        "Host: localhost",
+        authorization,
+        "Transfer-Encoding: chunked",
+        "",
+        "5\r\n",
+      ],
+    },
+  ].map(({ name, start }) => {
+    const socket = connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.on("close", () => tally.count(`${name} closed`));
+    // It never reads: no listener for data.
+    socket.write(start.join("\r\n"));
+    return socket;
+  });
+  const readers = await Promise.all(
+    Array.from({ length: 2 }, async () => {
+      const wire = await SoakWire.open({ socket: server.socket, key: server.key("slow") });
+      wire.socket.pause();
+      for (let index = 0; index < 2000; index++)
+        wire.socket.send('{"type":"get_server","request_id":"slow"}');
+      return wire;
+    }),
+  );
+  while (!isDone()) {
+    for (const socket of slow) if (socket.writable) socket.write("x");
+    await pause(2000);
+  }
+  for (const socket of slow) socket.destroy();
+  for (const { socket } of readers) socket.terminate();
+  tally.count("peers", slow.length + readers.length);
+};
+
+/** A session of many frames: the inference process must not grow with their number. */
+export const longTask: Task = async ({ server, options, tally }) => {
+  if (options.frames === 0) return;
+  const key = server.key("long");
+  const distinct = await Promise.all(Array.from({ length: 20 }, (_, index) => picture(index % 10, "jpeg")));
+  const samples = Array.from({ length: options.frames }, (_, index) => distinct[index % 20] as Buffer);
+  const bytes = movie({ samples, width: 96, height: 64, durationMs: 40 });
+  const upload = await http({ http: server.http, key }, "/v1/uploads", { method: "POST", body: bytes });
+  const { upload_id } = upload.body;
+  const wire = await SoakWire.open({ socket: server.socket, key });
+  const { session_id, error } = await wire.ask({ type: "start_session", upload_id });
+  if (error) {
+    tally.fault(`the long session got ${error.code}: ${error.message}`);
+    return;
+  }
+  await wire.ask({
+    type: "add_prompt",
+    session_id,
+    frame_index: 0,
+    obj_id: 0,
+    bounding_boxes: [squareBox(0)],
+  });
+  let frames = 0;
+  const memory: number[] = [];
+  const step = Math.max(1, Math.round(options.frames / 10));
+  wire.onMessage = ({ type }) => {
+    if (type === "frame" && ++frames % step === 0) memory.push(residentBytes(inferenceOf(server.pid)));
+  };
+  const end = await wire.ask(
+    { type: "propagate_in_video", session_id, propagation_direction: "forward", start_frame_index: 0 },
+    3_600_000,
+  );
+  tally.count("frames", frames);
+  if (end.type === "done" && end.num_frames !== options.frames)
+    tally.fault(`the long session had ${end.num_frames} of ${options.frames} frames`);
+  // With many kills, a long session may be lost by the rule for sessions that end their process repeatedly.
+  if (end.error) {
+    if (options.kills > 0 && ["engine_restarted", "engine_unavailable"].includes(end.error.code))
+      tally.count(end.error.code);
+    else tally.fault(`the long session ended with ${end.error.code}: ${end.error.message}`);
+  }
+  tally.count("MiB of the inference process after a tenth", Math.round((memory[0] ?? 0) / 1024 ** 2));
+  tally.count("MiB at the end", Math.round((memory.at(-1) ?? 0) / 1024 ** 2));
+  await wire.ask({ type: "close_session", session_id });
+  await wire.close();
+  await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
+};
