@@ -43,7 +43,13 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   // Examples import the package by its name, as users do.
   "clients/examples": [],
   // The benchmark starts the server that it measures, and measures how it writes masks.
-  "clients/bench": ["clients/typescript", "protocol", "server/main.ts", "server/outputs.ts"],
+  "clients/bench": [
+    "clients/typescript",
+    "protocol",
+    "server/keys/key.ts",
+    "server/main.ts",
+    "server/outputs.ts",
+  ],
   "clients/demo": ["clients/typescript", "clients/drawing", "clients/command"],
 };
 

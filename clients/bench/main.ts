@@ -1,9 +1,11 @@
 /** `npm run bench -- <name> <options>` */
 import { benchReference } from "./reference.js";
+import { benchTurns } from "./turns.js";
 import { benchWire } from "./wire.js";
 
 const BENCHES: Record<string, (args: string[]) => Promise<void>> = {
   reference: benchReference,
+  turns: benchTurns,
   wire: benchWire,
 };
 
