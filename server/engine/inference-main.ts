@@ -7,7 +7,7 @@ import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import { EngineError } from "./engine.js";
 import { createIdleCollection } from "./idle-collection.js";
-import type { IpcCancel, IpcFailure, IpcReply, IpcRequest } from "./ipc.js";
+import type { IpcFailure, IpcNotice, IpcReply, IpcRequest } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
 
 const send = (reply: IpcReply) => void process.send?.(reply, undefined, undefined, () => {});
@@ -23,7 +23,8 @@ const host = createSessionHost(
 );
 /** The calls that are carried out, by their ids. */
 const calls = new Map<number, AbortController>();
-process.on("message", (message: IpcRequest | IpcCancel) => {
+process.on("message", (message: IpcRequest | IpcNotice) => {
+  if ("hurry" in message) return host.hurry(message.hurry);
   if ("cancel" in message)
     calls.get(message.cancel)?.abort(new EngineError("internal", "The call was cancelled."));
   else void answer(message);

@@ -4,7 +4,7 @@ import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
-import type { IpcCancel, IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import type { IpcNotice, IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { monitorProcess } from "./process-monitor.js";
 import type { TurnHolders } from "./turns.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
@@ -21,6 +21,8 @@ export interface InferenceProcess {
     params: VerbParams<V>,
     signal?: AbortSignal,
   ): Promise<VerbResult<V>>;
+  /** The call of the session that is in progress is urgent from now on: a person waits for the next one. */
+  hurry(session: number): void;
   /** As `call`, for the process itself. */
   control<V extends ProcessVerb>(
     verb: V,
@@ -140,7 +142,7 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
   function send(request: Omit<IpcRequest, "id">, takesTurn: boolean, signal?: AbortSignal): Promise<never> {
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
     const id = nextId++;
-    const cancel = () => void child.send({ cancel: id } satisfies IpcCancel, () => {});
+    const cancel = () => void child.send({ cancel: id } satisfies IpcNotice, () => {});
     signal?.addEventListener("abort", cancel, { once: true });
     const answer = new Promise<never>((resolve, reject) => {
       const session = request.session ?? sessionOf(request.params);
@@ -180,6 +182,7 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     costs: () => costs,
     call: (session, verb, params, signal) =>
       send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add", signal),
+    hurry: (session) => void (endReason ?? child.send({ hurry: session } satisfies IpcNotice, () => {})),
     control: (verb, params) => send({ session: null, verb, params } as IpcRequest, true),
     async close() {
       if (endReason !== undefined) return;

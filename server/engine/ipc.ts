@@ -42,11 +42,12 @@ export type IpcRequest =
       [V in ProcessVerb]: { id: number; session: null; verb: V; params: ProcessVerbs[V]["params"] };
     }[ProcessVerb];
 
-/** Ends a call that changes no state: it is answered with an error. Has no answer itself. */
-export interface IpcCancel {
-  /** Id of the call; it may be answered already. */
-  cancel: number;
-}
+/** A message without an answer. */
+export type IpcNotice =
+  /** Ends the call with this id, if it changes no state: it is answered with an error. It may be answered already. */
+  | { cancel: number }
+  /** The call in progress of the session with this number is urgent from now on. */
+  | { hurry: number };
 
 export interface IpcFailure {
   code: ErrorCode;

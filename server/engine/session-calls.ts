@@ -21,9 +21,14 @@ interface WaitingPush {
   refuse: (reason: Error) => void;
 }
 
-/** @param deliver carries out one call */
-export function orderCalls(deliver: CallVerb): SessionCalls {
+/**
+ * @param deliver carries out one call
+ * @param hurry called when an urgent call waits for another one
+ */
+export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): SessionCalls {
   const turns = createSerial();
+  /** Calls that wait or are in progress. */
+  let unanswered = 0;
   /** Indices of the frames pushed and not yet stepped, oldest first. */
   let pushed: number[] = [];
   let waiting: WaitingPush[] = [];
@@ -71,8 +76,10 @@ export function orderCalls(deliver: CallVerb): SessionCalls {
     inTurn,
     call: (async (verb, params, signal) => {
       if (refusal) throw refusal;
-      const { pushedFrames } = SESSION_VERBS[verb];
+      const { pushedFrames, isUrgent } = SESSION_VERBS[verb];
       if (pushedFrames === "add") return push(params as VerbParams<"push">);
+      if (isUrgent && unanswered > 0) hurry();
+      unanswered += 1;
       return inTurn(async () => {
         signal?.throwIfAborted();
         const result = await deliver(verb, params, signal);
@@ -85,6 +92,8 @@ export function orderCalls(deliver: CallVerb): SessionCalls {
         }
         admit();
         return result;
+      }).finally(() => {
+        unanswered -= 1;
       });
     }) as CallVerb,
     refuse(reason) {

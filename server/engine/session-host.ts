@@ -38,6 +38,8 @@ export interface SessionHost {
     params: VerbParams<V>,
     signal?: AbortSignal,
   ): Promise<VerbResult<V>>;
+  /** A person waits for the end of the session's call. */
+  hurry(session: number): void;
   costs(): GraphCosts;
 }
 
@@ -46,6 +48,8 @@ interface Hosted {
   turns: SessionTurns;
   /** Runs one call after the other; pushes are carried out at once. */
   calls: Serial;
+  /** A person waits for the end of the call in progress, or of the next one. */
+  isHurried: boolean;
   run: RunGraph;
   /** Frames pushed and not yet stepped, oldest first: their pixels cross from the main process once. */
   pushed: ({ frame: EngineFrame } & ObjectRoom)[];
@@ -182,7 +186,15 @@ export function createSessionHost(
           const run = model().graphs.inTurns(own);
           const room: ObjectRoom = {};
           const { tracking, rules } = openSession({ model: model(), run, room }, video, snapshot);
-          sessions.set(session, { tracking, turns: own, calls: createSerial(), run, pushed: [], room });
+          sessions.set(session, {
+            tracking,
+            turns: own,
+            calls: createSerial(),
+            isHurried: false,
+            run,
+            pushed: [],
+            room,
+          });
           return rules;
         } catch (error) {
           own.leave();
@@ -207,18 +219,25 @@ export function createSessionHost(
       },
       ping: async () => undefined,
     },
+    hurry(session) {
+      const called = sessions.get(session);
+      if (!called) return;
+      called.isHurried = true;
+      called.turns.isUrgent = true;
+    },
     async call(session, verb, params, signal) {
       const called = hosted(session);
       const handle = () => HANDLERS[verb](called, params, model());
       const { pushedFrames, isUrgent, changesState } = SESSION_VERBS[verb];
       if (pushedFrames === "add") return handle();
       return called.calls.run(async () => {
-        called.turns.isUrgent = isUrgent;
+        called.turns.isUrgent = isUrgent || called.isHurried;
         called.turns.signal = changesState ? undefined : signal;
         try {
           await called.turns.pause();
           return await handle();
         } finally {
+          called.isHurried = false;
           called.turns.isUrgent = false;
           called.turns.signal = undefined;
         }

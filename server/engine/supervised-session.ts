@@ -79,7 +79,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   });
   ended.catch(() => {});
 
-  const calls = orderCalls(deliver as CallVerb);
+  const calls = orderCalls(deliver as CallVerb, () => home?.process.hurry(id));
 
   function end(reason: ProtocolError): void {
     over = reason;

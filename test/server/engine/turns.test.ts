@@ -114,6 +114,19 @@ describe("sessions of two owners in one process", () => {
     await Promise.all([stream.close(), clicked.close()]);
   });
 
+  test("a click in a session that is tracking comes before the frames of other sessions", async () => {
+    const [clicked, stream] = [await open("a"), await open("b")];
+    await Promise.all([startPass(clicked, 12), startPass(stream, 12)]);
+    const order: string[] = [];
+    await Promise.all([
+      stream.next().then(() => order.push("frame of b")),
+      clicked.next().then(() => order.push("frame of a")),
+      clicked.prompt({ frame: frame(2), prompt: { ...click, objectId: 1 } }).then(() => order.push("click")),
+    ]);
+    expect(order).toEqual(["frame of a", "click", "frame of b"]);
+    await Promise.all([clicked.close(), stream.close()]);
+  });
+
   test("while one session tracks its frames, the passes of another continue", async () => {
     const [a, b] = [await open("a"), await open("b")];
     await Promise.all([startPass(a, 12), startPass(b, 1)]);
