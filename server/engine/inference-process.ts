@@ -5,6 +5,7 @@ import { startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
 import type { IpcNotice, IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import { createOutbox } from "./outbox.js";
 import { monitorProcess } from "./process-monitor.js";
 import type { TurnHolders } from "./turns.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
@@ -139,16 +140,19 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     });
   });
 
+  // A failed write means that the process is ending: its exit rejects the calls.
+  const outbox = createOutbox<IpcRequest | IpcNotice>((message, done) => void child.send(message, done));
+
   function send(request: Omit<IpcRequest, "id">, takesTurn: boolean, signal?: AbortSignal): Promise<never> {
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
     const id = nextId++;
-    const cancel = () => void child.send({ cancel: id } satisfies IpcNotice, () => {});
+    const session = request.session ?? sessionOf(request.params);
+    const cancel = () => outbox.send({ cancel: id }, { session, isUrgent: true });
     signal?.addEventListener("abort", cancel, { once: true });
     const answer = new Promise<never>((resolve, reject) => {
-      const session = request.session ?? sessionOf(request.params);
       pending.set(id, { session, takesTurn, isPing: request.verb === "ping", resolve, reject });
-      // A failed send means that the process is ending: its exit rejects this call.
-      child.send({ ...request, id }, () => {});
+      const isUrgent = request.session === null || SESSION_VERBS[request.verb as SessionVerb].isUrgent;
+      outbox.send({ ...request, id } as IpcRequest, { session, isUrgent });
     });
     return signal ? answer.finally(() => signal.removeEventListener("abort", cancel)) : answer;
   }
