@@ -1,13 +1,7 @@
 /** Reads the mask of a request: COCO run lengths, a PNG picture, or polygons. */
-import {
-  type CocoRle,
-  decodeMask,
-  encodeMask,
-  type MaskInput,
-  maskArea,
-  ProtocolError,
-} from "../protocol/index.js";
+import { type CocoRle, type MaskInput, maskArea, ProtocolError } from "../protocol/index.js";
 import { rleOfPolygons } from "../protocol/polygons.js";
+import { rleOfTurns, turnsOf } from "../protocol/rle.js";
 import { DEFAULT_MEDIA_LIMITS } from "./media/limits.js";
 import { sniffBytes } from "./media/sniff.js";
 import { type OwnerPictures, PictureError } from "./pictures/pictures.js";
@@ -36,7 +30,7 @@ async function rleOf(
   reading: MaskReading,
 ): Promise<CocoRle> {
   if (polygons) return readPolygons(polygons, size);
-  return rle ? encodeMask(bitsOfRle(rle, size), size.width, size.height) : rleOfPng(png, size, reading);
+  return rle ? shortest(rle, size) : rleOfPng(png, size, reading);
 }
 
 function readPolygons(polygons: NonNullable<MaskInput["polygons"]>, size: FrameSize): CocoRle {
@@ -47,34 +41,41 @@ function readPolygons(polygons: NonNullable<MaskInput["polygons"]>, size: FrameS
   return rleOfPolygons(polygons, [size.height, size.width]);
 }
 
-function bitsOfRle(
+/** The time depends on the number of runs, not of pixels. */
+function shortest(
   { size: [height, width], counts }: NonNullable<MaskInput["rle"]>,
   size: FrameSize,
-): Uint8Array {
+): CocoRle {
   checkSize({ width, height }, size, "mask.rle.size");
-  if (Array.isArray(counts)) return bitsOfRuns(counts, size);
+  if (Array.isArray(counts)) return rleOfTurns(turnsOfRuns(counts, size), [height, width]);
   try {
-    return decodeMask({ size: [height, width], counts }).data;
+    return rleOfTurns(turnsOf({ size: [height, width], counts }), [height, width]);
   } catch (cause) {
     throw invalid("mask.rle.counts", (cause as Error).message, cause);
   }
 }
 
-/** @param counts lengths of runs, column by column, that alternate and start outside */
-function bitsOfRuns(counts: readonly number[], { width, height }: FrameSize): Uint8Array {
+/**
+ * @param counts lengths of runs, column by column, that alternate and start outside
+ * @returns the positions at which the mask begins and ends
+ */
+function turnsOfRuns(counts: readonly number[], { width, height }: FrameSize): Int32Array {
   const pixels = width * height;
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (total !== pixels)
     throw invalid("mask.rle.counts", `expected runs of ${pixels} pixels in all, got ${total}`);
-  const bits = new Uint8Array(pixels);
+  const turns: number[] = [];
   let position = 0;
-  counts.forEach((count, index) => {
-    const end = position + count;
-    if (index % 2 === 1)
-      for (let at = position; at < end; at++) bits[(at % height) * width + Math.floor(at / height)] = 1;
-    position = end;
-  });
-  return bits;
+  for (const [index, count] of counts.entries()) {
+    if (index % 2 === 1 && count > 0) {
+      // Runs without pixels between them are one.
+      if (turns.at(-1) === position) turns.pop();
+      else turns.push(position);
+      turns.push(position + count);
+    }
+    position += count;
+  }
+  return Int32Array.from(turns);
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;

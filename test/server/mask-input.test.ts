@@ -54,6 +54,21 @@ describe("the mask of a request", () => {
     expect(await readMask({ png: await png() }, size, reading)).toEqual(rle);
   });
 
+  it("is read from runs of any length in the shortest form, also without pixels", async () => {
+    const expected = encodeMask(
+      Uint8Array.from({ length: 24 }, (_, at) => Number(at % 6 < 2)),
+      6,
+      4,
+    );
+    for (const counts of [
+      [0, 8, 16],
+      [0, 3, 0, 5, 16],
+      [0, 0, 0, 8, 16],
+      [0, 8, 10, 0, 6],
+    ])
+      expect(await readMask({ rle: { size: [4, 6], counts } }, size, reading)).toEqual(expected);
+  });
+
   it("is read from polygons, whose holes are outside", async () => {
     expect(await readMask({ polygons: [[1, 1, 4, 1, 4, 3, 1, 3]] }, size, reading)).toEqual(rle);
     const hole = await readMask(
