@@ -1,8 +1,12 @@
 import { defineConfig } from "vitest/config";
 
+/** `npm run test:conformance` runs them: they verify each rule of the protocol and each case of a WebSocket, in minutes. */
+export const LONG_SUITES = ["test/clients/conformance/**", "test/autobahn/**"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: LONG_SUITES,
     globalSetup: "test/helpers/compile-programs.ts",
     pool: "forks",
     maxWorkers: 2,

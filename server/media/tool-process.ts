@@ -145,7 +145,7 @@ function chooseLauncher(box: Box, kind: "closed" | "network", program: string): 
 }
 
 function spawnTool(
-  { name, binary, args, env = {}, input = false, files = [], priority }: ToolOptions,
+  { name, binary, args, env = {}, box, input = false, files = [], priority }: ToolOptions,
   launcher: Launcher,
   launch: Pick<Launch, "binary" | "limits">,
 ): ChildProcess {
@@ -157,6 +157,9 @@ function spawnTool(
       // Node opens its descriptors with close-on-exec: the tool inherits only these.
       stdio: [input ? "pipe" : "ignore", "pipe", "pipe", ...files],
       windowsHide: true,
+      // A process group of its own: Ctrl-C in a terminal reaches the server alone, which lets streams end. On Windows it would
+      // open a window.
+      detached: process.platform !== "win32" && box !== "none",
       env: toolEnvironment(env),
       ...(launcher !== direct && { cwd: "/" }),
     });
