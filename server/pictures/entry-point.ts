@@ -2,6 +2,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { locateProgram } from "../child-programs.js";
+import { direct, type Launcher } from "../media/box/launchers.js";
+import type { ToolLimits } from "../media/box/limits.js";
 
 /** Variables that the process inherits; keys and other secrets of the server are not among them. */
 const INHERITED = [
@@ -9,16 +11,25 @@ const INHERITED = [
   ...["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NODE_PATH"],
 ];
 
-export function startPictureProcess(): ChildProcess {
+/** Node reserves address space without using it. The process limits its memory itself, see `picture-main.ts`. */
+const LIMITS: Partial<ToolLimits> = {};
+
+/** @param launcher the box of the process */
+export function startPictureProcess(launcher: Launcher = direct): ChildProcess {
   const inherited = INHERITED.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
   });
   const { url, execArgv } = locateProgram("./picture-main", import.meta.url);
-  return fork(fileURLToPath(url), [], {
+  const program = { binary: process.execPath, args: [...execArgv, fileURLToPath(url)] };
+  const { file, args } = launcher.command({ ...program, limits: LIMITS, readable: [] });
+  return fork(args.at(-1) as string, [], {
+    execPath: file,
+    execArgv: args.slice(0, -1),
+    // A process group of its own: Ctrl-C in a terminal would end the programs of the box.
+    detached: process.platform !== "win32",
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv,
     env: {
       ...Object.fromEntries(inherited),
       // libvips: no loader that it marks as untrusted, such as SVG and PDF.

@@ -1,5 +1,7 @@
 /** A picture process that is started on demand, with the work that waits for it. */
 import type { Clock } from "../clock.js";
+import { currentBox } from "../media/box/choose.js";
+import type { Launcher } from "../media/box/launchers.js";
 import type { OwnerId } from "../session-owner.js";
 import type { Work, WorkRules } from "./messages.js";
 import { type Outcome, type PictureProcess, startPicture } from "./picture-process.js";
@@ -60,11 +62,12 @@ export function createLane(options: LaneOptions): Lane {
   let stopIdling = () => {};
   let isClosed = false;
 
-  function running(): PictureProcess {
+  function running(launcher: Launcher): PictureProcess {
     if (isClosed) throw new Error("the picture processes are closed");
     if (!process || process.isEnded) {
       const started = startPicture({
         silenceMs: timing.silenceMs,
+        launcher,
         onEnd(cause, reason) {
           if (cause !== "closed") log(`A picture process ended (${reason}).`);
         },
@@ -107,8 +110,10 @@ export function createLane(options: LaneOptions): Lane {
         try {
           const release = await admit();
           try {
+            // Node needs more of the file system than bubblewrap shows to a tool.
+            const { closedWithFiles } = await currentBox();
             signal?.throwIfAborted();
-            current = running();
+            current = running(closedWithFiles);
             return await work(order, current);
           } finally {
             release();

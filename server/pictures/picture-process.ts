@@ -1,4 +1,5 @@
 /** One picture process: its start, its work, its end. */
+import type { Launcher } from "../media/box/launchers.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
 import { createLineSplitter } from "../media/lines.js";
 import { startPictureProcess } from "./entry-point.js";
@@ -62,12 +63,14 @@ interface Pending {
 export interface PictureProcessOptions {
   /** A process without a sign of life for this long while it works is killed. */
   silenceMs: number;
+  /** The box of the process. Default: none. */
+  launcher?: Launcher;
   onEnd?: (cause: EndCause, reason: string) => void;
 }
 
 /** Starts a process. It does not keep this program running while it has no work. */
-export function startPicture({ silenceMs, onEnd }: PictureProcessOptions): PictureProcess {
-  const child = startPictureProcess();
+export function startPicture({ silenceMs, launcher, onEnd }: PictureProcessOptions): PictureProcess {
+  const child = startPictureProcess(launcher);
   const pending = new Map<number, Pending>();
   const logLines: string[] = [];
   let nextId = 1;

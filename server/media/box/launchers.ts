@@ -19,7 +19,7 @@ export interface Launch {
   /** Absolute path. */
   binary: string;
   args: readonly string[];
-  limits: ToolLimits;
+  limits: Partial<ToolLimits>;
   /** Paths besides the binary that the tool reads. */
   readable: readonly string[];
   /** The tool yields to others. */

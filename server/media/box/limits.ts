@@ -94,10 +94,11 @@ export function maxAllocationBytes(pixels: number): number {
 
 /**
  * Commands of a POSIX shell that set the limits of itself and of what it starts. The kinds that a system does not have, and
- * values above what the server itself may use, are skipped.
+ * values above what the server itself may use, are skipped. Without `memoryBytes` memory is unlimited, for a program that
+ * reserves far more than it uses.
  */
 export function ulimitCommands(
-  { memoryBytes, cpuS }: ToolLimits,
+  { memoryBytes, cpuS }: Partial<ToolLimits>,
   { processes }: { processes: boolean },
 ): string {
   const kib = (bytes: number) => Math.ceil(bytes / 1024);
@@ -106,8 +107,9 @@ export function ulimitCommands(
     "ulimit -f 0",
     `ulimit -n ${OPEN_FILES}`,
     `ulimit -s ${kib(STACK_BYTES)}`,
-    `ulimit -d ${kib(memoryBytes)}`,
-    `ulimit -v ${kib(memoryBytes + RESERVED_BYTES)}`,
+    ...(memoryBytes === undefined
+      ? []
+      : [`ulimit -d ${kib(memoryBytes)}`, `ulimit -v ${kib(memoryBytes + RESERVED_BYTES)}`]),
     // dash and busybox call it p, other shells u.
     ...(processes ? [`ulimit -u ${PROCESSES} || ulimit -p ${PROCESSES}`] : []),
     ...(cpuS === undefined ? [] : [`ulimit -S -t ${cpuS}`, `ulimit -H -t ${cpuS + CPU_GRACE_S}`]),
