@@ -55,6 +55,13 @@ export const CLOSE_CODES = {
     reconnect: true,
     meaning: `For ${FIXED_LIMITS.maxSilentHeartbeats.value} heartbeat intervals the client sent nothing, answered no ping and read no data.`,
   },
+  serverBusy: {
+    code: 4503,
+    reason: "server_busy",
+    reconnect: true,
+    meaning:
+      "The unfinished messages of the owner, or of all owners, exceeded `messageBytes`, see [Shares](#shares).",
+  },
   internal: {
     code: 4500,
     reason: "internal",

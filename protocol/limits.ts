@@ -116,6 +116,18 @@ export const SERVER_LIMITS = {
     min: 1024,
     reason: "A full prompt takes about 20 KB; more is a mistake or an attack.",
   },
+  maxMessageBytesPerOwner: {
+    value: 128 * 1024 ** 2,
+    unit: "bytes",
+    min: 1024 ** 2,
+    reason: "Of messages that have begun to arrive, in whole MiB: eight of the largest frames at once.",
+  },
+  maxTotalMessageBytes: {
+    value: 512 * 1024 ** 2,
+    unit: "bytes",
+    min: 1024 ** 2,
+    reason: "All owners together; unfinished messages are in memory.",
+  },
   maxFrameBytes: {
     value: 16 * 1024 ** 2,
     unit: "bytes",
@@ -429,6 +441,12 @@ export const FIXED_LIMITS = {
     value: 65_536,
     unit: "masks per session",
     reason: "Hashes for `changed_only`. Beyond it, the masks of the frames sent longest ago are sent again.",
+  },
+  unfinishedMessageBytes: {
+    value: 1024 ** 2,
+    unit: "bytes",
+    reason:
+      "The share `messageBytes` counts an unfinished message in steps of this size; a smaller one does not count.",
   },
   maxSilentHeartbeats: {
     value: 4,

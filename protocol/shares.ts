@@ -36,6 +36,14 @@ export const SHARES = {
     retryAfterMs: 1000,
     attack: "One client keeps the thread busy that serves all sockets.",
   },
+  messageBytes: {
+    unit: "bytes",
+    perOwner: "maxMessageBytesPerOwner",
+    inAll: "maxTotalMessageBytes",
+    code: "server_busy",
+    retryAfterMs: 5000,
+    attack: "One client leaves a large message unfinished on each of its sockets.",
+  },
   sessions: {
     unit: "sessions",
     perOwner: "maxSessionsPerOwner",

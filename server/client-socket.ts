@@ -10,6 +10,7 @@ import type { Metrics } from "./metrics.js";
 import type { Predictor } from "./predictor.js";
 import { type OwnerId, ownerOfAddress } from "./session-owner.js";
 import type { Transport } from "./transport.js";
+import { limitUnfinishedMessages } from "./unfinished-message.js";
 import { serveWebSocket } from "./websocket.js";
 
 export interface ClientSocketParts {
@@ -25,7 +26,7 @@ export interface ClientSocketParts {
 /** Logs when the WebSocket opens, when its owner is known, and when it closes. */
 export function serveClientSocket(
   socket: WebSocket,
-  { address, key, onIdentified }: SocketVisitor,
+  { address, key, stream, onIdentified }: SocketVisitor,
   { config, predictor, keys, metrics, log }: ClientSocketParts,
 ): Connection {
   const { maxPendingRequests, authenticationMs } = config;
@@ -57,6 +58,7 @@ export function serveClientSocket(
   log.info({ address, owner }, "websocket opened");
   const openedAtMs = performance.now();
   const connection = serveWebSocket(socket, open, { ...config, log, metrics });
+  limitUnfinishedMessages(socket, stream, predictor.shares, () => owner);
   socket.once("close", (code) => {
     log.info({ owner, code, ms: Math.round(performance.now() - openedAtMs) }, "websocket closed");
   });

@@ -10,6 +10,8 @@ import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
 
 /** A client whose WebSocket is open. */
 export interface SocketVisitor extends Visitor {
+  /** Carries the WebSocket. */
+  stream: Duplex;
   /** To be called when the client has sent a valid key: until then it may send a few messages only. */
   onIdentified(): void;
 }
@@ -50,7 +52,7 @@ export function createUpgradeListener(parts: UpgradeParts) {
       // Before `onSocket`, which could throw: without a listener, an error of the socket would end the process.
       webSocket.on("error", () => {});
       const onIdentified = visitor.owner === undefined ? limitBytes(socket) : () => {};
-      onSocket(webSocket, { ...visitor, onIdentified });
+      onSocket(webSocket, { ...visitor, stream: socket, onIdentified });
     });
   }
 
