@@ -111,8 +111,8 @@ describe("a prompt on an image", () => {
     // Mask k of prompt b contains 100·b + k, which is clamped to 32.
     expect(answers[0]?.[0]?.maskLogits[0]).toBe(1);
     expect(answers[1]?.[0]?.maskLogits[0]).toBe(32);
-    expect(calls.map(({ points }) => points?.dims[0])).toEqual([8, 3]);
-    expect([...(calls[1]?.mask_in?.data ?? [])]).toEqual([1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
+    expect(calls.map(({ points }) => points?.dims[0])).toEqual([6, 5]);
+    expect([...(calls[1]?.mask_in?.data ?? [])]).toEqual(Array(5).fill([1, 2, 3, 4]).flat());
     expect(encoded()).toBe(1);
   });
 
