@@ -1,7 +1,20 @@
 import { defineConfig } from "vitest/config";
 
-/** `npm run test:conformance` runs them: they verify each rule of the protocol and each case of a WebSocket, in minutes. */
-export const LONG_SUITES = ["test/clients/conformance/**", "test/autobahn/**"];
+/**
+ * `npm run test:long` runs them, in minutes: each rule of the protocol and each case of a WebSocket, long sessions, the memory of
+ * pictures, and processes that are killed again and again.
+ */
+export const LONG_SUITES = [
+  "test/autobahn/*.test.ts",
+  "test/clients/conformance/*.test.ts",
+  "test/clients/command-stop.test.ts",
+  "test/server/engine/recovery.test.ts",
+  "test/server/engine/stall.test.ts",
+  "test/server/media/numbering.test.ts",
+  "test/server/pictures/cost.test.ts",
+  "test/tracker/long-session.test.ts",
+  "test/tracker/snapshot-compact.test.ts",
+];
 
 export default defineConfig({
   test: {
