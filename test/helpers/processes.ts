@@ -1,5 +1,6 @@
 /** Checks whether a process runs, and waits for its end. */
 import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** False for zombies as well: they have ended, but their parent has not collected their status. */
@@ -25,4 +26,11 @@ export function inferenceProcesses(): number[] {
     .filter(([, parent, state]) => Number(parent) === process.pid && !state?.startsWith("Z"))
     .filter((fields) => fields.some((field) => field.includes("inference-main")))
     .map(([pid]) => Number(pid));
+}
+
+/** A process and everything that it started, such as the program inside a box. */
+export function withChildren(pid: number): number[] {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  const children = existsSync(path) ? readFileSync(path, "utf8").split(" ").filter(Boolean).map(Number) : [];
+  return [pid, ...children.flatMap(withChildren)];
 }

@@ -10,7 +10,7 @@ import { createPictures, type Pictures, type PicturesParts } from "../../../serv
 import { type PictureSource, sourceOf } from "../../../server/pictures/source.js";
 import { createShares, type ShareLimits } from "../../../server/shares/shares.js";
 import { pngWithTexts, unfoldingWebp } from "../../helpers/hostile-pictures.js";
-import { ended, isRunning } from "../../helpers/processes.js";
+import { ended, isRunning, withChildren } from "../../helpers/processes.js";
 import { until } from "../../helpers/settle.js";
 
 const limits = DEFAULT_MEDIA_LIMITS;
@@ -130,7 +130,7 @@ describe("a picture process", () => {
     const reader = pictures.of("a");
     await reader.run(still("png"), sourceOf(await small()), { limits });
     const [pid] = pictures.pids;
-    process.kill(pid as number, "SIGSTOP");
+    for (const each of withChildren(pid as number)) process.kill(each, "SIGSTOP");
     const { rgb } = await reader.run(still("png"), sourceOf(await small()), { limits });
     expect(rgb?.length).toBe(32 * 32 * 3);
     expect(isRunning(pid as number)).toBe(false);
