@@ -26,7 +26,7 @@ export const SHARES = {
     inAll: "maxConnections",
     code: "connection_limit",
     retryAfterMs: 5000,
-    attack: "One client opens sockets until nobody else can connect.",
+    attack: "One client opens sockets until other clients cannot connect.",
   },
   requests: {
     unit: "requests per minute",

@@ -9,7 +9,7 @@ export interface DrainParts {
   drainMs: number;
   /** Admits nothing new. @param retryAfterMs when another server is expected to answer, in milliseconds from now */
   refuseNew(retryAfterMs: () => number): void;
-  /** Tells clients how long their work may continue, and when to come again. */
+  /** Sends clients the time that their work may continue, and the time after which to connect again. */
   announce(endsInMs: number, retryAfterMs: number): void;
   /** True while a request is unanswered or a stream runs. */
   isBusy(): boolean;

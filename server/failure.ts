@@ -18,7 +18,7 @@ export function toProtocolError(error: unknown, log: Logger): ProtocolError {
   );
 }
 
-/** Of a request whose answer nobody receives. */
+/** The error of a request whose client has disconnected. */
 export const clientLeft = () => new ProtocolError("internal", "The client left before the answer.");
 
 /** @param retryAfterMs when another server is expected to answer */

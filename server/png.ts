@@ -1,11 +1,11 @@
 /** Masks as PNG: greyscale without alpha, every row with the filter Up, which turns rows like the one above into zeros. */
 import { promisify } from "node:util";
-import { deflate } from "node:zlib";
+import { crc32, deflate } from "node:zlib";
 import { type CocoRle, turnsOf } from "../protocol/index.js";
 
 const compress = promisify(deflate);
 
-const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+export const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const FILTER_UP = 2;
 
 /** Returns a PNG of 1 bit per pixel, 1 inside the mask. */
@@ -107,31 +107,19 @@ async function encode(rows: Uint8Array, { width, height, bitDepth, rowBytes }: L
   header[8] = bitDepth;
   const data = await compress(filtered);
   return Buffer.concat([
-    SIGNATURE,
-    chunk("IHDR", header),
-    chunk("IDAT", data),
-    chunk("IEND", Buffer.alloc(0)),
+    PNG_SIGNATURE,
+    pngChunk("IHDR", header),
+    pngChunk("IDAT", data),
+    pngChunk("IEND", Buffer.alloc(0)),
   ]);
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+/** A chunk of a PNG file: its length, type, data and checksum. */
+export function pngChunk(type: string, data: Buffer): Buffer {
   const bytes = Buffer.alloc(12 + data.length);
   bytes.writeUInt32BE(data.length, 0);
   bytes.write(type, 4, "latin1");
   data.copy(bytes, 8);
   bytes.writeUInt32BE(crc32(bytes.subarray(4, 8 + data.length)), 8 + data.length);
   return bytes;
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** `zlib.crc32` does not exist in Node 20.10. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] as number);
-  return (crc ^ 0xffffffff) >>> 0;
 }

@@ -161,7 +161,7 @@ export interface Predictor {
    * @param retryAfterMs when another server is expected to answer, in milliseconds from now
    */
   refuseNew(retryAfterMs: () => number): void;
-  /** The error of what is refused since `refuseNew`; undefined before. */
+  /** The error of new requests after `refuseNew`; undefined before. */
   refusal(): ProtocolError | undefined;
   /** Saves and ends every open session that can be saved. Never rejects. */
   saveSessions(): Promise<void>;

@@ -79,7 +79,7 @@ export function createSessionRunner(parts: SessionRunnerParts): SessionRunner {
 
   /**
    * Publishes the error of a request that fails.
-   * @param abandoned aborts when nobody needs the result any more: nothing is published from then on, and the request is not
+   * @param abandoned aborts when no client can receive the result: nothing is published from then on, and the request is not
    * pending
    */
   async function orFail(

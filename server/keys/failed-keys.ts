@@ -16,8 +16,7 @@ export interface FailedKeys {
 
 /**
  * The limit bounds the work and the log lines of a client that tries keys. It does not protect the keys, which are too long to
- * be guessed, and a valid key is accepted from every address: a program with an old key locks out no one who shares its
- * address.
+ * be guessed. A valid key is accepted from every address, also from that of a program with an old key.
  */
 export function createFailedKeys(): FailedKeys {
   const { value: points } = FIXED_LIMITS.failedKeysPerMinute;

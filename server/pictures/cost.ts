@@ -82,8 +82,8 @@ function decoderBytes(header: Header, size: PixelSize): number {
 }
 
 /**
- * How much smaller the decoder of a large WebP makes the picture: half of what is asked for, so that the last step is the
- * same resampling as that of other pictures. 1 for smaller pictures.
+ * The factor by which the decoder of a large WebP shrinks the picture. It is half of the whole factor, so that the rest is
+ * the same resampling as that of other pictures. 1 for smaller pictures.
  */
 export function webpShrink({ stored, orientation }: Header, size: PixelSize): number {
   const { width, height } = stored;

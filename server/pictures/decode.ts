@@ -16,7 +16,7 @@ export async function decodeStill(bytes: Uint8Array, header: Header, size: Pixel
   const shrink = header.format === "webp" ? webpShrink(header, size) : 1;
   const picture = sharp(bytes, READ_OPTIONS).autoOrient();
   if (shrink === 1) return toRgb(picture, size);
-  // JPEG pictures are shrunk by the decoder in any case, `fastShrinkOnLoad` or not, and by half of what is asked for.
+  // The decoder shrinks JPEG pictures with and without `fastShrinkOnLoad`, also by half of the whole factor.
   const half = { width: Math.round(header.width / shrink), height: Math.round(header.height / shrink) };
   const shrunk = picture.resize(half.width, half.height, { fit: "fill", fastShrinkOnLoad: true });
   return resizeRgb(await toRgb(shrunk), half, size);

@@ -192,7 +192,7 @@ export function createSavedStore({
     );
   }
 
-  // Files of an earlier server expire and count although nobody uses the store.
+  // Files of an earlier server expire and count also when no client uses the store.
   if (folder !== undefined) {
     rootFolder().catch((error) => log?.error({ err: error, folder }, "the saved sessions cannot be read"));
   }

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "./is-alive.js";
 
 /** Upload folders of this process. They are in use although another store created them. */
 const ownFolders = new Set<string>();
@@ -22,13 +23,4 @@ export async function makeUploadDirectory(parent: string = tmpdir()): Promise<st
   const created = await mkdtemp(join(parent, `${prefix}${process.pid}-`));
   ownFolders.add(created);
   return created;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

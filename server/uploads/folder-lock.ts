@@ -11,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { v4 as uuid } from "uuid";
 import { z } from "zod";
 import { systemErrorCode } from "../media/errors.js";
+import { isAlive } from "./is-alive.js";
 
 export interface FolderLock {
   /** Removes the lock. */
@@ -127,11 +128,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 function isRunning({ pid, started }: Holder): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (systemErrorCode(error) !== "EPERM") return false;
-  }
+  if (!isAlive(pid)) return false;
   // The system gives the id of an ended process to a new one.
   return started === null || startOf(pid) === started;
 }

@@ -59,7 +59,7 @@ export interface UploadStore {
   ): Promise<MediaSource>;
   /** Removes an upload at once and deletes its files when no session uses it. False if there is no such upload. */
   remove(uploadId: string, owner?: OwnerId): Promise<boolean>;
-  /** Resolves when the uploads of an earlier server are back. Until then each is brought back when it is asked for. */
+  /** Resolves when the uploads of an earlier server are back. Until then, a request for one restores it first. */
   readonly restored: Promise<void>;
   /** Aborts unfinished uploads. Deletes every file, unless uploads outlive the server. */
   close(): Promise<void>;

@@ -38,17 +38,22 @@ async function openClicked(client: RawClient) {
 const isEvent = (event: string) => (message: { type: string; event?: string }) =>
   message.type === "event" && message.event === event;
 
-test("lets a stream end, refuses what is new with retry_after_ms, and then closes with 1001", async () => {
+/** A server that drains while the first frame of a stream is held back. */
+async function drainDuringStream(drainMs: number) {
   const engine = createScriptedEngine();
-  const server = await start({ drainMs: 60_000 }, { engine });
+  const server = await start({ drainMs }, { engine });
   const client = await server.connect();
   const { session_id } = await openClicked(client);
   const release = engine.hold("next");
   const stream = client.send({ type: "propagate_in_video", session_id });
   await engine.called("next 0");
-
   const drained = server.drain();
   const event = await client.first(isEvent("server_draining"));
+  return { server, client, stream, release, drained, event };
+}
+
+test("lets a stream end, refuses what is new with retry_after_ms, and then closes with 1001", async () => {
+  const { server, client, stream, release, drained, event } = await drainDuringStream(60_000);
   expect(event).toMatchObject({ ends_in_ms: 60_000, retry_after_ms: expect.any(Number) });
   const ready = await fetch(`${server.http}/readyz`);
   expect(ready.status).toBe(503);
@@ -77,15 +82,7 @@ test("lets a stream end, refuses what is new with retry_after_ms, and then close
 });
 
 test("ends what runs longer than drainMs, and does not wait after close()", async () => {
-  const engine = createScriptedEngine();
-  const server = await start({ drainMs: 100 }, { engine });
-  const client = await server.connect();
-  const { session_id } = await openClicked(client);
-  const release = engine.hold("next");
-  const stream = client.send({ type: "propagate_in_video", session_id });
-  await engine.called("next 0");
-  const drained = server.drain();
-  await client.first(isEvent("server_draining"));
+  const { client, stream, release, drained } = await drainDuringStream(100);
   setTimeout(release, 300);
   expect((await client.streamOf(stream)).end).toMatchObject({
     type: "error",

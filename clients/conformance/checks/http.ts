@@ -1,6 +1,7 @@
 /** H: HTTP. */
 import { request } from "node:http";
 import { connect } from "node:net";
+import { networkInterfaces } from "node:os";
 import { type Check, check } from "../check.js";
 import type { Lab } from "../lab.js";
 import type { Fields, Message } from "../probe.js";
@@ -41,6 +42,28 @@ function statusWith(lab: Lab, path: string, headers: Record<string, string>): Pr
 }
 
 const isLoopback = (http: string) => /^https?:\/\/(127\.|localhost|\[::1\])/.test(http);
+
+/** Whether the port of the server is open on another address of this machine. */
+async function listensElsewhere(http: string): Promise<boolean> {
+  const port = Number(new URL(http).port) || 80;
+  const others = Object.values(networkInterfaces()).flatMap((all = []) =>
+    all.filter(({ internal }) => !internal),
+  );
+  const open = others.map(
+    ({ address }) =>
+      new Promise<boolean>((resolve) => {
+        const socket = connect({ port, host: address, timeout: 1000 });
+        const end = (isOpen: boolean) => {
+          socket.destroy();
+          resolve(isOpen);
+        };
+        socket.once("connect", () => end(true));
+        socket.once("timeout", () => end(false));
+        socket.once("error", () => end(false));
+      }),
+  );
+  return (await Promise.all(open)).includes(true);
+}
 
 export const httpChecks: Check[] = [
   check("errors of HTTP", "H-1 H-2", async (lab, verify) => {
@@ -172,6 +195,7 @@ export const httpChecks: Check[] = [
     });
     await verify("H-11", async () => {
       if (!isLoopback(http)) throw new NotTried("the server is not reached by a loopback address");
+      if (await listensElsewhere(http)) throw new NotTried("the server also listens on other addresses");
       for (const origin of ["http://localhost:3000", "http://127.0.0.1:1", "http://[::1]:8080"])
         expectSame(await statusWith(lab, "/readyz", { origin }), 200, `the origin ${origin}`);
     });
@@ -189,7 +213,7 @@ export const httpChecks: Check[] = [
       const { body } = await lab.http("/readyz");
       expectThat(typeof body.status === "string" && typeof body.sessions === "number", "status and sessions");
       expectThat(
-        ["starting", "ready", "restarting", "failed", "draining"].includes(body.state),
+        ["starting", "ready", "stalled", "restarting", "failed", "draining"].includes(body.state),
         `state ${body.state}`,
       );
       if (body.state === "ready")

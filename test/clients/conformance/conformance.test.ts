@@ -1,6 +1,7 @@
 /** `masklet conformance`: every rule has a check or a reason, a server holds them, and faults are found. */
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { CHECKS } from "../../../clients/conformance/checks.js";
 import { runConformance } from "../../../clients/conformance/run.js";
@@ -75,6 +76,16 @@ describe("a server", () => {
     expect(results.filter(({ outcome }) => outcome === "held").map(({ rule }) => rule)).toEqual(
       expect.arrayContaining(["A-1", "A-2", "A-3", "A-5", "A-10", "C-1", "H-3"]),
     );
+  });
+
+  it("on all addresses is not tried for a rule about loopback addresses", async () => {
+    const open = await startTestServer({ host: "0.0.0.0", insecure: true });
+    onTestFinished(() => open.close());
+    const hasOthers = Object.values(networkInterfaces())
+      .flat()
+      .some((one) => one?.internal === false);
+    const results = await runConformance({ url: open.http, only: ["H-11"] });
+    expect(results.find(({ rule }) => rule === "H-11")?.outcome).toBe(hasOthers ? "not tried" : "broke");
   });
 
   it("ends idle sessions by the rules", async () => {

@@ -87,6 +87,7 @@ afterEach(() => vi.unstubAllEnvs());
 describe.each(launchers)("a tool started by $name", ({ launcher, problem }) => {
   const testIf = (holds: boolean) => it.runIf(problem === undefined && holds);
   const test = testIf(true);
+  // This machine does not have the launcher; the title contains what is missing.
   if (problem !== undefined) it.skip(`is not tried: ${problem}`, () => {});
   const runsIsolated = isolates(launcher.kind);
 

@@ -1,4 +1,6 @@
 /** What a tool receives from the server: descriptors and nothing else. */
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, closeSync, openSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { startTool, type ToolOptions } from "../../../server/media/tool-process.js";
@@ -20,6 +22,22 @@ async function outputOf(body: string, options: Partial<ToolOptions> = {}): Promi
   expect({ code, logTail }).toEqual({ code: 0, logTail: "" });
   return Buffer.concat(chunks).toString();
 }
+
+describe.skipIf(process.platform === "win32")("the process group of a tool", () => {
+  it("is its own, so that Ctrl-C in a terminal does not end it", async () => {
+    const binary = script("waiting", "echo; sleep 60");
+    const tool = await startTool({ name: "ffmpeg", binary, args: [] });
+    await once(tool.stdout, "data");
+    const processes = execFileSync("ps", ["-A", "-o", "pid=,pgid=,args="], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/));
+    const ownGroup = processes.find(([pid]) => pid === String(process.pid))?.[1];
+    const groups = processes.filter((fields) => fields.includes(binary)).map(([, group]) => group);
+    await tool.kill();
+    expect(groups).not.toEqual([]);
+    expect(groups).not.toContain(ownGroup);
+  });
+});
 
 describe.skipIf(process.platform === "win32")("descriptors of a tool", () => {
   it("are its standard streams and the files that it is given, as 3 and 4", async () => {

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { afterEach, describe, expect, it } from "vitest";
 import { readConfig } from "../../../server/config.js";
+import { currentBox, isolates } from "../../../server/media/box/choose.js";
 import { DEFAULT_MEDIA_LIMITS } from "../../../server/media/limits.js";
 import { createPictures, type Pictures, type PicturesParts } from "../../../server/pictures/pictures.js";
 import { type PictureSource, sourceOf } from "../../../server/pictures/source.js";
@@ -253,16 +255,27 @@ describe("a program that decodes pictures", () => {
 
   it("may be killed, and no process stays", async () => {
     const { host, pid } = await startHost("setInterval(() => {}, 1000);");
-    expect(isRunning(pid)).toBe(true);
+    const processes = withChildren(pid);
+    expect(processes.map(isRunning)).not.toContain(false);
     host.kill("SIGKILL");
-    await ended(pid);
+    for (const each of processes) await ended(each);
+  });
+
+  it("have no network where the system allows that", async ({ skip }) => {
+    const { kind } = (await currentBox()).closedWithFiles;
+    skip(!isolates(kind), `the box of this system is ${kind}`);
+    const { pictures } = setUp();
+    await pictures.of("a").run(still("png"), sourceOf(await small()), { limits });
+    const program = withChildren(pictures.pids[0] as number).at(-1);
+    const networkOf = (pid: number | string) => readlinkSync(`/proc/${pid}/ns/net`);
+    expect(networkOf(program as number)).not.toBe(networkOf("self"));
   });
 
   it("may be interrupted in its terminal without losing them", async () => {
     const { pictures } = setUp();
     await pictures.of("a").run(still("png"), sourceOf(await small()), { limits });
     const [pid] = pictures.pids;
-    process.kill(pid as number, "SIGINT");
+    for (const each of withChildren(pid as number)) process.kill(each, "SIGINT");
     await pictures.of("a").run(still("png"), sourceOf(await small()), { limits });
     expect(pictures.pids[0]).toBe(pid);
   });
