@@ -15,7 +15,7 @@ export function startProcess(name: "inference-main", options: Omit<ForkOptions, 
 }
 
 /** @param start the thread's `workerData` */
-export function startThread(name: "graph-thread-main", start: unknown): Worker {
+export function startThread(name: "graph-thread-main" | "channel-thread-main", start?: unknown): Worker {
   // `--import` of a loader has no effect in threads. They need no other option of this process.
   const options = { workerData: start, execArgv: [] };
   const { url, isCompiled } = locateProgram(`./${name}`, import.meta.url);

@@ -2,15 +2,26 @@
  * Entry of the inference process. Calls of different sessions are carried out at the same time and interleave at their turns,
  * see `turns.ts`. A graph blocks this thread while it runs; the main process stays responsive.
  */
+import { deserialize, serialize } from "node:v8";
 import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import { EngineError } from "./engine.js";
+import { startThread } from "./entry-point.js";
 import { createIdleCollection } from "./idle-collection.js";
-import type { IpcFailure, IpcNotice, IpcReply, IpcRequest } from "./ipc.js";
+import type { IpcFailure, IpcNotice, IpcReply, IpcRequest, ProcessNotice } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
 
-const send = (reply: IpcReply) => void process.send?.(reply, undefined, undefined, () => {});
+/** At once: these messages must not be lost when the process ends in the next graph. */
+const notify = (notice: ProcessNotice) => void process.send?.(notice, undefined, undefined, () => {});
+
+// An error in the thread ends the process, and the supervisor replaces it.
+const channel = startThread("channel-thread-main");
+
+function send(reply: IpcReply): void {
+  const bytes = serialize(reply);
+  channel.postMessage(bytes, [bytes.buffer as ArrayBuffer]);
+}
 
 // The main process is gone. Nothing here outlives it, and a clean-up could hang.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
@@ -18,12 +29,13 @@ process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 
 const host = createSessionHost(
-  (level, message) => send({ log: { level, message } }),
-  (turns) => send({ turns }),
+  (level, message) => notify({ log: { level, message } }),
+  (turns) => notify({ turns }),
 );
 /** The calls that are carried out, by their ids. */
 const calls = new Map<number, AbortController>();
-process.on("message", (message: IpcRequest | IpcNotice) => {
+channel.on("message", (bytes: Uint8Array) => {
+  const message = deserialize(bytes) as IpcRequest | IpcNotice;
   if ("hurry" in message) return host.hurry(message.hurry);
   if ("cancel" in message)
     calls.get(message.cancel)?.abort(new EngineError("internal", "The call was cancelled."));
@@ -49,7 +61,7 @@ async function answer({ id, session, verb, params }: IpcRequest): Promise<void> 
     // The caller of `load` reports its failure with more context. The stack of other faults exists only here.
     const isExpected = verb === "load" || call.signal.aborted;
     if (!isExpected && (failure.code === "internal" || failure.code === "engine_failed")) {
-      send({ log: { level: "warn", message: `${verb} failed: ${(error as Error).stack ?? error}` } });
+      notify({ log: { level: "warn", message: `${verb} failed: ${(error as Error).stack ?? error}` } });
     }
     send({ id, error: failure, costs: host.costs() });
   } finally {

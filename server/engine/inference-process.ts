@@ -1,10 +1,14 @@
 /** One inference process: its start, its calls, its end. The supervisor decides what happens when it ends. */
+import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { deserialize, serialize } from "node:v8";
+import { CHANNEL_FD, createMessageReader, writeMessage } from "./channel.js";
 import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
-import type { IpcNotice, IpcReply, IpcRequest, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import type { IpcNotice, IpcReply, IpcRequest, ProcessNotice, ProcessVerb, ProcessVerbs } from "./ipc.js";
 import { createOutbox } from "./outbox.js";
 import { monitorProcess } from "./process-monitor.js";
 import type { TurnHolders } from "./turns.js";
@@ -77,9 +81,12 @@ interface PendingCall extends ExecutingCandidate {
 /** Forks the process; it loads nothing before its `load` call. A process without progress is killed. */
 export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLimits): InferenceProcess {
   const child = startProcess("inference-main", {
-    serialization: "advanced",
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],
   });
+  /** Absent when the process could not be started. */
+  const channel = child.stdio[CHANNEL_FD] as Duplex | null | undefined;
+  // A failed write means that the process is ending: its exit rejects the calls.
+  channel?.on("error", () => {});
   const pending = new Map<number, PendingCall>();
   let nextId = 1;
   let costs: GraphCosts = {};
@@ -94,13 +101,14 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     if (stream) createInterface({ input: stream }).on("line", (line) => events.log("warn", line));
   }
 
-  child.on("message", (reply: IpcReply) => {
+  child.on("message", (notice: ProcessNotice) => {
     received.messages += 1;
-    if ("log" in reply) return events.log(reply.log.level, reply.log.message);
-    if ("turns" in reply) {
-      holders = reply.turns;
-      return;
-    }
+    if ("log" in notice) events.log(notice.log.level, notice.log.message);
+    else holders = notice.turns;
+  });
+
+  function onReply(reply: IpcReply): void {
+    received.messages += 1;
     costs = reply.costs;
     const call = pending.get(reply.id);
     pending.delete(reply.id);
@@ -109,7 +117,11 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       const { code, message, field } = reply.error;
       call?.reject(new EngineError(code, message, field));
     } else call?.resolve(reply.result as never);
-  });
+  }
+  channel?.on(
+    "data",
+    createMessageReader((bytes) => onReply(deserialize(bytes) as IpcReply)),
+  );
 
   let stallReason: string | undefined;
   let end: (reason: string) => void = () => {};
@@ -129,10 +141,12 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       resolve();
     };
     child.once("exit", (code, signal) => {
-      const endNow = () => end(signal ?? `exit status ${code}`);
-      // The last messages are read before the channel closes.
-      if (child.connected) child.once("disconnect", endNow);
-      else endNow();
+      // The last messages are read before the channels close.
+      const closed = [
+        child.connected && once(child, "disconnect"),
+        channel && !channel.destroyed && once(channel, "close"),
+      ];
+      void Promise.allSettled(closed).then(() => end(signal ?? `exit status ${code}`));
     });
     child.on("error", (error) => {
       kill();
@@ -140,8 +154,10 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     });
   });
 
-  // A failed write means that the process is ending: its exit rejects the calls.
-  const outbox = createOutbox<IpcRequest | IpcNotice>((message, done) => void child.send(message, done));
+  function write(message: IpcRequest | IpcNotice, done?: () => void): void {
+    if (channel) writeMessage(channel, serialize(message), done);
+  }
+  const outbox = createOutbox(write);
 
   function send(request: Omit<IpcRequest, "id">, takesTurn: boolean, signal?: AbortSignal): Promise<never> {
     if (endReason !== undefined) return Promise.reject(new ProcessEnded(endReason, false));
@@ -186,7 +202,9 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     costs: () => costs,
     call: (session, verb, params, signal) =>
       send({ session, verb, params } as IpcRequest, SESSION_VERBS[verb].pushedFrames !== "add", signal),
-    hurry: (session) => void (endReason ?? child.send({ hurry: session } satisfies IpcNotice, () => {})),
+    hurry(session) {
+      if (endReason === undefined) write({ hurry: session });
+    },
     control: (verb, params) => send({ session: null, verb, params } as IpcRequest, true),
     async close() {
       if (endReason !== undefined) return;

@@ -1,7 +1,4 @@
-/**
- * Messages between the main process and the inference process, over Node's IPC with `serialization: "advanced"`: pixels
- * cross once, as raw bytes.
- */
+/** Messages between the main process and the inference process: pixels cross once, as raw bytes. See `channel.ts`. */
 import type { ErrorCode } from "../../protocol/errors.js";
 import type { EngineVideo, PackSummary, SessionRules } from "./engine.js";
 import type { GraphCosts } from "./graph-costs.js";
@@ -57,7 +54,10 @@ export interface IpcFailure {
 
 export type IpcReply =
   | { id: number; result: VerbResult<SessionVerb> | ProcessVerbs[ProcessVerb]["result"]; costs: GraphCosts }
-  | { id: number; error: IpcFailure; costs: GraphCosts }
+  | { id: number; error: IpcFailure; costs: GraphCosts };
+
+/** Messages of the inference process that answer no call, over Node's own channel. */
+export type ProcessNotice =
   | { log: { level: "info" | "warn"; message: string } }
   /** The sessions that are carried out from now on. Sent while the process has several sessions. */
   | { turns: TurnHolders };

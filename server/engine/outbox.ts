@@ -1,7 +1,6 @@
 /**
- * The order of the messages to the inference process. A message with the pixels of a frame fills the channel, which the
- * process empties only between its graphs: behind the pushed frames of all streams, a click would wait for several of them. So
- * one message is written at a time, and urgent ones come first.
+ * The order of the messages to the inference process. A click would wait behind the pixels of all pushed frames. So one message
+ * is written at a time, and urgent ones come first.
  */
 
 export interface Addressed {

@@ -27,7 +27,7 @@ interface WaitingPush {
  */
 export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): SessionCalls {
   const turns = createSerial();
-  /** Calls that wait or are in progress. */
+  /** Calls and tasks that wait or are in progress. */
   let unanswered = 0;
   /** Indices of the frames pushed and not yet stepped, oldest first. */
   let pushed: number[] = [];
@@ -66,9 +66,13 @@ export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): Ses
   }
 
   function inTurn<T>(task: () => Promise<T>): Promise<T> {
-    return turns.run(async () => {
+    unanswered += 1;
+    const result = turns.run(async () => {
       if (refusal) throw refusal;
       return task();
+    });
+    return result.finally(() => {
+      unanswered -= 1;
     });
   }
 
@@ -79,7 +83,6 @@ export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): Ses
       const { pushedFrames, isUrgent } = SESSION_VERBS[verb];
       if (pushedFrames === "add") return push(params as VerbParams<"push">);
       if (isUrgent && unanswered > 0) hurry();
-      unanswered += 1;
       return inTurn(async () => {
         signal?.throwIfAborted();
         const result = await deliver(verb, params, signal);
@@ -92,8 +95,6 @@ export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): Ses
         }
         admit();
         return result;
-      }).finally(() => {
-        unanswered -= 1;
       });
     }) as CallVerb,
     refuse(reason) {

@@ -80,3 +80,20 @@ test("a session that is closed while it is rebuilt repeats no further call and i
   expect(next.verbs.filter((verb) => verb === "removeObject")).toHaveLength(1);
   expect(events).toEqual([]);
 });
+
+test("a call for which a person waits hurries the snapshot before it", async () => {
+  let answer = (_: { bytes: Uint8Array; ms: number }) => {};
+  const snapshot = new Promise((resolve) => (answer = resolve));
+  const { process } = scriptedProcess((verb) => (verb === "snapshot" ? snapshot : undefined));
+  const hurried: number[] = [];
+  process.hurry = (session) => hurried.push(session);
+  const open = await scriptedSession(process).session.open();
+  await open.removeObject({ objectId: 1 });
+  expect(hurried).toEqual([]);
+
+  const saved = open.snapshot();
+  const removed = open.removeObject({ objectId: 2 });
+  expect(hurried).toEqual([1]);
+  answer({ bytes: new Uint8Array(1), ms: 1 });
+  await Promise.all([saved, removed]);
+});
