@@ -16,5 +16,11 @@ export const STREAM_REQUEST_PATH = "/v1/handle_stream_request";
 /** Where the server accepts resumable uploads by the tus protocol. */
 export const TUS_PATH = "/v1/uploads/tus";
 
+/** Below it are the sessions of the owner; `/ID/export/FORMAT` is the results of one. */
+export const SESSIONS_PATH = "/v1/sessions";
+
+/** Where the server lists the formats of exports. */
+export const EXPORTS_PATH = "/v1/exports";
+
 /** Where the server accepts and returns the files of saved sessions. */
 export const SAVED_PATH = "/v1/saved";

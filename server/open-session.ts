@@ -1,4 +1,5 @@
 /** Opens a session: its media, its session of the engine, and for a saved session its earlier state. */
+import { basename } from "node:path";
 import type { Clock } from "./clock.js";
 import type { Engine, EngineError, EngineOwner, EngineSession, EngineVideo } from "./engine/index.js";
 import type { SessionNews, StartRequest } from "./hosted-session.js";
@@ -126,6 +127,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     const opened = await openEngine(engine, media, policy, news);
     return createSession({
       ...partsOf(owner),
+      fileName: fileNameOf(request),
       facts,
       media,
       pictures: pictures.of(owner),
@@ -164,6 +166,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
       };
       return createSession({
         ...partsOf(owner),
+        fileName: fileNameOf(request),
         facts,
         media,
         engine: opened,
@@ -215,4 +218,9 @@ function ownedBy(engine: Engine, owner: EngineOwner): Engine {
 
 function hooksOf(news: SessionNews) {
   return { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
+}
+
+/** The name of the video for exports; uploads have none here. */
+function fileNameOf({ resource_path }: { resource_path?: string }): string {
+  return basename(resource_path ?? "") || "video";
 }

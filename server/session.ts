@@ -21,6 +21,9 @@ import type { AckWindow } from "./ack-window.js";
 import { describeConcepts, describeObjects } from "./edits/facts.js";
 import { createSessionEdits } from "./edits/session-edits.js";
 import type { EngineSession } from "./engine/index.js";
+import type { Selection } from "./exports/plan.js";
+import { createSessionSource } from "./exports/session-source.js";
+import type { ExportSource } from "./exports/source.js";
 import { sessionNotFound } from "./failure.js";
 import { indexOf } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
@@ -85,6 +88,12 @@ export interface Session {
   ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined>;
   /** Ends the running propagation after the current frame. @param reason it fails with this error; absent: it is cancelled */
   cancel(reason?: ProtocolError): void;
+  /**
+   * The stored results as the source of an export, as they are when the promise resolves.
+   * @param signal ends the reading of pictures
+   * @throws ProtocolError frame_out_of_range, object_not_found, mask_not_found, wrong_session_kind for live sessions
+   */
+  exportSource(selection: Selection, signal?: AbortSignal): Promise<ExportSource>;
   /** What a file needs to continue the session. @throws ProtocolError wrong_session_kind for live sessions */
   save(): Promise<SavedContent>;
   /** Resolves when the requests made so far are answered. */
@@ -103,6 +112,8 @@ export interface SessionParts {
   media: MediaSource;
   engine: EngineSession;
   live?: LiveSource;
+  /** The name of the file of the video, for exports. */
+  fileName?: string;
   results: SessionResults;
   /** Overrides of the pack's preset. */
   policy?: PolicyOverride;
@@ -281,6 +292,24 @@ export function createSession(parts: SessionParts): Session {
           can_redo: canRedo,
           pack: { id, family, version },
         };
+      }),
+
+    exportSource: (selection, signal) =>
+      inOrder(async () => {
+        if (live) {
+          throw new ProtocolError("wrong_session_kind", "export: a live session stores no results.");
+        }
+        const described = await engine.describe();
+        return createSessionSource({
+          facts,
+          fileName: parts.fileName ?? "video",
+          objects: describeObjects(described, results.marks, facts.num_frames),
+          conceptNames: results.marks.conceptNames(),
+          store: results.store,
+          media,
+          selection,
+          ...(signal && { signal }),
+        });
       }),
 
     save: () =>

@@ -29,6 +29,7 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     "server/main.ts",
     "server/config.ts",
   ],
+  "clients/command/export.ts": ["clients/command", "clients/typescript", "server/exports", "protocol"],
   "clients/command/keys.ts": ["clients/command", "server/keys"],
   // A private server has a key of its own.
   "clients/command/track-session.ts": [
@@ -75,7 +76,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "rate-limiter-flexible": ["server"],
   uuid: ["server"],
   yauzl: ["server/uploads", "server/saved"],
-  yazl: ["server/saved"],
+  yazl: ["server/saved", "server/exports"],
   "tar-stream": ["server/uploads", "clients/command"],
   "@tus/server": ["server/uploads"],
   "tus-js-client": ["clients/typescript/resumable.ts"],

@@ -2,6 +2,7 @@ import type { Check } from "./check.js";
 import { connectionChecks } from "./checks/connection.js";
 import { editChecks } from "./checks/edits.js";
 import { errorChecks } from "./checks/errors.js";
+import { exportChecks } from "./checks/exports.js";
 import { frameChecks } from "./checks/frames.js";
 import { httpChecks } from "./checks/http.js";
 import { keyChecks } from "./checks/keys.js";
@@ -26,5 +27,6 @@ export const CHECKS: readonly Check[] = [
   ...lastingChecks,
   ...errorChecks,
   ...uploadChecks,
+  ...exportChecks,
   ...httpChecks,
 ];

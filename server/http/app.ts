@@ -12,6 +12,7 @@ import type { App } from "./context.js";
 import { sendError } from "./errors.js";
 import { identifyOwner, sendRefusal } from "./identify.js";
 import { closeUnread } from "./linger.js";
+import { addExportRoutes } from "./routes/exports.js";
 import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/health.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
@@ -61,6 +62,7 @@ export function createApp(parts: AppParts): App {
   tus.add(app);
   addUploadRoutes(app, predictor.uploads);
   addSavedRoutes(app, predictor.saved);
+  addExportRoutes(app, predictor);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {

@@ -1,7 +1,9 @@
 import { buffer } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { Header } from "tar-stream";
 import { pack } from "tar-stream";
+import yauzl from "yauzl";
 import { ZipFile } from "yazl";
 
 export type Files = Record<string, Uint8Array | string>;
@@ -39,4 +41,28 @@ export async function makeTar(
 
 export async function makeTarGz(files: Files): Promise<Buffer> {
   return gzipSync(await makeTar(Object.entries(files).map(([name, content]) => [{ name }, content])));
+}
+
+/** The files of a ZIP archive by name, in the order of the archive. */
+export async function unzip(bytes: Buffer): Promise<Map<string, Buffer>> {
+  const archive = await promisify<Buffer, yauzl.Options, yauzl.ZipFile>(yauzl.fromBuffer)(bytes, {
+    lazyEntries: true,
+  });
+  const files = new Map<string, Buffer>();
+  return new Promise((resolve, reject) => {
+    archive.on("error", reject);
+    archive.on("end", () => resolve(files));
+    archive.on("entry", (entry: yauzl.Entry) => {
+      archive.openReadStream(entry, (error, stream) => {
+        if (error) return reject(error);
+        buffer(stream)
+          .then((content) => {
+            files.set(entry.fileName, content);
+            archive.readEntry();
+          })
+          .catch(reject);
+      });
+    });
+    archive.readEntry();
+  });
 }

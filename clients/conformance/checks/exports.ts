@@ -1,0 +1,106 @@
+/** D: exports and imports. */
+import { type Check, check } from "../check.js";
+import type { Lab, Reply, Session } from "../lab.js";
+import type { Message } from "../probe.js";
+import { expectSame, expectThat } from "../verdicts.js";
+import { FRAMES, markedSession, rleOf, storedFrames, videoSession } from "./common.js";
+
+const exported = (lab: Lab, { id }: Session, path: string): Promise<Reply> =>
+  lab.http(`/v1/sessions/${id}/export/${path}`);
+
+const codeOf = ({ body }: Reply): string => body?.error?.code;
+
+/** The masks of a COCO file, by frame and object. */
+function cocoMasks({ annotations, images }: Message): Record<string, unknown> {
+  const frames = new Map(images.map(({ id, frame_index }: Message) => [id, frame_index]));
+  return Object.fromEntries(
+    annotations.map((one: Message) => [
+      `${frames.get(one.image_id)} ${one.track_id}`,
+      one.segmentation.counts,
+    ]),
+  );
+}
+
+async function storedMasks(session: Session): Promise<Record<string, unknown>> {
+  const frames = await storedFrames(session, { output_prob_thresh: 0 });
+  return Object.fromEntries(
+    [...frames].flatMap(([frame, { outputs }]) =>
+      (outputs.out_obj_ids as number[]).map((id) => [`${frame} ${id}`, rleOf(outputs, id)?.counts]),
+    ),
+  );
+}
+
+export const exportChecks: Check[] = [
+  check("the formats of exports", "D-1", async (lab, verify) => {
+    await verify("D-1", async () => {
+      const { status, body } = await lab.http("/v1/exports");
+      expectSame(status, 200, "the status");
+      const coco = body.formats.find(({ id }: Message) => id === "coco");
+      expectThat(coco, "no format has the id coco");
+      expectSame([coco.media, coco.packing, coco.needs_pictures], ["text", "file", false], "facts of coco");
+      const option = coco.options.find(({ name }: Message) => name === "masks");
+      expectSame(option?.values, ["rle", "polygons"], "values of the option masks");
+    });
+  }),
+  check("exports of a session", "D-2 D-3 D-4 D-5 D-6", async (lab, verify) => {
+    const session = await markedSession(lab);
+    const stored = await storedMasks(session);
+
+    await verify("D-2", async () => {
+      const { status, body } = await exported(lab, session, "coco");
+      expectSame(status, 200, "the status");
+      expectSame(cocoMasks(body), stored, "masks of the export");
+      expectSame(body.images.length, FRAMES, "images");
+    });
+    await verify("D-3", async () => {
+      const file = await exported(lab, session, "coco");
+      const archive = await exported(lab, session, "labelme");
+      expectSame(file.headers.get("content-type"), "application/json", "the type of a file");
+      expectSame(archive.headers.get("content-type"), "application/zip", "the type of several files");
+      expectSame(archive.bytes.subarray(0, 4).toString("latin1"), "PK\u0003\u0004", "the first bytes");
+      for (const { headers } of [file, archive]) {
+        const named = /^attachment; filename/.test(headers.get("content-disposition") ?? "");
+        expectThat(named, `Content-Disposition is ${headers.get("content-disposition")}`);
+      }
+    });
+    await verify("D-4", async () => {
+      const { body } = await exported(lab, session, "coco?frames=2-4&objects=1");
+      const expected = Object.entries(stored).filter(([key]) => /^[234] 1$/.test(key));
+      expectSame(cocoMasks(body), Object.fromEntries(expected), "masks of frames 2 to 4 of object 1");
+      const one = await exported(lab, session, "coco?frames=5");
+      expectSame(
+        one.body.images.map(({ frame_index }: Message) => frame_index),
+        [5],
+        "frames of frames=5",
+      );
+    });
+    await verify("D-5", async () => {
+      const { body } = await exported(lab, session, "labelme?preview=true");
+      expectSame([body.format, body.num_frames, body.num_objects], ["labelme", FRAMES, 2], "the preview");
+      expectSame([body.num_files, body.files.length], [FRAMES, FRAMES], "files of the preview");
+      expectThat(body.files[0].beginning?.startsWith("{"), "the first file has no beginning");
+    });
+    await verify("D-6", async () => {
+      const empty = await videoSession(lab);
+      const errors: [Promise<Reply>, string, string | undefined][] = [
+        [exported(lab, session, "none"), "invalid_field", "format"],
+        [exported(lab, session, "coco?masks=png"), "invalid_field", "masks"],
+        [exported(lab, session, "coco?mask=rle"), "unknown_field", "mask"],
+        [exported(lab, session, `coco?frames=0-${FRAMES}`), "frame_out_of_range", "frames"],
+        [exported(lab, session, "coco?objects=99"), "object_not_found", "objects"],
+        [exported(lab, empty, "coco"), "mask_not_found", undefined],
+      ];
+      for (const [reply, code, field] of errors) {
+        const answer = await reply;
+        expectSame(codeOf(answer), code, "the code");
+        if (field !== undefined) expectSame(answer.body.error.field, field, "the field");
+      }
+    });
+  }),
+  check("exports of a live session", "D-7", async (lab, verify) => {
+    const session = await lab.session({ live: true });
+    await verify("D-7", async () => {
+      expectSame(codeOf(await exported(lab, session, "coco")), "wrong_session_kind", "the code");
+    });
+  }),
+];
