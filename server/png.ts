@@ -1,4 +1,4 @@
-/** Masks as PNG: greyscale without alpha, every row with the filter Up, which turns rows like the one above into zeros. */
+/** Pictures as PNG: masks greyscale without alpha, every row with the filter Up, which turns rows like the one above into zeros. */
 import { promisify } from "node:util";
 import { crc32, deflate } from "node:zlib";
 import { type CocoRle, turnsOf } from "../protocol/index.js";
@@ -24,7 +24,7 @@ export function encodeMaskPng(rle: CocoRle): Promise<Buffer> {
   for (let at = rowBytes; at < rows.length; at++) {
     rows[at] = (rows[at] as number) ^ (rows[at - rowBytes] as number);
   }
-  return encode(rows, { width, height, bitDepth: 1, rowBytes });
+  return encodePng(rows, { width, height, bitDepth: 1, rowBytes });
 }
 
 function flip(rows: Uint8Array, row: number, x: number): void {
@@ -72,24 +72,35 @@ export function encodeLabels(
   largest: number,
 ): Promise<Buffer> {
   if (largest < 256) {
-    return encode(Uint8Array.from(labels), { width, height, bitDepth: 8, rowBytes: width });
+    return encodePng(Uint8Array.from(labels), { width, height, bitDepth: 8, rowBytes: width });
   }
   const bytes = new Uint8Array(2 * labels.length);
   const view = new DataView(bytes.buffer);
   labels.forEach((label, at) => {
     view.setUint16(2 * at, label);
   });
-  return encode(bytes, { width, height, bitDepth: 16, rowBytes: 2 * width });
+  return encodePng(bytes, { width, height, bitDepth: 16, rowBytes: 2 * width });
 }
+
+/** The colour types of PNG. */
+export const PNG_COLOURS = { grey: 0, palette: 3, rgba: 6 } as const;
 
 interface Layout {
   width: number;
   height: number;
   bitDepth: number;
   rowBytes: number;
+  /** Default: grey. */
+  colours?: keyof typeof PNG_COLOURS;
+  /** Red, green and blue of each entry, with `palette`. */
+  palette?: Uint8Array;
 }
 
-async function encode(rows: Uint8Array, { width, height, bitDepth, rowBytes }: Layout): Promise<Buffer> {
+/** @param rows of pixels, without filters */
+export async function encodePng(
+  rows: Uint8Array,
+  { width, height, bitDepth, rowBytes, colours = "grey", palette }: Layout,
+): Promise<Buffer> {
   const filtered = new Uint8Array((1 + rowBytes) * height);
   for (let y = 0; y < height; y++) {
     const to = y * (1 + rowBytes);
@@ -103,12 +114,14 @@ async function encode(rows: Uint8Array, { width, height, bitDepth, rowBytes }: L
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
-  // The bytes after the depth: greyscale, deflate, filters for each row, not interlaced.
+  // The bytes after the colours: deflate, filters for each row, not interlaced.
   header[8] = bitDepth;
+  header[9] = PNG_COLOURS[colours];
   const data = await compress(filtered);
   return Buffer.concat([
     PNG_SIGNATURE,
     pngChunk("IHDR", header),
+    ...(palette ? [pngChunk("PLTE", Buffer.from(palette))] : []),
     pngChunk("IDAT", data),
     pngChunk("IEND", Buffer.alloc(0)),
   ]);

@@ -18,9 +18,13 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     ...["server/serial.ts", "server/child-programs.ts"],
   ],
   "clients/typescript": ["protocol"],
-  "clients/drawing": ["protocol", "clients/typescript"],
+  "clients/drawing": ["protocol", "clients/typescript", "server/drawing"],
   // ffmpeg is started in one place.
-  "clients/drawing/encode.ts": ["clients/drawing", "server/media/tool-process.ts"],
+  "clients/drawing/encode.ts": [
+    "clients/drawing",
+    "server/media/tool-process.ts",
+    "server/media/timed-pictures.ts",
+  ],
   // The command may start a server. Its media.ts reads media with the code of the server, so that frame numbers agree.
   "clients/command": [
     "clients/typescript",
@@ -51,7 +55,7 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     "server/main.ts",
     "server/outputs.ts",
   ],
-  "clients/demo": ["clients/typescript", "clients/drawing", "clients/command"],
+  "clients/demo": ["clients/typescript", "clients/drawing", "clients/command", "server/drawing"],
 };
 
 /** Folders and files that may import a package. */

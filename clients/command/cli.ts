@@ -11,6 +11,7 @@ import {
   StoppedError,
   UsageError,
 } from "./errors.js";
+import { type ExportArguments, exportResults } from "./export.js";
 import { addKey, type KeysArguments, listKeys, removeKeys } from "./keys.js";
 import { type ServeArguments, serve } from "./serve.js";
 import { track } from "./track.js";
@@ -88,6 +89,20 @@ function createProgram(): Command {
     .option("--server <url>", "the server (default: ws://127.0.0.1:8765)")
     .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
     .action((path: string, given: UploadArguments) => upload(path, given));
+
+  program
+    .command("export")
+    .description("Write the results of a session, or of masklet track --out, in the format of another tool.")
+    .argument("<what>", "id of a session, or a file of frames")
+    .requiredOption("--format <format>", "such as coco, cvat, mot or overlay; docs/exports.md lists all")
+    .option("--out <path>", "file to write, - is standard output (default: a name that the format chooses)")
+    .option("--objects <ids>", "ids of objects, such as 0,2 (default: all)")
+    .option("--frames <a-b>", "frames, such as 0-99 (default: all with a result)")
+    .option("--option <name=value>", "an option of the format, such as masks=polygons, repeatable", collect)
+    .option("--video <video>", "the video of a file of frames: for pictures, its name, size and rate")
+    .option("--server <url>", "the server of the session (default: ws://127.0.0.1:8765)")
+    .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
+    .action((what: string, given: ExportArguments) => exportResults(what, given));
 
   program
     .command("conformance")

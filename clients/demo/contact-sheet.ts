@@ -1,8 +1,8 @@
 /** A page of frames with a heading and a legend. */
 import sharp, { type OverlayOptions } from "sharp";
+import { colourOf, cssColour } from "../../server/drawing/palette.js";
+import type { Picture } from "../../server/drawing/picture.js";
 import { drawText } from "../drawing/glyphs.js";
-import { colourOf, cssColour } from "../drawing/palette.js";
-import type { Picture } from "../drawing/picture.js";
 
 export interface SheetTile {
   caption: string;

@@ -1,8 +1,13 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import ffmpeg from "fluent-ffmpeg";
+import {
+  TIMED_INPUT,
+  timedHeader,
+  timedOutput,
+  timedPictureHeader,
+} from "../../server/media/timed-pictures.js";
 import { startTool } from "../../server/media/tool-process.js";
-import { TIMED_INPUT, timedHeader, timedOutput, timedPictureHeader } from "./timed-pictures.js";
 
 export interface VideoFormat {
   width: number;

@@ -1,8 +1,8 @@
 import sharp from "sharp";
+import { colourOf, cssColour } from "../../server/drawing/palette.js";
+import type { Sprite } from "../../server/drawing/picture.js";
 import { drawText } from "./glyphs.js";
 import type { OverlayStyle } from "./overlay.js";
-import { colourOf, cssColour } from "./palette.js";
-import type { Sprite } from "./picture.js";
 
 /** Relative to the short side of the picture: visible on large pictures, small on small ones. */
 const OUTLINE_THICKNESS = 1 / 240;

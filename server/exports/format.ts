@@ -1,5 +1,6 @@
 /** What a format of exports provides. */
 import type { z } from "zod";
+import type { Channels } from "../media/timed-pictures.js";
 import type { ExportSource } from "./source.js";
 
 /** How ffmpeg encodes the content of a file. */
@@ -7,8 +8,8 @@ export interface VideoEncoding {
   container: "mp4" | "webm" | "gif";
   width: number;
   height: number;
-  /** Bytes of a pixel: 3 for RGB, 4 with transparency. */
-  channels: 3 | 4;
+  /** Bytes of a pixel. */
+  channels: Channels;
 }
 
 export interface ExportFile {

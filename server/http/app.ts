@@ -62,7 +62,7 @@ export function createApp(parts: AppParts): App {
   tus.add(app);
   addUploadRoutes(app, predictor.uploads);
   addSavedRoutes(app, predictor.saved);
-  addExportRoutes(app, predictor);
+  addExportRoutes(app, predictor, log);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {

@@ -9,11 +9,12 @@ import { ffmpegPath } from "../../clients/command/media.js";
 import { renderOverlay } from "../../clients/command/render.js";
 import { openEncoder } from "../../clients/drawing/encode.js";
 import { drawText } from "../../clients/drawing/glyphs.js";
-import { drawMask, drawOutputs } from "../../clients/drawing/overlay.js";
+import { drawOutputs } from "../../clients/drawing/overlay.js";
 import { createOverlayStyle } from "../../clients/drawing/overlay-style.js";
-import { colourOf } from "../../clients/drawing/palette.js";
-import { drawSprite } from "../../clients/drawing/picture.js";
 import { encodeMask, type FrameMessage, type Mask, maskBox } from "../../protocol/index.js";
+import { drawMask } from "../../server/drawing/draw-mask.js";
+import { colourOf } from "../../server/drawing/palette.js";
+import { drawSprite } from "../../server/drawing/picture.js";
 import { openMedia } from "../../server/media/open.js";
 import { makeClip, mediaPath, readFrameNumber } from "../helpers/media.js";
 

@@ -1,14 +1,17 @@
 /** `GET /v1/exports` and `GET /v1/sessions/ID/export/FORMAT`: the results of a session in the formats of other tools. */
 import { EXPORTS_PATH, SESSIONS_PATH } from "../../../protocol/index.js";
+import { readExportFile } from "../../exports/encode.js";
 import { startExportThread } from "../../exports/export-thread.js";
 import { packExport } from "../../exports/pack.js";
 import { describeFormats, planExport } from "../../exports/plan.js";
 import { previewExport } from "../../exports/preview.js";
+import { toProtocolError } from "../../failure.js";
+import type { Logger } from "../../log.js";
 import type { Predictor } from "../../predictor.js";
 import { type App, ownerOf } from "../context.js";
 import { allowOnly } from "./method-not-allowed.js";
 
-export function addExportRoutes(app: App, { sessions, shares }: Predictor): void {
+export function addExportRoutes(app: App, { sessions, shares }: Predictor, log: Logger): void {
   app.get(EXPORTS_PATH, (context) => context.json({ formats: describeFormats() }));
   app.all(EXPORTS_PATH, allowOnly("GET"));
 
@@ -40,26 +43,38 @@ export function addExportRoutes(app: App, { sessions, shares }: Predictor): void
       format,
       source.facts.name,
       thread.files(),
-      (file) => file.content(),
+      readExportFile,
     );
-    return context.body(toBody(body, hosted.touch), 200, {
-      "content-type": contentType,
-      "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`,
-    });
+    return context.body(
+      toBody(body, { onChunk: hosted.touch, onError: (error) => toProtocolError(error, log) }),
+      200,
+      {
+        "content-type": contentType,
+        "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`,
+      },
+    );
   });
   app.all(path, allowOnly("GET"));
 }
 
 /** The reader pulls each chunk. */
-function toBody(chunks: AsyncIterable<Uint8Array>, onChunk: () => void): ReadableStream<Uint8Array> {
+function toBody(
+  chunks: AsyncIterable<Uint8Array>,
+  { onChunk, onError }: { onChunk(): void; onError(error: unknown): Error },
+): ReadableStream<Uint8Array> {
   const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream(
     {
       async pull(controller) {
-        const { done, value } = await iterator.next();
-        onChunk();
-        if (done) controller.close();
-        else controller.enqueue(value);
+        try {
+          const { done, value } = await iterator.next();
+          onChunk();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          // The status is sent. The connection ends before the body is complete.
+          controller.error(onError(error));
+        }
       },
       async cancel() {
         await iterator.return?.();

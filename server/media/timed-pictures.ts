@@ -9,7 +9,12 @@ const TICKS_PER_S = 90_000;
 const HEADER_BYTES = 32;
 const PICTURE_HEADER_BYTES = 12;
 
-/** Input options of ffmpeg, for pictures in RGB. */
+/** ffmpeg's tags of pixel formats, by bytes of a pixel: grey, RGB, RGB with alpha. */
+const PIXEL_TAGS = { 1: "Y800", 3: "RGB\x18", 4: "RGBA" } as const;
+
+export type Channels = keyof typeof PIXEL_TAGS;
+
+/** Input options of ffmpeg. */
 export const TIMED_INPUT: readonly string[] = ["-f", "ivf", "-c:v", "rawvideo"];
 
 /**
@@ -22,13 +27,13 @@ export function timedOutput(passthrough: readonly string[]): string[] {
   return [...passthrough, "-enc_time_base", `1/${TICKS_PER_S}`, "-bf", "0", "-use_editlist", "0"];
 }
 
-export function timedHeader({ width, height }: { width: number; height: number }): Uint8Array {
+export function timedHeader(size: { width: number; height: number }, channels: Channels = 3): Uint8Array {
   const header = Buffer.alloc(HEADER_BYTES);
   header.write("DKIF");
   header.writeUInt16LE(HEADER_BYTES, 6);
-  header.write("RGB\x18", 8, "latin1"); // ffmpeg's tag for 24 bits a pixel
-  header.writeUInt16LE(width, 12);
-  header.writeUInt16LE(height, 14);
+  header.write(PIXEL_TAGS[channels], 8, "latin1");
+  header.writeUInt16LE(size.width, 12);
+  header.writeUInt16LE(size.height, 14);
   header.writeUInt32LE(TICKS_PER_S, 16);
   header.writeUInt32LE(1, 20);
   return header;
