@@ -13,6 +13,9 @@ export const CHANNEL_FD = 4;
 
 const LENGTH_BYTES = 4;
 
+/** What the thread of the channel writes: a message, or the snapshot that a call asked for, in parts, after all messages. */
+export type OutgoingMessage = Uint8Array | { snapshotOf: number; bytes: Uint8Array };
+
 /** @param done called once the stream has passed on the message or failed */
 export function writeMessage(stream: Writable, message: Uint8Array, done: () => void = () => {}): void {
   const length = Buffer.alloc(LENGTH_BYTES);

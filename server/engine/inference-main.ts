@@ -6,10 +6,11 @@ import { deserialize, serialize } from "node:v8";
 import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
+import type { OutgoingMessage } from "./channel.js";
 import { EngineError } from "./engine.js";
 import { startThread } from "./entry-point.js";
 import { createIdleCollection } from "./idle-collection.js";
-import type { IpcFailure, IpcNotice, IpcReply, IpcRequest, ProcessNotice } from "./ipc.js";
+import type { IpcFailure, IpcNotice, IpcReply, IpcRequest, ProcessNotice, TimedSnapshot } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
 
 /** At once: these messages must not be lost when the process ends in the next graph. */
@@ -18,9 +19,17 @@ const notify = (notice: ProcessNotice) => void process.send?.(notice, undefined,
 // An error in the thread ends the process, and the supervisor replaces it.
 const channel = startThread("channel-thread-main");
 
+const post = (message: OutgoingMessage, { buffer }: Uint8Array) =>
+  channel.postMessage(message, [buffer as ArrayBuffer]);
+
 function send(reply: IpcReply): void {
   const bytes = serialize(reply);
-  channel.postMessage(bytes, [bytes.buffer as ArrayBuffer]);
+  post(bytes, bytes);
+}
+
+function sendSnapshot(id: number, { bytes, ms }: TimedSnapshot): void {
+  send({ id, result: { ms }, costs: host.costs(), ...(bytes && { snapshotBytes: bytes.length }) });
+  if (bytes) post({ snapshotOf: id, bytes }, bytes);
 }
 
 // The main process is gone. Nothing here outlives it, and a clean-up could hang.
@@ -55,7 +64,8 @@ async function answer({ id, session, verb, params }: IpcRequest): Promise<void> 
     const result = await (session === null
       ? host.processHandlers[verb](params as never)
       : host.call(session, verb, params as never, call.signal));
-    send({ id, result, costs: host.costs() });
+    if (verb === "snapshot") sendSnapshot(id, result as TimedSnapshot);
+    else send({ id, result, costs: host.costs() });
   } catch (error) {
     const failure = describeFailure(error);
     // The caller of `load` reports its failure with more context. The stack of other faults exists only here.

@@ -8,9 +8,18 @@ import { EngineError } from "./engine.js";
 import { startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
-import type { IpcNotice, IpcReply, IpcRequest, ProcessNotice, ProcessVerb, ProcessVerbs } from "./ipc.js";
+import type {
+  IpcNotice,
+  IpcReply,
+  IpcRequest,
+  ProcessNotice,
+  ProcessVerb,
+  ProcessVerbs,
+  SnapshotPart,
+} from "./ipc.js";
 import { createOutbox } from "./outbox.js";
 import { monitorProcess } from "./process-monitor.js";
+import { createSnapshotTransfers } from "./snapshot-transfers.js";
 import type { TurnHolders } from "./turns.js";
 import { SESSION_VERBS, type SessionVerb, type VerbParams, type VerbResult } from "./verbs.js";
 import type { WatchdogLimits } from "./watchdog.js";
@@ -29,14 +38,23 @@ export interface InferenceProcess {
   /** The call of the session that is in progress is urgent from now on: a person waits for the next one. */
   hurry(session: number): void;
   /** As `call`, for the process itself. */
-  control<V extends ProcessVerb>(
+  control<V extends Exclude<ProcessVerb, "snapshot">>(
     verb: V,
     params: ProcessVerbs[V]["params"],
   ): Promise<ProcessVerbs[V]["result"]>;
+  /** As `control`. Resolves when the snapshot was made: from then on calls may change the session. */
+  snapshot(params: ProcessVerbs["snapshot"]["params"]): Promise<ArrivingSnapshot>;
   /** As of the last answer. */
   costs(): GraphCosts;
   /** Asks the process to end and kills it after a grace period. Resolves when it is gone. */
   close(): Promise<void>;
+}
+
+export interface ArrivingSnapshot {
+  /** Absent when there are more than `maxBytes`. Rejects with ProcessEnded when the process ends before all have arrived. */
+  bytes?: Promise<Uint8Array>;
+  /** Time that it took to make, in milliseconds. */
+  ms: number;
 }
 
 export interface ProcessEvents {
@@ -91,6 +109,7 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
   let nextId = 1;
   let costs: GraphCosts = {};
   let holders: TurnHolders = {};
+  const transfers = createSnapshotTransfers();
   const received = { messages: 0, answers: 0 };
   let endReason: string | undefined;
   const kill = () => void child.kill("SIGKILL");
@@ -108,7 +127,6 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
   });
 
   function onReply(reply: IpcReply): void {
-    received.messages += 1;
     costs = reply.costs;
     const call = pending.get(reply.id);
     pending.delete(reply.id);
@@ -116,11 +134,19 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
     if ("error" in reply) {
       const { code, message, field } = reply.error;
       call?.reject(new EngineError(code, message, field));
+    } else if (reply.snapshotBytes !== undefined) {
+      const bytes = transfers.expect(reply.id, reply.snapshotBytes);
+      call?.resolve({ ...reply.result, bytes } as never);
     } else call?.resolve(reply.result as never);
   }
   channel?.on(
     "data",
-    createMessageReader((bytes) => onReply(deserialize(bytes) as IpcReply)),
+    createMessageReader((bytes) => {
+      const message = deserialize(bytes) as IpcReply | SnapshotPart;
+      received.messages += 1;
+      if ("part" in message) transfers.add(message);
+      else onReply(message);
+    }),
   );
 
   let stallReason: string | undefined;
@@ -137,6 +163,7 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       );
       for (const call of pending.values()) call.reject(new ProcessEnded(endReason, executing.has(call)));
       pending.clear();
+      transfers.fail(new ProcessEnded(endReason, false));
       events.exit(endReason);
       resolve();
     };
@@ -206,9 +233,12 @@ export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLim
       if (endReason === undefined) write({ hurry: session });
     },
     control: (verb, params) => send({ session: null, verb, params } as IpcRequest, true),
+    snapshot: (params) => send({ session: null, verb: "snapshot", params }, true),
     async close() {
       if (endReason !== undefined) return;
       if (child.connected) child.disconnect();
+      // Calls that are pending reject, also those whose answer is on its way.
+      channel?.destroy();
       const timer = setTimeout(kill, CLOSE_GRACE_MS);
       await ended;
       clearTimeout(timer);

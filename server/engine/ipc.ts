@@ -16,6 +16,7 @@ export interface ProcessVerbs {
   ping: { params: undefined; result: undefined };
 }
 
+/** Its bytes do not cross with the answer, but in the {@link SnapshotPart}s that follow: other answers come between them. */
 export interface TimedSnapshot {
   /** See `snapshot-bytes.ts`; absent when there are more than `maxBytes`, so that they do not cross for nothing. */
   bytes?: Uint8Array;
@@ -53,8 +54,21 @@ export interface IpcFailure {
 }
 
 export type IpcReply =
-  | { id: number; result: VerbResult<SessionVerb> | ProcessVerbs[ProcessVerb]["result"]; costs: GraphCosts }
+  | {
+      id: number;
+      result: VerbResult<SessionVerb> | ProcessVerbs[ProcessVerb]["result"];
+      costs: GraphCosts;
+      /** Present when the bytes of a snapshot follow: how many. */
+      snapshotBytes?: number;
+    }
   | { id: number; error: IpcFailure; costs: GraphCosts };
+
+/** The parts of a snapshot follow the answer to the call, in their order. */
+export interface SnapshotPart {
+  /** Id of the call. */
+  snapshotOf: number;
+  part: Uint8Array;
+}
 
 /** Messages of the inference process that answer no call, over Node's own channel. */
 export type ProcessNotice =

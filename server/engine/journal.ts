@@ -43,6 +43,16 @@ export interface JournalEntry {
   frameIndex?: number;
 }
 
+export interface PendingSnapshot {
+  /**
+   * Keeps the snapshot in place of the calls before it. The journal stays as it is without room for the snapshot, and when too
+   * many calls were recorded since `beginSnapshot`.
+   * @param bytes undefined for a snapshot that had no room
+   * @param costMs what the snapshot cost
+   */
+  keep(bytes: Uint8Array | undefined, costMs: number, nowMs: number): void;
+}
+
 export interface Journal {
   /** The state before the entries; absent while the session is rebuilt from its start. */
   readonly snapshot: Uint8Array | undefined;
@@ -55,12 +65,8 @@ export interface Journal {
   record<V extends SessionVerb>(verb: V, params: VerbParams<V>): void;
   /** @param nowMs from the same clock as for `keep` */
   isSnapshotDue(nowMs: number): boolean;
-  /**
-   * Keeps a snapshot in place of the calls before it. Without room for it, the journal stays as it is.
-   * @param snapshot undefined for one that had no room
-   * @param costMs what the snapshot cost
-   */
-  keep(snapshot: Uint8Array | undefined, costMs: number, nowMs: number): void;
+  /** A snapshot was made of the state after the calls recorded so far. Its bytes may arrive later. Ends one begun before. */
+  beginSnapshot(): PendingSnapshot;
   /** Ends the journal and returns its room. */
   release(): void;
 }
@@ -82,6 +88,8 @@ export function createJournal(
   let isComplete = true;
   let snapshot = start;
   budget.usedBytes += start?.length ?? 0;
+  /** The entries that will follow the snapshot whose bytes arrive. */
+  let following: JournalEntry[] | undefined;
   let last = { callsSince: 0, atMs: nowMs, costMs: 0 };
   /** The next snapshot replaces the present one. */
   const room = () => options.maxSnapshotBytes - budget.usedBytes + (snapshot?.length ?? 0);
@@ -107,6 +115,8 @@ export function createJournal(
       if (pushedFrames === "add") unstepped.push(entry);
       if (pushedFrames === "take") unstepped.shift();
       if (pushedFrames === "clear") unstepped = [];
+      following?.push(entry);
+      if (following && following.length > options.maxJournalEntries) following = undefined;
       if (!isComplete) return;
       entries.push(entry);
       if (entries.length <= options.maxJournalEntries) return;
@@ -119,18 +129,28 @@ export function createJournal(
       options.maxSnapshotBytes > 0 &&
       last.callsSince >= options.minCallsBetweenSnapshots &&
       last.costMs <= (now - last.atMs) * options.maxSnapshotShare,
-    keep(bytes, costMs, now) {
-      last = { callsSince: 0, atMs: now, costMs };
-      if (!bytes || bytes.length > room()) return;
-      budget.usedBytes += bytes.length - (snapshot?.length ?? 0);
-      snapshot = bytes;
-      entries = [...unstepped];
-      isComplete = true;
+    beginSnapshot() {
+      const mine = [...unstepped];
+      following = mine;
+      last.callsSince = 0;
+      return {
+        keep(bytes, costMs, now) {
+          if (following !== mine) return;
+          following = undefined;
+          last = { ...last, atMs: now, costMs };
+          if (!bytes || bytes.length > room()) return;
+          budget.usedBytes += bytes.length - (snapshot?.length ?? 0);
+          snapshot = bytes;
+          entries = mine;
+          isComplete = true;
+        },
+      };
     },
     release() {
       budget.usedBytes -= snapshot?.length ?? 0;
       snapshot = undefined;
       entries = [];
+      following = undefined;
       isComplete = false;
     },
   };

@@ -51,7 +51,7 @@ export interface SupervisedSessionParts {
   onEnd(): void;
 }
 
-/** A snapshot is copied twice on its way to the main process, which takes about as long as making it. */
+/** Making a snapshot takes time of the session, and its transfer about as much of other threads. */
 const TRANSFER_FACTOR = 2;
 
 /** Largest snapshot for a caller: the longest buffer. */
@@ -194,9 +194,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     for (;;) {
       const process = await attached();
       try {
-        const { bytes } = await process.control("snapshot", { session: id, maxBytes: MAX_SNAPSHOT_BYTES });
-        // A copy: the received bytes are a part of a larger message buffer.
-        if (bytes) return Uint8Array.from(bytes);
+        const { bytes } = await process.snapshot({ session: id, maxBytes: MAX_SNAPSHOT_BYTES });
+        if (bytes) return await bytes;
         throw new EngineError("internal", "The state of the session is too large to be saved.");
       } catch (error) {
         if (!(error instanceof ProcessEnded)) throw error;
@@ -205,14 +204,20 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
     }
   }
 
-  /** Runs in turn, so that no call changes the session meanwhile. */
-  async function takeSnapshot(): Promise<void> {
+  /**
+   * Runs in turn, so that no call changes the session meanwhile.
+   * @returns keeps the snapshot once its bytes have arrived. Calls do not wait for them: a snapshot may have some megabytes.
+   */
+  async function takeSnapshot(): Promise<(() => Promise<void>) | undefined> {
     const process = home?.process;
-    if (!process || !home?.isComplete || process !== parts.current()) return;
+    if (!process || !home?.isComplete || process !== parts.current()) return undefined;
     try {
-      const { bytes, ms } = await process.control("snapshot", { session: id, maxBytes: journal.roomBytes });
-      // A copy: the received bytes are a part of a larger message buffer.
-      if (!over) journal.keep(bytes?.slice(), ms * TRANSFER_FACTOR, performance.now());
+      const { bytes, ms } = await process.snapshot({ session: id, maxBytes: journal.roomBytes });
+      const begun = journal.beginSnapshot();
+      return async () => {
+        const arrived = await bytes;
+        if (!over) begun.keep(arrived, ms * TRANSFER_FACTOR, performance.now());
+      };
     } catch (error) {
       // A snapshot that fails is not tried again, nor one that ends the process: the first end may have another cause.
       if (error instanceof ProcessEnded) {
@@ -223,16 +228,20 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         takesSnapshots = false;
         parts.warn(`No further snapshots of this session: ${(error as Error).message}`);
       }
+      return undefined;
     }
   }
 
   function snapshotIfDue(): void {
     if (!takesSnapshots || isSnapshotPlanned || !journal.isSnapshotDue(performance.now())) return;
     isSnapshotPlanned = true;
-    const planned = calls.inTurn(takeSnapshot).catch(() => {});
-    void planned.then(() => {
-      isSnapshotPlanned = false;
-    });
+    const planned = calls.inTurn(takeSnapshot).then((keep) => keep?.());
+    // Without the bytes, the journal remains as it is.
+    void planned
+      .catch(() => {})
+      .then(() => {
+        isSnapshotPlanned = false;
+      });
   }
 
   async function deliver(verb: SessionVerb, params: never, signal?: AbortSignal): Promise<unknown> {

@@ -34,10 +34,10 @@ describe("the journal of a session", () => {
     for (const index of [0, 1]) push(journal, index);
     next(journal);
     push(journal, 2);
-    journal.keep(bytes(10), 1, 1000);
+    journal.beginSnapshot().keep(bytes(10), 1, 1000);
     expect([journal.snapshot?.length, verbs(journal)]).toEqual([10, ["push 1", "push 2"]]);
     journal.record("begin", { reverse: false, firstFrame: 0, lastFrame: 1, startFrame: null });
-    journal.keep(bytes(10), 1, 1000);
+    journal.beginSnapshot().keep(bytes(10), 1, 1000);
     expect(verbs(journal)).toEqual([]);
   });
 
@@ -48,7 +48,7 @@ describe("the journal of a session", () => {
     expect(journal.isSnapshotDue(1e6)).toBe(false);
     next(journal);
     expect(journal.isSnapshotDue(0)).toBe(true);
-    journal.keep(bytes(10), 20, 1000);
+    journal.beginSnapshot().keep(bytes(10), 20, 1000);
     for (let call = 0; call < 3; call++) next(journal);
     expect([2999, 3000].map((now) => journal.isSnapshotDue(now))).toEqual([false, true]);
   });
@@ -56,7 +56,7 @@ describe("the journal of a session", () => {
   test("drops what is too long and is incomplete until the next snapshot", () => {
     const budget = { usedBytes: 0 };
     const journal = open(budget);
-    journal.keep(bytes(10), 1, 0);
+    journal.beginSnapshot().keep(bytes(10), 1, 0);
     for (let call = 0; call < 7; call++) next(journal);
     expect([journal.isComplete, journal.entries, journal.snapshot, budget.usedBytes]).toEqual([
       false,
@@ -64,25 +64,54 @@ describe("the journal of a session", () => {
       undefined,
       0,
     ]);
-    journal.keep(bytes(20), 1, 1000);
+    journal.beginSnapshot().keep(bytes(20), 1, 1000);
     expect([journal.isComplete, journal.snapshot?.length, budget.usedBytes]).toEqual([true, 20, 20]);
   });
 
   test("shares one budget with other sessions, and keeps its entries when there is no room", () => {
     const budget = { usedBytes: 0 };
     const [one, other] = [open(budget), open(budget)];
-    one.keep(bytes(60), 1, 0);
+    one.beginSnapshot().keep(bytes(60), 1, 0);
     next(other);
-    other.keep(bytes(41), 1, 0);
+    other.beginSnapshot().keep(bytes(41), 1, 0);
     expect([other.snapshot, verbs(other), other.isComplete]).toEqual([undefined, ["next"], true]);
-    other.keep(undefined, 1, 0);
+    other.beginSnapshot().keep(undefined, 1, 0);
     expect([other.snapshot, verbs(other), other.isComplete]).toEqual([undefined, ["next"], true]);
     expect([one.roomBytes, other.roomBytes]).toEqual([100, 40]);
-    one.keep(bytes(59), 1, 0);
-    other.keep(bytes(41), 1, 0);
+    one.beginSnapshot().keep(bytes(59), 1, 0);
+    other.beginSnapshot().keep(bytes(41), 1, 0);
     expect(budget.usedBytes).toBe(100);
     one.release();
     expect(budget.usedBytes).toBe(41);
+  });
+
+  test("keeps the calls that were recorded while the bytes of a snapshot arrived", () => {
+    const journal = open();
+    push(journal, 0);
+    next(journal);
+    push(journal, 1);
+    const snapshot = journal.beginSnapshot();
+    push(journal, 2);
+    next(journal);
+    expect(verbs(journal)).toEqual(["push 0", "next", "push 1", "push 2", "next"]);
+    snapshot.keep(bytes(10), 1, 1000);
+    expect([journal.snapshot?.length, verbs(journal)]).toEqual([10, ["push 1", "push 2", "next"]]);
+    next(journal);
+    snapshot.keep(bytes(20), 1, 1000);
+    expect([journal.snapshot?.length, verbs(journal)]).toEqual([10, ["push 1", "push 2", "next", "next"]]);
+  });
+
+  test("ignores a snapshot whose bytes arrive after too many calls, or after the end of the session", () => {
+    const budget = { usedBytes: 0 };
+    const journal = open(budget);
+    const late = journal.beginSnapshot();
+    for (let call = 0; call < 7; call++) next(journal);
+    late.keep(bytes(10), 1, 1000);
+    expect([journal.isComplete, journal.snapshot]).toEqual([false, undefined]);
+    const last = journal.beginSnapshot();
+    journal.release();
+    last.keep(bytes(10), 1, 1000);
+    expect(budget.usedBytes).toBe(0);
   });
 
   test("asks for no snapshot when snapshots are off", () => {

@@ -1,7 +1,8 @@
 /** One session of a scripted inference process. */
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { EngineError, type SessionRules } from "../../../server/engine/engine.js";
-import type { InferenceProcess } from "../../../server/engine/inference-process.js";
+import type { ArrivingSnapshot, InferenceProcess } from "../../../server/engine/inference-process.js";
 import { DEFAULT_RECOVERY } from "../../../server/engine/journal.js";
 import { createSupervisedSession } from "../../../server/engine/supervised-session.js";
 import { createSerial } from "../../../server/serial.js";
@@ -10,21 +11,24 @@ import { until } from "../../helpers/settle.js";
 
 const rules = { pack: { hash: "a" }, defaultStart: "prompted" } as SessionRules;
 
-/** Answers calls with `answer`, and lists the verbs of all calls. */
+/** Answers calls with `answer`, and lists the verbs and parameters of all calls. */
 function scriptedProcess(answer: (verb: string) => unknown = () => undefined) {
   const verbs: string[] = [];
-  const carryOut = async (verb: string) => {
+  const params: unknown[] = [];
+  const carryOut = async (verb: string, given?: unknown) => {
     verbs.push(verb);
+    params.push(given);
     return verb === "open" ? rules : answer(verb);
   };
   const process = {
     pid: 1,
-    call: (_: number, verb: string) => carryOut(verb),
+    call: (_: number, verb: string, given: unknown) => carryOut(verb, given),
     control: carryOut,
+    hurry() {},
     costs: () => ({}),
     close: async () => {},
   } as unknown as InferenceProcess;
-  return { process, verbs };
+  return { process, verbs, params };
 }
 
 function scriptedSession(first: InferenceProcess) {
@@ -82,9 +86,10 @@ test("a session that is closed while it is rebuilt repeats no further call and i
 });
 
 test("a call for which a person waits hurries the snapshot before it", async () => {
-  let answer = (_: { bytes: Uint8Array; ms: number }) => {};
-  const snapshot = new Promise((resolve) => (answer = resolve));
-  const { process } = scriptedProcess((verb) => (verb === "snapshot" ? snapshot : undefined));
+  let made = (_: ArrivingSnapshot) => {};
+  const snapshot = new Promise<ArrivingSnapshot>((resolve) => (made = resolve));
+  const { process } = scriptedProcess();
+  process.snapshot = () => snapshot;
   const hurried: number[] = [];
   process.hurry = (session) => hurried.push(session);
   const open = await scriptedSession(process).session.open();
@@ -94,6 +99,32 @@ test("a call for which a person waits hurries the snapshot before it", async () 
   const saved = open.snapshot();
   const removed = open.removeObject({ objectId: 2 });
   expect(hurried).toEqual([1]);
-  answer({ bytes: new Uint8Array(1), ms: 1 });
+  made({ bytes: Promise.resolve(new Uint8Array(1)), ms: 1 });
   await Promise.all([saved, removed]);
+});
+
+test("calls do not wait for the bytes of a snapshot, and are repeated after it", async () => {
+  let arrived = (_: Uint8Array) => {};
+  const first = scriptedProcess();
+  let snapshots = 0;
+  first.process.snapshot = async () => {
+    snapshots += 1;
+    return { bytes: new Promise((resolve) => (arrived = resolve)), ms: 0 };
+  };
+  const { session, events, moveTo } = scriptedSession(first.process);
+  const open = await session.open();
+  const last = DEFAULT_RECOVERY.minCallsBetweenSnapshots + 1;
+  for (let objectId = 1; objectId <= last; objectId++) await open.removeObject({ objectId });
+  expect(snapshots).toBe(1);
+  arrived(new Uint8Array([1, 2, 3]));
+  await setImmediate();
+
+  const next = scriptedProcess();
+  moveTo(next.process);
+  await until(() => events.length > 0);
+  expect(events).toEqual(["recovered"]);
+  expect(next.params).toEqual([
+    { session: 1, video, snapshot: new Uint8Array([1, 2, 3]) },
+    { objectId: last },
+  ]);
 });
