@@ -19,6 +19,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   ],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript", "server/drawing"],
+  // The page runs in a browser.
+  "clients/web": ["protocol", "clients/typescript"],
   // ffmpeg is started in one place.
   "clients/drawing/encode.ts": [
     "clients/drawing",
@@ -86,6 +88,9 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "tus-js-client": ["clients/typescript/resumable.ts"],
   "@fastify/busboy": ["server/uploads"],
   zod: ["protocol", "server"],
+  "@preact/signals": ["clients/web"],
+  preact: ["clients/web"],
+  "preact/hooks": ["clients/web"],
 };
 
 interface Import {
