@@ -22,12 +22,12 @@ export interface LaneProps {
 export function Lane({ model, lane, index, isSelected, isTabStop, view }: LaneProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useDrawing(() => {
-    themeVersion().value;
+    const theme = themeVersion().value;
     model.version.value;
     const shown = view.value;
     return () => {
       const element = canvas.current;
-      if (element) drawLane(element, lane, shown, readPaint(element));
+      if (element) drawLane(element, lane, shown, readPaint(element, theme));
     };
   }, [lane, model, view]);
 

@@ -20,11 +20,17 @@ const SUSPECT_PX = 4;
 const LOCK_PX = 3;
 const MARK_RADIUS_PX = 3.5;
 
-/** Reads the colours from custom properties of `timeline.css`. */
-export function readPaint(element: Element): LanePaint {
+let cached: { version: number; paint: LanePaint } | undefined;
+
+/**
+ * Reads the colours from custom properties of `timeline.css`.
+ * @param version that of the theme. Reading costs a style computation, so it is done once for all lanes.
+ */
+export function readPaint(element: Element, version: number): LanePaint {
+  if (cached?.version === version) return cached.paint;
   const style = getComputedStyle(element);
   const read = (name: string) => style.getPropertyValue(`--lane-${name}`).trim();
-  return {
+  const paint = {
     track: read("track"),
     muted: read("muted"),
     suspect: read("suspect"),
@@ -33,6 +39,8 @@ export function readPaint(element: Element): LanePaint {
     mark: read("mark"),
     markEdge: read("mark-edge"),
   };
+  cached = { version, paint };
+  return paint;
 }
 
 /** Gives the canvas the size of the lanes in device pixels, and clears it. */
@@ -64,7 +72,9 @@ export function drawLane(canvas: HTMLCanvasElement, lane: LaneFacts, view: View,
   context.globalAlpha = lane.hidden ? 0.35 : 1;
 
   for (const run of laneRuns(lane.states, view)) {
-    const { x, width } = run;
+    // Whole pixels: neighbouring stretches show no seam.
+    const x = Math.round(run.x);
+    const width = Math.max(1, Math.round(run.x + run.width) - x);
     switch (run.state) {
       case STATE.present: {
         const height = 4 + (bottom - top - 4) * (run.score / 255);
@@ -97,7 +107,7 @@ export function drawLane(canvas: HTMLCanvasElement, lane: LaneFacts, view: View,
   for (const { first, last } of lane.stale) {
     const x = Math.max(0, xOf(view, first));
     const right = Math.min(view.widthPx, xOf(view, last + 1));
-    if (right > x) hatch(context, x, right - x, top, bottom - top, paint.stale, 7);
+    if (right > x) hatch(context, x, right - x, top, bottom - top, paint.stale, 8, "down");
   }
   drawMarks(context, lane, view, paint, (top + bottom) / 2);
 }
@@ -145,6 +155,7 @@ function hatch(
   height: number,
   colour: string,
   distance: number,
+  slope: "up" | "down" = "up",
 ): void {
   context.save();
   context.beginPath();
@@ -155,8 +166,8 @@ function hatch(
   context.beginPath();
   // Lines keep their place when the stretch grows.
   for (let at = Math.floor((x - height) / distance) * distance; at < x + width; at += distance) {
-    context.moveTo(at, y + height);
-    context.lineTo(at + height, y);
+    context.moveTo(at, slope === "up" ? y + height : y);
+    context.lineTo(at + height, slope === "up" ? y : y + height);
   }
   context.stroke();
   context.restore();
