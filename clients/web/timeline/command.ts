@@ -1,0 +1,9 @@
+/** An action of the page, for buttons, keys and the sheet of keys. */
+export interface Command {
+  id: string;
+  title: string;
+  group: "Bring" | "Point" | "Run" | "See" | "Mend" | "Keep" | "Take";
+  keys: readonly string[];
+  enabled(): boolean;
+  run(): void | Promise<void>;
+}
