@@ -4,7 +4,14 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { pythonEnvironment, root } from "./python-environment.mjs";
 
-const PACKAGES = { "numpy>=1.24": "numpy", "pytest>=8": "pytest", "ruff>=0.8": "ruff" };
+const PACKAGES = {
+  "websockets>=13": "websockets",
+  "numpy>=1.24": "numpy",
+  "pillow>=9": "PIL",
+  "pytest>=8": "pytest",
+  "ruff>=0.8": "ruff",
+  "mypy>=1.11": "mypy",
+};
 
 const { python, reason } = pythonEnvironment("python", PACKAGES);
 if (reason) {
@@ -14,6 +21,7 @@ if (reason) {
 const commands = [
   ["ruff", "check", "--quiet", "."],
   ["ruff", "format", "--check", "--quiet", "."],
+  ["mypy", "--no-error-summary"],
   ["pytest", "--quiet", "-p", "no:cacheprovider"],
 ];
 const cwd = join(root, "clients", "python");

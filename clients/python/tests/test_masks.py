@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet_masks import (
+from masklet.masks import (
     decode_envelope,
     decode_message,
     decode_png,

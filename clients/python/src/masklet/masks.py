@@ -51,7 +51,7 @@ def masks_of(outputs: Mapping[str, Any]) -> dict[int, Mask]:
         return {}
     if len(masks) != len(ids):
         raise ValueError(f"expected {len(ids)} masks, one for each id, got {len(masks)}")
-    return dict(zip(ids, masks, strict=True))
+    return dict(zip(ids, masks))
 
 
 def _masks(outputs: Mapping[str, Any]) -> list[Mask] | None:
@@ -75,13 +75,12 @@ def decode_message(data: str | bytes) -> dict[str, Any]:
         return json.loads(data)
     header, payload = decode_envelope(data)
     outputs = header.get("outputs")
-    lengths = outputs.get("out_mask_bytes") if isinstance(outputs, dict) else None
+    outputs = outputs if isinstance(outputs, dict) else {}
+    lengths = outputs.get("out_mask_bytes")
     if not isinstance(lengths, list) or not all(type(length) is int and length >= 0 for length in lengths):
         raise ValueError(f"expected a list of lengths in outputs.out_mask_bytes, got {lengths!r}")
     if sum(lengths) != len(payload):
-        raise ValueError(
-            f"expected {sum(lengths)} bytes of masks, as out_mask_bytes states, got {len(payload)}"
-        )
+        raise ValueError(f"expected {sum(lengths)} bytes of masks, as out_mask_bytes states, got {len(payload)}")
     masks = []
     at = 0
     for length in lengths:
@@ -257,7 +256,7 @@ def decode_polygons(rings: Sequence[Sequence[float]], size: Sequence[int]) -> Ma
     changes = np.zeros((width, height + 1), np.uint8)
     for ring in rings:
         points = np.asarray(ring, np.float64).reshape(-1, 2)
-        for (ax, ay), (bx, by) in zip(np.roll(points, 1, axis=0), points, strict=True):
+        for (ax, ay), (bx, by) in zip(np.roll(points, 1, axis=0), points):
             (x0, y0), (x1, y1) = ((ax, ay), (bx, by)) if ax < bx else ((bx, by), (ax, ay))
             columns = np.arange(max(0, int(np.ceil(x0 - 0.5))), min(width, int(np.ceil(x1 - 0.5))))
             if columns.size == 0:
@@ -323,7 +322,7 @@ def _unfilter(filters: NDArray[np.uint8], rows: NDArray[np.uint8]) -> NDArray[np
     """Adds to each row with the filter Up the row above it, modulo 256."""
     plain = np.empty_like(rows)
     starts = np.flatnonzero(filters == 0).tolist()
-    for start, end in zip([0, *starts], [*starts, len(rows)], strict=True):
+    for start, end in zip([0, *starts], [*starts, len(rows)]):
         if start < end:
             plain[start:end] = np.cumsum(rows[start:end], axis=0, dtype=np.uint8)
     return plain
