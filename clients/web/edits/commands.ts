@@ -77,12 +77,12 @@ export function editCommands({ context, server, page, recompute, editName }: Edi
       () => history.state.value.redoTitle !== undefined,
       server.redo,
     ),
-    mend("gone", "Gone from here to here", ["g"], some(1), gone),
+    mend("gone", "Gone from here to here", ["G"], some(1), gone),
     mend("back", "Not gone", ["Shift+G"], some(1), () => server.markAbsent(chosen(), rangeOrFrame(), false)),
     mend(
       "lock",
       "Lock",
-      ["l"],
+      ["L"],
       () => objects.value.length > 0,
       () => server.lock(chosenOrAll(), rangeOrFrame()),
     ),
@@ -96,18 +96,18 @@ export function editCommands({ context, server, page, recompute, editName }: Edi
     mend(
       "accept-suspect",
       "Accept the suspect mask",
-      ["a"],
+      ["A"],
       () => suspectsHere().length > 0,
       () => server.lock(suspectsHere(), { first: frame.value, last: frame.value }),
     ),
     mend(
       "recompute",
       "Compute what changed",
-      ["r"],
+      ["R"],
       () => numStaleFrames(context.stale.value) > 0,
       recompute,
     ),
-    mend("merge", "Merge into the first selected", ["m"], some(2), () => server.merge(chosen())),
+    mend("merge", "Merge into the first selected", ["M"], some(2), () => server.merge(chosen())),
     mend(
       "split",
       "Split here",
@@ -118,7 +118,7 @@ export function editCommands({ context, server, page, recompute, editName }: Edi
     mend(
       "swap",
       "Swap from here on",
-      ["x"],
+      ["X"],
       () => selected.value.size === 2,
       () => server.swap(chosen()[0] as number, chosen()[1] as number, frame.value),
     ),
@@ -130,7 +130,7 @@ export function editCommands({ context, server, page, recompute, editName }: Edi
       () => editName(chosen()[0] as number),
     ),
     mend("remove", "Remove", ["Delete"], some(1), () => server.remove(chosen())),
-    mend("hide", "Hide or show", ["h"], some(1), () => page.toggleHidden(chosen())),
+    mend("hide", "Hide or show", ["H"], some(1), () => page.toggleHidden(chosen())),
     mend("solo", "Show only the selected", ["Shift+H"], some(1), () => page.solo(chosen())),
   ];
 }

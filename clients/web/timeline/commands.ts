@@ -10,9 +10,9 @@ export interface WalkNotice {
 }
 
 const WALKS: readonly [kind: Landmark, title: string, key: string][] = [
-  ["suspect", "suspect frame", "n"],
-  ["prompt", "prompt", "j"],
-  ["change", "change of an object", "v"],
+  ["suspect", "suspect frame", "N"],
+  ["prompt", "prompt", "J"],
+  ["change", "change of an object", "V"],
 ];
 
 /** @param notify receives a notice when there is nothing in the direction */
@@ -46,7 +46,7 @@ export function timelineCommands(model: TimelineModel, notify: (notice: WalkNoti
       id: `previous-${kind}`,
       title: `Previous ${title}`,
       group: "See",
-      keys: [`Shift+${key.toUpperCase()}`],
+      keys: [`Shift+${key}`],
       enabled: hasLanes,
       run: () => walk(kind, title, -1),
     },
@@ -57,7 +57,7 @@ export function timelineCommands(model: TimelineModel, notify: (notice: WalkNoti
       id: "range-start",
       title: "Range starts here",
       group: "See",
-      keys: ["i"],
+      keys: ["I"],
       enabled: () => true,
       run: () => {
         const last = range.value?.last ?? frame.value;
@@ -68,7 +68,7 @@ export function timelineCommands(model: TimelineModel, notify: (notice: WalkNoti
       id: "range-end",
       title: "Range ends here",
       group: "See",
-      keys: ["o"],
+      keys: ["O"],
       enabled: () => true,
       run: () => {
         range.value = rangeOf(Math.min(range.value?.first ?? frame.value, frame.value), frame.value);

@@ -1,6 +1,7 @@
 /** A timeline with synthetic states, for measuring and for looking at it. `?objects=50&frames=10000` */
 import { signal } from "@preact/signals";
 import { h, render } from "preact";
+import { ObjectPanel } from "../../objects/ObjectPanel.js";
 import { FLAG, type FrameRange, type LaneStates, STATE } from "../lane-states.js";
 import type { LaneFacts, RunningRange, TimelineModel } from "../model.js";
 import { Timeline } from "../Timeline.js";
@@ -70,6 +71,27 @@ const model: TimelineModel = {
   ),
 };
 
+const ignore = () => {};
+const panel = {
+  ...model,
+  objects: signal(
+    lanes.map((lane) => ({
+      ...lane,
+      concept: lane.id % 6 === 1 ? "dog" : null,
+      group: lane.id % 6 === 4 ? "team A" : undefined,
+    })),
+  ),
+  editing: signal<number | undefined>(undefined),
+  rename: ignore,
+  setColour: ignore,
+  setGroup: ignore,
+  toggleHidden: ignore,
+  solo: ignore,
+  remove: ignore,
+  toggleLock: ignore,
+  removeConcept: ignore,
+};
+render(h(ObjectPanel, { model: panel }), document.getElementById("objects") as HTMLElement);
 render(h(Timeline, { model }), document.getElementById("timeline") as HTMLElement);
 
 /**
