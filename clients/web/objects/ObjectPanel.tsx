@@ -28,7 +28,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
   const rows = panelRows(objects, filter.value);
   const shownIds = rows.flatMap((row) => (row.kind === "object" ? [row.object.id] : []));
   const { first, end, offsetPx, totalPx } = rowWindow(rows.length, ROW_PX, scrollTop.value, viewportPx.value);
-  const select = (id: number, event: MouseEvent) => {
+  const select = (id: number, event: MouseEvent | KeyboardEvent) => {
     const mode = event.shiftKey ? "to" : event.ctrlKey || event.metaKey ? "toggle" : "one";
     model.selected.value = selectBy(selected, shownIds, id, mode);
   };

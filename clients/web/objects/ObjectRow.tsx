@@ -9,7 +9,7 @@ export function ObjectRow(props: {
   model: PanelModel;
   object: PanelObject;
   isSelected: boolean;
-  onSelect(event: MouseEvent): void;
+  onSelect(event: MouseEvent | KeyboardEvent): void;
 }) {
   const { model, object, isSelected, onSelect } = props;
   const { id, name, colour, hidden } = object;
@@ -24,8 +24,13 @@ export function ObjectRow(props: {
       onDblClick={() => {
         model.editing.value = id;
       }}
-      onKeyDown={() => {}}
-      tabIndex={-1}
+      tabIndex={0}
+      onKeyDown={(event) => {
+        if (event.target !== event.currentTarget || (event.key !== "Enter" && event.key !== " ")) return;
+        event.preventDefault();
+        event.stopPropagation();
+        onSelect(event);
+      }}
     >
       <span role="gridcell">
         <input
@@ -49,12 +54,12 @@ export function ObjectRow(props: {
       <Score model={model} object={object} />
       <span role="gridcell" class="object-actions">
         <LockButton model={model} object={object} />
-        <IconButton icon="solo" label={`Show only ${name}`} run={() => model.solo([id])} />
         <IconButton
           icon={hidden ? "eye-off" : "eye"}
           label={hidden ? `Show ${name}` : `Hide ${name}`}
+          hint="Alt + click: show only this one"
           pressed={hidden}
-          run={() => model.toggleHidden([id])}
+          run={({ altKey }) => (altKey ? model.solo([id]) : model.toggleHidden([id]))}
         />
         <IconButton icon="remove" label={`Remove ${name}`} run={() => model.remove([id])} />
       </span>
@@ -97,8 +102,9 @@ function LockButton({ model, object }: { model: PanelModel; object: PanelObject 
 function IconButton(props: {
   icon: Parameters<typeof Icon>[0]["name"];
   label: string;
+  hint?: string;
   pressed?: boolean;
-  run(): void;
+  run(event: MouseEvent): void;
 }) {
   return (
     <button
@@ -106,10 +112,10 @@ function IconButton(props: {
       class="object-button"
       aria-label={props.label}
       aria-pressed={props.pressed}
-      title={props.label}
+      title={props.hint ? `${props.label} (${props.hint})` : props.label}
       onClick={(event) => {
         event.stopPropagation();
-        props.run();
+        props.run(event);
       }}
     >
       <Icon name={props.icon} />
