@@ -1,0 +1,32 @@
+"""The server of the drop-in modules: the one of ``MASKLET_URL``, or a private one for this program."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from contextlib import ExitStack
+
+from ._serve import Server, serve
+from ._sync import Client, connect
+
+_lock = threading.Lock()
+_server: Server | None = None
+
+
+def connect_or_serve(url: str | None, key: str | None) -> Client:
+    """A client of ``url``, of the variable ``MASKLET_URL``, or of a private server that ends with this program."""
+    address = url or os.environ.get("MASKLET_URL")
+    if address:
+        return connect(address, key)
+    return _private_server().connect()
+
+
+def _private_server() -> Server:
+    global _server
+    with _lock:
+        if _server is None:
+            stack = ExitStack()
+            _server = stack.enter_context(serve())
+            atexit.register(stack.close)
+        return _server
