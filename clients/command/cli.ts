@@ -12,6 +12,7 @@ import {
   UsageError,
 } from "./errors.js";
 import { type ExportArguments, exportResults } from "./export.js";
+import { type ImportArguments, importAnnotations } from "./import.js";
 import { addKey, type KeysArguments, listKeys, removeKeys } from "./keys.js";
 import { type ServeArguments, serve } from "./serve.js";
 import { track } from "./track.js";
@@ -103,6 +104,18 @@ function createProgram(): Command {
     .option("--server <url>", "the server of the session (default: ws://127.0.0.1:8765)")
     .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
     .action((what: string, given: ExportArguments) => exportResults(what, given));
+
+  program
+    .command("import")
+    .description("Add annotations of another tool to a session of a running server, and print its id.")
+    .argument("<file>", "file of annotations, or ZIP archive of several")
+    .requiredOption("--format <format>", "such as coco, cvat or mots; docs/exports.md lists all")
+    .option("--session <id>", "the session; either this or --video")
+    .option("--video <path>", "video to start a session with")
+    .option("--as <kind>", "prompts, or locked: frames that tracking does not change (default: prompts)")
+    .option("--server <url>", "the server (default: ws://127.0.0.1:8765)")
+    .option("--key <key>", "the key for the server (default: MASKLET_KEY)")
+    .action((file: string, given: ImportArguments) => importAnnotations(file, given));
 
   program
     .command("conformance")

@@ -6,6 +6,8 @@ import { parseServer, readKey } from "./track-options.js";
 const DEFAULT_SERVER = "ws://127.0.0.1:8765";
 
 export interface RemoteServer {
+  /** Of its socket. */
+  readonly address: string;
   /** @throws CommandError for a server that cannot be reached, and for every status but 2xx */
   fetch(path: string, init?: RequestInit): Promise<Response>;
 }
@@ -16,6 +18,7 @@ export function remoteServer(server: string | undefined, key: string | undefined
   const endpoint = endpointOf(address, readKey(key));
   const { origin } = new URL(endpoint.uploads);
   return {
+    address,
     async fetch(path, init = {}) {
       const headers = { ...headersOf(endpoint), ...init.headers };
       const response = await fetch(`${origin}${path}`, { ...init, headers }).catch((cause: Error) => {

@@ -39,3 +39,65 @@ export function withoutOverlaps<T extends { mask: CocoRle }>(masks: readonly T[]
     return maskArea(mask) > 0 ? [{ ...one, mask }] : [];
   });
 }
+
+/** The parts of a mask whose pixels are connected by their sides, in the order of their first pixels. */
+export function connectedParts(mask: CocoRle): CocoRle[] {
+  const [height] = mask.size;
+  const runs = columnRuns(mask);
+  /** A run of the same part before this one, or the run itself. */
+  const parents = runs.map((_, at) => at);
+  const rootOf = (at: number): number => {
+    let root = at;
+    while (parents[root] !== root) {
+      parents[root] = parents[parents[root] as number] as number;
+      root = parents[root] as number;
+    }
+    return root;
+  };
+  for (let left = 0, right = 0; right < runs.length; ) {
+    const [a, b] = [runs[left] as ColumnRun, runs[right] as ColumnRun];
+    if (a.column < b.column - 1) left++;
+    else if (a.column >= b.column) right++;
+    else {
+      if (a.top < b.bottom && b.top < a.bottom) {
+        const roots = [rootOf(left), rootOf(right)];
+        parents[Math.max(...roots)] = Math.min(...roots);
+      }
+      if (a.bottom <= b.bottom) left++;
+      else right++;
+    }
+  }
+  const parts = new Map<number, number[]>();
+  for (const [at, { column, top, bottom }] of runs.entries()) {
+    const root = rootOf(at);
+    const turns = parts.get(root) ?? [];
+    parts.set(root, turns);
+    if (turns.at(-1) === column * height + top) turns.pop();
+    else turns.push(column * height + top);
+    turns.push(column * height + bottom);
+  }
+  return [...parts.values()].map((turns) => rleOfTurns(Int32Array.from(turns), mask.size));
+}
+
+/** Rows from `top` to before `bottom`. */
+interface ColumnRun {
+  column: number;
+  top: number;
+  bottom: number;
+}
+
+function columnRuns(mask: CocoRle): ColumnRun[] {
+  const [height] = mask.size;
+  const turns = turnsOf(mask);
+  const runs: ColumnRun[] = [];
+  for (let index = 0; index < turns.length; index += 2) {
+    const end = turns[index + 1] as number;
+    for (let at = turns[index] as number; at < end; ) {
+      const column = Math.floor(at / height);
+      const stop = Math.min(end, (column + 1) * height);
+      runs.push({ column, top: at - column * height, bottom: stop - column * height });
+      at = stop;
+    }
+  }
+  return runs;
+}

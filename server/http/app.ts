@@ -14,6 +14,7 @@ import { identifyOwner, sendRefusal } from "./identify.js";
 import { closeUnread } from "./linger.js";
 import { addExportRoutes } from "./routes/exports.js";
 import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/health.js";
+import { addImportRoutes } from "./routes/imports.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
 import { addSavedRoutes } from "./routes/saved.js";
@@ -63,6 +64,7 @@ export function createApp(parts: AppParts): App {
   addUploadRoutes(app, predictor.uploads);
   addSavedRoutes(app, predictor.saved);
   addExportRoutes(app, predictor, log);
+  addImportRoutes(app, predictor);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {

@@ -97,6 +97,63 @@ export const exportChecks: Check[] = [
       }
     });
   }),
+  check("imports into a session", "D-9 D-10 D-11 D-12", async (lab, verify) => {
+    const source = await markedSession(lab);
+    const { body: file } = await exported(lab, source, "coco?frames=2-4&objects=1");
+    const stored = await storedMasks(source);
+    const imported = (session: Session, query: string, content: unknown): Promise<Reply> =>
+      lab.http(`/v1/sessions/${session.id}/import?${query}`, {
+        method: "POST",
+        body: JSON.stringify(content),
+      });
+
+    await verify("D-9", async () => {
+      const session = await videoSession(lab);
+      const { status } = await imported(session, "format=coco&as=locked", file);
+      expectSame(status, 200, "the status");
+      const masks = await storedMasks(session);
+      for (const frame of [2, 3, 4])
+        expectSame(masks[`${frame} 1`], stored[`${frame} 1`], `mask of frame ${frame}`);
+      const { objects } = await session.ok({ type: "get_session" });
+      expectSame(objects[0].locked_frames, [[2, 4]], "locked frames");
+    });
+    await verify("D-10", async () => {
+      const session = await videoSession(lab);
+      const first = await imported(session, "format=coco", file);
+      const second = await imported(session, "format=coco", file);
+      expectSame([first.body.objects[0].obj_id, first.body.objects[0].is_new], [1, true], "the object");
+      expectSame(
+        [second.body.objects[0].obj_id, second.body.objects[0].is_new],
+        [1, false],
+        "the same object",
+      );
+      const tracks = file.annotations.map(({ track_id: _, ...rest }: Message) => rest);
+      const third = await imported(session, "format=coco", { ...file, annotations: tracks });
+      expectSame(third.body.objects.length, file.annotations.length, "objects without identities");
+    });
+    await verify("D-11", async () => {
+      const session = await videoSession(lab);
+      const images = [...file.images, { ...file.images[0], id: 99, frame_index: FRAMES }];
+      const annotations = [...file.annotations, { ...file.annotations[0], image_id: 99 }];
+      const { body } = await imported(session, "format=coco", { ...file, images, annotations });
+      expectSame([body.format, body.as], ["coco", "prompts"], "format and as");
+      expectSame(body.imported, { masks: 3, boxes: 0, frames: 3 }, "imported");
+      expectSame(
+        body.skipped.map(({ count }: Message) => count),
+        [1],
+        "counts of skipped",
+      );
+    });
+    await verify("D-12", async () => {
+      const session = await videoSession(lab);
+      const images = file.images.map((image: Message) => ({ ...image, width: 8, height: 8 }));
+      for (const content of ["text", { ...file, images }]) {
+        const { body } = await imported(session, "format=coco", content);
+        expectSame([body.error?.code, body.error?.field], ["invalid_field", "file"], "code and field");
+      }
+      expectSame((await session.ok({ type: "get_session" })).obj_ids, [], "objects of the session");
+    });
+  }),
   check("exports of a live session", "D-7", async (lab, verify) => {
     const session = await lab.session({ live: true });
     await verify("D-7", async () => {

@@ -1,0 +1,29 @@
+// Opens every export by the tool of its format: `npm run test:exports`. Without Python or its package index it skips and prints why.
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pythonEnvironment, root } from "./python-environment.mjs";
+
+const PACKAGES = {
+  "pycocotools>=2.0.8": "pycocotools",
+  "datumaro>=1.10": "datumaro",
+  "trackeval>=1.0": "trackeval",
+  "supervision>=0.25": "supervision",
+  "label-studio-sdk>=2": "label_studio_sdk",
+};
+
+const { python, reason } = pythonEnvironment("exports", PACKAGES);
+if (reason) {
+  console.log(`Tests of exports by their tools skipped: ${reason}`);
+  process.exit(0);
+}
+const folder = mkdtempSync(join(tmpdir(), "masklet-exports-"));
+const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: "inherit" }).status === 0;
+const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
+const passed =
+  run(process.execPath, [tsx, "test/exports/tools/write.ts", folder]) &&
+  run(python, ["test/exports/tools/check.py", folder]);
+rmSync(folder, { recursive: true, force: true });
+process.exitCode = passed ? 0 : 1;

@@ -1,0 +1,90 @@
+/** What files of annotations contain, in the numbers and units of a session. */
+import type { CocoRle, PixelBox } from "../../protocol/index.js";
+
+/** One object on one frame. */
+export interface Annotation {
+  frameIndex: number;
+  /** Identity inside the file. Annotations with the same one belong to one object. */
+  track: string;
+  /** The id of the object, when the file states one. */
+  objectId?: number;
+  category?: string;
+  /** Size of the picture that the annotation was made on; absent where the file does not state it. */
+  size?: { width: number; height: number };
+  mask?: CocoRle;
+  /** Left, top, width and height in pixels. */
+  box?: PixelBox;
+}
+
+/** An annotation that cannot be used, and why. */
+export interface Skipped {
+  skipped: string;
+  /** Where in the file. */
+  where: string;
+}
+
+export type Item = Annotation | Skipped;
+
+/** The video of the session. */
+export interface ImportVideo {
+  width: number;
+  height: number;
+  numFrames: number;
+}
+
+/** The file cannot be read as its format. The message is a sentence without a full stop. */
+export class ImportError extends Error {
+  override readonly name = "ImportError";
+}
+
+export interface ImportFormat {
+  id: string;
+  title: string;
+  /** The file may be an archive; `read` gets its files. Otherwise it gets one file. */
+  isArchive: boolean;
+  /** @throws ImportError for a file that is not of the format */
+  read(files: ReadonlyMap<string, Uint8Array>, video: ImportVideo): Iterable<Item>;
+}
+
+export function isSkipped(item: Item): item is Skipped {
+  return "skipped" in item;
+}
+
+/** The text of the only file, or of the first whose name matches. */
+export function textOf(files: ReadonlyMap<string, Uint8Array>, pattern?: RegExp): string {
+  const named = pattern && [...files].find(([name]) => pattern.test(name))?.[1];
+  const bytes = named ?? (files.size === 1 ? [...files.values()][0] : undefined);
+  if (!bytes)
+    throw new ImportError(
+      `expected a file like ${pattern}, found ${[...files.keys()].slice(0, 5).join(", ")}`,
+    );
+  return new TextDecoder().decode(bytes);
+}
+
+/** @throws ImportError for text that is not JSON or has another shape */
+export function jsonOf<T>(
+  text: string,
+  schema: { safeParse(value: unknown): ParseResult<T> },
+  where = "the file",
+): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new ImportError(`${where}: expected JSON`, { cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ImportError(`${where}: ${issue?.path.join(".") || "the root"}: ${issue?.message}`);
+}
+
+type ParseResult<T> =
+  | { success: true; data: T }
+  | { success: false; error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] } };
+
+/** The last number in the name of a picture: its frame. Undefined without one. */
+export function frameOfName(name: string): number | undefined {
+  const digits = /(\d+)\D*$/.exec(name.replace(/\.\w+$/, ""))?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

@@ -1,0 +1,11 @@
+/** Every format of imports. */
+import type { ImportFormat } from "./annotation.js";
+import { coco, youtubeVis } from "./formats/coco.js";
+import { cvat } from "./formats/cvat.js";
+import { davis, labelme, yoloSeg } from "./formats/files.js";
+import { labelStudio } from "./formats/label-studio.js";
+import { mot, mots } from "./formats/mot.js";
+
+export const IMPORT_FORMATS: readonly ImportFormat[] = [
+  ...[coco, youtubeVis, mots, mot, davis, cvat, labelStudio, yoloSeg, labelme],
+];

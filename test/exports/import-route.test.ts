@@ -1,0 +1,274 @@
+/** Imports over HTTP and by the command, with the real model. */
+import { writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CocoRle } from "../../protocol/index.js";
+import { makeZip } from "../helpers/archives.js";
+import { callCommand } from "../helpers/command.js";
+import { makeClip, mediaPath } from "../helpers/media.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+import { exportAll, maskWhere, sourceOf } from "./sources.js";
+
+const [WIDTH, HEIGHT, FRAMES] = [96, 64, 6];
+let server: TestServer;
+let clip: string;
+
+type Json = Record<string, unknown> & { error?: Record<string, unknown> };
+
+beforeAll(async () => {
+  clip = await makeClip({ name: "imports.mp4", frames: FRAMES });
+  server = await startTestServer();
+}, 120_000);
+
+afterAll(() => server.close());
+
+async function ask(request: object): Promise<Json> {
+  const response = await fetch(`${server.http}/v1/handle_request`, {
+    method: "POST",
+    body: JSON.stringify(request),
+  });
+  return (await response.json()) as Json;
+}
+
+async function open(): Promise<string> {
+  return (await ask({ type: "start_session", resource_path: clip })).session_id as string;
+}
+
+async function send(
+  sessionId: string,
+  query: string,
+  body: Uint8Array | string,
+): Promise<{ status: number; body: Json }> {
+  const response = await fetch(`${server.http}/v1/sessions/${sessionId}/import?${query}`, {
+    method: "POST",
+    body,
+  });
+  return { status: response.status, body: (await response.json()) as Json };
+}
+
+const square = (frame: number, y = 10): CocoRle =>
+  maskWhere(WIDTH, HEIGHT, (px, py) => px >= 10 + 4 * frame && px < 34 + 4 * frame && py >= y && py < y + 20);
+
+/** Object 3 on frames 0 to 2 and 4, object 5 on frame 1. */
+const source = () =>
+  sourceOf({
+    width: WIDTH,
+    height: HEIGHT,
+    numFrames: FRAMES,
+    objects: [
+      { objectId: 3, name: "dog 3", category: "dog" },
+      { objectId: 5, name: "object 5", category: "object" },
+    ],
+    frames: [0, 1, 2, 4].map((frameIndex) => ({
+      frameIndex,
+      masks: new Map([[3, square(frameIndex)], ...(frameIndex === 1 ? [[5, square(1, 40)] as const] : [])]),
+    })),
+  });
+
+async function fileOf(format: string, query: Record<string, string> = {}): Promise<Uint8Array> {
+  const files = await exportAll(source(), format, query);
+  const [first] = files.values();
+  return files.size === 1 && first ? first : makeZip(Object.fromEntries(files));
+}
+
+/** The masks that are stored, as `frame id`. */
+async function storedMasks(sessionId: string): Promise<Map<string, CocoRle>> {
+  const response = await fetch(`${server.http}/v1/sessions/${sessionId}/export/coco`);
+  const { annotations } = (await response.json()) as {
+    annotations: { image_id: number; track_id: number; segmentation: CocoRle }[];
+  };
+  return new Map(annotations.map((one) => [`${one.image_id - 1} ${one.track_id}`, one.segmentation]));
+}
+
+describe("POST /v1/sessions/ID/import", () => {
+  test.each([
+    ["coco", {}],
+    ["youtube-vis", {}],
+    ["mots", {}],
+    ["cvat", {}],
+    ["davis", {}],
+    ["labelme", { masks: "masks" }],
+    ["label-studio", { form: "brush" }],
+  ])("masks of %s become locked frames, unchanged", async (format, query) => {
+    const id = await open();
+    const { status, body } = await send(id, `format=${format}&as=locked`, await fileOf(format, query));
+    expect([status, body.error]).toEqual([200, undefined]);
+    expect(body).toMatchObject({
+      format,
+      as: "locked",
+      imported: { masks: 5, boxes: 0, frames: 4 },
+      skipped: [],
+    });
+    const hasNames = !["mots"].includes(format);
+    expect(body.objects).toEqual([
+      { obj_id: 3, name: hasNames ? "dog" : null, is_new: true, frames: 4 },
+      { obj_id: 5, name: hasNames ? "object" : null, is_new: true, frames: 1 },
+    ]);
+    const stored = await storedMasks(id);
+    for (const frame of [0, 1, 2, 4]) expect(stored.get(`${frame} 3`)).toEqual(square(frame));
+    expect(stored.get("1 5")).toEqual(square(1, 40));
+    const { objects } = (await ask({ type: "get_session", session_id: id })) as unknown as {
+      objects: { obj_id: number; name: string | null; locked_frames: number[][] }[];
+    };
+    expect(objects.find(({ obj_id }) => obj_id === 3)).toMatchObject({
+      name: hasNames ? "dog" : null,
+      locked_frames: [
+        [0, 2],
+        [4, 4],
+      ],
+    });
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("polygons without identities become an object each", async () => {
+    const id = await open();
+    const { body } = await send(id, "format=yolo-seg", await fileOf("yolo-seg"));
+    expect(body).toMatchObject({ as: "prompts", imported: { masks: 5, frames: 4 } });
+    expect(body.objects).toHaveLength(5);
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("boxes become prompts, and cannot be locked", async () => {
+    const id = await open();
+    const file = await fileOf("mot");
+    const locked = await send(id, "format=mot&as=locked", file);
+    expect(locked).toMatchObject({ status: 400, body: { error: { code: "invalid_field", field: "file" } } });
+    expect(locked.body.error?.message).toMatch(
+      /a box has no mask.*import boxes as prompts; nothing was imported/,
+    );
+    const { body } = await send(id, "format=mot", file);
+    expect(body).toMatchObject({ imported: { masks: 0, boxes: 5, frames: 4 } });
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("what does not fit the video is left out with a reason, the rest is imported", async () => {
+    const id = await open();
+    const rest = JSON.parse(Buffer.from(await fileOf("coco")).toString());
+    rest.images.push({ id: 90, frame_index: 90, width: WIDTH, height: HEIGHT });
+    rest.images.push({ id: 91, frame_index: 3, width: 20, height: 10 });
+    const one = rest.annotations[0];
+    rest.annotations.push({ ...one, image_id: 90 }, { ...one, image_id: 91 }, { ...one, image_id: 92 });
+    rest.annotations.push({
+      ...one,
+      image_id: 1,
+      track_id: 8,
+      segmentation: { size: [64, 96], counts: "zz" },
+    });
+    const { body } = await send(id, "format=coco", JSON.stringify(rest));
+    expect(body).toMatchObject({ imported: { masks: 5 } });
+    expect(body.skipped).toEqual([
+      { reason: "its frame is outside the video, whose frames are 0..5", count: 1, example: "frame 90, 3" },
+      { reason: "it is for pictures of 20x10, and the video has 96x64", count: 1, example: "frame 3, 3" },
+      { reason: "its image_id is not in images", count: 1, example: "annotations[7]" },
+      { reason: expect.stringMatching(/^its mask is damaged: /), count: 1, example: "frame 0, 8" },
+    ]);
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test.each([
+    [
+      "another video",
+      "coco",
+      () =>
+        JSON.stringify({
+          images: [{ id: 1, width: 20, height: 10 }],
+          annotations: [{ image_id: 1, track_id: 0, bbox: [0, 0, 5, 5], segmentation: null }],
+        }),
+      /1 annotations do not fit, .*20x10, and the video has 96x64; nothing was imported: open a session with the video/,
+    ],
+    [
+      "no annotation",
+      "coco",
+      () => JSON.stringify({ images: [], annotations: [] }),
+      /the file has no annotation; nothing was imported/,
+    ],
+    ["no JSON", "coco", () => "<xml/>", /^file: the file: expected JSON\.$/],
+    [
+      "another format",
+      "youtube-vis",
+      () => JSON.stringify({ images: [], annotations: [] }),
+      /^file: the file: videos: /,
+    ],
+    ["broken XML", "cvat", () => "<annotations><track>", /^file: expected XML: /],
+    [
+      "entities in XML",
+      "cvat",
+      () => '<!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>',
+      /^file: expected XML: /,
+    ],
+    ["a broken line", "mots", () => "1 2 3", /^file: line 1: expected "frame id class_id height width rle"/],
+    ["no archive", "davis", () => "PK\u0003\u0004 broken", /^file: the archive cannot be read/],
+    ["other files", "davis", () => "text", /^file: expected files with the number of their frame/],
+  ])("%s gets an error that states what happened", async (_name, format, content, message) => {
+    const id = await open();
+    const { status, body } = await send(id, `format=${format}`, content());
+    expect([status, body.error?.code, body.error?.field]).toEqual([400, "invalid_field", "file"]);
+    expect(body.error?.message).toMatch(message);
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test.each([
+    ["format=png", "invalid_field", "format"],
+    ["as=prompts", "missing_field", "format"],
+    ["format=coco&as=masks", "invalid_field", "as"],
+    ["format=coco&to=1", "unknown_field", "to"],
+  ])("%s gets %s", async (query, code, field) => {
+    const id = await open();
+    expect(await send(id, query, "{}")).toMatchObject({ status: 400, body: { error: { code, field } } });
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("an unknown session gets session_not_found", async () => {
+    expect(await send("none", "format=coco", "{}")).toMatchObject({
+      status: 404,
+      body: { error: { code: "session_not_found" } },
+    });
+  });
+});
+
+test("masklet import prints what it did, and what it left out", async () => {
+  const id = await open();
+  const file = mediaPath("import.json");
+  const { images, annotations, ...rest } = JSON.parse(Buffer.from(await fileOf("coco")).toString());
+  annotations.push({ ...annotations[0], image_id: 99 });
+  await writeFile(file, JSON.stringify({ ...rest, images, annotations }));
+  const args = [
+    "import",
+    file,
+    "--session",
+    id,
+    "--format",
+    "coco",
+    "--as",
+    "locked",
+    "--server",
+    server.url,
+  ];
+  const { status, stdout, stderr } = await callCommand(args);
+  expect([status, stdout]).toEqual([0, `${id}\n`]);
+  expect(stderr).toBe(
+    "5 masks and 0 boxes on 4 frames, of 2 objects, are locked.\nLeft out: 1, because its image_id is not in images (annotations[5]).\n",
+  );
+  const wrong = await callCommand([
+    "import",
+    file,
+    "--session",
+    id,
+    "--format",
+    "cvat",
+    "--server",
+    server.url,
+  ]);
+  expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringMatching(/^file: expected XML/)]);
+  const both = await callCommand(["import", file, "--format", "coco"]);
+  expect([both.status, both.stderr]).toEqual([2, "--session or --video: expected one of them.\n"]);
+});
+
+test("masklet import --video starts a session on a server", async () => {
+  const file = mediaPath("import-video.json");
+  await writeFile(file, await fileOf("coco"));
+  const args = ["import", file, "--video", clip, "--format", "coco", "--server", server.url];
+  const { status, stdout, stderr } = await callCommand(args);
+  expect([status, stderr]).toEqual([0, "5 masks and 0 boxes on 4 frames, of 2 objects, are prompts.\n"]);
+  const stored = await storedMasks(stdout.trim());
+  expect(stored.get("4 3")).toEqual(square(4));
+});
