@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
-const css = readFileSync(new URL("../../../../clients/web/theme/tokens.css", import.meta.url), "utf8");
+const css = readFileSync(new URL("../../clients/web/theme/tokens.css", import.meta.url), "utf8");
 const COLOUR = /--([\w-]+):\s*light-dark\((#[0-9a-f]{6}),\s*(#[0-9a-f]{6})\)/g;
 const tokens = new Map(
   [...css.matchAll(COLOUR)].map(([, name = "", light = "", dark = ""]) => [name, { light, dark }]),

@@ -1,0 +1,61 @@
+/** All commands with their keys, by group. */
+import { Dialog } from "../theme/Dialog.js";
+import type { Command } from "./command.js";
+import { Keys } from "./Keys.js";
+import "./help.css";
+
+/** What the pointer does on the picture; it has no commands. */
+const POINTER: readonly (readonly [string, string])[] = [
+  ["Click", "this belongs to the object"],
+  ["Alt+click, or right button", "this does not"],
+  ["Drag with the box tool", "a box around the object"],
+  ["Wheel", "zoom at the pointer"],
+  ["Middle button, or Space and drag", "move the picture"],
+];
+
+export function HelpSheet(props: {
+  commands: readonly Command[];
+  groups: readonly string[];
+  onClose(): void;
+}) {
+  const groups = props.groups
+    .map(
+      (name) =>
+        [name, props.commands.filter(({ group, keys }) => group === name && keys.length > 0)] as const,
+    )
+    .filter(([, commands]) => commands.length > 0);
+  return (
+    <Dialog title="Keys" class="help-sheet" onClose={props.onClose}>
+      <div class="help-columns">
+        <section>
+          <h3>Pointer</h3>
+          <dl>
+            {POINTER.map(([action, meaning]) => (
+              <div key={action}>
+                <dt>{action}</dt>
+                <dd>{meaning}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+        {groups.map(([name, commands]) => (
+          <section key={name}>
+            <h3>{name}</h3>
+            <dl>
+              {commands.map(({ id, title, keys }) => (
+                <div key={id}>
+                  <dt>{title}</dt>
+                  <dd>
+                    {keys.slice(0, 2).map((key) => (
+                      <Keys key={key} value={key} />
+                    ))}
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,119 @@
+/** Brings the annotations of another tool into the session, and reports what was imported and what was left out. */
+import { useState } from "preact/hooks";
+import { Dialog } from "../theme/Dialog.js";
+import { messageOf, type TakeParts } from "./take-parts.js";
+import "./take.css";
+
+/** The answer to an import. */
+interface ImportReport {
+  imported: { masks: number; boxes: number; frames: number };
+  objects: readonly { obj_id: number; name: string | null; is_new: boolean; frames: number }[];
+  skipped: readonly { reason: string; count: number; example?: string }[];
+}
+
+const FORMATS = [
+  ["coco", "COCO"],
+  ["youtube-vis", "YouTube-VIS"],
+  ["cvat", "CVAT for video"],
+  ["label-studio", "Label Studio"],
+  ["labelme", "labelme"],
+  ["yolo-seg", "YOLO segmentation"],
+  ["davis", "DAVIS palette PNGs"],
+  ["mots", "MOTS"],
+  ["mot", "MOT"],
+] as const;
+
+export function ImportDialog({ parts, onClose }: { parts: TakeParts; onClose(): void }) {
+  const [format, setFormat] = useState<string>("coco");
+  const [kind, setKind] = useState<"prompts" | "locked">("prompts");
+  const [file, setFile] = useState<File>();
+  const [isRunning, setRunning] = useState(false);
+  const [error, setError] = useState<string>();
+  const [report, setReport] = useState<ImportReport>();
+
+  async function bringIn(chosen: File): Promise<void> {
+    setRunning(true);
+    setError(undefined);
+    setReport(undefined);
+    try {
+      const path = `v1/sessions/${encodeURIComponent(parts.sessionId)}/import?format=${format}&as=${kind}`;
+      const response = await parts.request(path, { method: "POST", body: chosen });
+      setReport((await response.json()) as ImportReport);
+      parts.onImported?.();
+    } catch (problem) {
+      setError(messageOf(problem));
+    } finally {
+      setRunning(false);
+    }
+  }
+
+  return (
+    <Dialog title="Import annotations" class="take" onClose={onClose}>
+      <form class="take-form" onSubmit={(event) => event.preventDefault()}>
+        <label>
+          <span>Format</span>
+          <select class="field" value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+            {FORMATS.map(([id, title]) => (
+              <option key={id} value={id}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>File, or a ZIP archive of several files</span>
+          <input type="file" onChange={(event) => setFile(event.currentTarget.files?.[0])} />
+        </label>
+        <fieldset>
+          <legend>Use as</legend>
+          <label class="take-choice">
+            <input type="radio" name="as" checked={kind === "prompts"} onChange={() => setKind("prompts")} />
+            Prompts: the model follows them
+          </label>
+          <label class="take-choice">
+            <input type="radio" name="as" checked={kind === "locked"} onChange={() => setKind("locked")} />
+            Locked masks: they stay as they are
+          </label>
+        </fieldset>
+      </form>
+      {error !== undefined && (
+        <p class="dialog-error" role="alert">
+          {error}
+        </p>
+      )}
+      {report && <Report report={report} />}
+      <div class="dialog-actions">
+        <button
+          type="button"
+          class="button primary"
+          disabled={isRunning || file === undefined}
+          onClick={() => file && void bringIn(file)}
+        >
+          {isRunning ? "Importing…" : "Import"}
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function Report({ report }: { report: ImportReport }) {
+  const { imported, objects, skipped } = report;
+  return (
+    <section aria-label="Report" aria-live="polite">
+      <p>
+        Imported {imported.masks} masks and {imported.boxes} boxes on {imported.frames} frames, for{" "}
+        {objects.length} {objects.length === 1 ? "object" : "objects"}.
+      </p>
+      {skipped.length > 0 && (
+        <ul class="take-skipped">
+          {skipped.map(({ reason, count, example }) => (
+            <li key={reason}>
+              {count} left out: {reason}
+              {example !== undefined && <span class="muted"> ({example})</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
