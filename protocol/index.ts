@@ -2,6 +2,7 @@
 export * from "./close-codes.js";
 export * from "./envelope.js";
 export * from "./errors.js";
+export * from "./http-queries.js";
 export * from "./limits.js";
 export * from "./logits.js";
 export * from "./messages.js";
@@ -9,6 +10,7 @@ export * from "./packed-mask.js";
 export * from "./packed-message.js";
 export * from "./policy.js";
 export * from "./polygons.js";
+export * from "./replies/sessions.js";
 export * from "./request-errors.js";
 export type { MaskInput } from "./requests/masks.js";
 export * from "./rle.js";

@@ -533,6 +533,27 @@ export const FIXED_LIMITS = {
     reason:
       "Further ones fail with `rate_limit`. It bounds the work for a client that tries keys; valid keys are always accepted.",
   },
+  picturesPerRequest: {
+    value: 256,
+    unit: "frames",
+    reason: "One request over HTTP does not keep a decoder for a whole video.",
+  },
+  mediaListed: {
+    value: 1000,
+    unit: "files of a folder",
+    reason: "The answer reads the first bytes of each; `left_out_count` counts the others.",
+  },
+  mediaRead: {
+    value: 100_000,
+    unit: "names of a folder",
+    reason: "The names are in memory while they are sorted; further ones are not seen.",
+  },
+  framePicturePixels: {
+    value: 4096 * 2160,
+    unit: "pixels",
+    reason:
+      "Pictures of frames over HTTP are scaled down to this: 4K video keeps its size, and each takes 26 MB of memory.",
+  },
   refusalMs: {
     value: 5000,
     unit: "ms",

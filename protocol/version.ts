@@ -16,7 +16,7 @@ export const STREAM_REQUEST_PATH = "/v1/handle_stream_request";
 /** Where the server accepts resumable uploads by the tus protocol. */
 export const TUS_PATH = "/v1/uploads/tus";
 
-/** Below it are the sessions of the owner; `/ID/export/FORMAT` is the results of one. */
+/** Where the server lists the sessions of the owner. Below it are their times, bytes, pictures, results and exports. */
 export const SESSIONS_PATH = "/v1/sessions";
 
 /** Where the server lists the formats of exports. */
@@ -24,3 +24,6 @@ export const EXPORTS_PATH = "/v1/exports";
 
 /** Where the server accepts and returns the files of saved sessions. */
 export const SAVED_PATH = "/v1/saved";
+
+/** Where the server lists the files that `start_session` can open. */
+export const MEDIA_PATH = "/v1/media";

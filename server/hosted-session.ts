@@ -46,6 +46,10 @@ export interface SessionNews {
 export interface HostedSession {
   readonly id: string;
   readonly owner: OwnerId;
+  /** What started the session. */
+  readonly request: StartRequest;
+  /** When it was started, in milliseconds since 1970. */
+  readonly createdAtMs: number;
   /** The results of requests over WebSockets, and events. */
   readonly channel: SessionChannel;
   readonly hasEnded: boolean;
@@ -85,6 +89,7 @@ export interface HostedSession {
 export interface HostedSessionParts {
   id: string;
   owner: OwnerId;
+  request: StartRequest;
   token: string;
   /** True when no one can know the token before the answer to `start_session` is received. */
   isTokenSecret: boolean;
@@ -101,6 +106,7 @@ export interface HostedSessionParts {
 export function hostSession(parts: HostedSessionParts): HostedSession {
   const { id, clock, log, limits } = parts;
   const starting = new AbortController();
+  const createdAtMs = Date.now();
   let session: Session | undefined;
   let expiry: Expiry | undefined;
   /** Requests that wait for the start. */
@@ -207,6 +213,8 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
   return {
     id,
     owner: parts.owner,
+    request: parts.request,
+    createdAtMs,
     token: parts.token,
     started,
     released,

@@ -36,6 +36,7 @@ import type { OpeningEvent, SessionEvent } from "./hosted-session.js";
 import type { PushAnswer } from "./live/live-requests.js";
 import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
+import { listMedia, type MediaListing } from "./media/listing.js";
 import { prepareTools } from "./media/tools.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
@@ -151,6 +152,8 @@ export interface Predictor {
   readonly sessions: SessionRegistry;
   readonly uploads: UploadStore;
   readonly saved: SavedStore;
+  /** Lists the files that an owner can open: those of a folder, or those of the media roots. */
+  listMedia(folder?: string): Promise<MediaListing>;
   /** What owners hold of the server's resources. */
   readonly shares: Shares;
   /** Stores what a session of the owner saves. */
@@ -319,6 +322,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     uploads,
     saved,
     shares,
+    listMedia: (folder) => listMedia(options.mediaRoots, folder),
     stats() {
       const engine = running?.stats();
       const { state, reason } = drainState() ?? engine ?? firstStart();

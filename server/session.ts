@@ -25,13 +25,14 @@ import type { Selection } from "./exports/plan.js";
 import { createSessionSource } from "./exports/session-source.js";
 import type { ExportSource } from "./exports/source.js";
 import { sessionNotFound } from "./failure.js";
+import { type FramePicture, framePictures, type PictureRange } from "./frame-pictures.js";
 import { indexOf } from "./live/live-requests.js";
 import type { LiveSource } from "./live/open-live.js";
 import { readMask } from "./mask-input.js";
 import { damageOf } from "./media/damage.js";
 import type { MediaSource } from "./media/source.js";
 import { createMetrics, type Metrics } from "./metrics.js";
-import { createOutputsWriter, type OutputsWriter } from "./outputs.js";
+import { createOutputsWriter, type OutputsRequest, type OutputsWriter } from "./outputs.js";
 import { defaultPictures } from "./pictures/default.js";
 import type { OwnerPictures } from "./pictures/pictures.js";
 import type { PredictionPlaces } from "./prediction-places.js";
@@ -50,6 +51,12 @@ import { isConfirmed, listSuspects } from "./states.js";
 
 export interface Session {
   readonly facts: VideoFacts;
+  /** The video itself. Its pictures and times need no turn among the requests. */
+  readonly media: MediaSource;
+  /** Pictures of a stretch of frames as JPEG, in ascending order. @throws as {@link MediaSource.frames} */
+  pictures(range: PictureRange): AsyncGenerator<FramePicture, void, undefined>;
+  /** The stored results of a stretch of frames, ascending. What a client has received before has no influence. */
+  storedFrames(request: StoredRequest): AsyncGenerator<PropagatedFrame, void, undefined>;
   /** Present in sessions that continue a saved one. */
   readonly loaded: LoadedFacts | undefined;
   /** Present in live sessions. */
@@ -105,6 +112,12 @@ export interface Session {
    * without one it counts as cancelled.
    */
   close(reason?: ProtocolError): Promise<void>;
+}
+
+export interface StoredRequest extends OutputsRequest {
+  /** Frame indices, both inclusive. */
+  first: number;
+  last: number;
 }
 
 export interface SessionParts {
@@ -195,6 +208,22 @@ export function createSession(parts: SessionParts): Session {
 
   return {
     facts,
+    media,
+    pictures: (range) => framePictures(media, { pictures, closing: closing.signal }, range),
+    async *storedFrames({ first, last, ...request }) {
+      await settled();
+      const writer = createOutputsWriter({ ...maskFormat, changed_only: false }, (...mask) =>
+        isConfirmed(results, ...mask),
+      );
+      for (const frameIndex of results.store.frames({ first, last })) {
+        const frame = results.store.get(frameIndex);
+        if (closing.signal.aborted) throw closing.signal.reason;
+        if (!frame) continue;
+        const timestamp_us = media.timeOf(frameIndex);
+        const outputs = await writer.write(frame, request);
+        yield { frame_index: frameIndex, timestamp_us, ...damageOf(media, frameIndex), outputs };
+      }
+    },
     loaded: parts.loaded,
     live,
     outputs,

@@ -34,6 +34,8 @@ export interface SessionRegistry {
   withToken(token: string): HostedSession;
   /** Reports what happens to the sessions of an owner, until the returned function is called. */
   listen(owner: OwnerId, listener: (event: SessionEvent) => void): () => void;
+  /** The sessions of an owner in the order of their start, those that are being started included. */
+  of(owner: OwnerId): readonly HostedSession[];
   countOf(owner: OwnerId): number;
   readonly count: number;
   /** The open sessions of all owners, those that are being started included. */
@@ -151,6 +153,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
       const hosted = hostSession({
         id,
         owner: ownerId,
+        request,
         token,
         isTokenSecret: request.session_token === undefined,
         open: (news, options) => open({ sessionId: id, owner: ownerId, request }, news, options),
@@ -191,6 +194,7 @@ export function createSessionRegistry(parts: SessionRegistryParts): SessionRegis
         forgetIfUnused(ownerId);
       };
     },
+    of: (ownerId) => [...(owners.get(ownerId)?.sessions.values() ?? [])],
     countOf: (ownerId) => owners.get(ownerId)?.sessions.size ?? 0,
     get count() {
       return byToken.size;

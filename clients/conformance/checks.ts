@@ -10,6 +10,7 @@ import { lastingChecks } from "./checks/lasting.js";
 import { liveChecks } from "./checks/live.js";
 import { outputChecks } from "./checks/outputs.js";
 import { promptChecks } from "./checks/prompts.js";
+import { readingChecks } from "./checks/reading.js";
 import { sessionChecks } from "./checks/sessions.js";
 import { streamChecks } from "./checks/streams.js";
 import { uploadChecks } from "./checks/uploads.js";
@@ -29,4 +30,5 @@ export const CHECKS: readonly Check[] = [
   ...uploadChecks,
   ...exportChecks,
   ...httpChecks,
+  ...readingChecks,
 ];

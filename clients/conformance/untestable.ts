@@ -22,6 +22,8 @@ export const UNTESTABLE: Readonly<Record<string, string>> = {
   "F-7": PIXELS,
   "H-14": "the limit of connections would be reached for all clients of the server",
   "H-20": "the address that the server sees is in no answer",
+  "H-29": "no request of a client makes an answer fail in the middle on every server",
+  "H-30": "the work of the server is not visible",
   "K-5": "it needs a second model pack",
   "K-7": "the lifetime is a week",
   "K-8": SECOND,

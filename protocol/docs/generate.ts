@@ -3,6 +3,12 @@ import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS, type ErrorCode } from "../errors.js";
 import { lowResMask } from "../fields.js";
 import {
+  framePictureQuerySchema,
+  framePicturesQuerySchema,
+  mediaQuerySchema,
+  resultsQuerySchema,
+} from "../http-queries.js";
+import {
   FIELD_LIMITS,
   FIXED_LIMITS,
   type Limit,
@@ -11,6 +17,7 @@ import {
   settingVariable,
 } from "../limits.js";
 import { policySchema } from "../policy.js";
+import { mediaEntrySchema, mediaListingSchema, sessionSummarySchema } from "../replies/sessions.js";
 import { objectState } from "../replies/states.js";
 import { affected } from "../replies/undo.js";
 import {
@@ -82,6 +89,13 @@ export const PARTS: Readonly<Record<string, string>> = {
   affected: fieldTable("reply", affected.element),
   "low-resolution-masks": fieldTable("reply", lowResMask),
   policy: fieldTable("request", policySchema),
+  "frame picture query": fieldTable("request", framePictureQuerySchema),
+  "frame pictures query": fieldTable("request", framePicturesQuerySchema),
+  "results query": fieldTable("request", resultsQuerySchema),
+  "media query": fieldTable("request", mediaQuerySchema),
+  "session summary": fieldTable("reply", sessionSummarySchema),
+  "media entry": fieldTable("reply", mediaEntrySchema),
+  "media listing": fieldTable("reply", mediaListingSchema),
   "upload query": fieldTable("request", uploadQuerySchema),
   upload: fieldTable("reply", uploadSchema),
   errors: table(

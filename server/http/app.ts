@@ -12,12 +12,17 @@ import type { App } from "./context.js";
 import { sendError } from "./errors.js";
 import { identifyOwner, sendRefusal } from "./identify.js";
 import { closeUnread } from "./linger.js";
+import { addContentRoute } from "./routes/content.js";
 import { addExportRoutes } from "./routes/exports.js";
+import { addFrameRoutes } from "./routes/frames.js";
 import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/health.js";
 import { addImportRoutes } from "./routes/imports.js";
+import { addMediaRoute } from "./routes/media.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
 import { addRequestRoutes } from "./routes/requests.js";
+import { addResultRoute } from "./routes/results.js";
 import { addSavedRoutes } from "./routes/saved.js";
+import { addSessionRoutes } from "./routes/sessions.js";
 import { createTusRoutes, TUS_REQUEST_HEADERS, TUS_RESPONSE_HEADERS } from "./routes/tus.js";
 import { addUploadRoutes } from "./routes/uploads.js";
 
@@ -65,6 +70,11 @@ export function createApp(parts: AppParts): App {
   addSavedRoutes(app, predictor.saved);
   addExportRoutes(app, predictor, log);
   addImportRoutes(app, predictor);
+  addSessionRoutes(app, predictor);
+  addContentRoute(app, predictor, log);
+  addFrameRoutes(app, predictor, log);
+  addResultRoute(app, predictor, log);
+  addMediaRoute(app, predictor);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {
@@ -83,5 +93,7 @@ export function createApp(parts: AppParts): App {
 const secureHeaders: MiddlewareHandler = async (context, next) => {
   await next();
   context.header("x-content-type-options", "nosniff");
-  context.header("cache-control", "no-store");
+  // Other sites cannot embed what the server sends.
+  context.header("cross-origin-resource-policy", "same-origin");
+  if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
 };

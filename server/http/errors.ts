@@ -11,6 +11,8 @@ export type HttpErrorCode =
   | "method_not_allowed"
   | "origin_forbidden"
   | "host_forbidden"
+  | "no_single_file"
+  | "range_not_satisfiable"
   | "bad_upgrade";
 
 export type HttpError = Omit<ErrorBody, "code"> & { code: HttpErrorCode };
@@ -33,6 +35,7 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   camera_forbidden: 403,
   read_only: 403,
   not_found: 404,
+  no_single_file: 404,
   upload_not_found: 404,
   saved_not_found: 404,
   resource_not_found: 404,
@@ -57,6 +60,7 @@ const STATUSES: Readonly<Record<HttpErrorCode, ContentfulStatusCode>> = {
   prediction_too_large: 413,
   saved_limit: 413,
   media_unsupported: 415,
+  range_not_satisfiable: 416,
   host_forbidden: 421,
   media_unreadable: 422,
   saved_unreadable: 422,

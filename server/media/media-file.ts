@@ -19,6 +19,8 @@ import {
 export interface MediaFile {
   /** Bytes in the file now. */
   size(): Promise<number>;
+  /** Identifies the file and its content: differs for every other file, and when the file is written. */
+  version(): Promise<string>;
   /** The bytes from position `start` on; fewer than `bytes` where the file ends. */
   read(start: number, bytes: number): Promise<Buffer>;
   /** The content of the file. Throws `media_unsupported` for a file of more than {@link MAX_READ_BYTES}. */
@@ -98,6 +100,11 @@ function mediaFile(location: Location, handle: FileHandle, identity: Place["iden
 
   return {
     size: () => use(async () => (await handle.stat()).size),
+    version: () =>
+      use(async () => {
+        const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+        return [dev, ino, size, mtimeNs].join("-");
+      }),
     read: (start, bytes) => use(() => readFrom(start, bytes)),
     readAll: () =>
       use(async () => {

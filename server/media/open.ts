@@ -1,3 +1,4 @@
+import { contentOf, contentTypeOf } from "./content.js";
 import { recordDamage } from "./damage.js";
 import { mediaUnreadable, readFailure } from "./errors.js";
 import { openFrameFiles, openImage, readingOf } from "./frames.js";
@@ -48,9 +49,11 @@ async function keepOpen(
   openSource: (file: MediaFile) => Promise<MediaSource>,
 ): Promise<MediaSource> {
   try {
+    const version = await file.version();
     const source = await openSource(file);
     return {
       ...source,
+      file: contentOf(file, version, contentTypeOf(sniffBytes(await file.read(0, SNIFFED_BYTES)))),
       async close() {
         await source.close();
         await file.close();

@@ -34,6 +34,7 @@ export function rememberLastFrame(frames: MediaSource["frames"]): MediaSource["f
       direction: "forward",
       width,
       height,
+      urgent: true,
       ...(signal && { signal }),
     };
     for await (const frame of frames(range)) {

@@ -100,6 +100,8 @@ export interface FrameRange {
   /** Size of the pictures wanted; the aspect ratio is not kept. */
   width: number;
   height: number;
+  /** A person waits for these frames: they come before those of other streams. */
+  urgent?: boolean;
   /** Ends the stream at once, also while a frame is being decoded: `next()` rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -129,10 +131,26 @@ export interface MediaSource {
    * but that the file ends before.
    */
   timeOf(index: number): number | null;
+  /** The file with all frames. Absent for folders of pictures and live sessions. */
+  readonly file?: MediaContent;
   /** True when the picture of this frame was damaged when it was read. The source then returns the nearest readable one. */
   isDamaged?(index: number): boolean;
   /** Ends every stream that is still running and waits for their processes. May be called again. */
   close(): Promise<void>;
+}
+
+/** The bytes of an open media file, as a reader receives them. */
+export interface MediaContent {
+  /** By the first bytes of the file, such as `video/mp4`. */
+  contentType: string;
+  /** @throws `media_unreadable` when the file has changed since it was opened. */
+  check(): Promise<{
+    bytes: number;
+    /** Differs for every other file, and when the file changes. */
+    version: string;
+  }>;
+  /** The bytes from position `start` on; fewer than `bytes` where the file ends. */
+  read(start: number, bytes: number): Promise<Buffer>;
 }
 
 /** How the media of one request is opened. */

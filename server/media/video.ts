@@ -32,18 +32,17 @@ export async function openVideo(
     exited.catch(() => {}).finally(() => processes.delete(exited));
   };
 
-  function decodeStream(urgent: boolean) {
-    return async function* frames(range: FrameRange): AsyncGenerator<DecodedFrame, void, undefined> {
-      checkedRange(facts, range);
-      const signal = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
-      // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
-      const place = await places.decode({ signal, urgent });
-      try {
-        yield* decodeRange(range, signal, urgent ? "normal" : "low");
-      } finally {
-        place.release();
-      }
-    };
+  async function* frames(range: FrameRange): AsyncGenerator<DecodedFrame, void, undefined> {
+    checkedRange(facts, range);
+    const { urgent = false } = range;
+    const signal = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
+    // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
+    const place = await places.decode({ signal, urgent });
+    try {
+      yield* decodeRange(range, signal, urgent ? "normal" : "low");
+    } finally {
+      place.release();
+    }
   }
 
   async function* decodeRange(
@@ -88,8 +87,8 @@ export async function openVideo(
 
   return {
     facts,
-    frames: decodeStream(false),
-    frame: rememberLastFrame(decodeStream(true)),
+    frames,
+    frame: rememberLastFrame(frames),
     timeOf(position) {
       checkedIndex(facts, position);
       if (position >= index.pts.length) throw cutShortBefore(position);

@@ -2,7 +2,7 @@
  * Memory and time that a piece of work takes at most, from the header alone. The factors were measured with libvips 8.18; the
  * test of this file compares them with the peak memory of real decoding.
  */
-import type { Cost, Header, PixelSize, Work } from "./messages.js";
+import { type Cost, type Header, isOfPixels, type PixelSize, type Work } from "./messages.js";
 
 const MIB = 1024 ** 2;
 
@@ -26,9 +26,11 @@ const CHUNK_BYTES = 24 * MIB;
 /** @param inputBytes bytes of the file */
 export function costOf(work: Work, header: Header | undefined, inputBytes: number): Cost {
   const input = BASE_BYTES + INPUT_COPIES * inputBytes;
-  if (work.kind === "resize") {
+  if (isOfPixels(work)) {
     const pixels = work.from.width * work.from.height;
-    return { bytes: input + pipelineBytes(work.from.width, 3) + resultBytes(work.size), pixels };
+    // A JPEG has at most as many bytes as its pixels, except for noise.
+    const result = resultBytes(work.kind === "resize" ? work.size : work.from);
+    return { bytes: input + pipelineBytes(work.from.width, 3) + result, pixels };
   }
   if (!header || work.kind === "probe") return { bytes: input, pixels: 0 };
   const pixels = header.stored.width * header.stored.height;

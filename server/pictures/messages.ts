@@ -22,7 +22,17 @@ export type Work =
   /** A PNG as a mask: pixels that are neither black nor transparent are inside. */
   | { kind: "mask"; format: "png"; expected: PixelSize }
   /** The bytes are `[from.height, from.width, 3]` uint8. */
-  | { kind: "resize"; from: PixelSize; size: PixelSize };
+  | { kind: "resize"; from: PixelSize; size: PixelSize }
+  /** The bytes are `[from.height, from.width, 3]` uint8; the result is a JPEG file. */
+  | { kind: "encode"; from: PixelSize };
+
+/** Work on the bytes of a picture file. */
+export type FileWork = Extract<Work, { format: PictureFormat }>;
+
+/** True for work whose bytes are raw pixels, without a header to read. */
+export function isOfPixels(work: Work): work is Exclude<Work, FileWork> {
+  return work.kind === "resize" || work.kind === "encode";
+}
 
 /** What the header of a file contains. */
 export interface Header {
@@ -58,6 +68,7 @@ export type WorkResult = {
   /** `rle` is absent when the picture has another size than expected. */
   mask: { header: Header; rle?: CocoRle };
   resize: { rgb: Uint8Array };
+  encode: { jpeg: Uint8Array };
 };
 
 export type ResultOf<W extends Work> = WorkResult[W["kind"]];

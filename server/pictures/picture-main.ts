@@ -4,8 +4,18 @@
  */
 import { costOf } from "./cost.js";
 import { decodeMask, decodePages, decodeStill, resizeRgb, TooDetailedError } from "./decode.js";
+import { encodeJpeg } from "./encode.js";
 import { readHeader } from "./header.js";
-import type { Cost, FromProcess, Header, ToProcess, Work, WorkResult } from "./messages.js";
+import {
+  type Cost,
+  type FileWork,
+  type FromProcess,
+  type Header,
+  isOfPixels,
+  type ToProcess,
+  type Work,
+  type WorkResult,
+} from "./messages.js";
 import { withoutTexts } from "./png-texts.js";
 
 type Order = Extract<ToProcess, { work: Work }>;
@@ -67,9 +77,8 @@ class RuleError extends Error {
 }
 
 async function answer({ id, work, rules }: Order, bytes: Buffer): Promise<FromProcess> {
-  const isPng = work.kind !== "resize" && work.format === "png" && bytes.length > 8;
-  const input = isPng ? withoutTexts(bytes) : bytes;
-  if (work.kind === "resize") return { id, result: { rgb: await resizeRgb(input, work.from, work.size) } };
+  if (isOfPixels(work)) return { id, result: await convert(work, bytes) };
+  const input = work.format === "png" && bytes.length > 8 ? withoutTexts(bytes) : bytes;
   const header = await readHeader(input, work.format);
   if (work.kind === "probe") return { id, result: { header } };
   const { width, height } = header.stored;
@@ -79,6 +88,15 @@ async function answer({ id, work, rules }: Order, bytes: Buffer): Promise<FromPr
   const cost = costOf(work, header, input.length);
   if (exceeds(cost, rules.admitted)) return { id, needs: cost };
   return { id, result: await decode(work, header, input, rules.maxMaskEdges) };
+}
+
+async function convert(
+  work: Exclude<Work, FileWork>,
+  rgb: Uint8Array,
+): Promise<WorkResult["resize" | "encode"]> {
+  return work.kind === "encode"
+    ? { jpeg: await encodeJpeg(rgb, work.from) }
+    : { rgb: await resizeRgb(rgb, work.from, work.size) };
 }
 
 function exceeds(cost: Cost, admitted: Cost): boolean {
@@ -92,7 +110,7 @@ function isUnexpected(work: Work, header: Header): boolean {
 }
 
 async function decode(
-  work: Exclude<Work, { kind: "probe" | "resize" }>,
+  work: Exclude<FileWork, { kind: "probe" }>,
   header: Header,
   input: Buffer,
   maxMaskEdges: number,

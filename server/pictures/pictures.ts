@@ -12,7 +12,16 @@ import type { OwnerId } from "../session-owner.js";
 import type { Lease, Shares } from "../shares/shares.js";
 import { costOf } from "./cost.js";
 import { createLane, type LaneTiming, type Order } from "./lane.js";
-import type { Cost, FailureKind, Header, PictureFormat, ResultOf, Work, WorkRules } from "./messages.js";
+import {
+  type Cost,
+  type FailureKind,
+  type Header,
+  isOfPixels,
+  type PictureFormat,
+  type ResultOf,
+  type Work,
+  type WorkRules,
+} from "./messages.js";
 import { type Outcome, PictureProcessEnded } from "./picture-process.js";
 import { HEAD_BYTES, type PictureSource, sourceOf } from "./source.js";
 
@@ -163,7 +172,7 @@ export function createPictures(parts: PicturesParts): Pictures {
         const { limits, signal } = request;
         const { byteLength } = source;
         let cost: Cost | undefined;
-        if (work.kind === "resize") cost = costOf(work, undefined, byteLength);
+        if (isOfPixels(work)) cost = costOf(work, undefined, byteLength);
         else if (byteLength > SENT_AT_ONCE_BYTES)
           cost = costOf(work, await this.probe(source, work.format, request), byteLength);
         const rules = rulesOf(limits, cost ?? SMALL);

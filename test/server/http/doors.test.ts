@@ -41,6 +41,9 @@ const ROUTES = [
     "POST /v1/saved",
     "GET /v1/saved/x",
     "DELETE /v1/saved/x",
+    "GET /v1/sessions",
+    "GET /v1/sessions/x/media",
+    "GET /v1/media",
   ],
 ];
 

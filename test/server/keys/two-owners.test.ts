@@ -11,6 +11,7 @@ import {
   REQUEST_SCHEMAS,
   type RequestType,
   SAVED_PATH,
+  SESSIONS_PATH,
   STREAM_REQUEST_PATH,
   TUS_PATH,
   UPLOADS_PATH,
@@ -271,6 +272,15 @@ describe.each<[Name, Name]>([
       expect(await state(owner, theirs)).toEqual(before);
     });
 
+    test("is not in the list of the stranger's sessions", async () => {
+      const { body } = await call(stranger, "GET", SESSIONS_PATH);
+      expect(JSON.parse(body)).toEqual({ sessions: [] });
+      const own = JSON.parse((await call(owner, "GET", SESSIONS_PATH)).body);
+      expect(own.sessions.map((one: { session_id: string }) => one.session_id)).toEqual(
+        expect.arrayContaining([theirs.session_id, theirs.live_id]),
+      );
+    });
+
     const part = { ...tus, "content-type": "application/offset+octet-stream", "upload-offset": "0" };
 
     test.each<[string, (ids: Ids) => string, object?, string?]>([
@@ -285,6 +295,12 @@ describe.each<[Name, Name]>([
       ["PATCH", ({ tus_id }) => `${TUS_PATH}/${tus_id}`, part, "abc"],
       ["DELETE", ({ tus_id }) => `${TUS_PATH}/${tus_id}`, tus],
       ["DELETE", ({ upload_id }) => `${TUS_PATH}/${upload_id}`, tus],
+      ["GET", ({ session_id }) => `${SESSIONS_PATH}/${session_id}/frame-times`],
+      ["GET", ({ session_id }) => `${SESSIONS_PATH}/${session_id}/media`],
+      ["GET", ({ session_id }) => `${SESSIONS_PATH}/${session_id}/frames/0.jpeg`],
+      ["GET", ({ session_id }) => `${SESSIONS_PATH}/${session_id}/frames?first=0&last=1`],
+      ["GET", ({ session_id }) => `${SESSIONS_PATH}/${session_id}/results`],
+      ["GET", ({ live_id }) => `${SESSIONS_PATH}/${live_id}/frame-times`],
       ["GET", ({ saved_id }) => `${SAVED_PATH}/${saved_id}`],
       ["DELETE", ({ saved_id }) => `${SAVED_PATH}/${saved_id}`],
     ])("does not exist for %s by address %#", async (method, path, headers, body) => {
