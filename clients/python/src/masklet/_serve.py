@@ -36,7 +36,7 @@ class Server:
     """A private server: reached from this machine, with its key only."""
 
     url: str
-    """``ws://127.0.0.1:PORT``."""
+    """``ws://127.0.0.1:PORT/v1``."""
     key: str
     pid: int
     """The process that ends the server when this program ends."""
