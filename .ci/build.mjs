@@ -18,6 +18,19 @@ if (status !== 0) {
   rmSync(fresh, { recursive: true, force: true });
   process.exit(status ?? 1);
 }
+// The annotator page.
+try {
+  const { build } = await import("vite");
+  await build({
+    configFile: join(root, "clients/web/vite.config.ts"),
+    logLevel: "error",
+    build: { outDir: join(fresh, "web"), emptyOutDir: true },
+  });
+} catch (error) {
+  rmSync(fresh, { recursive: true, force: true });
+  console.error(error);
+  process.exit(1);
+}
 // setup.mjs reads this. The time is from before the compilation, so that an edit during it counts as newer.
 writeFileSync(join(fresh, ".built"), builtAt.toISOString());
 rmSync(join(root, "dist"), { recursive: true, force: true });

@@ -1,5 +1,5 @@
 /** Which folders may import which folders and packages. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -93,6 +93,8 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "@preact/signals": ["clients/web"],
   preact: ["clients/web"],
   "preact/hooks": ["clients/web"],
+  mediabunny: ["clients/web/video/webcodecs-source.ts"],
+  vite: ["clients/web/vite.config.ts"],
 };
 
 interface Import {
@@ -109,7 +111,7 @@ const imports = Object.keys(ALLOWED_IMPORTS)
 
 function sourceFiles(directory: string): string[] {
   return readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts"))
+    .filter((path) => /\.tsx?$/.test(path))
     .map((path) => join(directory, path));
 }
 
@@ -128,7 +130,9 @@ function importsOf(file: string): Import[] {
 /** Our files become their path from the root; packages keep their name. */
 function resolve(file: string, specifier: string): string {
   if (!specifier.startsWith(".")) return specifier;
-  return relative(root, join(dirname(file), specifier)).replace(/\.js$/, ".ts");
+  const path = join(dirname(file), specifier);
+  const source = path.replace(/\.js$/, ".ts");
+  return relative(root, existsSync(`${source}x`) ? `${source}x` : source);
 }
 
 const isIn = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);

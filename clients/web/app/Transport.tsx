@@ -1,0 +1,78 @@
+import type { OpenSession } from "../session/open-session.js";
+import { CommandButton } from "./CommandButton.js";
+import { Icon } from "./icons.js";
+
+/** Playing, moving by frames, and running the tracker. */
+export function Transport({ session }: { session: OpenSession }) {
+  const { run, frame, video, frameTimesUs, isPlaying } = session;
+  const state = run.value;
+  const time = (frameTimesUs[frame.value] ?? 0) / 1e6;
+  return (
+    <div class="transport" role="toolbar" aria-label="Playback and tracking">
+      <span class="top-group">
+        <CommandButton id="previous-frame" class="button quiet icon">
+          <Icon name="previous" />
+        </CommandButton>
+        <CommandButton id="play" class="button quiet icon" pressed={isPlaying.value}>
+          <Icon name={isPlaying.value ? "pause" : "play"} />
+        </CommandButton>
+        <CommandButton id="next-frame" class="button quiet icon">
+          <Icon name="next" />
+        </CommandButton>
+      </span>
+      <span class="frame-label number" data-testid="frame-label">
+        <strong>{frame.value}</strong>
+        <span class="muted">
+          {" / "}
+          {video.num_frames - 1}
+        </span>
+        <span class="muted time-label">{time.toFixed(3)} s</span>
+      </span>
+      <span class="top-space" />
+      <RunLabel session={session} />
+      {state.kind === "running" || state.kind === "stopping" ? (
+        <CommandButton id="pause-run" class="button run-button">
+          <Icon name="pause" size={16} /> Pause
+        </CommandButton>
+      ) : (
+        <span class="run-group">
+          {state.kind === "paused" && (
+            <CommandButton id="resume-run" class="button run-button">
+              <Icon name="play" size={16} /> Continue
+            </CommandButton>
+          )}
+          <CommandButton id="recompute" class="button">
+            <Icon name="recompute" size={16} /> Update
+          </CommandButton>
+          <CommandButton id="run-backward" class="button icon">
+            <Icon name="backward" size={16} />
+          </CommandButton>
+          <CommandButton id="run-to-range" class="button icon">
+            <Icon name="toHere" size={16} />
+          </CommandButton>
+          <CommandButton id="run-forward" class="button icon">
+            <Icon name="forward" size={16} />
+          </CommandButton>
+          <CommandButton id="run-both" class="button primary run-button">
+            <Icon name="both" size={16} /> Track
+          </CommandButton>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function RunLabel({ session }: { session: OpenSession }) {
+  const state = session.run.value;
+  if (state.kind === "stopping") return <span class="muted">Pausing…</span>;
+  if (state.kind !== "running") return null;
+  const { numDone, numFrames, frame } = state;
+  return (
+    <span class="run-label" role="status">
+      <progress max={numFrames} value={numDone} aria-label="Tracking" />
+      <span class="number">
+        {state.plan.scope === "affected" ? "Updating" : "Tracking"} frame {frame}
+      </span>
+    </span>
+  );
+}

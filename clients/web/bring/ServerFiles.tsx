@@ -1,0 +1,88 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Icon } from "../app/icons.js";
+import { messageOf } from "../app/message-of.js";
+import { fetchFromServer } from "../connection/http.js";
+import { linkClient } from "../connection/link.js";
+import { sizeText } from "./check-file.js";
+import { openPath } from "./open-media.js";
+
+/** An entry of `GET /v1/media`. */
+interface MediaEntry {
+  name: string;
+  path: string;
+  kind: string;
+  bytes?: number | null;
+}
+
+async function list(folder: string | undefined): Promise<MediaEntry[]> {
+  const query = folder === undefined ? "" : `?folder=${encodeURIComponent(folder)}`;
+  const answer: unknown = await (await fetchFromServer(`v1/media${query}`)).json();
+  return (answer as { entries: MediaEntry[] }).entries;
+}
+
+/** The media folders of the server. */
+export function ServerFiles() {
+  const folders = useSignal<readonly MediaEntry[]>([]);
+  const entries = useSignal<readonly MediaEntry[]>([]);
+  const problem = useSignal<string | undefined>(undefined);
+  const folder = folders.value.at(-1);
+  const client = linkClient.value;
+
+  useEffect(() => {
+    let isGone = false;
+    if (!client) return;
+    list(folder?.path).then(
+      (found) => {
+        if (isGone) return;
+        entries.value = found;
+        problem.value = undefined;
+      },
+      (error) => {
+        if (!isGone) problem.value = messageOf(error);
+      },
+    );
+    return () => {
+      isGone = true;
+    };
+  }, [client, folder?.path]);
+
+  return (
+    <section class="server-files" aria-label="Files on the server">
+      <header>
+        <h2>On the server</h2>
+        {folder && (
+          <button
+            type="button"
+            class="button quiet"
+            onClick={() => {
+              folders.value = folders.value.slice(0, -1);
+            }}
+          >
+            <Icon name="previous" size={14} /> {folder.name}
+          </button>
+        )}
+      </header>
+      {problem.value && <p class="muted">{problem.value}</p>}
+      {!problem.value && entries.value.length === 0 && <p class="muted">The media folder is empty.</p>}
+      <ul>
+        {entries.value.map((entry) => (
+          <li key={entry.path}>
+            <button
+              type="button"
+              class="file-row"
+              onClick={() => {
+                if (entry.kind === "folder") folders.value = [...folders.value, entry];
+                else void openPath(entry.path, entry.name);
+              }}
+            >
+              <Icon name={entry.kind === "folder" || entry.kind === "pictures" ? "folder" : "film"} />
+              <span class="file-name">{entry.name}</span>
+              {typeof entry.bytes === "number" && <span class="muted number">{sizeText(entry.bytes)}</span>}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

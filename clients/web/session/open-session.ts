@@ -1,0 +1,210 @@
+/** The state of one open video. */
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { MaskletSession, SessionFacts, VideoFacts } from "../../typescript/index.js";
+import { createHistory, type History } from "../edits/history.js";
+import {
+  addAffected,
+  NO_STALE_FRAMES,
+  removeComputed,
+  removeObjects,
+  type StaleFrames,
+} from "../edits/stale-frames.js";
+import { createViewStore, type ObjectViews } from "../edits/view-state.js";
+import { frameResultOf } from "../results/frame-result.js";
+import { createResultStore, type ResultStore } from "../results/result-store.js";
+import type { FrameRange } from "../timeline/lane-states.js";
+import type { FrameSource } from "../video/frame-source.js";
+import { type ObjectFacts, objectsOfSession } from "./objects.js";
+import { addMark, type PromptMark } from "./prompts.js";
+import { createRequests, type SessionRequests } from "./requests.js";
+import { createRun, type Run, type RunState } from "./run.js";
+
+export interface OpenSession {
+  readonly id: string;
+  readonly name: Signal<string>;
+  readonly client: MaskletSession;
+  readonly video: VideoFacts;
+  /** The time of every frame in microseconds. */
+  readonly frameTimesUs: Float64Array;
+  /** The frame that was asked for. */
+  readonly frame: Signal<number>;
+  /** The frame whose picture and masks are on the stage; it follows `frame` as fast as pictures arrive. */
+  readonly shownFrame: Signal<number>;
+  readonly selected: Signal<ReadonlySet<number>>;
+  readonly objects: ReadonlySignal<readonly ObjectFacts[]>;
+  /** Colours, groups and visibility, which the server does not keep. */
+  readonly views: Signal<ObjectViews>;
+  /** As the server returned it last. */
+  readonly facts: ReadonlySignal<SessionFacts>;
+  readonly prompts: Signal<readonly PromptMark[]>;
+  readonly results: ResultStore;
+  readonly stale: ReadonlySignal<StaleFrames>;
+  readonly run: ReadonlySignal<RunState>;
+  readonly runner: Run;
+  /** Whether the stage follows the run. Moving to another frame ends it. */
+  readonly follow: Signal<boolean>;
+  readonly isPlaying: Signal<boolean>;
+  /** Frames chosen for an edit or an export. */
+  readonly range: Signal<FrameRange | undefined>;
+  readonly source: FrameSource;
+  readonly requests: SessionRequests;
+  readonly history: History;
+  /** Adds the mark of a prompt that the server has accepted. */
+  addMark(mark: PromptMark): void;
+  dispose(): void;
+}
+
+export interface OpenSessionParts {
+  client: MaskletSession;
+  name: string;
+  facts: SessionFacts;
+  frameTimesUs: Float64Array;
+  source: FrameSource;
+  /** Whether the session was just started, so that it has no results yet. */
+  isNew: boolean;
+}
+
+/** Marks that undo restores; as many as the server keeps edits. */
+const MAX_MARK_STEPS = 100;
+
+export function createOpenSession(parts: OpenSessionParts): OpenSession {
+  const { client, source, frameTimesUs } = parts;
+  const { num_frames: numFrames } = client.facts;
+  const facts = signal(parts.facts);
+  const { views } = createViewStore();
+  const objects = computed(() => objectsOfSession(facts.value, views.value));
+  const selected = signal<ReadonlySet<number>>(new Set());
+  const frame = signal(0);
+  const follow = signal(false);
+  const isPlaying = signal(false);
+  const stale = signal<StaleFrames>(NO_STALE_FRAMES);
+  const prompts = signal<readonly PromptMark[]>([]);
+  const marksBefore: (readonly PromptMark[])[] = [];
+  const marksAfter: (readonly PromptMark[])[] = [];
+
+  const results = createResultStore({
+    numFrames,
+    mayHaveResults: !parts.isNew,
+    async *fetchStored(first, last) {
+      const stream = client.propagate({
+        scope: "stored",
+        propagation_direction: "forward",
+        start_frame_index: first,
+        max_frame_num_to_track: last - first,
+        mask_format: "binary",
+      });
+      for await (const message of stream) yield frameResultOf(message);
+    },
+  });
+
+  async function refresh(): Promise<void> {
+    const next = await client.get();
+    for (const { obj_id, locked_frames, absent_frames } of next.objects) {
+      const toRanges = (list: typeof locked_frames) => list.map(([first, last]) => ({ first, last }));
+      results.states.setRanges(obj_id, toRanges(locked_frames), toRanges(absent_frames));
+    }
+    facts.value = next;
+    const ids = new Set(next.obj_ids);
+    if ([...selected.peek()].some((id) => !ids.has(id))) {
+      selected.value = new Set([...selected.peek()].filter((id) => ids.has(id)));
+    }
+    history.setServerState({ canUndo: next.can_undo, canRedo: next.can_redo });
+  }
+
+  const requests = createRequests(client, {
+    refresh,
+    onPromptAnswer: results.put,
+    onAffected: (affected) => {
+      stale.value = addAffected(stale.peek(), affected);
+    },
+    onRemoved(ids) {
+      results.removeObjects(ids);
+      stale.value = removeObjects(stale.peek(), ids);
+      prompts.value = prompts.peek().filter(({ objectId }) => !ids.includes(objectId));
+    },
+    onResultsChanged: results.invalidate,
+    onMoved(direction, edit) {
+      if (edit !== "add_prompt") return;
+      const [from, to] = direction === "undo" ? [marksBefore, marksAfter] : [marksAfter, marksBefore];
+      const marks = from.pop();
+      if (!marks) return;
+      to.push(prompts.peek());
+      prompts.value = marks;
+    },
+    onReset() {
+      results.clear();
+      stale.value = NO_STALE_FRAMES;
+      prompts.value = [];
+      history.clear();
+    },
+  });
+  const history = createHistory({ undo: requests.undo, redo: requests.redo });
+  history.setServerState({ canUndo: parts.facts.can_undo, canRedo: parts.facts.can_redo });
+
+  const runner = createRun({
+    client,
+    numFrames,
+    onFrame(result) {
+      results.put(result);
+      stale.value = removeComputed(stale.peek(), { first: result.frame, last: result.frame });
+      if (follow.peek()) frame.value = result.frame;
+    },
+    // Objects of phrases appear during a run.
+    onEnd: async () => {
+      follow.value = false;
+      await refresh();
+    },
+  });
+
+  // New objects of phrases get their lane while the run goes on.
+  let isRefreshing = false;
+  const stopWatching = effect(() => {
+    void results.version.value;
+    const shown = results.get(frame.peek());
+    const known = new Set(facts.peek().obj_ids);
+    if (isRefreshing || !shown?.objects.some(({ id }) => !known.has(id))) return;
+    isRefreshing = true;
+    void refresh()
+      .catch(() => {})
+      .finally(() => {
+        isRefreshing = false;
+      });
+  });
+
+  return {
+    id: client.id,
+    name: signal(parts.name),
+    client,
+    video: client.facts,
+    frameTimesUs,
+    frame,
+    shownFrame: signal(0),
+    selected,
+    objects,
+    views,
+    facts,
+    prompts,
+    results,
+    stale,
+    run: runner.state,
+    runner,
+    follow,
+    isPlaying,
+    range: signal<FrameRange | undefined>(undefined),
+    source,
+    requests,
+    history,
+    addMark(mark) {
+      marksBefore.push(prompts.peek());
+      if (marksBefore.length > MAX_MARK_STEPS) marksBefore.shift();
+      marksAfter.length = 0;
+      prompts.value = addMark(prompts.peek(), mark);
+    },
+    dispose() {
+      stopWatching();
+      isPlaying.value = false;
+      source.dispose();
+      results.clear();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** Every request of the page that changes a session. On success the state of the page follows. Rejects with a `MaskletError`. */
+import type { AnswerOf, MaskletSession, PromptFields } from "../../typescript/index.js";
+import type { AffectedRange } from "../edits/stale-frames.js";
+import { type FrameResult, frameResultOf } from "../results/frame-result.js";
+
+type Edits = Pick<
+  MaskletSession,
+  | "lockFrames"
+  | "markAbsent"
+  | "mergeObjects"
+  | "splitObject"
+  | "swapObjects"
+  | "rename"
+  | "removeConcept"
+  | "removeObject"
+  | "undo"
+  | "redo"
+>;
+
+export interface SessionRequests extends Edits {
+  addPrompt(fields: PromptFields): Promise<AnswerOf<"add_prompt">>;
+  reset(): Promise<void>;
+  /** Reads objects and the rest of the state again. */
+  refresh(): Promise<void>;
+}
+
+export interface RequestEffects {
+  /** A prompt was answered with the masks of its frame. */
+  onPromptAnswer(result: FrameResult): void;
+  onAffected(affected: readonly AffectedRange[]): void;
+  onRemoved(ids: readonly number[]): void;
+  /** Stored results of any frame may have changed. */
+  onResultsChanged(): void;
+  /** An edit of this kind was undone, or carried out again. */
+  onMoved(direction: "undo" | "redo", edit: string): void;
+  onReset(): void;
+  refresh(): Promise<void>;
+}
+
+export function createRequests(client: MaskletSession, effects: RequestEffects): SessionRequests {
+  /** The requests whose effect is limited to `affected` and the facts of objects. */
+  const follow = <A extends readonly unknown[], T extends { affected: readonly AffectedRange[] }>(
+    send: (...fields: A) => Promise<T>,
+    after: (answer: T, ...fields: A) => void = () => {},
+  ) => {
+    return async (...fields: A): Promise<T> => {
+      const answer = await send(...fields);
+      effects.onAffected(answer.affected);
+      after(answer, ...fields);
+      await effects.refresh();
+      return answer;
+    };
+  };
+  const changed = () => effects.onResultsChanged();
+
+  return {
+    refresh: effects.refresh,
+    addPrompt: follow(
+      (fields: PromptFields) => client.addPrompt({ mask_format: "binary", ...fields }),
+      (answer) => effects.onPromptAnswer(frameResultOf(answer)),
+    ),
+    lockFrames: follow(client.lockFrames),
+    markAbsent: follow(client.markAbsent, changed),
+    mergeObjects: follow(client.mergeObjects, (answer) => {
+      effects.onRemoved(answer.removed_obj_ids);
+      changed();
+    }),
+    splitObject: follow(client.splitObject, changed),
+    swapObjects: follow(client.swapObjects, changed),
+    rename: follow(client.rename),
+    removeConcept: follow(client.removeConcept, ({ removed_obj_ids }) => effects.onRemoved(removed_obj_ids)),
+    removeObject: follow(client.removeObject, (_, id) => effects.onRemoved([id])),
+    undo: follow(client.undo, ({ edit }) => {
+      effects.onMoved("undo", edit);
+      changed();
+    }),
+    redo: follow(client.redo, ({ edit }) => {
+      effects.onMoved("redo", edit);
+      changed();
+    }),
+    async reset() {
+      await client.reset();
+      effects.onReset();
+      await effects.refresh();
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import { effect, useComputed, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { addCommands } from "../app/commands.js";
+import type { OpenSession } from "../session/open-session.js";
+import { colourOf } from "../session/palette.js";
+import { marksOn } from "../session/prompts.js";
+import { currentTool } from "../tools/current-tool.js";
+import { PromptBar } from "../tools/PromptBar.js";
+import { pendingPrompts } from "../tools/send-prompt.js";
+import { hitObject } from "../tools/target.js";
+import type { StagePointer } from "../tools/tool.js";
+import { fitView, isInside, type Size, type StageView, zoomAt } from "./coordinates.js";
+import { drawScene } from "./draw.js";
+import { followPicture } from "./picture.js";
+import { listenToStage } from "./pointer.js";
+
+const MASK_OPACITY = 0.45;
+
+/** The picture of the frame with its masks and prompts, where tools are used. */
+export function Stage({ session }: { session: OpenSession }) {
+  const area = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const view = useSignal<StageView>({ scale: 1, x: 0, y: 0 });
+  const size = useSignal<Size>({ width: 1, height: 1 });
+  const pointer = useSignal<StagePointer | undefined>(undefined);
+  const isPanning = useSignal(false);
+  const isWaiting = useSignal(false);
+
+  useEffect(() => {
+    const element = area.current as HTMLDivElement;
+    const target = canvas.current as HTMLCanvasElement;
+    const context = target.getContext("2d") as CanvasRenderingContext2D;
+    const frame = session.video;
+    const fitted = () => fitView(size.peek(), frame);
+    let isFitted = true;
+
+    const observer = new ResizeObserver(() => {
+      const { clientWidth: width, clientHeight: height } = element;
+      const ratio = window.devicePixelRatio;
+      target.width = Math.max(1, Math.round(width * ratio));
+      target.height = Math.max(1, Math.round(height * ratio));
+      size.value = { width, height };
+      if (isFitted) view.value = fitted();
+    });
+    observer.observe(element);
+
+    const picture = followPicture(session);
+    const stopListening = listenToStage({
+      element: target,
+      session,
+      view,
+      size: () => size.peek(),
+      fit: fitted,
+      pointer,
+      isPanning,
+    });
+
+    let request = 0;
+    let draw = () => {};
+    const stopDrawing = effect(() => {
+      const current = view.value;
+      const { scale, x, y } = fitted();
+      isFitted = scale === current.scale && x === current.x && y === current.y;
+      void picture.version.value;
+      void session.results.version.value;
+      isWaiting.value = picture.isWaiting.value;
+      const shown = session.shownFrame.value;
+      const objects = session.objects.value;
+      const here = pointer.value;
+      const tool = currentTool.value;
+      const colours = new Map(objects.map(({ id, colour }) => [id, colour]));
+      const scene = {
+        frame,
+        objects,
+        view: current,
+        picture: picture.canvas,
+        result: session.results.get(shown),
+        selected: session.selected.value,
+        hovered:
+          here && tool.id !== "pan" && isInside(here.at, frame) ? hitObject(session, here.at) : undefined,
+        marks: marksOn(session.prompts.value, shown),
+        pending: marksOn(pendingPrompts.value, shown),
+        colourOf: (id: number) => colours.get(id) ?? colourOf(id),
+        maskOpacity: MASK_OPACITY,
+        showsLabels: true,
+      };
+      const stage = size.value;
+      draw = () => {
+        drawScene(context, stage, window.devicePixelRatio, scene);
+        tool.draw?.({ context, view: current, session, pointer: here });
+      };
+      // Reads the signals of the tool, so that they draw again too.
+      tool.draw?.({ context: nowhere(), view: current, session, pointer: here });
+      request ||= requestAnimationFrame(() => {
+        request = 0;
+        draw();
+      });
+    });
+
+    const centre = () => ({ x: size.peek().width / 2, y: size.peek().height / 2 });
+    const removeCommands = addCommands([
+      ...(
+        [
+          ["zoom-fit", "Fit the picture", ["0"], () => fitted()],
+          ["zoom-in", "Zoom in", ["+", "="], () => zoomAt(view.peek(), centre(), 1.4, fitted())],
+          ["zoom-out", "Zoom out", ["-"], () => zoomAt(view.peek(), centre(), 1 / 1.4, fitted())],
+        ] as const
+      ).map(([id, title, keys, next]) => ({
+        ...{ id, title, keys },
+        group: "See" as const,
+        enabled: () => true,
+        run: () => {
+          view.value = next();
+        },
+      })),
+    ]);
+    return () => {
+      observer.disconnect();
+      stopDrawing();
+      stopListening();
+      picture.stop();
+      removeCommands();
+      cancelAnimationFrame(request);
+    };
+  }, [session]);
+
+  const cursor = useComputed(() => (isPanning.value ? "grabbing" : currentTool.value.cursor));
+  return (
+    <div class="stage">
+      <PromptBar session={session} />
+      <div ref={area} class="stage-canvas-area">
+        <canvas
+          ref={canvas}
+          class="stage-canvas"
+          data-testid="stage"
+          role="img"
+          aria-label={`Frame ${session.shownFrame.value} of ${session.name.value}`}
+          style={{ cursor: cursor.value }}
+        />
+        {isWaiting.value && <span class="stage-note">Decoding frame {session.frame.value}…</span>}
+      </div>
+      <StatusLine session={session} pointer={pointer.value} view={view.value} />
+    </div>
+  );
+}
+
+let hidden: CanvasRenderingContext2D | undefined;
+
+function nowhere(): CanvasRenderingContext2D {
+  hidden ??= document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+  return hidden;
+}
+
+function StatusLine(props: { session: OpenSession; pointer: StagePointer | undefined; view: StageView }) {
+  const { session, pointer, view } = props;
+  const { source, video } = session;
+  return (
+    <div class="status-line">
+      <span class="status-hint">{currentTool.value.hint(session, pointer)}</span>
+      {source.kind === "jpeg" && (
+        <span class="muted" title={source.reason}>
+          Pictures from the server
+        </span>
+      )}
+      <span class="muted number">
+        {video.width} × {video.height}
+      </span>
+      <span class="muted number zoom-label">{Math.round(view.scale * 100)} %</span>
+    </div>
+  );
+}

@@ -1,0 +1,74 @@
+/** Sends prompts: the mark appears at once, the mask with the answer. */
+import { signal } from "@preact/signals";
+import type { PromptFields } from "../../typescript/index.js";
+import { notify } from "../app/notices.js";
+import { explainFailure } from "../edits/explain.js";
+import type { OpenSession } from "../session/open-session.js";
+import type { PromptMark } from "../session/prompts.js";
+import { FLAG, STATE } from "../timeline/lane-states.js";
+import { nextObjectId, reserveObjectId } from "./target.js";
+
+/** Prompts whose answer has not arrived. */
+export const pendingPrompts = signal<readonly PromptMark[]>([]);
+
+export interface ObjectPrompt {
+  title: string;
+  /** Undefined: a new object. */
+  objectId: number | undefined;
+  mark: Pick<PromptMark, "kind" | "points" | "box">;
+  fields: Omit<PromptFields, "frame_index" | "obj_id" | "rel_coordinates">;
+}
+
+/** Sends a prompt on the frame that is on the stage. Failures are reported to the person. */
+export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Promise<void> {
+  const { title, mark: drawn, fields } = prompt;
+  const frame = session.shownFrame.peek();
+  const objectId = prompt.objectId ?? nextObjectId(session);
+  reserveObjectId(session, objectId);
+  const mark: PromptMark = { ...drawn, frame, objectId };
+  const { flags, state } = session.results.states.of(objectId);
+  const isCorrection = state[frame] !== STATE.none;
+  session.isPlaying.value = false;
+  session.follow.value = false;
+  pendingPrompts.value = [...pendingPrompts.peek(), mark];
+  const start = performance.now();
+  try {
+    const { obj_id = objectId } = await session.requests.addPrompt({
+      ...fields,
+      frame_index: frame,
+      obj_id: objectId,
+      rel_coordinates: false,
+    });
+    flags[frame] = (flags[frame] as number) | FLAG.prompt | (isCorrection ? FLAG.corrected : 0);
+    session.addMark({ ...mark, objectId: obj_id });
+    session.history.addServerEdit(title);
+    session.selected.value = new Set([obj_id]);
+    performance.measure("masklet: prompt answered", { start });
+  } catch (error) {
+    notify({ kind: "error", ...explainFailure(title, error) });
+  } finally {
+    pendingPrompts.value = pendingPrompts.peek().filter((one) => one !== mark);
+  }
+}
+
+/** Adds a phrase: every instance of it becomes an object. */
+export async function sendPhrase(session: OpenSession, text: string): Promise<void> {
+  const frame = session.shownFrame.peek();
+  const title = `Find “${text}”`;
+  session.isPlaying.value = false;
+  try {
+    const { outputs } = await session.requests.addPrompt({ text, frame_index: frame });
+    session.history.addServerEdit(title);
+    const found = outputs.out_states.filter(({ prompt }) => prompt.concept === text).length;
+    notify({
+      kind: "info",
+      title: found === 0 ? `No “${text}” on this frame` : `${found} × “${text}” on this frame`,
+      detail:
+        found === 0
+          ? "Track to look for it on the other frames, or click on the object."
+          : "Track to follow them, and to find more on other frames.",
+    });
+  } catch (error) {
+    notify({ kind: "error", ...explainFailure(title, error) });
+  }
+}

@@ -1,0 +1,53 @@
+/** Decoded pictures, bounded by bytes: those farthest from the frame in use are dropped first. */
+export interface ClosablePicture {
+  readonly width: number;
+  readonly height: number;
+  close(): void;
+}
+
+export interface FrameCache<P extends ClosablePicture> {
+  get(frame: number): P | undefined;
+  has(frame: number): boolean;
+  /** Takes over the picture, and drops others that are farther from `centre` until it fits. */
+  put(frame: number, picture: P, centre: number): void;
+  clear(): void;
+  readonly bytes: number;
+}
+
+const bytesOf = ({ width, height }: ClosablePicture) => 4 * width * height;
+
+export function createFrameCache<P extends ClosablePicture>(maxBytes: number): FrameCache<P> {
+  const pictures = new Map<number, P>();
+  let bytes = 0;
+
+  function drop(frame: number): void {
+    const picture = pictures.get(frame);
+    if (!picture) return;
+    pictures.delete(frame);
+    bytes -= bytesOf(picture);
+    picture.close();
+  }
+
+  return {
+    get: (frame) => pictures.get(frame),
+    has: (frame) => pictures.has(frame),
+    put(frame, picture, centre) {
+      drop(frame);
+      pictures.set(frame, picture);
+      bytes += bytesOf(picture);
+      while (bytes > maxBytes && pictures.size > 1) {
+        let farthest = -1;
+        for (const held of pictures.keys()) {
+          if (farthest < 0 || Math.abs(held - centre) > Math.abs(farthest - centre)) farthest = held;
+        }
+        drop(farthest);
+      }
+    },
+    clear() {
+      for (const frame of [...pictures.keys()]) drop(frame);
+    },
+    get bytes() {
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** Pictures that the server decodes, as JPEG: for videos that the browser cannot decode, and for folders of pictures. */
+import { fetchFromServer } from "../connection/http.js";
+import { createFrameCache } from "./frame-cache.js";
+import type { FrameSource } from "./frame-source.js";
+
+export interface JpegOptions {
+  sessionId: string;
+  numFrames: number;
+  /** Why the browser does not decode the video itself. */
+  reason: string;
+  maxBytes?: number;
+}
+
+const MAX_BYTES = 320 * 2 ** 20;
+const MAX_WIDTH_PX = 1920;
+const PREFETCH = 16;
+
+export function createJpegSource({
+  sessionId,
+  numFrames,
+  reason,
+  maxBytes = MAX_BYTES,
+}: JpegOptions): FrameSource {
+  const cache = createFrameCache<ImageBitmap>(maxBytes);
+  const path = `v1/sessions/${encodeURIComponent(sessionId)}/frames`;
+  let centre = 0;
+  let background: AbortController | undefined;
+
+  async function fetchOne(frame: number, signal: AbortSignal): Promise<ImageBitmap> {
+    const response = await fetchFromServer(`${path}/${frame}.jpeg?width=${MAX_WIDTH_PX}`, { signal });
+    const picture = await createImageBitmap(await response.blob());
+    cache.put(frame, picture, centre);
+    return picture;
+  }
+
+  return {
+    kind: "jpeg",
+    reason,
+    peek: (frame) => cache.get(frame),
+    async get(frame, signal) {
+      centre = frame;
+      return cache.get(frame) ?? fetchOne(frame, signal);
+    },
+    prefetch(frame, step) {
+      background?.abort();
+      background = new AbortController();
+      const { signal } = background;
+      const last = Math.min(numFrames - 1, Math.max(0, frame + step * PREFETCH));
+      const missing: number[] = [];
+      for (let at = frame + step; step > 0 ? at <= last : at >= last; at += step)
+        if (!cache.has(at)) missing.push(at);
+      if (missing.length === 0) return;
+      const first = Math.min(...missing);
+      const end = Math.max(...missing);
+      void fetchFromServer(`${path}?first=${first}&last=${end}&width=${MAX_WIDTH_PX}`, { signal })
+        .then((response) => readPictures(response, (index, picture) => cache.put(index, picture, centre)))
+        .catch(() => {
+          // The frame is requested again when it is needed.
+        });
+    },
+    dispose() {
+      background?.abort();
+      cache.clear();
+    },
+  };
+}
+
+/** For each frame `u32le frame_index, u32le byte_length, JPEG`. */
+async function readPictures(
+  response: Response,
+  take: (frame: number, picture: ImageBitmap) => void,
+): Promise<void> {
+  const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
+  let held = new Uint8Array(0);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const joined = new Uint8Array(held.length + value.length);
+    joined.set(held);
+    joined.set(value, held.length);
+    held = joined;
+    for (;;) {
+      if (held.length < 8) break;
+      const view = new DataView(held.buffer, held.byteOffset);
+      const end = 8 + view.getUint32(4, true);
+      if (held.length < end) break;
+      const blob = new Blob([held.slice(8, end)], { type: "image/jpeg" });
+      take(view.getUint32(0, true), await createImageBitmap(blob));
+      held = held.slice(end);
+    }
+  }
+}
