@@ -96,6 +96,7 @@ export function packContract(
       inputs: [feat, f32("mask", "B", 1, "h", "w"), f32("score", "B"), f32("binarize", "B")],
       outputs: [f32("memory", "B", T, Dm)],
     },
+    // Enlarges bilinearly with half-pixel centres: large pictures are rendered without it, see tracker/masks/large-mask.ts.
     render: {
       inputs: [f32("mask", "B", 1, m, m), i32("size", 2), f32("threshold")],
       outputs: [

@@ -14,6 +14,7 @@ import type { ObjectState } from "../object-states.js";
 import type { TrackerPolicy } from "../policy.js";
 import type { PixelClaim, TrackedObject } from "../report.js";
 import { fillHoles } from "./fill-holes.js";
+import { renderLarge } from "./large-mask.js";
 import { resolveOwnership, type ShownMask } from "./ownership.js";
 
 export interface VideoSize {
@@ -27,7 +28,7 @@ interface RenderedMask {
   area: number;
   /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 for an empty mask. */
   box: readonly [number, number, number, number];
-  /** uint8 [y1-y0, x1-x0]: the mask inside its box, kept until the frame is assembled. */
+  /** uint8 [y1-y0, x1-x0]: the mask inside its box, kept until the frame is assembled. Absent for large masks. */
   bits?: Uint8Array;
 }
 
@@ -48,8 +49,9 @@ type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
   Pick<TrackerPolicy["sam3Parity"], "unknownTrackerProb" | "boxes">;
 
 /**
- * Largest output of one run of `render`, which has one byte per pixel and mask. More masks need several runs. Higher: the
- * runtime keeps more memory, about eight times this size, and its intermediate results no longer fit the caches of the CPU.
+ * Largest output of one run of `render`, which has one byte per pixel and mask. More masks need several runs, and a larger
+ * mask is rendered without the graph. Higher: the runtime keeps more memory, about eight times this size, and its intermediate
+ * results no longer fit the caches of the CPU.
  */
 const MAX_BYTES_PER_RUN = 4 * 2 ** 20;
 
@@ -129,13 +131,36 @@ async function renderAll(
   drawn: readonly Drawn[],
   maxBytesPerRun: number,
 ): Promise<RenderedMask[]> {
-  const perRun = Math.max(1, Math.floor(maxBytesPerRun / (video.width * video.height)));
+  const perRun = Math.floor(maxBytesPerRun / (video.width * video.height));
   const rendered: RenderedMask[] = [];
+  if (perRun === 0) {
+    for (const one of drawn) {
+      rendered.push(renderOne(one, m, video));
+      await othersRun();
+    }
+    return rendered;
+  }
   for (let start = 0; start < drawn.length; start += perRun) {
     rendered.push(...(await renderBatch(run, m, video, drawn.slice(start, start + perRun))));
   }
   return rendered;
 }
+
+/** A mask that is too large for the graph. It has no `bits`. */
+function renderOne({ maskLogits, cleanupMaxArea = 0 }: Drawn, m: number, video: VideoSize): RenderedMask {
+  const rendered = renderLarge(maskLogits, m, video);
+  if (cleanupMaxArea === 0) return rendered;
+  const { bits: _, ...clean } = renderClean(
+    decodeMask(rendered.mask).data,
+    video.width,
+    video.height,
+    cleanupMaxArea,
+  );
+  return clean;
+}
+
+/** Messages and other sessions come in between. */
+const othersRun = () => new Promise<void>((resolve) => setTimeout(resolve));
 
 async function renderBatch(
   run: RunGraph,
