@@ -54,6 +54,14 @@ const schema = z.strictObject({
   saveDir: text("a folder")
     .transform((path) => resolve(path))
     .optional(),
+  /** A video that `GET /v1/media` lists first, as "Sample". Its folder must be a media root. */
+  sampleClip: text("a file")
+    .transform((path) => resolve(path))
+    .optional(),
+  /** Folder of the annotator page; that of the package when absent. */
+  webDir: text("a folder")
+    .transform((path) => resolve(path))
+    .default(builtPage),
   /** File with the keys of owners, or its lines; without it there are no keys. */
   keysFile: text("a file of keys, or its lines").optional(),
   /** Serves everyone who reaches a `host` that is no loopback address, without keys. */
@@ -150,6 +158,14 @@ function list(value: string, separator: string): string[] {
 
 /** `packs/compact` of this package, both from the sources and from `dist`. */
 function embeddedPack(): string {
-  const fromDist = /[\\/]dist[\\/]server[\\/][^\\/]*$/.test(fileURLToPath(import.meta.url));
-  return fileURLToPath(new URL(fromDist ? "../../packs/compact" : "../packs/compact", import.meta.url));
+  return fileURLToPath(new URL(isBuilt() ? "../../packs/compact" : "../packs/compact", import.meta.url));
+}
+
+/** `dist/web` of this package, both from the sources and from `dist`. */
+function builtPage(): string {
+  return fileURLToPath(new URL(isBuilt() ? "../web" : "../dist/web", import.meta.url));
+}
+
+function isBuilt(): boolean {
+  return /[\\/]dist[\\/]server[\\/][^\\/]*$/.test(fileURLToPath(import.meta.url));
 }

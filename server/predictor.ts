@@ -101,6 +101,7 @@ export type PredictorOptions = Pick<
   | keyof LiveSettings
   | keyof SavedLimits
   | "saveDir"
+  | "sampleClip"
   | "idleTimeoutMs"
   | "expiryWarningMs"
   | "maxResultBytes"
@@ -322,7 +323,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     uploads,
     saved,
     shares,
-    listMedia: (folder) => listMedia(options.mediaRoots, folder),
+    listMedia: (folder) => listMedia(options.mediaRoots, folder, config.sampleClip),
     stats() {
       const engine = running?.stats();
       const { state, reason } = drainState() ?? engine ?? firstStart();

@@ -45,6 +45,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     "server/main.ts",
     "server/keys",
   ],
+  // The sample is the clip of the demo.
+  "clients/command/sample.ts": ["clients/command", "clients/demo"],
   "clients/command/media.ts": ["clients/command", "server/media"],
   // The suite sends what no client would send, and reads answers by the schemas.
   "clients/conformance": ["protocol", "clients/typescript/png-masks.ts"],
@@ -76,6 +78,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   pino: ["server/log.ts"],
   "fluent-ffmpeg": ["server/media", "clients/drawing"],
   sharp: ["server/pictures", "clients/drawing", "clients/demo", "clients/command", "clients/conformance"],
+  open: ["clients/command/page.ts"],
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts", "server/imports"],
   saxes: ["server/imports"],

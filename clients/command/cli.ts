@@ -52,6 +52,12 @@ function createProgram(): Command {
     .option("--pack <folder>", "model pack (default: the embedded pack, compact)")
     .option("--media-root <folder>", "folder whose videos clients may open, repeatable (default: .)", collect)
     .option("--keys <file>", "file of keys, of which clients must send one; see masklet keys")
+    .option(
+      "--data [folder]",
+      "keep uploads and saved sessions here (default: masklet in the data folder of the user)",
+    )
+    .option("--open", "open the annotator page in a browser")
+    .option("--no-open", "open no browser (the default)")
     .option("--insecure", "without keys, serve everyone who reaches the address")
     .action((given: ServeArguments) => serve(given));
 

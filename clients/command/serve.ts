@@ -2,9 +2,11 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readConfig, type ServerOptions } from "../../server/config.js";
 import { type RunningServer, startServer } from "../../server/main.js";
+import { dataOptions, userDataFolder } from "./data-folder.js";
 import { CommandError, UsageError } from "./errors.js";
 import { exitAfterFault } from "./faults.js";
 import { onNpmEnd } from "./npm-parent.js";
+import { offerPage } from "./page.js";
 import { onHangUp, onReloadSignal, onStopSignal } from "./signals.js";
 
 /** The options as commander passes them. */
@@ -15,6 +17,9 @@ export interface ServeArguments {
   mediaRoot?: string[];
   keys?: string;
   insecure?: boolean;
+  /** A folder; true: that of the user. */
+  data?: string | true;
+  open?: boolean;
 }
 
 /**
@@ -54,7 +59,10 @@ export async function serve(given: ServeArguments): Promise<void> {
   process.stdout.write(
     `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
   );
+  const drawing = new AbortController();
+  await offerPage(server, config, { isOpened: given.open ?? false, signal: drawing.signal });
   await stopSignal;
+  drawing.abort();
   forgetReload();
   forgetHangUp();
   await server.drain({
@@ -76,7 +84,7 @@ async function reportKeys(reloaded: Promise<string>): Promise<void> {
 }
 
 async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
-  const { host, port, pack, mediaRoot, keys, insecure } = given;
+  const { host, port, pack, mediaRoot, keys, insecure, data } = given;
   for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
   if (pack !== undefined) await requireFolder("--pack", pack);
   return {
@@ -88,6 +96,7 @@ async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
     ...(mediaRoot !== undefined && { mediaRoots: mediaRoot }),
     ...(keys !== undefined && { keysFile: keys }),
     ...(insecure !== undefined && { insecure }),
+    ...(data !== undefined && (await dataOptions(data === true ? userDataFolder() : data, mediaRoot))),
   };
 }
 

@@ -8,10 +8,10 @@ import { CLIP, drawActors, drawLandscape, PAN_PX } from "./scene.js";
 /** The frames that are also written as pictures: two seconds. */
 const PICTURES = 48;
 
-/** Draws the demo's clip and writes it as a video, and its first frames as JPEG pictures into a folder. */
-export async function writeClip(path: string, picturesFolder: string): Promise<void> {
+/** Draws the demo's clip and writes it as a video. With a folder, writes its first frames there as JPEG pictures. */
+export async function writeClip(path: string, picturesFolder?: string, signal?: AbortSignal): Promise<void> {
   const { width, height, fps, frameCount } = CLIP;
-  await mkdir(picturesFolder, { recursive: true });
+  if (picturesFolder !== undefined) await mkdir(picturesFolder, { recursive: true });
   const landscape = await sharp(Buffer.from(drawLandscape()))
     .removeAlpha()
     .raw()
@@ -19,13 +19,14 @@ export async function writeClip(path: string, picturesFolder: string): Promise<v
   const encoder = openEncoder(path, { width, height, fps, ffmpegPath: ffmpegPath() });
   try {
     for (let frameIndex = 0; frameIndex < frameCount; frameIndex++) {
+      signal?.throwIfAborted();
       const view = cutView(landscape.data, landscape.info.width, frameIndex * PAN_PX);
       const frame = await sharp(view, { raw: { width, height, channels: 3 } })
         .composite([{ input: Buffer.from(drawActors(frameIndex)) }])
         .removeAlpha()
         .raw()
         .toBuffer();
-      if (frameIndex < PICTURES) {
+      if (picturesFolder !== undefined && frameIndex < PICTURES) {
         const name = `${String(frameIndex).padStart(4, "0")}.jpg`;
         const picture = sharp(frame, { raw: { width, height, channels: 3 } });
         await picture.jpeg({ quality: 92 }).toFile(join(picturesFolder, name));

@@ -19,6 +19,7 @@ import { addHealthRoutes, addLivenessRoute, LIVENESS_PATH } from "./routes/healt
 import { addImportRoutes } from "./routes/imports.js";
 import { addMediaRoute } from "./routes/media.js";
 import { addMetricsRoute, type SocketCounts } from "./routes/metrics.js";
+import { addPageRoutes } from "./routes/page.js";
 import { addRequestRoutes } from "./routes/requests.js";
 import { addResultRoute } from "./routes/results.js";
 import { addSavedRoutes } from "./routes/saved.js";
@@ -31,12 +32,14 @@ export interface AppParts {
   admission: Admission;
   counts: SocketCounts;
   maxMessageBytes: number;
+  /** Folder of the annotator page. */
+  webDir: string;
   metrics: Metrics;
   log: Logger;
 }
 
 export function createApp(parts: AppParts): App {
-  const { predictor, admission, counts, maxMessageBytes, metrics, log } = parts;
+  const { predictor, admission, counts, maxMessageBytes, webDir, metrics, log } = parts;
   const app: App = new Hono();
 
   app.use(closeUnread);
@@ -62,6 +65,7 @@ export function createApp(parts: AppParts): App {
   );
   app.use(secureHeaders);
   addHealthRoutes(app, predictor);
+  addPageRoutes(app, webDir);
   // Every route from here on has an owner.
   app.use(identifyOwner(admission, predictor.shares));
   addMetricsRoute(app, predictor, metrics, counts);

@@ -32,6 +32,7 @@ export interface HttpServerParts {
     | "maxConnections"
     | "maxMessageBytes"
     | "maxFrameBytes"
+    | "webDir"
   >;
   /** Undefined: the server requires no keys. */
   keys: KeyCheck | undefined;
@@ -83,7 +84,15 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     metrics,
   });
   const counts = { connections, sockets: () => sockets.count };
-  const app = createApp({ predictor, admission, counts, maxMessageBytes, metrics, log });
+  const app = createApp({
+    predictor,
+    admission,
+    counts,
+    maxMessageBytes,
+    webDir: config.webDir,
+    metrics,
+    log,
+  });
 
   // Reached by requests without a valid URL or Host header; the routes handle their own errors.
   function onRequestError(cause: unknown): Response {

@@ -24,14 +24,22 @@ const NAMES_PER_FOLDER = 100;
  * The files and folders of a folder that `start_session` can open or that may contain such files, in natural order, folders
  * first. Hidden ones are left out. Without a folder: the content of the only media root, or the roots.
  *
+ * @param sample a video that the first list begins with; its folder is a media root that is not listed
  * @param mediaRoots undefined: the working directory is the only root, and every path is allowed
  * @throws ProtocolError resource_not_found, resource_forbidden, media_unsupported for a file
  */
 export async function listMedia(
   mediaRoots: readonly string[] | undefined,
   folder: string | undefined,
+  sample?: string,
 ): Promise<MediaListing> {
   const roots = mediaRoots ?? [process.cwd()];
+  if (folder === undefined && sample !== undefined) {
+    const others = roots.filter((root) => resolve(root) !== dirname(sample));
+    const listing = await listMedia(others, undefined);
+    const entry = await entryOf(await realpath(sample).catch(() => sample), [dirname(sample)]);
+    return { ...listing, entries: [...(entry ? [{ ...entry, name: "Sample" }] : []), ...listing.entries] };
+  }
   const realRoots = mediaRoots
     ? await Promise.all(roots.map((root) => realpath(root).catch(() => resolve(root))))
     : [parse(process.cwd()).root];

@@ -1,5 +1,5 @@
 /** `masklet serve` as a process. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { connect } from "../../clients/typescript/index.js";
 import { callCommand, startCommand } from "../helpers/command.js";
@@ -35,7 +35,56 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     const { status, stdout, stderr } = await command.ended;
     // The only warning is that of an old ffmpeg.
     const warnings = stderr.split("\n").filter((text) => text !== "" && !text.includes("old build"));
-    expect({ status, stdout, warnings }).toEqual({ status: 0, stdout: line, warnings: [] });
+    expect({ status, warnings }).toEqual({ status: 0, warnings: [] });
+    // The second line is there when the page is built.
+    expect(stdout.replace(/^Annotate in a browser: http:\/\/127\.0\.0\.1:\d+\/\n/m, "")).toBe(line);
+  });
+
+  it("with --data offers the sample, and keeps uploads and saved sessions when it is killed", async () => {
+    const data = mediaPath("data-folder/none");
+    const clip = await readFile(await makeClip({ name: "kept.mp4", frames: 3 }));
+    const start = async () => {
+      const command = startCommand([
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        data,
+        "--media-root",
+        mediaPath("data-folder"),
+      ]);
+      const [, url = ""] = await command.printed(/^masklet serves (ws:\S+) .*\n/);
+      return { command, http: url.replace("ws:", "http:").replace(/\/v1$/, "") };
+    };
+    const ask = async (http: string, request: object) =>
+      (await (
+        await fetch(`${http}/v1/handle_request`, { method: "POST", body: JSON.stringify(request) })
+      ).json()) as Record<string, unknown>;
+
+    const first = await start();
+    const sent = await fetch(`${first.http}/v1/uploads?filename=kept.mp4`, { method: "POST", body: clip });
+    const { upload_id } = (await sent.json()) as { upload_id: string };
+    const { session_id } = await ask(first.http, { type: "start_session", upload_id });
+    const mask = { polygons: [[10, 10, 60, 10, 60, 40]] };
+    await ask(first.http, { type: "add_prompt", session_id, frame_index: 1, obj_id: 4, mask });
+    const { saved_id } = await ask(first.http, { type: "save_session", session_id });
+    const listed = async () =>
+      (await (await fetch(`${first.http}/v1/media`)).json()) as { entries: { name: string; path: string }[] };
+    await until(async () => (await listed()).entries[0]?.name === "Sample");
+    const [sample] = (await listed()).entries;
+    expect(await ask(first.http, { type: "start_session", resource_path: sample?.path })).toMatchObject({
+      width: 640,
+      height: 360,
+    });
+    first.command.process.kill("SIGKILL");
+    await first.command.ended;
+
+    const second = await start();
+    expect(await ask(second.http, { type: "load_session", saved_id, upload_id })).toMatchObject({
+      ...{ num_frames: 3, restored: "exactly", obj_ids: [4], stored_frames: 1 },
+    });
+    second.command.process.kill("SIGTERM");
+    expect((await second.command.ended).status).toBe(0);
   });
 
   it("takes up another pack on SIGUSR2, and keeps the one it has when that is no good", async () => {

@@ -4,7 +4,7 @@ import { decodeBinaryMessage } from "../../../protocol/index.js";
 import { type Check, check } from "../check.js";
 import { HEIGHT, WIDTH } from "../media.js";
 import type { Message } from "../probe.js";
-import { expectSame, expectThat } from "../verdicts.js";
+import { expectSame, expectThat, NotTried } from "../verdicts.js";
 import {
   FRAMES,
   indicesOf,
@@ -125,6 +125,16 @@ export const readingChecks: Check[] = [
         ["last=1", "missing_field"],
       ])
         expectSame((await lab.http(`${path}/frames?${query}`)).body.error?.code, code, query as string);
+    });
+  }),
+
+  check("the page", "H-32", async (lab, verify) => {
+    await verify("H-32", async () => {
+      const page = await lab.http("/", { withoutKey: true });
+      if (page.status === 404) throw new NotTried("this server has no page");
+      expectSame(page.status, 200, "the status without a key");
+      expectThat(/^text\/html/.test(page.headers.get("content-type") ?? ""), "the page is not HTML");
+      expectThat(page.headers.get("content-security-policy"), "there is no Content-Security-Policy");
     });
   }),
 
