@@ -47,7 +47,7 @@ export function Transport({ session }: { session: OpenSession }) {
           <CommandButton id="run-backward" class="button icon">
             <Icon name="backward" size={16} />
           </CommandButton>
-          <CommandButton id="run-to-range" class="button icon">
+          <CommandButton id="run-to-here" class="button icon">
             <Icon name="toHere" size={16} />
           </CommandButton>
           <CommandButton id="run-forward" class="button icon">

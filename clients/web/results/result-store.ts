@@ -54,7 +54,7 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
   let generation = 0;
 
   const grow = () => {
-    version.value++;
+    version.value = version.peek() + 1;
   };
 
   function drop(frame: number): void {

@@ -51,6 +51,14 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
       return answer;
     };
   };
+  /** The frames of `affected` have the results from before the edit again: they are not stale. */
+  async function move(direction: "undo" | "redo"): Promise<AnswerOf<"undo">> {
+    const answer = await client[direction]();
+    effects.onMoved(direction, answer.edit);
+    effects.onResultsChanged();
+    await effects.refresh();
+    return answer;
+  }
   const changed = () => effects.onResultsChanged();
 
   return {
@@ -70,14 +78,8 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
     rename: follow(client.rename),
     removeConcept: follow(client.removeConcept, ({ removed_obj_ids }) => effects.onRemoved(removed_obj_ids)),
     removeObject: follow(client.removeObject, (_, id) => effects.onRemoved([id])),
-    undo: follow(client.undo, ({ edit }) => {
-      effects.onMoved("undo", edit);
-      changed();
-    }),
-    redo: follow(client.redo, ({ edit }) => {
-      effects.onMoved("redo", edit);
-      changed();
-    }),
+    undo: () => move("undo"),
+    redo: () => move("redo"),
     async reset() {
       await client.reset();
       effects.onReset();

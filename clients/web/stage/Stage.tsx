@@ -13,6 +13,7 @@ import { fitView, isInside, type Size, type StageView, zoomAt } from "./coordina
 import { drawScene } from "./draw.js";
 import { followPicture } from "./picture.js";
 import { listenToStage } from "./pointer.js";
+import { prepareFrames } from "./prepare-frames.js";
 
 const MASK_OPACITY = 0.45;
 
@@ -32,7 +33,12 @@ export function Stage({ session }: { session: OpenSession }) {
     const context = target.getContext("2d") as CanvasRenderingContext2D;
     const frame = session.video;
     const fitted = () => fitView(size.peek(), frame);
-    let isFitted = true;
+    /** The view that `fit` made last; another one is the choice of the person. */
+    let lastFit: StageView | undefined;
+    const fitAgain = () => {
+      lastFit = fitted();
+      view.value = lastFit;
+    };
 
     const observer = new ResizeObserver(() => {
       const { clientWidth: width, clientHeight: height } = element;
@@ -40,11 +46,12 @@ export function Stage({ session }: { session: OpenSession }) {
       target.width = Math.max(1, Math.round(width * ratio));
       target.height = Math.max(1, Math.round(height * ratio));
       size.value = { width, height };
-      if (isFitted) view.value = fitted();
+      if (!lastFit || view.peek() === lastFit) fitAgain();
     });
     observer.observe(element);
 
     const picture = followPicture(session);
+    const stopPreparing = prepareFrames(session);
     const stopListening = listenToStage({
       element: target,
       session,
@@ -59,8 +66,6 @@ export function Stage({ session }: { session: OpenSession }) {
     let draw = () => {};
     const stopDrawing = effect(() => {
       const current = view.value;
-      const { scale, x, y } = fitted();
-      isFitted = scale === current.scale && x === current.x && y === current.y;
       void picture.version.value;
       void session.results.version.value;
       isWaiting.value = picture.isWaiting.value;
@@ -97,21 +102,21 @@ export function Stage({ session }: { session: OpenSession }) {
       });
     });
 
-    const centre = () => ({ x: size.peek().width / 2, y: size.peek().height / 2 });
+    const zoom = (factor: number) => {
+      const centre = { x: size.peek().width / 2, y: size.peek().height / 2 };
+      view.value = zoomAt(view.peek(), centre, factor, fitted());
+    };
     const removeCommands = addCommands([
       ...(
         [
-          ["zoom-fit", "Fit the picture", ["0"], () => fitted()],
-          ["zoom-in", "Zoom in", ["+", "="], () => zoomAt(view.peek(), centre(), 1.4, fitted())],
-          ["zoom-out", "Zoom out", ["-"], () => zoomAt(view.peek(), centre(), 1 / 1.4, fitted())],
+          ["zoom-fit", "Fit the picture", ["0"], fitAgain],
+          ["zoom-in", "Zoom in", ["+", "="], () => zoom(1.4)],
+          ["zoom-out", "Zoom out", ["-"], () => zoom(1 / 1.4)],
         ] as const
-      ).map(([id, title, keys, next]) => ({
-        ...{ id, title, keys },
+      ).map(([id, title, keys, run]) => ({
+        ...{ id, title, keys, run },
         group: "See" as const,
         enabled: () => true,
-        run: () => {
-          view.value = next();
-        },
       })),
     ]);
     return () => {
@@ -119,6 +124,7 @@ export function Stage({ session }: { session: OpenSession }) {
       stopDrawing();
       stopListening();
       picture.stop();
+      stopPreparing();
       removeCommands();
       cancelAnimationFrame(request);
     };

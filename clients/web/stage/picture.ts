@@ -38,7 +38,7 @@ export function followPicture(session: OpenSession): StagePicture {
     clearTimeout(timer);
     isWaiting.value = false;
     shownFrame.value = wanted;
-    version.value++;
+    version.value = version.peek() + 1;
   }
 
   const stopFrames = effect(() => {

@@ -1,0 +1,39 @@
+/** Lets the server look at the frame on the stage before the first click on it, so that the mask comes at once. */
+import { effect } from "@preact/signals";
+import { serverFacts } from "../connection/server-facts.js";
+import type { OpenSession } from "../session/open-session.js";
+
+/** A frame that people stay on; frames that they pass are not prepared. */
+const REST_MS = 150;
+
+/** Returns the function that ends this. */
+export function prepareFrames(session: OpenSession): () => void {
+  const { client, shownFrame, isPlaying, run } = session;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let prepared = -1;
+  const stop = effect(() => {
+    const frame = shownFrame.value;
+    const isBusy = isPlaying.value || run.value.kind === "running";
+    const takesPoints = serverFacts.value?.pack.capabilities.points === true;
+    clearTimeout(timer);
+    if (isBusy || !takesPoints || frame === prepared) return;
+    timer = setTimeout(() => {
+      prepared = frame;
+      client
+        .predict({
+          frame_index: frame,
+          point_coords: [[[0.5, 0.5]]],
+          point_labels: [[1]],
+          multimask_output: false,
+          return_low_res_masks: false,
+        })
+        .catch(() => {
+          // Only a preparation: a click reports what is wrong.
+        });
+    }, REST_MS);
+  });
+  return () => {
+    stop();
+    clearTimeout(timer);
+  };
+}
