@@ -8,6 +8,7 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -30,4 +31,17 @@ export function locateProgram(program: string, base: string): ChildProgram {
     if (existsSync(compiled)) return { url: compiled, isCompiled: true, execArgv: [] };
   }
   return { url, isCompiled, execArgv: isCompiled ? [] : ["--import", import.meta.resolve("tsx")] };
+}
+
+/** Starts a program in a thread. @param program and `base`: as for {@link locateProgram} */
+export function startThread(program: string, base: string, options: WorkerOptions = {}): Worker {
+  // `--import` of a loader has no effect in threads. They need no other option of this process.
+  const all = { ...options, execArgv: [] };
+  const { url, isCompiled } = locateProgram(program, base);
+  if (isCompiled) return new Worker(url, all);
+  const source = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {
+    register();
+    return import(${JSON.stringify(url.href)});
+  });`;
+  return new Worker(source, { ...all, eval: true });
 }

@@ -1,8 +1,8 @@
 /** Starts the engine's processes and threads. */
 import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import { locateProgram } from "../child-programs.js";
+import type { Worker } from "node:worker_threads";
+import { locateProgram, startThread } from "../child-programs.js";
 
 /**
  * Settings of the memory allocator of glibc; others ignore them. By default, it raises the size from which blocks are mapped on
@@ -24,14 +24,9 @@ export function startProcess(name: "inference-main", options: Omit<ForkOptions, 
 }
 
 /** @param start the thread's `workerData` */
-export function startThread(name: "graph-thread-main" | "channel-thread-main", start?: unknown): Worker {
-  // `--import` of a loader has no effect in threads. They need no other option of this process.
-  const options = { workerData: start, execArgv: [] };
-  const { url, isCompiled } = locateProgram(`./${name}`, import.meta.url);
-  if (isCompiled) return new Worker(url, options);
-  const program = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {
-    register();
-    return import(${JSON.stringify(url.href)});
-  });`;
-  return new Worker(program, { ...options, eval: true });
+export function startEngineThread(
+  name: "graph-thread-main" | "channel-thread-main",
+  start?: unknown,
+): Worker {
+  return startThread(`./${name}`, import.meta.url, { workerData: start });
 }

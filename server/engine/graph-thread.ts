@@ -2,7 +2,7 @@
 import type { Tensor } from "../../detector/graph.js";
 import type { PackGraph } from "../packs/pack.js";
 import type { GraphInfo } from "../packs/validate.js";
-import { startThread } from "./entry-point.js";
+import { startEngineThread } from "./entry-point.js";
 import type { GraphOptions, GraphRun, OpenGraph, ProvidersTried } from "./onnx.js";
 
 /** The thread's `workerData`. */
@@ -38,7 +38,12 @@ export function openGraphInThread(
   { providers, threads, warn }: GraphOptions,
   tried: ProvidersTried,
 ): Promise<OpenGraph> {
-  const worker = startThread("graph-thread-main", { graph, providers, threads, tried } satisfies ThreadStart);
+  const worker = startEngineThread("graph-thread-main", {
+    graph,
+    providers,
+    threads,
+    tried,
+  } satisfies ThreadStart);
   const waiting = new Map<number, Waiting>();
   let calls = 0;
   let isOpen = false;

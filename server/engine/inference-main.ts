@@ -8,7 +8,7 @@ import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import type { OutgoingMessage } from "./channel.js";
 import { EngineError } from "./engine.js";
-import { startThread } from "./entry-point.js";
+import { startEngineThread } from "./entry-point.js";
 import { createIdleCollection } from "./idle-collection.js";
 import type { IpcFailure, IpcNotice, IpcReply, IpcRequest, ProcessNotice, TimedSnapshot } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
@@ -17,7 +17,7 @@ import { createSessionHost } from "./session-host.js";
 const notify = (notice: ProcessNotice) => void process.send?.(notice, undefined, undefined, () => {});
 
 // An error in the thread ends the process, and the supervisor replaces it.
-const channel = startThread("channel-thread-main");
+const channel = startEngineThread("channel-thread-main");
 
 const post = (message: OutgoingMessage, { buffer }: Uint8Array) =>
   channel.postMessage(message, [buffer as ArrayBuffer]);

@@ -2,8 +2,7 @@
  * Writes an export in a thread of its own: outlines, JSON and drawn pictures take time that the thread of the sockets does not
  * have. The thread pulls frames and pictures from here, and this side pulls files and their chunks from it.
  */
-import { Worker } from "node:worker_threads";
-import { locateProgram } from "../child-programs.js";
+import { startThread } from "../child-programs.js";
 import type { ExportFile, ExportFormat } from "./format.js";
 import { createIteratorPort } from "./iterator-port.js";
 import type { ExportFacts, ExportObject, ExportSource } from "./source.js";
@@ -36,7 +35,7 @@ export function startExportThread(
     ...{ formatId: format.id, options, facts, objects },
     hasPictures: source.pictures !== undefined,
   };
-  const worker = startWorker(start);
+  const worker = startThread("./export-thread-main", import.meta.url, { workerData: start });
   /** An error of the source passes through the thread and reaches the reader unchanged. */
   let sourceError: Error | undefined;
   const serve = (name: string) =>
@@ -60,15 +59,4 @@ export function startExportThread(
       await worker.terminate();
     },
   };
-}
-
-function startWorker(start: ThreadStart): Worker {
-  const options = { workerData: start, execArgv: [] };
-  const { url, isCompiled } = locateProgram("./export-thread-main", import.meta.url);
-  if (isCompiled) return new Worker(url, options);
-  const program = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {
-    register();
-    return import(${JSON.stringify(url.href)});
-  });`;
-  return new Worker(program, { ...options, eval: true });
 }

@@ -1,6 +1,5 @@
 /** Reads a file of annotations in a thread of its own: large files take time that the thread of the sockets does not have. */
-import { Worker } from "node:worker_threads";
-import { locateProgram } from "../child-programs.js";
+import { startThread } from "../child-programs.js";
 import { createIteratorPort } from "../exports/iterator-port.js";
 import { ImportError, type ImportVideo, type Item } from "./annotation.js";
 
@@ -21,7 +20,10 @@ export interface ImportThread {
 const MAX_HEAP_MIB = 1024;
 
 export function startImportThread(start: ImportStart): ImportThread {
-  const worker = startWorker(start);
+  const worker = startThread("./import-thread-main", import.meta.url, {
+    workerData: start,
+    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB },
+  });
   const nothing = () => {
     throw new Error("an import reads nothing from this side");
   };
@@ -41,19 +43,4 @@ export function startImportThread(start: ImportStart): ImportThread {
       await worker.terminate();
     },
   };
-}
-
-function startWorker(start: ImportStart): Worker {
-  const options = {
-    workerData: start,
-    execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MIB },
-  };
-  const { url, isCompiled } = locateProgram("./import-thread-main", import.meta.url);
-  if (isCompiled) return new Worker(url, options);
-  const program = `import(${JSON.stringify(import.meta.resolve("tsx/esm/api"))}).then(({ register }) => {
-    register();
-    return import(${JSON.stringify(url.href)});
-  });`;
-  return new Worker(program, { ...options, eval: true });
 }

@@ -24,7 +24,8 @@ def media(tmp_path_factory):
     """A folder with ``clip.mp4`` and ``frames/``: 12 frames of 192x128, in which a red square moves to the right."""
     ffmpeg = find_ffmpeg()
     if ffmpeg is None:
-        pytest.skip("there is no ffmpeg")
+        # A copy of this folder without the repository: npm has installed no ffmpeg, and the system has none.
+        pytest.skip("there is no ffmpeg, which draws the media; install it, or set FFMPEG_PATH")
     folder = tmp_path_factory.mktemp("media")
     (folder / "frames").mkdir()
     drawn = [

@@ -39,7 +39,7 @@ export function KeyPrompt() {
       >
         <h2 id="key-title">This server needs a key</h2>
         <p class="muted">
-          Whoever runs the server creates one with <code>masklet keys add</code>.
+          The operator of the server creates one with <code>masklet keys add</code>.
         </p>
         <label>
           Key

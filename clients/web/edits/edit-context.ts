@@ -3,7 +3,7 @@ import type { ReadonlySignal, Signal } from "@preact/signals";
 import type { MaskletSession } from "../../typescript/index.js";
 import type { FrameRange, LaneStates } from "../timeline/lane-states.js";
 import type { History } from "./history.js";
-import type { AffectedRange, StaleFrames } from "./stale-frames.js";
+import type { StaleFrames } from "./stale-frames.js";
 import type { ViewStore } from "./view-state.js";
 
 export interface EditedObject {
@@ -49,5 +49,5 @@ export interface EditContext {
   /** Continues what `pauseRun` ended. */
   resumeRun(): void;
   /** Reads the facts of the session and the stored results of these frames again. */
-  refresh(affected: readonly AffectedRange[]): Promise<void>;
+  refresh(): Promise<void>;
 }

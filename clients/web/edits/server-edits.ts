@@ -54,15 +54,15 @@ export function createServerEdits(context: EditContext) {
             context.stale.value = after;
           },
         });
-        await refresh(affected);
+        await refresh();
       }
       if (wasRunning) context.resumeRun();
     }
   }
 
-  async function refresh(affected: readonly AffectedRange[]): Promise<void> {
+  async function refresh(): Promise<void> {
     try {
-      await context.refresh(affected);
+      await context.refresh();
     } catch (error) {
       const detail = `The edit was carried out. ${(error as Error).message}. Reload the page to see it.`;
       context.notify({ kind: "error", title: "The results cannot be read again", detail });

@@ -10,7 +10,7 @@ import type { EditClient, EditContext, Notice } from "./edit-context.js";
 import type { History } from "./history.js";
 import { createPageEdits } from "./page-edits.js";
 import { createServerEdits } from "./server-edits.js";
-import { type AffectedRange, type StaleFrames, staleOf } from "./stale-frames.js";
+import { type StaleFrames, staleOf } from "./stale-frames.js";
 import type { ObjectViews } from "./view-state.js";
 
 /** The part of an open session that is used here. */
@@ -25,6 +25,8 @@ export interface EditableSession {
   readonly history: History;
   /** Its methods add `affected` to `stale` and read the facts of the session again. */
   readonly requests: EditClient;
+  /** Fetches the stored results that an edit changed, for the lanes and the stage. */
+  readStored(): Promise<void>;
   readonly results: {
     readonly version: ReadonlySignal<number>;
     readonly states: {
@@ -53,8 +55,6 @@ export interface SessionToolsParts {
   resumeRun(): void;
   /** Runs a propagation with the scope `affected`. */
   recompute(): Promise<void>;
-  /** Reads the stored results of these frames again, for the lanes and the stage. */
-  readStored(affected: readonly AffectedRange[]): Promise<void>;
 }
 
 export interface SessionTools {
@@ -87,7 +87,7 @@ export function createSessionTools(parts: SessionToolsParts): SessionTools {
     notify: parts.notify,
     pauseRun: parts.pauseRun,
     resumeRun: parts.resumeRun,
-    refresh: parts.readStored,
+    refresh: session.readStored,
   };
   const server = createServerEdits(context);
   const page = createPageEdits(context);

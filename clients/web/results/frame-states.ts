@@ -12,6 +12,8 @@ export interface FrameStates {
   setRanges(objectId: number, locked: readonly FrameRange[], absent: readonly FrameRange[]): void;
   /** Forgets the object. */
   remove(objectId: number): void;
+  /** No object has a result on this frame. */
+  clearFrame(frame: number): void;
   /** Forgets all frames of all objects. */
   clear(): void;
 }
@@ -49,6 +51,15 @@ export function createFrameStates(numFrames: number): FrameStates {
   const isIn = (frame: number, list: readonly FrameRange[] | undefined) =>
     list?.some(({ first, last }) => frame >= first && frame <= last) ?? false;
 
+  /** Locks and absences apply to frames without a result as well. */
+  function clearAt(id: number, lane: LaneStates, frame: number): void {
+    const known = ranges.get(id);
+    lane.state[frame] = isIn(frame, known?.absent) ? STATE.absent : STATE.none;
+    lane.flags[frame] = isIn(frame, known?.locked) ? FLAG.locked : 0;
+    lane.score[frame] = 0;
+    setReason(id, frame, null);
+  }
+
   return {
     of,
     set({ frame, states }) {
@@ -69,13 +80,10 @@ export function createFrameStates(numFrames: number): FrameStates {
           (isIn(frame, known?.locked) ? FLAG.locked : 0);
         setReason(obj_id, frame, suspect);
       }
-      for (const [id, lane] of lanes) {
-        if (!seen.has(id)) {
-          lane.state[frame] = STATE.none;
-          lane.flags[frame] = 0;
-          lane.score[frame] = 0;
-        }
-      }
+      for (const [id, lane] of lanes) if (!seen.has(id)) clearAt(id, lane, frame);
+    },
+    clearFrame(frame) {
+      for (const [id, lane] of lanes) clearAt(id, lane, frame);
     },
     suspectReason: (objectId, frame) => reasons.get(objectId)?.get(frame),
     setRanges(objectId, locked, absent) {

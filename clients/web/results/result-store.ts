@@ -13,7 +13,9 @@ export interface ResultStore {
   /** Fetches the stored results of the frames that are missing. Rejects with a `MaskletError`. */
   load(first: number, last: number): Promise<void>;
   put(result: FrameResult): void;
-  /** The results of all frames changed on the server, as after `undo`: they are fetched again. */
+  /** Fetches the frames that were never read, as in a reopened session, or not since `invalidate`. Rejects with a `MaskletError`. */
+  loadUnknown(): Promise<void>;
+  /** Stored results of any frame may have changed on the server, as after `undo`. The old ones stay until they are fetched. */
   invalidate(): void;
   /** Objects that no longer exist. */
   removeObjects(ids: readonly number[]): void;
@@ -77,7 +79,9 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     grow();
   }
 
-  const isMissing = (frame: number) => knowledge[frame] !== NONE && !results.has(frame);
+  const isUnknown = (frame: number) => knowledge[frame] === UNKNOWN;
+  const isMissing = (frame: number) =>
+    isUnknown(frame) || (knowledge[frame] === COMPUTED && !results.has(frame));
 
   function loadBlock(block: number): Promise<void> {
     const running = loading.get(block);
@@ -91,11 +95,14 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
         if (generation !== started) continue;
         found.add(result.frame);
         // A frame that arrived meanwhile is newer.
-        if (!results.has(result.frame)) put(result);
+        if (isMissing(result.frame)) put(result);
       }
       if (generation !== started) return;
       for (let frame = first; frame <= last; frame++) {
-        if (!found.has(frame) && !results.has(frame)) knowledge[frame] = NONE;
+        if (found.has(frame) || !isMissing(frame)) continue;
+        drop(frame);
+        knowledge[frame] = NONE;
+        states.clearFrame(frame);
       }
       grow();
     })().finally(() => {
@@ -103,6 +110,19 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     });
     loading.set(block, work);
     return work;
+  }
+
+  async function loadWhere(first: number, last: number, isNeeded: (frame: number) => boolean): Promise<void> {
+    for (
+      let block = Math.floor(first / FRAMES_PER_LOAD);
+      block <= Math.floor(last / FRAMES_PER_LOAD);
+      block++
+    ) {
+      const end = Math.min(numFrames, (block + 1) * FRAMES_PER_LOAD);
+      let needs = false;
+      for (let frame = block * FRAMES_PER_LOAD; frame < end && !needs; frame++) needs = isNeeded(frame);
+      if (needs) await loadBlock(block);
+    }
   }
 
   return {
@@ -121,25 +141,12 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
       }
       return result;
     },
-    async load(first, last) {
-      for (
-        let block = Math.floor(first / FRAMES_PER_LOAD);
-        block <= Math.floor(last / FRAMES_PER_LOAD);
-        block++
-      ) {
-        const end = Math.min(numFrames, (block + 1) * FRAMES_PER_LOAD);
-        let needs = false;
-        for (let frame = block * FRAMES_PER_LOAD; frame < end && !needs; frame++) needs = isMissing(frame);
-        if (needs) await loadBlock(block);
-      }
-    },
+    load: (first, last) => loadWhere(first, last, isMissing),
+    loadUnknown: () => loadWhere(0, numFrames - 1, isUnknown),
     invalidate() {
       generation++;
       loading.clear();
-      results.clear();
-      bytes = 0;
       knowledge.fill(UNKNOWN);
-      states.clear();
       grow();
     },
     removeObjects(ids) {

@@ -19,7 +19,7 @@ export function toolsOf(session: OpenSession): SessionTools {
 }
 
 function create(session: OpenSession): SessionTools {
-  const { runner, results } = session;
+  const { runner } = session;
   const running = computed((): RunningRange | undefined => {
     const state = session.run.value;
     if (state.kind !== "running") return undefined;
@@ -38,9 +38,6 @@ function create(session: OpenSession): SessionTools {
     resumeRun: () => void runner.resume().catch(() => {}),
     recompute: () =>
       runner.start({ scope: "affected", direction: "both", start: session.frame.peek(), end: 0 }),
-    async readStored() {
-      await results.load(session.frame.peek(), session.frame.peek());
-    },
   });
 }
 

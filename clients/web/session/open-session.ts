@@ -48,6 +48,8 @@ export interface OpenSession {
   readonly range: Signal<FrameRange | undefined>;
   readonly source: FrameSource;
   readonly requests: SessionRequests;
+  /** Fetches the stored results that an edit or its undo changed, for the lanes and the stage. */
+  readStored(): Promise<void>;
   readonly history: History;
   /** Adds the mark of a prompt that the server has accepted. */
   addMark(mark: PromptMark): void;
@@ -138,7 +140,13 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
       history.clear();
     },
   });
-  const history = createHistory({ undo: requests.undo, redo: requests.redo });
+  async function move(direction: "undo" | "redo"): ReturnType<SessionRequests["undo"]> {
+    const answer = await requests[direction]();
+    // The undo was carried out. The stage requests its own frame again, and shows a lost connection.
+    await results.loadUnknown().catch(() => {});
+    return answer;
+  }
+  const history = createHistory({ undo: () => move("undo"), redo: () => move("redo") });
   history.setServerState({ canUndo: parts.facts.can_undo, canRedo: parts.facts.can_redo });
 
   const runner = createRun({
@@ -162,7 +170,9 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     void results.version.value;
     const shown = results.get(frame.peek());
     const known = new Set(facts.peek().obj_ids);
-    if (isRefreshing || !shown?.objects.some(({ id }) => !known.has(id))) return;
+    // A request of the page reads the facts itself.
+    if (isRefreshing || runner.state.peek().kind !== "running") return;
+    if (!shown?.objects.some(({ id }) => !known.has(id))) return;
     isRefreshing = true;
     void refresh()
       .catch(() => {})
@@ -170,6 +180,9 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
         isRefreshing = false;
       });
   });
+
+  // The lanes of a reopened session, in the background. A frame that cannot be read is read when it is shown.
+  if (!parts.isNew) void results.loadUnknown().catch(() => {});
 
   return {
     id: client.id,
@@ -193,6 +206,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     range: signal<FrameRange | undefined>(undefined),
     source,
     requests,
+    readStored: results.loadUnknown,
     history,
     addMark(mark) {
       marksBefore.push(prompts.peek());

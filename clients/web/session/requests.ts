@@ -1,23 +1,10 @@
 /** Every request of the page that changes a session. On success the state of the page follows. Rejects with a `MaskletError`. */
 import type { AnswerOf, MaskletSession, PromptFields } from "../../typescript/index.js";
+import type { EditClient } from "../edits/edit-context.js";
 import type { AffectedRange } from "../edits/stale-frames.js";
 import { type FrameResult, frameResultOf } from "../results/frame-result.js";
 
-type Edits = Pick<
-  MaskletSession,
-  | "lockFrames"
-  | "markAbsent"
-  | "mergeObjects"
-  | "splitObject"
-  | "swapObjects"
-  | "rename"
-  | "removeConcept"
-  | "removeObject"
-  | "undo"
-  | "redo"
->;
-
-export interface SessionRequests extends Edits {
+export interface SessionRequests extends EditClient {
   addPrompt(fields: PromptFields): Promise<AnswerOf<"add_prompt">>;
   reset(): Promise<void>;
   /** Reads objects and the rest of the state again. */

@@ -29,8 +29,8 @@ function blockedProcess(messages: string): Duplex {
     "./entry-point",
     new URL("../../../server/engine/x.ts", import.meta.url).href,
   );
-  const program = `import { startThread } from ${JSON.stringify(entryPoint.url.href)};
-    const thread = startThread("channel-thread-main");
+  const program = `import { startEngineThread } from ${JSON.stringify(entryPoint.url.href)};
+    const thread = startEngineThread("channel-thread-main");
     thread.once("online", () => {
       for (const message of ${messages}) thread.postMessage(message);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
