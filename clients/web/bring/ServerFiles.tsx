@@ -11,8 +11,10 @@ import { openPath } from "./open-media.js";
 interface MediaEntry {
   name: string;
   path: string;
-  kind: string;
+  kind: "folder" | "video" | "image";
   bytes?: number | null;
+  /** A folder that can be opened as a video. */
+  has_pictures?: boolean;
 }
 
 async function list(folder: string | undefined): Promise<MediaEntry[]> {
@@ -20,6 +22,10 @@ async function list(folder: string | undefined): Promise<MediaEntry[]> {
   const answer: unknown = await (await fetchFromServer(`v1/media${query}`)).json();
   return (answer as { entries: MediaEntry[] }).entries;
 }
+
+/** Files before folders: what can be opened comes first. */
+const filesFirst = (found: readonly MediaEntry[]) =>
+  [...found].sort((a, b) => Number(a.kind === "folder") - Number(b.kind === "folder"));
 
 /** The media folders of the server. */
 export function ServerFiles() {
@@ -35,7 +41,7 @@ export function ServerFiles() {
     list(folder?.path).then(
       (found) => {
         if (isGone) return;
-        entries.value = found;
+        entries.value = filesFirst(found);
         problem.value = undefined;
       },
       (error) => {
@@ -67,7 +73,7 @@ export function ServerFiles() {
       {!problem.value && entries.value.length === 0 && <p class="muted">The media folder is empty.</p>}
       <ul>
         {entries.value.map((entry) => (
-          <li key={entry.path}>
+          <li key={entry.path} class="file-item">
             <button
               type="button"
               class="file-row"
@@ -76,10 +82,20 @@ export function ServerFiles() {
                 else void openPath(entry.path, entry.name);
               }}
             >
-              <Icon name={entry.kind === "folder" || entry.kind === "pictures" ? "folder" : "film"} />
+              <Icon name={entry.kind === "folder" ? "folder" : "film"} />
               <span class="file-name">{entry.name}</span>
               {typeof entry.bytes === "number" && <span class="muted number">{sizeText(entry.bytes)}</span>}
             </button>
+            {entry.has_pictures && (
+              <button
+                type="button"
+                class="button"
+                aria-label={`Open the pictures of ${entry.name} as a video`}
+                onClick={() => void openPath(entry.path, entry.name)}
+              >
+                Open
+              </button>
+            )}
           </li>
         ))}
       </ul>

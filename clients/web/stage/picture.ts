@@ -3,6 +3,7 @@ import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { messageOf } from "../app/message-of.js";
 import { notify } from "../app/notices.js";
 import type { OpenSession } from "../session/open-session.js";
+import type { FramePicture } from "../video/frame-picture.js";
 
 export interface StagePicture {
   /** A copy in the size of the frame, or smaller for large videos. */
@@ -21,6 +22,7 @@ const RESULTS_AHEAD = 32;
 export function followPicture(session: OpenSession): StagePicture {
   const { source, frame, shownFrame, results, video } = session;
   const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { alpha: false }) as CanvasRenderingContext2D;
   const version = signal(0);
   const isWaiting = signal(false);
   let hasFailed = false;
@@ -28,13 +30,13 @@ export function followPicture(session: OpenSession): StagePicture {
   let loading: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function show(wanted: number, picture: ImageBitmap): void {
+  function show(wanted: number, picture: FramePicture): void {
     // Assigning a size clears the canvas, which costs time.
     if (canvas.width !== picture.width || canvas.height !== picture.height) {
       canvas.width = picture.width;
       canvas.height = picture.height;
     }
-    canvas.getContext("2d", { alpha: false })?.drawImage(picture, 0, 0);
+    picture.draw(context, picture.width, picture.height);
     clearTimeout(timer);
     isWaiting.value = false;
     shownFrame.value = wanted;

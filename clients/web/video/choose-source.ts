@@ -8,7 +8,8 @@ import { openWebCodecs, UnusableVideo } from "./webcodecs-source.js";
 /** The time of every frame in microseconds; frame numbers for pictures without times. */
 export async function fetchFrameTimes({ session_id, num_frames }: VideoFacts): Promise<Float64Array> {
   const response = await fetchFromServer(`v1/sessions/${encodeURIComponent(session_id)}/frame-times`);
-  const { timestamps_us } = (await response.json()) as { timestamps_us: (number | null)[] };
+  const answer = (await response.json()) as { timestamps_us: (number | null)[] | null };
+  const timestamps_us = answer.timestamps_us ?? Array.from({ length: num_frames }, () => null);
   if (timestamps_us.length !== num_frames) {
     throw new Error(`expected the times of ${num_frames} frames, got ${timestamps_us.length}`);
   }

@@ -1,22 +1,18 @@
 /** Decoded pictures, bounded by bytes: those farthest from the frame in use are dropped first. */
-export interface ClosablePicture {
-  readonly width: number;
-  readonly height: number;
-  close(): void;
-}
+import type { FramePicture } from "./frame-picture.js";
 
-export interface FrameCache<P extends ClosablePicture> {
+export type CachedPicture = Pick<FramePicture, "bytes" | "close">;
+
+export interface FrameCache<P extends CachedPicture> {
   get(frame: number): P | undefined;
   has(frame: number): boolean;
-  /** Takes over the picture, and drops others that are farther from `centre` until it fits. */
+  /** Takes over the picture, and drops those farthest from `centre` until all fit: also this one. */
   put(frame: number, picture: P, centre: number): void;
   clear(): void;
   readonly bytes: number;
 }
 
-const bytesOf = ({ width, height }: ClosablePicture) => 4 * width * height;
-
-export function createFrameCache<P extends ClosablePicture>(maxBytes: number): FrameCache<P> {
+export function createFrameCache<P extends CachedPicture>(maxBytes: number): FrameCache<P> {
   const pictures = new Map<number, P>();
   let bytes = 0;
 
@@ -24,7 +20,7 @@ export function createFrameCache<P extends ClosablePicture>(maxBytes: number): F
     const picture = pictures.get(frame);
     if (!picture) return;
     pictures.delete(frame);
-    bytes -= bytesOf(picture);
+    bytes -= picture.bytes;
     picture.close();
   }
 
@@ -34,7 +30,7 @@ export function createFrameCache<P extends ClosablePicture>(maxBytes: number): F
     put(frame, picture, centre) {
       drop(frame);
       pictures.set(frame, picture);
-      bytes += bytesOf(picture);
+      bytes += picture.bytes;
       while (bytes > maxBytes && pictures.size > 1) {
         let farthest = -1;
         for (const held of pictures.keys()) {

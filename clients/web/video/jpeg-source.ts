@@ -1,6 +1,7 @@
 /** Pictures that the server decodes, as JPEG: for videos that the browser cannot decode, and for folders of pictures. */
 import { fetchFromServer } from "../connection/http.js";
 import { createFrameCache } from "./frame-cache.js";
+import { type FramePicture, pictureOfBitmap } from "./frame-picture.js";
 import type { FrameSource } from "./frame-source.js";
 
 export interface JpegOptions {
@@ -11,7 +12,7 @@ export interface JpegOptions {
   maxBytes?: number;
 }
 
-const MAX_BYTES = 320 * 2 ** 20;
+const MAX_BYTES = 256 * 2 ** 20;
 const MAX_WIDTH_PX = 1920;
 const PREFETCH = 16;
 
@@ -21,14 +22,14 @@ export function createJpegSource({
   reason,
   maxBytes = MAX_BYTES,
 }: JpegOptions): FrameSource {
-  const cache = createFrameCache<ImageBitmap>(maxBytes);
+  const cache = createFrameCache<FramePicture>(maxBytes);
   const path = `v1/sessions/${encodeURIComponent(sessionId)}/frames`;
   let centre = 0;
   let background: AbortController | undefined;
 
-  async function fetchOne(frame: number, signal: AbortSignal): Promise<ImageBitmap> {
+  async function fetchOne(frame: number, signal: AbortSignal): Promise<FramePicture> {
     const response = await fetchFromServer(`${path}/${frame}.jpeg?width=${MAX_WIDTH_PX}`, { signal });
-    const picture = await createImageBitmap(await response.blob());
+    const picture = pictureOfBitmap(await createImageBitmap(await response.blob()));
     cache.put(frame, picture, centre);
     return picture;
   }
@@ -68,7 +69,7 @@ export function createJpegSource({
 /** For each frame `u32le frame_index, u32le byte_length, JPEG`. */
 async function readPictures(
   response: Response,
-  take: (frame: number, picture: ImageBitmap) => void,
+  take: (frame: number, picture: FramePicture) => void,
 ): Promise<void> {
   const reader = (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
   let held = new Uint8Array(0);
@@ -85,7 +86,7 @@ async function readPictures(
       const end = 8 + view.getUint32(4, true);
       if (held.length < end) break;
       const blob = new Blob([held.slice(8, end)], { type: "image/jpeg" });
-      take(view.getUint32(0, true), await createImageBitmap(blob));
+      take(view.getUint32(0, true), pictureOfBitmap(await createImageBitmap(blob)));
       held = held.slice(end);
     }
   }

@@ -1,0 +1,164 @@
+/** Decodes what is needed first: the frame on the stage, then those that come next. One reader decodes at a time. */
+import { createFrameCache } from "./frame-cache.js";
+import type { FramePicture } from "./frame-picture.js";
+
+export interface DecodedFrame {
+  frame: number;
+  picture: FramePicture;
+}
+
+export interface DecodeQueueOptions {
+  numFrames: number;
+  /** Frames that decoding can start with, ascending. */
+  keyFrames: readonly number[];
+  maxBytes: number;
+  /** Decodes in display order from a key frame on. */
+  read(first: number): AsyncGenerator<DecodedFrame, void, unknown>;
+}
+
+export interface DecodeQueue {
+  /** Rejects with the reason of the signal, or with the decoder's error. */
+  get(frame: number, signal: AbortSignal): Promise<FramePicture>;
+  peek(frame: number): FramePicture | undefined;
+  prefetch(frame: number, step: 1 | -1): void;
+  dispose(): Promise<void>;
+}
+
+interface Waiter {
+  frame: number;
+  resolve(picture: FramePicture): void;
+  reject(error: unknown): void;
+}
+
+const PREFETCH = 24;
+
+export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: DecodeQueueOptions): DecodeQueue {
+  const cache = createFrameCache<FramePicture>(maxBytes);
+  /** `next`: the frame that comes next. */
+  let reader: { frames: ReturnType<typeof read>; next: number } | undefined;
+  /** Pictures far from this frame are dropped. */
+  let centre = 0;
+  let background: { from: number; step: 1 | -1; left: number } | undefined;
+  let waiters: Waiter[] = [];
+  let work: Promise<void> | undefined;
+  let isDisposed = false;
+
+  /** The last key frame up to `frame`. */
+  function keyBefore(frame: number): number {
+    let found = 0;
+    for (const key of keyFrames) {
+      if (key > frame) break;
+      found = key;
+    }
+    return found;
+  }
+
+  async function stopReader(): Promise<void> {
+    const { frames } = reader ?? {};
+    reader = undefined;
+    await frames?.return().catch(() => {});
+  }
+
+  /** Decodes one more picture on the way to `frame`. */
+  async function step(frame: number): Promise<void> {
+    const key = keyBefore(frame);
+    // A reader that is in the same group of pictures, before the frame, is the shortest way to it.
+    if (reader && (reader.next > frame || reader.next < key)) await stopReader();
+    reader ??= { frames: read(key), next: key };
+    const { value } = await reader.frames.next();
+    if (!value) {
+      await stopReader();
+      throw new Error(`the browser's decoder has no picture for frame ${frame}`);
+    }
+    if (isDisposed) {
+      value.picture.close();
+      return;
+    }
+    if (reader) reader.next = value.frame + 1;
+    cache.put(value.frame, value.picture, centre);
+    if (value.frame > frame && !cache.has(frame))
+      throw new Error(`the browser's decoder left out frame ${frame}`);
+    settle();
+  }
+
+  function settle(): void {
+    const waiting = waiters;
+    waiters = [];
+    for (const waiter of waiting) {
+      const picture = cache.get(waiter.frame);
+      if (picture) waiter.resolve(picture);
+      else waiters.push(waiter);
+    }
+  }
+
+  function nextWanted(): number | undefined {
+    const latest = waiters.at(-1);
+    if (latest) return latest.frame;
+    while (background && background.left > 0) {
+      const { from, step: direction } = background;
+      if (from < 0 || from >= numFrames) break;
+      if (!cache.has(from)) return from;
+      background = { from: from + direction, step: direction, left: background.left - 1 };
+    }
+    background = undefined;
+    return undefined;
+  }
+
+  async function decode(): Promise<void> {
+    for (;;) {
+      const frame = nextWanted();
+      if (frame === undefined || isDisposed) return;
+      try {
+        await step(frame);
+      } catch (error) {
+        background = undefined;
+        const failed = waiters.filter((one) => one.frame === frame);
+        waiters = waiters.filter((one) => one.frame !== frame);
+        for (const { reject } of failed) reject(error);
+        await stopReader();
+      }
+    }
+  }
+
+  function wake(): void {
+    work ??= decode().finally(() => {
+      work = undefined;
+      if (!isDisposed && nextWanted() !== undefined) wake();
+    });
+  }
+
+  return {
+    peek: (frame) => cache.get(frame),
+    get(frame, signal) {
+      centre = frame;
+      const held = cache.get(frame);
+      if (held) return Promise.resolve(held);
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        const waiter: Waiter = { frame, resolve, reject };
+        const stop = () => {
+          waiters = waiters.filter((one) => one !== waiter);
+          reject(signal.reason);
+        };
+        signal.addEventListener("abort", stop, { once: true });
+        waiters.push(waiter);
+        background = undefined;
+        wake();
+      });
+    },
+    prefetch(frame, direction) {
+      centre = frame;
+      background = { from: frame + direction, step: direction, left: PREFETCH };
+      wake();
+    },
+    async dispose() {
+      isDisposed = true;
+      const waiting = waiters;
+      waiters = [];
+      for (const { reject } of waiting) reject(new DOMException("the video was closed", "AbortError"));
+      await work?.catch(() => {});
+      await stopReader();
+      cache.clear();
+    },
+  };
+}
