@@ -96,7 +96,7 @@ test("counts requests, errors and frames for Prometheus", async () => {
 });
 
 test.each([
-  ["GET", "/", 404, "not_found"],
+  ["GET", "/nowhere", 404, "not_found"],
   ["GET", "/v1", 404, "not_found"],
   ["POST", "/healthz", 405, "method_not_allowed"],
   ["POST", "/livez", 405, "method_not_allowed"],
