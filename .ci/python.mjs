@@ -9,8 +9,8 @@ const PACKAGES = {
   "numpy>=1.24": "numpy",
   "pillow>=9": "PIL",
   "pytest>=8": "pytest",
-  "ruff>=0.8": "ruff",
-  "mypy>=1.11": "mypy",
+  "ruff==0.17.6": "ruff",
+  "mypy==2.4.1": "mypy",
 };
 
 const { python, reason } = pythonEnvironment("python", PACKAGES);

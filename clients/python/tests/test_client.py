@@ -221,7 +221,8 @@ def test_the_synchronous_client_is_generated_from_the_asynchronous_one():
     subprocess.run([sys.executable, "tools/make_sync.py", "--check"], cwd=PYTHON, check=True)
 
 
-# `Popen.kill` of Windows ends the process in a way that its children can observe; only SIGKILL leaves no time to stop the server.
+# `Popen.kill` of Windows ends the process in a way that its children can observe.
+# Only SIGKILL leaves no time to stop the server.
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_the_server_ends_when_its_program_is_killed():
     script = "import masklet, time\nwith masklet.serve() as s: print(s.url, flush=True); time.sleep(600)"
