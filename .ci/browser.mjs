@@ -22,8 +22,14 @@ function onPath() {
 
 /** Browsers that `npx playwright install chromium` has downloaded, the newest first. */
 function ofPlaywright() {
-  const caches = [".cache/ms-playwright", "Library/Caches/ms-playwright"].map((path) => join(homedir(), path));
-  const inside = ["chrome-linux/chrome", "chrome-linux64/chrome", "chrome-mac/Chromium.app/Contents/MacOS/Chromium"];
+  const caches = [".cache/ms-playwright", "Library/Caches/ms-playwright"].map((path) =>
+    join(homedir(), path),
+  );
+  const inside = [
+    "chrome-linux/chrome",
+    "chrome-linux64/chrome",
+    "chrome-mac/Chromium.app/Contents/MacOS/Chromium",
+  ];
   return caches.filter(existsSync).flatMap((cache) =>
     readdirSync(cache)
       .filter((name) => name.startsWith("chromium-"))
@@ -58,7 +64,9 @@ if (given !== undefined && !existsSync(given)) {
   process.exit(1);
 }
 const chromium =
-  given ?? [...onPath(), ...PLACES, ...ofPlaywright()].find((path) => existsSync(path)) ?? (await ofCarrier());
+  given ??
+  [...onPath(), ...PLACES, ...ofPlaywright()].find((path) => existsSync(path)) ??
+  (await ofCarrier());
 if (chromium === undefined) {
   console.log(
     "test/browser is skipped: no Chromium found. Set CHROMIUM_PATH, or install chromium or google-chrome.",

@@ -7,6 +7,7 @@ import "./stage/stage.css";
 import "./bring/bring.css";
 import { App } from "./app/App.js";
 import { listenToKeys } from "./app/keyboard.js";
+import { startLayers } from "./app/layers.js";
 import { startLink } from "./connection/link.js";
 import { addSessionCommands, followActiveSession } from "./session/active-tools.js";
 import { sessionCommands } from "./session/session-commands.js";
@@ -14,6 +15,7 @@ import { applyTheme } from "./theme/theme.js";
 import { toolCommands } from "./tools/tool-commands.js";
 
 applyTheme();
+startLayers();
 addSessionCommands(sessionCommands);
 addSessionCommands(toolCommands);
 followActiveSession();

@@ -20,7 +20,6 @@ const work = (sessionId: string, changedAtMs: number, more: Partial<KeptWork> = 
   name: `${sessionId}.mp4`,
   numFrames: 10,
   frame: 3,
-  isOpen: true,
   changedAtMs,
   ...more,
 });

@@ -19,8 +19,6 @@ export interface KeptWork {
   readonly view?: unknown;
   /** `data:` address of a small picture. */
   readonly thumbnail?: string;
-  /** Whether its tab was open when the page was closed. */
-  readonly isOpen: boolean;
   readonly changedAtMs: number;
 }
 

@@ -1,0 +1,49 @@
+/** What the page displays about kept work: the state of saving, and who controls the session. */
+import { linkStatus } from "../connection/link.js";
+import { activeSession } from "../session/sessions.js";
+import { autosaveOf, kept, keptVersion, openWork, reportFailure, roles } from "./keeper.js";
+import "./keep.css";
+
+const WORDS = { saved: "Saved", changed: "Saving soon", saving: "Saving…", failed: "Not saved" } as const;
+
+export function SaveLabel() {
+  const session = activeSession.value;
+  void keptVersion.value;
+  const state = session && autosaveOf(session)?.state.value;
+  if (!state) return null;
+  return (
+    <span class={`save-label small ${state.kind}`} role="status">
+      {WORDS[state.kind]}
+    </span>
+  );
+}
+
+/** Above the picture, when the page cannot change the session. */
+export function KeepBanner() {
+  const session = activeSession.value;
+  const status = linkStatus.value;
+  if (!session) return null;
+  if (status.kind === "lost") {
+    return (
+      <div class="keep-banner" role="status">
+        The connection is lost. The server keeps your objects and masks; this page connects again by itself.
+      </div>
+    );
+  }
+  const role = roles.value.get(session.id);
+  if (!role) return null;
+  const take = () => {
+    const work = kept.all().find(({ sessionId }) => sessionId === session.id);
+    if (work) void openWork({ ...work, frame: session.frame.peek() }, false).catch(reportFailure(work));
+  };
+  return (
+    <div class="keep-banner" role="status">
+      {role === "watching"
+        ? "This video is open in another tab. You see its changes here."
+        : "Another tab or computer has taken over this video. Its changes are kept."}
+      <button type="button" class="button" onClick={take}>
+        Take over
+      </button>
+    </div>
+  );
+}
