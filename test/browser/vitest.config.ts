@@ -9,6 +9,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 1,
     testTimeout: 90_000,
+    expect: { poll: { timeout: 30_000, interval: 50 } },
     hookTimeout: 90_000,
     teardownTimeout: 20_000,
   },

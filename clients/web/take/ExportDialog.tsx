@@ -255,7 +255,8 @@ function Preview({ preview }: { preview: ExportPreview | undefined }) {
         {num_masks} masks of {num_objects} {num_objects === 1 ? "object" : "objects"} on {num_frames} frames,
         in {num_files} {num_files === 1 ? "file" : "files"}
       </p>
-      <ol class="take-files" aria-label="Files">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the list scrolls, so the keyboard has to reach it */}
+      <ol class="take-files" tabIndex={0} aria-label="Files">
         {files.map(({ path, beginning }) => (
           <li key={path}>
             <code>{path}</code>
