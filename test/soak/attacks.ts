@@ -7,10 +7,12 @@ import { movie } from "../../clients/conformance/movie.js";
 import { hostileRequests } from "../helpers/hostile-http.js";
 import { fuzzedMessage } from "./messages.js";
 import { inferenceOf, residentBytes } from "./meter.js";
+import { LOST_OWNERS, type SoakServer } from "./server.js";
 import { pause, type Task } from "./task.js";
 import { http, SoakWire } from "./wire.js";
 
-const CONNECTIONS = 4;
+/** As many sessions as an owner may have: the requests of one session wait for each other. */
+const CONNECTIONS = 8;
 const BATCH = 100;
 
 /** Every message gets one answer: a batch is sent, then as many answers must arrive. */
@@ -115,65 +117,83 @@ export const httpTask: Task = async ({ server, options, tally }) => {
   );
 };
 
-/** Every tenth client is a process that gets SIGKILL; the others destroy their sockets. */
+/**
+ * Clients that end in the middle of a stream: every tenth is a process that gets SIGKILL, the others destroy their sockets.
+ * Only those that received a frame count.
+ */
 export const killedClientsTask: Task = async ({ server, options, random, tally }) => {
-  const key = server.key("lost");
-  const upload = await http({ http: server.http, key }, "/v1/uploads", {
-    method: "POST",
-    body: await clip(10),
-  });
-  const { upload_id } = upload.body;
-  const script = fileURLToPath(new URL("./lost-client.mjs", import.meta.url));
+  const bytes = await clip(10);
   let left = options.clients;
   await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      while (left-- > 0) {
-        if (random.chance(0.1)) {
-          const child = spawn(process.execPath, [script, server.socket, upload_id], {
-            stdio: ["ignore", "pipe", "ignore"],
-            env: { ...process.env, MASKLET_KEY: key },
-          });
-          const ended = new Promise((resolve) => child.on("close", resolve));
-          await Promise.race([
-            new Promise((resolve) => child.stdout.once("data", resolve)),
-            ended,
-            pause(60_000),
-          ]);
-          child.kill("SIGKILL");
-          await ended;
-          tally.count("processes killed");
+    LOST_OWNERS.map(async (owner) => {
+      const key = server.key(owner);
+      const uploadClip = async (): Promise<string> => {
+        const { body } = await http({ http: server.http, key }, "/v1/uploads", {
+          method: "POST",
+          body: bytes,
+        });
+        return body.upload_id;
+      };
+      let upload_id = await uploadClip();
+      while (left > 0) {
+        left -= 1;
+        const isProcess = random.chance(0.1);
+        const code = isProcess
+          ? await killProcess(server, key, upload_id)
+          : await killSocket(server, key, upload_id).catch((error: Error) => error.message);
+        if (code === undefined) {
+          tally.count(isProcess ? "processes killed" : "sockets destroyed");
           continue;
         }
-        try {
-          const wire = await SoakWire.open({ socket: server.socket, key });
-          const { session_id, error } = await wire.ask({ type: "start_session", upload_id });
-          if (error) tally.count(error.code);
-          else {
-            await wire.ask({
-              type: "add_prompt",
-              session_id,
-              frame_index: 0,
-              obj_id: 0,
-              bounding_boxes: [squareBox(0)],
-            });
-            const streaming = new Promise<void>((resolve) => {
-              wire.onMessage = ({ type }) => {
-                if (type === "frame" || type === "error") resolve();
-              };
-            });
-            wire.ask({ type: "propagate_in_video", session_id }).catch(() => {});
-            await Promise.race([streaming, pause(60_000)]);
-          }
-          wire.socket.terminate();
-          tally.count("sockets destroyed");
-        } catch (error) {
-          tally.fault((error as Error).message);
-        }
+        // Its place is that of a session that is not idle yet, or its inference process was killed.
+        left += 1;
+        tally.count(`tried again: ${code}`);
+        if (code === "upload_not_found") upload_id = await uploadClip();
+        await pause(500);
       }
+      await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
     }),
   );
-  await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
 };
+
+/** @returns undefined when the client was killed after it received a frame, or why not */
+async function killProcess(server: SoakServer, key: string, uploadId: string): Promise<string | undefined> {
+  const script = fileURLToPath(new URL("./lost-client.mjs", import.meta.url));
+  const child = spawn(process.execPath, [script, server.socket, uploadId], {
+    stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, MASKLET_KEY: key },
+  });
+  const ended = new Promise<string>((resolve) => child.on("close", () => resolve("closed")));
+  const first = await Promise.race([
+    new Promise<string>((resolve) => child.stdout.once("data", (text) => resolve(String(text).trim()))),
+    ended,
+    pause(60_000).then(() => "no frame within 60 s"),
+  ]);
+  child.kill("SIGKILL");
+  await ended;
+  return first === "frame" ? undefined : first;
+}
+
+/** @returns undefined when the socket was destroyed after it received a frame, or why not. @throws Error without an answer */
+async function killSocket(server: SoakServer, key: string, upload_id: string): Promise<string | undefined> {
+  const wire = await SoakWire.open({ socket: server.socket, key });
+  try {
+    const { session_id, error } = await wire.ask({ type: "start_session", upload_id });
+    if (error) return error.code;
+    const prompt = { frame_index: 0, obj_id: 0, bounding_boxes: [squareBox(0)] };
+    await wire.ask({ type: "add_prompt", session_id, ...prompt });
+    const streaming = new Promise<string | undefined>((resolve) => {
+      wire.onMessage = ({ type, error }) => {
+        if (type === "frame") resolve(undefined);
+        if (type === "error") resolve(error.code);
+      };
+    });
+    wire.ask({ type: "propagate_in_video", session_id }).catch(() => {});
+    return await Promise.race([streaming, pause(60_000).then(() => "no frame within 60 s")]);
+  } finally {
+    wire.socket.terminate();
+  }
+}
 
 /** The inference process ends by SIGKILL, or hangs by SIGSTOP; the server must be ready again each time. */
 export const killsTask: Task = async ({ server, options, tally, random }) => {

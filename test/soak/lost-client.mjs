@@ -10,7 +10,8 @@ let session_id;
 socket.on("open", () => send({ type: "start_session", request_id: "1", upload_id }));
 socket.on("message", (data) => {
   const message = JSON.parse(data.toString());
-  if (message.type === "frame" || message.type === "error") process.stdout.write(`${message.type}\n`);
+  if (message.type === "frame") process.stdout.write("frame\n");
+  if (message.type === "error") process.stdout.write(`${message.error.code}\n`);
   if (message.type !== "response") return;
   session_id ??= message.session_id;
   if (message.request_id === "1") {
