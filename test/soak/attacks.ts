@@ -195,8 +195,14 @@ async function killSocket(server: SoakServer, key: string, upload_id: string): P
   }
 }
 
-/** The inference process ends by SIGKILL, or hangs by SIGSTOP; the server must be ready again each time. */
-export const killsTask: Task = async ({ server, options, tally, random }) => {
+/** Every session must be rebuilt within this time after a kill, and its owner's job finished. */
+const RECOVERY_MS = 180_000;
+
+/**
+ * The inference process ends by SIGKILL, or hangs by SIGSTOP. Each time the server must be ready again, and every owner at work
+ * must finish a job, before the next one is killed.
+ */
+export const killsTask: Task = async ({ server, options, tally, random, jobs }) => {
   for (let kill = 0; kill < options.kills; kill++) {
     await pause(500 + random.below(1500));
     const pid = inferenceOf(server.pid);
@@ -225,6 +231,14 @@ export const killsTask: Task = async ({ server, options, tally, random }) => {
       }
     }
     tally.time(isStop ? "ready after SIGSTOP" : "ready after SIGKILL", performance.now() - start);
+    const before = new Map(jobs);
+    while ([...jobs].some(([owner, count]) => count === before.get(owner))) {
+      await pause(100);
+      if (performance.now() - start < RECOVERY_MS) continue;
+      tally.fault(`an owner finished no job within ${RECOVERY_MS / 1000} s after a kill`);
+      break;
+    }
+    tally.time("every owner finished a job after", performance.now() - start);
   }
 };
 

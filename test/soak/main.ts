@@ -23,13 +23,14 @@ const seeds = createRandom(options.seed);
 const server = await startSoakServer(createRandom(seeds.below(2 ** 31)));
 const tallies: Tally[] = [];
 const faults: string[] = [];
+const jobs = new Map<string, number>(OWNERS.map((owner) => [owner, 0]));
 
 /** Runs a task with a generator of its own, so that tasks do not change each other's choices. */
 function run(name: string, task: Task, isDone: () => boolean): Promise<void> {
   const tally = new Tally(name);
   tallies.push(tally);
   const random = createRandom(seeds.below(2 ** 31));
-  return task({ server, options, random, tally, isDone }).catch((error: Error) => {
+  return task({ server, options, random, tally, jobs, isDone }).catch((error: Error) => {
     tally.fault(error.message);
   });
 }

@@ -8,6 +8,8 @@ export interface TaskParts {
   options: SoakOptions;
   random: Random;
   tally: Tally;
+  /** Jobs that each owner at work has finished. */
+  jobs: Map<string, number>;
   /** True when the other tasks have finished: tasks without an end of their own stop. */
   isDone(): boolean;
 }
