@@ -224,7 +224,8 @@ export const SERVER_LIMITS = {
     value: 16,
     unit: "processes",
     min: 1,
-    reason: "Each session decodes for a propagation and for a click at once.",
+    reason:
+      "Each session decodes for a propagation and for a click at once. A decoder of pictures above 4K counts as up to 8, by its memory.",
   },
   maxDecoders: {
     value: 64,

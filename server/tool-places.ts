@@ -1,3 +1,4 @@
+import { decoderPlaces } from "./media/box/limits.js";
 import type { ToolPlaces } from "./media/places.js";
 import type { OwnerId } from "./session-owner.js";
 import type { Shares } from "./shares/shares.js";
@@ -19,6 +20,7 @@ export function toolPlaces(
 ): ToolPlaces {
   return {
     probe: (signal) => shares.wait("probes", owner, { maxWaitMs, ...(signal && { signal }) }),
-    decode: (options) => shares.wait("decoders", owner, { maxWaitMs, ...options }),
+    decode: ({ maxPicturePixels, ...options }) =>
+      shares.wait("decoders", owner, { maxWaitMs, amount: decoderPlaces(maxPicturePixels), ...options }),
   };
 }

@@ -53,19 +53,15 @@ export async function openApng(
   ).finally(() => place.release());
   if (delaysMs.length < 2) return null;
   const processes = new Set<Promise<unknown>>();
-  const decode = createDecode(
-    file,
-    maxPicturePixels(size, limits.maxPixels),
-    limits.stallTimeoutMs,
-    (ended) => {
-      processes.add(ended);
-      ended.catch(() => {}).finally(() => processes.delete(ended));
-    },
-  );
+  const maxPixels = maxPicturePixels(size, limits.maxPixels);
+  const decode = createDecode(file, maxPixels, limits.stallTimeoutMs, (ended) => {
+    processes.add(ended);
+    ended.catch(() => {}).finally(() => processes.delete(ended));
+  });
   return {
     ...{ ...size, codec: "apng", delaysMs },
     async *read(range) {
-      const reading = await places.decode({ signal: range.signal });
+      const reading = await places.decode({ maxPicturePixels: maxPixels, signal: range.signal });
       try {
         yield* readPictures(decode, range);
       } finally {

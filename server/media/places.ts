@@ -8,8 +8,11 @@ export interface Place {
 export interface ToolPlaces {
   /** For ffprobe, and for ffmpeg while it reads packets: one place for all runs of one file. */
   probe(signal?: AbortSignal): Promise<Place>;
-  /** For ffmpeg while it decodes. Urgent requests, which a person waits for, come first. */
-  decode(options: { signal?: AbortSignal; urgent?: boolean }): Promise<Place>;
+  /**
+   * For ffmpeg while it decodes pictures of at most this size, see `decoderPlaces`. Urgent requests, which a person waits for,
+   * come first.
+   */
+  decode(options: { maxPicturePixels: number; signal?: AbortSignal; urgent?: boolean }): Promise<Place>;
 }
 
 const anyPlace: Place = { release() {} };

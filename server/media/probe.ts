@@ -69,10 +69,10 @@ export async function probeVideo(
   const { signal, places = UNLIMITED_PLACES } = options;
   let place = await places.probe(signal);
   try {
-    return await probeInPlace(file, demuxer, limits, options, async () => {
+    return await probeInPlace(file, demuxer, limits, options, async (maxPicturePixels) => {
       // Decoding can take long. Other files are probed meanwhile.
       place.release();
-      place = await places.decode({ ...(signal && { signal }) });
+      place = await places.decode({ maxPicturePixels, ...(signal && { signal }) });
     });
   } finally {
     place.release();
@@ -85,7 +85,7 @@ async function probeInPlace(
   demuxer: Demuxer,
   limits: MediaLimits,
   { signal, onProgress }: ProbeOptions,
-  beforeDecoding: () => Promise<void>,
+  beforeDecoding: (maxPicturePixels: number) => Promise<void>,
 ): Promise<ProbedVideo> {
   const probe: ProbeRequest = {
     file,
@@ -111,15 +111,16 @@ async function probeInPlace(
   const displayMatrix = stream.side_data_list?.find((data) => data.displaymatrix)?.displaymatrix;
   const orientation = (displayMatrix && parseDisplayMatrix(displayMatrix)) || UPRIGHT;
   const matrix = assumedMatrix(displayed.height, stream.color_space);
+  const mostPixels = maxPicturePixels(stored, limits.maxPixels);
   const encoded: EncodedVideo = {
     ...{ file, demuxer, stream: stream.index, orientation, matrix },
-    maxPicturePixels: maxPicturePixels(stored, limits.maxPixels),
+    maxPicturePixels: mostPixels,
   };
   const { index, numFrames, fps } = await indexVideo(probe, {
     encoded,
     stream,
     limit: frameLimit(limits, await file.size(), "video"),
-    beforeDecoding,
+    beforeDecoding: () => beforeDecoding(mostPixels),
     ...(onProgress && { onProgress }),
   });
   const firstFrameS = (index.pts[0] as number) * index.timeBaseS;

@@ -37,7 +37,7 @@ export async function openVideo(
     const { urgent = false } = range;
     const signal = range.signal ? AbortSignal.any([range.signal, closing.signal]) : closing.signal;
     // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
-    const place = await places.decode({ signal, urgent });
+    const place = await places.decode({ maxPicturePixels: video.maxPicturePixels, signal, urgent });
     try {
       yield* decodeRange(range, signal, urgent ? "normal" : "low");
     } finally {

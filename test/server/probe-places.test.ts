@@ -169,6 +169,28 @@ describe.runIf(process.platform === "linux")("the ffprobe of a video that is bei
 });
 
 describe("places of decoders", () => {
+  it("are more for larger pictures: their decoders take more memory", async () => {
+    const shares = createShares({ limits: readConfig({}, {}) });
+    const places = toolPlaces(shares, "one");
+    const heldFor = async (maxPicturePixels: number) => {
+      const place = await places.decode({ maxPicturePixels });
+      const row = (await shares.use("one")).find(({ name }) => name === "decoders");
+      place.release();
+      return row?.used;
+    };
+    expect(await heldFor(4096 * 2304)).toBe(1);
+    expect(await heldFor(2 * 3840 * 2160)).toBe(2);
+    expect(await heldFor(2 * 7680 * 4320)).toBe(7);
+    // A click is decoded beside a stream.
+    const [stream, click] = await Promise.all(
+      [2 ** 27, 2 ** 27].map((maxPicturePixels) => places.decode({ maxPicturePixels })),
+    );
+    const third = places.decode({ maxPicturePixels: 2 ** 27 });
+    expect(await Promise.race([third, "waits"])).toBe("waits");
+    for (const place of [stream, click]) place?.release();
+    (await third).release();
+  });
+
   it("are taken once for each stream, and given back when it ends", async () => {
     const taken: string[] = [];
     let held = 0;
@@ -180,7 +202,10 @@ describe("places of decoders", () => {
     const media = await openMedia(good, {
       places: {
         probe: async () => place("probe"),
-        decode: async ({ urgent }) => place(urgent ? "click" : "decode"),
+        decode: async ({ urgent, maxPicturePixels }) => {
+          expect(maxPicturePixels).toBe(4096 * 2304);
+          return place(urgent ? "click" : "decode");
+        },
       },
     });
     expect({ taken: taken.splice(0), held }).toEqual({ taken: ["probe", "decode"], held: 0 });

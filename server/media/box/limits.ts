@@ -82,6 +82,21 @@ export function decoderLimits(run: {
   };
 }
 
+/** Memory that one place of a decoder stands for: that of pictures of the usual sizes. */
+const BYTES_PER_PLACE = 640 * MIB;
+
+/** Half of the places of an owner by default: a click is decoded beside a stream of the largest pictures. */
+const MAX_PLACES = 8;
+
+/**
+ * How many places of the share `decoders` a run takes: one, and for pictures above 4K as many as its memory stands for.
+ * @param maxPicturePixels see {@link maxPicturePixels}
+ */
+export function decoderPlaces(maxPicturePixels: number): number {
+  const wanted = Math.ceil((DECODER_BYTES_PER_PIXEL * maxPicturePixels) / BYTES_PER_PLACE);
+  return Math.max(1, Math.min(MAX_PLACES, wanted));
+}
+
 /** Limits of a run that reads the header, the index or the packets of a file whose pictures have at most `maxPixels`. */
 export function probeLimits(maxPixels: number): ToolLimits {
   return { memoryBytes: BASE_MEMORY_BYTES + PROBE_BYTES_PER_PIXEL * maxPixels, cpuS: PROBE_CPU_S };
