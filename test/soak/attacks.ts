@@ -16,7 +16,7 @@ const CONNECTIONS = 8;
 const BATCH = 100;
 
 /** Every message gets one answer: a batch is sent, then as many answers must arrive. */
-export const messagesTask: Task = async ({ server, options, random, tally }) => {
+export const messagesTask: Task = async ({ server, options, random, tally, progress }) => {
   const key = server.key("fuzz");
   const upload = await http({ http: server.http, key }, "/v1/uploads", {
     method: "POST",
@@ -55,6 +55,7 @@ export const messagesTask: Task = async ({ server, options, random, tally }) => 
           await pause(5);
         }
         tally.time("batch", performance.now() - start);
+        progress.step(name);
         tally.count("sent", size);
         tally.count("answered", wire.answers - before);
         for (const [code, count] of Object.entries(codes)) {
@@ -66,6 +67,7 @@ export const messagesTask: Task = async ({ server, options, random, tally }) => 
         else if (wire.answers - before !== size)
           tally.fault(`${size} messages of ${name}, batch ${batch} got ${wire.answers - before} answers`);
       }
+      progress.leave(name);
       if (wire && session) await wire.ask({ type: "close_session", session_id: session });
       await wire?.close();
     }),
@@ -195,14 +197,14 @@ async function killSocket(server: SoakServer, key: string, upload_id: string): P
   }
 }
 
-/** Every session must be rebuilt within this time after a kill, and its owner's job finished. */
+/** After a kill every session must be rebuilt and continue within this time. */
 const RECOVERY_MS = 180_000;
 
 /**
- * The inference process ends by SIGKILL, or hangs by SIGSTOP. Each time the server must be ready again, and every owner at work
- * must finish a job, before the next one is killed.
+ * The inference process ends by SIGKILL, or hangs by SIGSTOP. Before the next one is killed, the server must be ready again, and
+ * the sessions of all owners and of the other tasks must make progress.
  */
-export const killsTask: Task = async ({ server, options, tally, random, jobs }) => {
+export const killsTask: Task = async ({ server, options, tally, random, progress }) => {
   for (let kill = 0; kill < options.kills; kill++) {
     await pause(500 + random.below(1500));
     const pid = inferenceOf(server.pid);
@@ -231,14 +233,14 @@ export const killsTask: Task = async ({ server, options, tally, random, jobs }) 
       }
     }
     tally.time(isStop ? "ready after SIGSTOP" : "ready after SIGKILL", performance.now() - start);
-    const before = new Map(jobs);
-    while ([...jobs].some(([owner, count]) => count === before.get(owner))) {
+    const waiting = progress.startWaiting();
+    while (waiting().length > 0) {
       await pause(100);
       if (performance.now() - start < RECOVERY_MS) continue;
-      tally.fault(`an owner finished no job within ${RECOVERY_MS / 1000} s after a kill`);
+      tally.fault(`no progress of ${waiting().join(", ")} within ${RECOVERY_MS / 1000} s after a kill`);
       break;
     }
-    tally.time("every owner finished a job after", performance.now() - start);
+    tally.time("every session continued after", performance.now() - start);
   }
 };
 
@@ -307,7 +309,7 @@ export const slowTask: Task = async ({ server, tally, isDone }) => {
 };
 
 /** A session of many frames: the inference process must not grow with their number. */
-export const longTask: Task = async ({ server, options, tally }) => {
+export const longTask: Task = async ({ server, options, tally, progress }) => {
   if (options.frames === 0) return;
   const key = server.key("long");
   const distinct = await Promise.all(Array.from({ length: 20 }, (_, index) => picture(index % 10, "jpeg")));
@@ -332,12 +334,15 @@ export const longTask: Task = async ({ server, options, tally }) => {
   const memory: number[] = [];
   const step = Math.max(1, Math.round(options.frames / 10));
   wire.onMessage = ({ type }) => {
-    if (type === "frame" && ++frames % step === 0) memory.push(residentBytes(inferenceOf(server.pid)));
+    if (type !== "frame") return;
+    progress.step("long");
+    if (++frames % step === 0) memory.push(residentBytes(inferenceOf(server.pid)));
   };
   const end = await wire.ask(
     { type: "propagate_in_video", session_id, propagation_direction: "forward", start_frame_index: 0 },
     3_600_000,
   );
+  progress.leave("long");
   tally.count("frames", frames);
   if (end.type === "done" && end.num_frames !== options.frames)
     tally.fault(`the long session had ${end.num_frames} of ${options.frames} frames`);

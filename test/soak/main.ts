@@ -11,7 +11,7 @@ import { createRandom } from "./random.js";
 import { Tally } from "./report.js";
 import { rowsTask } from "./rows.js";
 import { OWNERS, type SoakServer, startSoakServer } from "./server.js";
-import { pause, type Task } from "./task.js";
+import { Progress, pause, type Task } from "./task.js";
 import { http } from "./wire.js";
 
 /** Sessions expire after 20 s, uploads as well, and idle processes end. */
@@ -23,14 +23,14 @@ const seeds = createRandom(options.seed);
 const server = await startSoakServer(createRandom(seeds.below(2 ** 31)));
 const tallies: Tally[] = [];
 const faults: string[] = [];
-const jobs = new Map<string, number>(OWNERS.map((owner) => [owner, 0]));
+const progress = new Progress();
 
 /** Runs a task with a generator of its own, so that tasks do not change each other's choices. */
 function run(name: string, task: Task, isDone: () => boolean): Promise<void> {
   const tally = new Tally(name);
   tallies.push(tally);
   const random = createRandom(seeds.below(2 ** 31));
-  return task({ server, options, random, tally, jobs, isDone }).catch((error: Error) => {
+  return task({ server, options, random, tally, progress, isDone }).catch((error: Error) => {
     tally.fault(error.message);
   });
 }

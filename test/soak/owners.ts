@@ -128,7 +128,7 @@ export async function undisturbed(server: SoakServer, tally: Tally): Promise<str
 /** Works until the other tasks are done and the minutes have passed. */
 export const ownersTask =
   (expected: readonly string[]): Task =>
-  async ({ server, tally, options, jobs, isDone }) => {
+  async ({ server, tally, options, progress, isDone }) => {
     const end = Date.now() + options.minutes * 60_000;
     await Promise.all(
       OWNERS.map(async (owner, index) => {
@@ -144,7 +144,7 @@ export const ownersTask =
             const hash = await work(wire, index, await uploadOf(server, owner, isNewUpload), tally);
             isNewUpload = false;
             tally.count("jobs");
-            jobs.set(owner, (jobs.get(owner) ?? 0) + 1);
+            progress.step(owner);
             if (hash !== expected[index]) tally.fault(`${owner} got other masks than undisturbed`);
           } catch (error) {
             const { message } = error as Error;
