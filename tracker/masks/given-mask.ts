@@ -1,5 +1,6 @@
 /** Masks of the user, at the size of the video, as masks on a square grid. */
 import { type CocoRle, decodeMask, encodeMask, maskBox } from "../../protocol/rle.js";
+import { isLarge, weightedSums } from "./weighted-runs.js";
 
 /** Logits of an input mask: `SCALE * coverage + BIAS`, as in SAM 2 and SAM 3. */
 const SCALE = 20;
@@ -14,6 +15,18 @@ const BIAS = -10;
  * @throws RangeError for a text that is no RLE of the mask's size
  */
 export function coverageOf(mask: CocoRle, side: number): Float32Array {
+  const covered = isLarge(mask) ? largeCoverage(mask, side) : coverageByPixels(mask, side);
+  const most = covered.reduce((a, b) => Math.max(a, b), 0);
+  if (most === 0 || most > 0.5) return covered;
+  return covered.map((share) => (share > most / 2 ? 1 : share));
+}
+
+function largeCoverage(mask: CocoRle, side: number): Float32Array {
+  const [height, width] = mask.size;
+  return Float32Array.from(weightedSums(mask, tapsFor(width, side), tapsFor(height, side)));
+}
+
+function coverageByPixels(mask: CocoRle, side: number): Float32Array {
   const { width, height, data } = decodeMask(mask);
   const [, top, , rows] = maskBox(mask);
   const across = tapsFor(width, side);
@@ -41,9 +54,7 @@ export function coverageOf(mask: CocoRle, side: number): Float32Array {
           (covered[y * side + x] as number) + weight * (narrow[row * side + x] as number);
     }
   }
-  const most = covered.reduce((a, b) => Math.max(a, b), 0);
-  if (most === 0 || most > 0.5) return covered;
-  return covered.map((share) => (share > most / 2 ? 1 : share));
+  return covered;
 }
 
 /** @param coverage 0..1 @returns logits, above 0 where more than half is covered */

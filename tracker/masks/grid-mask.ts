@@ -1,5 +1,6 @@
 /** Masks of the user at the size of the video, as logits on the mask grid of the model. */
 import { type CocoRle, decodeMask } from "../../protocol/rle.js";
+import { type CellWeights, isLarge, weightedSums } from "./weighted-runs.js";
 
 /** Logit of a cell that is completely inside the mask; a cell that is completely outside has its negative. */
 const SURE = 10;
@@ -22,6 +23,10 @@ export function gridMask(mask: CocoRle, m: number): Float32Array {
 
 /** @returns float32 [m, m]: the share of each cell that the mask covers, 0..1 */
 function coveredShares(mask: CocoRle, m: number): Float32Array {
+  if (isLarge(mask)) {
+    const [height, width] = mask.size;
+    return Float32Array.from(weightedSums(mask, cellsOf(width, m), cellsOf(height, m)));
+  }
   const { width, height, data } = decodeMask(mask);
   const shares = new Float32Array(m * m);
   const across = overlaps(width, m);
@@ -53,4 +58,16 @@ function overlaps(pixels: number, cells: number): Overlap[][] {
     }
     return found;
   });
+}
+
+/** For each cell, the pixels that overlap it. */
+function cellsOf(pixels: number, cells: number): CellWeights[] {
+  const found = Array.from({ length: cells }, () => ({ first: 0, weights: [] as number[] }));
+  for (const [pixel, overlapping] of overlaps(pixels, cells).entries())
+    for (const [cell, share] of overlapping) {
+      const one = found[cell] as (typeof found)[0];
+      if (one.weights.length === 0) one.first = pixel;
+      one.weights.push(share);
+    }
+  return found;
 }
