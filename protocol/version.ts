@@ -22,7 +22,10 @@ export const SESSIONS_PATH = "/v1/sessions";
 /** Where the server lists the formats of exports. */
 export const EXPORTS_PATH = "/v1/exports";
 
-/** Where the server accepts and returns the files of saved sessions. */
+/** Where the server lists the formats of imports. */
+export const IMPORTS_PATH = "/v1/imports";
+
+/** Where the server lists, accepts and returns the files of saved sessions. */
 export const SAVED_PATH = "/v1/saved";
 
 /** Where the server lists the files that `start_session` can open. */

@@ -1,5 +1,4 @@
 /** Opens a session: its media, its session of the engine, and for a saved session its earlier state. */
-import { basename } from "node:path";
 import type { Clock } from "./clock.js";
 import type { Engine, EngineError, EngineOwner, EngineSession, EngineVideo } from "./engine/index.js";
 import type { SessionNews, StartRequest } from "./hosted-session.js";
@@ -34,6 +33,8 @@ export type OpenMedia = (
 export interface SessionOpenerParts {
   engine: Promise<Engine>;
   openMedia: OpenMedia;
+  /** The name of the media, for exports. */
+  nameOf(request: StartRequest, owner: OwnerId): Promise<string | undefined>;
   pictures: Pictures;
   saved: SavedStore;
   live: LiveSettings;
@@ -61,6 +62,11 @@ export function createSessionOpener(parts: SessionOpenerParts) {
   const openMedia: OpenMedia = async (...request) => measureMedia(await parts.openMedia(...request), metrics);
 
   const partsOf = (owner: OwnerId) => ({ metrics, predictionPlaces: parts.predictionPlacesOf(owner) });
+
+  async function named(request: StartRequest, owner: OwnerId): Promise<{ fileName?: string }> {
+    const fileName = await parts.nameOf(request, owner);
+    return fileName === undefined ? {} : { fileName };
+  }
 
   function newResults(facts: { readonly num_frames: number }, engine: EngineSession): SessionResults {
     return createSessionResults({
@@ -127,7 +133,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
     const opened = await openEngine(engine, media, policy, news);
     return createSession({
       ...partsOf(owner),
-      fileName: fileNameOf(request),
+      ...(await named(request, owner)),
       facts,
       media,
       pictures: pictures.of(owner),
@@ -166,7 +172,7 @@ export function createSessionOpener(parts: SessionOpenerParts) {
       };
       return createSession({
         ...partsOf(owner),
-        fileName: fileNameOf(request),
+        ...(await named(request, owner)),
         facts,
         media,
         engine: opened,
@@ -218,9 +224,4 @@ function ownedBy(engine: Engine, owner: EngineOwner): Engine {
 
 function hooksOf(news: SessionNews) {
   return { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
-}
-
-/** The name of the video for exports; uploads have none here. */
-function fileNameOf({ resource_path }: { resource_path?: string }): string {
-  return basename(resource_path ?? "") || "video";
 }

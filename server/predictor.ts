@@ -38,6 +38,7 @@ import type { LiveSettings } from "./live/open-live.js";
 import { createLog, type Logger } from "./log.js";
 import { listMedia, type MediaListing } from "./media/listing.js";
 import { prepareTools } from "./media/tools.js";
+import { mediaName } from "./media-name.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { createMediaOpener } from "./open-media.js";
 import { createSessionOpener } from "./open-session.js";
@@ -233,6 +234,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
   });
   const open = createSessionOpener({
     ...{ engine, openMedia, pictures, saved, live: config, clock, maxResultBytes, metrics },
+    nameOf: (request, owner) => mediaName(request, owner, uploads),
     weightOf: shares.weightOf,
     predictionPlacesOf: (owner) => predictionPlaces(shares, owner, config.maxPredictedPixelsPerOwner),
     shares,

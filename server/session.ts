@@ -350,10 +350,11 @@ export function createSession(parts: SessionParts): Session {
         const described = await engine.describe();
         const tracker = await engine.snapshot();
         const { width, height, num_frames } = facts;
+        const { fileName: name } = parts;
         const { store } = results;
         return {
           pack: { id: pack.id, hash: pack.hash },
-          video: { width, height, num_frames },
+          video: { width, height, num_frames, ...(name !== undefined && { name }) },
           session: stateOf(results, parts.policy ?? null, described),
           // Stored frames are immutable, so later changes of the session do not change the file.
           results: store.frames().flatMap((index) => store.get(index) ?? []),

@@ -13,6 +13,7 @@ const TOPICS: Record<string, string> = {
   A: "keys and owners",
   B: "binary messages",
   C: "connections and messages",
+  D: "exports and imports",
   E: "edits and undo",
   F: "frames",
   H: "HTTP",

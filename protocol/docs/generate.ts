@@ -17,7 +17,13 @@ import {
   settingVariable,
 } from "../limits.js";
 import { policySchema } from "../policy.js";
-import { mediaEntrySchema, mediaListingSchema, sessionSummarySchema } from "../replies/sessions.js";
+import {
+  importFormatSchema,
+  mediaEntrySchema,
+  mediaListingSchema,
+  savedSummarySchema,
+  sessionSummarySchema,
+} from "../replies/sessions.js";
 import { objectState } from "../replies/states.js";
 import { affected } from "../replies/undo.js";
 import {
@@ -94,6 +100,8 @@ export const PARTS: Readonly<Record<string, string>> = {
   "results query": fieldTable("request", resultsQuerySchema),
   "media query": fieldTable("request", mediaQuerySchema),
   "session summary": fieldTable("reply", sessionSummarySchema),
+  "saved summary": fieldTable("reply", savedSummarySchema),
+  "import format": fieldTable("reply", importFormatSchema),
   "media entry": fieldTable("reply", mediaEntrySchema),
   "media listing": fieldTable("reply", mediaListingSchema),
   "upload query": fieldTable("request", uploadQuerySchema),

@@ -1,6 +1,7 @@
 /** Answers of GET requests over HTTP. */
 import { z } from "zod";
 import { filename, sessionId, sessionToken } from "../fields.js";
+import { savedFields } from "./saving.js";
 
 /** An entry of `GET /v1/sessions`. */
 export const sessionSummarySchema = z.strictObject({
@@ -47,3 +48,30 @@ export const mediaListingSchema = z.strictObject({
 });
 
 export type MediaListing = z.output<typeof mediaListingSchema>;
+
+/** An entry of `GET /v1/saved`. */
+export const savedSummarySchema = z.strictObject({
+  saved_id: savedFields.saved_id,
+  name: z.string().nullable().describe("Name of the video; null where the file does not contain it"),
+  bytes: savedFields.bytes,
+  saved_at: z.iso.datetime().describe("Time when the server stored the file, UTC"),
+  expires_at: z.iso.datetime().describe("Time after which the server deletes the file, UTC"),
+  video: z
+    .strictObject({ width: z.int().min(1), height: z.int().min(1), num_frames: z.int().min(1) })
+    .exactOptional()
+    .describe("Absent: `load_session` cannot read the file, for example because another version wrote it"),
+});
+
+export type SavedSummary = z.output<typeof savedSummarySchema>;
+
+/** An entry of `GET /v1/imports`. */
+export const importFormatSchema = z.strictObject({
+  id: z.string().describe("For `format`"),
+  title: z.string(),
+  extensions: z.array(z.string()).describe("Names of files that can be sent, such as `.json` and `.zip`"),
+  as: z
+    .array(z.enum(["prompts", "locked"]))
+    .describe("Kinds that the format can be imported as; boxes cannot be locked"),
+});
+
+export type ImportFormatFacts = z.output<typeof importFormatSchema>;

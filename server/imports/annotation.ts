@@ -40,8 +40,10 @@ export class ImportError extends Error {
 export interface ImportFormat {
   id: string;
   title: string;
-  /** The file may be an archive; `read` gets its files. Otherwise it gets one file. */
-  isArchive: boolean;
+  /** Of its files, such as `.json`. An import is one such file or a ZIP archive of them. */
+  extension: string;
+  /** `boxes`: the format has no masks, so that its frames cannot be locked. */
+  content: "masks" | "boxes";
   /** @throws ImportError for a file that is not of the format */
   read(files: ReadonlyMap<string, Uint8Array>, video: ImportVideo): Iterable<Item>;
 }

@@ -46,6 +46,8 @@ const manifestSchema = z.strictObject({
     width: z.int().min(1),
     height: z.int().min(1),
     num_frames: z.int().min(1),
+    /** Absent in files of earlier versions. */
+    name: z.string().max(1000).exactOptional(),
   }),
   entries: z.strictObject(
     Object.fromEntries(

@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { validate as isUuid, v4 as uuid } from "uuid";
-import { ProtocolError } from "../../protocol/index.js";
+import { ProtocolError, type SavedSummary } from "../../protocol/index.js";
 import { type Clock, systemClock } from "../clock.js";
 import type { ServerConfig } from "../config.js";
 import type { Logger } from "../log.js";
@@ -16,6 +16,7 @@ import type { Lease, Shares } from "../shares/shares.js";
 import { makeUploadDirectory } from "../uploads/directory.js";
 import { cannotStore } from "../uploads/errors.js";
 import { createTransfers } from "../uploads/transfers.js";
+import { listSaved, SAVED_EXTENSION } from "./list-saved.js";
 import { createSavedBytes, folderName, ownerOfFolder } from "./saved-bytes.js";
 import { openSavedFile, type SavedFile, unreadable } from "./saved-file.js";
 import { readTokenLink, writeTokenLink } from "./token-links.js";
@@ -53,6 +54,8 @@ export interface SavedStore {
       contentLength?: number;
     },
   ): Promise<SavedFacts>;
+  /** The files of the owner, the newest first. */
+  list(owner: OwnerId): Promise<SavedSummary[]>;
   /** @throws ProtocolError saved_not_found, saved_unreadable */
   open(owner: OwnerId, savedId: string): Promise<SavedFile>;
   /** The file itself. @throws ProtocolError saved_not_found */
@@ -76,7 +79,6 @@ export interface SavedStoreOptions {
   log?: Logger;
 }
 
-const EXTENSION = ".masklet";
 const UNFINISHED = ".part";
 
 export function createSavedStore({
@@ -116,7 +118,7 @@ export function createSavedStore({
         await savedBytes.of(owner, join(path, name)).catch((error) => log?.warn({ err: error }, NOT_COUNTED));
       }
       for (const file of await readdir(join(path, name)).catch(() => [])) {
-        if (file.endsWith(EXTENSION) || file.endsWith(UNFINISHED))
+        if (file.endsWith(SAVED_EXTENSION) || file.endsWith(UNFINISHED))
           await expire(owner, join(path, name, file));
       }
     }
@@ -146,7 +148,7 @@ export function createSavedStore({
     const disk = await savedBytes.of(owner, place);
     // Another program may have deleted the folder.
     await mkdir(place, { recursive: true, mode: 0o700 });
-    const others = (await readdir(place)).filter((name) => name.endsWith(EXTENSION)).length;
+    const others = (await readdir(place)).filter((name) => name.endsWith(SAVED_EXTENSION)).length;
     const unfinished = writing.get(owner) ?? 0;
     if (others + unfinished >= limits.maxSavedPerOwner) {
       throw new ProtocolError(
@@ -156,7 +158,7 @@ export function createSavedStore({
     }
     writing.set(owner, unfinished + 1);
     const savedId = uuid();
-    const path = join(place, savedId + EXTENSION);
+    const path = join(place, savedId + SAVED_EXTENSION);
     try {
       await write(path + UNFINISHED);
       const { size } = await stat(path + UNFINISHED);
@@ -181,7 +183,7 @@ export function createSavedStore({
 
   async function find(owner: OwnerId, savedId: string): Promise<{ path: string; bytes: number }> {
     if (isUuid(savedId)) {
-      const path = join(await folderOf(owner), savedId + EXTENSION);
+      const path = join(await folderOf(owner), savedId + SAVED_EXTENSION);
       const facts = await stat(path).catch(() => undefined);
       if (facts?.isFile()) return { path, bytes: facts.size };
     }
@@ -215,6 +217,7 @@ export function createSavedStore({
         (await openSavedFile(path)).close();
       });
     },
+    list: async (owner) => listSaved(await folderOf(owner), limits.savedLifetimeMs),
     open: async (owner, savedId) => openSavedFile((await find(owner, savedId)).path),
     find,
     linkToken: async (owner, token, savedId) => writeTokenLink(await folderOf(owner), token, savedId),

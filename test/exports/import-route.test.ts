@@ -1,7 +1,8 @@
 /** Imports over HTTP and by the command, with the real model. */
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CocoRle } from "../../protocol/index.js";
+import { type CocoRle, importFormatSchema } from "../../protocol/index.js";
+import { IMPORT_FORMATS } from "../../server/imports/formats.js";
 import { makeZip } from "../helpers/archives.js";
 import { callCommand } from "../helpers/command.js";
 import { makeClip, mediaPath } from "../helpers/media.js";
@@ -271,4 +272,20 @@ test("masklet import --video starts a session on a server", async () => {
   expect([status, stderr]).toEqual([0, "5 masks and 0 boxes on 4 frames, of 2 objects, are prompts.\n"]);
   const stored = await storedMasks(stdout.trim());
   expect(stored.get("4 3")).toEqual(square(4));
+});
+
+test("GET /v1/imports lists the formats with the files and kinds that they take", async () => {
+  const response = await fetch(`${server.http}/v1/imports`);
+  const { formats } = (await response.json()) as { formats: unknown[] };
+  const parsed = formats.map((one) => importFormatSchema.parse(one));
+  expect(parsed.map(({ id }) => id)).toEqual(IMPORT_FORMATS.map(({ id }) => id));
+  expect(parsed.find(({ id }) => id === "cvat")).toEqual({
+    id: "cvat",
+    title: "CVAT for video 1.1",
+    extensions: [".xml", ".zip"],
+    as: ["prompts", "locked"],
+  });
+  expect(parsed.find(({ id }) => id === "mot")?.as).toEqual(["prompts"]);
+  const refused = await fetch(`${server.http}/v1/imports`, { method: "POST" });
+  expect([refused.status, refused.headers.get("allow")]).toEqual([405, "GET"]);
 });

@@ -1,4 +1,5 @@
 /** Exports over HTTP, from the stored results of a session. */
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { unzip } from "../helpers/archives.js";
 import { makeClip } from "../helpers/media.js";
@@ -113,6 +114,28 @@ describe("GET /v1/sessions/ID/export/FORMAT", () => {
       beginning: expect.stringContaining('0: "ball"'),
     });
     expect(preview.files[1]?.path).toBe("labels/train/exports_000000.txt");
+  });
+
+  test("the export of an upload has the name of the uploaded file", async () => {
+    const upload = async (query: string) => {
+      const bytes = new Uint8Array(await readFile(clip));
+      const response = await fetch(`${server.http}/v1/uploads${query}`, { method: "POST", body: bytes });
+      return ((await response.json()) as { upload_id: string }).upload_id;
+    };
+    for (const [query, expected] of [
+      ["?filename=My%20dog.mp4", "My%20dog.coco.json"],
+      ["", "upload.coco.json"],
+    ] as const) {
+      const upload_id = await upload(query);
+      const { session_id } = await ask({ type: "start_session", upload_id });
+      await ask({ type: "add_prompt", session_id, frame_index: 0, text: "ball" });
+      await post("handle_stream_request", { type: "propagate_in_video", session_id });
+      const response = await fetch(`${server.http}/v1/sessions/${session_id}/export/coco`);
+      expect(response.headers.get("content-disposition")).toBe(`attachment; filename*=UTF-8''${expected}`);
+      const { videos } = (await response.json()) as { videos: { file_name: string }[] };
+      expect(videos[0]?.file_name).toBe(query === "" ? "upload" : "My dog.mp4");
+      await ask({ type: "close_session", session_id });
+    }
   });
 
   test("a format of several files is an archive", async () => {

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "n
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { savedSummarySchema } from "../../protocol/index.js";
 import { readConfig, type ServerConfig } from "../../server/config.js";
+import { writeSavedFile } from "../../server/saved/saved-file.js";
 import { createSavedStore, type SavedStore } from "../../server/saved/store.js";
 import { createShares, type Shares } from "../../server/shares/shares.js";
 import { mediaPath } from "../helpers/media.js";
@@ -114,4 +116,32 @@ it("reports a full disk", async () => {
     message: "The session cannot be saved: the disk is full. Try again later.",
   });
   expect(await diskBytes(shares)).toBe(0);
+});
+
+it("lists the files of an owner, the newest first, also one that cannot be read", async () => {
+  const { store } = start({ savedLifetimeMs: 2 ** 31 - 1 });
+  expect(await store.list(owner)).toEqual([]);
+  const video = { width: 4, height: 3, num_frames: 2 };
+  const write = (name?: string) =>
+    store.add(owner, (path) => {
+      const named = { ...video, ...(name !== undefined && { name }) };
+      const state = { session: {}, results: [], tracker: new Uint8Array() };
+      return writeSavedFile(path, { pack: { id: "p", hash: "h" }, video: named, ...state }, "0.1.0");
+    });
+  const ids = [await write("dog.mp4"), await write(), await save(store, 10)].map(({ savedId }) => savedId);
+  await write("other.mp4");
+  await save(store, 10, "key bob");
+  const now = Math.floor(Date.now() / 1000);
+  for (const path of savedFiles()) {
+    const at = ids.findIndex((id) => path.includes(id));
+    if (at >= 0) utimesSync(join(folder, path), now - 100 * at - 100, now - 100 * at - 100);
+  }
+  const found = await store.list(owner);
+  expect(found.map(({ name }) => name)).toEqual(["other.mp4", "dog.mp4", null, null]);
+  expect(found.slice(1).map(({ saved_id }) => saved_id)).toEqual(ids);
+  expect(found[1]).toMatchObject({ video, saved_at: new Date((now - 100) * 1000).toISOString() });
+  expect(found[2]).toMatchObject({ video });
+  expect(found[3]).not.toHaveProperty("video");
+  expect(found[3]?.bytes).toBe(10);
+  for (const one of found) savedSummarySchema.parse(one);
 });

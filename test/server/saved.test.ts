@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { FrameMessage } from "../../protocol/index.js";
+import { type FrameMessage, savedSummarySchema } from "../../protocol/index.js";
 import type { Fields, RawClient } from "../helpers/client.js";
 import { mediaDirectory, mediaPath } from "../helpers/media.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -160,6 +160,14 @@ describe("a saved session", () => {
       await after.close();
     }
   });
+});
+
+test("is in the list of its owner, with the name of the video", async () => {
+  const response = await fetch(`${first.http}/v1/saved`);
+  const { saved } = (await response.json()) as { saved: unknown[] };
+  const [entry] = saved.map((one) => savedSummarySchema.parse(one));
+  const video = { width: WIDTH, height: HEIGHT, num_frames: FRAMES };
+  expect(entry).toMatchObject({ name: "circle", bytes: file.length, video });
 });
 
 describe("a file that is not a saved session", () => {

@@ -98,3 +98,11 @@ export async function pictureArchive(
 }
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** The entry of the session in `GET /v1/sessions`. */
+export async function summaryOf(lab: Lab, { id }: Pick<Session, "id">): Promise<Message> {
+  const { body } = await lab.http("/v1/sessions");
+  const own = body.sessions.find((one: Message) => one.session_id === id);
+  expectThat(own, "the session is not in the list of sessions");
+  return own;
+}

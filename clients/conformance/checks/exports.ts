@@ -2,8 +2,8 @@
 import { type Check, check } from "../check.js";
 import type { Lab, Reply, Session } from "../lab.js";
 import type { Message } from "../probe.js";
-import { expectSame, expectThat } from "../verdicts.js";
-import { FRAMES, markedSession, rleOf, storedFrames, videoSession } from "./common.js";
+import { expectSame, expectThat, NotTried } from "../verdicts.js";
+import { FRAMES, markedSession, rleOf, storedFrames, summaryOf, videoSession } from "./common.js";
 
 const exported = (lab: Lab, { id }: Session, path: string): Promise<Reply> =>
   lab.http(`/v1/sessions/${id}/export/${path}`);
@@ -19,6 +19,12 @@ function cocoMasks({ annotations, images }: Message): Record<string, unknown> {
       one.segmentation.counts,
     ]),
   );
+}
+
+/** The category of an object in a COCO file. */
+function categoryOf({ tracks, categories }: Message, objectId: number): string | undefined {
+  const id = tracks.find((one: Message) => one.id === objectId)?.category_id;
+  return categories.find((one: Message) => one.id === id)?.name;
 }
 
 async function storedMasks(session: Session): Promise<Record<string, unknown>> {
@@ -95,6 +101,51 @@ export const exportChecks: Check[] = [
         expectSame(codeOf(answer), code, "the code");
         if (field !== undefined) expectSame(answer.body.error.field, field, "the field");
       }
+    });
+  }),
+  check("names in exports", "D-13 D-14", async (lab, verify) => {
+    lab.requirePrompt("masks");
+    const session = await markedSession(lab);
+    const nameOf = ({ headers }: Reply) => headers.get("content-disposition") ?? "";
+    await verify("D-13", async () => {
+      const { name } = await summaryOf(lab, session);
+      const stem = encodeURIComponent(name.replace(/\.\w+$/, ""));
+      for (const format of ["coco", "labelme"]) {
+        const given = nameOf(await exported(lab, session, format));
+        expectThat(given.includes(stem), `Content-Disposition is ${given}, the video is ${name}`);
+      }
+    });
+    await verify("D-14", async () => {
+      lab.requirePrompt("text");
+      await session.ok({ type: "rename", obj_id: 1, name: "Müller" });
+      const marked = await exported(lab, session, "coco");
+      expectSame(categoryOf(marked.body, 1), "Müller", "category of an object with a name");
+      const phrased = await videoSession(lab);
+      await phrased.ok({ type: "add_prompt", frame_index: 0, text: "red square" });
+      const { objects } = await phrased.ok({ type: "get_session" });
+      const found = objects.find(({ concept }: Message) => concept === "red square");
+      if (!found) throw new NotTried("the model pack finds no object of the phrase");
+      const category = async () => categoryOf((await exported(lab, phrased, "coco")).body, found.obj_id);
+      expectSame(await category(), "red square", "category of an object of a concept");
+      await phrased.ok({ type: "rename", concept: "red square", name: "sign" });
+      await phrased.ok({ type: "rename", obj_id: found.obj_id, name: "the first" });
+      expectSame(await category(), "sign", "category of a renamed concept");
+    });
+  }),
+  check("the formats of imports", "D-15", async (lab, verify) => {
+    await verify("D-15", async () => {
+      const { status, body } = await lab.http("/v1/imports");
+      expectSame(status, 200, "the status");
+      const of = (id: string) => body.formats.find((one: Message) => one.id === id);
+      expectSame(
+        [of("coco")?.extensions, of("coco")?.as],
+        [
+          [".json", ".zip"],
+          ["prompts", "locked"],
+        ],
+        "facts of coco",
+      );
+      expectSame(of("mot")?.as, ["prompts"], "kinds of a format of boxes");
     });
   }),
   check("imports into a session", "D-9 D-10 D-11 D-12", async (lab, verify) => {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type Check, check } from "../check.js";
 import type { Session } from "../lab.js";
 import { otherPolygon } from "../media.js";
-import type { Probe } from "../probe.js";
+import type { Message, Probe } from "../probe.js";
 import { expectSame, expectThat } from "../verdicts.js";
 import {
   clipUpload,
@@ -15,6 +15,7 @@ import {
   pause,
   pictureSession,
   pictureUpload,
+  summaryOf,
   videoSession,
 } from "./common.js";
 
@@ -248,7 +249,7 @@ export const lastingChecks: Check[] = [
     }
   }),
 
-  check("saved sessions", "K-1 K-2 K-3 K-4 K-6 K-9 K-10", async (lab, verify) => {
+  check("saved sessions", "K-1 K-2 K-3 K-4 K-6 K-9 K-10 K-11", async (lab, verify) => {
     lab.requirePrompt("masks");
     const session = await videoSession(lab);
     await session.ok(maskPrompt(0, 0));
@@ -284,6 +285,19 @@ export const lastingChecks: Check[] = [
         404,
         "the answer to GET after DELETE",
       );
+    });
+    await verify("K-11", async () => {
+      const { status, body } = await lab.http("/v1/saved");
+      expectSame(status, 200, "the status");
+      const own = (body.saved as Message[]).find((one) => one.saved_id === saved.saved_id);
+      expectThat(own, "the file is not in the list");
+      const { width, height, num_frames, name } = await summaryOf(lab, session);
+      expectSame(
+        [own.bytes, own.name, own.video],
+        [saved.bytes, name, { width, height, num_frames }],
+        "bytes, name and video",
+      );
+      expectThat(Date.parse(own.saved_at) < Date.parse(own.expires_at), `it expires at ${own.expires_at}`);
     });
     const { probe, answer } = await load(saved.saved_id);
     await verify("K-3", async () => {

@@ -1,9 +1,9 @@
-/** `POST /v1/sessions/ID/import?format=&as=`: annotations of other tools as prompts or locked frames of a session. */
+/** `GET /v1/imports` and `POST /v1/sessions/ID/import?format=&as=`: annotations of other tools as prompts or locked frames of a session. */
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
-import { parseFields, SESSIONS_PATH } from "../../../protocol/index.js";
+import { IMPORTS_PATH, parseFields, SESSIONS_PATH } from "../../../protocol/index.js";
 import { applyImport, toImportProblem } from "../../imports/apply.js";
-import { IMPORT_FORMATS } from "../../imports/formats.js";
+import { describeImportFormats, IMPORT_FORMATS } from "../../imports/formats.js";
 import { startImportThread } from "../../imports/import-thread.js";
 import type { Predictor } from "../../predictor.js";
 import { type App, ownerOf } from "../context.js";
@@ -32,6 +32,9 @@ export function addImportRoutes(app: App, { sessions, shares }: Predictor): void
       );
     },
   });
+  app.get(IMPORTS_PATH, (context) => context.json({ formats: describeImportFormats() }));
+  app.all(IMPORTS_PATH, allowOnly("GET"));
+
   const path = `${SESSIONS_PATH}/:id/import`;
   app.post(path, limit, async (context) => {
     const owner = ownerOf(context);

@@ -1,4 +1,4 @@
-/** `POST /v1/saved`, `GET /v1/saved/ID` and `DELETE /v1/saved/ID`: the files of saved sessions. */
+/** `GET` and `POST /v1/saved`, `GET /v1/saved/ID` and `DELETE /v1/saved/ID`: the files of saved sessions. */
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { type AnswerOf, ProtocolError, SAVED_PATH } from "../../../protocol/index.js";
@@ -27,7 +27,8 @@ export function addSavedRoutes(app: App, saved: SavedStore): void {
     };
     return context.json(answer, 201);
   });
-  app.all(SAVED_PATH, allowOnly("POST"));
+  app.get(SAVED_PATH, async (context) => context.json({ saved: await saved.list(ownerOf(context)) }));
+  app.all(SAVED_PATH, allowOnly("GET", "POST"));
 
   app.get(`${SAVED_PATH}/:id`, async (context) => {
     const owner = ownerOf(context);

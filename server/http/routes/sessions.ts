@@ -1,7 +1,7 @@
 /** `GET /v1/sessions`: the sessions of the owner. */
-import { basename } from "node:path";
 import { SESSIONS_PATH, type SessionSummary } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
+import { mediaName } from "../../media-name.js";
 import type { Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
 import type { UploadStore } from "../../uploads/store.js";
@@ -47,8 +47,9 @@ async function mediaOf(
   uploads: UploadStore,
 ): Promise<Pick<SessionSummary, "name" | "resource_path" | "upload_id">> {
   const { resource_path, upload_id } = request;
-  if (resource_path !== undefined) return { name: basename(resource_path) || resource_path, resource_path };
-  if (upload_id === undefined) return { name: "live" };
-  const upload = await uploads.find(upload_id, owner).catch(() => undefined);
-  return { name: upload?.filename ?? "upload", upload_id };
+  return {
+    name: (await mediaName(request, owner, uploads)) ?? "live",
+    ...(resource_path !== undefined && { resource_path }),
+    ...(upload_id !== undefined && { upload_id }),
+  };
 }

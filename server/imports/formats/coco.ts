@@ -45,7 +45,8 @@ const cocoSchema = z.looseObject({
 export const coco: ImportFormat = {
   id: "coco",
   title: "COCO",
-  isArchive: false,
+  extension: ".json",
+  content: "masks",
   *read(files): Generator<Item> {
     const file = jsonOf(textOf(files), cocoSchema);
     const names = new Map(file.categories.map(({ id, name }) => [id, name]));
@@ -100,7 +101,8 @@ const youtubeVisSchema = z.looseObject({
 export const youtubeVis: ImportFormat = {
   id: "youtube-vis",
   title: "YouTube-VIS",
-  isArchive: false,
+  extension: ".json",
+  content: "masks",
   *read(files): Generator<Item> {
     const file = jsonOf(textOf(files), youtubeVisSchema);
     const names = new Map(file.categories.map(({ id, name }) => [id, name]));

@@ -29,7 +29,8 @@ interface Size {
 export const cvat: ImportFormat = {
   id: "cvat",
   title: "CVAT for video 1.1",
-  isArchive: true,
+  extension: ".xml",
+  content: "masks",
   read(files, video): Item[] {
     const items: Item[] = [];
     const path: string[] = [];

@@ -28,7 +28,8 @@ function* filesLike(
 export const yoloSeg: ImportFormat = {
   id: "yolo-seg",
   title: "YOLO segmentation",
-  isArchive: true,
+  extension: ".txt",
+  content: "masks",
   *read(files, { width, height }): Generator<Item> {
     const yaml = [...files].find(([name]) => name.endsWith("data.yaml"))?.[1];
     const names = new Map(
@@ -79,7 +80,8 @@ const labelmeSchema = z.looseObject({
 export const labelme: ImportFormat = {
   id: "labelme",
   title: "labelme",
-  isArchive: true,
+  extension: ".json",
+  content: "masks",
   *read(files): Generator<Item> {
     for (const { name, bytes, frameIndex } of filesLike(files, /\.json$/)) {
       const file = jsonOf(new TextDecoder().decode(bytes), labelmeSchema, name);
@@ -142,7 +144,8 @@ function groupShapes(shapes: readonly Shape[], name: string): Map<number | strin
 export const davis: ImportFormat = {
   id: "davis",
   title: "DAVIS (palette PNG)",
-  isArchive: true,
+  extension: ".png",
+  content: "masks",
   *read(files): Generator<Item> {
     const list = [...files].find(([name]) => name.endsWith("objects.json"))?.[1];
     const objects = list ? jsonOf(new TextDecoder().decode(list), objectsSchema, "objects.json") : undefined;

@@ -43,7 +43,8 @@ const schema = z.array(
 export const labelStudio: ImportFormat = {
   id: "label-studio",
   title: "Label Studio",
-  isArchive: false,
+  extension: ".json",
+  content: "masks",
   *read(files, video): Generator<Item> {
     for (const [at, task] of jsonOf(textOf(files), schema).entries()) {
       for (const result of task.annotations.flatMap((one) => one.result)) {

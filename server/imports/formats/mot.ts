@@ -14,7 +14,8 @@ function* linesOf(text: string): Generator<{ line: string; where: string }> {
 export const mots: ImportFormat = {
   id: "mots",
   title: "MOTS",
-  isArchive: true,
+  extension: ".txt",
+  content: "masks",
   *read(files): Generator<Item> {
     for (const { line, where } of linesOf(textOf(files, /^(?!.*classes\.txt$).*\.txt$/))) {
       const [frame, id, , height, width, counts] = line.split(" ");
@@ -38,7 +39,8 @@ export const mots: ImportFormat = {
 export const mot: ImportFormat = {
   id: "mot",
   title: "MOT (boxes)",
-  isArchive: true,
+  extension: ".txt",
+  content: "boxes",
   *read(files): Generator<Item> {
     const labels = [...files].find(([name]) => /(^|\/)labels\.txt$/.test(name))?.[1];
     const names = labels ? new TextDecoder().decode(labels).split("\n") : [];
