@@ -7,6 +7,7 @@ import { delimiter, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { SERVER_LIMITS, settingVariable } from "../protocol/limits.js";
+import { ADAPTER_NAMES } from "./adapters/names.js";
 import { isAddressOrNetwork } from "./http/client-address.js";
 
 const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
@@ -17,6 +18,8 @@ const wholeNumber = (min: number, max = Number.MAX_SAFE_INTEGER) =>
     .max(max);
 const text = (expected: string) => z.string({ error: expected }).min(1, { error: expected });
 const texts = (expected: string) => z.array(text(expected), { error: `a list of ${expected}` });
+
+export { ADAPTER_NAMES };
 
 /** The longest delay of a Node timer; a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -85,6 +88,10 @@ const schema = z.strictObject({
   allowedOrigins: texts("origins such as https://example.org").default([]),
   /** Hosts of cameras that `camera_url` may name, each with or without a port. */
   cameraHosts: texts("host names or addresses").default([]),
+  /** Annotation tools that the server serves in their own protocol, each under its name as a prefix. */
+  adapters: z
+    .array(z.enum(ADAPTER_NAMES), { error: `a list of adapters: ${ADAPTER_NAMES.join(", ")}` })
+    .default([]),
   /**
    * How ffmpeg and ffprobe are kept from the network and from files: `auto` as far as the system allows, `required` fails the
    * start where they would keep access to the network, `off` starts them without limits.
@@ -115,6 +122,7 @@ const parsers: Partial<Record<string, (value: string) => unknown>> = {
   trustedProxies: (value) => list(value, ","),
   allowedOrigins: (value) => list(value, ","),
   cameraHosts: (value) => list(value, ","),
+  adapters: (value) => list(value, ","),
   mediaRoots: (value) => list(value, delimiter),
 };
 

@@ -17,6 +17,13 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     ...["detector", "memory", "tracker", "protocol", "server/packs"],
     ...["server/serial.ts", "server/child-programs.ts"],
   ],
+  // An adapter is an ordinary client: it reaches sessions and uploads through the predictor, and converts masks with exports.
+  "server/adapters": [
+    ...["protocol", "server/predictor.ts", "server/propagations.ts", "server/hosted-session.ts"],
+    ...["server/config.ts", "server/failure.ts", "server/log.ts", "server/session-owner.ts"],
+    ...["server/http/context.ts", "server/http/errors.ts", "server/http/reader.ts"],
+    ...["server/exports/brush.ts", "server/exports/mask-sets.ts", "server/exports/outlines.ts"],
+  ],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript", "server/drawing"],
   // The page runs in a browser.
@@ -69,8 +76,8 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   "masklet/client": ["clients/examples"],
   "onnxruntime-node": ["server/engine/onnx.ts"],
   "@huggingface/tokenizers": ["server/packs"],
-  hono: ["server/http"],
-  "hono/body-limit": ["server/http"],
+  hono: ["server/http", "server/adapters"],
+  "hono/body-limit": ["server/http", "server/adapters"],
   "hono/cors": ["server/http"],
   "hono/utils/http-status": ["server/http"],
   "@hono/node-server": ["server/http"],
@@ -206,6 +213,19 @@ describe("the source", () => {
         ([folder, others]) => isIn(from, folder) && others.some((other) => isIn(to, other)),
       ),
     );
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("keeps adapters apart from each other, and from the rest of the server", () => {
+    const toolOf = (path: string) => /^server\/adapters\/([^/]+)\//.exec(path)?.[1];
+    const doors = [
+      ...["server/http/app.ts", "server/http/server.ts", "server/config.ts"],
+      "server/adapters/index.ts",
+    ];
+    const wrong = imports.filter(({ from, to }) => {
+      if (!isIn(to, "server/adapters") || doors.includes(from)) return false;
+      return !isIn(from, "server/adapters") || (toolOf(to) !== undefined && toolOf(from) !== toolOf(to));
+    });
     expect(wrong.map(show)).toEqual([]);
   });
 

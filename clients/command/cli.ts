@@ -56,6 +56,7 @@ function createProgram(): Command {
       "--data [folder]",
       "keep uploads and saved sessions here (default: masklet in the data folder of the user)",
     )
+    .option("--adapters <names>", "annotation tools to serve in their own protocol, such as x-anylabeling")
     .option("--open", "open the annotator page in a browser")
     .option("--no-open", "open no browser (the default)")
     .option("--insecure", "without keys, serve everyone who reaches the address")

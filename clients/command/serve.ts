@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { readConfig, type ServerOptions } from "../../server/config.js";
+import { ADAPTER_NAMES, readConfig, type ServerOptions } from "../../server/config.js";
 import { type RunningServer, startServer } from "../../server/main.js";
 import { dataOptions, userDataFolder } from "./data-folder.js";
 import { CommandError, UsageError } from "./errors.js";
@@ -17,6 +17,8 @@ export interface ServeArguments {
   mediaRoot?: string[];
   keys?: string;
   insecure?: boolean;
+  /** Names, separated by commas. */
+  adapters?: string;
   /** A folder; true: that of the user. */
   data?: string | true;
   open?: boolean;
@@ -84,7 +86,7 @@ async function reportKeys(reloaded: Promise<string>): Promise<void> {
 }
 
 async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
-  const { host, port, pack, mediaRoot, keys, insecure, data } = given;
+  const { host, port, pack, mediaRoot, keys, insecure, adapters, data } = given;
   for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
   if (pack !== undefined) await requireFolder("--pack", pack);
   return {
@@ -96,8 +98,19 @@ async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
     ...(mediaRoot !== undefined && { mediaRoots: mediaRoot }),
     ...(keys !== undefined && { keysFile: keys }),
     ...(insecure !== undefined && { insecure }),
+    ...(adapters !== undefined && { adapters: parseAdapters(adapters) }),
     ...(data !== undefined && (await dataOptions(data === true ? userDataFolder() : data, mediaRoot))),
   };
+}
+
+function parseAdapters(text: string): NonNullable<ServerOptions["adapters"]> {
+  const names = text.split(",").map((name) => name.trim());
+  const isKnown = (name: string) => ADAPTER_NAMES.some((known) => known === name);
+  const unknown = names.find((name) => !isKnown(name));
+  if (unknown === undefined) return names as NonNullable<ServerOptions["adapters"]>;
+  throw new UsageError(
+    `--adapters: expected names of ${ADAPTER_NAMES.join(", ")}, separated by commas, got "${unknown}".`,
+  );
 }
 
 function parsePort(text: string): number {

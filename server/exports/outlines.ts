@@ -8,11 +8,12 @@ const LEAST_IOU = 0.98;
 /**
  * One ring for each piece of the mask, that is for each set of pixels connected by their sides. Holes belong to their ring by a
  * bridge without width, so that even-odd and non-zero filling give the same picture.
- * @param tolerancePx largest distance by which an outline moves. It is reduced where the IoU with the piece would fall below 0.98
+ * @param tolerancePx largest distance by which an outline moves. It is reduced where the IoU with the piece would fall below
+ * `leastIou`
  */
-export function piecesOf(mask: CocoRle, tolerancePx: number): Ring[] {
+export function piecesOf(mask: CocoRle, tolerancePx: number, leastIou = LEAST_IOU): Ring[] {
   return connectedParts(mask).map((part) => {
-    const rings = simplifiedRings(part, tolerancePx);
+    const rings = simplifiedRings(part, tolerancePx, leastIou);
     rings.sort((a, b) => Math.abs(doubleArea(b)) - Math.abs(doubleArea(a)));
     return rings.map((ring, at) => turning(ring, at === 0 ? 1 : -1)).reduce(bridge);
   });
@@ -29,11 +30,11 @@ export function outlineOf(mask: CocoRle, tolerancePx: number): Ring | undefined 
   return isClose ? ring : outlineOf(mask, 0);
 }
 
-function simplifiedRings(mask: CocoRle, tolerancePx: number): Ring[] {
+function simplifiedRings(mask: CocoRle, tolerancePx: number, leastIou: number): Ring[] {
   for (const tolerance of [tolerancePx, tolerancePx / 2, tolerancePx / 4]) {
     if (tolerance === 0) break;
     const rings = polygonsOf(mask, tolerance);
-    if (maskIou(rleOfPolygons(rings, mask.size), mask) >= LEAST_IOU) return rings;
+    if (leastIou === 0 || maskIou(rleOfPolygons(rings, mask.size), mask) >= leastIou) return rings;
   }
   return polygonsOf(mask, 0);
 }

@@ -23,6 +23,8 @@ export interface AdmissionParts {
   proxies: TrustedProxies;
   /** Undefined: every client is admitted without a key. */
   keys: KeyCheck | undefined;
+  /** The header besides Authorization in which requests to a path may carry the key. */
+  keyHeaderOf(path: string): string | undefined;
   connections: Pick<OpenSockets, "overLimit" | "holdForwarded">;
   /** True while the server stops. */
   isStopping(): boolean;
@@ -63,7 +65,7 @@ export interface Admission {
 }
 
 export function createAdmission(parts: AdmissionParts): Admission {
-  const { rules, proxies, keys, connections, isStopping, drainRefusal, log, metrics } = parts;
+  const { rules, proxies, keys, keyHeaderOf, connections, isStopping, drainRefusal, log, metrics } = parts;
 
   const addressOf = (request: IncomingMessage) => clientAddress(request, proxies);
 
@@ -139,7 +141,7 @@ export function createAdmission(parts: AdmissionParts): Admission {
         if (full) return { error: refuse(request, full, setting(full.limit ?? "maxConnections")) };
       }
       if (!keys) return { visitor: { address, owner: ownerOfAddress(address), key: undefined } };
-      const { key: text, problem } = readCredentials(request);
+      const { key: text, problem } = readCredentials(request, keyHeaderOf(pathOf(request.url ?? "")));
       if (problem !== undefined) {
         return { error: refuse(request, { code: "unauthenticated", message: problem, retryable: false }) };
       }

@@ -2,6 +2,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { SOCKET_PATH, TUS_PATH } from "../../protocol/index.js";
+import type { Adapter } from "../adapters/adapter.js";
 import { toProtocolError } from "../failure.js";
 import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
@@ -29,6 +30,7 @@ import { addUploadRoutes } from "./routes/uploads.js";
 
 export interface AppParts {
   predictor: Predictor;
+  adapters: readonly Adapter[];
   admission: Admission;
   counts: SocketCounts;
   maxMessageBytes: number;
@@ -39,11 +41,12 @@ export interface AppParts {
 }
 
 export function createApp(parts: AppParts): App {
-  const { predictor, admission, counts, maxMessageBytes, webDir, metrics, log } = parts;
+  const { predictor, adapters, admission, counts, maxMessageBytes, webDir, metrics, log } = parts;
   const app: App = new Hono();
 
   app.use(closeUnread);
   app.use(accessLog(log, metrics, admission));
+  for (const { prefix, around } of adapters) if (around) app.use(`${prefix}/*`, around);
   app.use(async (context, next) => {
     const { incoming } = context.env;
     // A process supervisor must not restart a server that is full or stopping.
@@ -79,6 +82,7 @@ export function createApp(parts: AppParts): App {
   addFrameRoutes(app, predictor, log);
   addResultRoute(app, predictor, log);
   addMediaRoute(app, predictor);
+  for (const adapter of adapters) adapter.add(app);
   addRequestRoutes(app, { predictor, maxMessageBytes, metrics, log });
 
   app.notFound((context) => {

@@ -13,8 +13,13 @@ const KEY_PARAMETERS = ["key", "api_key", "apikey", "token", "access_token"];
 /**
  * Reads `Authorization: Bearer KEY`, or `Authorization: Basic` with any user name and the key as the password. Addresses are
  * written to logs and histories, so a key in the query is a problem, also when it is valid.
+ *
+ * @param keyHeader another header that may contain the key, for tools that cannot send Authorization. An empty one is no key
  */
-export function readCredentials({ url = "", headersDistinct }: IncomingMessage): Credentials {
+export function readCredentials(
+  { url = "", headersDistinct }: IncomingMessage,
+  keyHeader?: string,
+): Credentials {
   const parameter = keyParameter(url);
   if (parameter !== undefined) {
     return {
@@ -22,7 +27,12 @@ export function readCredentials({ url = "", headersDistinct }: IncomingMessage):
     };
   }
   const [value, ...others] = headersDistinct.authorization ?? [];
-  if (value === undefined) return { key: undefined };
+  if (value === undefined) {
+    const own =
+      keyHeader === undefined ? [] : (headersDistinct[keyHeader] ?? []).filter((text) => text.trim());
+    if (own.length > 1) return { problem: `${keyHeader}: expected one header, got ${own.length}.` };
+    return { key: own[0]?.trim() };
+  }
   if (others.length > 0) {
     return { problem: `Authorization: expected one header, got ${others.length + 1}.` };
   }

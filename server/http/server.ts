@@ -5,6 +5,8 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { WebSocket } from "ws";
 import { FIXED_LIMITS } from "../../protocol/index.js";
+import type { AdapterSettings } from "../adapters/adapter.js";
+import { createAdapters } from "../adapters/index.js";
 import type { ServerConfig } from "../config.js";
 import { toProtocolError } from "../failure.js";
 import type { KeyCheck } from "../keys/key-check.js";
@@ -33,6 +35,7 @@ export interface HttpServerParts {
     | "maxMessageBytes"
     | "maxFrameBytes"
     | "webDir"
+    | keyof AdapterSettings
   >;
   /** Undefined: the server requires no keys. */
   keys: KeyCheck | undefined;
@@ -69,6 +72,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   const proxies = readTrustedProxies(config.trustedProxies);
   const { shares } = predictor;
   const sockets = limitConnections({ server, maxConnections, shares, proxies, log, metrics });
+  const adapters = createAdapters({ predictor, settings: config, log });
   const admission = createAdmission({
     rules: {
       ...readHostRules(allowedHosts, host),
@@ -77,6 +81,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     },
     proxies,
     keys,
+    keyHeaderOf: (path) => adapters.find(({ prefix }) => path.startsWith(`${prefix}/`))?.keyHeader,
     connections: sockets,
     isStopping: () => stopped !== undefined,
     drainRefusal: predictor.refusal,
@@ -86,6 +91,7 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
   const counts = { connections, sockets: () => sockets.count };
   const app = createApp({
     predictor,
+    adapters,
     admission,
     counts,
     maxMessageBytes,

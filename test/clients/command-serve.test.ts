@@ -144,6 +144,7 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     [["--port", "http"], /^--port: .* got "http"/],
     [["--media-root", "no/such/folder"], /^--media-root: expected a folder, got "no\/such\/folder"/],
     [["--pack", "package.json"], /^--pack: expected a folder, got "package\.json"/],
+    [["--adapters", "x-anylabeling,photoshop"], /^--adapters: expected names of .*, got "photoshop"/],
     [["--root", "."], /^Unknown option '--root'/],
   ])("answers %j with one sentence and status 2", async (args, sentence) => {
     const { status, stdout, stderr } = await callCommand(["serve", ...args]);

@@ -40,6 +40,18 @@ describe("readCredentials", () => {
     },
   );
 
+  test("reads the key of another header where a path has one, unless Authorization is there", () => {
+    const request = (headers: Record<string, string[]>, header?: string) =>
+      readCredentials({ url: "/", headersDistinct: headers } as unknown as IncomingMessage, header);
+    expect(request({ token: ["secret"] }, "token")).toEqual({ key: "secret" });
+    expect(request({ token: ["secret"] })).toEqual({ key: undefined });
+    expect(request({ token: [""] }, "token")).toEqual({ key: undefined });
+    expect(request({ token: ["one"], authorization: ["Bearer two"] }, "token")).toEqual({ key: "two" });
+    expect(request({ token: ["secret", "secret"] }, "token")).toEqual({
+      problem: "token: expected one header, got 2.",
+    });
+  });
+
   test("rejects two headers, also when both contain the same key", () => {
     expect(read("/", "Bearer a", "Bearer a")).toEqual({
       problem: "Authorization: expected one header, got 2.",

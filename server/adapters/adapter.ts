@@ -1,0 +1,25 @@
+/** What every adapter is: routes under a prefix, each an ordinary client of the predictor. */
+import type { MiddlewareHandler } from "hono";
+import type { ServerConfig } from "../config.js";
+import type { App, AppEnvironment } from "../http/context.js";
+import type { Logger } from "../log.js";
+import type { Predictor } from "../predictor.js";
+
+export type AdapterSettings = Pick<ServerConfig, "adapters">;
+
+export interface AdapterParts {
+  predictor: Predictor;
+  settings: AdapterSettings;
+  log: Logger;
+}
+
+export interface Adapter {
+  /** The paths below it belong to the adapter, such as `/x-anylabeling`. */
+  prefix: string;
+  /** A header besides Authorization in which the tool sends the key of the server, in lower case. */
+  keyHeader?: string;
+  /** Runs around every request of the prefix, refused ones included. */
+  around?: MiddlewareHandler<AppEnvironment>;
+  /** Adds the routes. Every request that reaches them has an owner. */
+  add(app: App): void;
+}

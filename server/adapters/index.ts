@@ -1,0 +1,12 @@
+/** The adapters that a server has turned on. */
+import type { Adapter, AdapterParts } from "./adapter.js";
+import type { AdapterName } from "./names.js";
+import { createXAnyLabeling } from "./x-anylabeling/x-anylabeling.js";
+
+const ADAPTERS: Readonly<Record<AdapterName, (parts: AdapterParts) => Adapter>> = {
+  "x-anylabeling": createXAnyLabeling,
+};
+
+export function createAdapters(parts: AdapterParts): Adapter[] {
+  return [...new Set(parts.settings.adapters)].map((name) => ADAPTERS[name](parts));
+}

@@ -1,0 +1,29 @@
+/** Requests to the predictor in the form of PROTOCOL.md, as any other client makes them. */
+import {
+  type AnswerOf,
+  parseRequest,
+  type RequestInputOf,
+  type SingleRequest,
+  type StreamRequest,
+} from "../../protocol/index.js";
+import type { Client } from "../predictor.js";
+import type { PropagatedFrame, PropagationEnd } from "../propagations.js";
+
+/** @throws ProtocolError for every error that PROTOCOL.md lists for the request */
+export async function ask<T extends SingleRequest["type"]>(
+  client: Client,
+  request: RequestInputOf<T> & { type: T },
+  signal?: AbortSignal,
+): Promise<AnswerOf<T>> {
+  const answer = await client.answer(parseRequest(request) as SingleRequest, signal ? { signal } : {});
+  // The compiler does not relate the type of a request to that of its answer.
+  return answer as unknown as AnswerOf<T>;
+}
+
+/** The frames of a propagation; leaving the loop ends it. */
+export function propagate(
+  client: Client,
+  request: Omit<RequestInputOf<"propagate_in_video">, "type">,
+): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
+  return client.stream(parseRequest({ type: "propagate_in_video", ...request }) as StreamRequest);
+}

@@ -1,0 +1,144 @@
+/**
+ * Reads a JSON body whose pictures are data URLs, without holding the pictures in memory.
+ *
+ * A body of a video has hundreds of megabytes, nearly all of them base64. The reader searches for the quotes of strings and
+ * decodes base64, both in native code, so that the thread that serves the sockets stays free. The rest of the body is small and
+ * goes to `JSON.parse`.
+ */
+import { ProtocolError } from "../../../protocol/index.js";
+
+/** Pictures in the order of the body. `begin` and `end` enclose the bytes of each. */
+export type PicturePart = { kind: "begin" } | { kind: "bytes"; bytes: Uint8Array } | { kind: "end" };
+
+/** Stands for picture N in the value that the reader returns. */
+export const placeholder = (index: number) => `data:${index}`;
+
+/** Of everything in the body but pictures. */
+const MAX_TEXT_BYTES = 16 * 1024 ** 2;
+const MAX_HEAD_BYTES = 200;
+const PREFIX = "data:";
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+
+/**
+ * Yields the pictures as they arrive, and returns the value of the body, in which a {@link placeholder} replaces each data URL.
+ * @throws ProtocolError malformed_json, invalid_field for a data URL that is not base64, message_too_large
+ */
+export async function* readPictures(
+  body: AsyncIterable<Uint8Array>,
+): AsyncGenerator<PicturePart, unknown, undefined> {
+  const reader = createReader();
+  for await (const chunk of body)
+    yield* reader.read(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+  return reader.value();
+}
+
+type State = "outside" | "opening" | "text" | "escape" | "head" | "data";
+
+function createReader() {
+  const text: Buffer[] = [];
+  let textBytes = 0;
+  let state: State = "outside";
+  /** The first characters of the string, until it is known whether it is a data URL. */
+  let start = "";
+  /** Base64 characters that do not make up whole bytes yet. */
+  let rest = "";
+  let pictures = 0;
+
+  function keep(bytes: Buffer): void {
+    textBytes += bytes.length;
+    if (textBytes > MAX_TEXT_BYTES) {
+      const message = `The body has more than ${MAX_TEXT_BYTES} bytes besides its pictures.`;
+      throw new ProtocolError("message_too_large", message);
+    }
+    // A copy: a small part would keep its whole chunk in memory.
+    text.push(Buffer.from(bytes));
+  }
+
+  function decode(characters: string): Buffer {
+    // JSON permits "\/" for "/".
+    const base64 = rest + (characters.includes("\\") ? characters.replaceAll("\\", "") : characters);
+    const whole = base64.length - (base64.length % 4);
+    rest = base64.slice(whole);
+    return Buffer.from(base64.slice(0, whole), "base64");
+  }
+
+  function* read(chunk: Buffer): Generator<PicturePart> {
+    for (let at = 0; at < chunk.length; ) {
+      if (state === "outside") {
+        const quote = chunk.indexOf(QUOTE, at);
+        const end = quote < 0 ? chunk.length : quote + 1;
+        keep(chunk.subarray(at, end));
+        at = end;
+        if (quote >= 0) [state, start] = ["opening", ""];
+      } else if (state === "opening") {
+        const next = start + String.fromCharCode(chunk[at] as number);
+        if (PREFIX.startsWith(next)) {
+          start = next;
+          at++;
+          if (start === PREFIX) state = "head";
+        } else {
+          keep(Buffer.from(start));
+          state = "text";
+        }
+      } else if (state === "text") {
+        const end = endOfText(chunk, at);
+        keep(chunk.subarray(at, end));
+        const last = chunk[end - 1];
+        if (last === QUOTE) state = "outside";
+        else if (last === BACKSLASH) state = "escape";
+        at = end;
+      } else if (state === "escape") {
+        keep(chunk.subarray(at, at + 1));
+        at++;
+        state = "text";
+      } else if (state === "head") {
+        const byte = chunk[at++] as number;
+        start += String.fromCharCode(byte);
+        if (byte === QUOTE || start.length > MAX_HEAD_BYTES) throw notBase64(start);
+        if (byte !== COMMA) continue;
+        if (!start.endsWith(";base64,")) throw notBase64(start);
+        keep(Buffer.from(placeholder(pictures++)));
+        [state, rest] = ["data", ""];
+        yield { kind: "begin" };
+      } else {
+        const quote = chunk.indexOf(QUOTE, at);
+        const end = quote < 0 ? chunk.length : quote;
+        const bytes = decode(chunk.toString("latin1", at, end));
+        if (bytes.length > 0) yield { kind: "bytes", bytes };
+        at = end;
+        if (quote < 0) continue;
+        const tail = Buffer.from(rest, "base64");
+        if (tail.length > 0) yield { kind: "bytes", bytes: tail };
+        yield { kind: "end" };
+        state = "text";
+      }
+    }
+  }
+
+  return {
+    read,
+    value(): unknown {
+      try {
+        return JSON.parse(Buffer.concat(text).toString("utf8"));
+      } catch (cause) {
+        throw new ProtocolError("malformed_json", "The body: expected JSON.", undefined, { cause });
+      }
+    },
+  };
+}
+
+/** After the first quote or backslash; the end of the chunk when it has neither. */
+function endOfText(chunk: Buffer, at: number): number {
+  const quote = chunk.indexOf(QUOTE, at);
+  const stretch = quote < 0 ? chunk : chunk.subarray(0, quote);
+  const backslash = stretch.indexOf(BACKSLASH, at);
+  if (backslash >= 0) return backslash + 1;
+  return quote < 0 ? chunk.length : quote + 1;
+}
+
+function notBase64(start: string): ProtocolError {
+  const seen = JSON.stringify(start.slice(0, 60));
+  return new ProtocolError("invalid_field", `A picture: expected a base64 data URL, got ${seen}.`, "frames");
+}

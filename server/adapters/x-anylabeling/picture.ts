@@ -1,0 +1,134 @@
+/** Prompts on one picture. */
+import type { CocoRle } from "../../../protocol/index.js";
+import type { Client, Predictor } from "../../predictor.js";
+import type { OwnerId } from "../../session-owner.js";
+import { ask } from "../requests.js";
+import { phrasesOf } from "./phrases.js";
+import type { Received } from "./receive.js";
+import type { Mark, PicturePrompt } from "./schemas.js";
+import type { SessionStates } from "./session-states.js";
+import { type OutlinedObject, outlinedObjects, type Shape, shapesOf, UNNAMED } from "./shapes.js";
+
+/** Pictures that stay open, so that the next click on one of them needs no new session. */
+const MAX_OPEN_PICTURES = 2;
+
+export interface PicturePredictorParts {
+  predictor: Pick<Predictor, "uploads">;
+  states: SessionStates;
+}
+
+export interface PictureAnswer {
+  shapes: Shape[];
+  /** False: the shapes are added to those of the window. Null: as the window is set. */
+  replace: false | null;
+}
+
+export function createPicturePredictor({ predictor, states }: PicturePredictorParts) {
+  const { uploads } = predictor;
+
+  /** The session of a picture that the owner has sent, from an earlier request when it is still open. */
+  async function open(
+    client: Client,
+    owner: OwnerId,
+    { uploadId, hash }: Pick<Received<unknown>, "uploadId" | "hash">,
+    signal: AbortSignal,
+  ): Promise<string> {
+    try {
+      const known = states.pictures(owner).find((picture) => picture.hash === hash);
+      if (known) return known.sessionId;
+      const idle = states.pictures(owner).filter(({ isBusy }) => !isBusy);
+      for (const { sessionId } of idle.slice(0, Math.max(0, idle.length - MAX_OPEN_PICTURES + 1)))
+        await ask(client, { type: "close_session", session_id: sessionId });
+      const started = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
+      states.add(owner, started.session_id, { kind: "picture", hash });
+      return started.session_id;
+    } finally {
+      // The session keeps the files until it ends.
+      await uploads.remove(uploadId, owner);
+    }
+  }
+
+  return {
+    async predict(
+      client: Client,
+      owner: OwnerId,
+      picture: Pick<Received<unknown>, "uploadId" | "hash">,
+      prompt: PicturePrompt,
+      signal: AbortSignal,
+    ): Promise<PictureAnswer> {
+      const session_id = await open(client, owner, picture, signal);
+      const { marks = [], text_prompt: text = "", epsilon_factor: epsilonFactor } = prompt;
+      const byMarks = marks.length > 0;
+      if (!byMarks && text.trim() === "") return { shapes: [], replace: null };
+      const objects = byMarks
+        ? await predictMarks(client, session_id, marks, signal)
+        : await detectPhrases(client, session_id, text, prompt.conf_threshold);
+      const shapes = objects.flatMap((object, index) => {
+        const pieces = shapesOf(object, epsilonFactor);
+        // Pieces of one object belong together.
+        return pieces.length > 1 ? pieces.map((piece) => ({ ...piece, group_id: index + 1 })) : pieces;
+      });
+      return { shapes, replace: byMarks ? false : null };
+    },
+  };
+}
+
+async function detectPhrases(
+  client: Client,
+  session_id: string,
+  text: string,
+  confidence: number,
+): Promise<OutlinedObject[]> {
+  const objects: OutlinedObject[] = [];
+  for (const phrase of phrasesOf(text)) {
+    const { outputs } = await ask(client, {
+      type: "add_prompt",
+      ...{ session_id, frame_index: 0, text: phrase, replace: true },
+      output_prob_thresh: confidence,
+    });
+    objects.push(...outlinedObjects(outputs).map((object) => ({ ...object, groupId: null })));
+  }
+  return objects;
+}
+
+/** All points mark one object, together with the box when there is one. Each further box marks an object of its own. */
+async function predictMarks(
+  client: Client,
+  session_id: string,
+  marks: readonly Mark[],
+  signal: AbortSignal,
+): Promise<OutlinedObject[]> {
+  const points = marks.filter((mark) => mark.type === "point");
+  const boxes = marks.flatMap((mark) =>
+    mark.type === "rectangle" && mark.label === 1 ? [cornersOf(mark.data)] : [],
+  );
+  const coords = points.map(({ data }) => data);
+  const labels = points.map(({ label }) => label);
+  const common = { session_id, rel_coordinates: false, multimask_output: false, return_low_res_masks: false };
+  const masks: { mask: CocoRle; score: number }[] = [];
+  const predict = async (prompts: object) => {
+    const answer = await ask(client, { type: "predict", ...common, ...prompts }, signal);
+    answer.masks.forEach(([mask], at) => {
+      if (mask) masks.push({ mask, score: Math.min(1, Math.max(0, answer.iou_predictions[at]?.[0] ?? 0)) });
+    });
+  };
+  const isOneObject = coords.length > 0 && boxes.length <= 1;
+  if (coords.length > 0)
+    await predict({
+      point_coords: [coords],
+      point_labels: [labels],
+      ...(isOneObject && boxes.length > 0 && { boxes }),
+    });
+  if (boxes.length > 0 && !isOneObject) await predict({ boxes });
+  return masks.map(({ mask, score }) => ({ label: UNNAMED, score, mask, groupId: null }));
+}
+
+/** The corners of a rectangle that was drawn in any direction: x, y of the top left one, x, y of the bottom right one. */
+function cornersOf([x0, y0, x1, y1]: readonly [number, number, number, number]): [
+  number,
+  number,
+  number,
+  number,
+] {
+  return [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
+}

@@ -1,0 +1,154 @@
+/**
+ * The remote server of X-AnyLabeling 4.2, at `/x-anylabeling`. The window sends every frame of a folder as JSON, prompts one
+ * session by phrases or clicks, and reads a propagation as server-sent events.
+ */
+import type { Context, Handler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { ProtocolError, parseFields } from "../../../protocol/index.js";
+import { clientLeft, toProtocolError } from "../../failure.js";
+import { type App, type AppEnvironment, ownerOf } from "../../http/context.js";
+import { leavingSignal, pulledBody } from "../../http/reader.js";
+import type { Adapter, AdapterParts } from "../adapter.js";
+import { ask } from "../requests.js";
+import { fail, showReasons, succeed } from "./answers.js";
+import { MODELS } from "./models.js";
+import { createPicturePredictor } from "./picture.js";
+import { streamPropagation } from "./propagation-stream.js";
+import { receivePictures } from "./receive.js";
+import { initSchema, predictSchema, promptSchema, propagateSchema } from "./schemas.js";
+import { createSessionStates } from "./session-states.js";
+import { promptVideo, stretchOf } from "./video.js";
+
+const PREFIX = "/x-anylabeling";
+
+/** Of the bodies without pictures. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+type Answerer = (context: Context<AppEnvironment>) => Promise<Response> | Response;
+
+export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
+  const { sessions, uploads } = predictor;
+  const states = createSessionStates(sessions);
+  const pictures = createPicturePredictor({ predictor, states });
+
+  /** Failures in the form of the tool. Answers to a client that has left are lost anyway. */
+  const handled =
+    (answer: Answerer): Handler<AppEnvironment> =>
+    async (context) => {
+      try {
+        return await answer(context);
+      } catch (cause) {
+        const { incoming, outgoing } = context.env;
+        if (incoming.readableAborted || outgoing.destroyed) return context.body(null, 400);
+        return fail(context, toProtocolError(cause, log).toBody());
+      }
+    };
+
+  function receiving(context: Context<AppEnvironment>) {
+    const refusal = predictor.refusal();
+    if (refusal) throw refusal;
+    const { incoming, outgoing } = context.env;
+    const leaving = leavingSignal(outgoing);
+    const owner = ownerOf(context);
+    const contentLength = Number(incoming.headers["content-length"] ?? 0);
+    // A request that is destroyed takes its socket with it, and the answer could not be sent.
+    const body = incoming.iterator({ destroyOnReturn: false });
+    return { uploads, owner, body, contentLength, signal: leaving };
+  }
+
+  const connect = (context: Context<AppEnvironment>) => predictor.connect({ owner: ownerOf(context) });
+
+  async function readJson(context: Context<AppEnvironment>): Promise<unknown> {
+    try {
+      return JSON.parse(await context.req.text());
+    } catch (cause) {
+      throw new ProtocolError("malformed_json", "The body: expected JSON.", undefined, { cause });
+    }
+  }
+
+  async function init(context: Context<AppEnvironment>): Promise<Response> {
+    const { signal, ...parts } = receiving(context);
+    const { owner } = parts;
+    const received = await receivePictures({
+      ...{ ...parts, signal, schema: initSchema },
+      picturesOf: ({ frames }) => frames,
+    });
+    const { fields, uploadId } = received;
+    try {
+      const client = connect(context);
+      const facts = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
+      const { session_id, num_frames } = facts;
+      if (signal.aborted) {
+        await ask(client, { type: "close_session", session_id });
+        throw clientLeft();
+      }
+      states.add(owner, session_id, {
+        kind: "video",
+        ...{ epsilonFactor: 0.001, confidence: 0.25, clicks: new Map(), prompted: new Set() },
+      });
+      return succeed(context, { session_id, num_frames, start_frame_index: fields.start_frame_index });
+    } finally {
+      // The session keeps the files until it ends.
+      await uploads.remove(uploadId, owner);
+    }
+  }
+
+  async function prompt(context: Context<AppEnvironment>): Promise<Response> {
+    const request = parseFields(promptSchema, await readJson(context));
+    const state = states.video(ownerOf(context), request.session_id);
+    const masks = await promptVideo(connect(context), state, request);
+    const num_objects = new Set(masks.map(({ group_id }) => group_id)).size;
+    return succeed(context, { frame_index: request.frame_index, masks, num_objects });
+  }
+
+  async function propagateStream(context: Context<AppEnvironment>): Promise<Response> {
+    const request = parseFields(propagateSchema, await readJson(context));
+    const { session_id: sessionId } = request;
+    const state = states.video(ownerOf(context), sessionId);
+    const client = connect(context);
+    const { num_frames: numFrames } = await ask(client, { type: "get_session", session_id: sessionId });
+    const stretch = stretchOf(request, numFrames);
+    const describeError = (error: unknown) => toProtocolError(error, log).message;
+    const events = streamPropagation({ client, sessionId, state, stretch, numFrames, describeError });
+    const body = await pulledBody(events, (error) => toProtocolError(error, log));
+    return context.body(body, 200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
+  }
+
+  async function cleanup(context: Context<AppEnvironment>): Promise<Response> {
+    await ask(connect(context), { type: "close_session", session_id: context.req.param("id") ?? "" });
+    return succeed(context, { message: "The session is closed." });
+  }
+
+  async function predictPicture(context: Context<AppEnvironment>): Promise<Response> {
+    const { signal, ...parts } = receiving(context);
+    const received = await receivePictures({
+      ...{ ...parts, signal, schema: predictSchema },
+      picturesOf: ({ image }) => [image],
+    });
+    const { params } = received.fields;
+    const answer = await pictures.predict(connect(context), parts.owner, received, params, signal);
+    return succeed(context, { ...answer, description: "" });
+  }
+
+  return {
+    prefix: PREFIX,
+    keyHeader: "token",
+    around: showReasons,
+    add(app: App) {
+      const limit = bodyLimit({
+        maxSize: MAX_BODY_BYTES,
+        onError: (context) => {
+          const message = `The body has more than ${MAX_BODY_BYTES} bytes.`;
+          return fail(context, { code: "message_too_large", message, retryable: false });
+        },
+      });
+      app.get(`${PREFIX}/health`, (context) => context.json({ status: "healthy" }));
+      app.get(`${PREFIX}/v1/models`, (context) => succeed(context, MODELS));
+      app.post(`${PREFIX}/v1/predict`, handled(predictPicture));
+      app.post(`${PREFIX}/v1/video/init`, handled(init));
+      app.post(`${PREFIX}/v1/video/prompt`, limit, handled(prompt));
+      app.post(`${PREFIX}/v1/video/propagate/stream`, limit, handled(propagateStream));
+      app.post(`${PREFIX}/v1/video/cleanup/:id`, handled(cleanup));
+    },
+  };
+}
