@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,3 +58,49 @@ def server():
 def client(server):
     with server.connect() as opened:
         yield opened
+
+
+class Cable:
+    """A port of this machine that forwards to a server, and that can be cut."""
+
+    def __init__(self, port):
+        self._target = port
+        self._pairs = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._pairs.append((near, far))
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def _copy(self, source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self):
+        for pair in self._pairs:
+            for end in pair:
+                end.shutdown(socket.SHUT_RDWR)
+                end.close()
+        self._pairs.clear()
+
+    def close(self):
+        self._listener.close()
+
+
+@pytest.fixture
+def cable(server):
+    cable = Cable(urlsplit(server.url).port)
+    yield cable
+    cable.close()

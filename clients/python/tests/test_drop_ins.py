@@ -167,6 +167,103 @@ def test_the_examples_of_transformers(address, media):
     assert indices == [3, 2, 1, 0]
 
 
+def test_the_examples_of_transformers_with_clicks_on_several_objects_and_frames(address, media):
+    from masklet.transformers import Sam3TrackerVideoModel, Sam3TrackerVideoProcessor
+
+    model = Sam3TrackerVideoModel.from_pretrained("facebook/sam3", device_map="auto")
+    processor = Sam3TrackerVideoProcessor.from_pretrained("facebook/sam3")
+    session = processor.init_video_session(video=str(media / "frames"), inference_device=model.device)
+    size = [[session.video_height, session.video_width]]
+    # Objects of one call may have different numbers of points.
+    points, labels = [[[[44, 64], [30, 50], [150, 20]], [[150, 100]]]], [[[1, 1, 0], [1]]]
+    inputs = {"frame_idx": 0, "obj_ids": [2, 3], "input_points": points, "input_labels": labels}
+    processor.add_inputs_to_inference_session(inference_session=session, **inputs)
+    outputs = model(inference_session=session, frame_idx=0)
+    assert outputs.object_ids == session.obj_ids == [2, 3]
+    masks = processor.post_process_masks([outputs["pred_masks"]], original_sizes=size, binarize=False)[0]
+    assert masks.shape == (2, 1, 128, 192) and masks[0, 0, 64, 44] > 0 and masks[0, 0, 20, 150] < 0
+    processor.process_new_points_or_boxes_for_video_frame(session, 6, 2, [[[[74, 64]]]], [[[1]]])
+    assert model(session, 6).pred_masks[0, 0, 64, 74] > 0
+    tracked = [one.frame_idx for one in model.propagate_in_video_iterator(session, show_progress_bar=False)]
+    assert tracked == list(range(12))
+    session.remove_object(3)
+    assert session.obj_ids == [2] and session.get_obj_num() == 1
+    session.reset_inference_session()
+    mask = np.zeros((128, 192), bool)
+    mask[40:88, 20:68] = True
+    processor.process_new_mask_for_video_frame(session, 0, [7], mask)
+    half = processor.post_process_masks([model(session, 0).pred_masks], original_sizes=[[64, 96]])[0]
+    np.testing.assert_array_equal(half[0, 0], mask[::2, ::2])
+
+
+def test_wrong_inputs_of_transformers_are_named(address, media):
+    from masklet.transformers import Sam2VideoProcessor
+
+    session = Sam2VideoProcessor().init_video_session(video=str(media / "clip.mp4"))
+    box, masks = [0, 0, 9, 9], np.ones((128, 192))
+    for given, message in [
+        ({"obj_ids": 1}, "at least one of points, boxes, or masks"),
+        ({"obj_ids": 1, "input_points": [[[[1, 1]]]]}, "points and labels must be provided together"),
+        ({"obj_ids": [1, 2], "input_boxes": [[box]]}, "input_boxes: expected 2 objects, as many as obj_ids, got 1"),
+        ({"obj_ids": 1, "input_boxes": [box]}, r"input_boxes: expected \[1, objects, 4\], got 2 axes"),
+        ({"obj_ids": [1, 2], "input_masks": masks}, "input_masks: expected 2 masks, one for each of obj_ids, got 1"),
+        ({"obj_ids": 1, "input_masks": masks, "input_boxes": [[box]]}, "masks cannot be provided together"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Sam2VideoProcessor().add_inputs_to_inference_session(session, 0, **given)
+    assert session.obj_ids == []
+
+
+def test_clicks_come_before_the_frame_that_is_streamed_to_transformers(address):
+    from masklet.transformers import Sam2VideoModel, Sam2VideoProcessor
+
+    model, processor = Sam2VideoModel(), Sam2VideoProcessor()
+    session = processor.init_video_session(inference_device="cpu")
+    assert (session.num_frames, session.video_height, session.video_width) == (0, None, None)
+    frame = np.full((64, 96, 3), 128, np.uint8)
+    frame[16:48, 24:56] = (255, 0, 0)
+    for index in range(3):
+        inputs = processor(images=frame, device="cpu", return_tensors="pt").to(model.device)
+        if index == 0:
+            size, clicks = inputs.original_sizes[0], [[[[40, 32], [30, 20]]]]
+            processor.add_inputs_to_inference_session(session, 0, 1, clicks, [[[1, 1]]], original_size=size)
+        outputs = model(inference_session=session, frame=inputs.pixel_values[0])
+        masks = processor.post_process_masks([outputs.pred_masks], original_sizes=inputs.original_sizes)[0]
+        assert (outputs.frame_idx, outputs.object_ids, masks.shape) == (index, [1], (1, 1, 64, 96))
+        assert masks[0, 0, 32, 40] and not masks[0, 0, 5, 90]
+    with pytest.raises(ValueError, match="expected 3, the next frame, or an earlier one, got 5"):
+        processor.add_inputs_to_inference_session(session, 5, 1, [[[[40, 32]]]], [[[1]]])
+
+
+def test_cells_that_open_a_video_can_run_again_and_again(address, media, server):
+    from masklet.sam2 import build_sam2_video_predictor
+    from masklet.transformers import Sam2VideoProcessor
+
+    predictor = build_sam2_video_predictor("configs/sam2.1/sam2.1_hiera_l.yaml", "sam2.1.pt")
+    for _ in range(6):  # a server has 8 places for sessions of one owner
+        state = predictor.init_state(video_path=str(media / "clip.mp4"))
+        session = Sam2VideoProcessor().init_video_session(video=str(media / "clip.mp4"))
+    assert state["num_frames"] == session.num_frames == 12
+
+
+def test_a_listener_that_waits_for_the_client_gets_an_error(client, media):
+    errors = []
+
+    def listen(event):
+        try:
+            client.server_facts()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    client.on_event(listen)
+    client.start_session(live=True).push(np.zeros((8, 8, 3), np.uint8))
+    client._port._on_event({"event": "test"})  # outside the thread of the connection, a listener may wait
+    assert errors == []
+    client._port._loop.call_soon_threadsafe(client._port._on_event, {"event": "test"})
+    client.server_facts()
+    assert errors == ["a listener runs in the thread of the connection and cannot wait for an answer there"]
+
+
 def test_frames_are_streamed_to_transformers(address):
     from masklet.transformers import Sam3VideoModel, Sam3VideoProcessor
 

@@ -1,59 +1,9 @@
 """A connection that is lost in the middle of a stream."""
 
-import socket
-import threading
-from urllib.parse import urlsplit
-
 import numpy as np
 import pytest
 
 import masklet
-
-
-class Cable:
-    """A port of this machine that forwards to a server, and that can be cut."""
-
-    def __init__(self, port):
-        self._target = port
-        self._pairs = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._target))
-            self._pairs.append((near, far))
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
-
-    def _copy(self, source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            pass
-
-    def cut(self):
-        for pair in self._pairs:
-            for end in pair:
-                end.shutdown(socket.SHUT_RDWR)
-                end.close()
-        self._pairs.clear()
-
-    def close(self):
-        self._listener.close()
-
-
-@pytest.fixture
-def cable(server):
-    cable = Cable(urlsplit(server.url).port)
-    yield cable
-    cable.close()
 
 
 def test_every_frame_is_received_once_and_requests_wait(cable, server, media):

@@ -13,7 +13,16 @@ from ._serve import Server, serve
 from ._sync import Client, Propagation, Session, connect
 from .errors import MaskletError
 from .frames import Frame
-from .results import Affected, Prediction, PromptResult, Suspect, VideoFacts
+from .results import (
+    Affected,
+    ImportedObject,
+    ImportResult,
+    LeftOut,
+    Prediction,
+    PromptResult,
+    Suspect,
+    VideoFacts,
+)
 
 __version__ = "0.1.0"
 
@@ -22,6 +31,9 @@ __all__ = [
     "Backoff",
     "Client",
     "Frame",
+    "ImportResult",
+    "ImportedObject",
+    "LeftOut",
     "MaskletError",
     "Prediction",
     "PromptResult",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 from collections import deque
@@ -76,6 +77,16 @@ class Link:
         self.exchange.ask(request, resolve, reject, picture)
         return await answer
 
+    def post(self, request: Message) -> None:
+        """Sends a request whose answer and failure do not matter."""
+        with contextlib.suppress(MaskletError):
+            self.exchange.ask(request, lambda _: None, lambda _: None)
+
+    @property
+    def has_ended(self) -> bool:
+        """True when the connection has ended for good."""
+        return self._task is None or self._task.done()
+
     async def stream(self, request: Message) -> FrameQueue:
         """Starts a stream, after the streams of its session that were left early have ended."""
         self.end_left_streams()
@@ -100,11 +111,7 @@ class Link:
         if queue.has_ended:
             return
         self._open_streams.setdefault(session_id, []).append(queue)
-        request = {"type": "cancel_propagation", "session_id": session_id}
-        try:
-            self.exchange.ask(request, lambda _: None, lambda _: None)
-        except MaskletError:
-            return  # the connection has ended, and the stream with it
+        self.post({"type": "cancel_propagation", "session_id": session_id})
 
     async def wait_stream_end(self, queue: FrameQueue) -> None:
         await _until(queue, lambda: queue.has_ended)
@@ -221,10 +228,12 @@ async def _until(queue: FrameQueue, is_reached: Callable[[], bool]) -> None:
 def refusal_of(status: int, body: bytes, code: str = "internal") -> MaskletError:
     """The error of an HTTP answer that is no success."""
     try:
-        return MaskletError.from_report(json.loads(body)["error"])
+        error = MaskletError.from_report(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
-        # The answer of a proxy, for example.
-        return MaskletError(code, f"HTTP status {status}", retryable=status >= 500)
+        # The answer of a proxy, for example, or one without a body.
+        error = MaskletError(code, f"HTTP status {status}", retryable=status >= 500)
+    error.status = status
+    return error
 
 
 def _knows_proxies() -> bool:

@@ -20,6 +20,9 @@ Listener = Callable[[Message], None]
 class _Port:
     """What both kinds of ports have."""
 
+    _link: Link
+    _loop: asyncio.AbstractEventLoop
+
     def __init__(self, url: str, key: str | None, reconnect: bool | Backoff, window: int) -> None:
         self.endpoint: Endpoint = endpoint_of(url, key)
         self._backoff = reconnect if isinstance(reconnect, Backoff) else Backoff() if reconnect else None
@@ -35,6 +38,16 @@ class _Port:
             on_event=self._on_event,
             on_other=self._on_other,
         )
+
+    def post(self, request: Message) -> None:
+        """Sends a request without waiting for its answer. May be called from a destructor in any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._link.post, request)
+
+    @property
+    def closed(self) -> bool:
+        """True when the connection has ended for good."""
+        return self._loop.is_closed() or self._link.has_ended
 
     def _on_event(self, event: Message) -> None:
         for listener in list(self.event_listeners):
@@ -102,6 +115,9 @@ class SyncPort(_Port):
         if self._loop.is_closed():
             coroutine.close()
             raise RuntimeError("the client is closed")
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("a listener runs in the thread of the connection and cannot wait for an answer there")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()

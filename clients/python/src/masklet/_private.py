@@ -12,6 +12,8 @@ from ._sync import Client, connect
 
 _lock = threading.Lock()
 _server: Server | None = None
+_shared_lock = threading.Lock()
+_shared: tuple[str | None, Client] | None = None
 
 
 def connect_or_serve(url: str | None, key: str | None) -> Client:
@@ -20,6 +22,16 @@ def connect_or_serve(url: str | None, key: str | None) -> Client:
     if address:
         return connect(address, key)
     return _private_server().connect()
+
+
+def shared_client() -> Client:
+    """One client for all calls without an address of their own; another one after ``MASKLET_URL`` has changed."""
+    global _shared
+    address = os.environ.get("MASKLET_URL")
+    with _shared_lock:
+        if _shared is None or _shared[0] != address or _shared[1].closed:
+            _shared = (address, connect_or_serve(None, None))
+        return _shared[1]
 
 
 def _private_server() -> Server:

@@ -50,6 +50,23 @@ def open_source(source: Source) -> Iterator[tuple[IO[bytes], int, str | None]]:
 
 
 @contextmanager
+def open_annotations(source: Source) -> Iterator[tuple[IO[bytes], int]]:
+    """Opens a file of annotations, its bytes, or a folder with its subfolders: a file object and its size in bytes."""
+    if not isinstance(source, (str, os.PathLike, bytes, bytearray)):
+        raise ValueError(f"expected a file, a folder or bytes, got {type(source).__name__}")
+    if isinstance(source, (bytes, bytearray)) or not Path(source).is_dir():
+        with open_source(source) as (file, size, _):
+            yield file, size
+        return
+    folder = Path(source)
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name[0] != "."]
+    if not paths:
+        raise ValueError(f"{folder} cannot be imported: the folder contains no files")
+    with _archive([(path.relative_to(folder).as_posix(), path) for path in paths]) as (file, size):
+        yield file, size
+
+
+@contextmanager
 def _archive(entries: Sequence[tuple[str, Picture | Path]]) -> Iterator[tuple[IO[bytes], int]]:
     """A ZIP archive without compression: pictures are compressed already. Large ones are on disk."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
@@ -58,7 +75,8 @@ def _archive(entries: Sequence[tuple[str, Picture | Path]]) -> Iterator[tuple[IO
                 if isinstance(content, Path):
                     archive.write(content, name)
                 else:
-                    archive.writestr(name, encode_picture(content))
+                    # With a fixed time, the same pictures are the same bytes, of which an upload can send the rest.
+                    archive.writestr(zipfile.ZipInfo(name), encode_picture(content))
         size = file.tell()
         file.seek(0)
         yield file, size

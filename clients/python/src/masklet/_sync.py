@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from . import _http
+from . import _http, _tus
 from ._core.backoff import Backoff
 from ._core.frame_queue import FrameQueue
 from ._ports import SyncPort
@@ -19,6 +19,7 @@ from .frames import Frame
 from .masks import decode_rle
 from .results import (
     Affected,
+    ImportResult,
     Prediction,
     PromptResult,
     Suspect,
@@ -154,12 +155,30 @@ class Client:
         request = {"type": "load_session", "saved_id": saved_id, "mask_format": "binary", **plain(fields)}
         return self._session(self._port.ask({**request, **where}))
 
-    def upload(self, source: Source, *, filename: str | None = None) -> dict[str, Any]:
+    def upload(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        resume_file: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
         """Sends a file, a folder of pictures, or pictures in memory; returns the facts with ``upload_id``.
 
-        After an error for which the server names a pause, such as ``server_busy``, the file is sent again.
+        After a lost connection, and after an error that waiting can cure, such as ``server_busy``, the upload
+        continues with the bytes that the server does not have.
+
+        Args:
+            filename: a name for display. Default: that of the file or the folder.
+            resume_file: a file that keeps an unfinished upload, so that the same call continues it after the program
+                was started again. It is deleted at the end.
+            on_progress: called with the bytes that are sent, and the size in bytes, in the thread of the upload.
+
+        Raises:
+            MaskletError: such as ``media_unsupported`` or ``upload_too_large``, and ``connection_failed`` when the
+                server was not reached for more than two minutes.
         """
-        return self._port.http(_http.upload, source, filename)
+        return self._port.http(_tus.upload, source, filename, resume_file, on_progress)
 
     def delete_upload(self, upload_id: str) -> None:
         """Deletes the server's copy of a video. Sessions that use it continue."""
@@ -173,6 +192,21 @@ class Client:
         """Sends the file of a saved session; returns its ``saved_id`` for ``load_session``."""
         answer = self._port.http(_http.send_saved, path)
         return str(answer["saved_id"])
+
+    def saved_sessions(self) -> list[dict[str, Any]]:
+        """The saved sessions of the owner of the key, newest first.
+
+        Each has ``saved_id``, ``name``, ``bytes``, ``saved_at``, ``expires_at`` and ``video``.
+        """
+        return self._port.http(_http.saved_sessions)
+
+    def delete_saved(self, saved_id: str) -> None:
+        """Deletes a saved session. Sessions that were loaded from it continue."""
+        self._port.http(_http.delete_saved, saved_id)
+
+    def import_formats(self) -> list[dict[str, Any]]:
+        """The formats of ``Session.import_annotations``: ``id``, ``title``, ``extensions`` and ``as``."""
+        return self._port.http(_http.import_formats)
 
     def export_formats(self) -> list[dict[str, Any]]:
         """The formats of ``Session.export``: ``id``, ``title``, ``media``, ``packing`` and ``options``."""
@@ -190,6 +224,11 @@ class Client:
         """Calls a listener for every event, in the thread of the connection. Returns what removes it."""
         self._port.event_listeners.append(listener)
         return lambda: self._port.event_listeners.remove(listener)
+
+    @property
+    def closed(self) -> bool:
+        """True after ``close`` and ``detach``, and when the connection has ended for good."""
+        return self._port.closed
 
     def close(self) -> None:
         """Closes the sessions that this client started, and ends the connection."""
@@ -228,6 +267,15 @@ class Session:
 
     def _edit(self, type: str, **fields: Any) -> list[Affected]:
         return affected_of(self._ask(type, **fields))
+
+    def _leave(self) -> None:
+        """Ends the session without waiting. May be called from a destructor in any thread."""
+        self._port.post({"type": "close_session", "session_id": self.id})
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Width and height of the frames in pixels; ``(0, 0)`` before the first frame of a live session."""
+        return self._size
 
     def _frame(self, answer: dict[str, Any]) -> Frame:
         return Frame(answer, *self._size)
@@ -523,6 +571,27 @@ class Session:
         if objects is not None:
             query["objects"] = ",".join(str(one) for one in objects)
         return self._port.http(_http.export, self.id, format, path, query)
+
+    def import_annotations(
+        self, source: str | os.PathLike[str] | bytes, format: str, *, locked: bool = False
+    ) -> ImportResult:
+        """Adds the annotations of another tool, such as a file of ``export`` after it was corrected.
+
+        Annotations for frames outside the video and for pictures of another size are left out; ``skipped`` of the
+        result has the reasons.
+
+        Args:
+            source: a file, the folder of a format with several files, a ZIP archive of it, or the bytes of a file.
+            format: an ``id`` of ``Client.import_formats``, such as ``coco``.
+            locked: False makes every mask or box a prompt, from which ``propagate`` computes the other frames. True
+                also locks the frames of the masks, which keeps them as they are. Boxes cannot be locked.
+
+        Raises:
+            MaskletError: ``invalid_field`` for a file that cannot be read or of which nothing fits the video; the
+                session is then as before.
+        """
+        query = {"format": format, "as": "locked" if locked else "prompts"}
+        return ImportResult.of(self._port.http(_http.import_annotations, self.id, source, query))
 
     def close(self) -> None:
         """Ends the session."""

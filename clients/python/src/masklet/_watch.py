@@ -51,4 +51,5 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # The thread that reads the standard input does not let the interpreter end in the usual way.
+    os._exit(main(sys.argv[1:]))

@@ -28,6 +28,8 @@ class MaskletError(Exception):
     """The setting of the server that was exceeded."""
     saved_id: str | None
     """The saved session, after a server was stopped: ``load_session`` continues it."""
+    status: int | None = None
+    """The status of the answer, if it came over HTTP."""
 
     def __init__(
         self,

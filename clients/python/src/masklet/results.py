@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from .frames import Frame
 from .masks import decode_rle
 
-__all__ = ["Affected", "Prediction", "PromptResult", "Suspect", "VideoFacts"]
+__all__ = [
+    "Affected",
+    "ImportResult",
+    "ImportedObject",
+    "LeftOut",
+    "Prediction",
+    "PromptResult",
+    "Suspect",
+    "VideoFacts",
+]
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,52 @@ class Prediction:
     """The model's estimate of the IoU of each mask with the intended one, float32 ``[m]``."""
     low_res_masks: NDArray[np.float32] | None
     """Logits at the model's resolution, float32 ``[m, rows, columns]``; each is a valid ``mask_input``."""
+
+
+@dataclass(frozen=True)
+class ImportedObject:
+    """An object that an import made or corrected."""
+
+    obj_id: int
+    name: str | None
+    is_new: bool
+    """False for an object that the session had before."""
+    frames: int
+    """Frames with an annotation of the object."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Annotations that an import left out, for one reason."""
+
+    reason: str
+    count: int
+    example: str
+    """Where one of them is in the file."""
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did."""
+
+    masks: int
+    boxes: int
+    frames: int
+    """Frames with an annotation."""
+    objects: list[ImportedObject]
+    skipped: list[LeftOut]
+    """Empty when everything was imported."""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> ImportResult:
+        counts = answer["imported"]
+        return cls(
+            counts["masks"],
+            counts["boxes"],
+            counts["frames"],
+            [ImportedObject(**one) for one in answer["objects"]],
+            [LeftOut(one["reason"], one["count"], one.get("example", "")) for one in answer["skipped"]],
+        )
 
 
 def predictions_of(answer: Mapping[str, Any]) -> list[Prediction]:

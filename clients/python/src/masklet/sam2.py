@@ -5,30 +5,31 @@
 >>> state = predictor.init_state(video_path="frames/")
 >>> _, ids, logits = predictor.add_new_points_or_box(state, frame_idx=0, obj_id=1, points=[[210, 350]], labels=[1])
 
-Points and boxes are in pixels of the video. Masks are arrays ``[n, 1, h, w]`` with the methods of tensors that
-notebooks call (``(logits > 0.0).cpu().numpy()``), above 0 inside a mask and below 0 outside; they contain no
-confidence. ``n`` counts all objects, in the order in which they were added; an object that is not visible has a mask
-without pixels. The model is the pack of the server: the configuration, the checkpoint and the device are not used.
+Points and boxes are in pixels of the video. Masks are float32 ``[n, 1, h, w]`` at the size of the video, above 0
+inside a mask and below 0 outside; they contain no confidence. They are ``torch.Tensor`` on the CPU in a program that
+has imported torch, otherwise NumPy arrays with ``.cpu()``, ``.numpy()`` and ``.to()``. ``n`` counts all objects, in
+the order in which they were added; an object that is not visible has a mask without pixels. The model is the pack of
+the server: the configuration, the checkpoint and the device are not used.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ._private import connect_or_serve
 from ._sources import plain, to_numpy
 from ._sync import Client, Session
-from .arrays import TensorLike, logits_of
+from .arrays import device, logits_of, resized
 from .frames import Frame
 
 __all__ = ["SAM2VideoPredictor", "build_sam2_video_predictor", "build_sam2_video_predictor_hf"]
 
-Result = tuple[int, list[int], TensorLike]
-"""Frame index, object ids, masks ``[n, 1, h, w]``."""
+Result = tuple[int, list[int], Any]
+"""Frame index, object ids, masks: ``torch.Tensor`` or ``TensorLike``, float32 ``[n, 1, h, w]``."""
 
 
 def build_sam2_video_predictor(
@@ -45,11 +46,18 @@ build_sam2_video_predictor_hf = build_sam2_video_predictor
 
 
 class State(dict[str, Any]):
-    """The ``inference_state``. Keys: ``obj_ids``, ``num_frames``, ``video_height``, ``video_width``."""
+    """The ``inference_state``. Keys: ``obj_ids``, ``num_frames``, ``video_height``, ``video_width``.
+
+    The session of the server ends when the program drops the state, for example by running a cell of a notebook again.
+    """
 
     session: Session
     prompted: dict[int, set[int]]
     """Frames with a prompt, by object."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.session._leave()
 
 
 class SAM2VideoPredictor:
@@ -62,6 +70,11 @@ class SAM2VideoPredictor:
     def from_pretrained(cls, *_: Any, url: str | None = None, key: str | None = None, **__: Any) -> SAM2VideoPredictor:
         """A predictor; the name of the model has no effect."""
         return cls(connect_or_serve(url, key))
+
+    @property
+    def device(self) -> Any:
+        """The device of the returned masks: the CPU. The server decides where the model runs."""
+        return device()
 
     def to(self, *_: Any, **__: Any) -> SAM2VideoPredictor:
         return self
@@ -133,7 +146,7 @@ class SAM2VideoPredictor:
         """Adds the mask ``[h, w]`` of one object, resized to the video if it has another size."""
         size = (inference_state["video_height"], inference_state["video_width"])
         prompt = inference_state.session.add_prompt(
-            frame_index=int(frame_idx), obj_id=_id_of(obj_id), mask=_resized(np.squeeze(to_numpy(mask)) > 0, size)
+            frame_index=int(frame_idx), obj_id=_id_of(obj_id), mask=_mask_of(mask, size)
         )
         return self._prompted(inference_state, obj_id, prompt.frame)
 
@@ -199,7 +212,7 @@ class SAM2VideoPredictor:
 
     def remove_object(
         self, inference_state: State, obj_id: int, strict: bool = False, need_output: bool = True
-    ) -> tuple[list[int], list[tuple[int, TensorLike]]]:
+    ) -> tuple[list[int], list[tuple[int, Any]]]:
         """Removes an object. Returns the other ids, and the masks of the frames on which it had prompts."""
         if obj_id not in inference_state["obj_ids"]:
             if strict:
@@ -251,13 +264,11 @@ def _id_of(obj_id: Any) -> int:
     return value
 
 
-def _resized(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The nearest pixels of a mask ``[h, w]`` at another size."""
-    if mask.ndim != 2:
-        raise ValueError(f"mask: expected [height, width], got {list(mask.shape)}")
-    if mask.shape == size:
-        return mask
-    rows, columns = (
-        np.minimum(((np.arange(to) + 0.5) * had / to).astype(int), had - 1) for had, to in zip(mask.shape, size)
-    )
-    return mask[rows][:, columns]
+def _mask_of(mask: Any, size: tuple[int, int]) -> Any:
+    """bool ``[h, w]`` at the size ``(height, width)`` from a mask of any size, also ``[1, h, w]``."""
+    array = to_numpy(mask)
+    while array.ndim > 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 2:
+        raise ValueError(f"mask: expected [height, width], got {list(array.shape)}")
+    return resized(array > 0, size)

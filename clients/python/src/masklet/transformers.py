@@ -1,4 +1,4 @@
-"""The video models and processors of ``transformers`` for SAM 2 and SAM 3, served by masklet.
+"""The video models of transformers, served by masklet: change the import, keep the rest.
 
 >>> from masklet.transformers import Sam3VideoModel, Sam3VideoProcessor  # was: from transformers
 >>> model = Sam3VideoModel.from_pretrained("facebook/sam3")
@@ -8,28 +8,32 @@
 >>> for outputs in model.propagate_in_video_iterator(session):
 ...     result = processor.postprocess_outputs(session, outputs)
 
-Results are NumPy arrays with the methods of tensors that examples call, such as ``.cpu()``. The model is the pack of
-the server: names of checkpoints, devices and dtypes have no effect. Inputs of other models cannot be given.
+Results are ``torch.Tensor`` on the CPU in a program that has imported torch, otherwise NumPy arrays with ``.cpu()``,
+``.numpy()`` and ``.to()``. The model is the pack of the server: names of checkpoints, configurations, devices and
+dtypes have no effect. Inputs of other models cannot be given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ._private import connect_or_serve
+from ._private import shared_client
 from ._sources import plain, to_numpy
-from ._sync import Client, Session
-from .arrays import TensorLike, logits_of, tensor_like
+from ._video_session import Input, ModelOutputs, VideoSession
+from .arrays import device, resized, tensor_of
 from .frames import Frame
 
 __all__ = [
+    "Sam2VideoConfig",
     "Sam2VideoModel",
     "Sam2VideoProcessor",
+    "Sam3TrackerVideoConfig",
     "Sam3TrackerVideoModel",
     "Sam3TrackerVideoProcessor",
+    "Sam3VideoConfig",
     "Sam3VideoModel",
     "Sam3VideoProcessor",
 ]
@@ -40,7 +44,7 @@ _T = TypeVar("_T", bound="_Pretrained")
 class _Pretrained:
     @classmethod
     def from_pretrained(cls: type[_T], *_: Any, **__: Any) -> _T:
-        """The name of the checkpoint has no effect."""
+        """The name of the checkpoint and the other arguments have no effect."""
         return cls()
 
     def to(self: _T, *_: Any, **__: Any) -> _T:
@@ -50,55 +54,12 @@ class _Pretrained:
         return self
 
 
-class VideoSession:
-    """The ``inference_session``."""
-
-    def __init__(self, client: Client, session: Session) -> None:
-        self._client = client
-        self.session = session
-        self.obj_ids: list[int] = []
-        self.phrases: list[str] = []
-        self.waiting_phrases: list[str] = []
-        """Phrases of a live session that wait for its first frame."""
-        self.results: dict[int, Frame] = {}
-        """Answers to prompts, by frame; replaced by the next prompt."""
-        self.obj_with_new_inputs: list[int] = []
-
-    @property
-    def num_frames(self) -> int:
-        return self.session.video.num_frames
-
-    @property
-    def video_height(self) -> int:
-        return self.session.video.height
-
-    @property
-    def video_width(self) -> int:
-        return self.session.video.width
-
-    def reset_inference_session(self) -> None:
-        """Removes all prompts and objects; the video stays open."""
-        self.session.reset()
-        self.obj_ids.clear()
-        self.phrases.clear()
-        self.results.clear()
-
-    reset_tracking_data = reset_inference_session
+class Sam3VideoConfig(_Pretrained):
+    """A configuration whose attributes can be set. They have no effect."""
 
 
-class ModelOutputs:
-    """The result of one frame. ``pred_masks`` are logits-like, float32 ``[n, 1, h, w]``, at the size of the video."""
-
-    def __init__(self, frame: Frame, obj_ids: Sequence[int]) -> None:
-        self.frame = frame
-        self.frame_idx = frame.index
-        self.object_ids = list(obj_ids)
-
-    @property
-    def pred_masks(self) -> TensorLike:
-        masks = [self.frame.mask_of(obj_id) for obj_id in self.object_ids]
-        size = (self.frame.height, self.frame.width)
-        return logits_of(np.stack(masks)[:, None] if masks else np.zeros((0, 1, *size), np.bool_))
+Sam2VideoConfig = Sam3VideoConfig
+Sam3TrackerVideoConfig = Sam3VideoConfig
 
 
 class ProcessedFrames:
@@ -106,7 +67,9 @@ class ProcessedFrames:
 
     def __init__(self, pictures: list[Any]) -> None:
         self.pixel_values = pictures
-        self.original_sizes = [[*_size_of(picture)] for picture in pictures]
+        """Not scaled: the server scales them."""
+        self.original_sizes = tensor_of(np.array([_size_of(picture) for picture in pictures]))
+        """``[n, 2]``, height and width in pixels."""
 
     def to(self, *_: Any, **__: Any) -> ProcessedFrames:
         return self
@@ -125,17 +88,22 @@ class _Processor(_Pretrained):
 
         Without a video: a session whose frames are given to the model one by one.
         """
-        client = connect_or_serve(None, None)
+        client = shared_client()
         if video is None:
-            return VideoSession(client, client.start_session(live=True))
-        return VideoSession(client, client.start_session(video if isinstance(video, (str, list)) else to_numpy(video)))
+            return VideoSession(client.start_session(live=True))
+        return VideoSession(client.start_session(video if isinstance(video, (str, list)) else to_numpy(video)))
 
     def __call__(self, images: Any, **_: Any) -> ProcessedFrames:
-        """Keeps pictures for the model; the server scales them."""
+        """Keeps pictures for the model: uint8 ``[h, w, 3]`` in RGB, pictures of Pillow, or a list of them."""
         return ProcessedFrames(list(images) if isinstance(images, (list, tuple)) else [images])
 
 
 class _Model(_Pretrained):
+    @property
+    def device(self) -> Any:
+        """The device of results: the CPU. The server decides where the model runs."""
+        return device()
+
     def propagate_in_video_iterator(
         self,
         inference_session: VideoSession,
@@ -163,27 +131,15 @@ class _Model(_Pretrained):
     ) -> ModelOutputs:
         """The result of a prompted frame, or of a new frame of a session without a video."""
         if frame is not None:
-            return self._outputs(inference_session, _push(inference_session, frame))
+            return self._outputs(inference_session, inference_session.push(frame))
         if frame_idx is None:
             raise ValueError("expected frame_idx, or a frame of a session without a video")
-        found = inference_session.results.get(frame_idx)
-        if found is None:
-            stored = inference_session.session.stored(frame_idx, frame_idx)
-            if not stored:
-                raise ValueError(f"frame {frame_idx} has no result: prompt it, or propagate over it")
-            found = stored[0]
-        return self._outputs(inference_session, found)
+        return self._outputs(inference_session, inference_session.result(frame_idx))
 
     def _outputs(self, session: VideoSession, frame: Frame) -> ModelOutputs:
-        return ModelOutputs(frame, frame.ids.tolist())
-
-
-def _push(session: VideoSession, picture: Any) -> Frame:
-    frame = session.session.push(picture, rgb=True)
-    for phrase in session.waiting_phrases:
-        frame = session.session.add_prompt(frame_index="latest", text=phrase).frame
-    session.waiting_phrases.clear()
-    return frame
+        ids = frame.ids.tolist()
+        session.obj_ids += [obj_id for obj_id in ids if obj_id not in session.obj_ids]
+        return ModelOutputs(frame, ids)
 
 
 class Sam3VideoProcessor(_Processor):
@@ -191,20 +147,14 @@ class Sam3VideoProcessor(_Processor):
 
     def add_text_prompt(self, inference_session: VideoSession, text: str | list[str]) -> VideoSession:
         """Adds one or several phrases; every instance becomes an object."""
-        session = inference_session.session
         for phrase in [text] if isinstance(text, str) else text:
-            inference_session.phrases.append(phrase)
-            if session.video.kind == "live" and session.get()["num_frames"] == 0:
-                inference_session.waiting_phrases.append(phrase)
-            else:
-                is_live = session.video.kind == "live"
-                session.add_prompt(frame_index="latest" if is_live else 0, text=phrase)
+            inference_session.add_phrase(phrase)
         return inference_session
 
     def postprocess_outputs(
         self, inference_session: VideoSession, model_outputs: ModelOutputs, original_sizes: Any = None
     ) -> dict[str, Any]:
-        """The objects of a frame.
+        """The objects of a frame, at the size of the video.
 
         ``object_ids`` int64 ``[n]``, ``scores`` float32 ``[n]``, ``boxes`` float32 ``[n, 4]`` (corners in pixels),
         ``masks`` bool ``[n, h, w]``, and ``prompt_to_obj_ids``, the ids by phrase.
@@ -217,10 +167,10 @@ class Sam3VideoProcessor(_Processor):
             if state["obj_id"] in visible and concept in by_phrase:
                 by_phrase[concept].append(state["obj_id"])
         return {
-            "object_ids": tensor_like(frame.ids),
-            "scores": tensor_like(frame.scores),
-            "boxes": tensor_like(frame.boxes_xyxy),
-            "masks": tensor_like(frame.masks),
+            "object_ids": tensor_of(frame.ids),
+            "scores": tensor_of(frame.scores),
+            "boxes": tensor_of(frame.boxes_xyxy),
+            "masks": tensor_of(frame.masks),
             "prompt_to_obj_ids": by_phrase,
         }
 
@@ -247,41 +197,65 @@ class Sam2VideoProcessor(_Processor):
         """Prompts one or several objects on a frame.
 
         Args:
+            frame_idx: in a session without a video, also the number of the frame that the model gets next.
             obj_ids: an id or a list of ids.
-            input_points: ``[1, objects, points, 2]`` in pixels.
-            input_labels: ``[1, objects, points]``.
+            input_points: ``[1, objects, points, 2]`` in pixels; objects may have different numbers of points.
+            input_labels: ``[1, objects, points]``, 1 on the object, 0 off it.
             input_boxes: ``[1, objects, 4]``, corners in pixels.
-            input_masks: ``[h, w]`` of one object, or ``[objects, h, w]``.
+            input_masks: ``[h, w]`` of one object, ``[objects, h, w]``, or a list of ``[h, w]``.
         """
+        if (input_points is None) != (input_labels is None):
+            raise ValueError("points and labels must be provided together")
+        if input_points is None and input_boxes is None and input_masks is None:
+            raise ValueError("at least one of points, boxes, or masks must be provided as input")
+        if input_masks is not None and (input_points is not None or input_boxes is not None):
+            raise ValueError("masks cannot be provided together with points or boxes")
         ids = [int(one) for one in np.ravel(plain(obj_ids))]
+        points = _by_object("input_points", input_points, ids, "[1, objects, points, 2]")
+        labels = _by_object("input_labels", input_labels, ids, "[1, objects, points]")
+        boxes = _by_object("input_boxes", input_boxes, ids, "[1, objects, 4]")
+        masks = _masks(input_masks, ids)
         for row, obj_id in enumerate(ids):
-            mask = None
-            if input_masks is not None:
-                masks = to_numpy(input_masks)
-                mask = masks.reshape(-1, *masks.shape[-2:])[row]
-            prompt = inference_session.session.add_prompt(
-                frame_index=frame_idx,
-                obj_id=obj_id,
-                points=_row(input_points, row),
-                labels=_row(input_labels, row),
-                box=_row(input_boxes, row),
-                mask=mask,
-                pixels=True,
-                clear_old_points=clear_old_inputs,
-            )
-            if obj_id not in inference_session.obj_ids:
-                inference_session.obj_ids.append(obj_id)
-            inference_session.results = {frame_idx: prompt.frame}
+            prompt = {"points": points[row], "labels": labels[row], "box": boxes[row], "mask": masks[row]}
+            given = Input(int(frame_idx), obj_id, {**prompt, "pixels": True, "clear_old_points": clear_old_inputs})
+            inference_session.add_input(given)
         return inference_session
 
-    process_new_points_or_boxes_for_video_frame = add_inputs_to_inference_session
-    process_new_mask_for_video_frame = add_inputs_to_inference_session
+    def process_new_points_or_boxes_for_video_frame(
+        self,
+        inference_session: VideoSession,
+        frame_idx: int,
+        obj_ids: Any,
+        input_points: Any = None,
+        input_labels: Any = None,
+        input_boxes: Any = None,
+        original_size: Any = None,
+        clear_old_inputs: bool = True,
+    ) -> VideoSession:
+        """As ``add_inputs_to_inference_session``."""
+        inputs = (input_points, input_labels, input_boxes, None, original_size, clear_old_inputs)
+        return self.add_inputs_to_inference_session(inference_session, frame_idx, obj_ids, *inputs)
+
+    def process_new_mask_for_video_frame(
+        self, inference_session: VideoSession, frame_idx: int, obj_ids: Any, input_masks: Any
+    ) -> VideoSession:
+        """As ``add_inputs_to_inference_session``."""
+        return self.add_inputs_to_inference_session(inference_session, frame_idx, obj_ids, input_masks=input_masks)
 
     def post_process_masks(
         self, masks: Any, original_sizes: Any = None, mask_threshold: float = 0.0, binarize: bool = True, **_: Any
-    ) -> list[TensorLike]:
-        """The masks ``[n, 1, h, w]``, which have the size of the video already; bool if ``binarize``."""
-        return [(one > mask_threshold) if binarize else one for one in masks]
+    ) -> list[Any]:
+        """The masks ``[n, 1, h, w]`` of each frame, at its size in ``original_sizes``; bool if ``binarize``.
+
+        Args:
+            masks: ``pred_masks`` of one or several outputs, as a list.
+            original_sizes: height and width of each frame. Default: as the masks are.
+        """
+        sizes = [None] * len(masks) if original_sizes is None else [tuple(one) for one in plain(original_sizes)]
+        if len(sizes) != len(masks):
+            raise ValueError(f"original_sizes: expected {len(masks)} sizes, one for each frame, got {len(sizes)}")
+        fitting = [one if size is None else _at_size(one, size) for one, size in zip(masks, sizes)]
+        return [one > mask_threshold if binarize else one for one in fitting]
 
 
 class Sam2VideoModel(_Model):
@@ -295,6 +269,33 @@ Sam3TrackerVideoProcessor = Sam2VideoProcessor
 Sam3TrackerVideoModel = Sam2VideoModel
 
 
-def _row(values: Any, row: int) -> Any:
-    """The values of one object from ``[1, objects, ...]``."""
-    return None if values is None else plain(values)[0][row]
+def _at_size(masks: Any, size: tuple[int, int]) -> Any:
+    return masks if tuple(masks.shape[-2:]) == size else tensor_of(resized(to_numpy(masks), size))
+
+
+def _by_object(name: str, values: Any, ids: list[int], shape: str) -> list[Any]:
+    """The values of each object from ``[1, objects, ...]``."""
+    if values is None:
+        return [None] * len(ids)
+    frames = plain(values)
+    if _depth(frames) != shape.count(",") + 1 or len(frames) != 1:
+        raise ValueError(f"{name}: expected {shape}, got {_depth(frames)} axes")
+    if len(frames[0]) != len(ids):
+        raise ValueError(f"{name}: expected {len(ids)} objects, as many as obj_ids, got {len(frames[0])}")
+    return list(frames[0])
+
+
+def _depth(values: Any) -> int:
+    """The number of axes of nested lists."""
+    return 1 + _depth(values[0]) if isinstance(values, list) and values else int(isinstance(values, list))
+
+
+def _masks(values: Any, ids: list[int]) -> list[Any]:
+    """The masks ``[h, w]`` of each object."""
+    if values is None:
+        return [None] * len(ids)
+    array = np.stack([to_numpy(one) for one in values]) if isinstance(values, list) else to_numpy(values)
+    masks = list(array.reshape(-1, *array.shape[-2:]))
+    if len(masks) != len(ids):
+        raise ValueError(f"input_masks: expected {len(ids)} masks, one for each of obj_ids, got {len(masks)}")
+    return masks
