@@ -16,10 +16,13 @@ export const LONG_SUITES = [
   "test/tracker/snapshot-compact.test.ts",
 ];
 
+/** `npm run test:docs` runs them: links and samples of the documents, and the examples against a server. */
+export const DOCUMENT_SUITES = ["test/docs/*.test.ts"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: LONG_SUITES,
+    exclude: [...LONG_SUITES, ...DOCUMENT_SUITES],
     globalSetup: "test/helpers/compile-programs.ts",
     pool: "forks",
     maxWorkers: 2,

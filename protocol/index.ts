@@ -1,4 +1,8 @@
-/** The protocol as code: messages, masks, errors and limits. It uses no Node modules and runs in a browser. */
+/**
+ * The protocol as code: messages, masks, errors and limits. It uses no Node modules and runs in a browser.
+ *
+ * @module masklet/protocol
+ */
 export * from "./close-codes.js";
 export * from "./envelope.js";
 export * from "./errors.js";

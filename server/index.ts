@@ -1,4 +1,8 @@
-/** What the package exports: the predictor as a library, and the server around it. */
+/**
+ * What the package exports: the predictor as a library, and the server around it.
+ *
+ * @module masklet
+ */
 export { ProtocolError } from "../protocol/index.js";
 export type { ServerOptions } from "./config.js";
 export type { PackSummary } from "./engine/index.js";

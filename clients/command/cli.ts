@@ -36,7 +36,8 @@ export async function runCommand(argv: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(): Command {
+/** The table of commands and options. */
+export function createProgram(): Command {
   const program = new Command("masklet")
     .description("Segments and tracks objects in video, by clicks, boxes or phrases.")
     .version(version)

@@ -18,6 +18,8 @@
  * ```
  *
  * Fields have the names of the wire: PROTOCOL.md describes both.
+ *
+ * @module masklet/client
  */
 export type {
   AnswerOf,

@@ -1,4 +1,5 @@
-/** The parts of the documents that are generated from the code. */
+/** The parts of the documents that are generated from the code, and the examples that they show. */
+import { readFileSync } from "node:fs";
 import { CLOSE_CODES } from "../close-codes.js";
 import { ERRORS, type ErrorCode } from "../errors.js";
 import { lowResMask } from "../fields.js";
@@ -55,7 +56,16 @@ import { fieldTable, table } from "./field-table.js";
 const envelope = ["type", "request_id", "seq"];
 
 /** The documents with generated parts, relative to the root of the repository. */
-export const DOCUMENTS = ["PROTOCOL.md", "docs/policy.md"] as const;
+export const DOCUMENTS = [
+  "PROTOCOL.md",
+  "README.md",
+  "docs/guides/batch.md",
+  "docs/guides/correct.md",
+  "docs/guides/live.md",
+  "docs/guides/program.md",
+  "docs/library.md",
+  "docs/policy.md",
+] as const;
 
 /** Every part under the name of its marker. */
 export const PARTS: Readonly<Record<string, string>> = {
@@ -145,11 +155,17 @@ export function fillIn(document: string): string {
   return document.replace(
     /(<!-- generated: (.+?) -->\n)[\s\S]*?(<!-- end -->)/g,
     (_, start: string, name: string, end: string) => {
-      const part = PARTS[name];
+      const part = name.startsWith("example ") ? example(name.slice("example ".length)) : PARTS[name];
       if (part === undefined) throw new RangeError(`no generated part has the name "${name}"`);
       return `${start}\n${part}\n\n${end}`;
     },
   );
+}
+
+/** A file of `clients/examples` as a sample of code. */
+function example(file: string): string {
+  const code = readFileSync(new URL(`../../clients/examples/${file}`, import.meta.url), "utf8");
+  return `\`\`\`${file.endsWith(".py") ? "python" : "ts"}\n${code}\`\`\``;
 }
 
 /** With `variableOf`, a column names the environment variable that changes each limit. */

@@ -1,0 +1,5 @@
+export interface SidebarGroup {
+  text: string;
+  items: { text: string; link: string }[];
+}
+export const sidebar: SidebarGroup[];
