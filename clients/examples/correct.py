@@ -11,10 +11,12 @@ def correct(url="ws://127.0.0.1:8765", video="demo-output/clip.mp4", phrase="red
         count = sum(1 for _ in session.propagate())
         print(f"tracked {count} frames")
 
+        # Frame 0 is right: a locked frame, like a prompt, bounds what a later correction can change.
+        obj_id = int(found.frame.ids[0])
+        session.lock_frames(0, 0, obj_id=obj_id)
         # The box stands for the correction that you would draw.
         middle = count // 2
-        box = [0.25, 0.25, 0.75, 0.75]
-        correction = session.add_prompt(frame_index=middle, obj_id=int(found.frame.ids[0]), box=box)
+        correction = session.add_prompt(frame_index=middle, obj_id=obj_id, box=[0.25, 0.25, 0.75, 0.75])
         print(f"corrected frame {middle}; stale:", correction.affected)
         again = sum(1 for _ in session.propagate(scope="affected"))
         print(f"computed {again} of {count} frames again")

@@ -12,6 +12,8 @@ let tracked = 0;
 for await (const _ of session.propagate()) tracked++;
 console.log(`tracked ${tracked} frames`);
 
+// Frame 0 is right: a locked frame, like a prompt, bounds what a later correction can change.
+await session.lockFrames({ obj_id, first_frame_index: 0, last_frame_index: 0 });
 // The box stands for the correction that you would draw.
 const middle = Math.floor(tracked / 2);
 const { affected } = await session.addPrompt({

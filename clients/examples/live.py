@@ -23,5 +23,6 @@ def track(url="ws://127.0.0.1:8765", phrase="red circle", *given):
             print(frame.index, frame.ids.tolist(), frame.boxes_xyxy.round(1).tolist())
             if index == 0:
                 session.add_prompt(frame_index="latest", text=phrase)
+    sys.exit(camera.returncode)  # ffmpeg has printed why
 
 track(*sys.argv[1:])

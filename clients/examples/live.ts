@@ -7,6 +7,10 @@ import { createRequire } from "node:module";
 import { connect, objectsOf } from "masklet/client";
 
 const [url = "ws://127.0.0.1:8765", phrase = "red circle", ...given] = process.argv.slice(2);
+const client = await connect(url, { key: process.env.MASKLET_KEY });
+// `drop: "oldest"` skips frames that arrive faster than the server computes.
+const session = await client.startSession({ live: true, drop: "oldest" });
+
 const input = given.length > 0 ? given : ["-t", "2", "-i", "demo-output/clip.mp4"];
 const ffmpeg: string =
   process.env.FFMPEG_PATH ?? createRequire(import.meta.url)("@ffmpeg-installer/ffmpeg").path;
@@ -14,10 +18,9 @@ const output = ["-f", "image2pipe", "-c:v", "mjpeg", "-q:v", "3", "-"];
 const camera = spawn(ffmpeg, ["-loglevel", "error", "-nostdin", ...input, ...output], {
   stdio: ["ignore", "pipe", "inherit"],
 });
-
-const client = await connect(url, { key: process.env.MASKLET_KEY });
-// `drop: "oldest"` skips frames that arrive faster than the server computes.
-const session = await client.startSession({ live: true, drop: "oldest" });
+camera.on("exit", (status) => {
+  if (status !== 0) process.exitCode = 1; // ffmpeg has printed why
+});
 let isPrompted = false;
 for await (const picture of jpegs(camera.stdout)) {
   const answer = await session.pushFrame(picture);

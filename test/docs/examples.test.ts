@@ -50,7 +50,7 @@ describe("the documents", () => {
   });
 });
 
-describe("the example", { timeout: 180_000 }, () => {
+describe("the example", { timeout: 300_000 }, () => {
   let server: TestServer;
   let media: string;
   const clip = () => join(media, "clip.mp4");
