@@ -15,7 +15,7 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   server: ["protocol"],
   "server/engine": [
     ...["detector", "memory", "tracker", "protocol", "server/packs"],
-    ...["server/serial.ts", "server/child-programs.ts"],
+    ...["server/serial.ts", "server/child-programs.ts", "server/programs.ts"],
   ],
   // An adapter is an ordinary client: it reaches sessions and uploads through the predictor, and converts masks with exports.
   "server/adapters": [

@@ -13,8 +13,9 @@ const port = parentPort;
 if (!port) throw new Error("This is the entry of a thread; it does nothing on its own.");
 
 const stream = new Socket({ fd: CHANNEL_FD, readable: true, writable: true });
-// The main process is gone. The main thread ends this process.
 stream.on("error", () => {});
+// The main process is gone. The main thread may be in a graph, or hang in one, and cannot end this process then.
+stream.on("close", () => process.kill(process.pid, "SIGKILL"));
 stream.on(
   "data",
   createMessageReader((bytes) => port.postMessage(bytes, [bytes.buffer as ArrayBuffer])),

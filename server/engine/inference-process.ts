@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import { CHANNEL_FD, createMessageReader, writeMessage } from "./channel.js";
 import { EngineError } from "./engine.js";
-import { startProcess } from "./entry-point.js";
+import { type LaunchPrefix, startProcess } from "./entry-point.js";
 import { type ExecutingCandidate, findExecuting } from "./executing.js";
 import type { GraphCosts } from "./graph-costs.js";
 import type {
@@ -97,10 +97,12 @@ interface PendingCall extends ExecutingCandidate {
 }
 
 /** Forks the process; it loads nothing before its `load` call. A process without progress is killed. */
-export function startInferenceProcess(events: ProcessEvents, limits: WatchdogLimits): InferenceProcess {
-  const child = startProcess("inference-main", {
-    stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],
-  });
+export function startInferenceProcess(
+  events: ProcessEvents,
+  limits: WatchdogLimits,
+  prefix: LaunchPrefix,
+): InferenceProcess {
+  const child = startProcess("inference-main", { stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"] }, prefix);
   /** Absent when the process could not be started. */
   const channel = child.stdio[CHANNEL_FD] as Duplex | null | undefined;
   // A failed write means that the process is ending: its exit rejects the calls.

@@ -15,6 +15,7 @@ import {
   type PackSummary,
   type SessionHooks,
 } from "./engine.js";
+import { endWithServer } from "./entry-point.js";
 import { costsWithoutMemory, type GraphCosts, secondsByThread, sumOfCosts } from "./graph-costs.js";
 import { type InferenceProcess, ProcessEnded, startInferenceProcess } from "./inference-process.js";
 import { DEFAULT_RECOVERY, type RecoveryOptions } from "./journal.js";
@@ -86,6 +87,7 @@ export async function superviseProcess(
   };
   const recovery = { ...DEFAULT_RECOVERY, ...options.recovery };
   const watchdog = { ...DEFAULT_WATCHDOG, ...options.watchdog };
+  const prefix = await endWithServer();
   const budget = { usedBytes: 0 };
   const replays = createSerial();
   const sessions = new Set<SupervisedSession>();
@@ -117,6 +119,7 @@ export async function superviseProcess(
         },
       },
       watchdog,
+      prefix,
     );
     current = process;
     try {

@@ -4,12 +4,12 @@ import { constants, setPriority } from "node:os";
 import { isAbsolute } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { MEDIA_LIMITS } from "../../protocol/limits.js";
+import { resolveProgram } from "../programs.js";
 import { type Box, currentBox } from "./box/choose.js";
 import { toolEnvironment } from "./box/environment.js";
 import { type BoxedExit, interpretExit } from "./box/exit.js";
 import { direct, type Launch, type Launcher } from "./box/launchers.js";
 import { probeLimits, type ToolLimits } from "./box/limits.js";
-import { resolveProgram } from "./box/programs.js";
 import { createLineSplitter } from "./lines.js";
 import { cannotLaunch, cannotStart, limitExceeded, type ToolName } from "./tool-errors.js";
 

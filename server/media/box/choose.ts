@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { findProgram, resolveProgram } from "../../programs.js";
 import { ffmpegPath, ffprobePath } from "../binaries.js";
 import { toolEnvironment } from "./environment.js";
 import { type BoxKind, bubblewrap, direct, type Launcher, limitsOnly, namespaces } from "./launchers.js";
 import { probeLimits } from "./limits.js";
-import { findProgram, resolveProgram } from "./programs.js";
 
 /**
  * `auto` takes the strongest box that works. `required` fails where tools would keep access to the network. `off` starts the

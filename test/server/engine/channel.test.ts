@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { type Duplex, PassThrough } from "node:stream";
 import { deserialize } from "node:v8";
 import fc from "fast-check";
@@ -24,7 +25,7 @@ test("messages arrive whole and in order, however the stream is cut", async () =
 });
 
 /** A process whose main thread starts the thread of the channel, posts `messages` to it, and blocks for ever. */
-function blockedProcess(messages: string): Duplex {
+function blockedProcess(messages: string): { child: ChildProcess; channel: Duplex } {
   const entryPoint = locateProgram(
     "./entry-point",
     new URL("../../../server/engine/x.ts", import.meta.url).href,
@@ -39,14 +40,14 @@ function blockedProcess(messages: string): Duplex {
     stdio: ["ignore", "inherit", "inherit", "ignore", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
-  return child.stdio[CHANNEL_FD] as Duplex;
+  return { child, channel: child.stdio[CHANNEL_FD] as Duplex };
 }
 
 /** More than any stream between processes holds. */
 const LARGE_BYTES = 32 * 2 ** 20;
 
 test("a process reads and writes messages while its main thread is blocked, and messages before snapshots", async () => {
-  const channel = blockedProcess(
+  const { channel } = blockedProcess(
     `[{ snapshotOf: 5, bytes: new Uint8Array(${LARGE_BYTES}).fill(7) }, new Uint8Array([1, 2, 3])]`,
   );
   let arrivedBytes = 0;
@@ -66,6 +67,13 @@ test("a process reads and writes messages while its main thread is blocked, and 
   expect((await snapshot).every((byte) => byte === 7)).toBe(true);
   expect(bytesBeforeMessage).toBeGreaterThan(0);
   expect(bytesBeforeMessage).toBeLessThan(LARGE_BYTES / 2);
+});
+
+test("a process whose main thread is blocked ends when the other end of its channel is gone", async () => {
+  const { child, channel } = blockedProcess("[new Uint8Array([1])]");
+  await once(channel, "data");
+  channel.destroy();
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
 });
 
 test("a snapshot rejects when the process ends before all parts have arrived", async () => {

@@ -11,7 +11,10 @@ const engineModule = new URL("../../../server/engine/index.ts", import.meta.url)
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** Another program that creates an engine, prints its process id, and then runs `next`. */
-async function startHost(next: string): Promise<{ host: ChildProcess; workerPid: number }> {
+async function startHost(
+  next: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ host: ChildProcess; workerPid: number }> {
   const program = `
     import { createEngine } from ${JSON.stringify(engineModule)};
     const engine = await createEngine({ packDir: ${JSON.stringify(compactPackDir)}, threads: 1 });
@@ -20,6 +23,7 @@ async function startHost(next: string): Promise<{ host: ChildProcess; workerPid:
   `;
   const host = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program], {
     cwd: root,
+    env,
     stdio: ["pipe", "pipe", "inherit"],
   });
   const [line] = (await once(createInterface({ input: host.stdout as NodeJS.ReadableStream }), "line")) as [
@@ -50,8 +54,22 @@ test("the inference process ends with a program that exits without closing", asy
   await ended(workerPid);
 });
 
-test("the inference process ends with a program that is killed", async () => {
-  const { host, workerPid } = await startHost("setInterval(() => {}, 1000);");
+// Elsewhere no system call ends a process with its parent.
+test.skipIf(process.platform !== "linux")(
+  "the inference process ends with a killed program also while it is stopped",
+  async () => {
+    const { host, workerPid } = await startHost("setInterval(() => {}, 1000);");
+    process.kill(workerPid, "SIGSTOP");
+    host.kill("SIGKILL");
+    await ended(workerPid);
+  },
+);
+
+test("the inference process ends with a program that is killed, also on a system without setpriv", async () => {
+  const { host, workerPid } = await startHost("setInterval(() => {}, 1000);", {
+    ...process.env,
+    PATH: "/nowhere",
+  });
   expect(isRunning(workerPid)).toBe(true);
   host.kill("SIGKILL");
   await ended(workerPid);
