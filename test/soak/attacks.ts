@@ -9,19 +9,19 @@ import { fuzzedMessage } from "./messages.js";
 import { inferenceOf, residentBytes } from "./meter.js";
 import { LOST_OWNERS, type SoakServer } from "./server.js";
 import { pause, type Task } from "./task.js";
-import { http, SoakWire } from "./wire.js";
+import { http, type ReusableUpload, reusableUpload, SoakWire } from "./wire.js";
 
 /** As many sessions as an owner may have: the requests of one session wait for each other. */
 const CONNECTIONS = 8;
 const BATCH = 100;
+const BATCHES_PER_SESSION = 20;
+/** A batch of which no message is answered for this long fails: after a kill, its session is rebuilt first. */
+const SILENCE_MS = 180_000;
 
 /** Every message gets one answer: a batch is sent, then as many answers must arrive. */
 export const messagesTask: Task = async ({ server, options, random, tally, progress }) => {
   const key = server.key("fuzz");
-  const upload = await http({ http: server.http, key }, "/v1/uploads", {
-    method: "POST",
-    body: await clip(3),
-  });
+  const upload = reusableUpload(server, key, await clip(3));
   let left = options.messages;
   await Promise.all(
     Array.from({ length: CONNECTIONS }, async (_, connection) => {
@@ -32,15 +32,10 @@ export const messagesTask: Task = async ({ server, options, random, tally, progr
         const size = Math.min(BATCH, left);
         left -= size;
         if (!wire || wire.closeCode !== undefined) wire = await SoakWire.open({ socket: server.socket, key });
-        if (batch % 20 === 0) {
+        if (batch % BATCHES_PER_SESSION === 0) {
           if (session) await wire.ask({ type: "close_session", session_id: session });
           session = `${name}-${batch}`;
-          const started = await wire.ask({
-            type: "start_session",
-            session_id: session,
-            upload_id: upload.body.upload_id,
-          });
-          if (started.error) tally.count(`start: ${started.error.code}`);
+          tally.count(`start_session: ${await startFuzzed(wire, session, upload)}`);
         }
         const codes: Record<string, number> = {};
         wire.onMessage = ({ type, error }) => {
@@ -50,12 +45,15 @@ export const messagesTask: Task = async ({ server, options, random, tally, progr
         for (let index = 0; index < size; index++)
           wire.socket.send(fuzzedMessage(random, `${name}-${batch}-${index}`, session).data);
         const start = performance.now();
+        let last = { answers: before, atMs: start };
         while (wire.answers - before < size && wire.closeCode === undefined) {
-          if (performance.now() - start > 180_000) break;
           await pause(5);
+          if (wire.answers !== last.answers) last = { answers: wire.answers, atMs: performance.now() };
+          else if (performance.now() - last.atMs > SILENCE_MS) break;
         }
         tally.time("batch", performance.now() - start);
         progress.step(name);
+        if (left > 0 && left % (1000 * BATCH) === 0) console.log(`  messages: ${left} left`);
         tally.count("sent", size);
         tally.count("answered", wire.answers - before);
         for (const [code, count] of Object.entries(codes)) {
@@ -72,8 +70,19 @@ export const messagesTask: Task = async ({ server, options, random, tally, progr
       await wire?.close();
     }),
   );
-  await http({ http: server.http, key }, `/v1/uploads/${upload.body.upload_id}`, { method: "DELETE" });
+  await upload.remove();
 };
+
+/** @returns "started", or the code of the error */
+async function startFuzzed(wire: SoakWire, session_id: string, upload: ReusableUpload): Promise<string> {
+  for (let isFirst = true; ; isFirst = false) {
+    const upload_id = await upload.id();
+    const { error } = await wire.ask({ type: "start_session", session_id, upload_id });
+    if (!error) return "started";
+    if (error.code !== "upload_not_found" || !isFirst) return error.code;
+    upload.expired(upload_id);
+  }
+}
 
 /** Sends bytes and returns what the server answers until it closes the connection, or within two seconds. */
 function exchange(port: number, bytes: Buffer, halfClose: boolean): Promise<string> {
@@ -129,31 +138,26 @@ export const killedClientsTask: Task = async ({ server, options, random, tally }
   await Promise.all(
     LOST_OWNERS.map(async (owner) => {
       const key = server.key(owner);
-      const uploadClip = async (): Promise<string> => {
-        const { body } = await http({ http: server.http, key }, "/v1/uploads", {
-          method: "POST",
-          body: bytes,
-        });
-        return body.upload_id;
-      };
-      let upload_id = await uploadClip();
+      const upload = reusableUpload(server, key, bytes);
       while (left > 0) {
         left -= 1;
         const isProcess = random.chance(0.1);
+        const upload_id = await upload.id();
         const code = isProcess
           ? await killProcess(server, key, upload_id)
           : await killSocket(server, key, upload_id).catch((error: Error) => error.message);
         if (code === undefined) {
           tally.count(isProcess ? "processes killed" : "sockets destroyed");
+          if (left % 100 === 0) console.log(`  killed clients: ${left} left`);
           continue;
         }
         // Its place is that of a session that is not idle yet, or its inference process was killed.
         left += 1;
         tally.count(`tried again: ${code}`);
-        if (code === "upload_not_found") upload_id = await uploadClip();
+        if (code === "upload_not_found") upload.expired(upload_id);
         await pause(500);
       }
-      await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
+      await upload.remove();
     }),
   );
 };
@@ -198,7 +202,7 @@ async function killSocket(server: SoakServer, key: string, upload_id: string): P
 }
 
 /** After a kill every session must be rebuilt and continue within this time. */
-const RECOVERY_MS = 180_000;
+const RECOVERY_MS = 300_000;
 
 /**
  * The inference process ends by SIGKILL, or hangs by SIGSTOP. Before the next one is killed, the server must be ready again, and
@@ -234,13 +238,15 @@ export const killsTask: Task = async ({ server, options, tally, random, progress
     }
     tally.time(isStop ? "ready after SIGSTOP" : "ready after SIGKILL", performance.now() - start);
     const waiting = progress.startWaiting();
-    while (waiting().length > 0) {
+    let late = waiting();
+    while (late.length > 0 && performance.now() - start < RECOVERY_MS) {
       await pause(100);
-      if (performance.now() - start < RECOVERY_MS) continue;
-      tally.fault(`no progress of ${waiting().join(", ")} within ${RECOVERY_MS / 1000} s after a kill`);
-      break;
+      late = waiting();
     }
+    if (late.length > 0)
+      tally.fault(`no progress of ${late.join(", ")} within ${RECOVERY_MS / 1000} s after a kill`);
     tally.time("every session continued after", performance.now() - start);
+    if (kill % 10 === 9) console.log(`  kills: ${kill + 1}`);
   }
 };
 
@@ -314,47 +320,43 @@ export const longTask: Task = async ({ server, options, tally, progress }) => {
   const key = server.key("long");
   const distinct = await Promise.all(Array.from({ length: 20 }, (_, index) => picture(index % 10, "jpeg")));
   const samples = Array.from({ length: options.frames }, (_, index) => distinct[index % 20] as Buffer);
-  const bytes = movie({ samples, width: 96, height: 64, durationMs: 40 });
-  const upload = await http({ http: server.http, key }, "/v1/uploads", { method: "POST", body: bytes });
-  const { upload_id } = upload.body;
+  const upload = reusableUpload(server, key, movie({ samples, width: 96, height: 64, durationMs: 40 }));
   const wire = await SoakWire.open({ socket: server.socket, key });
-  const { session_id, error } = await wire.ask({ type: "start_session", upload_id });
-  if (error) {
-    tally.fault(`the long session got ${error.code}: ${error.message}`);
-    return;
+  try {
+    const { session_id, error } = await wire.ask({ type: "start_session", upload_id: await upload.id() });
+    if (error) throw new Error(`the long session got ${error.code}: ${error.message}`);
+    const prompt = { frame_index: 0, obj_id: 0, bounding_boxes: [squareBox(0)] };
+    await wire.ask({ type: "add_prompt", session_id, ...prompt });
+    let frames = 0;
+    let lastMs = performance.now();
+    const memory: number[] = [];
+    const step = Math.max(1, Math.round(options.frames / 10));
+    wire.onMessage = ({ type }) => {
+      if (type !== "frame") return;
+      progress.step("long");
+      lastMs = performance.now();
+      frames += 1;
+      if (frames % step !== 0) return;
+      memory.push(residentBytes(inferenceOf(server.pid)));
+      console.log(`  long session: ${frames} frames`);
+    };
+    const stream = { propagation_direction: "forward", start_frame_index: 0 };
+    const done = wire.ask({ type: "propagate_in_video", session_id, ...stream }, options.frames * 10_000);
+    while (!(await Promise.race([done, pause(1000)]))) {
+      if (performance.now() - lastMs > RECOVERY_MS)
+        throw new Error(`the long session got no frame within ${RECOVERY_MS / 1000} s after ${frames}`);
+    }
+    const end = await done;
+    tally.count("frames", frames);
+    if (end.error) tally.fault(`the long session ended with ${end.error.code}: ${end.error.message}`);
+    else if (end.num_frames !== options.frames)
+      tally.fault(`the long session had ${end.num_frames} of ${options.frames} frames`);
+    tally.count("MiB of the inference process after a tenth", Math.round((memory[0] ?? 0) / 1024 ** 2));
+    tally.count("MiB at the end", Math.round((memory.at(-1) ?? 0) / 1024 ** 2));
+    await wire.ask({ type: "close_session", session_id });
+  } finally {
+    progress.leave("long");
+    await wire.close();
+    await upload.remove();
   }
-  await wire.ask({
-    type: "add_prompt",
-    session_id,
-    frame_index: 0,
-    obj_id: 0,
-    bounding_boxes: [squareBox(0)],
-  });
-  let frames = 0;
-  const memory: number[] = [];
-  const step = Math.max(1, Math.round(options.frames / 10));
-  wire.onMessage = ({ type }) => {
-    if (type !== "frame") return;
-    progress.step("long");
-    if (++frames % step === 0) memory.push(residentBytes(inferenceOf(server.pid)));
-  };
-  const end = await wire.ask(
-    { type: "propagate_in_video", session_id, propagation_direction: "forward", start_frame_index: 0 },
-    3_600_000,
-  );
-  progress.leave("long");
-  tally.count("frames", frames);
-  if (end.type === "done" && end.num_frames !== options.frames)
-    tally.fault(`the long session had ${end.num_frames} of ${options.frames} frames`);
-  // With many kills, a long session may be lost by the rule for sessions that end their process repeatedly.
-  if (end.error) {
-    if (options.kills > 0 && ["engine_restarted", "engine_unavailable"].includes(end.error.code))
-      tally.count(end.error.code);
-    else tally.fault(`the long session ended with ${end.error.code}: ${end.error.message}`);
-  }
-  tally.count("MiB of the inference process after a tenth", Math.round((memory[0] ?? 0) / 1024 ** 2));
-  tally.count("MiB at the end", Math.round((memory.at(-1) ?? 0) / 1024 ** 2));
-  await wire.ask({ type: "close_session", session_id });
-  await wire.close();
-  await http({ http: server.http, key }, `/v1/uploads/${upload_id}`, { method: "DELETE" });
 };

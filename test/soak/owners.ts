@@ -7,6 +7,8 @@ import { pause, type Task } from "./task.js";
 import { type Answer, http, SoakWire } from "./wire.js";
 
 const FRAMES = 12;
+/** Between two jobs of an owner: the others share the processor with them. */
+const PAUSE_MS = 2000;
 /** Another seed of work for each owner: the box that it prompts. */
 const shift = (owner: number) => owner * 0.01;
 
@@ -146,6 +148,7 @@ export const ownersTask =
             tally.count("jobs");
             progress.step(owner);
             if (hash !== expected[index]) tally.fault(`${owner} got other masks than undisturbed`);
+            await pause(PAUSE_MS);
           } catch (error) {
             const { message } = error as Error;
             if (error instanceof Retry) {

@@ -50,7 +50,7 @@ export class SoakWire {
   }
 
   /** @throws Error without an answer in time */
-  ask(fields: Answer, timeoutMs = 90_000): Promise<Answer> {
+  ask(fields: Answer, timeoutMs = 300_000): Promise<Answer> {
     if (this.closeCode !== undefined)
       return Promise.resolve({ type: "closed", error: { code: `closed ${this.closeCode}` } });
     const id = `ask-${this.next++}`;
@@ -103,4 +103,35 @@ export async function http(
     body = { text };
   }
   return { status: answer.status, body };
+}
+
+/** An upload that is made again after it expired. */
+export interface ReusableUpload {
+  id(): Promise<string>;
+  /** @param uploadId the one that the server no longer has */
+  expired(uploadId: string): void;
+  remove(): Promise<void>;
+}
+
+export function reusableUpload({ http: base }: { http: string }, key: string, body: Buffer): ReusableUpload {
+  let current: Promise<string> | undefined;
+  let made = "";
+  async function make(): Promise<string> {
+    const answer = await http({ http: base, key }, "/v1/uploads", { method: "POST", body });
+    if (answer.status !== 201) throw new Error(`an upload got ${answer.status} ${answer.body.error?.code}`);
+    made = answer.body.upload_id;
+    return made;
+  }
+  return {
+    id() {
+      current ??= make();
+      return current;
+    },
+    expired(uploadId) {
+      if (uploadId === made) current = undefined;
+    },
+    async remove() {
+      if (current) await http({ http: base, key }, `/v1/uploads/${made}`, { method: "DELETE" });
+    },
+  };
 }
