@@ -15,8 +15,10 @@ import { http, type ReusableUpload, reusableUpload, SoakWire } from "./wire.js";
 const CONNECTIONS = 8;
 const BATCH = 100;
 const BATCHES_PER_SESSION = 20;
+/** A client that is to be killed in its stream waits this long for a frame. */
+const FRAME_MS = 300_000;
 /** A batch of which no message is answered for this long fails: after a kill, its session is rebuilt first. */
-const SILENCE_MS = 180_000;
+const SILENCE_MS = 600_000;
 
 /** Every message gets one answer: a batch is sent, then as many answers must arrive. */
 export const messagesTask: Task = async ({ server, options, random, tally, progress }) => {
@@ -173,7 +175,7 @@ async function killProcess(server: SoakServer, key: string, uploadId: string): P
   const first = await Promise.race([
     new Promise<string>((resolve) => child.stdout.once("data", (text) => resolve(String(text).trim()))),
     ended,
-    pause(60_000).then(() => "no frame within 60 s"),
+    pause(FRAME_MS).then(() => "no frame in time"),
   ]);
   child.kill("SIGKILL");
   await ended;
@@ -195,14 +197,14 @@ async function killSocket(server: SoakServer, key: string, upload_id: string): P
       };
     });
     wire.ask({ type: "propagate_in_video", session_id }).catch(() => {});
-    return await Promise.race([streaming, pause(60_000).then(() => "no frame within 60 s")]);
+    return await Promise.race([streaming, pause(FRAME_MS).then(() => "no frame in time")]);
   } finally {
     wire.socket.terminate();
   }
 }
 
 /** After a kill every session must be rebuilt and continue within this time. */
-const RECOVERY_MS = 300_000;
+const RECOVERY_MS = 600_000;
 
 /**
  * The inference process ends by SIGKILL, or hangs by SIGSTOP. Before the next one is killed, the server must be ready again, and

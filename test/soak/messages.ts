@@ -33,7 +33,7 @@ const grammars: [string, JsonSchema][] = Object.entries(REQUEST_SCHEMAS)
 
 /** The model answers these when they are valid. Few of them are sent: the run is a test of messages, not of the model. */
 const COSTLY = new Set(["add_prompt", "predict", "propagate_in_video"]);
-const COSTLY_SENT = 0.05;
+const COSTLY_SENT = 0.02;
 
 const NUMBERS = [0, 1, -1, 0.5, 1e-320, 1e308, -1e308, 2 ** 31, 2 ** 53, -0, 255, 65_536, 2 ** 64];
 const TEXTS = [

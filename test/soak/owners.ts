@@ -8,7 +8,7 @@ import { type Answer, http, SoakWire } from "./wire.js";
 
 const FRAMES = 12;
 /** Between two jobs of an owner: the others share the processor with them. */
-const PAUSE_MS = 2000;
+const PAUSE_MS = 3000;
 /** Another seed of work for each owner: the box that it prompts. */
 const shift = (owner: number) => owner * 0.01;
 

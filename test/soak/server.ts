@@ -26,7 +26,7 @@ export interface SoakServer {
 
 export const OWNERS = ["anna", "ben", "carla", "david"] as const;
 /** The sessions of killed clients stay until they are idle: several owners have places for more of them. */
-export const LOST_OWNERS = ["lost-0", "lost-1", "lost-2", "lost-3", "lost-4", "lost-5"] as const;
+export const LOST_OWNERS = ["lost-0", "lost-1", "lost-2", "lost-3"] as const;
 const ALL = [...OWNERS, ...LOST_OWNERS, "fuzz", "files", "slow", "long"];
 
 /** Parts of the inference process. The long session would take hours with that of one of many. */
@@ -36,13 +36,13 @@ const WEIGHTS: Record<string, number> = { long: 4 };
 const SETTINGS = {
   MASKLET_IDLE_TIMEOUT_MS: "10000",
   MASKLET_EXPIRY_WARNING_MS: "3000",
-  MASKLET_HEARTBEAT_INTERVAL_MS: "2000",
+  MASKLET_HEARTBEAT_INTERVAL_MS: "10000",
   MASKLET_UPLOAD_LIFETIME_MS: "20000",
   MASKLET_ENGINE_STALL_MS: "5000",
   MASKLET_MAX_REQUESTS_PER_MINUTE: "100000000",
   MASKLET_MAX_REQUESTS_PER_MINUTE_PER_OWNER: "100000000",
   MASKLET_MAX_SAVED_PER_OWNER: "4",
-  MASKLET_MAX_SESSIONS: "96",
+  MASKLET_MAX_SESSIONS: "80",
   MASKLET_LOG_LEVEL: "error",
 };
 

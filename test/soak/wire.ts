@@ -50,7 +50,7 @@ export class SoakWire {
   }
 
   /** @throws Error without an answer in time */
-  ask(fields: Answer, timeoutMs = 300_000): Promise<Answer> {
+  ask(fields: Answer, timeoutMs = 600_000): Promise<Answer> {
     if (this.closeCode !== undefined)
       return Promise.resolve({ type: "closed", error: { code: `closed ${this.closeCode}` } });
     const id = `ask-${this.next++}`;
@@ -94,7 +94,7 @@ export async function http(
     ...(key && { authorization: `Bearer ${key}` }),
     ...(init.headers as Record<string, string>),
   };
-  const answer = await fetch(`${base}${path}`, { signal: AbortSignal.timeout(90_000), ...init, headers });
+  const answer = await fetch(`${base}${path}`, { signal: AbortSignal.timeout(300_000), ...init, headers });
   const text = await answer.text();
   let body: Answer = {};
   try {
