@@ -32,6 +32,11 @@ export const FIELD_LIMITS = {
     unit: "characters",
     reason: "A name of an object or a concept is a short label.",
   },
+  objectsPerPropagation: {
+    value: 4096,
+    unit: "objects",
+    reason: "The list `obj_ids` is compared with the objects of the session.",
+  },
   objectsPerMerge: { value: 256, unit: "objects", reason: "One edit rewrites all their stored masks." },
   masksPerLock: {
     value: 65_536,

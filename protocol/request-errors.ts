@@ -82,6 +82,7 @@ export const REQUEST_ERRORS = {
   propagate_in_video: [
     "nothing_prompted",
     "propagation_in_progress",
+    "object_not_found",
     "wrong_session_kind",
     "frame_out_of_range",
     "media_unreadable",

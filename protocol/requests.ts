@@ -210,6 +210,14 @@ const propagateInVideo = z.strictObject({
     .describe(
       "`all`: every frame of the range. `affected`: the frames that edits made stale; the fields of the range have no effect. `stored`: the stored results of the range, without computing",
     ),
+  obj_ids: z
+    .array(objectId)
+    .min(1)
+    .max(FIELD_LIMITS.objectsPerPropagation.value)
+    .exactOptional()
+    .describe(
+      "Compute only these objects, see [only some objects](#only-some-objects); default: all objects, with new ones",
+    ),
   output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
   ...maskFormatFields,
   window: z

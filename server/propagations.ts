@@ -87,10 +87,24 @@ export function createPropagations(parts: PropagationsParts): Propagations {
     if (firstPrompted === undefined) {
       throw new ProtocolError("nothing_prompted", "Add a prompt before propagating.");
     }
-    if (request.scope === "affected") yield* staleLegs();
-    else
-      for (const leg of legsOf(request, Math.min(firstPrompted, firstVisited)))
-        yield { leg, objectIds: null };
+    if (request.scope === "affected") {
+      yield* staleLegs();
+      return;
+    }
+    const objectIds = await chosenObjects(request);
+    for (const leg of legsOf(request, Math.min(firstPrompted, firstVisited))) yield { leg, objectIds };
+  }
+
+  /** @throws ProtocolError object_not_found */
+  async function chosenObjects({ obj_ids }: StreamRequest): Promise<ReadonlySet<number> | null> {
+    if (obj_ids === undefined) return null;
+    const { objectIds: known } = await engine.describe();
+    const missing = obj_ids.find((id) => !known.includes(id));
+    if (missing !== undefined) {
+      const expected = known.length > 0 ? `objects of the session (${known.join(", ")})` : "no object";
+      throw new ProtocolError("object_not_found", `obj_ids: expected ${expected}, got ${missing}`, "obj_ids");
+    }
+    return new Set(obj_ids);
   }
 
   async function* staleLegs(): AsyncGenerator<PlannedLeg, void, undefined> {
@@ -174,6 +188,16 @@ export function createPropagations(parts: PropagationsParts): Propagations {
     return { num_frames: sent, cancelled: aborted };
   }
 
+  function checkObjects({ obj_ids, scope }: StreamRequest): void {
+    if (obj_ids === undefined) return;
+    if (live) {
+      const message = "obj_ids: only sessions of a video compute single objects; this one is live";
+      throw new ProtocolError("wrong_session_kind", message, "obj_ids");
+    }
+    if (scope === "all") return;
+    throw new ProtocolError("invalid_field", `obj_ids: requires the scope "all", got "${scope}"`, "obj_ids");
+  }
+
   function checkStart({ start_frame_index: start }: StreamRequest): void {
     if (start === undefined || start < facts.num_frames) return;
     const field = "start_frame_index";
@@ -185,6 +209,7 @@ export function createPropagations(parts: PropagationsParts): Propagations {
     async *run(request, window) {
       closing.throwIfAborted();
       checkStart(request);
+      checkObjects(request);
       if (request.scope === "stored" && !live)
         return yield* send(readStored(request), request, window, closing);
       if (running) {

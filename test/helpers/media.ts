@@ -132,6 +132,8 @@ export interface ClipOptions {
   output?: string[];
   /** Presentation time of frame N as a setpts expression in milliseconds, for a variable frame rate. */
   timesMs?: string;
+  /** `[height, width, 3]` picture number `index`; `paintFrame` by default. */
+  paint?: (index: number, width: number, height: number) => Buffer;
   /** Upper left 2×2 part `[a, b, c, d]` of the display matrix to write into an MP4; each -1, 0 or 1. */
   displayMatrix?: [number, number, number, number];
 }
@@ -164,6 +166,7 @@ export function makeClip(options: ClipOptions): Promise<string> {
 
 async function encodeClip(options: ClipOptions): Promise<string> {
   const { name, frames = 24, width = 96, height = 64, fps = 25, encoder = H264, output = [] } = options;
+  const { paint = paintFrame } = options;
   const path = mediaPath(name);
   const pixelFormat = encoder.includes("-pix_fmt") || width % 2 || height % 2 ? [] : ["-pix_fmt", "yuv420p"];
   const times = options.timesMs
@@ -186,7 +189,7 @@ async function encodeClip(options: ClipOptions): Promise<string> {
       ...[...times, ...encoder, ...pixelFormat, ...output, path],
     ],
     (function* () {
-      for (let i = 0; i < frames; i++) yield paintFrame(i, width, height);
+      for (let i = 0; i < frames; i++) yield paint(i, width, height);
     })(),
   );
   if (options.displayMatrix) await writeDisplayMatrix(path, options.displayMatrix);

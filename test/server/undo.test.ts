@@ -216,3 +216,30 @@ test("stored results can be read while a propagation computes", async () => {
   release();
   expect((await client.streamOf(running)).end).toMatchObject({ type: "done", num_frames: 8 });
 });
+
+test("a propagation of some objects keeps the results of the others", async () => {
+  await click(0, 1);
+  await click(0, 2);
+  const forward = { propagation_direction: "forward", start_frame_index: 0 };
+  expect(await propagate({ ...forward, obj_ids: [2] })).toEqual([[0, 1, 2], ...every(2).slice(1)]);
+  expect(await propagate({ scope: "affected" })).toEqual(every(1, 2).slice(1));
+  const masks = async (fields: object) => {
+    const { frames } = await client.stream({ type: "propagate_in_video", session_id, ...forward, ...fields });
+    return frames.map(({ outputs }) => [outputs.out_probs[0], outputs.out_binary_masks?.[0]]);
+  };
+  const before = await masks({ scope: "stored" });
+  expect(await masks({ obj_ids: [2, 2] })).toEqual(before);
+  expect(await masks({ scope: "stored" })).toEqual(before);
+});
+
+test.each([
+  [{ obj_ids: [1, 9] }, "object_not_found", /expected objects of the session \(1\), got 9/],
+  [{ obj_ids: [] }, "invalid_field", /obj_ids/],
+  [{ obj_ids: ["1"] }, "invalid_field", /obj_ids/],
+  [{ obj_ids: [1], scope: "affected" }, "invalid_field", /requires the scope "all", got "affected"/],
+  [{ obj_ids: [1], scope: "stored" }, "invalid_field", /requires the scope "all", got "stored"/],
+])("refuses a propagation with %j", async (fields, code, message) => {
+  await click(0, 1);
+  const { end } = await client.stream({ type: "propagate_in_video", session_id, ...fields });
+  expect(end).toMatchObject({ type: "error", error: { code, message: expect.stringMatching(message) } });
+});

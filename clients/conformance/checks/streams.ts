@@ -100,6 +100,42 @@ export const streamChecks: Check[] = [
     });
   }),
 
+  check("some objects", "T-23", async (lab, verify) => {
+    lab.requirePrompt("masks");
+    const session = await videoSession(lab);
+    await session.ok(maskPrompt(0, 0));
+    await session.ok(maskPrompt(0, 1));
+    const onlyFirst = { ...forward, obj_ids: [0] };
+    await verify("T-23", async () => {
+      const idsOf = ({ outputs }: { outputs: { out_obj_ids: number[] } }) => outputs.out_obj_ids;
+      const { frames } = await session.stream(onlyFirst);
+      expectSame(
+        frames.slice(1).flatMap(idsOf).includes(1),
+        false,
+        "object 1 on frames that were never computed",
+      );
+      const { frames: affected } = await session.stream({ scope: "affected" });
+      expectSame(indicesOf(affected).length, FRAMES - 1, "frames that are stale for object 1");
+      const before = await storedFrames(session);
+      const { frames: again } = await session.stream(onlyFirst);
+      const after = await storedFrames(session);
+      expectSame(indicesOf(again), range(0, 9), "the frames");
+      for (const { frame_index: frame, outputs } of again) {
+        const kept = rleOf(before.get(frame)?.outputs, 1) ?? null;
+        expectSame(rleOf(outputs, 1) ?? null, kept, `the mask of object 1 that frame ${frame} contains`);
+        expectSame(
+          rleOf(after.get(frame)?.outputs, 1) ?? null,
+          kept,
+          `the stored mask of object 1 on frame ${frame}`,
+        );
+      }
+      const propagation = { type: "propagate_in_video", ...forward };
+      await session.fails({ ...propagation, obj_ids: [7] }, "object_not_found", "obj_ids");
+      await session.fails({ ...propagation, obj_ids: [] }, "invalid_field", "obj_ids");
+      await session.fails({ ...propagation, obj_ids: [0], scope: "stored" }, "invalid_field", "obj_ids");
+    });
+  }),
+
   check("cancelling", "T-8 T-9 T-10", async (lab, verify) => {
     lab.requirePrompt("masks");
     const session = await videoSession(lab);

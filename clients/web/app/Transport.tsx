@@ -4,9 +4,9 @@ import { Icon } from "./icons.js";
 
 /** Playing, moving by frames, and running the tracker. */
 export function Transport({ session }: { session: OpenSession }) {
-  const { run, frame, video, frameTimesUs, isPlaying } = session;
+  const { run, shownFrame, video, frameTimesUs, isPlaying } = session;
   const state = run.value;
-  const time = (frameTimesUs[frame.value] ?? 0) / 1e6;
+  const time = (frameTimesUs[shownFrame.value] ?? 0) / 1e6;
   return (
     <div class="transport" role="toolbar" aria-label="Playback and tracking">
       <span class="top-group">
@@ -21,7 +21,7 @@ export function Transport({ session }: { session: OpenSession }) {
         </CommandButton>
       </span>
       <span class="frame-label number" data-testid="frame-label">
-        <strong>{frame.value}</strong>
+        <strong>{shownFrame.value}</strong>
         <span class="muted">
           {" / "}
           {video.num_frames - 1}
@@ -44,6 +44,9 @@ export function Transport({ session }: { session: OpenSession }) {
           <CommandButton id="recompute" class="button">
             <Icon name="recompute" size={16} /> Update
           </CommandButton>
+          <CommandButton id="run-selected" class="button" pressed={session.runsSelected.value}>
+            {onlyText(session)}
+          </CommandButton>
           <CommandButton id="run-backward" class="button icon">
             <Icon name="backward" size={16} />
           </CommandButton>
@@ -60,6 +63,15 @@ export function Transport({ session }: { session: OpenSession }) {
       )}
     </div>
   );
+}
+
+/** Which objects the next run computes. */
+function onlyText({ runsSelected, selected, objects }: OpenSession): string {
+  if (!runsSelected.value) return "Only selected";
+  const [id, ...others] = selected.value;
+  if (id === undefined) return "Only: select an object";
+  if (others.length > 0) return `Only ${others.length + 1} objects`;
+  return `Only ${objects.value.find((object) => object.id === id)?.name ?? `object ${id}`}`;
 }
 
 function RunLabel({ session }: { session: OpenSession }) {

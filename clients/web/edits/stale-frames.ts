@@ -22,11 +22,19 @@ export function addAffected(stale: StaleFrames, affected: readonly AffectedRange
   return added;
 }
 
-/** The frames were computed: for all objects. */
-export function removeComputed(stale: StaleFrames, range: FrameRange): StaleFrames {
+/** The frames were computed. @param objectIds for these objects only; undefined: for all objects */
+export function removeComputed(
+  stale: StaleFrames,
+  range: FrameRange,
+  objectIds?: readonly number[],
+): StaleFrames {
   if (stale.size === 0) return stale;
   const left = new Map<number | null, readonly FrameRange[]>();
   for (const [id, ranges] of stale) {
+    if (objectIds && (id === null || !objectIds.includes(id))) {
+      left.set(id, ranges);
+      continue;
+    }
     const rest = subtractRange(ranges, range);
     if (rest.length > 0) left.set(id, rest);
   }

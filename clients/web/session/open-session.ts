@@ -41,6 +41,8 @@ export interface OpenSession {
   readonly stale: ReadonlySignal<StaleFrames>;
   readonly run: ReadonlySignal<RunState>;
   readonly runner: Run;
+  /** Whether runs compute only the selected objects. */
+  readonly runsSelected: Signal<boolean>;
   /** Whether the stage follows the run. Moving to another frame ends it. */
   readonly follow: Signal<boolean>;
   readonly isPlaying: Signal<boolean>;
@@ -152,9 +154,9 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   const runner = createRun({
     client,
     numFrames,
-    onFrame(result) {
+    onFrame(result, objectIds) {
       results.put(result);
-      stale.value = removeComputed(stale.peek(), { first: result.frame, last: result.frame });
+      stale.value = removeComputed(stale.peek(), { first: result.frame, last: result.frame }, objectIds);
       if (follow.peek()) frame.value = result.frame;
     },
     // Objects of phrases appear during a run.
@@ -201,6 +203,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     stale,
     run: runner.state,
     runner,
+    runsSelected: signal(false),
     follow,
     isPlaying,
     range: signal<FrameRange | undefined>(undefined),

@@ -13,6 +13,8 @@ export interface RunPlan {
   end: number;
   /** `affected`: only what edits made stale, and only the edited objects. */
   scope: "all" | "affected";
+  /** Computes only these objects; the others keep their results. Not with `affected`. */
+  objectIds?: readonly number[];
 }
 
 export type RunState =
@@ -43,15 +45,17 @@ export interface Run {
 }
 
 /** Frames of `propagate_in_video` with these fields, see PROTOCOL.md [T-1]. */
-export function fieldsOf({ direction, start, end, scope }: RunPlan): PropagationFields {
+export function fieldsOf({ direction, start, end, scope, objectIds }: RunPlan): PropagationFields {
   if (scope === "affected") return { scope };
-  if (direction === "both") return { propagation_direction: "both", start_frame_index: start };
+  const only = objectIds && { obj_ids: [...objectIds] };
+  if (direction === "both") return { propagation_direction: "both", start_frame_index: start, ...only };
   // A backward propagation leaves its start frame out.
   const from = direction === "backward" ? start + 1 : start;
   return {
     propagation_direction: direction,
     start_frame_index: from,
     max_frame_num_to_track: Math.abs(end - from),
+    ...only,
   };
 }
 
@@ -70,7 +74,8 @@ export function restOf(plan: RunPlan, frame: number, numFrames: number): RunPlan
 export interface RunParts {
   client: MaskletSession;
   numFrames: number;
-  onFrame(result: FrameResult): void;
+  /** @param objectIds the objects that were computed; undefined: all */
+  onFrame(result: FrameResult, objectIds: readonly number[] | undefined): void;
   /** The run has ended, with an error or without. */
   onEnd(): Promise<void>;
 }
@@ -105,7 +110,7 @@ export function createRun({ client, numFrames, onFrame, onEnd }: RunParts): Run 
         first = Math.min(first, frame);
         last = Math.max(last, frame);
         numDone++;
-        onFrame(frameResultOf(value));
+        onFrame(frameResultOf(value), plan.objectIds);
         show();
       }
     } finally {

@@ -422,6 +422,7 @@ class Session:
         start_frame_index: int | None = None,
         max_frame_num_to_track: int | None = None,
         scope: str | None = None,
+        obj_ids: Sequence[int] | None = None,
         output_prob_thresh: float | None = None,
         changed_only: bool | None = None,
         window: int | None = None,
@@ -435,6 +436,7 @@ class Session:
             start_frame_index: default: the first prompted frame.
             max_frame_num_to_track: distance in frames from the start frame. Default: to the end of the video.
             scope: ``all``; ``affected``, the frames that edits made stale; ``stored``, stored results only.
+            obj_ids: compute only these objects; the others keep their stored results. Default: all objects.
         """
         fields = {
             "type": "propagate_in_video",
@@ -443,6 +445,7 @@ class Session:
             "start_frame_index": start_frame_index,
             "max_frame_num_to_track": max_frame_num_to_track,
             "scope": scope,
+            "obj_ids": None if obj_ids is None else list(obj_ids),
             "output_prob_thresh": output_prob_thresh,
             "changed_only": changed_only,
             "window": window,
