@@ -216,7 +216,7 @@ const propagateInVideo = z.strictObject({
     .max(FIELD_LIMITS.objectsPerPropagation.value)
     .exactOptional()
     .describe(
-      "Compute only these objects, see [only some objects](#only-some-objects); default: all objects, with new ones",
+      "Compute only these objects, or read only them, see [only some objects](#only-some-objects); default: all objects, with new ones",
     ),
   output_prob_thresh: probability.default(0.5).describe("Omit objects below this probability"),
   ...maskFormatFields,

@@ -12,7 +12,7 @@ import { type PlannedLeg, runPropagation, type TrackedFrame } from "./propagatio
 import { replayFrames } from "./replay-frames.js";
 import { planRecall } from "./results/recall-plan.js";
 import type { SessionResults } from "./results/session-results.js";
-import type { StoredFrame } from "./results/stored-frame.js";
+import { onlyObjects, type StoredFrame } from "./results/stored-frame.js";
 
 export interface PropagatedFrame {
   frame_index: number;
@@ -158,11 +158,12 @@ export function createPropagations(parts: PropagationsParts): Propagations {
 
   async function* readStored(request: StreamRequest): AsyncGenerator<SentFrame> {
     await parts.settled();
+    const objectIds = await chosenObjects(request);
     for (const leg of legsOf(request, prompts.firstFrame() ?? 0)) {
       for (const frameIndex of indicesOf(leg)) {
         const frame = store.get(frameIndex);
         if (closing.aborted) return;
-        if (frame) yield { frame };
+        if (frame) yield { frame: objectIds ? onlyObjects(frame, objectIds) : frame };
       }
     }
   }
@@ -194,8 +195,9 @@ export function createPropagations(parts: PropagationsParts): Propagations {
       const message = "obj_ids: only sessions of a video compute single objects; this one is live";
       throw new ProtocolError("wrong_session_kind", message, "obj_ids");
     }
-    if (scope === "all") return;
-    throw new ProtocolError("invalid_field", `obj_ids: requires the scope "all", got "${scope}"`, "obj_ids");
+    if (scope !== "affected") return;
+    const message = 'obj_ids: requires the scope "all" or "stored", got "affected"';
+    throw new ProtocolError("invalid_field", message, "obj_ids");
   }
 
   function checkStart({ start_frame_index: start }: StreamRequest): void {

@@ -36,6 +36,16 @@ export function withStoredOthers(
   };
 }
 
+/** A frame with some of its objects only. */
+export function onlyObjects(frame: StoredFrame, objectIds: ReadonlySet<number>): StoredFrame {
+  const isChosen = ({ objectId }: { objectId: number }) => objectIds.has(objectId);
+  return {
+    ...frame,
+    objects: frame.objects.filter(isChosen),
+    ...(frame.unseen && { unseen: frame.unseen.filter(isChosen) }),
+  };
+}
+
 /** Estimated memory of the values of one frame without its objects, and of one object without its mask. */
 const FRAME_BYTES = 250;
 const OBJECT_BYTES = 350;

@@ -1,7 +1,7 @@
 /** T: propagations, streams and flow control. */
 import { type Check, check } from "../check.js";
 import type { Session } from "../lab.js";
-import type { Fields } from "../probe.js";
+import type { Fields, Message } from "../probe.js";
 import { expectSame, expectThat } from "../verdicts.js";
 import {
   FRAMES,
@@ -107,7 +107,7 @@ export const streamChecks: Check[] = [
     await session.ok(maskPrompt(0, 1));
     const onlyFirst = { ...forward, obj_ids: [0] };
     await verify("T-23", async () => {
-      const idsOf = ({ outputs }: { outputs: { out_obj_ids: number[] } }) => outputs.out_obj_ids;
+      const idsOf = ({ outputs }: Message): number[] => outputs.out_obj_ids;
       const { frames } = await session.stream(onlyFirst);
       expectSame(
         frames.slice(1).flatMap(idsOf).includes(1),
@@ -129,10 +129,12 @@ export const streamChecks: Check[] = [
           `the stored mask of object 1 on frame ${frame}`,
         );
       }
+      const { frames: read } = await session.stream({ ...onlyFirst, scope: "stored" });
+      expectSame([...new Set(read.flatMap(idsOf))], [0], "objects of the scope stored");
       const propagation = { type: "propagate_in_video", ...forward };
       await session.fails({ ...propagation, obj_ids: [7] }, "object_not_found", "obj_ids");
       await session.fails({ ...propagation, obj_ids: [] }, "invalid_field", "obj_ids");
-      await session.fails({ ...propagation, obj_ids: [0], scope: "stored" }, "invalid_field", "obj_ids");
+      await session.fails({ ...propagation, obj_ids: [0], scope: "affected" }, "invalid_field", "obj_ids");
     });
   }),
 

@@ -6,13 +6,7 @@ import { FLAG, type FrameRange, runsOf, STATE } from "../timeline/lane-states.js
 import { rangeText } from "../timeline/summary.js";
 import type { EditContext } from "./edit-context.js";
 import { explainFailure } from "./explain.js";
-import { type AffectedRange, addAffected, removeObjects } from "./stale-frames.js";
-
-/** The part of an answer that every edit has. */
-interface EditAnswer {
-  affected: readonly AffectedRange[];
-  removed_obj_ids?: readonly number[];
-}
+import { restoreOf } from "./stale-frames.js";
 
 export type ServerEdits = ReturnType<typeof createServerEdits>;
 
@@ -20,17 +14,14 @@ export function createServerEdits(context: EditContext) {
   const { client, objects } = context;
 
   /** Sends requests one after the other as one edit. @returns whether all succeeded */
-  async function edit(title: string, requests: readonly (() => Promise<EditAnswer>)[]): Promise<boolean> {
+  async function edit(title: string, requests: readonly (() => Promise<unknown>)[]): Promise<boolean> {
     const wasRunning = await context.pauseRun();
-    const before = context.stale.value;
-    const affected: AffectedRange[] = [];
+    const restore = restoreOf(context.stale);
     let steps = 0;
     try {
       for (const request of requests) {
-        const answer = await request();
+        await request();
         steps++;
-        affected.push(...answer.affected);
-        if (answer.removed_obj_ids) forget(answer.removed_obj_ids);
       }
       return true;
     } catch (error) {
@@ -44,16 +35,7 @@ export function createServerEdits(context: EditContext) {
       return false;
     } finally {
       if (steps > 0) {
-        const after = addAffected(context.stale.value, affected);
-        context.stale.value = after;
-        context.history.addServerEdit(title, steps, {
-          undo: () => {
-            context.stale.value = before;
-          },
-          redo: () => {
-            context.stale.value = after;
-          },
-        });
+        context.history.addServerEdit(title, steps, restore);
         await refresh();
       }
       if (wasRunning) context.resumeRun();
@@ -67,11 +49,6 @@ export function createServerEdits(context: EditContext) {
       const detail = `The edit was carried out. ${(error as Error).message}. Reload the page to see it.`;
       context.notify({ kind: "error", title: "The results cannot be read again", detail });
     }
-  }
-
-  function forget(ids: readonly number[]): void {
-    context.stale.value = removeObjects(context.stale.value, ids);
-    context.selected.value = new Set([...context.selected.value].filter((id) => !ids.includes(id)));
   }
 
   const nameOf = (id: number) => objects.value.find((one) => one.id === id)?.name ?? `object ${id}`;
@@ -146,10 +123,7 @@ export function createServerEdits(context: EditContext) {
     remove: (ids: readonly number[]) =>
       edit(
         `Remove ${namesOf(ids)}`,
-        ids.map((id) => async () => {
-          const { affected } = await client.removeObject(id);
-          return { affected, removed_obj_ids: [id] };
-        }),
+        ids.map((id) => () => client.removeObject(id)),
       ),
     /** @param name empty: the name is removed */
     rename(obj_id: number, name: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 /** The frames that edits made stale and that were not computed since, by object. Immutable. */
+import type { Signal } from "@preact/signals";
 import { countFrames, type FrameRange, joinRanges, subtractRange } from "../timeline/lane-states.js";
 
 /** Key `null`: all objects, including new ones. */
@@ -59,3 +60,19 @@ export function staleOf(stale: StaleFrames, objectId: number): readonly FrameRan
 /** How many frames a propagation with the scope `affected` computes at most. */
 export const numStaleFrames = (stale: StaleFrames): number =>
   countFrames(joinRanges([...stale.values()].flat()));
+
+/** What undo and redo of the next edit restore. Call it before the edit. */
+export function restoreOf(stale: Signal<StaleFrames>): { undo(): void; redo(): void } {
+  const before = stale.peek();
+  let after = before;
+  return {
+    undo() {
+      // Frames may have been computed since the edit.
+      after = stale.peek();
+      stale.value = before;
+    },
+    redo() {
+      stale.value = after;
+    },
+  };
+}

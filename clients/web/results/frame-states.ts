@@ -5,7 +5,8 @@ import type { FrameResult } from "./frame-result.js";
 export interface FrameStates {
   /** Zeros for an object without results. The arrays stay the same until `clear`. */
   of(objectId: number): LaneStates;
-  set(result: FrameResult): void;
+  /** @param objectIds the result contains only these objects; undefined: all */
+  set(result: FrameResult, objectIds?: readonly number[]): void;
   /** Why the mask of an object may be wrong. */
   suspectReason(objectId: number, frame: number): string | undefined;
   /** The flag `locked` and the state `absent` of an object, from `get_session`. */
@@ -62,7 +63,7 @@ export function createFrameStates(numFrames: number): FrameStates {
 
   return {
     of,
-    set({ frame, states }) {
+    set({ frame, states }, objectIds) {
       const seen = new Set<number>();
       for (const { obj_id, state, score, prompt, suspect } of states) {
         seen.add(obj_id);
@@ -80,7 +81,8 @@ export function createFrameStates(numFrames: number): FrameStates {
           (isIn(frame, known?.locked) ? FLAG.locked : 0);
         setReason(obj_id, frame, suspect);
       }
-      for (const [id, lane] of lanes) if (!seen.has(id)) clearAt(id, lane, frame);
+      for (const [id, lane] of lanes)
+        if (!seen.has(id) && (objectIds?.includes(id) ?? true)) clearAt(id, lane, frame);
     },
     clearFrame(frame) {
       for (const [id, lane] of lanes) clearAt(id, lane, frame);

@@ -1,5 +1,6 @@
 /** The results of frames: masks of recent ones in memory, others fetched again from the server on need. */
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { type Change, groupChanges } from "./changes.js";
 import { bytesOf, type FrameResult } from "./frame-result.js";
 import { createFrameStates, type FrameStates } from "./frame-states.js";
 
@@ -13,10 +14,13 @@ export interface ResultStore {
   /** Fetches the stored results of the frames that are missing. Rejects with a `MaskletError`. */
   load(first: number, last: number): Promise<void>;
   put(result: FrameResult): void;
-  /** Fetches the frames that were never read, as in a reopened session, or not since `invalidate`. Rejects with a `MaskletError`. */
-  loadUnknown(): Promise<void>;
-  /** Stored results of any frame may have changed on the server, as after `undo`. The old ones stay until they are fetched. */
-  invalidate(): void;
+  /**
+   * Reads the states of what `invalidate` reported, and of all frames in a reopened session: without masks, and only of the
+   * objects that changed. Rejects with a `MaskletError`.
+   */
+  readStates(): Promise<void>;
+  /** Stored results changed on the server, as after `undo`. The old masks stay until new ones are fetched. */
+  invalidate(changes: readonly Change[]): void;
   /** Objects that no longer exist. */
   removeObjects(ids: readonly number[]): void;
   /** After `reset_session`: no frame has results. */
@@ -30,30 +34,43 @@ export interface ResultStoreOptions {
   numFrames: number;
   /** Stored results of a range, in any order; frames without any are left out. */
   fetchStored(first: number, last: number): AsyncIterable<FrameResult>;
+  /** The same without masks. @param objectIds only these objects; undefined: all */
+  fetchStates(
+    first: number,
+    last: number,
+    objectIds: readonly number[] | undefined,
+  ): AsyncIterable<FrameResult>;
+  /** Whether the session has the object. */
+  hasObject(objectId: number): boolean;
   /** Whether frames may have results already: not in a new session. */
   mayHaveResults: boolean;
   maxBytes?: number;
 }
 
+/** What is known of a frame. `OUTDATED`: the masks in memory, if any, are no longer those of the server. */
 const UNKNOWN = 0;
 const COMPUTED = 1;
 const NONE = 2;
+const OUTDATED = 3;
 
 const MAX_BYTES = 64 * 2 ** 20;
-/** Frames of one request for stored results. */
+/** Frames of one request for masks. */
 const FRAMES_PER_LOAD = 64;
 
 export function createResultStore(options: ResultStoreOptions): ResultStore {
-  const { numFrames, fetchStored, maxBytes = MAX_BYTES } = options;
+  const { numFrames, fetchStored, fetchStates, mayHaveResults, maxBytes = MAX_BYTES } = options;
   const version = signal(0);
   const states = createFrameStates(numFrames);
   /** In order of use, the latest last. */
   const results = new Map<number, FrameResult>();
-  const knowledge = new Uint8Array(numFrames).fill(options.mayHaveResults ? UNKNOWN : NONE);
+  const knowledge = new Uint8Array(numFrames).fill(mayHaveResults ? UNKNOWN : NONE);
   const loading = new Map<number, Promise<void>>();
+  /** Counts the changes. What was requested before the last change of its frame is out of date. */
+  let clock = 0;
+  const changedAt = new Uint32Array(numFrames);
+  let unread: readonly Change[] = mayHaveResults ? [{ objectId: null, first: 0, last: numFrames - 1 }] : [];
+  let reading: Promise<void> = Promise.resolve();
   let bytes = 0;
-  /** Grows when what is being fetched is out of date. */
-  let generation = 0;
 
   const grow = () => {
     version.value = version.peek() + 1;
@@ -66,7 +83,7 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     bytes -= bytesOf(old);
   }
 
-  function put(result: FrameResult): void {
+  function hold(result: FrameResult): void {
     drop(result.frame);
     results.set(result.frame, result);
     bytes += bytesOf(result);
@@ -76,34 +93,36 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
       if (bytes <= maxBytes || frame === result.frame) break;
       drop(frame);
     }
-    grow();
   }
 
-  const isUnknown = (frame: number) => knowledge[frame] === UNKNOWN;
   const isMissing = (frame: number) =>
-    isUnknown(frame) || (knowledge[frame] === COMPUTED && !results.has(frame));
+    knowledge[frame] === UNKNOWN ||
+    knowledge[frame] === OUTDATED ||
+    (knowledge[frame] === COMPUTED && !results.has(frame));
+
+  function setNone(frame: number): void {
+    drop(frame);
+    knowledge[frame] = NONE;
+    states.clearFrame(frame);
+  }
 
   function loadBlock(block: number): Promise<void> {
     const running = loading.get(block);
     if (running) return running;
     const first = block * FRAMES_PER_LOAD;
     const last = Math.min(numFrames, first + FRAMES_PER_LOAD) - 1;
-    const started = generation;
+    const started = clock;
+    const isCurrent = (frame: number) => (changedAt[frame] as number) <= started;
     const work = (async () => {
       const found = new Set<number>();
       for await (const result of fetchStored(first, last)) {
-        if (generation !== started) continue;
         found.add(result.frame);
-        // A frame that arrived meanwhile is newer.
-        if (isMissing(result.frame)) put(result);
+        if (!isCurrent(result.frame) || !isMissing(result.frame)) continue;
+        hold(result);
+        grow();
       }
-      if (generation !== started) return;
-      for (let frame = first; frame <= last; frame++) {
-        if (found.has(frame) || !isMissing(frame)) continue;
-        drop(frame);
-        knowledge[frame] = NONE;
-        states.clearFrame(frame);
-      }
+      for (let frame = first; frame <= last; frame++)
+        if (!found.has(frame) && isCurrent(frame) && isMissing(frame)) setNone(frame);
       grow();
     })().finally(() => {
       if (loading.get(block) === work) loading.delete(block);
@@ -112,16 +131,36 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     return work;
   }
 
-  async function loadWhere(first: number, last: number, isNeeded: (frame: number) => boolean): Promise<void> {
-    for (
-      let block = Math.floor(first / FRAMES_PER_LOAD);
-      block <= Math.floor(last / FRAMES_PER_LOAD);
-      block++
-    ) {
-      const end = Math.min(numFrames, (block + 1) * FRAMES_PER_LOAD);
-      let needs = false;
-      for (let frame = block * FRAMES_PER_LOAD; frame < end && !needs; frame++) needs = isNeeded(frame);
-      if (needs) await loadBlock(block);
+  async function readRange(
+    first: number,
+    last: number,
+    objectIds: readonly number[] | undefined,
+  ): Promise<void> {
+    const started = clock;
+    const isCurrent = (frame: number) => (changedAt[frame] as number) <= started;
+    const found = new Uint8Array(last - first + 1);
+    for await (const result of fetchStates(first, last, objectIds)) {
+      const { frame } = result;
+      found[frame - first] = 1;
+      if (!isCurrent(frame)) continue;
+      states.set(result, objectIds);
+      if (knowledge[frame] === UNKNOWN || knowledge[frame] === NONE) knowledge[frame] = COMPUTED;
+    }
+    for (let frame = first; frame <= last; frame++)
+      if (found[frame - first] === 0 && isCurrent(frame)) setNone(frame);
+    grow();
+  }
+
+  async function readUnread(): Promise<void> {
+    const changes = unread.filter(({ objectId }) => objectId === null || options.hasObject(objectId));
+    unread = [];
+    const groups = groupChanges(changes);
+    try {
+      for (const { first, last, objectIds } of groups) await readRange(first, last, objectIds);
+    } catch (error) {
+      // They are read with the next request.
+      unread = [...changes, ...unread];
+      throw error;
     }
   }
 
@@ -129,7 +168,11 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     version,
     states,
     isMissing,
-    put,
+    put(result) {
+      changedAt[result.frame] = ++clock;
+      hold(result);
+      grow();
+    },
     get bytes() {
       return bytes;
     },
@@ -141,12 +184,30 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
       }
       return result;
     },
-    load: (first, last) => loadWhere(first, last, isMissing),
-    loadUnknown: () => loadWhere(0, numFrames - 1, isUnknown),
-    invalidate() {
-      generation++;
-      loading.clear();
-      knowledge.fill(UNKNOWN);
+    async load(first, last) {
+      const lastBlock = Math.floor(last / FRAMES_PER_LOAD);
+      for (let block = Math.floor(first / FRAMES_PER_LOAD); block <= lastBlock; block++) {
+        const start = Math.max(first, block * FRAMES_PER_LOAD);
+        const end = Math.min(last, (block + 1) * FRAMES_PER_LOAD - 1);
+        let needs = false;
+        for (let frame = start; frame <= end && !needs; frame++) needs = isMissing(frame);
+        if (needs) await loadBlock(block);
+      }
+    },
+    readStates() {
+      const next = reading.then(readUnread, readUnread);
+      reading = next.catch(() => {});
+      return next;
+    },
+    invalidate(changes) {
+      clock++;
+      for (const { first, last } of changes) {
+        changedAt.fill(clock, first, last + 1);
+        for (let frame = first; frame <= last; frame++) knowledge[frame] = OUTDATED;
+        for (let block = Math.floor(first / FRAMES_PER_LOAD); block * FRAMES_PER_LOAD <= last; block++)
+          loading.delete(block);
+      }
+      unread = [...unread, ...changes];
       grow();
     },
     removeObjects(ids) {
@@ -165,13 +226,15 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
         bytes += bytesOf(left) - bytesOf(result);
         results.set(frame, left);
       }
+      unread = unread.filter(({ objectId }) => objectId === null || !gone.has(objectId));
       for (const id of ids) states.remove(id);
       grow();
     },
     clear() {
-      generation++;
+      changedAt.fill(++clock);
       loading.clear();
       results.clear();
+      unread = [];
       bytes = 0;
       knowledge.fill(NONE);
       states.clear();

@@ -1,6 +1,6 @@
 /** The state of one open video. */
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import type { MaskletSession, SessionFacts, VideoFacts } from "../../typescript/index.js";
+import type { MaskletSession, PropagationFields, SessionFacts, VideoFacts } from "../../typescript/index.js";
 import { createHistory, type History } from "../edits/history.js";
 import {
   addAffected,
@@ -38,7 +38,7 @@ export interface OpenSession {
   readonly facts: ReadonlySignal<SessionFacts>;
   readonly prompts: Signal<readonly PromptMark[]>;
   readonly results: ResultStore;
-  readonly stale: ReadonlySignal<StaleFrames>;
+  readonly stale: Signal<StaleFrames>;
   readonly run: ReadonlySignal<RunState>;
   readonly runner: Run;
   /** Whether runs compute only the selected objects. */
@@ -89,17 +89,22 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   const results = createResultStore({
     numFrames,
     mayHaveResults: !parts.isNew,
-    async *fetchStored(first, last) {
-      const stream = client.propagate({
-        scope: "stored",
-        propagation_direction: "forward",
-        start_frame_index: first,
-        max_frame_num_to_track: last - first,
-        mask_format: "binary",
-      });
-      for await (const message of stream) yield frameResultOf(message);
-    },
+    hasObject: (id) => facts.peek().obj_ids.includes(id),
+    fetchStored: (first, last) => readStored(first, last, { mask_format: "binary" }),
+    fetchStates: (first, last, objectIds) =>
+      readStored(first, last, { mask_format: "none", ...(objectIds && { obj_ids: [...objectIds] }) }),
   });
+
+  async function* readStored(first: number, last: number, fields: PropagationFields) {
+    const stream = client.propagate({
+      ...fields,
+      scope: "stored",
+      propagation_direction: "forward",
+      start_frame_index: first,
+      max_frame_num_to_track: last - first,
+    });
+    for await (const message of stream) yield frameResultOf(message);
+  }
 
   async function refresh(): Promise<void> {
     const next = await client.get();
@@ -107,8 +112,11 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
       const toRanges = (list: typeof locked_frames) => list.map(([first, last]) => ({ first, last }));
       results.states.setRanges(obj_id, toRanges(locked_frames), toRanges(absent_frames));
     }
-    facts.value = next;
     const ids = new Set(next.obj_ids);
+    // An undo removes the objects that the edit created.
+    const gone = facts.peek().obj_ids.filter((id) => !ids.has(id));
+    if (gone.length > 0) results.removeObjects(gone);
+    facts.value = next;
     if ([...selected.peek()].some((id) => !ids.has(id))) {
       selected.value = new Set([...selected.peek()].filter((id) => ids.has(id)));
     }
@@ -145,7 +153,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   async function move(direction: "undo" | "redo"): ReturnType<SessionRequests["undo"]> {
     const answer = await requests[direction]();
     // The undo was carried out. The stage requests its own frame again, and shows a lost connection.
-    await results.loadUnknown().catch(() => {});
+    await results.readStates().catch(() => {});
     return answer;
   }
   const history = createHistory({ undo: () => move("undo"), redo: () => move("redo") });
@@ -184,7 +192,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   });
 
   // The lanes of a reopened session, in the background. A frame that cannot be read is read when it is shown.
-  if (!parts.isNew) void results.loadUnknown().catch(() => {});
+  if (!parts.isNew) void results.readStates().catch(() => {});
 
   return {
     id: client.id,
@@ -209,7 +217,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     range: signal<FrameRange | undefined>(undefined),
     source,
     requests,
-    readStored: results.loadUnknown,
+    readStored: results.readStates,
     history,
     addMark(mark) {
       marksBefore.push(prompts.peek());

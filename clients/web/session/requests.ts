@@ -2,6 +2,7 @@
 import type { AnswerOf, MaskletSession, PromptFields } from "../../typescript/index.js";
 import type { EditClient } from "../edits/edit-context.js";
 import type { AffectedRange } from "../edits/stale-frames.js";
+import type { Change } from "../results/changes.js";
 import { type FrameResult, frameResultOf } from "../results/frame-result.js";
 
 export interface SessionRequests extends EditClient {
@@ -16,8 +17,8 @@ export interface RequestEffects {
   onPromptAnswer(result: FrameResult): void;
   onAffected(affected: readonly AffectedRange[]): void;
   onRemoved(ids: readonly number[]): void;
-  /** Stored results of any frame may have changed. */
-  onResultsChanged(): void;
+  /** Stored results changed. */
+  onResultsChanged(changes: readonly Change[]): void;
   /** An edit of this kind was undone, or carried out again. */
   onMoved(direction: "undo" | "redo", edit: string): void;
   onReset(): void;
@@ -42,11 +43,17 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
   async function move(direction: "undo" | "redo"): Promise<AnswerOf<"undo">> {
     const answer = await client[direction]();
     effects.onMoved(direction, answer.edit);
-    effects.onResultsChanged();
+    effects.onResultsChanged(
+      answer.affected.map(({ obj_id, first_frame_index: first, last_frame_index: last }) => ({
+        ...{ objectId: obj_id, first, last },
+      })),
+    );
     await effects.refresh();
     return answer;
   }
-  const changed = () => effects.onResultsChanged();
+  const lastFrame = client.facts.num_frames - 1;
+  const changed = (ids: readonly number[], first = 0, last = lastFrame) =>
+    effects.onResultsChanged(ids.map((objectId) => ({ objectId, first, last })));
 
   return {
     refresh: effects.refresh,
@@ -55,13 +62,19 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
       (answer) => effects.onPromptAnswer(frameResultOf(answer)),
     ),
     lockFrames: follow(client.lockFrames),
-    markAbsent: follow(client.markAbsent, changed),
-    mergeObjects: follow(client.mergeObjects, (answer) => {
+    markAbsent: follow(client.markAbsent, (_, { obj_id, first_frame_index, last_frame_index }) =>
+      changed([obj_id], first_frame_index, last_frame_index),
+    ),
+    mergeObjects: follow(client.mergeObjects, (answer, { obj_id }) => {
       effects.onRemoved(answer.removed_obj_ids);
-      changed();
+      changed([obj_id]);
     }),
-    splitObject: follow(client.splitObject, changed),
-    swapObjects: follow(client.swapObjects, changed),
+    splitObject: follow(client.splitObject, ({ new_obj_id }, { obj_id, frame_index }) =>
+      changed([obj_id, new_obj_id], frame_index),
+    ),
+    swapObjects: follow(client.swapObjects, (_, { obj_id, other_obj_id, frame_index }) =>
+      changed([obj_id, other_obj_id], frame_index),
+    ),
     rename: follow(client.rename),
     removeConcept: follow(client.removeConcept, ({ removed_obj_ids }) => effects.onRemoved(removed_obj_ids)),
     removeObject: follow(client.removeObject, (_, id) => effects.onRemoved([id])),

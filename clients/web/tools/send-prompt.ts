@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { PromptFields } from "../../typescript/index.js";
 import { notify } from "../app/notices.js";
 import { explainFailure } from "../edits/explain.js";
+import { restoreOf } from "../edits/stale-frames.js";
 import type { OpenSession } from "../session/open-session.js";
 import type { PromptMark } from "../session/prompts.js";
 import { FLAG, STATE } from "../timeline/lane-states.js";
@@ -32,6 +33,7 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   session.follow.value = false;
   pendingPrompts.value = [...pendingPrompts.peek(), mark];
   const start = performance.now();
+  const restore = restoreOf(session.stale);
   try {
     const { obj_id = objectId } = await session.requests.addPrompt({
       ...fields,
@@ -41,7 +43,7 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
     });
     flags[frame] = (flags[frame] as number) | FLAG.prompt | (isCorrection ? FLAG.corrected : 0);
     session.addMark({ ...mark, objectId: obj_id });
-    session.history.addServerEdit(title);
+    session.history.addServerEdit(title, 1, restore);
     session.selected.value = new Set([obj_id]);
     performance.measure("masklet: prompt answered", { start });
   } catch (error) {
@@ -56,9 +58,10 @@ export async function sendPhrase(session: OpenSession, text: string): Promise<vo
   const frame = session.shownFrame.peek();
   const title = `Find “${text}”`;
   session.isPlaying.value = false;
+  const restore = restoreOf(session.stale);
   try {
     const { outputs } = await session.requests.addPrompt({ text, frame_index: frame });
-    session.history.addServerEdit(title);
+    session.history.addServerEdit(title, 1, restore);
     const found = outputs.out_states.filter(({ prompt }) => prompt.concept === text).length;
     notify({
       kind: "info",

@@ -13,7 +13,7 @@ import { authorization } from "../connection/http.js";
 import { createDecodeQueue } from "./decode-queue.js";
 import { type FramePicture, pictureOfBitmap } from "./frame-picture.js";
 import type { FrameSource } from "./frame-source.js";
-import { frameAtTime, matchTimes } from "./frame-times.js";
+import { frameAtTime, frameOfTime, matchTimes } from "./frame-times.js";
 
 /** Why the browser cannot show this video frame by frame. */
 export class UnusableVideo extends Error {}
@@ -34,6 +34,8 @@ const MAX_BYTES = 256 * 2 ** 20;
 const MAX_SIDE_PX = 1920;
 /** Packet times are rounded by decoders. */
 const ROUNDING_US = 1000;
+/** Pictures that an edit list hides. */
+const MAX_HIDDEN = 10_000;
 
 /** @throws UnusableVideo when the browser lacks the codec, or counts other frames than the server. */
 export async function openWebCodecs(options: WebCodecsOptions): Promise<FrameSource> {
@@ -73,7 +75,7 @@ async function readIndex(track: InputVideoTrack, serverUs: ArrayLike<number>): P
   for await (const { timestamp, type } of packets) {
     times.push(timestamp * 1e6);
     if (type === "key") keyTimes.push(timestamp * 1e6);
-    if (times.length > serverUs.length) break;
+    if (times.length > serverUs.length + MAX_HIDDEN) break;
   }
   const match = matchTimes(serverUs, times);
   if ("reason" in match) throw new UnusableVideo(match.reason);
@@ -125,8 +127,9 @@ async function createSource(
     maxBytes,
     async *read(first) {
       for await (const sample of sink.samples((timesUs[first] as number) / 1e6)) {
-        const frame = Math.max(0, frameAtTime(timesUs, sample.timestamp * 1e6 + ROUNDING_US));
-        yield { frame, picture: toPicture(sample) };
+        const frame = frameOfTime(timesUs, sample.timestamp * 1e6, ROUNDING_US);
+        if (frame === undefined) sample.close();
+        else yield { frame, picture: toPicture(sample) };
       }
     },
   });

@@ -436,7 +436,7 @@ class Session:
             start_frame_index: default: the first prompted frame.
             max_frame_num_to_track: distance in frames from the start frame. Default: to the end of the video.
             scope: ``all``; ``affected``, the frames that edits made stale; ``stored``, stored results only.
-            obj_ids: compute only these objects; the others keep their stored results. Default: all objects.
+            obj_ids: compute, or read, only these objects; the others keep their stored results. Default: all.
         """
         fields = {
             "type": "propagate_in_video",
