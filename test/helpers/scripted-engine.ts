@@ -5,6 +5,7 @@ import {
   EngineError,
   type EngineFrame,
   type FrameOutput,
+  type ObjectOutput,
   type PackSummary,
   type SessionHooks,
 } from "../../server/engine/index.js";
@@ -37,6 +38,8 @@ export interface ScriptedEngine extends Engine {
 export interface ScriptedEngineOptions {
   /** Number of characters in each mask's RLE text. */
   maskBytes?: number;
+  /** The object on a frame, instead of the moving square. */
+  drawObject?(objectId: number, frameIndex: number): Pick<ObjectOutput, "mask" | "boxXywh" | "judged">;
 }
 
 interface ScriptedSession {
@@ -115,7 +118,10 @@ function applyScriptedEdit({ objects, concepts }: ScriptedSession, edit: Edit): 
   }
 }
 
-export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = {}): ScriptedEngine {
+export function createScriptedEngine({
+  maskBytes = 0,
+  drawObject,
+}: ScriptedEngineOptions = {}): ScriptedEngine {
   const open = new Set<{ lose(error: EngineError): void }>();
   const calls: string[] = [];
   const pushedFrames: number[] = [];
@@ -136,7 +142,10 @@ export function createScriptedEngine({ maskBytes = 0 }: ScriptedEngineOptions = 
       frameIndex,
       objects: [...objects]
         .sort((a, b) => a - b)
-        .map((objectId) => ({ objectId, prob: objectId === 99 ? 0.3 : 0.9, boxXywh: [0, 0, 1, 1], mask })),
+        .map((objectId) => ({
+          ...{ objectId, prob: objectId === 99 ? 0.3 : 0.9, boxXywh: [0, 0, 1, 1], mask },
+          ...drawObject?.(objectId, frameIndex),
+        })),
       stats: { tracked: objects.size, dropped: 0 },
     };
   }

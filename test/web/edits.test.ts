@@ -32,6 +32,8 @@ const NO_PICTURES: FrameSource = {
   kind: "jpeg",
   get: () => Promise.reject(new Error("no pictures")),
   peek: () => undefined,
+  nearest: () => undefined,
+  onPicture: () => () => {},
   prefetch() {},
   dispose() {},
 };

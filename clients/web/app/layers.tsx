@@ -88,7 +88,7 @@ function takeParts(session: OpenSession): TakeParts {
     range: session.range.value,
     onImported() {
       session.results.invalidate();
-      void session.requests.refresh();
+      void session.requests.refresh().then(session.readStored);
     },
   };
 }

@@ -9,6 +9,8 @@ export interface ResultStore {
   readonly version: ReadonlySignal<number>;
   /** Undefined: not computed, or not in memory. `load` fetches it. */
   get(frame: number): FrameResult | undefined;
+  /** The results in memory, the latest used first. */
+  held(): Iterable<FrameResult>;
   /** Whether the frame may have results on the server that are not in memory. */
   isMissing(frame: number): boolean;
   /** Fetches the stored results of the frames that are missing. Rejects with a `MaskletError`. */
@@ -19,8 +21,11 @@ export interface ResultStore {
    * objects that changed. Rejects with a `MaskletError`.
    */
   readStates(): Promise<void>;
-  /** Stored results changed on the server, as after `undo`. The old masks stay until new ones are fetched. */
-  invalidate(changes: readonly Change[]): void;
+  /**
+   * Stored results changed on the server, as after `undo`. The old masks stay until new ones are fetched.
+   * @param changes default: all objects on all frames
+   */
+  invalidate(changes?: readonly Change[]): void;
   /** Objects that no longer exist. */
   removeObjects(ids: readonly number[]): void;
   /** After `reset_session`: no frame has results. */
@@ -55,7 +60,7 @@ const OUTDATED = 3;
 
 const MAX_BYTES = 64 * 2 ** 20;
 /** Frames of one request for masks. */
-const FRAMES_PER_LOAD = 64;
+const FRAMES_PER_LOAD = 16;
 
 export function createResultStore(options: ResultStoreOptions): ResultStore {
   const { numFrames, fetchStored, fetchStates, mayHaveResults, maxBytes = MAX_BYTES } = options;
@@ -68,7 +73,8 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
   /** Counts the changes. What was requested before the last change of its frame is out of date. */
   let clock = 0;
   const changedAt = new Uint32Array(numFrames);
-  let unread: readonly Change[] = mayHaveResults ? [{ objectId: null, first: 0, last: numFrames - 1 }] : [];
+  const everything: readonly Change[] = [{ objectId: null, first: 0, last: numFrames - 1 }];
+  let unread = mayHaveResults ? everything : [];
   let reading: Promise<void> = Promise.resolve();
   let bytes = 0;
 
@@ -168,6 +174,7 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     version,
     states,
     isMissing,
+    held: () => [...results.values()].reverse(),
     put(result) {
       changedAt[result.frame] = ++clock;
       hold(result);
@@ -199,7 +206,7 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
       reading = next.catch(() => {});
       return next;
     },
-    invalidate(changes) {
+    invalidate(changes = everything) {
       clock++;
       for (const { first, last } of changes) {
         changedAt.fill(clock, first, last + 1);

@@ -14,6 +14,7 @@ import { frameResultOf } from "../results/frame-result.js";
 import { createResultStore, type ResultStore } from "../results/result-store.js";
 import type { FrameRange } from "../timeline/lane-states.js";
 import type { FrameSource } from "../video/frame-source.js";
+import { type Comparison, createComparison } from "./comparison.js";
 import { type ObjectFacts, objectsOfSession } from "./objects.js";
 import { addMark, type PromptMark } from "./prompts.js";
 import { createRequests, type SessionRequests } from "./requests.js";
@@ -53,6 +54,8 @@ export interface OpenSession {
   /** Fetches the stored results that an edit or its undo changed, for the lanes and the stage. */
   readStored(): Promise<void>;
   readonly history: History;
+  /** The masks before and after the last correction. */
+  readonly comparison: Comparison;
   /** Adds the mark of a prompt that the server has accepted. */
   addMark(mark: PromptMark): void;
   dispose(): void;
@@ -106,6 +109,10 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     for await (const message of stream) yield frameResultOf(message);
   }
 
+  const comparison = createComparison({
+    readStored: ({ first, last }, id) => readStored(first, last, { mask_format: "binary", obj_ids: [id] }),
+  });
+
   async function refresh(): Promise<void> {
     const next = await client.get();
     for (const { obj_id, locked_frames, absent_frames } of next.objects) {
@@ -116,6 +123,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     // An undo removes the objects that the edit created.
     const gone = facts.peek().obj_ids.filter((id) => !ids.has(id));
     if (gone.length > 0) results.removeObjects(gone);
+    if (gone.includes(comparison.objectId.peek() ?? -1)) comparison.end();
     facts.value = next;
     if ([...selected.peek()].some((id) => !ids.has(id))) {
       selected.value = new Set([...selected.peek()].filter((id) => ids.has(id)));
@@ -125,7 +133,10 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
 
   const requests = createRequests(client, {
     refresh,
-    onPromptAnswer: results.put,
+    onPromptAnswer(result) {
+      results.put(result);
+      comparison.compare(result);
+    },
     onAffected: (affected) => {
       stale.value = addAffected(stale.peek(), affected);
     },
@@ -134,7 +145,10 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
       stale.value = removeObjects(stale.peek(), ids);
       prompts.value = prompts.peek().filter(({ objectId }) => !ids.includes(objectId));
     },
-    onResultsChanged: results.invalidate,
+    onResultsChanged(changes) {
+      results.invalidate(changes);
+      comparison.end();
+    },
     onMoved(direction, edit) {
       if (edit !== "add_prompt") return;
       const [from, to] = direction === "undo" ? [marksBefore, marksAfter] : [marksAfter, marksBefore];
@@ -145,6 +159,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     },
     onReset() {
       results.clear();
+      comparison.end();
       stale.value = NO_STALE_FRAMES;
       prompts.value = [];
       history.clear();
@@ -164,6 +179,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     numFrames,
     onFrame(result, objectIds) {
       results.put(result);
+      comparison.compare(result);
       stale.value = removeComputed(stale.peek(), { first: result.frame, last: result.frame }, objectIds);
       if (follow.peek()) frame.value = result.frame;
     },
@@ -219,6 +235,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     requests,
     readStored: results.readStates,
     history,
+    comparison,
     addMark(mark) {
       marksBefore.push(prompts.peek());
       if (marksBefore.length > MAX_MARK_STEPS) marksBefore.shift();

@@ -1,5 +1,6 @@
 /** Commands that move through an open video, and those that run the tracker. */
 import type { Command } from "../app/commands.js";
+import { compareCommands } from "./compare-commands.js";
 import type { OpenSession } from "./open-session.js";
 import { play } from "./player.js";
 import { runCommands } from "./run-commands.js";
@@ -29,5 +30,6 @@ export function sessionCommands(session: OpenSession): Command[] {
     see("first-frame", "First frame", ["Home"], () => goTo(0)),
     see("last-frame", "Last frame", ["End"], () => goTo(last)),
     ...runCommands(session),
+    ...compareCommands(session),
   ];
 }

@@ -9,6 +9,7 @@ import { PromptBar } from "../tools/PromptBar.js";
 import { pendingPrompts } from "../tools/send-prompt.js";
 import { hitObject } from "../tools/target.js";
 import type { StagePointer } from "../tools/tool.js";
+import { CompareBar } from "./CompareBar.js";
 import { fitView, isInside, type Size, type StageView, zoomAt } from "./coordinates.js";
 import { drawScene } from "./draw.js";
 import { followPicture } from "./picture.js";
@@ -70,6 +71,8 @@ export function Stage({ session }: { session: OpenSession }) {
       void session.results.version.value;
       isWaiting.value = picture.isWaiting.value;
       const shown = session.shownFrame.value;
+      const { comparison } = session;
+      const result = session.results.get(shown);
       const objects = session.objects.value;
       const here = pointer.value;
       const tool = currentTool.value;
@@ -79,7 +82,7 @@ export function Stage({ session }: { session: OpenSession }) {
         objects,
         view: current,
         picture: picture.canvas,
-        result: session.results.get(shown),
+        result: result && comparison.showsBefore.value ? comparison.before(result) : result,
         selected: session.selected.value,
         hovered:
           here && tool.id !== "pan" && isInside(here.at, frame) ? hitObject(session, here.at) : undefined,
@@ -162,6 +165,7 @@ function StatusLine(props: { session: OpenSession; pointer: StagePointer | undef
   const { source, video } = session;
   return (
     <div class="status-line">
+      <CompareBar session={session} />
       <span class="status-hint">{currentTool.value.hint(session, pointer)}</span>
       {source.kind === "jpeg" && (
         <span class="muted" title={source.reason}>

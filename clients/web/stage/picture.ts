@@ -1,4 +1,7 @@
-/** The picture on the stage: follows the frame that was asked for as fast as pictures arrive. */
+/**
+ * The picture on the stage: follows the frame that was asked for. Until its picture arrives, the nearest picture in memory is
+ * shown, under its own number.
+ */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { messageOf } from "../app/message-of.js";
 import { notify } from "../app/notices.js";
@@ -18,6 +21,7 @@ export interface StagePicture {
 const WAITING_MS = 250;
 /** Frames around the frame on the stage whose stored results are read. */
 const RESULTS_AHEAD = 32;
+const RESULTS_BEHIND = 4;
 
 export function followPicture(session: OpenSession): StagePicture {
   const { source, frame, shownFrame, results, video } = session;
@@ -26,6 +30,7 @@ export function followPicture(session: OpenSession): StagePicture {
   const version = signal(0);
   const isWaiting = signal(false);
   let hasFailed = false;
+  let hasPicture = false;
   let before = frame.peek();
   let loading: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -37,11 +42,26 @@ export function followPicture(session: OpenSession): StagePicture {
       canvas.height = picture.height;
     }
     picture.draw(context, picture.width, picture.height);
-    clearTimeout(timer);
-    isWaiting.value = false;
+    hasPicture = true;
+    if (wanted === frame.peek()) {
+      clearTimeout(timer);
+      isWaiting.value = false;
+    }
     shownFrame.value = wanted;
     version.value = version.peek() + 1;
   }
+
+  /** Shows the nearest picture in memory, if it is nearer to the wanted frame than the one on the stage. */
+  function showNearest(wanted: number): boolean {
+    const nearest = source.nearest(wanted);
+    if (nearest === undefined) return false;
+    const isNearer = !hasPicture || Math.abs(nearest - wanted) < Math.abs(shownFrame.peek() - wanted);
+    const picture = isNearer ? source.peek(nearest) : undefined;
+    if (picture) show(nearest, picture);
+    return shownFrame.peek() === wanted && hasPicture;
+  }
+
+  const stopListening = source.onPicture(() => showNearest(frame.peek()));
 
   const stopFrames = effect(() => {
     const wanted = frame.value;
@@ -49,15 +69,14 @@ export function followPicture(session: OpenSession): StagePicture {
     loading = undefined;
     const step = wanted < before ? -1 : 1;
     before = wanted;
-    const held = source.peek(wanted);
-    if (held) {
-      show(wanted, held);
+    clearTimeout(timer);
+    if (isWaiting.peek()) isWaiting.value = false;
+    if (showNearest(wanted)) {
       source.prefetch(wanted, step);
       return;
     }
     const mine = new AbortController();
     loading = mine;
-    clearTimeout(timer);
     timer = setTimeout(() => {
       isWaiting.value = true;
     }, WAITING_MS);
@@ -80,14 +99,30 @@ export function followPicture(session: OpenSession): StagePicture {
     );
   });
 
-  const stopResults = effect(() => {
-    const wanted = frame.value;
-    void results.version.value;
-    if (!results.isMissing(wanted)) return;
-    const last = video.num_frames - 1;
-    results.load(Math.max(0, wanted - 4), Math.min(last, wanted + RESULTS_AHEAD)).catch(() => {
+  /** Reads the results around the frame on the stage; while people scrub, those of the latest frame next. */
+  let isReading = false;
+  async function readResults(): Promise<void> {
+    if (isReading) return;
+    isReading = true;
+    try {
+      let around = -1;
+      while (around !== shownFrame.peek()) {
+        around = shownFrame.peek();
+        await results.load(around, around);
+      }
+      await results.load(
+        Math.max(0, around - RESULTS_BEHIND),
+        Math.min(video.num_frames - 1, around + RESULTS_AHEAD),
+      );
+    } catch {
       // The connection label shows a lost connection; results are read again with the next frame.
-    });
+    } finally {
+      isReading = false;
+    }
+  }
+  const stopResults = effect(() => {
+    void results.version.value;
+    if (results.isMissing(shownFrame.value)) void readResults();
   });
 
   return {
@@ -96,6 +131,7 @@ export function followPicture(session: OpenSession): StagePicture {
     isWaiting,
     stop() {
       stopFrames();
+      stopListening();
       stopResults();
       loading?.abort();
       clearTimeout(timer);

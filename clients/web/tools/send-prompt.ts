@@ -34,8 +34,9 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   pendingPrompts.value = [...pendingPrompts.peek(), mark];
   const start = performance.now();
   const restore = restoreOf(session.stale);
+  if (isCorrection) session.comparison.begin(objectId, session.results.held());
   try {
-    const { obj_id = objectId } = await session.requests.addPrompt({
+    const { obj_id = objectId, affected } = await session.requests.addPrompt({
       ...fields,
       frame_index: frame,
       obj_id: objectId,
@@ -46,6 +47,8 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
     session.history.addServerEdit(title, 1, restore);
     session.selected.value = new Set([obj_id]);
     performance.measure("masklet: prompt answered", { start });
+    // What cannot be read is not compared.
+    if (isCorrection) void session.comparison.capture(affected).catch(() => {});
   } catch (error) {
     notify({ kind: "error", ...explainFailure(title, error) });
   } finally {

@@ -1,6 +1,7 @@
 /** Decodes what is needed first: the frame on the stage, then those that come next. One reader decodes at a time. */
 import { createFrameCache } from "./frame-cache.js";
 import type { FramePicture } from "./frame-picture.js";
+import { frameAtTime } from "./frame-times.js";
 
 export interface DecodedFrame {
   frame: number;
@@ -14,12 +15,16 @@ export interface DecodeQueueOptions {
   maxBytes: number;
   /** Decodes in display order from a key frame on. */
   read(first: number): AsyncGenerator<DecodedFrame, void, unknown>;
+  /** Decodes one key frame, faster than `read` does. */
+  readKey(frame: number): Promise<DecodedFrame | undefined>;
 }
 
 export interface DecodeQueue {
   /** Rejects with the reason of the signal, or with the decoder's error. */
   get(frame: number, signal: AbortSignal): Promise<FramePicture>;
   peek(frame: number): FramePicture | undefined;
+  nearest(frame: number): number | undefined;
+  onPicture(listener: (frame: number) => void): () => void;
   prefetch(frame: number, step: 1 | -1): void;
   dispose(): Promise<void>;
 }
@@ -32,10 +37,14 @@ interface Waiter {
 
 const PREFETCH = 24;
 
-export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: DecodeQueueOptions): DecodeQueue {
+export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
+  const { numFrames, keyFrames, maxBytes, read, readKey } = options;
+  const listeners = new Set<(frame: number) => void>();
   const cache = createFrameCache<FramePicture>(maxBytes);
   /** `next`: the frame that comes next. */
   let reader: { frames: ReturnType<typeof read>; next: number } | undefined;
+  /** The key frame that was decoded alone last; a full cache may have dropped it. */
+  let keyRead: number | undefined;
   /** Pictures far from this frame are dropped. */
   let centre = 0;
   let background: { from: number; step: 1 | -1; left: number } | undefined;
@@ -44,14 +53,7 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
   let isDisposed = false;
 
   /** The last key frame up to `frame`. */
-  function keyBefore(frame: number): number {
-    let found = 0;
-    for (const key of keyFrames) {
-      if (key > frame) break;
-      found = key;
-    }
-    return found;
-  }
+  const keyBefore = (frame: number): number => keyFrames[Math.max(0, frameAtTime(keyFrames, frame))] ?? 0;
 
   async function stopReader(): Promise<void> {
     const { frames } = reader ?? {};
@@ -59,11 +61,30 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
     await frames?.return().catch(() => {});
   }
 
-  /** Decodes one more picture on the way to `frame`. */
-  async function step(frame: number): Promise<void> {
+  function keep({ frame, picture }: DecodedFrame): void {
+    cache.put(frame, picture, centre);
+    if (cache.has(frame)) for (const listener of listeners) listener(frame);
+  }
+
+  /**
+   * Decodes one more picture on the way to `frame`: its key frame first, which is shown while people scrub.
+   * @returns the frame of the picture
+   */
+  async function step(frame: number): Promise<number> {
     const key = keyBefore(frame);
     // A reader that is in the same group of pictures, before the frame, is the shortest way to it.
     if (reader && (reader.next > frame || reader.next < key)) await stopReader();
+    if (!reader && !cache.has(key) && keyRead !== key) {
+      keyRead = key;
+      const first = await readKey(key);
+      if (isDisposed) first?.picture.close();
+      else if (first) {
+        keep(first);
+        settle();
+        return first.frame;
+      }
+    }
+    keyRead = undefined;
     reader ??= { frames: read(key), next: key };
     const { value } = await reader.frames.next();
     if (!value) {
@@ -72,13 +93,14 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
     }
     if (isDisposed) {
       value.picture.close();
-      return;
+      return value.frame;
     }
     if (reader) reader.next = value.frame + 1;
-    cache.put(value.frame, value.picture, centre);
+    keep(value);
     if (value.frame > frame && !cache.has(frame))
       throw new Error(`the browser's decoder left out frame ${frame}`);
     settle();
+    return value.frame;
   }
 
   function settle(): void {
@@ -91,14 +113,24 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
     }
   }
 
+  /** A full cache drops pictures at once; they are not decoded again in the background. */
+  function passBackground(frame: number): void {
+    if (background?.from !== frame) return;
+    const { step: direction, left } = background;
+    background = { from: frame + direction, step: direction, left: left - 1 };
+  }
+
   function nextWanted(): number | undefined {
     const latest = waiters.at(-1);
-    if (latest) return latest.frame;
+    if (latest) {
+      centre = latest.frame;
+      return latest.frame;
+    }
     while (background && background.left > 0) {
-      const { from, step: direction } = background;
+      const { from } = background;
       if (from < 0 || from >= numFrames) break;
       if (!cache.has(from)) return from;
-      background = { from: from + direction, step: direction, left: background.left - 1 };
+      passBackground(from);
     }
     background = undefined;
     return undefined;
@@ -109,7 +141,7 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
       const frame = nextWanted();
       if (frame === undefined || isDisposed) return;
       try {
-        await step(frame);
+        if ((await step(frame)) >= frame) passBackground(frame);
       } catch (error) {
         background = undefined;
         const failed = waiters.filter((one) => one.frame === frame);
@@ -129,6 +161,11 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
 
   return {
     peek: (frame) => cache.get(frame),
+    nearest: (frame) => cache.nearest(frame),
+    onPicture(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     get(frame, signal) {
       centre = frame;
       const held = cache.get(frame);
@@ -153,6 +190,7 @@ export function createDecodeQueue({ numFrames, keyFrames, maxBytes, read }: Deco
     },
     async dispose() {
       isDisposed = true;
+      listeners.clear();
       const waiting = waiters;
       waiters = [];
       for (const { reject } of waiting) reject(new DOMException("the video was closed", "AbortError"));

@@ -6,6 +6,8 @@ export type CachedPicture = Pick<FramePicture, "bytes" | "close">;
 export interface FrameCache<P extends CachedPicture> {
   get(frame: number): P | undefined;
   has(frame: number): boolean;
+  /** The frame in the cache that is nearest to `frame`. */
+  nearest(frame: number): number | undefined;
   /** Takes over the picture, and drops those farthest from `centre` until all fit: also this one. */
   put(frame: number, picture: P, centre: number): void;
   clear(): void;
@@ -27,6 +29,12 @@ export function createFrameCache<P extends CachedPicture>(maxBytes: number): Fra
   return {
     get: (frame) => pictures.get(frame),
     has: (frame) => pictures.has(frame),
+    nearest(frame) {
+      let best: number | undefined;
+      for (const held of pictures.keys())
+        if (best === undefined || Math.abs(held - frame) < Math.abs(best - frame)) best = held;
+      return best;
+    },
     put(frame, picture, centre) {
       drop(frame);
       pictures.set(frame, picture);

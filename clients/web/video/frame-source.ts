@@ -12,6 +12,10 @@ export interface FrameSource {
   get(frame: number, signal: AbortSignal): Promise<FramePicture>;
   /** The picture if it is in memory. */
   peek(frame: number): FramePicture | undefined;
+  /** The frame in memory that is nearest to `frame`. */
+  nearest(frame: number): number | undefined;
+  /** Calls the listener for each picture that arrives in memory. Returns the function that removes it. */
+  onPicture(listener: (frame: number) => void): () => void;
   /** Loads the frames from `frame` on in the direction of `step`, in the background. */
   prefetch(frame: number, step: 1 | -1): void;
   dispose(): void;

@@ -12,6 +12,12 @@ export interface JpegOptions {
   maxBytes?: number;
 }
 
+interface Waiter {
+  frame: number;
+  resolve(picture: FramePicture): void;
+  reject(error: unknown): void;
+}
+
 const MAX_BYTES = 256 * 2 ** 20;
 const MAX_WIDTH_PX = 1920;
 const PREFETCH = 16;
@@ -26,21 +32,66 @@ export function createJpegSource({
   const path = `v1/sessions/${encodeURIComponent(sessionId)}/frames`;
   let centre = 0;
   let background: AbortController | undefined;
+  const closing = new AbortController();
 
-  async function fetchOne(frame: number, signal: AbortSignal): Promise<FramePicture> {
-    const response = await fetchFromServer(`${path}/${frame}.jpeg?width=${MAX_WIDTH_PX}`, { signal });
-    const picture = pictureOfBitmap(await createImageBitmap(await response.blob()));
+  const listeners = new Set<(frame: number) => void>();
+  /** One request at a time: those for frames that people have scrubbed past are never sent. */
+  let isRunning = false;
+  let wanted: Waiter | undefined;
+
+  function keep(frame: number, picture: FramePicture): void {
     cache.put(frame, picture, centre);
+    if (cache.has(frame)) for (const listener of listeners) listener(frame);
+  }
+
+  async function fetchOne(frame: number): Promise<FramePicture> {
+    const response = await fetchFromServer(`${path}/${frame}.jpeg?width=${MAX_WIDTH_PX}`, {
+      signal: closing.signal,
+    });
+    const picture = pictureOfBitmap(await createImageBitmap(await response.blob()));
+    keep(frame, picture);
     return picture;
+  }
+
+  async function work(): Promise<void> {
+    if (isRunning) return;
+    isRunning = true;
+    while (wanted) {
+      const { frame, resolve, reject } = wanted;
+      wanted = undefined;
+      await (async () => cache.get(frame) ?? fetchOne(frame))().then(resolve, reject);
+    }
+    isRunning = false;
   }
 
   return {
     kind: "jpeg",
     reason,
     peek: (frame) => cache.get(frame),
-    async get(frame, signal) {
+    nearest: (frame) => cache.nearest(frame),
+    onPicture(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    get(frame, signal) {
       centre = frame;
-      return cache.get(frame) ?? fetchOne(frame, signal);
+      const held = cache.get(frame);
+      if (held) return Promise.resolve(held);
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        const mine: Waiter = { frame, resolve, reject };
+        signal.addEventListener(
+          "abort",
+          () => {
+            if (wanted === mine) wanted = undefined;
+            reject(signal.reason);
+          },
+          { once: true },
+        );
+        wanted?.reject(new DOMException("another frame is wanted", "AbortError"));
+        wanted = mine;
+        void work();
+      });
     },
     prefetch(frame, step) {
       background?.abort();
@@ -54,13 +105,15 @@ export function createJpegSource({
       const first = Math.min(...missing);
       const end = Math.max(...missing);
       void fetchFromServer(`${path}?first=${first}&last=${end}&width=${MAX_WIDTH_PX}`, { signal })
-        .then((response) => readPictures(response, (index, picture) => cache.put(index, picture, centre)))
+        .then((response) => readPictures(response, keep))
         .catch(() => {
           // The frame is requested again when it is needed.
         });
     },
     dispose() {
       background?.abort();
+      closing.abort(new DOMException("the video was closed", "AbortError"));
+      listeners.clear();
       cache.clear();
     },
   };

@@ -10,7 +10,7 @@ import {
   VideoSampleSink,
 } from "mediabunny";
 import { authorization } from "../connection/http.js";
-import { createDecodeQueue } from "./decode-queue.js";
+import { createDecodeQueue, type DecodedFrame } from "./decode-queue.js";
 import { type FramePicture, pictureOfBitmap } from "./frame-picture.js";
 import type { FrameSource } from "./frame-source.js";
 import { frameAtTime, frameOfTime, matchTimes } from "./frame-times.js";
@@ -121,16 +121,27 @@ async function createSource(
     return pictureOfBitmap(canvas.transferToImageBitmap());
   }
 
+  const decoded = (sample: VideoSample): DecodedFrame | undefined => {
+    const frame = frameOfTime(timesUs, sample.timestamp * 1e6, ROUNDING_US);
+    if (frame !== undefined) return { frame, picture: toPicture(sample) };
+    sample.close();
+    return undefined;
+  };
+  const secondsOf = (frame: number) => (timesUs[frame] as number) / 1e6;
+
   const queue = createDecodeQueue({
     numFrames: timesUs.length,
     keyFrames,
     maxBytes,
     async *read(first) {
-      for await (const sample of sink.samples((timesUs[first] as number) / 1e6)) {
-        const frame = frameOfTime(timesUs, sample.timestamp * 1e6, ROUNDING_US);
-        if (frame === undefined) sample.close();
-        else yield { frame, picture: toPicture(sample) };
+      for await (const sample of sink.samples(secondsOf(first))) {
+        const one = decoded(sample);
+        if (one) yield one;
       }
+    },
+    async readKey(frame) {
+      const sample = await sink.getSample(secondsOf(frame));
+      return sample ? decoded(sample) : undefined;
     },
   });
   return {
