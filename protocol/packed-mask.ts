@@ -50,6 +50,14 @@ export function unpackRle(bytes: Uint8Array): CocoRle {
   return rleOfTurns(turns, size);
 }
 
+/**
+ * The positions at which the mask begins and ends, see `turnsOf` of `rle.ts`, and its height and width.
+ * @throws RangeError when the bytes are not one packed mask.
+ */
+export function unpackTurns(bytes: Uint8Array): { turns: Int32Array; size: CocoRle["size"] } {
+  return readTurns(bytes);
+}
+
 /** Kinds of steps. The first two count turns at their reference, each in its own context. */
 const ZEROS = 0;
 const ZEROS_AT_BOTTOM = 1;

@@ -15,6 +15,8 @@ import { launchChromium, openPage } from "./browser.js";
 
 const OBJECTS = Number(process.env.OBJECTS ?? 50);
 const FRAMES = Number(process.env.FRAMES ?? 10_000);
+/** The run is paused behind this frame. */
+const RUN_FRAMES = Number(process.env.RUN_FRAMES ?? FRAMES);
 const SIZE = { width: 640, height: 360 };
 
 const folder = mkdtempSync(join(tmpdir(), "masklet-measure-"));
@@ -86,6 +88,8 @@ const server = await startServer(
 const browser = await launchChromium();
 const test = await openPage(browser, { folder: "measure" });
 const { page } = test;
+// The compiler of this script names functions by it.
+await page.addInitScript("globalThis.__name = (one) => one");
 const print = (what: string, values: object) => console.log(JSON.stringify({ what, ...values }));
 
 async function memory() {
@@ -183,11 +187,59 @@ try {
   }
   await page.mouse.move(5, 5);
   print("objects", { objects: OBJECTS });
+  const cdp = process.env.PROFILE ? await page.context().newCDPSession(page) : undefined;
+  if (cdp) {
+    await cdp.send("Profiler.enable");
+    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await page.keyboard.press("f");
+    await page.waitForTimeout(3000);
+    await cdp.send("Profiler.start");
+    const from = await page.locator("[data-testid=frame-label] strong").innerText();
+    await page.waitForTimeout(15000);
+    const to = await page.locator("[data-testid=frame-label] strong").innerText();
+    const { profile } = await cdp.send("Profiler.stop");
+    const times = new Map<string, number>();
+    const names = new Map(
+      profile.nodes.map((node) => [
+        node.id,
+        `${node.callFrame.functionName}:${node.callFrame.url.split("/").at(-1)}:${node.callFrame.lineNumber}:${node.callFrame.columnNumber}`,
+      ]),
+    );
+    profile.samples?.forEach((id, at) => {
+      const name = names.get(id) ?? "";
+      times.set(name, (times.get(name) ?? 0) + (profile.timeDeltas?.[at] ?? 0) / 1000);
+    });
+    print("profile", {
+      from,
+      to,
+      top: [...times]
+        .sort((a, b) => b[1] - a[1])
+        .slice(0, 25)
+        .map(([name, ms]) => `${Math.round(ms)} ${name}`),
+    });
+    process.exit(0);
+  }
   const run = await sampled(async () => {
     await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
     await page.keyboard.press("f");
     await page.getByRole("button", { name: "Pause tracking" }).waitFor();
-    await page.getByRole("button", { name: "Track in both directions" }).waitFor({ timeout: 900_000 });
+    // The first frames are drawn as they come; the others arrive while the stage stays at the start.
+    await page.waitForTimeout(20_000);
+    await page.keyboard.press("Home");
+    for (const start = performance.now(); ; ) {
+      await page.waitForTimeout(10_000);
+      const label = page.locator(".run-label");
+      const text = (await label.count()) > 0 ? await label.innerText() : "";
+      print("running", {
+        seconds: Math.round((performance.now() - start) / 1000),
+        text,
+        ...(await memory()),
+      });
+      if (text === "" || Number(/(\d+)$/.exec(text)?.[1] ?? 0) >= RUN_FRAMES - 1) break;
+    }
+    const pause = page.getByRole("button", { name: "Pause tracking" });
+    if (await pause.isVisible()) await pause.click();
+    await page.getByRole("button", { name: "Track in both directions" }).waitFor();
   });
   print("run over all frames", { ...run, ...(await memory()) });
   await test.picture("tracked");

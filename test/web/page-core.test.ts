@@ -13,8 +13,11 @@ import {
   toStage,
   zoomAt,
 } from "../../clients/web/stage/coordinates.js";
+import { paintMask, pixelOf } from "../../clients/web/stage/mask-raster.js";
 import { FLAG } from "../../clients/web/timeline/lane-states.js";
 import { emptyMask, isEmpty, paintLine } from "../../clients/web/tools/paint.js";
+import { encodeMask } from "../../protocol/index.js";
+import { packMask } from "../../protocol/packed-mask.js";
 
 describe("the frame on the stage", () => {
   const frame = { width: 640, height: 360 };
@@ -211,4 +214,32 @@ describe("files before they are sent", () => {
     [[file("a.mp4"), file("b.mov")], { kind: "refused", title: "Several videos at once" }],
     [[file("a.txt"), file("b.txt")], { kind: "refused", title: "The folder has no pictures" }],
   ])("%j", (files, expected) => expect(checkFiles(files, 1e9)).toMatchObject(expected));
+});
+
+describe("masks as pixels", () => {
+  it("are painted from their runs, with opaque edges, over earlier ones", () => {
+    const rows = ["......", ".####.", ".####.", ".####.", "......"];
+    const bits = Uint8Array.from(rows.join(""), (cell) => Number(cell === "#"));
+    const mask = packMask(encodeMask(bits, 6, 5));
+    const pixels = new Uint32Array(30);
+    const frame = { width: 6, height: 5 };
+    paintMask(pixels, frame, { mask, colour: "#ff8000", opacity: 0.5 });
+    const [edge, inside] = [pixelOf("#ff8000", 1), pixelOf("#ff8000", 0.5)];
+    expect(new Uint8Array(Uint32Array.of(inside).buffer)).toEqual(Uint8Array.of(255, 128, 0, 128));
+    expect([...pixels]).toEqual(
+      [...rows.join("")].map((cell, at) => (cell === "." ? 0 : Math.floor(at / 6) === 2 ? inside : edge)),
+    );
+    const other = packMask(
+      encodeMask(
+        Uint8Array.from(bits, (_, at) => Number(at === 14)),
+        6,
+        5,
+      ),
+    );
+    paintMask(pixels, frame, { mask: other, colour: "#0000ff", opacity: 0.5 });
+    expect(pixels[14]).toBe(pixelOf("#0000ff", 1));
+    expect(() => paintMask(pixels, { width: 5, height: 6 }, { mask, colour: "#000000", opacity: 1 })).toThrow(
+      "expected 5 × 6 pixels, got 6 × 5",
+    );
+  });
 });

@@ -15,6 +15,7 @@ import { createResultStore, type ResultStore } from "../results/result-store.js"
 import type { FrameRange } from "../timeline/lane-states.js";
 import type { FrameSource } from "../video/frame-source.js";
 import { type Comparison, createComparison } from "./comparison.js";
+import { createComputedFrames } from "./computed-frames.js";
 import { type ObjectFacts, objectsOfSession } from "./objects.js";
 import { addMark, type PromptMark } from "./prompts.js";
 import { createRequests, type SessionRequests } from "./requests.js";
@@ -133,11 +134,15 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
 
   const requests = createRequests(client, {
     refresh,
-    onPromptAnswer(result) {
+    onPromptAnswer(result, objectId) {
       results.put(result);
       comparison.compare(result);
+      const { frame } = result;
+      if (objectId !== undefined)
+        stale.value = removeComputed(stale.peek(), { first: frame, last: frame }, [objectId]);
     },
     onAffected: (affected) => {
+      computedFrames.flush();
       stale.value = addAffected(stale.peek(), affected);
     },
     onRemoved(ids) {
@@ -174,17 +179,21 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   const history = createHistory({ undo: () => move("undo"), redo: () => move("redo") });
   history.setServerState({ canUndo: parts.facts.can_undo, canRedo: parts.facts.can_redo });
 
+  const computedFrames = createComputedFrames((ranges, objectIds) => {
+    stale.value = ranges.reduce((left, range) => removeComputed(left, range, objectIds), stale.peek());
+  });
   const runner = createRun({
     client,
     numFrames,
     onFrame(result, objectIds) {
       results.put(result);
       comparison.compare(result);
-      stale.value = removeComputed(stale.peek(), { first: result.frame, last: result.frame }, objectIds);
+      computedFrames.add(result.frame, objectIds);
       if (follow.peek()) frame.value = result.frame;
     },
     // Objects of phrases appear during a run.
     onEnd: async () => {
+      computedFrames.flush();
       follow.value = false;
       await refresh();
     },

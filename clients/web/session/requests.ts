@@ -13,8 +13,8 @@ export interface SessionRequests extends EditClient {
 }
 
 export interface RequestEffects {
-  /** A prompt was answered with the masks of its frame. */
-  onPromptAnswer(result: FrameResult): void;
+  /** A prompt was answered with the masks of its frame. @param objectId undefined: the prompt was a phrase */
+  onPromptAnswer(result: FrameResult, objectId: number | undefined): void;
   onAffected(affected: readonly AffectedRange[]): void;
   onRemoved(ids: readonly number[]): void;
   /** Stored results changed. */
@@ -59,7 +59,7 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
     refresh: effects.refresh,
     addPrompt: follow(
       (fields: PromptFields) => client.addPrompt({ mask_format: "binary", ...fields }),
-      (answer) => effects.onPromptAnswer(frameResultOf(answer)),
+      (answer) => effects.onPromptAnswer(frameResultOf(answer), answer.obj_id),
     ),
     lockFrames: follow(client.lockFrames),
     markAbsent: follow(client.markAbsent, (_, { obj_id, first_frame_index, last_frame_index }) =>

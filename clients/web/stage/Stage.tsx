@@ -1,4 +1,4 @@
-import { effect, useComputed, useSignal } from "@preact/signals";
+import { effect, signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { addCommands } from "../app/commands.js";
 import type { OpenSession } from "../session/open-session.js";
@@ -17,6 +17,8 @@ import { listenToStage } from "./pointer.js";
 import { prepareFrames } from "./prepare-frames.js";
 
 const MASK_OPACITY = 0.45;
+/** A frame that stays this long is drawn with smooth outlines. */
+const REST_MS = 120;
 
 /** The picture of the frame with its masks and prompts, where tools are used. */
 export function Stage({ session }: { session: OpenSession }) {
@@ -65,12 +67,26 @@ export function Stage({ session }: { session: OpenSession }) {
 
     let request = 0;
     let draw = () => {};
+    let lastShown = -1;
+    let movedAt = Number.NEGATIVE_INFINITY;
+    /** Grows when the frame rests. */
+    const rests = signal(0);
+    let restTimer: ReturnType<typeof setTimeout> | undefined;
     const stopDrawing = effect(() => {
       const current = view.value;
       void picture.version.value;
       void session.results.version.value;
       isWaiting.value = picture.isWaiting.value;
       const shown = session.shownFrame.value;
+      void rests.value;
+      if (shown !== lastShown) {
+        lastShown = shown;
+        movedAt = performance.now();
+        clearTimeout(restTimer);
+        restTimer = setTimeout(() => {
+          rests.value++;
+        }, REST_MS);
+      }
       const { comparison } = session;
       const result = session.results.get(shown);
       const objects = session.objects.value;
@@ -90,6 +106,7 @@ export function Stage({ session }: { session: OpenSession }) {
         pending: marksOn(pendingPrompts.value, shown),
         colourOf: (id: number) => colours.get(id) ?? colourOf(id),
         maskOpacity: MASK_OPACITY,
+        isMoving: performance.now() - movedAt < REST_MS - 1,
         showsLabels: true,
       };
       const stage = size.value;
@@ -129,6 +146,7 @@ export function Stage({ session }: { session: OpenSession }) {
       picture.stop();
       stopPreparing();
       removeCommands();
+      clearTimeout(restTimer);
       cancelAnimationFrame(request);
     };
   }, [session]);

@@ -4,6 +4,7 @@ import type { ObjectFacts } from "../session/objects.js";
 import type { PromptMark } from "../session/prompts.js";
 import { type Size, type StageView, toStage } from "./coordinates.js";
 import { pathOf } from "./mask-paths.js";
+import { drawRaster } from "./mask-raster.js";
 
 export interface Scene {
   picture: CanvasImageSource | undefined;
@@ -20,6 +21,8 @@ export interface Scene {
   colourOf(objectId: number): string;
   /** 0 to 1. */
   maskOpacity: number;
+  /** Whether the frame is about to change again. */
+  isMoving: boolean;
   showsLabels: boolean;
 }
 
@@ -46,13 +49,26 @@ function visible({ result, objects, selected }: Scene) {
     .map((object) => ({ ...object, facts: facts.get(object.id) }));
 }
 
+/** Outlines of more masks take longer than the screen shows a frame. */
+const MAX_MOVING_OUTLINES = 8;
+
 function drawMasks(context: CanvasRenderingContext2D, scene: Scene, scale: number): void {
+  const shown = visible(scene);
+  const isStrongOf = (id: number) => scene.selected.has(id) || scene.hovered === id;
+  const opacityOf = (id: number) => scene.maskOpacity * (isStrongOf(id) ? 1.15 : 0.85);
+  if (scene.isMoving && shown.length > MAX_MOVING_OUTLINES) {
+    const masks = shown.map(({ id, mask }) => ({
+      ...{ mask, colour: scene.colourOf(id), opacity: opacityOf(id) },
+    }));
+    drawRaster(context, scene.frame, masks);
+    return;
+  }
   context.lineJoin = "round";
-  for (const { id, mask } of visible(scene)) {
+  for (const { id, mask } of shown) {
     const path = pathOf(mask);
-    const isStrong = scene.selected.has(id) || scene.hovered === id;
+    const isStrong = isStrongOf(id);
     context.fillStyle = scene.colourOf(id);
-    context.globalAlpha = scene.maskOpacity * (isStrong ? 1.15 : 0.85);
+    context.globalAlpha = opacityOf(id);
     context.fill(path, "evenodd");
     context.globalAlpha = 1;
     if (scene.selected.has(id)) {

@@ -1,11 +1,13 @@
-import type { ReadonlySignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { effect, type ReadonlySignal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { drawLane, LANE_HEIGHT_PX, readPaint } from "./draw-lane.js";
 import type { LaneFacts, TimelineModel } from "./model.js";
 import { laneSummary } from "./summary.js";
 import { themeVersion } from "./theme-version.js";
 import { useDrawing } from "./use-drawing.js";
 import type { View } from "./view.js";
+
+const SUMMARY_MS = 1000;
 
 export interface LaneProps {
   model: TimelineModel;
@@ -31,6 +33,25 @@ export function Lane({ model, lane, index, isSelected, isTabStop, view }: LanePr
     };
   }, [lane, model, view]);
 
+  // Reading all frames costs more than drawing them: the text follows at most once a second.
+  const summary = useSignal("");
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const update = () => {
+      timer = undefined;
+      summary.value = laneSummary(lane.name, lane.states);
+    };
+    update();
+    const stop = effect(() => {
+      void model.version.value;
+      timer ??= setTimeout(update, SUMMARY_MS);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [lane.name, lane.states, model]);
+
   return (
     <div
       class="lane"
@@ -45,7 +66,7 @@ export function Lane({ model, lane, index, isSelected, isTabStop, view }: LanePr
         <span class="lane-swatch" style={{ background: lane.colour }} aria-hidden="true" />
         <span class="lane-text">{lane.name}</span>
       </div>
-      <div class="lane-track" role="gridcell" aria-label={laneSummary(lane.name, lane.states)}>
+      <div class="lane-track" role="gridcell" aria-label={summary.value}>
         <canvas ref={canvas} class="lane-canvas" />
       </div>
     </div>
