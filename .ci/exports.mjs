@@ -1,4 +1,5 @@
 // Opens every export by the tool of its format: `npm run test:exports`. Without Python or its package index it skips and prints why.
+// With `--all` also by Ultralytics, which installs torch: several gigabytes.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +15,20 @@ const PACKAGES = {
   "label-studio-sdk>=2": "label_studio_sdk",
 };
 
-const { python, reason } = pythonEnvironment("exports", PACKAGES);
+/** Without what they depend on: labelme needs Qt only to draw, and the SDK of CVAT its network client only for servers. */
+const ALONE = {
+  "labelme==6.3.1": "labelme",
+  "cvat-sdk>=2.40": "cvat_sdk",
+  "loguru>=0.7": "loguru",
+  "natsort>=7.1": "natsort",
+  "imgviz>=2": "imgviz",
+  "cmap>=0.4": "cmap",
+  "tifffile>=2024.1.30": "tifffile",
+};
+
+const withAll = process.argv.includes("--all");
+const packages = withAll ? { ...PACKAGES, "ultralytics>=8.3": "ultralytics" } : PACKAGES;
+const { python, reason } = pythonEnvironment(withAll ? "exports-all" : "exports", packages, ALONE);
 if (reason) {
   console.log(`Tests of exports by their tools skipped: ${reason}`);
   process.exit(0);

@@ -24,15 +24,17 @@ function findPython() {
  *
  * @param {string} name of the environment
  * @param {Record<string, string>} packages the module or executable that each requirement provides, by requirement
+ * @param {Record<string, string>} alone packages that are installed without their dependencies, likewise
  */
-export function pythonEnvironment(name, packages) {
+export function pythonEnvironment(name, packages, alone = {}) {
   const environment = join(root, "node_modules", ".cache", name);
   const scripts = join(environment, process.platform === "win32" ? "Scripts" : "bin");
   const python = join(scripts, "python");
-  const isInstalled = Object.values(packages).every(
+  const find = "import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))";
+  const isInstalled = Object.values({ ...packages, ...alone }).every(
     (provided) =>
       existsSync(join(scripts, provided)) ||
-      run(python, ["-c", `import ${provided}`], { stdio: "ignore" }).status === 0,
+      run(python, ["-c", find, provided], { stdio: "ignore" }).status === 0,
   );
   if (isInstalled) return { scripts, python };
   const found = findPython();
@@ -42,7 +44,10 @@ export function pythonEnvironment(name, packages) {
     return { reason: `${found} cannot create a virtual environment.` };
   const requirements = Object.keys(packages);
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements];
-  if (run(python, pip).status === 0) return { scripts, python };
+  const others = Object.keys(alone);
+  const pipAlone = [...pip.slice(0, 5), "--no-deps", ...others];
+  const isDone = run(python, pip).status === 0 && (others.length === 0 || run(python, pipAlone).status === 0);
+  if (isDone) return { scripts, python };
   rmSync(environment, { recursive: true, force: true });
-  return { reason: `pip could not install ${requirements.join(", ")}.` };
+  return { reason: `pip could not install ${[...requirements, ...others].join(", ")}.` };
 }

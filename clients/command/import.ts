@@ -22,6 +22,7 @@ interface ImportReport {
   imported: { masks: number; boxes: number; frames: number };
   objects: readonly unknown[];
   skipped: readonly { reason: string; count: number; example: string }[];
+  warnings: readonly string[];
 }
 
 /**
@@ -44,7 +45,7 @@ export async function importAnnotations(file: string, given: ImportArguments): P
   const query = new URLSearchParams({ format, as });
   const path = `${SESSIONS_PATH}/${encodeURIComponent(id)}/import?${query}`;
   const response = await remote.fetch(path, { method: "POST", body: content });
-  const { imported, objects, skipped } = (await response.json()) as ImportReport;
+  const { imported, objects, skipped, warnings } = (await response.json()) as ImportReport;
   const { masks, boxes, frames } = imported;
   const outcome = as === "locked" ? "are locked" : "are prompts";
   process.stderr.write(
@@ -53,6 +54,7 @@ export async function importAnnotations(file: string, given: ImportArguments): P
   for (const { reason, count, example } of skipped) {
     process.stderr.write(`Left out: ${count}, because ${reason} (${example}).\n`);
   }
+  for (const warning of warnings) process.stderr.write(`Warning: ${warning}.\n`);
   process.stdout.write(`${id}\n`);
 }
 

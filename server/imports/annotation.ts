@@ -23,13 +23,20 @@ export interface Skipped {
   where: string;
 }
 
-export type Item = Annotation | Skipped;
+/** The video that a file was made for, as far as the file states it. */
+export interface FileVideo {
+  madeFor: { numFrames?: number; fps?: number };
+}
+
+export type Item = Annotation | Skipped | FileVideo;
 
 /** The video of the session. */
 export interface ImportVideo {
   width: number;
   height: number;
   numFrames: number;
+  /** Average; null for pictures. */
+  fps: number | null;
 }
 
 /** The file cannot be read as its format. The message is a sentence without a full stop. */
@@ -50,6 +57,10 @@ export interface ImportFormat {
 
 export function isSkipped(item: Item): item is Skipped {
   return "skipped" in item;
+}
+
+export function isFileVideo(item: Item): item is FileVideo {
+  return "madeFor" in item;
 }
 
 /** The text of the only file, or of the first whose name matches. */
@@ -73,12 +84,22 @@ export function jsonOf<T>(
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ImportError(`${where}: expected JSON`, { cause });
+    throw new ImportError(`${where}: expected JSON; ${jsonProblem(text, cause as Error)}`, { cause });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new ImportError(`${where}: ${issue?.path.join(".") || "the root"}: ${issue?.message}`);
+}
+
+/** A text that ends too early fails at its end. */
+function jsonProblem(text: string, { message }: Error): string {
+  const position = /position (\d+)/.exec(message)?.[1];
+  if (text.trim() === "") return "the file is empty";
+  const isCut = /end of JSON|Unterminated/.test(message) || Number(position ?? 0) >= text.trimEnd().length;
+  return isCut
+    ? `it ends before it is complete, after ${text.length} characters: copy or export the file again`
+    : message.slice(0, 200);
 }
 
 type ParseResult<T> =

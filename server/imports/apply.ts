@@ -10,7 +10,15 @@ import {
   type SessionFacts,
 } from "../../protocol/index.js";
 import type { Session } from "../session.js";
-import { type Annotation, ImportError, type ImportVideo, type Item, isSkipped } from "./annotation.js";
+import {
+  type Annotation,
+  type FileVideo,
+  ImportError,
+  type ImportVideo,
+  type Item,
+  isFileVideo,
+  isSkipped,
+} from "./annotation.js";
 
 export type ImportAs = "prompts" | "locked";
 
@@ -19,6 +27,8 @@ export interface ImportReport {
   /** By ascending id. */
   objects: { obj_id: number; name: string | null; is_new: boolean; frames: number }[];
   skipped: { reason: string; count: number; example: string }[];
+  /** Signs that the file was made for another video, although its annotations fit. */
+  warnings: string[];
 }
 
 /** Prompts of one import: each of them is computed. */
@@ -41,7 +51,9 @@ export async function applyImport(
   signal: AbortSignal,
 ): Promise<ImportReport> {
   const facts = await session.describe();
-  const video: ImportVideo = { width: facts.width, height: facts.height, numFrames: facts.num_frames };
+  const { width, height, num_frames: numFrames, fps } = facts;
+  const video: ImportVideo = { width, height, numFrames, fps };
+  const warnings: string[] = [];
   const existing = new Set(facts.obj_ids);
   const ids = new Map<string, number>();
   const objects = new Map<number, ImportedObject>();
@@ -71,6 +83,10 @@ export async function applyImport(
     signal.throwIfAborted();
     if (isSkipped(item)) {
       skip(item.skipped, item.where);
+      continue;
+    }
+    if (isFileVideo(item)) {
+      warnings.push(...differences(item, video));
       continue;
     }
     const problem = problemOf(item, video, as);
@@ -117,7 +133,29 @@ export async function applyImport(
       .sort(([a], [b]) => a - b)
       .map(([obj_id, { name, isNew, frames }]) => ({ obj_id, name, is_new: isNew, frames: frames.size })),
     skipped: [...skipped].map(([reason, known]) => ({ reason, ...known })),
+    warnings,
   };
+}
+
+/** Rates that are closer together than this share are the same: files round them. */
+const SAME_RATE = 0.01;
+
+function differences({ madeFor }: FileVideo, video: ImportVideo): string[] {
+  const { numFrames, fps } = madeFor;
+  const advice = "check some frames: the file may belong to another video";
+  const found: string[] = [];
+  if (numFrames !== undefined && numFrames !== video.numFrames) {
+    found.push(
+      `the file was made for a video of ${numFrames} frames, and this one has ${video.numFrames}; ${advice}`,
+    );
+  }
+  if (fps !== undefined && video.fps !== null && Math.abs(fps - video.fps) > SAME_RATE * video.fps) {
+    const rates = [fps, video.fps].map((rate) => Number(rate.toFixed(3)));
+    found.push(
+      `the file was made for a video of ${rates[0]} frames per second, and this one has ${rates[1]}; ${advice}`,
+    );
+  }
+  return found;
 }
 
 /** Why an annotation cannot be imported. */
@@ -130,7 +168,8 @@ function problemOf(
     return `it is for pictures of ${size.width}x${size.height}, and the video has ${width}x${height}`;
   }
   if (!Number.isInteger(frameIndex) || frameIndex < 0 || frameIndex >= numFrames) {
-    return `its frame is outside the video, whose frames are 0..${numFrames - 1}`;
+    const hint = frameIndex === numFrames ? "; the file may count frames from 1" : "";
+    return `its frame is outside the video, whose frames are 0..${numFrames - 1}${hint}`;
   }
   if (mask) return maskProblem(mask, width, height);
   if (!box) return "it has neither a mask nor a box";

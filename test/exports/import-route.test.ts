@@ -98,6 +98,7 @@ describe("POST /v1/sessions/ID/import", () => {
       as: "locked",
       imported: { masks: 5, boxes: 0, frames: 4 },
       skipped: [],
+      warnings: [],
     });
     const hasNames = !["mots"].includes(format);
     expect(body.objects).toEqual([
@@ -165,6 +166,25 @@ describe("POST /v1/sessions/ID/import", () => {
     await ask({ type: "close_session", session_id: id });
   });
 
+  test("a file for another video whose annotations fit gets warnings, one that counts from 1 a hint", async () => {
+    const id = await open();
+    const rest = JSON.parse(Buffer.from(await fileOf("coco")).toString());
+    rest.videos = [{ id: 1, length: 7, fps: 29.97 }];
+    for (const image of rest.images) image.frame_index++;
+    rest.images.push({ id: 90, frame_index: FRAMES, width: WIDTH, height: HEIGHT });
+    rest.annotations.push({ ...rest.annotations[0], image_id: 90 });
+    const { body } = await send(id, "format=coco", JSON.stringify(rest));
+    const advice = "check some frames: the file may belong to another video";
+    expect(body.warnings).toEqual([
+      `the file was made for a video of 7 frames, and this one has ${FRAMES}; ${advice}`,
+      `the file was made for a video of 29.97 frames per second, and this one has 25; ${advice}`,
+    ]);
+    expect(body.skipped).toMatchObject([
+      { reason: "its frame is outside the video, whose frames are 0..5; the file may count frames from 1" },
+    ]);
+    await ask({ type: "close_session", session_id: id });
+  });
+
   test.each([
     [
       "another video",
@@ -182,7 +202,14 @@ describe("POST /v1/sessions/ID/import", () => {
       () => JSON.stringify({ images: [], annotations: [] }),
       /the file has no annotation; nothing was imported/,
     ],
-    ["no JSON", "coco", () => "<xml/>", /^file: the file: expected JSON\.$/],
+    ["no JSON", "coco", () => "<xml/>", /^file: the file: expected JSON; .*'?<'?/],
+    ["an empty file", "coco", () => " ", /^file: the file: expected JSON; the file is empty\.$/],
+    [
+      "a file that was cut off",
+      "coco",
+      () => '{"images":[{"id":1,"file_name":"a_0',
+      /^file: the file: expected JSON; it ends before it is complete, after 35 characters: copy or export the file again\.$/,
+    ],
     [
       "another format",
       "youtube-vis",

@@ -50,10 +50,13 @@ def test_what_does_not_fit_is_listed(client, media, tmp_path, tracked):
     file = json.loads(path.read_text())
     file["images"].append({**file["images"][0], "id": 99, "frame_index": 98})
     file["annotations"].append({**file["annotations"][0], "id": 99, "image_id": 99})
+    file["videos"][0]["length"] = 99
     path.write_text(json.dumps(file))
     session = client.start_session(media / "clip.mp4")
     result = session.import_annotations(path, "coco")
     assert result.masks == 3
+    (warning,) = result.warnings
+    assert warning.startswith("the file was made for a video of 99 frames, and this one has 12; check some frames")
     (left_out,) = result.skipped
     assert (left_out.count, left_out.reason) == (1, "its frame is outside the video, whose frames are 0..11")
     with pytest.raises(masklet.MaskletError, match="nothing was imported"):

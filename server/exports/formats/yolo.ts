@@ -49,8 +49,9 @@ async function* yoloFiles(
 ): AsyncGenerator<ExportFile> {
   const { name } = source.facts;
   const names = [...categoriesOf(source.objects).keys()];
+  // Without `path`, Ultralytics reads the folders next to this file; with `path: .`, those of the working folder.
   yield textFile("data.yaml", () => [
-    "path: .\ntrain: images/train\nval: images/train\nnames:\n",
+    "train: images/train\nval: images/train\nnames:\n",
     ...names.map((label, at) => `  ${at}: ${JSON.stringify(label)}\n`),
   ]);
   const categories = categoryIds(source.objects);

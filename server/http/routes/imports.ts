@@ -48,8 +48,9 @@ export function addImportRoutes(app: App, { sessions, shares }: Predictor): void
     context.env.outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
     try {
       const bytes = new Uint8Array(await context.req.arrayBuffer());
-      const { width, height, num_frames: numFrames } = session.facts;
-      const thread = startImportThread({ formatId: format, bytes, video: { width, height, numFrames } });
+      const { width, height, num_frames: numFrames, fps } = session.facts;
+      const video = { width, height, numFrames, fps };
+      const thread = startImportThread({ formatId: format, bytes, video });
       try {
         return context.json({
           format,

@@ -29,6 +29,9 @@ const cocoSchema = z.looseObject({
       frame_index: z.int().min(0).exactOptional(),
     }),
   ),
+  videos: z
+    .array(z.looseObject({ length: z.number().exactOptional(), fps: z.number().nullish() }))
+    .exactOptional(),
   categories,
   annotations: z.array(
     z.looseObject({
@@ -50,6 +53,11 @@ export const coco: ImportFormat = {
   *read(files): Generator<Item> {
     const file = jsonOf(textOf(files), cocoSchema);
     const names = new Map(file.categories.map(({ id, name }) => [id, name]));
+    const [video, ...others] = file.videos ?? [];
+    if (video && others.length === 0) {
+      const { length, fps } = video;
+      yield { madeFor: { ...(length && { numFrames: length }), ...(fps && { fps }) } };
+    }
     const images = new Map(file.images.map((image, at) => [image.id, { ...image, at }]));
     for (const [at, one] of file.annotations.entries()) {
       const where = `annotations[${at}]`;

@@ -51,6 +51,9 @@ export const cvat: ImportFormat = {
       path.pop();
       if (path.at(-1) === "original_size" && (name === "width" || name === "height"))
         size[name] = Number(text);
+      // Of the task: in the element meta of an export of a job, <size> counts the frames of the job.
+      if (path.at(-1) === "task" && name === "size" && Number(text) > 0)
+        items.push({ madeFor: { numFrames: Number(text) } });
       if (name === "track") track = undefined;
     });
     parser.on("error", (error) => {

@@ -5,6 +5,7 @@ import { decodeBrush } from "../../exports/brush.js";
 import { frameOfName, type ImportFormat, type Item, jsonOf, textOf } from "../annotation.js";
 
 const value = z.looseObject({
+  framesCount: z.int().min(1).exactOptional(),
   sequence: z
     .array(
       z.looseObject({
@@ -46,7 +47,12 @@ export const labelStudio: ImportFormat = {
   extension: ".json",
   content: "masks",
   *read(files, video): Generator<Item> {
-    for (const [at, task] of jsonOf(textOf(files), schema).entries()) {
+    const tasks = jsonOf(textOf(files), schema);
+    const counts = tasks.flatMap(({ annotations }) =>
+      annotations.flatMap(({ result }) => result.flatMap((one) => one.value?.framesCount ?? [])),
+    );
+    if (counts[0] !== undefined) yield { madeFor: { numFrames: counts[0] } };
+    for (const [at, task] of tasks.entries()) {
       for (const result of task.annotations.flatMap((one) => one.result)) {
         const where = `[${at}], result ${result.id}`;
         const category = result.value?.labels?.[0] ?? result.value?.brushlabels?.[0];

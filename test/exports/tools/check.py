@@ -1,6 +1,6 @@
 """Opens each export by the tool of its format, and compares its masks and boxes with those of the session.
 
-Usage: check.py FOLDER, a folder that write.ts has written.
+Usage: check.py FOLDER, a folder that write.ts has written. Checks of tools that are not installed are skipped.
 """
 
 import json
@@ -8,51 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from annotators import cvat_sdk_masks, label_studio_interface, labelme_files
 from pycocotools import mask as coco_mask
-
-FOLDER = Path(sys.argv[1])
-TRUTH = json.loads((FOLDER / "truth.json").read_text())
-WIDTH, HEIGHT = TRUTH["width"], TRUTH["height"]
-CATEGORY = {one["objectId"]: one["category"] for one in TRUTH["objects"]}
-
-
-def truth(kind="masks"):
-    return {
-        (frame["frame"], int(object_id)): coco_mask.decode(rle).astype(bool)
-        for frame in TRUTH["frames"]
-        for object_id, rle in frame[kind].items()
-    }
-
-
-def box_of(mask):
-    rows, columns = np.any(mask, axis=1).nonzero()[0], np.any(mask, axis=0).nonzero()[0]
-    x, y = columns[0], rows[0]
-    return [x, y, columns[-1] + 1 - x, rows[-1] + 1 - y]
-
-
-def same_masks(seen, least=1.0, kind="masks"):
-    expected = truth(kind)
-    assert seen.keys() == expected.keys(), sorted(set(seen) ^ set(expected))
-    worst = 1.0
-    for key, mask in expected.items():
-        other = np.asarray(seen[key]).astype(bool)
-        assert other.shape == mask.shape, (key, other.shape)
-        worst = min(worst, (mask & other).sum() / (mask | other).sum())
-    assert worst >= least, f"IoU {worst:.4f}, expected at least {least}"
-    return f"{len(expected)} masks, IoU at least {worst:.4f}"
-
-
-def same_boxes(seen, digits=3):
-    expected = {key: box_of(mask) for key, mask in truth().items()}
-    assert seen.keys() == expected.keys(), sorted(set(seen) ^ set(expected))
-    for key, box in expected.items():
-        assert np.allclose(seen[key], box, atol=10**-digits), (key, seen[key], box)
-    return f"{len(expected)} boxes"
-
-
-def one_file(name):
-    (path,) = [path for path in (FOLDER / name).rglob("*") if path.is_file()]
-    return path
+from scene import CATEGORY, FOLDER, HEIGHT, TRUTH, WIDTH, box_of, draw_pictures, fill, one_file, same_boxes, same_masks, truth
+from trackers import trackeval_mot, trackeval_mots_scores, trackeval_youtube_vis
+from yolo import ultralytics_dataset, ultralytics_track_lines
 
 
 def pycocotools_coco(name, least):
@@ -148,18 +108,13 @@ def datumaro_cvat_masks():
 
 
 def datumaro_cvat_polygons():
-    import cv2
-
     seen = {}
     for item in datumaro_items("cvat-polygons", "cvat", one_file("cvat-polygons")):
         for one in item.annotations:
             if one.attributes.get("outside"):
                 continue
-            mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-            ring = np.round((np.array(one.points).reshape(-1, 2) - 0.5) * 256).astype(np.int32)
-            cv2.fillPoly(mask, [ring], 1, shift=8)
             frame = int(item.attributes.get("frame", item.id.rsplit("_", 1)[-1]))
-            seen[frame, int(one.attributes["track_id"])] = mask
+            seen[frame, int(one.attributes["track_id"])] = fill(np.array(one.points).reshape(-1, 2))
     return same_masks(seen, 0.98)
 
 
@@ -188,13 +143,10 @@ def label_studio_brush():
 
 
 def supervision_yolo():
-    import cv2
     import supervision
 
     images = FOLDER / "yolo-seg" / "images" / "train"
-    images.mkdir(parents=True, exist_ok=True)
-    for frame in TRUTH["frames"]:
-        cv2.imwrite(str(images / f"clip_{frame['frame']:06d}.jpg"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    draw_pictures(images, "clip_{:06d}.jpg")
     data = supervision.DetectionDataset.from_yolo(
         images_directory_path=str(images),
         annotations_directory_path=str(FOLDER / "yolo-seg" / "labels" / "train"),
@@ -253,17 +205,12 @@ def pillow_davis():
 
 
 def via():
-    import cv2
-
     seen = {}
     for file in json.loads(one_file("via").read_text()).values():
         for region in file["regions"]:
             shape = region["shape_attributes"]
-            ring = np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1)
-            mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-            cv2.fillPoly(mask, [np.round((ring - 0.5) * 256).astype(np.int32)], 1, shift=8)
             key = (int(file["file_attributes"]["frame_index"]), int(region["region_attributes"]["object_id"]))
-            seen[key] = mask
+            seen[key] = fill(np.stack([shape["all_points_x"], shape["all_points_y"]], axis=1))
     return same_masks(seen, 0.98)
 
 
@@ -271,24 +218,36 @@ CHECKS = {
     "coco, by pycocotools": lambda: pycocotools_coco("coco", 1.0),
     "coco with polygons, by pycocotools": lambda: pycocotools_coco("coco-polygons", 0.98),
     "youtube-vis, by pycocotools": pycocotools_youtube_vis,
+    "youtube-vis, scored by TrackEval": trackeval_youtube_vis,
     "mots, by TrackEval": trackeval_mots,
+    "mots, scored by TrackEval": trackeval_mots_scores,
+    "mot, scored by TrackEval": trackeval_mot,
     "mot, by datumaro": datumaro_mot,
     "sa-v, by pycocotools": sa_v,
     "cvat, by datumaro": datumaro_cvat_masks,
+    "cvat, by cvat-sdk": cvat_sdk_masks,
     "cvat with polygons, by datumaro": datumaro_cvat_polygons,
     "label-studio video, as JSON": label_studio_video,
+    "label-studio video, by label-studio-sdk": lambda: label_studio_interface("video"),
+    "label-studio brush, checked by label-studio-sdk": lambda: label_studio_interface("brush"),
     "label-studio brush, by label-studio-sdk": label_studio_brush,
     "yolo-seg, by supervision": supervision_yolo,
+    "yolo-seg, by ultralytics": ultralytics_dataset,
     "yolo-track, as text": yolo_boxes,
+    "yolo-track, as ultralytics writes it": ultralytics_track_lines,
+    "labelme, by labelme": lambda: labelme_files("labelme", 0.97),
+    "labelme with masks, by labelme": lambda: labelme_files("labelme-masks", 1.0),
     "davis, by Pillow": pillow_davis,
     "via, by OpenCV": via,
 }
 
-failed = 0
+failed = []
 for name, check in CHECKS.items():
     try:
-        print(f"ok      {name}: {check()}")
+        print(f"ok      {name}: {check()}", flush=True)
+    except ModuleNotFoundError as missing:
+        print(f"skipped {name}: {missing.name} is not installed", flush=True)
     except Exception as error:  # noqa: BLE001 - every failure is reported
-        failed += 1
-        print(f"FAILED  {name}: {type(error).__name__}: {error}")
+        failed.append(f"FAILED  {name}: {type(error).__name__}: {error}")
+print("\n".join(failed))
 sys.exit(1 if failed else 0)

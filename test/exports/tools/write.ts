@@ -11,6 +11,7 @@ const exports: [name: string, format: string, query: Record<string, string>][] =
   ["coco", "coco", {}],
   ["coco-polygons", "coco", { masks: "polygons" }],
   ["youtube-vis", "youtube-vis", {}],
+  ["youtube-vis-truth", "youtube-vis", { counts: "uncompressed" }],
   ["mots", "mots", {}],
   ["mot", "mot", {}],
   ["sa-v", "sa-v", {}],
@@ -21,6 +22,7 @@ const exports: [name: string, format: string, query: Record<string, string>][] =
   ["yolo-seg", "yolo-seg", {}],
   ["yolo-track", "yolo-track", {}],
   ["labelme", "labelme", {}],
+  ["labelme-masks", "labelme", { masks: "masks" }],
   ["via", "via", {}],
   ["davis", "davis", {}],
 ];

@@ -126,6 +126,8 @@ class ImportResult:
     objects: list[ImportedObject]
     skipped: list[LeftOut]
     """Empty when everything was imported."""
+    warnings: list[str]
+    """Signs that the file was made for another video although its annotations fit."""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> ImportResult:
@@ -136,6 +138,7 @@ class ImportResult:
             counts["frames"],
             [ImportedObject(**one) for one in answer["objects"]],
             [LeftOut(one["reason"], one["count"], one.get("example", "")) for one in answer["skipped"]],
+            list(answer.get("warnings", [])),
         )
 
 
