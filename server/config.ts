@@ -92,6 +92,15 @@ const schema = z.strictObject({
   adapters: z
     .array(z.enum(ADAPTER_NAMES), { error: `a list of adapters: ${ADAPTER_NAMES.join(", ")}` })
     .default([]),
+  /** Where the adapter for Label Studio fetches the media of tasks. Only requests to it carry `labelStudioToken`. */
+  labelStudioUrl: z
+    .string()
+    .refine(isHttpUrl, { error: "an address such as http://localhost:8080" })
+    .optional(),
+  /** A personal access token, or a legacy token, of a user of Label Studio who may read the tasks. */
+  labelStudioToken: text("a token of Label Studio").optional(),
+  /** Further hosts of media in tasks of Label Studio, each with or without a port. Requests to them carry no token. */
+  labelStudioHosts: texts("host names or addresses").default([]),
   /**
    * How ffmpeg and ffprobe are kept from the network and from files: `auto` as far as the system allows, `required` fails the
    * start where they would keep access to the network, `off` starts them without limits.
@@ -123,6 +132,7 @@ const parsers: Partial<Record<string, (value: string) => unknown>> = {
   allowedOrigins: (value) => list(value, ","),
   cameraHosts: (value) => list(value, ","),
   adapters: (value) => list(value, ","),
+  labelStudioHosts: (value) => list(value, ","),
   mediaRoots: (value) => list(value, delimiter),
 };
 
@@ -158,6 +168,10 @@ export function readConfig(options: ServerOptions = {}, env: NodeJS.ProcessEnv =
   const value = values[setting];
   const seen = names[setting] ? env[name] : typeof value === "number" ? value : JSON.stringify(value);
   throw new RangeError(`${name} is ${seen}; expected ${issue.message}.`);
+}
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:\/\//i.test(value) && URL.canParse(value);
 }
 
 function list(value: string, separator: string): string[] {

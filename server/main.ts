@@ -2,7 +2,7 @@
 import type { WebSocket } from "ws";
 import { CLOSE_CODES, encodeMessage } from "../protocol/index.js";
 import { serveClientSocket } from "./client-socket.js";
-import { readConfig, type ServerOptions } from "./config.js";
+import { readConfig, type ServerConfig, type ServerOptions } from "./config.js";
 import type { Connection } from "./connection.js";
 import { drain, within } from "./drain.js";
 import { isLoopbackHost } from "./http/origin.js";
@@ -56,7 +56,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const config = readConfig(options);
   const log = parts.log ?? createLog(config.logLevel);
-  log.info({ config: { ...config, keysFile: config.keysFile && "set" } }, "starting");
+  log.info({ config: { ...config, ...withoutSecrets(config) } }, "starting");
   const metrics = createMetrics({ ofProcess: true });
   const { host, keysFile, insecure, shutdownGraceMs } = config;
   const keyring = keysFile === undefined ? undefined : await openKeyring(keysFile, log);
@@ -150,6 +150,11 @@ export async function startServer(
       return draining;
     },
   };
+}
+
+/** The settings that contain secrets, for the log. */
+function withoutSecrets({ keysFile, labelStudioToken }: ServerConfig) {
+  return { keysFile: keysFile && "set", labelStudioToken: labelStudioToken && "set" };
 }
 
 /** @throws RangeError for an address that other machines reach, because the server has no keys. */

@@ -88,7 +88,7 @@ const PACKAGE_IMPORTERS: Record<string, readonly string[]> = {
   open: ["clients/command/page.ts"],
   commander: ["clients/command"],
   "fast-png": ["clients/typescript/png-masks.ts", "server/imports"],
-  saxes: ["server/imports"],
+  saxes: ["server/imports", "server/adapters"],
   "cli-progress": ["clients/command"],
   "prom-client": ["server/metrics.ts"],
   "rate-limiter-flexible": ["server"],

@@ -5,7 +5,10 @@ import type { App, AppEnvironment } from "../http/context.js";
 import type { Logger } from "../log.js";
 import type { Predictor } from "../predictor.js";
 
-export type AdapterSettings = Pick<ServerConfig, "adapters">;
+export type AdapterSettings = Pick<
+  ServerConfig,
+  "adapters" | "labelStudioUrl" | "labelStudioToken" | "labelStudioHosts"
+>;
 
 export interface AdapterParts {
   predictor: Predictor;

@@ -1,9 +1,11 @@
 /** The adapters that a server has turned on. */
 import type { Adapter, AdapterParts } from "./adapter.js";
+import { createLabelStudio } from "./label-studio/label-studio.js";
 import type { AdapterName } from "./names.js";
 import { createXAnyLabeling } from "./x-anylabeling/x-anylabeling.js";
 
 const ADAPTERS: Readonly<Record<AdapterName, (parts: AdapterParts) => Adapter>> = {
+  "label-studio": createLabelStudio,
   "x-anylabeling": createXAnyLabeling,
 };
 

@@ -6,9 +6,7 @@
  * goes to `JSON.parse`.
  */
 import { ProtocolError } from "../../../protocol/index.js";
-
-/** Pictures in the order of the body. `begin` and `end` enclose the bytes of each. */
-export type PicturePart = { kind: "begin" } | { kind: "bytes"; bytes: Uint8Array } | { kind: "end" };
+import type { PicturePart } from "../picture-form.js";
 
 /** Stands for picture N in the value that the reader returns. */
 export const placeholder = (index: number) => `data:${index}`;

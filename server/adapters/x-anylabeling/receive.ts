@@ -1,10 +1,9 @@
 /** Pictures in JSON bodies become an upload of their sender. */
-import { createHash } from "node:crypto";
-import { v4 as uuid } from "uuid";
 import type { z } from "zod";
 import { ProtocolError, parseFields } from "../../../protocol/index.js";
 import type { Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import { type PictureForm, placeOf, writePictureForm } from "../picture-form.js";
 import { placeholder, readPictures } from "./data-urls.js";
 
 export interface Received<T> {
@@ -34,14 +33,13 @@ export interface ReceiveParts<T> {
  */
 export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Received<T>> {
   const { uploads, owner, body, contentLength, schema, picturesOf, signal } = parts;
-  const boundary = `masklet-${uuid()}`;
-  const form = writeForm(readPictures(body), boundary);
-  const upload = await uploads.receive(form.chunks(), {
+  const form = writePictureForm(readPictures(body));
+  const upload = await uploads.receive(requirePictures(form), {
     owner,
     signal,
     // Base64 has four characters for three bytes.
     contentLength: Math.floor((contentLength * 3) / 4),
-    contentType: `multipart/form-data; boundary=${boundary}`,
+    contentType: form.contentType,
   });
   const { uploadId, leftOut, facts } = upload;
   try {
@@ -51,7 +49,7 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
       if (picture !== placeholder(index)) throw notAPicture(index, "it is not a data URL of a picture");
     });
     const [first] = leftOut?.files ?? [];
-    if (first) throw notAPicture(Number(first.name.slice(NAME.length)), `it is ${first.reason}`);
+    if (first) throw notAPicture(placeOf(first.name), `it is ${first.reason}`);
     if (facts.numFrames !== pictures.length || !["image", "frames"].includes(facts.kind)) {
       const message = `frames: expected ${pictures.length} pictures, got a file of the kind ${facts.kind} with ${facts.numFrames} frames.`;
       throw new ProtocolError("invalid_field", message, "frames");
@@ -68,38 +66,13 @@ function notAPicture(index: number, problem: string): ProtocolError {
   return new ProtocolError("invalid_field", message, `frames[${index}]`);
 }
 
-/** Begins the name of each file, before its place. Messages of the upload contain the name. */
-const NAME = "frame-";
-
-/** The pictures as files of a form. */
-function writeForm(parts: ReturnType<typeof readPictures>, boundary: string) {
-  let count = 0;
-  let value: unknown;
-  const hash = createHash("sha256");
-  return {
-    value: () => value,
-    hash: () => hash.digest("hex"),
-    async *chunks(): AsyncGenerator<Uint8Array> {
-      for (let next = await parts.next(); ; next = await parts.next()) {
-        if (next.done) {
-          value = next.value;
-          break;
-        }
-        const part = next.value;
-        if (part.kind === "begin") {
-          const head = `content-disposition: form-data; name="frame"; filename="${NAME}${count++}"`;
-          yield Buffer.from(`--${boundary}\r\n${head}\r\ncontent-type: application/octet-stream\r\n\r\n`);
-        } else if (part.kind === "end") yield Buffer.from("\r\n");
-        else {
-          hash.update(part.bytes);
-          yield part.bytes;
-        }
-      }
-      if (count === 0) {
-        const message = "frames: expected at least one picture as a data URL, got none.";
-        throw new ProtocolError("invalid_field", message, "frames");
-      }
-      yield Buffer.from(`--${boundary}--\r\n`);
-    },
-  };
+/** Fails at the end of a body without a picture. */
+async function* requirePictures({ body, count }: PictureForm<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    if (count() === 0) {
+      const message = "frames: expected at least one picture as a data URL, got none.";
+      throw new ProtocolError("invalid_field", message, "frames");
+    }
+    yield chunk;
+  }
 }

@@ -1,0 +1,118 @@
+/**
+ * Tracks as the keyframes of a video region. Between two keyframes Label Studio interpolates the box; after a keyframe with `enabled`
+ * false the object is gone until the next one.
+ */
+import type { Keyframe } from "./schemas.js";
+
+/** x, y of the top left corner, width, height in percent of the frame. */
+export type PercentBox = readonly [x: number, y: number, width: number, height: number];
+
+/** Keyframes are left out where interpolation gives the box within this many percent of the frame. */
+const TOLERANCE = 0.3;
+/** Differences of boxes below this come from rounding. */
+const SAME = 0.01;
+
+export const boxOf = ({ x, y, width, height }: Keyframe): PercentBox => [x, y, width, height];
+
+/** The largest difference of the sides of two boxes. */
+const distance = (a: PercentBox, b: PercentBox) =>
+  Math.max(...a.map((value, side) => Math.abs(value - (b[side] as number))));
+
+function between(a: PercentBox, b: PercentBox, share: number): PercentBox {
+  const mix = (side: 0 | 1 | 2 | 3) => a[side] + (b[side] - a[side]) * share;
+  return [mix(0), mix(1), mix(2), mix(3)];
+}
+
+/**
+ * The keyframes of a track.
+ * @param boxes by frame: entry n - 1 is frame n; undefined where the object is not visible
+ * @param rate frames a second of Label Studio
+ */
+export function keyframesOf(boxes: readonly (PercentBox | undefined)[], rate: number): Keyframe[] {
+  const sequence: Keyframe[] = [];
+  for (let first = 0; first < boxes.length; first++) {
+    if (!boxes[first]) continue;
+    let last = first;
+    while (boxes[last + 1]) last++;
+    const run = boxes.slice(first, last + 1) as PercentBox[];
+    for (const at of corners(run)) {
+      const [x, y, width, height] = run[at] as PercentBox;
+      const frame = first + at + 1;
+      const isEnd = first + at === last && last + 1 < boxes.length;
+      const sides = { x: rounded(x), y: rounded(y), width: rounded(width), height: rounded(height) };
+      sequence.push({ frame, enabled: !isEnd, rotation: 0, ...sides, time: frame / rate });
+    }
+    first = last;
+  }
+  return sequence;
+}
+
+/** The places of a run that interpolation needs, ascending: the method of Ramer, Douglas and Peucker. */
+function corners(run: readonly PercentBox[]): number[] {
+  const kept = new Set([0, run.length - 1]);
+  const stretches: [number, number][] = [[0, run.length - 1]];
+  for (let stretch = stretches.pop(); stretch; stretch = stretches.pop()) {
+    const [from, to] = stretch;
+    let [farthest, most] = [0, TOLERANCE];
+    for (let at = from + 1; at < to; at++) {
+      const expected = between(run[from] as PercentBox, run[to] as PercentBox, (at - from) / (to - from));
+      const far = distance(expected, run[at] as PercentBox);
+      if (far > most) [farthest, most] = [at, far];
+    }
+    if (farthest === 0) continue;
+    kept.add(farthest);
+    stretches.push([from, farthest], [farthest, to]);
+  }
+  return [...kept].sort((a, b) => a - b);
+}
+
+const rounded = (value: number) => Math.round(value * 1000) / 1000;
+
+/** The box that Label Studio shows on a frame; undefined where it shows none. */
+export function shownBox(sequence: readonly Keyframe[], frame: number): PercentBox | undefined {
+  const next = sequence.find((keyframe) => keyframe.frame > frame);
+  const previous = sequence.findLast((keyframe) => keyframe.frame <= frame);
+  if (!previous) return undefined;
+  if (previous.frame === frame) return boxOf(previous);
+  if (!previous.enabled) return undefined;
+  if (!next) return boxOf(previous);
+  const share = (frame - previous.frame) / (next.frame - previous.frame);
+  return between(boxOf(previous), boxOf(next), share);
+}
+
+export interface Correction {
+  frame: number;
+  /** Present when the box was drawn or moved. */
+  box?: PercentBox;
+  /** Present when the object was declared to be gone after the frame: up to this frame, inclusive. */
+  goneUntil?: number;
+}
+
+/**
+ * What an annotator has changed since the region was sent. Keyframes of an earlier answer come back unchanged, and are no corrections.
+ * @param sent the earlier answer; empty for a region that the annotator has drawn
+ */
+export function correctionsOf(
+  sequence: readonly Keyframe[],
+  sent: readonly Keyframe[],
+  frameCount: number,
+): Correction[] {
+  const known = new Map(sent.map((keyframe) => [keyframe.frame, keyframe]));
+  return sequence.flatMap((keyframe, at) => {
+    const { frame, enabled } = keyframe;
+    const own = known.get(frame);
+    const expected = shownBox(sent, frame);
+    const isMoved = !expected || distance(expected, boxOf(keyframe)) > SAME;
+    const wasEnabled = own?.enabled ?? true;
+    const isGone = !enabled && (wasEnabled || isMoved);
+    const goneUntil = (sequence[at + 1]?.frame ?? frameCount + 1) - 1;
+    if (!isMoved && !(isGone && wasEnabled)) return [];
+    return [
+      {
+        frame,
+        ...(isMoved && { box: boxOf(keyframe) }),
+        ...(isGone && goneUntil > frame && { goneUntil }),
+      },
+    ];
+  });
+}

@@ -1,0 +1,88 @@
+/** The parts of a labeling configuration that the adapter fills. */
+import { SaxesParser } from "saxes";
+import { ProtocolError } from "../../../protocol/index.js";
+
+export interface Label {
+  name: string;
+  /** What the model searches for: the attribute `predicted_values`, or the name. */
+  phrases: readonly string[];
+}
+
+export interface Control {
+  /** Such as `videorectangle` or `brushlabels`. */
+  tag: string;
+  name: string;
+  toName: string;
+  labels: readonly Label[];
+}
+
+export interface MediaTag {
+  tag: "video" | "image";
+  name: string;
+  /** The field of a task's data. */
+  field: string;
+  /** True for a sequence of pictures, `valueList`. */
+  isList: boolean;
+  /** Frames a second by which Label Studio counts the frames of a video. */
+  framerate: number;
+}
+
+export interface LabelConfig {
+  media: MediaTag;
+  /** The controls of the media, in the order of the configuration. */
+  controls: readonly Control[];
+  labels: readonly Label[];
+}
+
+/** What Label Studio assumes for `<Video>` without `framerate`. */
+const DEFAULT_FRAMERATE = 24;
+
+/** @throws ProtocolError invalid_field for a configuration without a video or picture */
+export function readLabelConfig(xml: string): LabelConfig {
+  const media: MediaTag[] = [];
+  const controls: (Control & { labels: Label[] })[] = [];
+  const parser = new SaxesParser();
+  const open: string[] = [];
+  parser.on("opentag", ({ name: tagName, attributes }) => {
+    const tag = tagName.toLowerCase();
+    open.push(tag);
+    const attribute = (name: string) =>
+      Object.entries(attributes).find(([key]) => key.toLowerCase() === name)?.[1] as string | undefined;
+    const name = attribute("name") ?? "";
+    if (tag === "video" || tag === "image") {
+      const list = tag === "image" ? attribute("valuelist") : undefined;
+      const field = (list ?? attribute("value") ?? "").replace(/^\$/, "");
+      const rate = Number(attribute("framerate"));
+      media.push({
+        tag,
+        name,
+        field,
+        isList: list !== undefined,
+        framerate: rate > 0 ? rate : DEFAULT_FRAMERATE,
+      });
+    } else if (attribute("toname") !== undefined) {
+      controls.push({ tag, name, toName: attribute("toname") ?? "", labels: [] });
+    } else if (tag === "label") {
+      const value = attribute("value") ?? attribute("alias") ?? "";
+      const phrases = (attribute("predicted_values") ?? value).split(",").map((text) => text.trim());
+      controls.at(-1)?.labels.push({ name: value, phrases: phrases.filter((text) => text !== "") });
+    }
+  });
+  try {
+    parser.write(xml).close();
+  } catch (cause) {
+    throw problem("expected XML", cause);
+  }
+  const [first] = media;
+  if (!first) throw problem("expected a <Video> or an <Image>");
+  const own = controls.filter(({ toName }) => toName.split(",").includes(first.name));
+  return { media: first, controls: own, labels: own.flatMap(({ labels }) => labels) };
+}
+
+export const controlOf = ({ controls }: LabelConfig, tag: string): Control | undefined =>
+  controls.find((control) => control.tag === tag);
+
+function problem(expectation: string, cause?: unknown): ProtocolError {
+  const message = `The labeling configuration: ${expectation}.`;
+  return new ProtocolError("invalid_field", message, "label_config", { cause });
+}

@@ -1,0 +1,167 @@
+/** The parts of the adapter for Label Studio that need no server. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createFrameClock } from "../../server/adapters/label-studio/frame-clock.js";
+import {
+  correctionsOf,
+  keyframesOf,
+  type PercentBox,
+  shownBox,
+} from "../../server/adapters/label-studio/keyframes.js";
+import { readLabelConfig } from "../../server/adapters/label-studio/label-config.js";
+import { notesOf } from "../../server/adapters/label-studio/notes.js";
+import { regionSchema } from "../../server/adapters/label-studio/schemas.js";
+import { clamped } from "../../server/adapters/label-studio/video.js";
+
+describe("frames that Label Studio counts", () => {
+  const times = (count: number, fps: number, start = 0) =>
+    Array.from({ length: count }, (_, at) => start + Math.round((at * 1e6) / fps));
+
+  test("frame n is index n - 1 when the rates are equal, also for rates that are not whole", () => {
+    for (const fps of [24, 25, 29.97, 30000 / 1001, 60]) {
+      const clock = createFrameClock(times(300, fps), fps);
+      expect(clock.frameCount).toBe(300);
+      for (const frame of [1, 2, 100, 299, 300]) expect(clock.indexOf(frame)).toBe(frame - 1);
+    }
+  });
+
+  test("map by time when the configured rate is another one", () => {
+    const clock = createFrameClock(times(50, 25, 80_000), 50, 100);
+    expect([1, 2, 3, 4, 99, 100].map(clock.indexOf)).toEqual([0, 0, 1, 1, 49, 49]);
+    const slow = createFrameClock(times(60, 30), 24);
+    expect(slow.frameCount).toBe(48);
+    expect(slow.indexOf(25)).toBe(30);
+  });
+
+  test("a frame after the end is the last one", () => {
+    expect(createFrameClock(times(10, 25), 25, 12).indexOf(12)).toBe(9);
+  });
+});
+
+describe("the keyframes of a track", () => {
+  const box = (x: number): PercentBox => [x, 10, 20, 30];
+
+  test("end where the object is gone, and start again where it returns", () => {
+    const boxes = [box(0), box(1), undefined, undefined, box(50), undefined];
+    expect(keyframesOf(boxes, 25).map(({ frame, enabled, x, time }) => [frame, enabled, x, time])).toEqual([
+      [1, true, 0, 0.04],
+      [2, false, 1, 0.08],
+      [5, false, 50, 0.2],
+    ]);
+  });
+
+  test("show the boxes to a third of a percent, and none where there is none", () => {
+    const track = fc.array(
+      fc.option(fc.tuple(...Array.from({ length: 4 }, () => fc.integer({ min: 0, max: 40 }))), {
+        nil: undefined,
+      }),
+      { maxLength: 40 },
+    ) as fc.Arbitrary<(PercentBox | undefined)[]>;
+    fc.assert(
+      fc.property(track, (boxes) => {
+        const sequence = keyframesOf(boxes, 25);
+        boxes.forEach((expected, at) => {
+          const shown = shownBox(sequence, at + 1);
+          expect(shown === undefined).toBe(expected === undefined);
+          for (const [place, side] of (expected ?? []).entries())
+            expect(Math.abs(side - (shown?.[place] ?? Number.NaN))).toBeLessThanOrEqual(0.31);
+        });
+      }),
+    );
+  });
+
+  test("are few for a straight path", () => {
+    expect(
+      keyframesOf(
+        Array.from({ length: 200 }, (_, at) => box(at / 4)),
+        25,
+      ),
+    ).toHaveLength(2);
+  });
+});
+
+describe("corrections", () => {
+  const sent = keyframesOf(
+    Array.from({ length: 20 }, (_, at): PercentBox | undefined =>
+      at < 10 ? [at * at, 10, 20, 20] : undefined,
+    ),
+    25,
+  );
+
+  test("none when a region comes back as it was sent", () => {
+    expect(correctionsOf(sent, sent, 20)).toEqual([]);
+  });
+
+  test("every keyframe of a region that was drawn", () => {
+    const drawn = [{ frame: 3, enabled: true, rotation: 0, x: 1, y: 2, width: 3, height: 4 }];
+    expect(correctionsOf(drawn, [], 20)).toEqual([{ frame: 3, box: [1, 2, 3, 4] }]);
+  });
+
+  test("a moved keyframe, and a new one between others", () => {
+    const moved = sent.map((keyframe, at) => (at === 1 ? { ...keyframe, x: keyframe.x + 5 } : keyframe));
+    expect(correctionsOf(moved, sent, 20).map(({ frame }) => frame)).toEqual([sent[1]?.frame]);
+    const added = [...sent, { frame: 15, enabled: true, rotation: 0, x: 1, y: 2, width: 3, height: 4 }];
+    expect(correctionsOf(added, sent, 20)).toEqual([{ frame: 15, box: [1, 2, 3, 4] }]);
+  });
+
+  test("a keyframe after which the object was declared gone", () => {
+    const hidden = sent.map((keyframe, at) => (at === 1 ? { ...keyframe, enabled: false } : keyframe));
+    const next = sent[2]?.frame ?? 0;
+    const [only, ...others] = correctionsOf(hidden, sent, 20);
+    expect(others).toEqual([]);
+    expect(only?.box).toBeUndefined();
+    if (next - (sent[1]?.frame ?? 0) > 1) expect(only?.goneUntil).toBe(next - 1);
+    const drawn = [{ frame: 3, enabled: false, rotation: 0, x: 1, y: 2, width: 3, height: 4 }];
+    expect(correctionsOf(drawn, [], 20)).toEqual([{ frame: 3, box: [1, 2, 3, 4], goneUntil: 20 }]);
+  });
+});
+
+test("boxes outside the frame are cut, or none", () => {
+  expect(clamped([-10, 50, 30, 100])).toEqual([0, 0.5, 0.2, 0.5]);
+  expect(clamped([110, 0, 10, 10])).toBeUndefined();
+  expect(clamped([10, 10, 0, 5])).toBeUndefined();
+});
+
+describe("a labeling configuration", () => {
+  test("of a video", () => {
+    const config = readLabelConfig(
+      `<View><Labels name="l" toName="v"><Label value="Man" predicted_values="person, man"/><Label value="Dog"/></Labels>
+       <Video name="v" value="$video" frameRate="30"/><VideoRectangle name="box" toName="v"/></View>`,
+    );
+    expect(config.media).toEqual({ tag: "video", name: "v", field: "video", isList: false, framerate: 30 });
+    expect(config.labels).toEqual([
+      { name: "Man", phrases: ["person", "man"] },
+      { name: "Dog", phrases: ["Dog"] },
+    ]);
+    expect(config.controls.map(({ tag, name }) => [tag, name])).toEqual([
+      ["labels", "l"],
+      ["videorectangle", "box"],
+    ]);
+  });
+
+  test("of a sequence of pictures, with the default rate of videos otherwise", () => {
+    expect(readLabelConfig('<View><Image name="i" valueList="$images"/></View>').media).toMatchObject({
+      isList: true,
+      field: "images",
+    });
+    expect(readLabelConfig('<View><Video name="v" value="$v"/></View>').media.framerate).toBe(24);
+  });
+
+  test.each([
+    ["<View>", /expected XML/],
+    ["<View/>", /expected a <Video> or an <Image>/],
+  ])("%s is refused", (xml, message) => {
+    expect(() => readLabelConfig(xml)).toThrow(message);
+  });
+});
+
+test("the notes of people stay, those of earlier answers go", () => {
+  const region = regionSchema.parse({
+    type: "videorectangle",
+    value: {},
+    meta: { text: ["mine", "masklet: old"] },
+  });
+  expect(notesOf(region, "new")).toEqual({ meta: { text: ["mine", "masklet: new"] } });
+  expect(notesOf(region)).toEqual({ meta: { text: ["mine"] } });
+  expect(notesOf(regionSchema.parse({ type: "x", value: {} }))).toEqual({});
+});
