@@ -1,108 +1,130 @@
-"""Measures the mean IoU on real sequences with ground truth, prompted on the first frame only.
+"""Measures tracking on real sequences with ground truth, through the server, by the measures of DAVIS.
 
-    python -m masklet_training.evaluate --checkpoint .cache/run/checkpoint.pt --sequences FOLDER --side 320
+    python -m masklet_training.evaluate --sequences FOLDER --prompt box --prompt mask --prompt click
 
 FOLDER contains one folder per sequence with frames/NNNNN.jpg and masks/NNNNN.png (0 and 255), as in DAVIS 2016. The
-baseline is copying the first mask to every frame. The memory policy is simple (first frame, recent frames, pointers),
-without any of the server's mask clean-up. Use it to choose between checkpoints and sizes.
+object is prompted on the first frame; all later frames count. `copied` is J for copying the first mask to every frame,
+`first` is J on the prompted frame, `auc` is the probability that the reported probability is higher on a frame with
+J ≥ 0.5 than on one without. Real footage is used only to choose between designs, never for training.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from .checkpoint import load_average
-from .model.compact import CompactModel
+from .davis_metrics import NEAR, area_under_curve, contour_accuracy, region_similarity
+from .sequences import Sequence, box_around, correction, load_sequences, middle_point
 
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    union = np.logical_or(a, b).sum()
-    return float(np.logical_and(a, b).sum() / union) if union else 1.0
+CLIENT = Path(__file__).parents[2] / "clients" / "python" / "src"
+PROMPTS = ("box", "mask", "click")
 
 
-def load(folder: Path, limit: int | None) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Frames uint8 [H,W,3] RGB and bool masks [H,W]."""
-    names = sorted(path.stem for path in (folder / "frames").iterdir())[:limit]
-    frames = [cv2.imread(str(folder / "frames" / f"{name}.jpg"))[:, :, ::-1] for name in names]
-    masks = [cv2.imread(str(folder / "masks" / f"{name}.png"), cv2.IMREAD_GRAYSCALE) > 127 for name in names]
-    return frames, masks
+def prompt_of(kind: str, mask: np.ndarray) -> dict[str, Any]:
+    """The arguments of the client's `add_prompt`."""
+    match kind:
+        case "box":
+            return {"box": box_around(mask)}
+        case "mask":
+            return {"mask": mask}
+        case "click":
+            return {"points": [middle_point(mask)], "labels": [1]}
+    raise ValueError(f"prompt must be one of {', '.join(PROMPTS)}, not {kind!r}")
 
 
-@torch.no_grad()
-def track_sequence(
-    model: CompactModel, frames: list[np.ndarray], first: np.ndarray, prompt: str, side: int, recent: int
-) -> list[np.ndarray]:
-    """Tracks one object through all frames; prompt is "box" or "mask". Returns bool masks [H,W]."""
-    cfg = model.cfg
-    h, w = first.shape
-    none = (torch.zeros(1, 1, 2), torch.full((1, 1), -1, dtype=torch.int32))
-    memories: dict[int, Tensor] = {}
-    pointers: dict[int, Tensor] = {}
-    results = []
-    for t, frame in enumerate(frames):
-        small = cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA)
-        image = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1).unsqueeze(0).float()
-        levels = model.encode(image)
-        if t == 0 and prompt == "box":
-            ys, xs = np.flatnonzero(first.any(1)), np.flatnonzero(first.any(0))
-            corners = [[xs[0] / w, ys[0] / h], [(xs[-1] + 1) / w, (ys[-1] + 1) / h]]
-            blank = torch.zeros(1, 1, side // 4, side // 4)
-            points = torch.tensor([corners], dtype=torch.float32)
-            masks, _, score = model.segment(levels, points, torch.tensor([[2, 3]]), blank, torch.zeros(1))
-            logits, score = masks[:, :1], torch.ones(1)
-        elif t == 0:
-            _, score, logits = model.seed(levels[0], torch.from_numpy(first).float().view(1, 1, h, w))
+class Results:
+    """The masks and probabilities of one tracked object; frames without it have an empty mask and probability 0"""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.masks = [np.zeros_like(mask) for mask in sequence.masks]
+        self.scores = np.zeros(len(sequence.masks))
+
+    def take(self, frame: Any) -> None:
+        if len(frame.ids):
+            self.masks[frame.index] = frame.masks[0]
+            self.scores[frame.index] = float(frame.scores[0])
         else:
-            back = [k for k in range(1, recent + 1) if t - k > 0]
-            rows = torch.tensor([[cfg.temporal_rows - 1] + [k - 1 for k in back]], dtype=torch.int32)
-            memory = torch.stack([memories[0]] + [memories[t - k] for k in back], 1)
-            known = [k for k in range(max(0, t - cfg.max_pointers + 1), t)]
-            known = known if 0 in known else [0] + known[1:]
-            ages = torch.tensor([[(t - k) / (cfg.max_pointers - 1) for k in known]])
-            masks, _, score = model.track(levels, memory, rows, torch.stack([pointers[k] for k in known], 1), ages.clamp(max=2.0), *none)
-            logits = masks[:, :1] if float(score) > 0 else torch.full_like(masks[:, :1], -16.0)
-        memories[t] = model.remember(levels[0], logits, score, torch.tensor([float(t == 0)]))
-        pointers[t] = model.pointers.create(levels[0], logits, score)[:, 0]
-        memories.pop(t - recent - 1 if t - recent - 1 > 0 else -1, None)
-        full = torch.nn.functional.interpolate(logits, size=(h, w), mode="bilinear", align_corners=False)
-        results.append(full[0, 0].numpy() > 0)
-    return results
+            self.masks[frame.index] = np.zeros_like(self.masks[frame.index])
+            self.scores[frame.index] = 0.0
+
+
+def measure(sequence: Sequence, results: Results) -> tuple[dict[str, float], np.ndarray]:
+    """The measures of a sequence, and J of each frame after the first"""
+    truth = sequence.masks
+    overlaps = np.array([region_similarity(a, b) for a, b in zip(results.masks, truth, strict=True)])
+    contours = [contour_accuracy(a, b) for a, b in zip(results.masks[1:], truth[1:], strict=True)]
+    copied = [region_similarity(truth[0], b) for b in truth[1:]]
+    j, f = float(overlaps[1:].mean()), float(np.mean(contours))
+    row = {
+        "J": j,
+        "F": f,
+        "J&F": (j + f) / 2,
+        "first": float(overlaps[0]),
+        "last": float(overlaps[-10:].mean()),
+        "copied": float(np.mean(copied)),
+    }
+    return row, overlaps[1:]
+
+
+def evaluate(client: Any, sequence: Sequence, kind: str, rounds: int) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    """Tracks one sequence; then, `rounds` times, corrects the frame with the lowest J by a click and tracks again.
+    Returns the measures, and J and the reported probability of each frame before any correction
+    """
+    results = Results(sequence)
+    with client.start_session(sequence.frames) as session:
+        answer = session.add_prompt(frame_index=0, **prompt_of(kind, sequence.masks[0]))
+        results.take(answer.frame)
+        for frame in session.propagate("forward", start_frame_index=0):
+            results.take(frame)
+        row, overlaps = measure(sequence, results)
+        scores = results.scores[1:].copy()
+        corrected = overlaps
+        for round_number in range(1, rounds + 1):
+            worst = 1 + int(corrected.argmin())
+            if corrected[worst - 1] >= 1.0:
+                break
+            point, label = correction(results.masks[worst], sequence.masks[worst])
+            results.take(session.add_prompt(frame_index=worst, points=[point], labels=[label], obj_id=answer.obj_id).frame)
+            for frame in session.propagate("both", start_frame_index=worst):
+                results.take(frame)
+            after, corrected = measure(sequence, results)
+            row[f"J{round_number}"] = after["J"]
+    return row, overlaps, scores
+
+
+def report(name: str, row: dict[str, float]) -> None:
+    print(name, json.dumps({key: round(value, 3) for key, value in row.items()}), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--sequences", type=Path, required=True)
-    parser.add_argument("--side", type=int, default=320)
-    parser.add_argument("--recent", type=int, default=6)
-    parser.add_argument("--prompt", choices=("box", "mask"), default="box")
-    parser.add_argument("--limit", type=int, help="number of frames to use per sequence")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", action="append", help="name of a sequence, repeatable; default: all")
+    parser.add_argument("--prompt", action="append", choices=PROMPTS, help="repeatable; default: box")
+    parser.add_argument("--pack", type=Path, help="folder of a pack; default: the embedded one")
+    parser.add_argument("--rounds", type=int, default=0, help="corrections by one click on the worst frame")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    model, _ = load_average(options.checkpoint)
-    rows = {}
-    for folder in sorted(path for path in options.sequences.iterdir() if (path / "frames").is_dir()):
-        frames, masks = load(folder, options.limit)
-        results = track_sequence(model, frames, masks[0], options.prompt, options.side, options.recent)
-        ours = [iou(a, b) for a, b in zip(results[1:], masks[1:])]
-        copied = [iou(masks[0], b) for b in masks[1:]]
-        rows[folder.name] = {
-            "first": round(iou(results[0], masks[0]), 3),
-            "mean": round(float(np.mean(ours)), 3),
-            "last": round(float(np.mean(ours[-10:])), 3),
-            "copied": round(float(np.mean(copied)), 3),
-        }
-        print(folder.name, json.dumps(rows[folder.name]), flush=True)
-    means = {key: round(float(np.mean([row[key] for row in rows.values()])), 3) for key in ("first", "mean", "copied")}
-    print("all", json.dumps(means))
+    sys.path.insert(0, str(CLIENT))
+    import masklet
+
+    sequences = load_sequences(options.sequences, options.only)
+    with masklet.serve(pack=options.pack) as server, server.connect() as client:
+        for kind in options.prompt or ["box"]:
+            rows, overlaps, scores = [], [], []
+            for sequence in sequences:
+                row, each, probabilities = evaluate(client, sequence, kind, options.rounds)
+                report(f"{kind} {sequence.name}", row)
+                rows.append(row)
+                overlaps.append(each)
+                scores.append(probabilities)
+            means = {key: float(np.mean([row[key] for row in rows if key in row])) for key in rows[0]}
+            auc = area_under_curve(np.concatenate(scores), np.concatenate(overlaps) >= NEAR)
+            report(f"{kind} all", means | ({} if auc is None else {"auc": auc}) | {"worst": min(row["J"] - row["copied"] for row in rows)})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+"""Draws clips, and stores them with their frozen features for the training of the tracker.
+
+    python -m masklet_training.frame_cache --sprites .cache/sprites.npz --init .cache/backbone.pt --out .cache/frames --clips 800
+
+Features take longer to compute than a training step, and the pretrained network stays frozen, so they are computed once.
+Runs in several processes, with different seeds, may fill one folder; a stopped run is continued by the same command.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .clips import Clip, ClipGenerator
+from .model.lite_tracker import LiteTracker
+from .model.tracker_config import TrackerConfig
+
+NAMED_SHARE = 0.2  # of the clips; they contain what phrases find, whose masks must stay exact
+OBJECTS = 4  # stored per clip, the largest first
+SMALLEST = 0.0015  # share of the frame on at least one frame
+
+
+def labels_of(clip: Clip, side: int) -> np.ndarray:
+    """Share of each stride-4 cell that an object covers: uint8 0..255 [K,T,side,side]"""
+    sizes = [(clip.ids == value).mean((1, 2)).max() for value in range(1, len(clip.objects) + 1)]
+    order = [index for index in np.argsort(sizes)[::-1] if sizes[index] > SMALLEST][:OBJECTS]
+    out = np.zeros((len(order), len(clip.ids), side, side), np.uint8)
+    for row, index in enumerate(order):
+        for t, ids in enumerate(clip.ids):
+            inside = (ids == index + 1).astype(np.float32)
+            out[row, t] = np.round(cv2.resize(inside, (side, side), interpolation=cv2.INTER_AREA) * 255)
+    return out
+
+
+@torch.no_grad()
+def features_of(model: LiteTracker, frames: np.ndarray) -> dict[int, Tensor]:
+    """frames uint8 [T,S,S,3] → standardised features of each stride float16 [T,·,·,·]"""
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    each = [model.backbone(image[None].float()) for image in images]
+    return {stride: torch.cat([features[stride] for features in each]).half() for stride in each[0]}
+
+
+def load_tracker(path: Path, size: int) -> LiteTracker:
+    """A tracker with the averaged weights of a checkpoint."""
+    saved = torch.load(path, weights_only=True)
+    model = LiteTracker(TrackerConfig(saved["network"]), size).eval()
+    model.load_state_dict(saved["average"])
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sprites", type=Path, required=True)
+    parser.add_argument("--init", type=Path, required=True, help="output of measure_features, or a checkpoint")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=800)
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = load_tracker(options.init, options.size)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for index in range(options.clips):
+        path = options.out / f"{options.seed:03d}-{index:05d}.pt"
+        if path.exists():
+            continue
+        generator = ClipGenerator(options.sprites, options.size, options.seed * 100_000 + index, shapes=True)
+        clip = generator.clip(options.frames, "named" if generator.rng.random() < NAMED_SHARE else "track")
+        labels = labels_of(clip, options.size // 4)
+        if len(labels) == 0:
+            continue
+        torch.save({"features": features_of(model, clip.frames), "labels": torch.from_numpy(labels)}, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").rename(path)
+        if index % 50 == 0:
+            print(f"{index} clips", flush=True)
+
+
+if __name__ == "__main__":
+    main()

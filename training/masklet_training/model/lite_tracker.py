@@ -1,0 +1,361 @@
+"""The tracker of the embedded pack, on frozen pretrained features. Each method is one graph of the Model Pack contract.
+
+A frame reads the masks of remembered frames at the cells that resemble its own: near the same place at stride 8, and
+everywhere at stride 16. Already without any training this follows objects (as in label propagation: CRW, DINO). A small
+decoder turns what was read into a mask at stride 4.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import Mlp, masked_mean, upsample2
+from .lite import EfficientNetLite, normalise
+from .prompts import prompt_maps
+from .reads import TileGrid, read_far, read_near, share
+from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
+
+SEED_LOGIT = 10.0  # confidence of a given mask
+ABSENT_LOGIT = -16.0  # mask logits of an absent object
+PRIOR_EDGE = 0.02  # shares are clamped to this distance from 0 and 1 before they become logits
+
+Levels = tuple[Tensor, Tensor, Tensor]
+
+
+class PlainResidual(nn.Module):
+    """Two 3×3 convolutions and a shortcut, without norms: features are standardised. Starts as identity."""
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.relu(self.first(F.relu(x))))
+
+
+class Standardise(nn.Module):
+    """Subtracts means and divides by standard deviations, measured on natural images (`measure_features.py`)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("scale", torch.ones(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) * self.scale
+
+
+class Backbone(nn.Module):
+    """The pretrained network, and its features with zero mean and unit variance."""
+
+    def __init__(self, cfg: TrackerConfig) -> None:
+        super().__init__()
+        self.net = EfficientNetLite(cfg.size)
+        self.strides = EfficientNetLite.widths(cfg.size)
+        self.scales = nn.ModuleDict({str(stride): Standardise(width) for stride, width in self.strides.items()})
+
+    def forward(self, image: Tensor) -> dict[int, Tensor]:
+        """image f32 0..255 [N,3,S,S] → features by stride: 4, 8, 16, 32, and averaged to stride 4, the pixels (as
+        stride 1) and those of stride 2
+        """
+        pixels = normalise(image)
+        raw = self.net(pixels)
+        raw[2] = F.avg_pool2d(raw[2], 2)
+        features = {stride: self.scales[str(stride)](raw[stride]) for stride in self.strides}
+        features[1] = F.avg_pool2d(pixels, 4)
+        return features
+
+
+class FrameHead(nn.Module):
+    """Standardised features → the three levels of the contract. Everything here is computed once for all objects."""
+
+    def __init__(self, cfg: TrackerConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        width = EfficientNetLite.widths(cfg.size)
+        self.key = nn.Conv2d(width[8] + width[16], cfg.key, 1, bias=False)
+        self.context = nn.Conv2d(width[32], cfg.context, 1)
+        self.enter8 = nn.Conv2d(width[8] + width[16], cfg.feat_s1, 1)
+        self.at8 = PlainResidual(cfg.feat_s1)
+        self.enter4 = nn.Conv2d(width[2] + width[4] + 3, cfg.feat_s0, 3, padding=1)
+
+    def forward(self, features: dict[int, Tensor]) -> Levels:
+        """features from the backbone → feat [N,D,g,g], feat_s1 [N,D/4,2g,2g], feat_s0 [N,D/8,4g,4g]"""
+        both = torch.cat([features[8], upsample2(features[16])], 1)
+        context = upsample2(self.context(features[32]))
+        feat = torch.cat([features[16], F.pixel_unshuffle(self.keys(features), 2), context], 1)
+        s0 = self.enter4(torch.cat([features[1], features[2], features[4]], 1))
+        return feat, self.at8(self.enter8(both)), s0
+
+    def keys(self, features: dict[int, Tensor]) -> Tensor:
+        """Unit keys at stride 8 [N,key,2g,2g]"""
+        sides = torch.cat([F.normalize(features[8], dim=1), upsample2(F.normalize(features[16], dim=1))], 1)
+        return F.normalize(self.key(sides), dim=1)
+
+
+class TrackDecoder(nn.Module):
+    """What was read from memory, with the frame's features → mask logits at stride 4, IoU and object score"""
+
+    READ = 8  # votes and matches at stride 8, see `LiteTracker.read`
+    SUMMARY = 6
+
+    def __init__(self, cfg: TrackerConfig) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(cfg.appearance + cfg.context, 32, 1)
+        self.enter = nn.Conv2d(self.READ + 3 + 32 + cfg.feat_s1, cfg.wide, 3, padding=1)
+        self.at8 = nn.Sequential(PlainResidual(cfg.wide), PlainResidual(cfg.wide, dilation=2))
+        self.to4 = nn.Conv2d(cfg.wide, cfg.fine, 1)
+        self.skip4 = nn.Conv2d(cfg.feat_s0 + 1, cfg.fine, 3, padding=1)
+        self.at4 = PlainResidual(cfg.fine)
+        self.mask = nn.Conv2d(cfg.fine, 1, 3, padding=1)
+        self.trust = nn.Parameter(torch.tensor(1.0))
+        self.judge = Mlp(2 * cfg.wide + self.SUMMARY, 64, 2)
+        nn.init.zeros_(self.mask.weight)
+        nn.init.zeros_(self.mask.bias)
+
+    def forward(self, feats: Levels, appearance: Tensor, near: Tensor, fine: Tensor, far: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """appearance [1,·,g,g], near [B,READ,2g,2g], the vote at stride 4 as a share [B,1,4g,4g], far [B,3,g,g] → mask
+        logits [B,1,4g,4g], predicted IoU [B] in 0..1, object score logit [B]
+        """
+        b = near.shape[0]
+        _, s1, s0 = feats
+        low = upsample2(torch.cat([self.down(appearance).expand(b, -1, -1, -1), far], 1))
+        x8 = self.at8(self.enter(torch.cat([near, low, s1.expand(b, -1, -1, -1)], 1)))
+        prior = torch.logit(fine.clamp(PRIOR_EDGE, 1 - PRIOR_EDGE))
+        skip = self.skip4(torch.cat([s0.expand(b, -1, -1, -1), prior], 1))
+        x4 = self.at4(upsample2(self.to4(x8)) + skip)
+        logits = self.mask(F.relu(x4)) + self.trust * prior
+        prob = torch.sigmoid(logits)
+        cells = F.avg_pool2d(prob, 2)
+        summary = torch.cat([masked_mean(near, cells)[:, -4:], prob.amax((1, 2, 3)).view(-1, 1), cells.mean((1, 2, 3)).view(-1, 1)], 1)
+        judged = self.judge(torch.cat([masked_mean(x8, cells), x8.mean((2, 3)), summary], 1))
+        return logits, torch.sigmoid(judged[:, 0]), judged[:, 1]
+
+
+class PromptDecoder(nn.Module):
+    """Frame features, prompt maps and the similarity with what was prompted → four masks with scores"""
+
+    MASKS = 4
+    SIMILAR = 6
+    MAPS = 11
+
+    def __init__(self, cfg: TrackerConfig) -> None:
+        super().__init__()
+        wide = cfg.prompt_wide
+        self.maps4 = nn.Conv2d(self.MAPS, 16, 3, padding=1)
+        self.maps8 = nn.Conv2d(16, 24, 3, stride=2, padding=1)
+        self.maps16 = nn.Conv2d(24, 32, 3, stride=2, padding=1)
+        self.enter16 = nn.Conv2d(cfg.appearance + cfg.context + 32 + self.SIMILAR, wide, 1)
+        self.at16 = nn.Sequential(PlainResidual(wide), PlainResidual(wide, dilation=2), PlainResidual(wide, dilation=4))
+        self.to8 = nn.Conv2d(wide, cfg.wide, 1)
+        self.enter8 = nn.Conv2d(cfg.feat_s1 + 24 + self.SIMILAR, cfg.wide, 3, padding=1)
+        self.at8 = nn.Sequential(PlainResidual(cfg.wide), PlainResidual(cfg.wide, dilation=2))
+        self.to4 = nn.Conv2d(cfg.wide, cfg.fine, 1)
+        self.enter4 = nn.Conv2d(cfg.feat_s0 + 16, cfg.fine, 3, padding=1)
+        self.at4 = PlainResidual(cfg.fine)
+        self.masks = nn.Conv2d(cfg.fine, self.MASKS, 3, padding=1)
+        self.iou = Mlp(2 * wide, 64, self.MASKS + 1)
+
+    def forward(self, feats: Levels, appearance: Tensor, maps: Tensor, similar: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """appearance [1|B,·,g,g], maps [B,11,4g,4g], similarities at strides 16 and 8 [B,6,·,·] → mask logits
+        [B,4,4g,4g], predicted IoU [B,4] in 0..1, object score logit [B]
+        """
+        b = maps.shape[0]
+        _, s1, s0 = feats
+        p4 = F.relu(self.maps4(maps))
+        p8 = F.relu(self.maps8(p4))
+        p16 = F.relu(self.maps16(p8))
+        x16 = self.at16(self.enter16(torch.cat([appearance.expand(b, -1, -1, -1), p16, similar[0]], 1)))
+        x8 = upsample2(self.to8(x16)) + self.enter8(torch.cat([s1.expand(b, -1, -1, -1), p8, similar[1]], 1))
+        x8 = self.at8(x8)
+        x4 = upsample2(self.to4(x8)) + self.enter4(torch.cat([s0.expand(b, -1, -1, -1), p4], 1))
+        pooled = torch.cat([x16.mean((2, 3)), x16.amax((2, 3))], 1)
+        judged = self.iou(pooled)
+        return self.masks(F.relu(self.at4(x4))), torch.sigmoid(judged[:, :-1]), judged[:, -1]
+
+
+class LiteTracker(nn.Module):
+    """Pretrained features, memory reads and two small decoders"""
+
+    def __init__(self, cfg: TrackerConfig | None = None, side: int = 384) -> None:
+        """:param side: side of the images, a multiple of 64; the weights do not depend on it"""
+        super().__init__()
+        if side % 64:
+            raise ValueError(f"side must be a multiple of 64, not {side}")
+        self.cfg = cfg or TrackerConfig()
+        self.side = side
+        self.grid = TileGrid(side // 8)
+        self.backbone = Backbone(self.cfg)
+        self.head = FrameHead(self.cfg)
+        self.decoder = TrackDecoder(self.cfg)
+        self.prompt_decoder = PromptDecoder(self.cfg)
+        # Logarithms of the inverse temperatures: near, far, and far from conditioning frames.
+        self.heat = nn.Parameter(torch.tensor([3.0, 3.0, 3.0]))
+        # Logarithm of a memory's weight: at row 0, change per row, and of conditioning frames; near and far.
+        self.age = nn.Parameter(torch.tensor([[0.0, -0.2, 0.0], [0.0, -0.2, 0.0]]))
+        self.fade = nn.Parameter(torch.tensor(0.0))
+
+    # ---- frames
+
+    def encode(self, image: Tensor) -> Levels:
+        """image f32 0..255 [N,3,S,S] → feat, feat_s1, feat_s0."""
+        return self.head(self.backbone(image))
+
+    def parts(self, feat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """feat [N,D,g,g] → appearance [N,·,g,g], keys of stride 8 side by side [N,4·key,g,g], context [N,·,g,g]"""
+        cfg = self.cfg
+        appearance, keys, context = feat.split([cfg.appearance, SUBCELLS * cfg.key, cfg.context], 1)
+        return appearance, keys, context
+
+    # ---- memory
+
+    def remember(self, feat: Tensor, mask: Tensor, score: Tensor, binarize: Tensor) -> Tensor:
+        """feat [1|B,D,g,g], mask logits [B,1,h,w], score f32 [B], binarize f32 [B] → memory [B,g²,Dm]"""
+        side = feat.shape[-1] * 4
+        logits = F.interpolate(mask, size=(side, side), mode="bilinear", align_corners=False)
+        hard = binarize.view(-1, 1, 1, 1)
+        prob = (logits > 0).float() * hard + torch.sigmoid(logits) * (1.0 - hard)
+        prob = prob * (score > 0).float().view(-1, 1, 1, 1)
+        keys = self.parts(feat)[1].expand(mask.shape[0], -1, -1, -1)
+        return torch.cat([keys, F.pixel_unshuffle(prob, 4)], 1).flatten(2).transpose(1, 2)
+
+    def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor) -> tuple[Tensor, Tensor]:
+        """feat [1|B,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and the
+        vote at stride 4 [B,1,4g,4g]
+        """
+        cfg, g = self.cfg, feat.shape[-1]
+        keys, mask = memory.split([SUBCELLS * cfg.key, PIXELS], -1)
+        rows = memory_t.long()
+        recent = torch.arange(cfg.temporal_rows - 1, device=feat.device, dtype=feat.dtype)
+        table = torch.cat([self.age[:, :1] + self.age[:, 1:2] * recent, self.age[:, 2:]], 1)  # [2,rows]
+        near_offset, far_offset = table[0][rows], table[1][rows]
+        heat = torch.exp(self.heat)
+        # At stride 8: a cell's key, and its four cells of stride 4.
+        query = self.parts(feat)[1]
+        query8 = F.pixel_shuffle(query, 2).flatten(2).transpose(1, 2)
+        keys8 = self.key_cells(keys, g)
+        mask8 = self.mask_cells(mask, g)
+        near, near_match = share(read_near(self.grid, query8, keys8, mask8, heat[0], near_offset))
+        # At stride 16: the mean of the keys, and the mean of the mask.
+        query16 = self.mean_key(query.flatten(2).transpose(1, 2))
+        keys16, mask16 = self.mean_key(keys), mask.mean(-1, keepdim=True)
+        far, far_match = share(read_far(query16, keys16, mask16, heat[1], far_offset))
+        given = (rows == cfg.temporal_rows - 1).to(feat.dtype)
+        first, first_match = share(read_far(query16, keys16, mask16, heat[2], torch.log(given + 1e-9)))
+
+        def plane(cells: Tensor, side: int) -> Tensor:
+            return cells.transpose(1, 2).unflatten(2, (side, side))
+
+        coarse = upsample2(plane(torch.cat([far, first, far_match, first_match], -1), g))
+        fine = F.pixel_shuffle(plane(near, 2 * g), 2)
+        votes = torch.cat([F.avg_pool2d(fine, 2), fine_spread(fine), coarse[:, :2], plane(near_match, 2 * g), coarse[:, 2:]], 1)
+        strength = torch.cat([votes, (votes[:, :1] - votes[:, 2:3]).abs()], 1)
+        return strength, fine
+
+    def key_cells(self, tokens: Tensor, g: int) -> Tensor:
+        """Keys of stride 16 tokens [B,M,g²,4·key] → keys of stride 8 [B,M,4g²,key]"""
+        cells = tokens.unflatten(3, (self.cfg.key, 2, 2)).unflatten(2, (g, g))
+        return cells.permute(0, 1, 2, 5, 3, 6, 4).flatten(2, 5)
+
+    @staticmethod
+    def mask_cells(tokens: Tensor, g: int) -> Tensor:
+        """Masks of stride 16 tokens [B,M,g²,16] → per cell of stride 8, its four cells of stride 4 [B,M,4g²,4]"""
+        cells = tokens.unflatten(3, (2, 2, 2, 2)).unflatten(2, (g, g))  # rows of 8 and 4, columns of 8 and 4
+        return cells.permute(0, 1, 2, 4, 3, 6, 5, 7).flatten(6, 7).flatten(2, 5)
+
+    def mean_key(self, keys: Tensor) -> Tensor:
+        """Keys of four cells side by side [...,4·key] → the unit mean [...,key]"""
+        return F.normalize(keys.unflatten(-1, (self.cfg.key, SUBCELLS)).mean(-1), dim=-1)
+
+    # ---- pointers
+
+    def pointer(self, feat: Tensor, mask: Tensor, score: Tensor) -> Tensor:
+        """feat [1|B,D,g,g], mask logits [B,k,4g,4g], score [B] → pointers [B,k,D]: the mean appearance of the object and of
+        its surroundings; zero for absent objects
+        """
+        b, k = mask.shape[:2]
+        cfg, g = self.cfg, feat.shape[-1]
+        unit = F.normalize(self.parts(feat)[0], dim=1).expand(b, -1, -1, -1)
+        wide = unit.repeat_interleave(k, 0) if k > 1 else unit
+        inside = F.avg_pool2d(torch.sigmoid(mask), 4).reshape(b * k, 1, g, g)
+        around = (F.max_pool2d(inside, 7, 1, 3) - inside).clamp(min=0.0)
+        pair = torch.cat([masked_mean(wide, inside), masked_mean(wide, around)], 1)
+        pointer = F.pad(pair, (0, cfg.hidden - 2 * cfg.appearance)).view(b, k, -1)
+        return pointer * (score > 0).to(feat.dtype).view(-1, 1, 1)
+
+    def likeness(self, feat: Tensor, pointers: Tensor, pointer_dt: Tensor) -> Tensor:
+        """Similarity of each cell with the object and with its surroundings, and their difference: feat [1|B,D,g,g],
+        pointers [B,P,D], pointer_dt [B,P] → [B,3,g,g]. P may be 0: everything is then 0
+        """
+        cfg, g = self.cfg, feat.shape[-1]
+        weight = torch.exp(-F.softplus(self.fade) * pointer_dt.abs()).unsqueeze(-1)
+        mean = (pointers * weight).sum(1) / (weight.sum(1) + 1e-4)
+        pair = F.normalize(mean[:, : 2 * cfg.appearance].unflatten(1, (2, cfg.appearance)), dim=-1, eps=1e-3)
+        cells = F.normalize(self.parts(feat)[0], dim=1).flatten(2)
+        both = pair @ cells  # [B,2,g²]
+        return torch.cat([both, both[:, :1] - both[:, 1:]], 1).unflatten(2, (g, g))
+
+    # ---- masks
+
+    def track(
+        self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B]"""
+        feat = levels[0]
+        near, fine = self.read(feat, memory, memory_t)
+        far = self.likeness(feat, pointers, pointer_dt)
+        appearance, _, context = self.parts(feat)
+        return self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far)
+
+    def segment(self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A prompt without memory → mask logits [B,4,m,m], IoU [B,4], object score [B]"""
+        appearance, keys, context = self.parts(levels[0])
+        maps = prompt_maps(points, labels, mask_in, has_mask)
+        similar = self.similar(appearance, keys, maps)
+        return self.prompt_decoder(levels, torch.cat([appearance, context], 1), maps, similar)
+
+    def similar(self, appearance: Tensor, keys: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Similarity of cells with what the prompt marks inside and outside.
+
+        For each of the two, a cell is compared with the mean of the marked cells, and with all of them one by one
+        (softly, at the heat of far reads).
+        """
+        middle = (1.0 - maps[:, 6:7].square()).clamp(min=0.0) * (1.0 - maps[:, 7:8].square()).clamp(min=0.0) * maps[:, 4:5]
+        inside = (maps[:, :1] + 0.3 * middle + maps[:, 9:10]).clamp(max=1.0)
+        # Outside: clicks, everything beyond the box, and everything beyond a previous mask.
+        outside = (maps[:, 2:3] + (1.0 - maps[:, 4:5]) * maps[:, 5:6] + (1.0 - maps[:, 9:10]) * maps[:, 10:11]).clamp(max=1.0)
+        g = appearance.shape[-1]
+        heat = torch.exp(self.heat[1])
+        levels = ((F.normalize(appearance, dim=1), 4, g), (F.pixel_shuffle(keys, 2), 2, 2 * g))
+        out = []
+        for unit, pool, side in levels:
+            cells = unit.flatten(2).transpose(1, 2)  # [1,side²,C]
+            marks = F.avg_pool2d(torch.cat([inside, outside], 1), pool).flatten(2)  # [B,2,side²]
+            mean = F.normalize((marks @ cells) / (marks.sum(2, keepdim=True) + 1e-4), dim=-1, eps=1e-3)
+            means = mean @ cells.transpose(1, 2)  # [B,2,side²]
+            if pool == 4:
+                weights = torch.exp((cells * heat) @ cells.transpose(1, 2) - heat)  # [1,side²,side²], 1 on the diagonal
+                ones = torch.log((marks @ weights - marks).clamp(min=0.0) + 1e-4) / heat
+            else:
+                ones = torch.zeros_like(means)
+            maps_out = torch.cat([means, ones, means[:, :1] - means[:, 1:], ones[:, :1] - ones[:, 1:]], 1)
+            out.append(maps_out.unflatten(2, (side, side)))
+        return out[0], out[1]
+
+    def seed(self, feat: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A given mask, f32 0..1 [B,1,h,w] → pointer [B,D], score [B] (±10), mask logits [B,1,m,m]"""
+        side = feat.shape[-1] * 4
+        resized = F.interpolate(mask, size=(side, side), mode="bilinear", align_corners=False)
+        logits = (resized * 2.0 - 1.0) * SEED_LOGIT
+        score = ((resized.flatten(1).amax(1) > 0.5).float() * 2.0 - 1.0) * SEED_LOGIT
+        return self.pointer(feat, logits, score)[:, 0], score, logits
+
+
+def fine_spread(fine: Tensor) -> Tensor:
+    """How much the four votes of a cell of stride 8 differ [B,1,4g,4g] → [B,1,2g,2g]"""
+    return F.max_pool2d(fine, 2) + F.max_pool2d(-fine, 2)

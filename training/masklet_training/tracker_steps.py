@@ -1,0 +1,148 @@
+"""One training step of the tracker on stored features: prompts on single frames, and tracking through clips.
+
+Tracking remembers the model's own masks, as at run time, but gradients stay within a frame. The errors that accumulate
+are then in the training data, while a step costs no more than the same frames one by one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .batches import prompt_for
+from .losses import four_mask_loss, hard_iou, mask_loss
+from .model.lite_tracker import Levels, LiteTracker
+from .steps import correction_click
+
+VISIBLE = 0.0008  # smallest share of the frame of a visible object
+START = 0.002  # of an object that is prompted
+PLAIN, CORRECTED = 0.75, 0.25  # shares of the prompts without and with a previous mask
+Losses = dict[str, Tensor]
+
+
+class ClipSample:
+    """Objects of one stored clip: features by stride f32 [T,·,·,·], labels 0..1 [K,T,m,m]"""
+
+    def __init__(self, stored: dict, rng: np.random.Generator, objects: int) -> None:
+        labels = stored["labels"].float() / 255.0
+        features = {stride: values.float() for stride, values in stored["features"].items()}
+        if rng.random() < 0.5:
+            labels, features = labels.flip(1), {stride: values.flip(0) for stride, values in features.items()}
+        areas = labels.mean((2, 3))
+        starts = torch.nonzero(areas[:, 0] > START)[:, 0]
+        chosen = starts[torch.from_numpy(rng.permutation(len(starts))[:objects])]
+        self.features = features
+        self.labels = labels[chosen]
+        self.all_labels = labels
+        self.areas = areas[chosen]
+
+
+def frame_at(levels: Levels, index: int) -> Levels:
+    return tuple(level[index : index + 1] for level in levels)
+
+
+def prompts_for(rng: np.random.Generator, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Random prompts for masks [B,m,m] → points [B,4,2], labels int32 [B,4], and 1 for single clicks [B]"""
+    drawn = [prompt_for(rng, mask.numpy() > 0.5) for mask in masks]
+    points, labels, single = zip(*drawn)
+    return torch.from_numpy(np.stack(points)), torch.from_numpy(np.stack(labels)), torch.tensor(single, dtype=torch.float32)
+
+
+def prompt_losses(model: LiteTracker, levels: Levels, target: Tensor, rng: np.random.Generator) -> tuple[Losses, Tensor]:
+    """Prompts on one frame, then a click that corrects the result: levels of the frame, target [B,m,m] → losses, and the
+    mask logits of the first mask [B,1,m,m]
+    """
+    b, side, _ = target.shape
+    blank = torch.zeros(b, 1, side, side)
+    wanted = target.unsqueeze(1)
+    points, labels, single = prompts_for(rng, target)
+    masks, iou, score = model.segment(levels, points, labels, blank, torch.zeros(b))
+    first = four_mask_loss(masks, wanted, single).mean()
+    off = (iou - hard_iou(masks, wanted.expand_as(masks))).abs().mean()
+    presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
+    click, label = correction_click(masks[:, 0].detach(), target)
+    # Without a previous mask the earlier prompt stays; with one, sometimes only the click is given.
+    alone = rng.random() < 0.5
+    points = click.unsqueeze(1) if alone else torch.cat([points, click.unsqueeze(1)], 1)
+    labels = label.unsqueeze(1) if alone else torch.cat([labels, label.unsqueeze(1)], 1)
+    fixed, _, _ = model.segment(levels, points, labels, masks[:, :1].detach(), torch.ones(b))
+    losses = {
+        "prompt": PLAIN * first + CORRECTED * mask_loss(fixed[:, :1], wanted).mean(),
+        "prompt_iou": 0.3 * off,
+        "m_prompt": hard_iou(masks[:, :1], wanted).mean().detach(),
+        "m_fixed": hard_iou(fixed[:, :1], wanted).mean().detach(),
+        "prompt_score": 0.1 * presence,
+    }
+    return losses, masks[:, :1].detach()
+
+
+def tracking_losses(model: LiteTracker, levels: Levels, sample: ClipSample, start: Tensor, recent: int) -> Losses:
+    """Tracks from the first frame on: levels of all frames, start logits [B,1,m,m]"""
+    target = sample.labels
+    b, frames = target.shape[:2]
+    ones = torch.ones(b)
+    last = model.cfg.temporal_rows - 1
+    feats = [level[:1] for level in levels]
+    given = model.remember(feats[0], start, ones, ones)
+    recents: list[Tensor] = []
+    pointers = [model.pointer(feats[0], start, ones)[:, 0]]
+    mask_sum, score_sum, iou_sum, agreement, counted = torch.zeros(()), torch.zeros(()), torch.zeros(()), torch.zeros(()), 0.0
+    for t in range(1, frames):
+        now = frame_at(levels, t)
+        used = recents[-recent:][::-1]
+        rows = torch.tensor([[last, *range(len(used))]], dtype=torch.int32).expand(b, -1)
+        ages = torch.tensor([[(t - k) / (model.cfg.max_pointers - 1) for k in range(t)]]).expand(b, -1)
+        logits, iou, score = model.track(now, torch.stack([given, *used], 1).detach(), rows, torch.stack(pointers, 1).detach(), ages)
+        wanted = target[:, t : t + 1]
+        shown = (sample.areas[:, t] > VISIBLE).float()
+        mask_sum = mask_sum + (mask_loss(logits, wanted)[:, 0] * (0.1 + 0.9 * shown)).mean()
+        actual = hard_iou(logits, wanted)[:, 0]
+        iou_sum = iou_sum + ((iou - actual).abs() * shown).mean()
+        score_sum = score_sum + F.binary_cross_entropy_with_logits(score, shown)
+        agreement = agreement + (actual * shown).sum().detach()
+        counted += float(shown.sum())
+        if t + 1 < frames:
+            with torch.no_grad():
+                kept = torch.where(shown.view(-1, 1, 1, 1) > 0, logits, logits.clamp(max=-4.0))
+                recents.append(model.remember(now[0], kept, shown * 2 - 1, torch.zeros(b)))
+                pointers.append(model.pointer(now[0], kept, shown * 2 - 1)[:, 0])
+    steps = frames - 1
+    return {
+        "track": mask_sum / steps,
+        "track_iou": 0.3 * iou_sum / steps,
+        "track_score": 0.3 * score_sum / steps,
+        "m_track": agreement / max(counted, 1.0),
+    }
+
+
+def clip_loss(
+    model: LiteTracker, stored: dict, rng: np.random.Generator, objects: int, recent: int, own_start: float
+) -> tuple[Tensor, dict[str, float]] | None:
+    """Loss of one clip; None for a clip without an object on its first frame.
+
+    :param own_start: share of clips whose first memory is the model's own mask
+    """
+    sample = ClipSample(stored, rng, objects)
+    if len(sample.labels) == 0:
+        return None
+    levels = model.head(sample.features)
+    prompted = int(rng.integers(len(sample.labels[0])))
+    visible = sample.all_labels[:, prompted]
+    visible = visible[(visible.mean((1, 2)) > START) & (visible.amax((1, 2)) > 0.5)]
+    losses: Losses = {}
+    if len(visible):
+        losses, _ = prompt_losses(model, frame_at(levels, prompted), visible, rng)
+    truth = (sample.labels[:, :1] * 2 - 1) * 10.0
+    if rng.random() < own_start and bool((sample.labels[:, 0].amax((1, 2)) > 0.5).all()):
+        more, start = prompt_losses(model, frame_at(levels, 0), sample.labels[:, 0], rng)
+        # A mask that missed its object teaches nothing.
+        good = hard_iou(start, sample.labels[:, :1]) > 0.5
+        start = torch.where(good.unsqueeze(-1).unsqueeze(-1), start, truth)
+        losses = {name: (losses[name] + more[name]) / 2 if name in losses else more[name] for name in more}
+    else:
+        start = truth
+    losses |= tracking_losses(model, levels, sample, start, recent)
+    total = sum(value for name, value in losses.items() if not name.startswith("m_"))
+    return total, {name: float(value.detach()) for name, value in losses.items()}

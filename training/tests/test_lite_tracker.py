@@ -1,0 +1,144 @@
+"""The tracker's memory reads: exact against a direct computation, and useful before any training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from masklet_training.model.lite_tracker import LiteTracker
+from masklet_training.model.reads import TileGrid, read_far, read_near, share
+from masklet_training.model.tracker_config import PIXELS
+from masklet_training.tracker_steps import clip_loss
+
+SIDE = 128
+
+
+@pytest.fixture(scope="module")
+def model() -> LiteTracker:
+    torch.manual_seed(5)
+    return LiteTracker(side=SIDE).eval()
+
+
+def unit(*shape: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape), dim=-1)
+
+
+def test_tiles_and_neighbourhoods_cover_the_map() -> None:
+    grid = TileGrid(16)
+    cells = torch.arange(256.0).view(1, 256, 1)
+    assert torch.equal(grid.join(grid.tiles(cells)), cells)
+    around = grid.neighbourhoods(cells)[0, ..., 0] * grid.exists[..., 0]
+    assert around.shape == (16, 64)
+    # The first tile is the upper left one: only cells of rows and columns 0 to 5 lie within 2 cells of it.
+    seen = {int(value) for value in around[0] if value > 0}
+    assert seen == {row * 16 + column for row in range(6) for column in range(6)} - {0}
+
+
+def test_near_reads_equal_a_direct_computation() -> None:
+    torch.manual_seed(6)
+    grid, heat = TileGrid(16), torch.tensor(12.0)
+    query, keys, values = unit(1, 256, 8), unit(2, 3, 256, 8), torch.rand(2, 3, 256, 4)
+    offset = torch.tensor([[0.0, -0.5, -1.0], [0.2, 0.0, 0.0]])
+    got = read_near(grid, query, keys, values, heat, offset)
+    weights = torch.exp(heat * (query.unsqueeze(1) @ keys.transpose(-1, -2) - 1.0) + offset.view(2, 3, 1, 1))
+    tile = (torch.arange(256) // 16 // 4) * 4 + (torch.arange(256) % 16) // 4
+    near = torch.zeros(256, 256)
+    for index in range(256):
+        rows = torch.arange(256) // 16
+        columns = torch.arange(256) % 16
+        top, left = int(tile[index]) // 4 * 4, int(tile[index]) % 4 * 4
+        near[index] = ((rows >= top - 2) & (rows < top + 6) & (columns >= left - 2) & (columns < left + 6)).float()
+    told = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
+    assert torch.allclose(got, ((weights * near) @ told).sum(1), atol=1e-4, rtol=1e-3)
+    everywhere = read_far(query, keys, values, heat, offset)
+    assert torch.allclose(everywhere, (weights @ told).sum(1), atol=1e-4, rtol=1e-3)
+
+
+def test_shares_of_cells_without_a_match_are_finite() -> None:
+    value, match = share(torch.zeros(1, 4, 3))
+    assert torch.equal(value, torch.zeros(1, 4, 2)) and torch.isfinite(match).all()
+
+
+def test_a_still_frame_returns_the_remembered_mask(model: LiteTracker) -> None:
+    """On the frame that was remembered, each cell finds itself, so the read is the mask: at stride 4, with a hole."""
+    torch.manual_seed(7)
+    g = SIDE // 16
+    feat = torch.randn(1, model.cfg.hidden, g, g)
+    appearance, keys, context = model.parts(feat)
+    keys = F.pixel_unshuffle(F.normalize(F.pixel_shuffle(keys, 2), dim=1), 2)
+    feat = torch.cat([appearance, keys, context], 1)
+    mask = torch.full((1, 1, 4 * g, 4 * g), -9.0)
+    mask[..., 5:18, 8:25] = 9.0
+    mask[..., 9:11, 14:17] = -9.0
+    memory = model.remember(feat, mask, torch.ones(1), torch.ones(1)).unsqueeze(1)
+    with torch.no_grad():
+        fine = model.read(feat, memory, torch.tensor([[6]]))[1]
+    assert ((fine > 0.5) == (mask > 0)).float().mean() > 0.99
+    absent = model.remember(feat, mask, -torch.ones(1), torch.ones(1)).unsqueeze(1)
+    with torch.no_grad():
+        assert model.read(feat, absent, torch.tensor([[6]]))[1].max() < 1e-3
+
+
+def test_memories_may_stand_in_any_order(model: LiteTracker) -> None:
+    torch.manual_seed(8)
+    g = SIDE // 16
+    feat = torch.randn(1, model.cfg.hidden, g, g)
+    frames = model.parts(torch.randn(4, model.cfg.hidden, g, g))[1]
+    keys = F.pixel_unshuffle(F.normalize(F.pixel_shuffle(frames, 2), dim=1), 2).flatten(2).transpose(1, 2)
+    memory = torch.cat([keys, torch.rand(4, g * g, PIXELS)], -1).expand(2, -1, -1, -1)
+    rows = torch.tensor([[6, 0, 1, 2]]).expand(2, -1)
+    order = [2, 0, 3, 1]
+    with torch.no_grad():
+        near, fine = model.read(feat, memory, rows)
+        other, other_fine = model.read(feat, memory[:, order], rows[:, order])
+    assert torch.allclose(near, other, atol=1e-4) and torch.allclose(fine, other_fine, atol=1e-5)
+
+
+def test_pointers_compare_an_object_with_its_surroundings(model: LiteTracker) -> None:
+    torch.manual_seed(9)
+    g = SIDE // 16
+    inside, outside = torch.randn(2, model.cfg.appearance, 1, 1)
+    mask = torch.full((1, 1, 4 * g, 4 * g), -9.0)
+    mask[..., 8:24, 8:24] = 9.0
+    where = (F.avg_pool2d(mask, 4) > 0).float()
+    feat = F.pad(where * inside + (1 - where) * outside, (0, 0, 0, 0, 0, model.cfg.hidden - model.cfg.appearance))
+    with torch.no_grad():
+        pointer = model.pointer(feat, mask, torch.ones(1))
+        likeness = model.likeness(feat, pointer, torch.zeros(1, 1))
+        nothing = model.likeness(feat, pointer[:, :0], torch.zeros(1, 0))
+    assert (likeness[:, 2:][where > 0] > 0.05).all() and (likeness[:, 2:][where == 0] < -0.05).all()
+    assert nothing.shape == (1, 3, g, g) and float(nothing.abs().max()) == 0.0
+    assert float(model.pointer(feat, mask, -torch.ones(1)).abs().max()) == 0.0
+
+
+def test_sides_that_cannot_be_divided_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 64, not 200"):
+        LiteTracker(side=200)
+
+
+def test_a_training_step_lowers_the_loss_of_its_clip() -> None:
+    torch.manual_seed(10)
+    model = LiteTracker(side=SIDE)
+    model.backbone.requires_grad_(False)
+    images = torch.rand(3, 3, SIDE, SIDE) * 255
+    with torch.no_grad():
+        features = {stride: values.half() for stride, values in model.backbone(images).items()}
+    labels = torch.zeros(1, 3, SIDE // 4, SIDE // 4, dtype=torch.uint8)
+    for t in range(3):
+        labels[0, t, 6 : 6 + 14, 4 + 2 * t : 18 + 2 * t] = 255
+    stored = {"features": features, "labels": labels}
+    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-3)
+    totals = []
+    for _ in range(6):
+        result = clip_loss(model, stored, np.random.default_rng(3), 2, 2, 0.0)
+        assert result is not None
+        loss, parts = result
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        totals.append(parts["track"] + parts["prompt"])
+    assert totals[-1] < totals[0]
+    empty = {"features": features, "labels": labels * 0}
+    assert clip_loss(model, empty, np.random.default_rng(3), 2, 2, 0.0) is None
