@@ -26,9 +26,8 @@ from .tokenizer import build_tokenizer
 OPSET = 18
 
 
-def export_graph(model: CompactModel, spec: GraphSpec, side: int, path: Path, half: bool) -> None:
-    """Traces one role and writes it with the contract's names."""
-    inputs = example_inputs(model, side)[spec.role]
+def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torch.Tensor], path: Path, half: bool) -> None:
+    """Traces one role on example inputs and writes it with the contract's names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -56,8 +55,10 @@ def keep_unused_inputs(graph: onnx.ModelProto, spec: GraphSpec, inputs: dict[str
         if name not in present:
             if name not in spec.unused:
                 raise RuntimeError(f"{spec.role}: the traced graph lost its input {name}")
-            shape = list(inputs[name].shape)
-            graph.graph.input.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))
+            axes = spec.axes.get(name, {})
+            shape = [axes.get(axis, size) for axis, size in enumerate(inputs[name].shape)]
+            kind = helper.np_dtype_to_tensor_dtype(inputs[name].numpy().dtype)
+            graph.graph.input.append(helper.make_tensor_value_info(name, kind, shape))
 
 
 def file_entry(path: Path) -> dict[str, Any]:
@@ -65,9 +66,13 @@ def file_entry(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def manifest(model: CompactModel, side: int, version: str, files: list[Path], source: dict[str, Any]) -> dict[str, Any]:
-    """The metadata that the server reads besides the graphs"""
-    cfg, g = model.cfg, side // 16
+def manifest(side: int, sizes: dict[str, int], recent: int, version: str, files: list[Path], source: dict[str, Any]) -> dict[str, Any]:
+    """The metadata that the server reads besides the graphs.
+
+    :param sizes: the contract's sizes that do not follow from the image side
+    :param recent: tracked memories per frame
+    """
+    g = side // 16
     return {
         "schema": 1,
         "id": "compact",
@@ -76,13 +81,13 @@ def manifest(model: CompactModel, side: int, version: str, files: list[Path], so
         "license": "Apache-2.0",
         "source": source,
         "geometry": {
-            "S": side, "g": g, "D": cfg.hidden, "Dm": cfg.memory, "T": g * g, "m": 4 * g, "Ct": cfg.trunk,
-            "L": cfg.text_length, "K": cfg.queries,
+            "S": side, "g": g, "D": sizes["D"], "Dm": sizes["Dm"], "T": g * g, "m": 4 * g, "Ct": sizes["Ct"],
+            "L": sizes["L"], "K": sizes["K"],
         },
         "image": {"color": "rgb"},
         "bank": {
-            "maxConditioning": 4, "recent": cfg.temporal_rows - 1, "maxPointers": cfg.max_pointers,
-            "temporalRows": cfg.temporal_rows, "conditioningRow": cfg.temporal_rows - 1, "pointerTime": "dt/(max-1)",
+            "maxConditioning": 4, "recent": recent, "maxPointers": 16,
+            "temporalRows": 7, "conditioningRow": 6, "pointerTime": "dt/(max-1)",
         },
         "decode": {"multimaskMinPoints": 0, "multimaskMaxPoints": 1},
         "preset": "compact",
@@ -112,18 +117,36 @@ def export_pack(
     """
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
+    cfg = model.cfg
+    sizes = {"D": cfg.hidden, "Dm": cfg.memory, "Ct": cfg.trunk, "L": cfg.text_length, "K": cfg.queries}
+    files = write_graphs(model, SPECS, example_inputs(model, side), side, out, words, half)
+    write_manifest(out, manifest(side, sizes, cfg.temporal_rows - 1, version, files, source))
+
+
+def write_graphs(
+    model: torch.nn.Module,
+    specs: tuple[GraphSpec, ...],
+    inputs: dict[str, dict[str, torch.Tensor]],
+    side: int,
+    out: Path,
+    words: list[str] | None,
+    half: bool,
+) -> list[Path]:
+    """Writes the graphs and the tokenizer. Returns their paths."""
     files = []
-    for spec in SPECS:
+    for spec in specs:
         path = out / f"{spec.role}.onnx"
-        export_graph(model, spec, side, path, half)
+        export_graph(model, spec, inputs[spec.role], path, half)
         files.append(path)
     render = out / "render.onnx"
     onnx.save(build_render(side // 4, OPSET), render)
     tokenizer = out / "tokenizer.json"
     build_tokenizer(words).save(str(tokenizer))
-    files += [render, tokenizer]
-    text = json.dumps(manifest(model, side, version, files, source), indent=2)
-    (out / "manifest.json").write_text(text + "\n")
+    return [*files, render, tokenizer]
+
+
+def write_manifest(out: Path, content: dict[str, Any]) -> None:
+    (out / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 def main() -> None:

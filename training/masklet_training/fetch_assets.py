@@ -4,7 +4,7 @@
 (``npm pack`` and ``apt-get download``) and creates this layout:
 
 * ``DIR/npm/<name>-<version>/package``: emoji artwork and keyword data * ``DIR/fonts``: the unpacked Noto Color Emoji
-font package * ``DIR/photos``: unpacked wallpaper packages * ``DIR/stamps``: the unpacked Tux Paint stamps
+font package * ``DIR/photos``: unpacked wallpaper packages * ``DIR/stamps``: the unpacked Tux Paint stamps * ``DIR/words``: the nouns of WordNet
 
 Existing files are kept.  See ``PROVENANCE.md`` for licences.
 """
@@ -39,6 +39,7 @@ DEBIAN_PACKAGES = {
         "tuxpaint-data",
     ),
     "stamps": ("tuxpaint-stamps-default",),
+    "words": ("wordnet-base",),
 }
 
 

@@ -118,11 +118,13 @@ class TrackDecoder(nn.Module):
         nn.init.zeros_(self.mask.weight)
         nn.init.zeros_(self.mask.bias)
 
-    def forward(self, feats: Levels, appearance: Tensor, near: Tensor, fine: Tensor, far: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, feats: Levels, appearance: Tensor, near: Tensor, fine: Tensor, far: Tensor, b: int) -> tuple[Tensor, Tensor, Tensor]:
         """appearance [1,·,g,g], near [B,READ,2g,2g], the vote at stride 4 as a share [B,1,4g,4g], far [B,3,g,g] → mask
         logits [B,1,4g,4g], predicted IoU [B] in 0..1, object score logit [B]
+
+        :param b: number of objects, as the size of an input of the graph: the exporter takes that of computed tensors for
+            constant
         """
-        b = near.shape[0]
         _, s1, s0 = feats
         low = upsample2(torch.cat([self.down(appearance).expand(b, -1, -1, -1), far], 1))
         x8 = self.at8(self.enter(torch.cat([near, low, s1.expand(b, -1, -1, -1)], 1)))
@@ -275,17 +277,15 @@ class LiteTracker(nn.Module):
     # ---- pointers
 
     def pointer(self, feat: Tensor, mask: Tensor, score: Tensor) -> Tensor:
-        """feat [1|B,D,g,g], mask logits [B,k,4g,4g], score [B] → pointers [B,k,D]: the mean appearance of the object and of
-        its surroundings; zero for absent objects
+        """feat [1,D,g,g], or [B,D,g,g] for k = 1, mask logits [B,k,4g,4g], score [B] → pointers [B,k,D]: the mean appearance of
+        the object and of its surroundings; zero for absent objects
         """
-        b, k = mask.shape[:2]
-        cfg, g = self.cfg, feat.shape[-1]
-        unit = F.normalize(self.parts(feat)[0], dim=1).expand(b, -1, -1, -1)
-        wide = unit.repeat_interleave(k, 0) if k > 1 else unit
-        inside = F.avg_pool2d(torch.sigmoid(mask), 4).reshape(b * k, 1, g, g)
+        cfg, count = self.cfg, mask.shape[1]
+        unit = F.normalize(self.parts(feat)[0], dim=1)
+        inside = F.avg_pool2d(torch.sigmoid(mask), 4).flatten(0, 1).unsqueeze(1)
         around = (F.max_pool2d(inside, 7, 1, 3) - inside).clamp(min=0.0)
-        pair = torch.cat([masked_mean(wide, inside), masked_mean(wide, around)], 1)
-        pointer = F.pad(pair, (0, cfg.hidden - 2 * cfg.appearance)).view(b, k, -1)
+        pair = torch.cat([masked_mean(unit, inside), masked_mean(unit, around)], 1)
+        pointer = F.pad(pair, (0, cfg.hidden - 2 * cfg.appearance)).unflatten(0, (-1, count))
         return pointer * (score > 0).to(feat.dtype).view(-1, 1, 1)
 
     def likeness(self, feat: Tensor, pointers: Tensor, pointer_dt: Tensor) -> Tensor:
@@ -310,7 +310,7 @@ class LiteTracker(nn.Module):
         near, fine = self.read(feat, memory, memory_t)
         far = self.likeness(feat, pointers, pointer_dt)
         appearance, _, context = self.parts(feat)
-        return self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far)
+        return self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far, memory.shape[0])
 
     def segment(self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A prompt without memory → mask logits [B,4,m,m], IoU [B,4], object score [B]"""

