@@ -6,7 +6,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,13 +16,14 @@ import sharp from "sharp";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const OUT = fileURLToPath(new URL("annotate.webp", import.meta.url));
 const VIEW = { width: 1280, height: 720 };
-const WIDTH = 960;
+const WIDTH = 880;
 /** The size of the sample clip, and points of its first frame in its pixels; see `clients/demo/scene.ts`. */
 const CLIP = { width: 640, height: 360 };
 const PEBBLE = [330, 300];
-/** Times in the picture: the shortest of one frame, and the longest, which shortens waiting. */
-const MIN_MS = 100;
+/** Times in the picture: the shortest of one frame, and the longest, which shortens waiting; that while objects are tracked. */
+const MIN_MS = 50;
 const MAX_MS = 900;
+const TRACKING_MS = 80;
 const LAST_MS = 2500;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -36,6 +37,8 @@ if (executablePath === undefined) {
 }
 
 const data = await mkdtemp(join(tmpdir(), "masklet-record-"));
+const videos = join(data, "videos");
+await mkdir(videos);
 const server = spawn(
   process.execPath,
   [
@@ -47,7 +50,7 @@ const server = spawn(
     data,
     "--no-open",
     "--media-root",
-    data,
+    videos,
   ],
   { cwd: root, stdio: ["ignore", "pipe", "inherit"] },
 );
@@ -57,13 +60,13 @@ const browser = await chromium.launch({
 });
 try {
   const page = await browser.newPage({ viewport: VIEW, colorScheme: "dark" });
-  page.setDefaultTimeout(180_000);
+  page.setDefaultTimeout(400_000);
   await page.addInitScript(showPointer);
   const url = await addressOf(server);
   await page.goto(url);
   await page.getByText("Connected").waitFor();
   await sampleListed(page);
-  const pictures = await record(page, () => annotate(page));
+  const pictures = await record(page, (longest) => annotate(page, longest));
   await write(pictures);
 } finally {
   await browser.close();
@@ -87,7 +90,7 @@ function addressOf(child) {
 /** Reloads until the sample clip is drawn, which takes some seconds after the first start. */
 async function sampleListed(page) {
   for (;;) {
-    const sample = page.getByRole("button", { name: "Sample" }).first();
+    const sample = page.getByRole("button", { name: /^Sample/ });
     if (await sample.isVisible().catch(() => false)) return;
     await page.waitForTimeout(2000);
     await page.reload();
@@ -95,13 +98,11 @@ async function sampleListed(page) {
   }
 }
 
-/** What a person does. */
-async function annotate(page) {
+/** What a person does. @param setLongest limits the times of the pictures from now on */
+async function annotate(page, setLongest) {
   const pause = (ms) => page.waitForTimeout(ms);
   await pause(500);
-  await moveTo(page, page.getByRole("button", { name: "Sample" }).first());
-  await page.mouse.down();
-  await page.mouse.up();
+  await press(page, page.getByRole("button", { name: /^Sample/ }));
   await page.getByTestId("stage").waitFor();
   await page.getByText(/^Decoding frame/).waitFor({ state: "hidden" });
   await pause(800);
@@ -109,16 +110,26 @@ async function annotate(page) {
   await clickAt(page, PEBBLE);
   await page.locator(".object-row").first().waitFor();
   await pause(900);
+  await press(page, page.getByRole("button", { name: "Got it" }));
   await page.keyboard.press("/");
   await page.keyboard.type("green star", { delay: 60 });
   await page.keyboard.press("Enter");
   await page.locator(".object-row").nth(1).waitFor();
   await pause(900);
 
-  await page.keyboard.press("f");
-  await page.getByText(/^Tracking frame 1[1-9]\d/).waitFor();
-  await page.keyboard.press("Shift+Space");
+  await press(page, page.getByRole("button", { name: "Track in both directions" }));
+  setLongest(TRACKING_MS);
+  await page.getByText(/^Tracking frame (9\d|1\d\d)/).waitFor();
+  await press(page, page.getByRole("button", { name: "Pause" }));
+  await page.getByRole("button", { name: "Continue" }).waitFor();
+  setLongest(MAX_MS);
   await pause(1000);
+}
+
+async function press(page, button) {
+  await moveTo(page, button);
+  await page.mouse.down();
+  await page.mouse.up();
 }
 
 /** Moves the pointer as a hand does. */
@@ -169,25 +180,28 @@ function showPointer() {
   });
 }
 
-/** The pictures of the page while `act` runs, each with its time in milliseconds. */
+/** The pictures of the page while `act` runs, each with its time in milliseconds, and the longest time to show it. */
 async function record(page, act) {
   const pictures = [];
+  let longestMs = MAX_MS;
   const devtools = await page.context().newCDPSession(page);
   devtools.on("Page.screencastFrame", ({ data: png, metadata, sessionId }) => {
-    pictures.push({ png: Buffer.from(png, "base64"), ms: metadata.timestamp * 1000 });
+    pictures.push({ png: Buffer.from(png, "base64"), ms: metadata.timestamp * 1000, longestMs });
     devtools.send("Page.screencastFrameAck", { sessionId }).catch(() => {});
   });
   await devtools.send("Page.startScreencast", { format: "png", everyNthFrame: 1 });
-  await act();
+  await act((ms) => {
+    longestMs = ms;
+  });
   await devtools.send("Page.stopScreencast");
   return pictures;
 }
 
 async function write(pictures) {
   const kept = spaced(pictures);
-  const delay = kept.map(({ ms }, index) => {
+  const delay = kept.map(({ ms, longestMs }, index) => {
     const next = kept[index + 1]?.ms ?? ms + LAST_MS;
-    return Math.round(index === kept.length - 1 ? LAST_MS : Math.min(MAX_MS, Math.max(MIN_MS, next - ms)));
+    return Math.round(index === kept.length - 1 ? LAST_MS : Math.min(longestMs, Math.max(MIN_MS, next - ms)));
   });
   const frames = await Promise.all(
     kept.map(({ png }) => sharp(png).resize({ width: WIDTH }).png().toBuffer()),
@@ -200,11 +214,11 @@ async function write(pictures) {
   console.log(`${OUT}: ${kept.length} pictures, ${seconds.toFixed(1)} s, ${(size / 1e6).toFixed(2)} MB`);
 }
 
-/** Without pictures that follow the one before in less than half of the shortest time; the last one stays. */
+/** Without pictures that follow the one before in less than the shortest time; the last one stays. */
 function spaced(pictures) {
   const kept = [];
   for (const picture of pictures) {
-    if (kept.length > 0 && picture.ms - kept.at(-1).ms < MIN_MS / 2) kept.pop();
+    if (kept.length > 0 && picture.ms - kept.at(-1).ms < MIN_MS) kept.pop();
     kept.push(picture);
   }
   return kept;

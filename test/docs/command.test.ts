@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { createProgram } from "../../clients/command/cli.js";
+import { read } from "../../protocol/docs/markdown.js";
 import { SERVER_LIMITS } from "../../protocol/limits.js";
 import { readConfig, variableOf } from "../../server/config.js";
-import { read } from "./markdown.js";
 
 /** The commands without further commands, each with its whole name. */
 function leaves(command: Command, name = ""): [string, Command][] {

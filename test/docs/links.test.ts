@@ -1,26 +1,11 @@
-/** Links of the documents lead to files that exist and to headings that they contain. */
+/** `npm run docs -- --check` reports the same links. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sidebar } from "../../docs/site/.vitepress/sidebar.mjs";
-import { documents, linkedFile, root } from "../../docs/site/pages.mjs";
-import { anchors, links, read } from "./markdown.js";
-
-/** One sentence for each link of a document that leads nowhere. */
-function brokenLinks(document: string, text: string): string[] {
-  return links(text).flatMap(({ line, href }) => {
-    if (/^(https?|mailto):/.test(href)) return [];
-    const where = `${document}:${line}: ${href}`;
-    const file = href.startsWith("#") ? document : linkedFile(document, href);
-    if (file === undefined) return [`${where} is no link to a file of the repository`];
-    if (!existsSync(join(root, file))) return [`${where}: there is no ${file}`];
-    const anchor = /#(.*)$/.exec(href)?.[1];
-    if (anchor === undefined) return [];
-    if (!file.endsWith(".md")) return [`${where}: ${file} has no headings`];
-    const target = file === document ? text : read(file);
-    return anchors(target).includes(anchor) ? [] : [`${where}: ${file} has no heading #${anchor}`];
-  });
-}
+import { documents, root } from "../../docs/site/pages.mjs";
+import { brokenLinks } from "../../protocol/docs/links.js";
+import { read } from "../../protocol/docs/markdown.js";
 
 describe("links", () => {
   it.each(documents())("of %s lead to files and headings", (document) => {
@@ -40,7 +25,7 @@ describe("links", () => {
   });
 
   it("of the site's sidebar lead to pages, and list every page of docs/", () => {
-    const pages = sidebar.flatMap(({ items }) => items.map(({ link }) => link));
+    const pages = sidebar().flatMap(({ items }) => items.map(({ link }) => link));
     const files = pages.map((link) => (link === "/" ? "README.md" : `${link.slice(1)}.md`));
     const written = files.filter((file) => !file.startsWith("docs/reference/"));
     expect(written.filter((file) => !existsSync(join(root, file)))).toEqual([]);

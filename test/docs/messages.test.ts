@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { documents, root } from "../../docs/site/pages.mjs";
+import { read, samples } from "../../protocol/docs/markdown.js";
 import { CLOSE_CODES, ERRORS } from "../../protocol/index.js";
 import { messagePatterns } from "./literals.js";
-import { read, samples } from "./markdown.js";
 
 const ROOMS = ["protocol", "server", "tracker", "detector", "clients/command", "clients/typescript"];
 const sources = ROOMS.flatMap((room) =>

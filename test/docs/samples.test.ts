@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { documents, root } from "../../docs/site/pages.mjs";
+import { read, type Sample, samples } from "../../protocol/docs/markdown.js";
 import { parseMessage, REQUEST_SCHEMAS, serverMessageSchema } from "../../protocol/index.js";
-import { read, type Sample, samples } from "./markdown.js";
 import { commandsOf, shellProblems } from "./shell.js";
 
 const all = documents().flatMap((document) => samples(document, read(document)));

@@ -23,6 +23,9 @@ async function list(folder: string | undefined): Promise<MediaEntry[]> {
   return (answer as { entries: MediaEntry[] }).entries;
 }
 
+/** Interval at which the listing of the folder is read again. */
+const REFRESH_MS = 3000;
+
 /** Files before folders: what can be opened comes first. */
 const filesFirst = (found: readonly MediaEntry[]) =>
   [...found].sort((a, b) => Number(a.kind === "folder") - Number(b.kind === "folder"));
@@ -38,18 +41,23 @@ export function ServerFiles() {
   useEffect(() => {
     let isGone = false;
     if (!client) return;
-    list(folder?.path).then(
-      (found) => {
-        if (isGone) return;
-        entries.value = filesFirst(found);
-        problem.value = undefined;
-      },
-      (error) => {
-        if (!isGone) problem.value = messageOf(error);
-      },
-    );
+    const show = () =>
+      list(folder?.path).then(
+        (found) => {
+          if (isGone) return;
+          entries.value = filesFirst(found);
+          problem.value = undefined;
+        },
+        (error) => {
+          if (!isGone) problem.value = messageOf(error);
+        },
+      );
+    void show();
+    // Files appear while the page is open; the sample clip does so some seconds after the first start.
+    const refreshing = setInterval(show, REFRESH_MS);
     return () => {
       isGone = true;
+      clearInterval(refreshing);
     };
   }, [client, folder?.path]);
 

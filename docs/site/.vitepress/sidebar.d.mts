@@ -2,4 +2,4 @@ export interface SidebarGroup {
   text: string;
   items: { text: string; link: string }[];
 }
-export const sidebar: SidebarGroup[];
+export function sidebar(): SidebarGroup[];
