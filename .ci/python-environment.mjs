@@ -25,9 +25,10 @@ function findPython() {
  * @param {string} name of the environment
  * @param {Record<string, string>} packages the module or executable that each requirement provides, by requirement
  * @param {Record<string, string>} alone packages that are installed without their dependencies, likewise
+ * @param {string} parent folder of the environment
  */
-export function pythonEnvironment(name, packages, alone = {}) {
-  const environment = join(root, "node_modules", ".cache", name);
+export function pythonEnvironment(name, packages, alone = {}, parent = join(root, "node_modules", ".cache")) {
+  const environment = join(parent, name);
   const scripts = join(environment, process.platform === "win32" ? "Scripts" : "bin");
   const python = join(scripts, "python");
   const find = "import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))";

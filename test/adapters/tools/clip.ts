@@ -1,0 +1,63 @@
+/** A drawn clip whose truth is known: a red circle that leaves and returns, and a blue square, on a textured ground. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { encodeMask } from "../../../protocol/index.js";
+
+export const WIDTH = 320;
+export const HEIGHT = 240;
+const RADIUS = 30;
+const SIDE = 56;
+
+export interface Clip {
+  frames: number;
+  /** First and last frame on which the circle is hidden behind the edge of the picture; undefined: never. */
+  away?: readonly [number, number];
+}
+
+/** Centre of the circle in pixels; far outside while it is away. */
+export function circleAt(index: number, { frames, away }: Clip): [number, number] {
+  if (away && index >= away[0] && index <= away[1]) return [-200, 80];
+  return [70 + (150 * index) / frames, 80 + 10 * Math.sin(index / 3)];
+}
+
+export const squareAt = (index: number, { frames }: Clip): [number, number] => [
+  230 - (60 * index) / frames,
+  175 - (20 * index) / frames,
+];
+
+export const isInCircle = (index: number, clip: Clip) => {
+  const [cx, cy] = circleAt(index, clip);
+  return (x: number, y: number) => Math.hypot(x + 0.5 - cx, y + 0.5 - cy) < RADIUS;
+};
+
+export const isInSquare = (index: number, clip: Clip) => {
+  const [cx, cy] = squareAt(index, clip);
+  return (x: number, y: number) => Math.abs(x + 0.5 - cx) < SIDE / 2 && Math.abs(y + 0.5 - cy) < SIDE / 2;
+};
+
+/** The truth as a mask. */
+export function maskOf(isInside: (x: number, y: number) => boolean) {
+  const bits = new Uint8Array(WIDTH * HEIGHT);
+  bits.forEach((_, at) => {
+    bits[at] = isInside(at % WIDTH, Math.floor(at / WIDTH)) ? 1 : 0;
+  });
+  return encodeMask(bits, WIDTH, HEIGHT);
+}
+
+export async function drawFrames(folder: string, clip: Clip): Promise<string[]> {
+  mkdirSync(folder, { recursive: true });
+  const names: string[] = [];
+  for (let index = 0; index < clip.frames; index++) {
+    const [cx, cy] = circleAt(index, clip);
+    const [sx, sy] = squareAt(index, clip);
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
+      <rect width="100%" height="100%" fill="#777"/>
+      <circle cx="${cx}" cy="${cy}" r="${RADIUS}" fill="#dc1e1e"/>
+      <rect x="${sx - SIDE / 2}" y="${sy - SIDE / 2}" width="${SIDE}" height="${SIDE}" fill="#1e1edc"/></svg>`;
+    const path = join(folder, `${String(index).padStart(5, "0")}.jpg`);
+    writeFileSync(path, await sharp(Buffer.from(svg)).jpeg({ quality: 92 }).toBuffer());
+    names.push(path);
+  }
+  return names;
+}
