@@ -77,10 +77,12 @@ export function describeFormats() {
 
 function describeOption(name: string, schema: z.ZodType) {
   const described = z.toJSONSchema(schema, { io: "input" });
+  // A default behind a transform is not part of the input, so its JSON schema has none.
+  const value = described.default ?? (schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined);
   return {
     name,
     meaning: schema.description ?? "",
-    default: described.default === undefined ? null : String(described.default),
+    default: value === undefined ? null : String(value),
     ...(described.enum && { values: described.enum.map(String) }),
   };
 }

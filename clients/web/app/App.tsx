@@ -9,7 +9,7 @@ import { Timeline } from "../timeline/Timeline.js";
 import { ToolColumn } from "../tools/ToolColumn.js";
 import { CommandButton } from "./CommandButton.js";
 import { Icon } from "./icons.js";
-import { Layers, TopBarTools } from "./layers.js";
+import { HintBar, Layers, TopBarTools } from "./layers.js";
 import { Notices } from "./Notices.js";
 import { Tabs } from "./Tabs.js";
 import { Transport } from "./Transport.js";
@@ -39,7 +39,7 @@ export function App() {
         <LinkLabel />
       </header>
       {session ? <Workspace key={session.id} session={session} /> : <Bring />}
-      <Notices />
+      {!session && <Notices />}
       <Layers />
       <KeyPrompt />
     </div>
@@ -54,8 +54,10 @@ function Workspace({ session }: { session: OpenSession }) {
       <main class="stage-area" aria-label="Video">
         <Stage session={session} />
       </main>
-      <aside class="side-panel" aria-label="Objects">
+      <aside class="side-panel" aria-label="Objects and messages">
         <ObjectPanel model={tools.panel} />
+        <Notices />
+        <HintBar />
       </aside>
       <section class="bottom-panel" aria-label="Time and tracking">
         <Transport session={session} />

@@ -100,7 +100,6 @@ export function Layers() {
   return (
     <>
       <KeepBanner />
-      <HintBar />
       {layer.value === "help" && <HelpSheet commands={all} groups={COMMAND_GROUPS} onClose={close} />}
       {layer.value === "palette" && <Palette commands={all} run={runCommand} onClose={close} />}
       {layer.value === "open-saved" && <OpenSaved onClose={close} />}
@@ -110,9 +109,10 @@ export function Layers() {
   );
 }
 
-function HintBar() {
+/** Below the objects: the next step for somebody who is new here. */
+export function HintBar() {
   const hint = hints.current.value;
-  if (!hint || layer.value) return null;
+  if (!hint) return null;
   return (
     <div class="hint" role="status">
       <span>{hint.text}</span>

@@ -6,11 +6,11 @@ import "./help.css";
 
 /** What the pointer does on the picture; it has no commands. */
 const POINTER: readonly (readonly [string, string])[] = [
-  ["Click", "this belongs to the object"],
-  ["Alt+click, or right button", "this does not"],
-  ["Drag with the box tool", "a box around the object"],
+  ["Click", "part of the object"],
+  ["Alt + click, right button", "not part of it"],
+  ["Drag with the box tool", "box around the object"],
   ["Wheel", "zoom at the pointer"],
-  ["Middle button, or Space and drag", "move the picture"],
+  ["Drag with the middle button, or with Space", "move the picture"],
 ];
 
 export function HelpSheet(props: {
@@ -25,7 +25,7 @@ export function HelpSheet(props: {
     )
     .filter(([, commands]) => commands.length > 0);
   return (
-    <Dialog title="Keys" class="help-sheet" onClose={props.onClose}>
+    <Dialog title="Keys and pointer" class="help-sheet" onClose={props.onClose}>
       <div class="help-columns">
         <section>
           <h3>Pointer</h3>

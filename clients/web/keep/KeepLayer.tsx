@@ -26,7 +26,7 @@ export function KeepBanner() {
   if (status.kind === "lost") {
     return (
       <div class="keep-banner" role="status">
-        The connection is lost. The server keeps your objects and masks; this page connects again by itself.
+        The connection is lost. Your saved work is kept. This page connects again by itself.
       </div>
     );
   }

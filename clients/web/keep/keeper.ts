@@ -269,8 +269,8 @@ async function restoreLost(): Promise<void> {
         await openWork({ ...work, frame: session.frame.peek() }, roles.peek().get(session.id) === "watching");
         notify({
           kind: "info",
-          title: `${work.name} goes on`,
-          detail: "The server was started again. The session was restored from its last saved state.",
+          title: `${work.name} continues`,
+          detail: "The server has restarted. The session was restored from its last saved state.",
         });
       } catch (error) {
         reportFailure(work)(error);

@@ -53,7 +53,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
           }}
         />
       )}
-      {selected.size > 0 && <GroupField model={model} ids={[...selected]} />}
+      {objects.length > 0 && <GroupField model={model} ids={[...selected]} />}
       <div
         ref={list}
         class="objects-list"
@@ -130,7 +130,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
   );
 }
 
-/** The group of the selected objects. */
+/** The group of the selected objects. Without a selection it keeps its place, so that the list does not move. */
 function GroupField({ model, ids }: { model: PanelModel; ids: readonly number[] }) {
   const groups = new Set(
     model.objects.value.filter(({ id }) => ids.includes(id)).map(({ group }) => group ?? ""),
@@ -147,7 +147,8 @@ function GroupField({ model, ids }: { model: PanelModel; ids: readonly number[] 
         list="object-groups"
         defaultValue={only}
         maxLength={200}
-        placeholder={groups.size > 1 ? "several" : "none"}
+        disabled={ids.length === 0}
+        placeholder={ids.length === 0 ? "of selected objects" : groups.size > 1 ? "several" : "none"}
         onChange={(event) => model.setGroup(ids, event.currentTarget.value)}
       />
       <datalist id="object-groups">

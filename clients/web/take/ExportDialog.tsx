@@ -11,6 +11,7 @@ import {
   readFrames,
   sizeText,
 } from "./export-request.js";
+import { optionTitle, valueTitle } from "./option-titles.js";
 import { pickFile, saveBody } from "./save-file.js";
 import { messageOf, type TakeParts } from "./take-parts.js";
 import "./take.css";
@@ -117,6 +118,7 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
             <span>Format</span>
             <select
               class="field"
+              autofocus
               value={formatId}
               onChange={(event) => {
                 setFormatId(event.currentTarget.value);
@@ -214,11 +216,10 @@ function OptionField(props: {
   onChange(value: string): void;
 }) {
   const { option, value, onChange } = props;
-  const title = option.name.replaceAll("_", " ");
   const id = useId();
   return (
     <div class="take-option">
-      <label for={id}>{title.charAt(0).toUpperCase() + title.slice(1)}</label>
+      <label for={id}>{optionTitle(option.name)}</label>
       {option.values ? (
         <select
           id={id}
@@ -228,7 +229,7 @@ function OptionField(props: {
         >
           {option.values.map((one) => (
             <option key={one} value={one}>
-              {one}
+              {valueTitle(one)}
             </option>
           ))}
         </select>

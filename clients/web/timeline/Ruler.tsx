@@ -29,11 +29,14 @@ export function Ruler({ model, view }: { model: TimelineModel; view: ReadonlySig
         context.fillStyle = colour("track");
         context.fillRect(Math.round(middle), label ? 16 : 24, 1, RULER_HEIGHT_PX);
         if (!label) continue;
+        const timeAt = middle + context.measureText(label.frame).width + 10;
+        // A label that does not fit is left out: a cut number is another number.
+        if (timeAt > shown.widthPx) continue;
         context.fillStyle = colour("text");
         context.fillText(label.frame, middle + 4, 3);
-        const offset = context.measureText(label.frame).width + 10;
+        if (timeAt + context.measureText(label.time).width > shown.widthPx) continue;
         context.fillStyle = colour("muted");
-        context.fillText(label.time, middle + offset, 3);
+        context.fillText(label.time, timeAt, 3);
       }
       if (running) {
         const x = xOf(shown, running.first);
