@@ -1,5 +1,5 @@
 /** Brings the annotations of another tool into the session, and reports what was imported and what was left out. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Dialog } from "../theme/Dialog.js";
 import { messageOf, type TakeParts } from "./take-parts.js";
 import "./take.css";
@@ -11,32 +11,41 @@ interface ImportReport {
   skipped: readonly { reason: string; count: number; example?: string }[];
 }
 
-const FORMATS = [
-  ["coco", "COCO"],
-  ["youtube-vis", "YouTube-VIS"],
-  ["cvat", "CVAT for video"],
-  ["label-studio", "Label Studio"],
-  ["labelme", "labelme"],
-  ["yolo-seg", "YOLO segmentation"],
-  ["davis", "DAVIS palette PNGs"],
-  ["mots", "MOTS"],
-  ["mot", "MOT"],
-] as const;
+/** An entry of `GET /v1/imports`. */
+interface ImportFormatFacts {
+  id: string;
+  title: string;
+  /** Such as `.json`. */
+  extensions: readonly string[];
+  as: readonly ("prompts" | "locked")[];
+}
 
 export function ImportDialog({ parts, onClose }: { parts: TakeParts; onClose(): void }) {
-  const [format, setFormat] = useState<string>("coco");
+  const [formats, setFormats] = useState<readonly ImportFormatFacts[]>([]);
+  const [formatId, setFormatId] = useState("coco");
   const [kind, setKind] = useState<"prompts" | "locked">("prompts");
   const [file, setFile] = useState<File>();
   const [isRunning, setRunning] = useState(false);
   const [error, setError] = useState<string>();
   const [report, setReport] = useState<ImportReport>();
 
+  useEffect(() => {
+    parts
+      .request("v1/imports")
+      .then((response) => response.json() as Promise<{ formats: ImportFormatFacts[] }>)
+      .then((list) => setFormats(list.formats))
+      .catch((problem) => setError(messageOf(problem)));
+  }, []);
+  const format = formats.find(({ id }) => id === formatId);
+  const canLock = format?.as.includes("locked") ?? true;
+  const use = canLock ? kind : "prompts";
+
   async function bringIn(chosen: File): Promise<void> {
     setRunning(true);
     setError(undefined);
     setReport(undefined);
     try {
-      const path = `v1/sessions/${encodeURIComponent(parts.sessionId)}/import?format=${format}&as=${kind}`;
+      const path = `v1/sessions/${encodeURIComponent(parts.sessionId)}/import?format=${formatId}&as=${use}`;
       const response = await parts.request(path, { method: "POST", body: chosen });
       setReport((await response.json()) as ImportReport);
       parts.onImported?.();
@@ -52,8 +61,17 @@ export function ImportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
       <form class="take-form" onSubmit={(event) => event.preventDefault()}>
         <label>
           <span>Format</span>
-          <select class="field" value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
-            {FORMATS.map(([id, title]) => (
+          <select
+            class="field"
+            autofocus
+            value={formatId}
+            onChange={(event) => {
+              setFormatId(event.currentTarget.value);
+              setError(undefined);
+              setReport(undefined);
+            }}
+          >
+            {formats.map(({ id, title }) => (
               <option key={id} value={id}>
                 {title}
               </option>
@@ -62,17 +80,27 @@ export function ImportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
         </label>
         <label>
           <span>File, or a ZIP archive of several files</span>
-          <input type="file" onChange={(event) => setFile(event.currentTarget.files?.[0])} />
+          <input
+            type="file"
+            accept={format?.extensions.join(",")}
+            onChange={(event) => setFile(event.currentTarget.files?.[0])}
+          />
         </label>
         <fieldset>
           <legend>Use as</legend>
           <label class="take-choice">
-            <input type="radio" name="as" checked={kind === "prompts"} onChange={() => setKind("prompts")} />
+            <input type="radio" name="as" checked={use === "prompts"} onChange={() => setKind("prompts")} />
             Prompts: the model follows them
           </label>
           <label class="take-choice">
-            <input type="radio" name="as" checked={kind === "locked"} onChange={() => setKind("locked")} />
-            Locked masks: they stay as they are
+            <input
+              type="radio"
+              name="as"
+              checked={use === "locked"}
+              disabled={!canLock}
+              onChange={() => setKind("locked")}
+            />
+            {canLock ? "Locked masks: they stay as they are" : "Locked masks: this format has only boxes"}
           </label>
         </fieldset>
       </form>
