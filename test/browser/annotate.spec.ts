@@ -2,183 +2,260 @@
  * A person's way through the page, from an empty profile: bring a video, a phrase, a click, a box, a run, a correction, edits,
  * undo, export, reload, and a server that is killed. Each step leaves a picture in `test-output/browser`.
  */
-import { readFile } from "node:fs/promises";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writeClip } from "../../clients/demo/clip.js";
-import { actorCentre, CLIP } from "../../clients/demo/scene.js";
-import { mediaDirectory, mediaPath } from "../helpers/media.js";
-import { launchChromium, openPage, seriousFindings, type TestPage } from "./browser.js";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { type Annotator, annotator } from "./annotator.js";
+import { launchChromium, openPage, type TestPage } from "./browser.js";
 import { type ServedPage, servePage } from "./serve.js";
+
+const scene = inject("scene");
+const [firstPoint, secondPoint, thirdPoint] = scene.points;
+/** The frames that are computed: enough for every step, so that the tests end soon. */
+const NUM_FRAMES = 24;
 
 let server: ServedPage;
 let browser: Browser;
-let clip: string;
+let test: TestPage;
+let person: Annotator;
+/** Names of the objects of the click and of the box. */
+let clicked: string;
+let boxed: string;
 
 beforeAll(async () => {
-  clip = mediaPath("shapes.mp4");
-  [server, browser] = await Promise.all([servePage(mediaDirectory()), launchChromium()]);
-  await Promise.all([writeClip(clip, mediaPath("pictures")), server.start()]);
+  [server, browser] = await Promise.all([servePage(inject("mediaFolder")), launchChromium()]);
+  await server.start();
+  test = await openPage(browser, { folder: "annotate", colorScheme: "light", acceptDownloads: true });
+  person = annotator(test.page, scene);
 });
 afterAll(async () => {
+  await test?.picture("end");
   await browser?.close();
   await server?.dispose();
 });
 
-/** Where a pixel of the clip is on the screen. */
-async function onStage(page: Page, [x, y]: readonly [number, number]): Promise<{ x: number; y: number }> {
-  const box = await page.getByTestId("stage").boundingBox();
-  if (!box) throw new Error("the stage is not displayed");
-  const scale = Math.min(box.width / CLIP.width, box.height / CLIP.height, fitScale);
-  return {
-    x: box.x + box.width / 2 + (x - CLIP.width / 2) * scale,
-    y: box.y + box.height / 2 + (y - CLIP.height / 2) * scale,
-  };
-}
-/** Corrected by the zoom that the page displays. */
-let fitScale = Number.POSITIVE_INFINITY;
+const press = (key: string) => test.page.keyboard.press(key);
+const dialog = (name: string) => test.page.getByRole("dialog", { name });
 
-async function readScale(page: Page): Promise<void> {
-  const text = await page.locator(".zoom-label").innerText();
-  fitScale = Number.parseInt(text, 10) / 100;
+async function newestName(): Promise<string> {
+  const selected = person.panel.locator(".object-row[aria-selected=true] .object-name > span").first();
+  return selected.innerText();
 }
 
-const frameOf = async (page: Page) => Number.parseInt(await page.getByTestId("frame-label").innerText(), 10);
-const objects = (page: Page) =>
-  page.locator("aside[aria-label=Objects] [role=option], aside[aria-label=Objects] .object-row");
-
-async function expectClean({ page, takeErrors }: TestPage): Promise<void> {
-  expect(await seriousFindings(page)).toEqual([]);
-  expect(takeErrors()).toEqual([]);
+/** Undoes or redoes, and waits until that is reported. */
+async function move(direction: "Undo" | "Redo"): Promise<void> {
+  const button = test.page.getByRole("button", { name: direction, exact: true });
+  await expect.poll(() => button.isEnabled()).toBe(true);
+  await press(direction === "Undo" ? "Control+z" : "Control+y");
+  await person
+    .notice(new RegExp(`^${direction}: `))
+    .last()
+    .waitFor();
 }
 
-describe.each([
-  { theme: "light", width: 1280, height: 720 },
-  { theme: "dark", width: 1280, height: 720 },
-  { theme: "dark", width: 820, height: 1180 },
-] as const)("$theme at $width × $height", ({ theme, width, height }) => {
-  let test: TestPage;
-  let page: Page;
-  beforeAll(async () => {
-    test = await openPage(browser, {
-      folder: `${theme}-${width}`,
-      colorScheme: theme,
-      viewport: { width, height },
-      acceptDownloads: true,
-    });
-    page = test.page;
-  });
-  afterAll(() => test?.close());
+it("opens a video that is dropped", async () => {
+  await test.page.goto(server.url);
+  await test.page.getByText("Drop a video here").waitFor();
+  await test.expectClean("empty");
+  await person.drop(scene.path);
+  await person.opened();
+  await test.expectClean("opened");
+});
 
-  it("opens a video", async () => {
-    await page.goto(server.url);
-    await page.getByText("Drop a video here").waitFor();
-    await test.picture("empty");
-    await expectClean(test);
-    await page.getByTestId("file-input").setInputFiles(clip);
-    await page.getByTestId("stage").waitFor();
-    await page.locator(".zoom-label").waitFor();
-    await readScale(page);
-    await test.picture("opened");
-    await expectClean(test);
-  });
+it("finds objects by a phrase", async () => {
+  await press("/");
+  await test.page.keyboard.type(scene.phrase);
+  await press("Enter");
+  await person.notice(new RegExp(`“${scene.phrase}” on this frame`)).waitFor();
+  if (scene.findsPhrase) expect(await person.numObjects()).toBeGreaterThan(0);
+  await test.expectClean("phrase");
+});
 
-  it("marks objects by phrase, click and box", async () => {
-    await page.getByLabel("Find objects by a phrase").fill("blue circle");
-    await page.getByRole("button", { name: "Find", exact: true }).click();
-    await expect.poll(() => objects(page).count()).toBeGreaterThan(0);
-    const found = await objects(page).count();
-    await test.picture("phrase");
-    const red = await onStage(page, actorCentre("red circle", 0));
-    await page.mouse.click(red.x, red.y);
-    await expect.poll(() => objects(page).count()).toBe(found + 1);
-    await test.picture("click");
-    await page.keyboard.press("b");
-    const [x, y] = actorCentre("yellow striped square", 0);
-    const from = await onStage(page, [x - 42, y - 42]);
-    const to = await onStage(page, [x + 42, y + 42]);
-    await page.keyboard.press("q");
-    await page.mouse.move(from.x, from.y);
-    await page.mouse.down();
-    await page.mouse.move(to.x, to.y, { steps: 4 });
-    await page.mouse.up();
-    await expect.poll(() => objects(page).count()).toBe(found + 2);
-    await page.keyboard.press("c");
-    await test.picture("box");
-    await expectClean(test);
-  });
+it("marks the object that is clicked", async () => {
+  await test.page.locator("body").click({ position: { x: 640, y: 20 } });
+  const before = await person.numObjects();
+  await person.click(firstPoint);
+  await expect.poll(() => person.numObjects()).toBe(before + 1);
+  clicked = await newestName();
+  await test.expectClean("click");
+  // The mask on the server is around the pixel of the click on the screen.
+  const objects = await person.stored(0);
+  const { centre } = objects.at(-1) as (typeof objects)[number];
+  if (scene.findsPhrase) {
+    expect(Math.abs(centre[0] - firstPoint[0])).toBeLessThan(0.02);
+    expect(Math.abs(centre[1] - firstPoint[1])).toBeLessThan(0.03);
+  }
+});
 
-  it("tracks the objects, and pauses", async () => {
-    await page.keyboard.press("f");
-    await expect.poll(() => frameOf(page)).toBeGreaterThan(10);
-    await test.picture("running");
-    await page.keyboard.press("Shift+Space");
-    await page.getByRole("button", { name: /Continue/ }).waitFor();
-    await page.keyboard.press("Shift+Enter");
-    await page.getByRole("button", { name: /^Track/ }).waitFor();
-    await test.picture("tracked");
-    await expectClean(test);
-  });
+it("marks the object in a box", async () => {
+  const before = await person.numObjects();
+  await press("q");
+  await press("b");
+  const [left, top, right, bottom] = scene.box;
+  await person.drag([left, top], [right, bottom]);
+  await expect.poll(() => person.numObjects()).toBe(before + 1);
+  boxed = await newestName();
+  await press("c");
+  await test.expectClean("box");
+});
 
-  it("exports what a preview displays", async () => {
-    await page.keyboard.press("Control+e");
-    const dialog = page.getByRole("dialog", { name: "Export" });
-    await dialog.getByText(/masks of \d+ objects/).waitFor();
-    await test.picture("export");
-    await expectClean(test);
-    const [download] = await Promise.all([
-      page.waitForEvent("download"),
-      dialog.getByRole("button", { name: "Download" }).click(),
-    ]);
-    const coco = JSON.parse(await readFile(await download.path(), "utf8")) as { annotations: unknown[] };
-    expect(coco.annotations.length).toBeGreaterThan(20);
-    await page.keyboard.press("Escape");
-  });
+it("tracks, while the person scrubs, and pauses", async () => {
+  await press("f");
+  await person.button("Pause").waitFor();
+  await expect.poll(() => person.frame()).toBeGreaterThan(2);
+  await test.picture("running");
+  // The person moves away: the run goes on, and the picture stays.
+  await press("Home");
+  const done = test.page.getByText(/^Tracking frame \d+/);
+  const numberOf = async () => Number.parseInt((await done.innerText()).replace(/\D+/g, ""), 10);
+  const here = await numberOf();
+  await expect.poll(numberOf).toBeGreaterThan(here);
+  expect(await person.frame()).toBe(0);
+  await test.expectClean("scrubbed");
+  await expect.poll(numberOf).toBeGreaterThan(NUM_FRAMES);
+  await press("Shift+Space");
+  await person.button("Continue").waitFor();
+  await test.expectClean("paused");
+  // Each frame is stored: the lanes and the server agree.
+  expect((await person.stored(NUM_FRAMES)).length).toBeGreaterThan(1);
+});
 
-  it("lists its keys and finds commands", async () => {
-    await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keys" }).waitFor();
-    await test.picture("keys");
-    await expectClean(test);
-    await page.keyboard.press("Escape");
-    await page.keyboard.press("Control+k");
-    await page.getByRole("combobox", { name: "Find a command" }).fill("suspect");
-    await test.picture("palette");
-    await expectClean(test);
-    await page.keyboard.press("Escape");
-  });
+it("corrects a frame and computes only what it changed", async () => {
+  await person.goTo(12);
+  const object = (await person.stored(12)).at(-1);
+  expect(object).toBeDefined();
+  await person.select(boxed);
+  await person.click(object?.centre as [number, number]);
+  await person
+    .lane(boxed)
+    .and(test.page.getByRole("gridcell", { name: /prompts on 2 frames/ }))
+    .waitFor();
+  const update = person.button("Compute what changed");
+  await expect.poll(() => update.isEnabled()).toBe(true);
+  await test.expectClean("corrected");
+  await press("r");
+  await expect.poll(() => person.button("Pause").isVisible()).toBe(false);
+  await update.waitFor();
+  await test.picture("updated");
+});
 
-  it("undoes and carries out again", async () => {
-    const before = await objects(page).count();
-    await page.keyboard.press("Control+z");
-    await expect.poll(() => objects(page).count()).toBe(before - 1);
-    await page.keyboard.press("Control+y");
-    await expect.poll(() => objects(page).count()).toBe(before);
-    expect(test.takeErrors()).toEqual([]);
-  });
+it("marks an object absent and locks a frame", async () => {
+  await press("Shift+Escape");
+  await person.goTo(14);
+  await press("i");
+  await person.goTo(18);
+  await press("o");
+  await person.select(clicked);
+  await test.expectClean("range");
+  await press("g");
+  await person
+    .lane(clicked)
+    .and(test.page.getByRole("gridcell", { name: /absent on frames 14 to 18/ }))
+    .waitFor();
+  await person.goTo(6);
+  await press("l");
+  await person.button(`Unlock ${clicked} on this frame`).waitFor();
+  await test.expectClean("absent-locked");
+});
 
-  it("goes on after a reload, and after the server was killed", async () => {
-    const before = await objects(page).count();
-    await page.getByText("Saved", { exact: true }).waitFor();
-    await page.reload();
-    await expect.poll(() => objects(page).count()).toBe(before);
-    await test.picture("reloaded");
-    expect(test.takeErrors()).toEqual([]);
+it("renames, recolours and hides an object", async () => {
+  await press("F2");
+  const field = person.panel.getByLabel(`New name of ${clicked}`);
+  await field.fill("ball");
+  await field.press("Enter");
+  await person.row("ball").waitFor();
+  clicked = "ball";
+  await person.panel.getByLabel("Colour of ball").fill("#8040ff");
+  await press("h");
+  await person.button("Show ball").waitFor();
+  await test.expectClean("renamed-hidden");
+  await press("h");
+  await person.button("Hide ball").waitFor();
+});
 
-    await page.getByText("Saved", { exact: true }).waitFor();
-    await server.kill();
-    await page.getByText(/The connection is lost/).waitFor();
-    await test.picture("lost");
-    await server.start();
-    await page.getByText("goes on").waitFor({ timeout: 30_000 });
-    await expect.poll(() => objects(page).count()).toBe(before);
-    await test.picture("restored");
-    // The browser reports each refused connection itself.
-    test.takeErrors();
-    await page.keyboard.press("Home");
-    const star = await onStage(page, actorCentre("purple heart", 0));
-    await page.mouse.click(star.x, star.y);
-    await expect.poll(() => objects(page).count()).toBe(before + 1);
-    await expectClean(test);
-  });
+it("merges objects, and undoes and redoes everything", async () => {
+  const before = await person.numObjects();
+  await person.select(clicked, boxed);
+  await press("m");
+  await expect.poll(() => person.numObjects()).toBe(before - 1);
+  await test.expectClean("merged");
+  await move("Undo");
+  await expect.poll(() => person.numObjects()).toBe(before);
+  await move("Redo");
+  await expect.poll(() => person.numObjects()).toBe(before - 1);
+  await move("Undo");
+  await expect.poll(() => person.numObjects()).toBe(before);
+  await person
+    .lane(clicked)
+    .and(test.page.getByRole("gridcell", { name: /absent on frames 14 to 18/ }))
+    .waitFor();
+  await test.expectClean("undone");
+});
+
+it("exports the chosen objects, after a preview", async () => {
+  await person.select(clicked);
+  await press("Control+e");
+  const chooser = dialog("Export");
+  await chooser.getByText(/masks of \d+ objects on/).waitFor();
+  await chooser.getByLabel("Frames").fill("0-20");
+  await chooser.getByLabel(/^Selected/).check();
+  await chooser.getByText(/masks of 1 object on/).waitFor();
+  await test.expectClean("export");
+  const coco = await person.download(() => chooser.getByRole("button", { name: "Download" }).click());
+  const { annotations, images } = JSON.parse(String(coco.bytes)) as Record<string, { image_id?: number }[]>;
+  // Frames 14 to 18 have no mask of the object.
+  expect(annotations).toHaveLength(16);
+  expect(images?.length).toBeGreaterThan(15);
+  await chooser.getByText(/^Written: /).waitFor();
+  await chooser.getByLabel("Format").selectOption({ label: "Video with the masks drawn on it" });
+  await chooser.getByText(/in 1 file$/).waitFor();
+  await test.expectClean("export-video");
+  const video = await person.download(() => chooser.getByRole("button", { name: "Download" }).click());
+  expect(video.name).toMatch(/\.mp4$/);
+  expect(String(video.bytes.subarray(4, 8))).toBe("ftyp");
+  await press("Escape");
+  await chooser.waitFor({ state: "hidden" });
+});
+
+it("continues after a reload", async () => {
+  await person.goTo(6);
+  await person.saved();
+  const before = await person.numObjects();
+  await test.page.reload();
+  await person.opened();
+  await expect.poll(() => person.numObjects()).toBe(before);
+  expect(await person.frame()).toBe(6);
+  await person.row("ball").waitFor();
+  expect(await person.panel.getByLabel("Colour of ball").inputValue()).toBe("#8040ff");
+  await person.button("Unlock ball on this frame").waitFor();
+  await test.expectClean("reloaded");
+});
+
+it("continues after the server was killed", async () => {
+  await person.saved();
+  const before = await person.numObjects();
+  await server.kill();
+  await test.page.getByText(/^The connection is lost/).waitFor();
+  await test.picture("lost");
+  await server.start();
+  await person.notice(/ continues$/).waitFor();
+  // The browser itself reports each connection that is refused.
+  await test.takeErrors();
+  await person.opened();
+  await expect.poll(() => person.numObjects()).toBe(before);
+  expect(await person.frame()).toBe(6);
+  await test.expectClean("restored");
+  await press("Home");
+  await person.opened();
+  await press("q");
+  await person.click(secondPoint);
+  await expect.poll(() => person.numObjects()).toBe(before + 1);
+  await person.click(thirdPoint);
+  await expect.poll(() => person.numObjects()).toBe(before + 2);
+  await person.goTo(4);
+  await press("k");
+  await person.button("Pause").waitFor();
+  await person.button("Track in both directions").waitFor();
+  const objects = await person.stored(4);
+  expect(objects.length).toBeGreaterThan(3);
+  await test.expectClean("continued");
 });

@@ -1,27 +1,38 @@
-/** Chromium and its pages. Each page starts with an empty profile, and reports errors of its console. */
+/** Chromium and its pages. Each page starts with an empty profile, and reports errors of its console and jumps of its layout. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from "playwright-core";
+import { expect } from "vitest";
 
 /** Pictures of each step, to be inspected by people. Git ignores the folder. */
 const PICTURES = fileURLToPath(new URL("../../test-output/browser", import.meta.url));
 
 export interface TestPage {
   readonly page: Page;
-  /** What the console and uncaught exceptions reported, and requests that failed, since the last call. */
-  takeErrors(): string[];
+  readonly context: BrowserContext;
+  /** What the console, uncaught exceptions and jumps of the layout reported since the last call. */
+  takeErrors(): Promise<string[]>;
+  /** Takes a picture of the page under the next number. */
   picture(name: string): Promise<void>;
+  /** A picture, axe without serious findings, and no errors. */
+  expectClean(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function launchChromium(): Promise<Browser> {
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
   const executablePath = process.env.CHROMIUM_PATH;
   if (executablePath === undefined) throw new Error("set CHROMIUM_PATH, or use npm run test:browser");
   return chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--mute-audio"],
+    args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--mute-audio", ...args],
   });
 }
 
@@ -30,10 +41,20 @@ export interface PageOptions extends BrowserContextOptions {
   folder: string;
 }
 
+/** Waiting is for states and never for a time; this is the time after which a state is missing. */
+const PATIENCE_MS = 90_000;
+
 export async function openPage(browser: Browser, { folder, ...options }: PageOptions): Promise<TestPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   // Dialogs of the system cannot be operated here; the page then downloads through a link.
   await context.addInitScript(() => Reflect.deleteProperty(window, "showSaveFilePicker"));
+  await context.addInitScript(watchLayout);
+  return testPage(context, folder);
+}
+
+/** Another page of the same profile. */
+export async function testPage(context: BrowserContext, folder: string): Promise<TestPage> {
   const page = await context.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(`uncaught: ${error.message}`));
@@ -42,15 +63,50 @@ export async function openPage(browser: Browser, { folder, ...options }: PageOpt
   });
   let pictures = 0;
   mkdirSync(join(PICTURES, folder), { recursive: true });
+  const picture = async (name: string) => {
+    const number = String(++pictures).padStart(2, "0");
+    await page.screenshot({ path: join(PICTURES, folder, `${number}-${name}.png`) });
+  };
+  const takeErrors = async () => {
+    const jumps = await page.evaluate(() =>
+      (window as unknown as { layoutJumps?: string[] }).layoutJumps?.splice(0),
+    );
+    return [...errors.splice(0), ...(jumps ?? [])];
+  };
   return {
     page,
-    takeErrors: () => errors.splice(0),
-    async picture(name) {
-      const number = String(++pictures).padStart(2, "0");
-      await page.screenshot({ path: join(PICTURES, folder, `${number}-${name}.png`) });
+    context,
+    takeErrors,
+    picture,
+    async expectClean(name) {
+      await picture(name);
+      expect.soft(await seriousFindings(page), `axe at "${name}"`).toEqual([]);
+      expect.soft(await takeErrors(), `errors up to "${name}"`).toEqual([]);
     },
-    close: () => context.close(),
+    close: () => (context.pages().length > 1 ? page.close() : context.close()),
   };
+}
+
+/** Runs in the page. Records parts of the page that change their place without a change of the window. */
+function watchLayout(): void {
+  const jumps: string[] = [];
+  Object.assign(window, { layoutJumps: jumps });
+  /** Lists: their rows move when one is added or removed, and text flows where it is read. */
+  const flows = ".objects-list, .timeline-rows, .notices, .hint, dialog, .bring, .keep-banner";
+  const place = ({ x, y, width, height }: DOMRectReadOnly) => `${[x, y, width, height].map(Math.round)}`;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const { sources } = entry as unknown as {
+        sources: { node: Node | null; previousRect: DOMRectReadOnly; currentRect: DOMRectReadOnly }[];
+      };
+      for (const { node, previousRect, currentRect } of sources) {
+        const element = node instanceof Element ? node : node?.parentElement;
+        if (!element?.isConnected || element.closest(flows)) continue;
+        const name = `${element.tagName.toLowerCase()}.${element.className}`;
+        jumps.push(`layout jump: ${name} from ${place(previousRect)} to ${place(currentRect)}`);
+      }
+    }
+  }).observe({ type: "layout-shift", buffered: true });
 }
 
 /** Serious and critical findings of axe, as text. */

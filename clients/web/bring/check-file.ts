@@ -48,7 +48,7 @@ export function checkFiles(files: readonly GivenFile[], maxBytes: number | undef
     if (VIDEO.test(name) || ARCHIVE.test(name) || PICTURE.test(name) || /^(video|image)\//.test(type))
       return { kind: "file", name };
     return refused(
-      `${name} is no video`,
+      `${name} is not a video`,
       "Supported are videos such as MP4, MOV, MKV and WebM, pictures, and ZIP or TAR archives of pictures.",
     );
   }

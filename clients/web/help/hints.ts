@@ -26,12 +26,12 @@ const STEPS: readonly (Hint & { isNext(facts: HintFacts): boolean })[] = [
   },
   {
     id: "run",
-    text: "Run forward follows the object through the video. You can pause and correct at any frame.",
+    text: "Track follows the objects through the video. Pause and correct at any frame.",
     isNext: ({ numObjects, hasRun }) => numObjects > 0 && !hasRun,
   },
   {
     id: "mend",
-    text: "A wrong frame? Go there and click: only its stretch is computed again.",
+    text: "A wrong frame? Go there and click, then press Update: only what the click changed is computed again.",
     isNext: ({ hasRun }) => hasRun,
   },
 ];

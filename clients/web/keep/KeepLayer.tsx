@@ -10,10 +10,10 @@ export function SaveLabel() {
   const session = activeSession.value;
   void keptVersion.value;
   const state = session && autosaveOf(session)?.state.value;
-  if (!state) return null;
+  if (!session) return null;
   return (
-    <span class={`save-label small ${state.kind}`} role="status">
-      {WORDS[state.kind]}
+    <span class={`save-label small ${state?.kind ?? ""}`} role="status">
+      {state && WORDS[state.kind]}
     </span>
   );
 }

@@ -49,7 +49,7 @@ export function ObjectRow(props: {
         ) : (
           <span title={`${name} (F2 renames)`}>{name}</span>
         )}
-        <span class="object-id">#{id}</span>
+        {!name.endsWith(` ${id}`) && <span class="object-id">#{id}</span>}
       </span>
       <Score model={model} object={object} />
       <span role="gridcell" class="object-actions">

@@ -6,7 +6,7 @@ import { colourOf } from "./palette.js";
 
 export interface ObjectFacts {
   readonly id: number;
-  /** Never empty: `Object 3` for an object without a name. */
+  /** Never empty: `Object 3` for the object 3 without a name, as in exports. */
   readonly name: string;
   readonly isNamed: boolean;
   /** `#rrggbb`. */
@@ -26,7 +26,7 @@ export function objectsOfSession(facts: Pick<SessionFacts, "objects">, views: Ob
     const view = views.get(id);
     return {
       id,
-      name: name ?? (concept !== null ? `${concept} ${id + 1}` : `Object ${id + 1}`),
+      name: name ?? (concept !== null ? `${concept} ${id}` : `Object ${id}`),
       isNamed: name !== null,
       colour: view?.colour ?? colourOf(id),
       hidden: view?.hidden ?? false,

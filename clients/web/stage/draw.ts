@@ -90,7 +90,7 @@ function drawLabels(context: CanvasRenderingContext2D, stage: Size, scene: Scene
   context.textBaseline = "middle";
   const taken: { x: number; y: number; width: number }[] = [];
   for (const { id, boxXywh, facts } of visible(scene).reverse()) {
-    const name = facts?.name ?? `Object ${id + 1}`;
+    const name = facts?.name ?? `Object ${id}`;
     const width = Math.min(180, context.measureText(name).width) + 12;
     const top = toStage(scene.view, {
       x: boxXywh[0] * scene.frame.width,

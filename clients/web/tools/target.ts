@@ -61,5 +61,5 @@ export function ofObject(session: OpenSession, id: number | undefined): Target {
     return { id, name: "a new object", colour: colourOf(next) };
   }
   const facts = session.objects.value.find((object) => object.id === id);
-  return { id, name: facts?.name ?? `Object ${id + 1}`, colour: facts?.colour ?? colourOf(id) };
+  return { id, name: facts?.name ?? `Object ${id}`, colour: facts?.colour ?? colourOf(id) };
 }
