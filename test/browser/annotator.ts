@@ -77,6 +77,23 @@ export function annotator(page: Page, scene: Pick<Scene, "width" | "height">) {
       await page.mouse.click(x, y);
       for (const key of options.modifiers ?? []) await page.keyboard.up(key);
     },
+    /** Clicks without a mouse: the arrow keys move the pointer of the stage from its middle, and Space presses. */
+    async clickByKeyboard(at: Point): Promise<void> {
+      const stage = page.getByTestId("stage");
+      await stage.focus();
+      const box = await stage.boundingBox();
+      if (!box) throw new Error("the stage is not displayed");
+      const { x, y } = await onStage(at);
+      const across = Math.round((x - box.x - box.width / 2) / 10);
+      const down = Math.round((y - box.y - box.height / 2) / 10);
+      const press = async (key: string, times: number) => {
+        for (let time = 0; time < times; time++) await page.keyboard.press(key);
+      };
+      await press(across < 0 ? "ArrowLeft" : "ArrowRight", Math.abs(across));
+      await press(down < 0 ? "ArrowUp" : "ArrowDown", Math.abs(down));
+      await page.keyboard.press("Space");
+      await stage.blur();
+    },
     async drag(from: Point, to: Point): Promise<void> {
       const [start, end] = [await onStage(from), await onStage(to)];
       await page.mouse.move(start.x, start.y);

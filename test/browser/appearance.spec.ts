@@ -53,7 +53,8 @@ describe.each([
       if (options.hasTouch) {
         const { x, y } = await person.onStage(point);
         await test.page.touchscreen.tap(x, y);
-      } else await person.click(point);
+      } else if (index === 1) await person.clickByKeyboard(point);
+      else await person.click(point);
       await person.rows.nth(index).waitFor();
     }
     await test.expectClean("objects");

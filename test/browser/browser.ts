@@ -80,8 +80,10 @@ export async function testPage(context: BrowserContext, folder: string): Promise
     picture,
     async expectClean(name) {
       await picture(name);
-      expect.soft(await seriousFindings(page), `axe at "${name}"`).toEqual([]);
-      expect.soft(await takeErrors(), `errors up to "${name}"`).toEqual([]);
+      const findings = [...(await takeErrors()), ...(await seriousFindings(page))];
+      // At once: the report comes only after the last test.
+      for (const finding of findings) console.error(`${folder}, ${name}: ${finding}`);
+      expect.soft(findings, `errors, jumps of the layout and findings of axe at "${name}"`).toEqual([]);
     },
     close: () => (context.pages().length > 1 ? page.close() : context.close()),
   };
@@ -102,6 +104,8 @@ function watchLayout(): void {
       for (const { node, previousRect, currentRect } of sources) {
         const element = node instanceof Element ? node : node?.parentElement;
         if (!element?.isConnected || element.closest(flows)) continue;
+        // Only its text has changed.
+        if (place(previousRect) === place(currentRect)) continue;
         const name = `${element.tagName.toLowerCase()}.${element.className}`;
         jumps.push(`layout jump: ${name} from ${place(previousRect)} to ${place(currentRect)}`);
       }

@@ -21,7 +21,7 @@ export function Transport({ session }: { session: OpenSession }) {
         </CommandButton>
       </span>
       <span class="frame-label number" data-testid="frame-label">
-        <strong>{shownFrame.value}</strong>
+        <strong style={{ minWidth: `${String(video.num_frames - 1).length}ch` }}>{shownFrame.value}</strong>
         <span class="muted">
           {" / "}
           {video.num_frames - 1}

@@ -15,6 +15,7 @@ import { ImportDialog } from "../take/ImportDialog.js";
 import { pickFile, saveBody } from "../take/save-file.js";
 import type { TakeParts } from "../take/take-parts.js";
 import { isDark, theme, toggleTheme } from "../theme/theme.js";
+import { CommandButton } from "./CommandButton.js";
 import { addCommands, COMMAND_GROUPS, type Command, commands, runCommand } from "./commands.js";
 
 type Layer = "help" | "palette" | "export" | "import" | "open-saved";
@@ -69,7 +70,7 @@ export function startLayers(): void {
     own("palette", "Find a command", "See", ["Ctrl+K"], always, show("palette")),
     own("theme", "Light or dark theme", "See", [], always, toggleTheme),
     own("export", "Export", "Take", ["Ctrl+E"], hasVideo, show("export")),
-    own("import", "Import annotations", "Take", [], hasVideo, show("import")),
+    own("import", "Import annotations", "Take", ["Ctrl+I"], hasVideo, show("import")),
     own("save-file", "Download the session file", "Keep", ["Ctrl+S"], hasVideo, async () => {
       if (activeSession.peek()) await downloadSession(activeSession.peek() as OpenSession);
     }),
@@ -86,6 +87,7 @@ function takeParts(session: OpenSession): TakeParts {
     objects: session.objects.value,
     selected: session.selected.value,
     range: session.range.value,
+    onSessionFile: () => runCommand("save-file"),
     onImported() {
       session.results.invalidate();
       void session.requests.refresh().then(session.readStored);
@@ -130,9 +132,14 @@ export function TopBarTools() {
     <>
       <SaveLabel />
       {activeSession.value && (
-        <button type="button" class="button" title="Export (Ctrl+E)" onClick={show("export")}>
-          Export
-        </button>
+        <>
+          <CommandButton id="import" class="button quiet" label="Import">
+            Import
+          </CommandButton>
+          <CommandButton id="export" label="Export">
+            Export
+          </CommandButton>
+        </>
       )}
       {!activeSession.value && (
         <button type="button" class="button quiet" onClick={show("open-saved")}>

@@ -86,7 +86,7 @@ function DropZone({ onCamera }: { onCamera(): void }) {
         </label>
         {"mediaDevices" in navigator && (
           <button type="button" class="button" onClick={onCamera}>
-            <Icon name="camera" size={16} /> Record
+            <Icon name="camera" size={16} /> Use a camera
           </button>
         )}
       </div>

@@ -2,47 +2,53 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { messageOf } from "../app/message-of.js";
 import { notify } from "../app/notices.js";
+import { linkClient } from "../connection/link.js";
+import { LivePicture } from "./LivePicture.js";
+import { type LiveMasks, startLiveMasks } from "./live-masks.js";
 import { openFiles } from "./open-media.js";
 import { type Recording, startRecording } from "./record.js";
 
-/** Records a clip and opens it. */
+/** The camera with live masks. It is recorded meanwhile, so that the clip can be opened afterwards. */
 export function Camera({ onClose }: { onClose(): void }) {
   const recording = useSignal<Recording | undefined>(undefined);
+  const masks = useSignal<LiveMasks | undefined>(undefined);
   useEffect(() => {
     let isGone = false;
-    startRecording().then(
-      (started) => {
-        if (isGone) started.cancel();
-        else recording.value = started;
-      },
-      (error) => {
-        notify({
-          kind: "error",
-          title: "The camera cannot be used",
-          detail: `${messageOf(error)} Allow this page to use a camera, or open a file.`,
-        });
-        onClose();
-      },
-    );
+    const fail = (title: string, advice: string) => (error: unknown) => {
+      if (isGone) return;
+      notify({ kind: "error", title, detail: `${messageOf(error)} ${advice}` });
+      onClose();
+    };
+    const failMasks = fail("The live masks have stopped", "The camera was not changed. Start it again.");
+    async function start(): Promise<void> {
+      const started = await startRecording();
+      if (isGone) return started.cancel();
+      recording.value = started;
+      const client = linkClient.peek();
+      if (!client) throw new Error("The page is not connected to the server.");
+      const live = await startLiveMasks(client, started.stream, failMasks).catch(failMasks);
+      if (!live) return;
+      if (isGone) live.stop();
+      else masks.value = live;
+    }
+    start().catch(fail("The camera cannot be used", "Allow this page to use a camera, or open a file."));
     return () => {
       isGone = true;
+      masks.value?.stop();
       recording.value?.cancel();
     };
   }, []);
   return (
-    <div class="camera">
-      <video
-        class="camera-picture"
-        muted
-        autoplay
-        playsInline
-        aria-label="Camera"
-        ref={(element) => {
-          if (element && recording.value && element.srcObject !== recording.value.stream) {
-            element.srcObject = recording.value.stream;
-          }
-        }}
-      />
+    <section class="camera" aria-label="Camera">
+      {masks.value ? (
+        <LivePicture masks={masks.value} />
+      ) : (
+        <p class="camera-waiting muted" role="status">
+          {recording.value
+            ? "Starting the model…"
+            : "Waiting for the camera. The browser may ask for permission."}
+        </p>
+      )}
       <div class="bring-buttons">
         <button
           type="button"
@@ -54,12 +60,12 @@ export function Camera({ onClose }: { onClose(): void }) {
             if (clip) await openFiles([clip]);
           }}
         >
-          Stop and open the clip
+          Stop and open the recording
         </button>
         <button type="button" class="button" onClick={onClose}>
-          Cancel
+          Stop without a recording
         </button>
       </div>
-    </div>
+    </section>
   );
 }

@@ -17,7 +17,7 @@ export function LinkLabel() {
   return (
     <span class={`link-label ${kind}`} role="status" title={title}>
       <span class="link-dot" aria-hidden="true" />
-      {kind === "lost" ? "Reconnecting…" : WORDS[kind]}
+      <span class="link-words">{kind === "lost" ? "Reconnecting…" : WORDS[kind]}</span>
     </span>
   );
 }

@@ -11,6 +11,8 @@ const POINTER: readonly (readonly [string, string])[] = [
   ["Drag with the box tool", "box around the object"],
   ["Wheel", "zoom at the pointer"],
   ["Drag with the middle button, or with Space", "move the picture"],
+  ["Tab to the picture, then arrows", "pointer of the keyboard"],
+  ["There: Space, or Alt + Enter", "part of it, or not"],
 ];
 
 export function HelpSheet(props: {

@@ -10,8 +10,9 @@ import { pendingPrompts } from "../tools/send-prompt.js";
 import { hitObject } from "../tools/target.js";
 import type { StagePointer } from "../tools/tool.js";
 import { CompareBar } from "./CompareBar.js";
-import { fitView, isInside, type Size, type StageView, zoomAt } from "./coordinates.js";
+import { fitView, isInside, type Point, type Size, type StageView, zoomAt } from "./coordinates.js";
 import { drawScene } from "./draw.js";
+import { listenToStageKeys } from "./keyboard-pointer.js";
 import { followPicture } from "./picture.js";
 import { listenToStage } from "./pointer.js";
 import { prepareFrames } from "./prepare-frames.js";
@@ -29,6 +30,7 @@ export function Stage({ session }: { session: OpenSession }) {
   const pointer = useSignal<StagePointer | undefined>(undefined);
   const isPanning = useSignal(false);
   const isWaiting = useSignal(false);
+  const cross = useSignal<Point | undefined>(undefined);
 
   useEffect(() => {
     const element = area.current as HTMLDivElement;
@@ -63,6 +65,11 @@ export function Stage({ session }: { session: OpenSession }) {
       fit: fitted,
       pointer,
       isPanning,
+    });
+
+    const keyboard = listenToStageKeys({ element: target, session, view, size: () => size.peek(), pointer });
+    const stopCross = effect(() => {
+      cross.value = keyboard.at.value;
     });
 
     let request = 0;
@@ -143,6 +150,8 @@ export function Stage({ session }: { session: OpenSession }) {
       observer.disconnect();
       stopDrawing();
       stopListening();
+      stopCross();
+      keyboard.stop();
       picture.stop();
       stopPreparing();
       removeCommands();
@@ -156,14 +165,24 @@ export function Stage({ session }: { session: OpenSession }) {
     <div class="stage">
       <PromptBar session={session} />
       <div ref={area} class="stage-canvas-area">
+        {/* The person draws on it with the pointer or the keyboard. */}
+        {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: see above */}
         <canvas
           ref={canvas}
           class="stage-canvas"
           data-testid="stage"
-          role="img"
-          aria-label={`Frame ${session.shownFrame.value} of ${session.name.value}`}
+          role="application"
+          tabIndex={0}
+          aria-label={`Frame ${session.shownFrame.value} of ${session.name.value}. Arrow keys move the pointer, Space presses.`}
           style={{ cursor: cursor.value }}
         />
+        {cross.value && (
+          <span
+            class="stage-cross"
+            aria-hidden="true"
+            style={{ left: `${cross.value.x}px`, top: `${cross.value.y}px` }}
+          />
+        )}
         {isWaiting.value && <span class="stage-note">Decoding frame {session.frame.value}…</span>}
       </div>
       <StatusLine session={session} pointer={pointer.value} view={view.value} />

@@ -192,6 +192,16 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
           {progress.kind === "running" && `Writing: ${sizeText(progress.bytes)}`}
           {progress.kind === "done" && `Written: ${progress.text}`}
         </output>
+        {parts.onSessionFile && (
+          <button
+            type="button"
+            class="button quiet"
+            title="Everything of this video, to continue on another machine (Ctrl+S)"
+            onClick={parts.onSessionFile}
+          >
+            Download the session file
+          </button>
+        )}
         {isRunning && (
           <button type="button" class="button" onClick={() => stop?.abort()}>
             Stop

@@ -10,6 +10,8 @@ export interface TakeParts {
   selected: ReadonlySet<number>;
   /** The range that is marked in the timeline. */
   range?: { first: number; last: number } | undefined;
+  /** Downloads the file that continues the session on another machine. */
+  onSessionFile?(): void;
   /** After an import: the objects and results of the session have changed. */
   onImported?(): void;
 }
