@@ -114,12 +114,18 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     readStored: ({ first, last }, id) => readStored(first, last, { mask_format: "binary", obj_ids: [id] }),
   });
 
-  async function refresh(): Promise<void> {
-    const next = await client.get();
-    for (const { obj_id, locked_frames, absent_frames } of next.objects) {
+  function showRanges({ objects: listed }: Pick<SessionFacts, "objects">): void {
+    for (const { obj_id, locked_frames, absent_frames } of listed) {
       const toRanges = (list: typeof locked_frames) => list.map(([first, last]) => ({ first, last }));
       results.states.setRanges(obj_id, toRanges(locked_frames), toRanges(absent_frames));
     }
+  }
+  // Of a reopened session.
+  showRanges(parts.facts);
+
+  async function refresh(): Promise<void> {
+    const next = await client.get();
+    showRanges(next);
     const ids = new Set(next.obj_ids);
     // An undo removes the objects that the edit created.
     const gone = facts.peek().obj_ids.filter((id) => !ids.has(id));

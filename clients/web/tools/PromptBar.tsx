@@ -22,7 +22,7 @@ export function PromptBar({ session }: { session: OpenSession }) {
           pressed={adds}
           label={target ? `Add to ${target.name}` : "Add to the selected object"}
         >
-          {target && <span class="swatch" style={{ background: target.colour }} />}
+          <span class="swatch" style={{ background: target?.colour ?? "transparent" }} />
           <span class="target-name">{target ? `Add to ${target.name}` : "Add to selected"}</span>
         </CommandButton>
       </div>
