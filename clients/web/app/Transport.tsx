@@ -76,13 +76,18 @@ function onlyText({ runsSelected, selected, objects }: OpenSession): string {
 
 function RunLabel({ session }: { session: OpenSession }) {
   const state = session.run.value;
-  if (state.kind === "stopping") return <span class="muted">Pausing…</span>;
+  if (state.kind === "stopping")
+    return (
+      <span key="stopping" class="muted" role="status">
+        Pausing…
+      </span>
+    );
   if (state.kind !== "running") return null;
   const { numDone, numFrames, frame } = state;
   return (
-    <span class="run-label" role="status">
+    <span key="running" class="run-label" role="status">
       <progress max={numFrames} value={numDone} aria-label="Tracking" />
-      <span class="number">
+      <span class="number" style={{ minWidth: `${15 + String(session.video.num_frames - 1).length}ch` }}>
         {state.plan.scope === "affected" ? "Updating" : "Tracking"} frame {frame}
       </span>
     </span>
