@@ -29,7 +29,7 @@ export function EarlierWork() {
   if (list.length === 0) return null;
   return (
     <section class="earlier" aria-label="Earlier work">
-      <h2>Continue</h2>
+      <h2>Earlier work</h2>
       <ul>
         {list.map((work) => (
           <li key={work.sessionId}>
