@@ -204,7 +204,9 @@ it("exports the chosen objects, after a preview", async () => {
   await chooser.getByLabel(/^Selected/).check();
   await chooser.getByText(/masks of 1 object on/).waitFor();
   await test.expectClean("export");
-  const coco = await person.download(() => chooser.getByRole("button", { name: "Download" }).click());
+  const coco = await person.download(() =>
+    chooser.getByRole("button", { name: "Download", exact: true }).click(),
+  );
   const { annotations, images } = JSON.parse(String(coco.bytes)) as Record<string, { image_id?: number }[]>;
   // Frames 14 to 18 have no mask of the object.
   expect(annotations).toHaveLength(16);
@@ -213,7 +215,9 @@ it("exports the chosen objects, after a preview", async () => {
   await chooser.getByLabel("Format").selectOption({ label: "Video with the masks drawn on it" });
   await chooser.getByText(/in 1 file$/).waitFor();
   await test.expectClean("export-video");
-  const video = await person.download(() => chooser.getByRole("button", { name: "Download" }).click());
+  const video = await person.download(() =>
+    chooser.getByRole("button", { name: "Download", exact: true }).click(),
+  );
   expect(video.name).toMatch(/\.mp4$/);
   expect(String(video.bytes.subarray(4, 8))).toBe("ftyp");
   await press("Escape");

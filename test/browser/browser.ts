@@ -104,8 +104,10 @@ function watchLayout(): void {
       for (const { node, previousRect, currentRect } of sources) {
         const element = node instanceof Element ? node : node?.parentElement;
         if (!element?.isConnected || element.closest(flows)) continue;
-        // Only its text has changed.
-        if (place(previousRect) === place(currentRect)) continue;
+        // Another size: its own text has changed. What that moves keeps its size.
+        const [before, now] = [previousRect, currentRect];
+        if (Math.abs(before.width - now.width) > 1 || Math.abs(before.height - now.height) > 1) continue;
+        if (place(before) === place(now)) continue;
         const name = `${element.tagName.toLowerCase()}.${element.className}`;
         jumps.push(`layout jump: ${name} from ${place(previousRect)} to ${place(currentRect)}`);
       }
