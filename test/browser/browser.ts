@@ -59,7 +59,7 @@ export async function testPage(context: BrowserContext, folder: string): Promise
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(`uncaught: ${error.message}`));
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+    if (message.type() === "error") errors.push(message.text());
   });
   let pictures = 0;
   mkdirSync(join(PICTURES, folder), { recursive: true });

@@ -22,14 +22,15 @@ let lastId = 0;
 
 export const notices: ReadonlySignal<readonly ShownNotice[]> = shown;
 
-/** An error stays until it is dismissed; a repeated one replaces its earlier copy. */
-export function notify(notice: Notice): void {
+/** An error stays until it is dismissed; a repeated one replaces its earlier copy. Returns the id for `dismiss`. */
+export function notify(notice: Notice): number {
   const id = ++lastId;
   const others = shown.value.filter(
     ({ title, detail }) => title !== notice.title || detail !== notice.detail,
   );
   shown.value = [...others, { ...notice, id }].slice(-MAX_NOTICES);
   if (notice.kind === "info") setTimeout(() => dismiss(id), INFO_MS);
+  return id;
 }
 
 export function dismiss(id: number): void {

@@ -7,7 +7,7 @@ import {
   type UploadFacts,
 } from "../../typescript/index.js";
 import { messageOf } from "../app/message-of.js";
-import { notify } from "../app/notices.js";
+import { dismiss, type Notice, notify } from "../app/notices.js";
 import { linkClient, onServerEvent } from "../connection/link.js";
 import { serverFacts } from "../connection/server-facts.js";
 import { startVideo } from "../session/sessions.js";
@@ -34,7 +34,7 @@ export async function openPath(path: string, name: string): Promise<void> {
 export async function openFiles(files: readonly File[], folder?: string): Promise<void> {
   const given = checkFiles(files, serverFacts.peek()?.limits.maxUploadBytes);
   if (given.kind === "refused") {
-    notify({ kind: "error", title: given.title, detail: given.detail });
+    report({ kind: "error", title: given.title, detail: given.detail });
     return;
   }
   const name = folder ?? given.name;
@@ -119,13 +119,17 @@ async function start(
   }
 }
 
+/** Messages about earlier files. They end when the next one is opened. */
+const reported: number[] = [];
+const report = (notice: Notice) => void reported.push(notify(notice));
+
 async function opened(
   name: string,
   work: (client: MaskletClient, signal: AbortSignal, cancel: () => void) => Promise<void>,
 ): Promise<void> {
   const client = linkClient.peek();
   if (!client) {
-    notify({
+    report({
       kind: "error",
       title: "The page is not connected",
       detail: "It connects again by itself. Try again then.",
@@ -133,13 +137,14 @@ async function opened(
     return;
   }
   if (opening.peek()) {
-    notify({
+    report({
       kind: "info",
       title: "Another video is being opened",
       detail: "Wait until it is open, or cancel it.",
     });
     return;
   }
+  for (const id of reported.splice(0)) dismiss(id);
   const aborting = new AbortController();
   const cancel = () => aborting.abort(new DOMException("cancelled", "AbortError"));
   opening.value = { name, step: "Starting", fraction: undefined, cancel };
@@ -147,13 +152,13 @@ async function opened(
     await work(client, aborting.signal, cancel);
   } catch (error) {
     if (aborting.signal.aborted) {
-      notify({
+      report({
         kind: "info",
         title: "The upload was cancelled",
         detail: "The server keeps what it has for a while: open the same file to continue.",
       });
     } else {
-      notify({ kind: "error", title: `${name} could not be opened`, detail: messageOf(error) });
+      report({ kind: "error", title: `${name} could not be opened`, detail: messageOf(error) });
     }
   } finally {
     opening.value = undefined;
