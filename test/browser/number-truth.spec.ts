@@ -328,6 +328,7 @@ describe.each(CASES)("$title", ({ make, decoder, matrix, pixelAspect = 1, first 
       await media.close();
     }
     // The demuxer reports codecs that it does not know.
-    expect(test.takeErrors().filter((text) => !text.startsWith("Unsupported video codec"))).toEqual([]);
+    const errors = await test.takeErrors();
+    expect(errors.filter((text) => !text.startsWith("Unsupported video codec"))).toEqual([]);
   });
 });
