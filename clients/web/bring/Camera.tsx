@@ -12,26 +12,34 @@ import { type Recording, startRecording } from "./record.js";
 export function Camera({ onClose }: { onClose(): void }) {
   const recording = useSignal<Recording | undefined>(undefined);
   const masks = useSignal<LiveMasks | undefined>(undefined);
+  const hasFailed = useSignal(false);
   useEffect(() => {
     let isGone = false;
-    const fail = (title: string, advice: string) => (error: unknown) => {
+    const failMasks = (error: unknown) => {
       if (isGone) return;
-      notify({ kind: "error", title, detail: `${messageOf(error)} ${advice}` });
-      onClose();
+      masks.value?.stop();
+      masks.value = undefined;
+      hasFailed.value = true;
+      const detail = `${messageOf(error)} The recording continues: stop it to open it as a video.`;
+      notify({ kind: "error", title: "The live masks have stopped", detail });
     };
-    const failMasks = fail("The live masks have stopped", "The camera was not changed. Start it again.");
     async function start(): Promise<void> {
       const started = await startRecording();
       if (isGone) return started.cancel();
       recording.value = started;
       const client = linkClient.peek();
-      if (!client) throw new Error("The page is not connected to the server.");
+      if (!client) return failMasks(new Error("The page is not connected to the server."));
       const live = await startLiveMasks(client, started.stream, failMasks).catch(failMasks);
       if (!live) return;
       if (isGone) live.stop();
       else masks.value = live;
     }
-    start().catch(fail("The camera cannot be used", "Allow this page to use a camera, or open a file."));
+    start().catch((error) => {
+      if (isGone) return;
+      const detail = `${messageOf(error)} Allow this page to use a camera, or open a file.`;
+      notify({ kind: "error", title: "The camera cannot be used", detail });
+      onClose();
+    });
     return () => {
       isGone = true;
       masks.value?.stop();
@@ -44,9 +52,11 @@ export function Camera({ onClose }: { onClose(): void }) {
         <LivePicture masks={masks.value} />
       ) : (
         <p class="camera-waiting muted" role="status">
-          {recording.value
-            ? "Starting the model…"
-            : "Waiting for the camera. The browser may ask for permission."}
+          {hasFailed.value
+            ? "The camera is recorded, without masks."
+            : recording.value
+              ? "Starting the model…"
+              : "Waiting for the camera. The browser may ask for permission."}
         </p>
       )}
       <div class="bring-buttons">
