@@ -44,7 +44,7 @@ export function Transport({ session }: { session: OpenSession }) {
           <CommandButton id="recompute" class="button">
             <Icon name="recompute" size={16} /> Update
           </CommandButton>
-          <CommandButton id="run-selected" class="button" pressed={session.runsSelected.value}>
+          <CommandButton id="run-selected" class="button run-only" pressed={session.runsSelected.value}>
             {onlyText(session)}
           </CommandButton>
           <CommandButton id="run-backward" class="button icon">
