@@ -1,6 +1,6 @@
 /** Every view of the page in the other theme and on a tablet: pictures, axe, no errors and no layout that jumps. */
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type Annotator, annotator } from "./annotator.js";
 import { launchChromium, openPage, type TestPage } from "./browser.js";
 import { type ServedPage, servePage } from "./serve.js";
@@ -60,7 +60,7 @@ describe.each([
     await test.expectClean("objects");
     await person.goTo(5);
     await press("k");
-    await person.button("Pause").waitFor();
+    await expect.poll(async () => (await person.stored(5)).length).toBe(2);
     await person.button("Track in both directions").waitFor();
     await test.expectClean("tracked");
   });
