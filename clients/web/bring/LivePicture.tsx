@@ -31,6 +31,7 @@ export function LivePicture({ masks }: { masks: LiveMasks }) {
       objects: objectsOf(frame.result),
       selected: NOTHING,
       hovered: undefined,
+      isMoving: false,
       marks: [],
       pending: [],
       colourOf,
