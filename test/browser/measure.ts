@@ -17,6 +17,8 @@ const OBJECTS = Number(process.env.OBJECTS ?? 50);
 const FRAMES = Number(process.env.FRAMES ?? 10_000);
 /** The run is paused behind this frame. */
 const RUN_FRAMES = Number(process.env.RUN_FRAMES ?? FRAMES);
+/** The share of the video that people scrub over: the frames with masks. */
+const COMPUTED = RUN_FRAMES / FRAMES;
 const SIZE = { width: 640, height: 360 };
 
 const folder = mkdtempSync(join(tmpdir(), "masklet-measure-"));
@@ -224,7 +226,7 @@ try {
     await page.keyboard.press("f");
     await page.getByRole("button", { name: "Pause tracking" }).waitFor();
     // The first frames are drawn as they come; the others arrive while the stage stays at the start.
-    await page.waitForTimeout(20_000);
+    await page.waitForTimeout(8_000);
     await page.keyboard.press("Home");
     for (const start = performance.now(); ; ) {
       await page.waitForTimeout(10_000);
@@ -248,7 +250,10 @@ try {
     ["scrub fast, whole video", 0, 1, 180],
     ["scrub back", 1, 0, 180],
   ] as const) {
-    print(name, { ...(await sampled(() => drag(page, from, to, steps, 16))), ...(await memory()) });
+    print(name, {
+      ...(await sampled(() => drag(page, from * COMPUTED, to * COMPUTED, steps, 16))),
+      ...(await memory()),
+    });
     await page.waitForTimeout(1000);
   }
   await test.picture("scrubbed");
