@@ -33,5 +33,21 @@ try {
 }
 // setup.mjs reads this. The time is from before the compilation, so that an edit during it counts as newer.
 writeFileSync(join(fresh, ".built"), builtAt.toISOString());
-rmSync(join(root, "dist"), { recursive: true, force: true });
-renameSync(fresh, join(root, "dist"));
+const dist = join(root, "dist");
+const previous = join(root, `dist-${process.pid}.previous.tmp`);
+
+/** Renames a folder. Returns false when the error has one of the codes. */
+function rename(from, to, ...codes) {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (codes.includes(error.code)) return false;
+    throw error;
+  }
+}
+
+rename(dist, previous, "ENOENT");
+// Two commands can build at the same time. The first to finish decides; both have compiled the same sources.
+if (!rename(fresh, dist, "ENOTEMPTY", "EEXIST", "EPERM")) rmSync(fresh, { recursive: true, force: true });
+rmSync(previous, { recursive: true, force: true });
