@@ -23,6 +23,7 @@ from .sequences import Sequence, box_around, correction, load_sequences, middle_
 
 CLIENT = Path(__file__).parents[2] / "clients" / "python" / "src"
 PROMPTS = ("box", "mask", "click")
+START_S = 600.0  # time for the start of the server; busy machines need minutes
 
 
 def prompt_of(kind: str, mask: np.ndarray) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def main() -> None:
     import masklet
 
     sequences = load_sequences(options.sequences, options.only)
-    with masklet.serve(pack=options.pack) as server, server.connect() as client:
+    with masklet.serve(pack=options.pack, timeout_s=START_S) as server, server.connect() as client:
         for kind in options.prompt or ["box"]:
             rows, overlaps, scores = [], [], []
             for sequence in sequences:
