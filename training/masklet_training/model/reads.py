@@ -8,6 +8,7 @@ memories, and with it two transpositions of the largest tensor.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 EMPTY = 1e-6  # total weight below which a cell has no match
@@ -70,15 +71,14 @@ def read_near(grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat:
     """
     asked = grid.tiles(query * heat).unsqueeze(1)  # [1|B,1,16,t,C]
     near = grid.neighbourhoods(keys)  # [B,M,16,n,C]
-    told = grid.neighbourhoods(values)
-    told = torch.cat([told, torch.ones_like(told[..., :1])], -1) * grid.exists
+    told = grid.neighbourhoods(F.pad(values, (0, 1), value=1.0)) * grid.exists
     weights = torch.exp(asked @ near.transpose(-1, -2) + (offset - heat)[..., None, None, None])
     return grid.join((weights @ told).sum(1))
 
 
 def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor) -> Tensor:
     """Reads from all cells; arguments and result as for `read_near`, with any number of cells [·,T,·]"""
-    told = torch.cat([values, torch.ones_like(values[..., :1])], -1)
+    told = F.pad(values, (0, 1), value=1.0)
     weights = torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2) + (offset - heat)[..., None, None])
     return (weights @ told).sum(1)
 
