@@ -13,6 +13,11 @@ export class NothingFoundError extends Error {
   override readonly name = "NothingFoundError";
 }
 
+/** Some of several inputs failed: exit status 4. The message is one sentence. */
+export class PartlyError extends Error {
+  override readonly name = "PartlyError";
+}
+
 /** A signal stopped the command: exit status 130. The message is one sentence. */
 export class StoppedError extends Error {
   override readonly name = "StoppedError";
@@ -21,6 +26,7 @@ export class StoppedError extends Error {
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_NOTHING_FOUND = 3;
+export const EXIT_PARTLY = 4;
 /** An exception that nothing caught: a fault of the program. The number is `EX_SOFTWARE` of sysexits(3). */
 export const EXIT_FAULT = 70;
 /** The status that a shell reports for a program that Ctrl+C ended. */

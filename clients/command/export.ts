@@ -11,6 +11,7 @@ import { type PackedExport, packExport } from "../../server/exports/pack.js";
 import { type ExportPlan, planExport } from "../../server/exports/plan.js";
 import { CommandError, StoppedError, UsageError } from "./errors.js";
 import { openVideo, type Video } from "./media.js";
+import { printJson } from "./print-json.js";
 import { type RemoteServer, remoteServer } from "./remote-server.js";
 import { onStopSignal } from "./signals.js";
 import { findVideo } from "./track-files.js";
@@ -25,17 +26,24 @@ export interface ExportArguments {
   video?: string;
   server?: string;
   key?: string;
+  json?: boolean;
 }
 
 /** @throws UsageError, CommandError, or StoppedError after a signal; then an unfinished file is removed. */
 export async function exportResults(what: string, given: ExportArguments): Promise<void> {
   const plan = readPlan(given);
+  if (given.json && given.out === "-") {
+    throw new UsageError("--json: expected --out FILE, because the export goes to standard output.");
+  }
   const facts = await stat(what).catch(() => undefined);
   const interruption = new AbortController();
   const forget = onStopSignal(() => interruption.abort());
   try {
-    if (facts?.isFile()) await exportFile(what, plan, given, interruption.signal);
-    else await exportSession(what, plan, given, interruption.signal);
+    const write = facts?.isFile() ? exportFile : exportSession;
+    const path = await write(what, plan, given, interruption.signal);
+    if (path === undefined) return;
+    if (given.json) printJson({ format: plan.format.id, path, bytes: (await stat(path)).size });
+    else process.stderr.write(`${path}\n`);
   } catch (cause) {
     if (interruption.signal.aborted) throw new StoppedError("Stopped; the unfinished file is removed.");
     throw cause;
@@ -73,7 +81,7 @@ async function exportFile(
   { format, options, selection }: CommandPlan,
   { video, out, server, key }: ExportArguments,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   if (server !== undefined || key !== undefined) {
     throw new UsageError(
       `${server === undefined ? "--key" : "--server"}: expected only with a session, not with a file.`,
@@ -90,7 +98,7 @@ async function exportFile(
     });
     const files = format.files(source, options)[Symbol.asyncIterator]();
     const packed = await packExport(format, source.facts.name, files, readExportFile);
-    await save(packed, out, signal);
+    return await save(packed, out, signal);
   } finally {
     await source?.close();
     await opened?.source.close();
@@ -113,7 +121,7 @@ async function exportSession(
   { format, query }: CommandPlan,
   { video, out, server, key }: ExportArguments,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   if (video !== undefined) throw new UsageError("--video: expected only with a file of frames.");
   const remote: RemoteServer = remoteServer(server, key);
   const path = `${SESSIONS_PATH}/${encodeURIComponent(sessionId)}/export/${format.id}`;
@@ -121,19 +129,22 @@ async function exportSession(
   if (!response.body) throw new CommandError("The server sent no file.");
   const named = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "")?.[1];
   const fileName = basename(decodeURIComponent(named ?? `${sessionId}.${format.id}`));
-  await save({ fileName, contentType: "", body: response.body as AsyncIterable<Uint8Array> }, out, signal);
+  return save({ fileName, contentType: "", body: response.body as AsyncIterable<Uint8Array> }, out, signal);
 }
 
-/** Writes to `out`, `-` for standard output, or to the name of the export in the working directory. */
+/**
+ * Writes to `out`, `-` for standard output, or to the name of the export in the working directory.
+ * @returns the path; undefined for standard output
+ */
 async function save(
   { fileName, body }: PackedExport,
   out: string | undefined,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const content = Readable.from(body, { objectMode: false });
   if (out === "-") {
     await pipeline(content, process.stdout, { signal, end: false });
-    return;
+    return undefined;
   }
   const path = out ?? fileName;
   // A file of that name that the user did not name is not replaced.
@@ -146,5 +157,5 @@ async function save(
     await rm(path, { force: true });
     throw new CommandError(`${path} cannot be written: ${message}.`, { cause });
   }
-  process.stderr.write(`${path}\n`);
+  return path;
 }

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { SESSIONS_PATH } from "../../protocol/index.js";
 import { connect } from "../typescript/index.js";
 import { CommandError, UsageError } from "./errors.js";
+import { printJson } from "./print-json.js";
 import { remoteServer } from "./remote-server.js";
 import { findVideo } from "./track-files.js";
 import { readKey } from "./track-options.js";
@@ -16,6 +17,7 @@ export interface ImportArguments {
   as?: string;
   server?: string;
   key?: string;
+  json?: boolean;
 }
 
 interface ImportReport {
@@ -30,7 +32,7 @@ interface ImportReport {
  * @throws UsageError, CommandError
  */
 export async function importAnnotations(file: string, given: ImportArguments): Promise<void> {
-  const { session, video, format = "", as = "prompts", server, key } = given;
+  const { session, video, format = "", as = "prompts", server, key, json } = given;
   if ((session === undefined) === (video === undefined)) {
     throw new UsageError("--session or --video: expected one of them.");
   }
@@ -45,7 +47,12 @@ export async function importAnnotations(file: string, given: ImportArguments): P
   const query = new URLSearchParams({ format, as });
   const path = `${SESSIONS_PATH}/${encodeURIComponent(id)}/import?${query}`;
   const response = await remote.fetch(path, { method: "POST", body: content });
-  const { imported, objects, skipped, warnings } = (await response.json()) as ImportReport;
+  const report = (await response.json()) as ImportReport;
+  if (json) {
+    printJson({ session_id: id, ...report });
+    return;
+  }
+  const { imported, objects, skipped, warnings } = report;
   const { masks, boxes, frames } = imported;
   const outcome = as === "locked" ? "are locked" : "are prompts";
   process.stderr.write(

@@ -12,10 +12,12 @@ import {
 } from "../../server/keys/key-lines.js";
 import { containsKeys, readKeysFile } from "../../server/keys/key-source.js";
 import { CommandError, UsageError } from "./errors.js";
+import { printJson } from "./print-json.js";
 
 export interface KeysArguments {
   file?: string;
   weight?: string;
+  json?: boolean;
 }
 
 const SHOWN_HASH_DIGITS = 12;
@@ -27,7 +29,7 @@ const LEAST_HASH_DIGITS = 8;
  *
  * @throws UsageError, CommandError.
  */
-export async function addKey(name: string, { file, weight }: KeysArguments): Promise<void> {
+export async function addKey(name: string, { file, weight, json }: KeysArguments): Promise<void> {
   checkName(name);
   const weightNumber = weight === undefined ? undefined : parseWeight(weight);
   if (weight !== undefined && weightNumber === undefined) {
@@ -36,6 +38,10 @@ export async function addKey(name: string, { file, weight }: KeysArguments): Pro
   const key = createKey();
   const line = keyLine(name, key, weightNumber);
   if (file === undefined) {
+    if (json) {
+      printJson({ name, key, line });
+      return;
+    }
     process.stderr.write(`The key of ${name}, which is shown only now:\n${key}\n`);
     process.stdout.write(`${line}\n`);
     return;
@@ -44,17 +50,29 @@ export async function addKey(name: string, { file, weight }: KeysArguments): Pro
     const before = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     return `${before}${line}\n`;
   });
+  if (json) {
+    printJson({ name, key, file });
+    return;
+  }
   process.stderr.write(`Added a key of ${name} to ${file}. It is shown only now:\n`);
   process.stdout.write(`${key}\n`);
   process.stderr.write(`A running server reads the file again on SIGHUP: masklet serve --keys ${file}\n`);
 }
 
 /** Prints name, weight and the beginning of the hash of each key. @throws CommandError. */
-export async function listKeys({ file }: KeysArguments): Promise<void> {
+export async function listKeys({ file, json }: KeysArguments): Promise<void> {
   const path = pathOf(file);
   const { text } = await readExisting(path);
-  for (const { name, weight = 1, hash } of parseLines(text, path)) {
-    process.stdout.write(`${name}\tweight ${weight}\t${hash.slice(0, SHOWN_HASH_DIGITS)}\n`);
+  const keys = parseLines(text, path).map(({ name, weight = 1, hash }) => ({
+    ...{ name, weight },
+    hash_start: hash.slice(0, SHOWN_HASH_DIGITS),
+  }));
+  if (json) {
+    printJson({ file: path, keys });
+    return;
+  }
+  for (const { name, weight, hash_start } of keys) {
+    process.stdout.write(`${name}\tweight ${weight}\t${hash_start}\n`);
   }
 }
 
@@ -65,7 +83,7 @@ export async function listKeys({ file }: KeysArguments): Promise<void> {
 export async function removeKeys(
   name: string,
   hashStart: string | undefined,
-  { file }: KeysArguments,
+  { file, json }: KeysArguments,
 ): Promise<void> {
   checkName(name);
   const start = hashStart?.toLowerCase() ?? "";
@@ -92,6 +110,10 @@ export async function removeKeys(
     }
     return lines.join("");
   });
+  if (json) {
+    printJson({ file: path, name, removed, left });
+    return;
+  }
   process.stderr.write(`Removed ${removed} key${removed === 1 ? "" : "s"} of ${name} from ${path}. `);
   process.stderr.write(
     left > 0

@@ -18,11 +18,11 @@ export function hasScreen(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): bo
   return platform !== "linux" || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY || env.WSL_DISTRO_NAME);
 }
 
-/** Prints the address of the page, and opens it if `isOpened`. Draws the sample clip in the background, until `signal`. */
+/** Writes the address of the page to `output`, and opens it if `isOpened`. Draws the sample clip in the background, until `signal`. */
 export async function offerPage(
   { port }: Pick<RunningServer, "port">,
   { host, webDir, sampleClip }: Pick<ServerConfig, "host" | "webDir" | "sampleClip">,
-  { isOpened, signal }: { isOpened: boolean; signal: AbortSignal },
+  { isOpened, output, signal }: { isOpened: boolean; output: NodeJS.WritableStream; signal: AbortSignal },
 ): Promise<void> {
   if (sampleClip !== undefined) {
     makeSample(sampleClip, signal).catch((error: Error) => {
@@ -34,7 +34,7 @@ export async function offerPage(
     return;
   }
   const url = pageUrl(host, port);
-  process.stdout.write(`Annotate in a browser: ${url}\n`);
+  output.write(`Annotate in a browser: ${url}\n`);
   if (!isOpened || !hasScreen(process.env, process.platform)) return;
   try {
     const browser = await openInBrowser(url);

@@ -1,9 +1,8 @@
 /** HTTP requests of the command to a running server. */
 import { endpointOf, headersOf } from "../typescript/endpoint.js";
 import { CommandError } from "./errors.js";
+import { DEFAULT_SERVER } from "./shared-options.js";
 import { parseServer, readKey } from "./track-options.js";
-
-const DEFAULT_SERVER = "ws://127.0.0.1:8765";
 
 export interface RemoteServer {
   /** Of its socket. */

@@ -7,6 +7,7 @@ import { CommandError, UsageError } from "./errors.js";
 import { exitAfterFault } from "./faults.js";
 import { onNpmEnd } from "./npm-parent.js";
 import { offerPage } from "./page.js";
+import { printJson } from "./print-json.js";
 import { onHangUp, onReloadSignal, onStopSignal } from "./signals.js";
 
 /** The options as commander passes them. */
@@ -22,6 +23,7 @@ export interface ServeArguments {
   /** A folder; true: that of the user. */
   data?: string | true;
   open?: boolean;
+  json?: boolean;
 }
 
 /**
@@ -57,12 +59,16 @@ export async function serve(given: ServeArguments): Promise<void> {
   });
   const { reloadKeys } = server;
   const forgetHangUp = reloadKeys ? onHangUp(() => void reportKeys(reloadKeys())) : () => {};
-  const roots = config.mediaRoots.map((root) => resolve(root)).join(", ");
-  process.stdout.write(
-    `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots})\n`,
-  );
+  const roots = config.mediaRoots.map((root) => resolve(root));
+  if (given.json) printJson({ url: server.url, pack: { id, version, provider }, media_roots: roots });
+  else {
+    process.stdout.write(
+      `masklet serves ${server.url} (pack ${id} ${version} on ${provider}, media roots: ${roots.join(", ")})\n`,
+    );
+  }
   const drawing = new AbortController();
-  await offerPage(server, config, { isOpened: given.open ?? false, signal: drawing.signal });
+  const output = given.json ? process.stderr : process.stdout;
+  await offerPage(server, config, { isOpened: given.open ?? false, output, signal: drawing.signal });
   await stopSignal;
   drawing.abort();
   forgetReload();

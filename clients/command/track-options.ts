@@ -30,6 +30,8 @@ export interface TrackJob {
   server?: string;
   /** For the server. */
   key?: string;
+  /** Print a summary as JSON. */
+  json?: true;
 }
 
 /** The options as commander passes them: text, or lists of text. */
@@ -43,6 +45,7 @@ export interface TrackArguments {
   render?: string;
   server?: string;
   key?: string;
+  json?: boolean;
 }
 
 const VIDEO_EXTENSIONS = [".mp4", ".mov", ".mkv"];
@@ -65,7 +68,11 @@ export function readTrackJob(video: string, given: TrackArguments): TrackJob {
     ...(given.render !== undefined && { render: parseRender(given.render) }),
     ...(given.server !== undefined && { server: parseServer(given.server) }),
     ...(given.server !== undefined && key !== undefined && { key }),
+    ...(given.json && { json: true as const }),
   };
+  if (job.json && (job.out === "-" || (job.out === undefined && job.render === undefined))) {
+    throw new UsageError("--json: expected --out FILE or --render, because frames go to standard output.");
+  }
   if (job.phrases.length + job.boxes.length + job.clicks.length === 0) {
     throw new UsageError("Nothing to track: give at least one --text, --box or --point.");
   }

@@ -5,6 +5,7 @@ import type { MaskletSession, VideoFacts } from "../typescript/index.js";
 import { CommandError, NothingFoundError } from "./errors.js";
 import type { FrameLog } from "./frame-log.js";
 import { openVideo } from "./media.js";
+import { printJson } from "./print-json.js";
 import { startProgress } from "./progress.js";
 import { renderOverlay } from "./render.js";
 import { onStopSignal } from "./signals.js";
@@ -46,6 +47,7 @@ async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath):
       const files = [job.out, job.render].filter((path) => path !== undefined && path !== "-");
       const where = files.length > 0 ? `, in ${files.join(" and ")}` : "";
       report(`${count(objects, "object")} on ${count(plan.frameCount, "frame")}${where}`);
+      if (job.json) printJson(summaryOf(job, objects, plan.frameCount, missed));
       const found = `found no object on frame ${job.atFrame}`;
       if (objects === 0) throw nothingFound(plan, `${missed.join(" and ")} ${found}`);
       if (missed.length > 0) report(`note: ${missed.join(" and ")} ${found}`);
@@ -55,6 +57,10 @@ async function trackUntil(signal: AbortSignal, job: TrackJob, video: VideoPath):
   } finally {
     await close();
   }
+}
+
+function summaryOf({ video, out, render }: TrackJob, objects: number, frames: number, missed: string[]) {
+  return { video, objects, frames, not_found: missed, out: out ?? null, render: render ?? null };
 }
 
 /** `box 415,365 300x180 px on frame 0 of dog.mp4 (854x480, 60 frames)`. */

@@ -2,7 +2,9 @@
 import { basename } from "node:path";
 import { connect, MaskletError, type UploadFacts } from "../typescript/index.js";
 import { CommandError, StoppedError } from "./errors.js";
+import { printJson } from "./print-json.js";
 import { startProgress } from "./progress.js";
+import { DEFAULT_SERVER } from "./shared-options.js";
 import { onStopSignal } from "./signals.js";
 import { findVideo } from "./track-files.js";
 import { parseServer, readKey } from "./track-options.js";
@@ -12,9 +14,9 @@ import { openUploadSource } from "./upload-source.js";
 export interface UploadArguments {
   server?: string;
   key?: string;
+  json?: boolean;
 }
 
-const DEFAULT_SERVER = "ws://127.0.0.1:8765";
 const MEGABYTE = 1_000_000;
 
 /**
@@ -23,7 +25,7 @@ const MEGABYTE = 1_000_000;
  *
  * @throws UsageError, CommandError, or StoppedError after a signal.
  */
-export async function upload(path: string, { server, key }: UploadArguments): Promise<void> {
+export async function upload(path: string, { server, key, json }: UploadArguments): Promise<void> {
   const address = server === undefined ? DEFAULT_SERVER : parseServer(server);
   const video = await findVideo(path);
   const source = await openUploadSource(video);
@@ -50,7 +52,8 @@ export async function upload(path: string, { server, key }: UploadArguments): Pr
     unfinished.forget();
     progress.stop();
     process.stderr.write(`${describe(facts)}\n`);
-    process.stdout.write(`${facts.upload_id}\n`);
+    if (json) printJson(facts);
+    else process.stdout.write(`${facts.upload_id}\n`);
   } catch (cause) {
     progress.stop();
     if (interruption.signal.aborted) {

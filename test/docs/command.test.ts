@@ -1,7 +1,7 @@
 /** docs/cli.md lists what the command and the server accept. */
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { createProgram } from "../../clients/command/cli.js";
+import { createProgram } from "../../clients/command/program.js";
 import { read } from "../../protocol/docs/markdown.js";
 import { SERVER_LIMITS } from "../../protocol/limits.js";
 import { readConfig, variableOf } from "../../server/config.js";

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { createProgram } from "../../clients/command/cli.js";
+import { createProgram } from "../../clients/command/program.js";
 import { readTrackJob, type TrackArguments } from "../../clients/command/track-options.js";
 import { root } from "../../docs/site/pages.mjs";
 import {

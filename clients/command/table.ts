@@ -1,0 +1,341 @@
+/** Every command with its arguments, options and examples. */
+import type { CommandSpec } from "./command-spec.js";
+import { EXPORT_FORMAT_IDS, IMPORT_FORMAT_IDS } from "./format-ids.js";
+import { formatOption, json, key, server, text } from "./shared-options.js";
+import { SHELLS } from "./shells.js";
+
+const remote = [server("ws://127.0.0.1:8765"), key];
+
+const serve: CommandSpec = {
+  name: "serve",
+  meaning: "Run the server.",
+  options: [
+    {
+      flag: "--host",
+      value: "address",
+      meaning: "address to listen on (default: 127.0.0.1)",
+      kind: "text",
+    },
+    {
+      flag: "--port",
+      value: "number",
+      meaning: "port to listen on, 0 for any free one (default: 8765)",
+      kind: "text",
+    },
+    {
+      flag: "--pack",
+      value: "pack",
+      meaning: "model pack: a folder, or a name of masklet pack list (default: compact)",
+      kind: "folder",
+    },
+    {
+      flag: "--media-root",
+      value: "folder",
+      meaning: "folder whose videos clients may open (default: .)",
+      isRepeatable: true,
+      kind: "folder",
+    },
+    {
+      flag: "--keys",
+      value: "file",
+      meaning: "file of keys, of which clients must send one; see masklet keys",
+      kind: "file",
+    },
+    {
+      flag: "--data",
+      value: "folder",
+      isValueOptional: true,
+      meaning: "keep uploads and saved sessions here (default: masklet in the data folder of the user)",
+      kind: "folder",
+    },
+    {
+      flag: "--adapters",
+      value: "names",
+      meaning: "annotation tools to serve in their own protocol, such as x-anylabeling",
+      kind: "text",
+    },
+    { flag: "--open", meaning: "open the annotator page in a browser" },
+    { flag: "--no-open", meaning: "open no browser (the default)" },
+    { flag: "--insecure", meaning: "without keys, serve everyone who reaches the address" },
+    { flag: "--json", meaning: "print the address and the pack as one JSON line when the server is ready" },
+  ],
+  examples: [
+    { meaning: "Serve the videos of a folder on this machine.", line: "masklet serve --media-root videos" },
+    { meaning: "Keep uploads and saved sessions.", line: "masklet serve --data work --port 9000" },
+    {
+      meaning: "Serve other machines, for clients with a key.",
+      line: "masklet serve --host 0.0.0.0 --keys masklet.keys",
+    },
+  ],
+  run: async (_, options) => (await import("./serve.js")).serve(options),
+};
+
+const track: CommandSpec = {
+  name: "track",
+  meaning:
+    "Track objects through one video. Coordinates are pixels of the video, or fractions of its size when all are from 0 to 1.",
+  arguments: [{ name: "video", meaning: "video file, picture, or folder of pictures", kind: "file" }],
+  options: [
+    text,
+    {
+      flag: "--box",
+      value: "x,y,w,h",
+      meaning: "one object by its box",
+      isRepeatable: true,
+      kind: "text",
+    },
+    {
+      flag: "--point",
+      value: "x,y[,0|1]",
+      meaning: "a point on an object (or off it, with ,0): all belong to one object",
+      isRepeatable: true,
+      kind: "text",
+    },
+    { flag: "--at", value: "frame", meaning: "the frame of the prompts (default: 0)", kind: "text" },
+    {
+      flag: "--direction",
+      value: "way",
+      meaning: "forward, backward or both (default: forward from frame 0, both from any other)",
+      values: ["forward", "backward", "both"],
+    },
+    {
+      flag: "--out",
+      value: "file.jsonl",
+      meaning: "one JSON line per frame; - is standard output",
+      kind: "file",
+    },
+    { flag: "--render", value: "file.mp4", meaning: "the video with the masks drawn on it", kind: "file" },
+    server("start one"),
+    key,
+    json,
+  ],
+  examples: [
+    {
+      meaning: "Every red circle, as JSON lines and as a video.",
+      line: 'masklet track clip.mp4 --text "red circle" --out masks.jsonl --render masks.mp4',
+    },
+    {
+      meaning: "One object by its box on frame 3, as fractions of the frame.",
+      line: "masklet track clip.mp4 --box 0.1,0.2,0.3,0.4 --at 3 --out masks.jsonl",
+    },
+    {
+      meaning: "On a running server.",
+      line: "masklet track clip.mp4 --point 40,30 --server ws://127.0.0.1:8765",
+    },
+  ],
+  async run([video = ""], options) {
+    const { readTrackJob } = await import("./track-options.js");
+    const { track: run } = await import("./track.js");
+    await run(readTrackJob(video, options));
+  },
+};
+
+const upload: CommandSpec = {
+  name: "upload",
+  meaning:
+    "Send a video, a picture, an archive, or a folder of pictures to a running server, and print its upload_id. The same command again continues an upload that was cut off.",
+  arguments: [{ name: "path", meaning: "file, or folder of pictures", kind: "file" }],
+  options: [...remote, json],
+  examples: [
+    { meaning: "Send a video to the server of this machine.", line: "masklet upload clip.mp4" },
+    {
+      meaning: "Send the pictures of a folder.",
+      line: "masklet upload frames --server ws://127.0.0.1:8765 --json",
+    },
+  ],
+  run: async ([path = ""], options) => (await import("./upload.js")).upload(path, options),
+};
+
+const exportCommand: CommandSpec = {
+  name: "export",
+  meaning: "Write the results of a session, or of masklet track --out, in the format of another tool.",
+  arguments: [{ name: "what", meaning: "id of a session, or a file of frames", kind: "file" }],
+  options: [
+    {
+      flag: "--format",
+      value: "format",
+      meaning: "such as coco, cvat, mot or overlay; docs/exports.md lists all",
+      isRequired: true,
+      values: EXPORT_FORMAT_IDS,
+    },
+    {
+      flag: "--out",
+      value: "path",
+      meaning: "file to write, - is standard output (default: a name that the format chooses)",
+      kind: "file",
+    },
+    { flag: "--objects", value: "ids", meaning: "ids of objects, such as 0,2 (default: all)", kind: "text" },
+    {
+      flag: "--frames",
+      value: "a-b",
+      meaning: "frames, such as 0-99 (default: all with a result)",
+      kind: "text",
+    },
+    formatOption,
+    {
+      flag: "--video",
+      value: "video",
+      meaning: "the video of a file of frames: for pictures, its name, size and rate",
+      kind: "file",
+    },
+    ...[server("ws://127.0.0.1:8765, with a session"), key],
+    json,
+  ],
+  examples: [
+    {
+      meaning: "The output of masklet track as COCO.",
+      line: "masklet export masks.jsonl --format coco --out masks.json",
+    },
+    {
+      meaning: "The first frames, drawn on the video.",
+      line: "masklet export masks.jsonl --format overlay --video clip.mp4 --frames 0-3 --out masks.mp4",
+    },
+    {
+      meaning: "A session of a running server, with polygons.",
+      line: "masklet export SESSION --format cvat --option masks=polygons --out masks.xml",
+    },
+  ],
+  run: async ([what = ""], options) => (await import("./export.js")).exportResults(what, options),
+};
+
+const importCommand: CommandSpec = {
+  name: "import",
+  meaning: "Add annotations of another tool to a session of a running server, and print its id.",
+  arguments: [{ name: "file", meaning: "file of annotations, or ZIP archive of several", kind: "file" }],
+  options: [
+    {
+      flag: "--format",
+      value: "format",
+      meaning: "such as coco, cvat or mots; docs/exports.md lists all",
+      isRequired: true,
+      values: IMPORT_FORMAT_IDS,
+    },
+    { flag: "--session", value: "id", meaning: "the session; either this or --video", kind: "text" },
+    { flag: "--video", value: "path", meaning: "video to start a session with", kind: "file" },
+    {
+      flag: "--as",
+      value: "kind",
+      meaning: "prompts, or locked: frames that tracking does not change (default: prompts)",
+      values: ["prompts", "locked"],
+    },
+    ...remote,
+    json,
+  ],
+  examples: [
+    {
+      meaning: "Start a session on a video with the annotations as prompts.",
+      line: "masklet import masks.json --format coco --video clip.mp4",
+    },
+    {
+      meaning: "Keep the annotated frames of a session as they are in the file.",
+      line: "masklet import masks.json --format coco --session SESSION --as locked",
+    },
+  ],
+  run: async ([file = ""], options) => (await import("./import.js")).importAnnotations(file, options),
+};
+
+const keysFile = {
+  flag: "--file",
+  value: "file",
+  meaning: "file of keys (default: that of MASKLET_KEYS)",
+  kind: "file",
+} as const;
+
+const keys: CommandSpec = {
+  name: "keys",
+  meaning: "Make, list and remove the keys of a server.",
+  commands: [
+    {
+      name: "add",
+      meaning: "Make a key of an owner, and print it. The file contains only a hash of it.",
+      arguments: [{ name: "name", meaning: "the owner", kind: "text" }],
+      options: [
+        {
+          ...keysFile,
+          meaning: "file of keys to add it to (default: print the line for the file)",
+        },
+        {
+          flag: "--weight",
+          value: "number",
+          meaning: "share of a busy server, 1 to 100 (default: 1)",
+          kind: "text",
+        },
+        json,
+      ],
+      examples: [
+        { meaning: "Add a key to a file.", line: "masklet keys add ann --file masklet.keys" },
+        { meaning: "Print the line for a file.", line: "masklet keys add ann --weight 2" },
+      ],
+      run: async ([name = ""], options) => (await import("./keys.js")).addKey(name, options),
+    },
+    {
+      name: "list",
+      meaning: "Print name, weight and the beginning of the hash of each key.",
+      options: [keysFile, json],
+      examples: [
+        { meaning: "The keys of a file.", line: "masklet keys list --file masklet.keys" },
+        { meaning: "As JSON.", line: "masklet keys list --file masklet.keys --json" },
+      ],
+      run: async (_, options) => (await import("./keys.js")).listKeys(options),
+    },
+    {
+      name: "remove",
+      meaning: "Remove the keys of an owner, or one of them by the beginning of its hash.",
+      arguments: [
+        { name: "name", meaning: "the owner", kind: "text" },
+        { name: "hash", isOptional: true, meaning: "at least 8 digits", kind: "text" },
+      ],
+      options: [keysFile, json],
+      examples: [
+        { meaning: "All keys of an owner.", line: "masklet keys remove ann --file masklet.keys" },
+        { meaning: "One key.", line: "masklet keys remove ann HASH --file masklet.keys" },
+      ],
+      run: async ([name = "", hash], options) => (await import("./keys.js")).removeKeys(name, hash, options),
+    },
+  ],
+};
+
+const conformance: CommandSpec = {
+  name: "conformance",
+  meaning: "Verify a running server against the numbered rules of PROTOCOL.md.",
+  arguments: [{ name: "url", meaning: "the server, such as ws://127.0.0.1:8765", kind: "text" }],
+  options: [
+    { ...key, meaning: "key of an owner (default: the variable MASKLET_KEY)" },
+    {
+      flag: "--only",
+      value: "rule",
+      meaning: "a rule such as C-12, or a topic such as C",
+      isRepeatable: true,
+      kind: "text",
+    },
+    json,
+  ],
+  examples: [
+    { meaning: "The rules of one topic.", line: "masklet conformance ws://127.0.0.1:8765 --only D" },
+    { meaning: "One rule, as JSON.", line: "masklet conformance ws://127.0.0.1:8765 --only H-21 --json" },
+  ],
+  run: async ([url = ""], options) => (await import("./conformance.js")).conformance(url, options),
+};
+
+const completion: CommandSpec = {
+  name: "completion",
+  meaning: "Print a script that completes commands and options in a shell.",
+  arguments: [{ name: "shell", meaning: SHELLS.join(", "), kind: "text", values: SHELLS }],
+  examples: [
+    { meaning: "In bash.", line: "masklet completion bash > masklet.bash" },
+    { meaning: "In zsh, in a folder of fpath.", line: "masklet completion zsh > _masklet" },
+    { meaning: "In fish, in ~/.config/fish/completions.", line: "masklet completion fish > masklet.fish" },
+  ],
+  run: async ([shell = ""]) => (await import("./completion.js")).printCompletion(shell),
+};
+
+export const COMMANDS: readonly CommandSpec[] = [
+  serve,
+  track,
+  upload,
+  exportCommand,
+  importCommand,
+  keys,
+  conformance,
+  completion,
+];
