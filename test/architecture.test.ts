@@ -42,6 +42,7 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     "server/main.ts",
     "server/config.ts",
   ],
+  "clients/command/batch": ["clients/command", "clients/typescript", "server/exports"],
   "clients/command/import.ts": ["clients/command", "clients/typescript", "protocol"],
   "clients/command/export.ts": ["clients/command", "clients/typescript", "server/exports", "protocol"],
   "clients/command/keys.ts": ["clients/command", "server/keys"],

@@ -44,9 +44,10 @@ export interface CommandSpec {
   /**
    * @param values of the arguments; undefined for an optional one that is absent
    * @param options by their names in camelCase, as commander passes them
+   * @param commands the table
    */
   // biome-ignore lint/suspicious/noExplicitAny: each command declares the types of its own options
-  run?(values: (string | undefined)[], options: any): Promise<void>;
+  run?(values: (string | undefined)[], options: any, commands: readonly CommandSpec[]): Promise<void>;
 }
 
 /** The commands without groups, each with its words, such as `keys add`. */

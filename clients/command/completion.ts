@@ -2,13 +2,12 @@
 import { type ArgumentSpec, type CommandSpec, leavesOf, type OptionSpec } from "./command-spec.js";
 import { UsageError } from "./errors.js";
 import { SHELLS, type Shell } from "./shells.js";
-import { COMMANDS } from "./table.js";
 
 /** @throws UsageError for another shell */
-export async function printCompletion(name: string): Promise<void> {
+export async function printCompletion(name: string, commands: readonly CommandSpec[]): Promise<void> {
   const shell = SHELLS.find((one) => one === name);
   if (!shell) throw new UsageError(`SHELL: expected ${SHELLS.join(", ")}, got "${name}".`);
-  process.stdout.write(completionScript(shell, COMMANDS));
+  process.stdout.write(completionScript(shell, commands));
 }
 
 export function completionScript(shell: Shell, commands: readonly CommandSpec[]): string {

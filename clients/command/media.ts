@@ -5,7 +5,9 @@ import type { MediaSource } from "../../server/media/source.js";
 import type { VideoPath } from "./track-files.js";
 
 export { ffmpegPath } from "../../server/media/binaries.js";
-export { listFrames } from "../../server/media/still-folder.js";
+export { naturalOrder } from "../../server/media/natural-order.js";
+export { readHead, SNIFFED_BYTES, sniffBytes } from "../../server/media/sniff.js";
+export { hasPictureName, listFrames } from "../../server/media/still-folder.js";
 export { passthroughOptions } from "../../server/media/tool-facts.js";
 export type Video = MediaSource;
 

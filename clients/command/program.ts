@@ -14,7 +14,7 @@ export function createProgram(commands: readonly CommandSpec[] = COMMANDS): Comm
     .version(version)
     .addHelpText("after", "\nmasklet <command> --help shows examples. docs/cli.md lists exit statuses.");
   configure(program);
-  for (const spec of commands) addCommand(program, spec);
+  for (const spec of commands) addCommand(program, spec, commands);
   return program;
 }
 
@@ -34,9 +34,9 @@ function configure(command: Command): void {
     });
 }
 
-function addCommand(parent: Command, spec: CommandSpec): void {
+function addCommand(parent: Command, spec: CommandSpec, table: readonly CommandSpec[]): void {
   const command = parent.command(spec.name).description(spec.meaning);
-  for (const sub of spec.commands ?? []) addCommand(command, sub);
+  for (const sub of spec.commands ?? []) addCommand(command, sub, table);
   for (const argument of spec.arguments ?? []) command.addArgument(toArgument(argument));
   for (const option of spec.options ?? []) command.addOption(toOption(option));
   if (spec.examples) command.addHelpText("after", `\n${describeExamples(spec.examples)}`);
@@ -44,7 +44,7 @@ function addCommand(parent: Command, spec: CommandSpec): void {
   if (!run) return;
   command.action((...given: unknown[]) => {
     const values = given.slice(0, spec.arguments?.length ?? 0) as (string | undefined)[];
-    return run(values, command.opts());
+    return run(values, command.opts(), table);
   });
 }
 

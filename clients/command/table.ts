@@ -130,6 +130,56 @@ const track: CommandSpec = {
   },
 };
 
+const batch: CommandSpec = {
+  name: "batch",
+  meaning:
+    "Track phrases through all videos and pictures of a folder, into one file. The same command again continues a batch that was stopped.",
+  arguments: [{ name: "folder", meaning: "folder of videos and pictures", kind: "folder" }],
+  options: [
+    { ...text, isRequired: true },
+    {
+      flag: "--format",
+      value: "format",
+      meaning: "coco or youtube-vis (default: coco)",
+      values: ["coco", "youtube-vis"],
+    },
+    {
+      flag: "--out",
+      value: "file",
+      meaning: "file to write (default: the name of the folder and of the format)",
+      kind: "file",
+    },
+    formatOption,
+    { flag: "--recursive", meaning: "also the folders in it" },
+    {
+      flag: "--pictures",
+      value: "as",
+      meaning:
+        "each: an image of its own; clip: the pictures of a folder are one clip; numbered: as clip where the names differ only by a number (default: each)",
+      values: ["each", "clip", "numbered"],
+    },
+    { flag: "--dry-run", meaning: "list what would be tracked, and track nothing" },
+    server("start one"),
+    key,
+    json,
+  ],
+  examples: [
+    {
+      meaning: "Every dog and every ball in all clips and pictures of a folder.",
+      line: "masklet batch videos --text dog --text ball --out animals.coco.json",
+    },
+    {
+      meaning: "List the clips and pictures of a folder and of the folders in it.",
+      line: "masklet batch videos --text dog --recursive --dry-run",
+    },
+    {
+      meaning: "Folders of numbered frames are clips.",
+      line: "masklet batch sequences --text dog --recursive --pictures numbered --format youtube-vis --out dogs.json",
+    },
+  ],
+  run: async ([folder = ""], options) => (await import("./batch/batch.js")).batch(folder, options),
+};
+
 const upload: CommandSpec = {
   name: "upload",
   meaning:
@@ -326,12 +376,14 @@ const completion: CommandSpec = {
     { meaning: "In zsh, in a folder of fpath.", line: "masklet completion zsh > _masklet" },
     { meaning: "In fish, in ~/.config/fish/completions.", line: "masklet completion fish > masklet.fish" },
   ],
-  run: async ([shell = ""]) => (await import("./completion.js")).printCompletion(shell),
+  run: async ([shell = ""], _, commands) =>
+    (await import("./completion.js")).printCompletion(shell, commands),
 };
 
 export const COMMANDS: readonly CommandSpec[] = [
   serve,
   track,
+  batch,
   upload,
   exportCommand,
   importCommand,

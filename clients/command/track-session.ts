@@ -19,7 +19,19 @@ export interface OpenSession {
  * is known to this process only, so that other users of the machine cannot use it.
  */
 export async function openPrivateSession({ path, isFolder }: VideoPath): Promise<OpenSession> {
-  const mediaRoot = isFolder ? path : dirname(path);
+  const { client, close } = await openPrivateServer(isFolder ? path : dirname(path));
+  try {
+    return { session: await client.startSession({ resource_path: path }).catch(cannotOpen(path)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** @param mediaRoot the folder whose files it opens */
+export async function openPrivateServer(
+  mediaRoot: string,
+): Promise<{ client: MaskletClient; close(): Promise<void> }> {
   const key = createKey();
   const server = await startServer({
     keysFile: keyLine("command", key),
@@ -31,9 +43,8 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
   try {
     // The server is part of this process: a lost connection means that it is gone.
     const client = await connect(server.url, { key, reconnect: false });
-    const session = await client.startSession({ resource_path: path }).catch(cannotOpen(path));
     return {
-      session,
+      client,
       async close() {
         await client.close();
         await server.close();
@@ -47,33 +58,13 @@ export async function openPrivateSession({ path, isFolder }: VideoPath): Promise
 
 /** Uploads the video to a running server. */
 export async function openRemoteSession(
-  { address, key }: { address: string; key: string | undefined },
+  server: ServerAddress,
   video: VideoPath,
   signal: AbortSignal,
 ): Promise<OpenSession> {
-  const client = await connect(address, { key }).catch((cause: Error) => {
-    throw new CommandError(`--server: ${cause.message}`, { cause });
-  });
+  const client = await connectTo(server);
   try {
-    return await uploadVideo(client, video, signal);
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
-}
-
-async function uploadVideo(
-  client: MaskletClient,
-  video: VideoPath,
-  signal: AbortSignal,
-): Promise<OpenSession> {
-  const { path } = video;
-  const { upload_id } = await client
-    .uploadResumable(await openUploadSource(video), { filename: basename(path), signal })
-    .catch(cannotOpen(path));
-  const remove = () => client.deleteUpload(upload_id);
-  try {
-    const session = await client.startSession({ upload_id }).catch(cannotOpen(path));
+    const { session, remove } = await uploadAndStart(client, video, signal).catch(cannotOpen(video.path));
     return {
       session,
       async close() {
@@ -81,6 +72,35 @@ async function uploadVideo(
         await remove();
       },
     };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+export interface ServerAddress {
+  address: string;
+  key: string | undefined;
+}
+
+/** @throws CommandError when the server cannot be reached */
+export function connectTo({ address, key }: ServerAddress): Promise<MaskletClient> {
+  return connect(address, { key }).catch((cause: Error) => {
+    throw new CommandError(`--server: ${cause.message}`, { cause });
+  });
+}
+
+/** @returns the session, and the function that deletes the upload */
+export async function uploadAndStart(
+  client: MaskletClient,
+  video: VideoPath,
+  signal: AbortSignal,
+): Promise<{ session: MaskletSession; remove(): Promise<void> }> {
+  const source = await openUploadSource(video);
+  const { upload_id } = await client.uploadResumable(source, { filename: basename(video.path), signal });
+  const remove = () => client.deleteUpload(upload_id);
+  try {
+    return { session: await client.startSession({ upload_id }), remove };
   } catch (error) {
     await remove();
     throw error;

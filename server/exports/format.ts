@@ -1,6 +1,7 @@
 /** What a format of exports provides. */
 import type { z } from "zod";
 import type { Channels } from "../media/timed-pictures.js";
+import type { ExportCollection } from "./collection.js";
 import type { ExportSource } from "./source.js";
 
 /** How ffmpeg encodes the content of a file. */
@@ -34,6 +35,8 @@ export interface ExportFormat<S extends z.ZodObject = z.ZodObject> {
   options: S;
   /** Each file is read before the next one is requested, or not at all. */
   files(source: ExportSource, options: z.output<S>): AsyncIterable<ExportFile>;
+  /** The file of several videos, for formats that have one. */
+  collection?(collection: ExportCollection, options: z.output<S>): ExportFile;
 }
 
 /** Lets TypeScript infer the options of a format. */

@@ -35,7 +35,7 @@ const frameSchema = z.looseObject({
   }),
 });
 
-type FrameLine = z.output<typeof frameSchema>;
+export type FrameLine = z.output<typeof frameSchema>;
 
 /** Longer lines are not read. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
@@ -190,7 +190,8 @@ function checkMasks(
   return size;
 }
 
-function toExportFrame({ frame_index, timestamp_us, outputs }: FrameLine): ExportFrame {
+/** @param frame a `frame` message with masks of the form `rle` */
+export function toExportFrame({ frame_index, timestamp_us, outputs }: FrameLine): ExportFrame {
   const masks = outputs.out_obj_ids.map((id, at) => ({
     objectId: id,
     score: outputs.out_probs[at] as number,

@@ -46,6 +46,8 @@ export interface ExportFacts {
   numFrames: number;
   /** Average; null for pictures. */
   fps: number | null;
+  /** The source is one picture and not a video. */
+  isPicture?: boolean;
 }
 
 export interface ExportSource {
@@ -54,6 +56,8 @@ export interface ExportSource {
   readonly objects: readonly ExportObject[];
   /** The selected frames that have a result, ascending; also those without a mask. May be called several times. */
   frames(): AsyncIterable<ExportFrame>;
+  /** The file of a frame, where frames are files. */
+  frameFile?(frameIndex: number): string;
   /** The pictures of the same frames, at the size of the video. Absent: the video is not available. */
   pictures?(): AsyncIterable<ExportPicture>;
 }
@@ -81,6 +85,11 @@ export function categoriesOf(objects: readonly ExportObject[]): Map<string, numb
 export function categoryIds(objects: readonly ExportObject[]): Map<number, number> {
   const categories = categoriesOf(objects);
   return new Map(objects.map(({ objectId, category }) => [objectId, categories.get(category) as number]));
+}
+
+/** The name of the picture of a frame, with the folder of its video. */
+export function pictureName({ facts, frameFile }: ExportSource, frameIndex: number): string {
+  return frameFile?.(frameIndex) ?? `${facts.name}/${frameName(frameIndex)}.jpg`;
 }
 
 /** `00012`: the number of a frame in the names of files. */
