@@ -15,7 +15,6 @@ import { callCommand } from "../helpers/command.js";
 import { shellWords } from "../helpers/shell-words.js";
 
 const leaves = leavesOf(COMMANDS);
-const document = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
 
 describe.each(leaves.map((leaf) => [leaf.words.join(" "), leaf.command] as const))(
   "masklet %s",
@@ -40,15 +39,6 @@ describe.each(leaves.map((leaf) => [leaf.words.join(" "), leaf.command] as const
         expect(stdout).toContain(`  # ${meaning}\n  ${line}\n`);
       // Colours are for terminals only.
       expect(stdout).not.toContain("\u001b");
-    });
-
-    it("is in docs/cli.md with every option", () => {
-      const [group = ""] = words.split(" ");
-      expect(document).toMatch(new RegExp(`^## masklet ${group}\\b`, "m"));
-      const start = document.search(new RegExp(`^## masklet ${group}\\b`, "m"));
-      const section = document.slice(start, document.indexOf("\n## ", start + 1));
-      for (const { flag } of command.options ?? [])
-        expect(section, flag).toMatch(new RegExp(`\`${flag}[ \`]`));
     });
   },
 );
