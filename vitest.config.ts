@@ -7,6 +7,7 @@ import { defineConfig } from "vitest/config";
 export const LONG_SUITES = [
   "test/autobahn/*.test.ts",
   "test/clients/conformance/*.test.ts",
+  "test/clients/command-help-examples.test.ts",
   "test/clients/command-stop.test.ts",
   "test/server/engine/recovery.test.ts",
   "test/server/engine/stall.test.ts",

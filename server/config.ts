@@ -3,7 +3,7 @@
  * defaults. An invalid value fails the start with a message that contains the setting, the value and the expectation.
  */
 
-import { delimiter, resolve } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { SERVER_LIMITS, settingVariable } from "../protocol/limits.js";
@@ -178,9 +178,13 @@ function list(value: string, separator: string): string[] {
   return value.split(separator).flatMap((part) => part.trim() || []);
 }
 
-/** `packs/compact` of this package, both from the sources and from `dist`. */
+/** `packs` of this package, both from the sources and from `dist`. */
+export function embeddedPacksFolder(): string {
+  return fileURLToPath(new URL(isBuilt() ? "../../packs" : "../packs", import.meta.url));
+}
+
 function embeddedPack(): string {
-  return fileURLToPath(new URL(isBuilt() ? "../../packs/compact" : "../packs/compact", import.meta.url));
+  return join(embeddedPacksFolder(), "compact");
 }
 
 /** `dist/web` of this package, both from the sources and from `dist`. */

@@ -6,6 +6,7 @@ import { dataOptions, userDataFolder } from "./data-folder.js";
 import { CommandError, UsageError } from "./errors.js";
 import { exitAfterFault } from "./faults.js";
 import { onNpmEnd } from "./npm-parent.js";
+import { resolvePack } from "./pack/find.js";
 import { offerPage } from "./page.js";
 import { printJson } from "./print-json.js";
 import { onHangUp, onReloadSignal, onStopSignal } from "./signals.js";
@@ -94,13 +95,14 @@ async function reportKeys(reloaded: Promise<string>): Promise<void> {
 async function readServeOptions(given: ServeArguments): Promise<ServerOptions> {
   const { host, port, pack, mediaRoot, keys, insecure, adapters, data } = given;
   for (const folder of mediaRoot ?? []) await requireFolder("--media-root", folder);
-  if (pack !== undefined) await requireFolder("--pack", pack);
   return {
     // `serve` reports the start itself.
     ...(process.env.MASKLET_LOG_LEVEL === undefined && { logLevel: "warn" as const }),
     ...(host !== undefined && { host }),
     ...(port !== undefined && { port: parsePort(port) }),
-    ...(pack !== undefined && { packDir: pack }),
+    ...(pack !== undefined && {
+      packDir: await resolvePack(pack, data === true ? undefined : data, "--pack"),
+    }),
     ...(mediaRoot !== undefined && { mediaRoots: mediaRoot }),
     ...(keys !== undefined && { keysFile: keys }),
     ...(insecure !== undefined && { insecure }),

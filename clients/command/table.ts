@@ -1,7 +1,7 @@
 /** Every command with its arguments, options and examples. */
 import type { CommandSpec } from "./command-spec.js";
 import { EXPORT_FORMAT_IDS, IMPORT_FORMAT_IDS } from "./format-ids.js";
-import { formatOption, json, key, server, text } from "./shared-options.js";
+import { data, formatOption, json, key, server, text } from "./shared-options.js";
 import { SHELLS } from "./shells.js";
 
 const remote = [server("ws://127.0.0.1:8765"), key];
@@ -345,6 +345,53 @@ const keys: CommandSpec = {
   ],
 };
 
+const pack: CommandSpec = {
+  name: "pack",
+  meaning: "List, verify and add model packs.",
+  commands: [
+    {
+      name: "list",
+      meaning: "List the packs that masklet serve --pack finds by name.",
+      options: [data, json],
+      examples: [
+        { meaning: "Names, sizes and licences.", line: "masklet pack list" },
+        { meaning: "Also those of another data folder.", line: "masklet pack list --data work --json" },
+      ],
+      run: async (_, options) => (await import("./pack/list.js")).listPacks(options),
+    },
+    {
+      name: "verify",
+      meaning: "Verify every rule of the Model Pack contract, and name the file and tensor of each fault.",
+      arguments: [
+        { name: "pack", meaning: "folder of a pack, or a name of masklet pack list", kind: "folder" },
+      ],
+      options: [data, json],
+      examples: [
+        { meaning: "The embedded pack.", line: "masklet pack verify compact" },
+        { meaning: "A folder.", line: "masklet pack verify packs/mine --json" },
+      ],
+      run: async ([name = ""], options) => (await import("./pack/verify.js")).verifyPack(name, options),
+    },
+    {
+      name: "add",
+      meaning: "Verify a pack and copy it to the data folder, where masklet serve --pack finds it by name.",
+      arguments: [
+        {
+          name: "source",
+          meaning: "folder, ZIP or tar archive, or the name of an installed npm package",
+          kind: "file",
+        },
+      ],
+      options: [data, { flag: "--replace", meaning: "replace a pack of the same name" }, json],
+      examples: [
+        { meaning: "A folder.", line: "masklet pack add packs/mine" },
+        { meaning: "An archive, for another data folder.", line: "masklet pack add mine.tar.gz --data work" },
+      ],
+      run: async ([source = ""], options) => (await import("./pack/add.js")).addPack(source, options),
+    },
+  ],
+};
+
 const conformance: CommandSpec = {
   name: "conformance",
   meaning: "Verify a running server against the numbered rules of PROTOCOL.md.",
@@ -387,6 +434,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   upload,
   exportCommand,
   importCommand,
+  pack,
   keys,
   conformance,
   completion,

@@ -8,6 +8,7 @@ export { visibilityOf } from "../../tracker/object-states.js";
 export type { RecalledMask } from "../../tracker/recall.js";
 export * from "./engine.js";
 export type { GraphCosts } from "./graph-costs.js";
+export { inspectGraph } from "./onnx.js";
 export { createEngine } from "./pack-reload.js";
 export type { EngineLog, EngineOptions } from "./supervisor.js";
 export type {

@@ -96,6 +96,24 @@ export async function openGraph(
   throw new Error(`${graph.name}: no configured provider could open it (${reasons.join("; ")}).`);
 }
 
+/**
+ * The inputs and outputs of a graph, which is opened on the CPU and closed again.
+ * @throws Error with one sentence that names the graph
+ */
+export async function inspectGraph({ name, path }: PackGraph): Promise<GraphInfo> {
+  const runtime = await loadRuntime();
+  try {
+    const session = await runtime.InferenceSession.create(path, {
+      ...{ executionProviders: ["cpu"], graphOptimizationLevel: "disabled", logSeverityLevel: 3 },
+    });
+    const info = { inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata) };
+    await session.release();
+    return info;
+  } catch (error) {
+    throw new Error(`${name}: ONNX Runtime cannot open it: ${oneLine(error)}.`, { cause: error });
+  }
+}
+
 const smallRoles: ReadonlySet<GraphRole> = new Set<GraphRole>(["text", "render"]);
 
 function sessionOptions(role: GraphRole, threads: number): InferenceSession.SessionOptions {

@@ -152,22 +152,50 @@ function upgrade(manifest: Manifest): Manifest {
   return { ...manifest, bank: { memoryPrecision: "float32", ...manifest.bank } };
 }
 
+/** An invalid field. */
+export interface ManifestFault {
+  file: "manifest.json";
+  /** Such as `graphs.0.role`; empty for the whole file. */
+  field: string;
+  /** One sentence that names the field. */
+  message: string;
+}
+
+/** Every invalid field, in the order of the schema. Rules that connect fields are checked once each field is valid. */
+export function manifestFaults(text: string): ManifestFault[] {
+  const result = readManifest(text);
+  return "faults" in result ? result.faults : [];
+}
+
 /**
  * Reads the text of a manifest.
  * @throws Error with one sentence that names the first invalid field.
  */
 export function parseManifest(text: string): Manifest {
+  const result = readManifest(text);
+  if ("faults" in result) throw new Error(result.faults[0]?.message);
+  return result.manifest;
+}
+
+function readManifest(text: string): { manifest: Manifest } | { faults: ManifestFault[] } {
+  const fault = (field: string, message: string): ManifestFault => ({
+    file: "manifest.json",
+    field,
+    message,
+  });
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new Error(`manifest.json is not JSON: ${(error as Error).message}`);
+    return { faults: [fault("", `manifest.json is not JSON: ${(error as Error).message}`)] };
   }
   const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return upgrade(parsed.data);
-  const issue = parsed.error.issues[0];
-  const path = issue?.path.join(".") ?? "";
-  throw new Error(
-    `manifest.json: ${path && `${path}: `}${(issue?.message ?? "").replace(/^Invalid input: /, "")}`,
-  );
+  if (parsed.success) return { manifest: upgrade(parsed.data) };
+  return {
+    faults: parsed.error.issues.map(({ path, message }) => {
+      const field = path.join(".");
+      const problem = message.replace(/^Invalid input: /, "");
+      return fault(field, `manifest.json: ${field && `${field}: `}${problem}`);
+    }),
+  };
 }
