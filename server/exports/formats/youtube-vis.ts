@@ -94,5 +94,12 @@ async function* annotations(collection: ExportCollection, { counts }: Options) {
   }
 }
 
+/** Run lengths in column order, the first one outside the mask. */
+function uncompressed(mask: CocoRle): { size: CocoRle["size"]; counts: number[] } {
+  const [height, width] = mask.size;
+  const ends = [...turnsOf(mask), height * width];
+  return { size: mask.size, counts: ends.map((end, at) => end - (ends[at - 1] ?? 0)).filter(isRun) };
+}
+
 /** False for the run after a mask that reaches the last pixel. */
 const isRun = (length: number, at: number) => length > 0 || at === 0;
