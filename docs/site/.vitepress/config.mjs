@@ -24,8 +24,8 @@ export default defineConfig({
   rewrites: { "README.md": "index.md" },
   lastUpdated: false,
   markdown: {
-    // Messages of the server, which a test compares with the sources.
-    languageAlias: { message: "txt" },
+    // Messages of the server, which a test compares with the sources, are text. So are unknown languages.
+    defaultHighlightLang: "txt",
     anchor: { slugify: slug },
     config: (md) => repositoryLinks(md),
   },
