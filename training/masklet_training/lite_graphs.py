@@ -119,7 +119,7 @@ class Track(LiteGraph):
         mask, iou, score = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt)
         pointer = self.tracker.pointer(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
-        return torch.where(seen, mask, torch.full_like(mask, ABSENT_LOGIT)), score, iou, pointer
+        return torch.where(seen, mask, mask.new_tensor(ABSENT_LOGIT)), score, iou, pointer
 
 
 class Remember(LiteGraph):
