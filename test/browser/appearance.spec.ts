@@ -95,9 +95,13 @@ describe.each([
     await test.page
       .getByRole("region", { name: "Earlier work" })
       .getByRole("button", { name: /frames/ })
+      .first()
       .waitFor();
     await test.expectClean("earlier");
-    await person.button(/^Delete the work on/).click();
+    await person
+      .button(/^Delete the work on/)
+      .first()
+      .click();
     await dialog(/^Delete the work on/).waitFor();
     await test.expectClean("delete");
     await press("Escape");

@@ -94,7 +94,7 @@ function watchLayout(): void {
   const jumps: string[] = [];
   Object.assign(window, { layoutJumps: jumps });
   /** Lists: their rows move when one is added or removed, and text flows where it is read. */
-  const flows = ".objects-list, .timeline-rows, .notices, .hint, dialog, .bring, .keep-banner";
+  const flows = ".objects-list, .timeline-rows, .notices, .hint, dialog, .bring, .keep-banner, .stage-cross";
   const place = ({ x, y, width, height }: DOMRectReadOnly) => `${[x, y, width, height].map(Math.round)}`;
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {

@@ -43,7 +43,9 @@ export function Timeline({ model }: { model: TimelineModel }) {
       effect(() => {
         const shown = view.value;
         const frame = model.frame.value;
-        const head = playhead.current as HTMLDivElement;
+        const head = playhead.current;
+        // The timeline is being removed: a last change of the frame arrives without its elements.
+        if (!head) return;
         head.style.transform = `translateX(${xOf(shown, frame)}px)`;
         head.style.width = `${Math.max(1, shown.pxPerFrame)}px`;
         head.hidden = frame < visibleFrames(shown).first || frame > visibleFrames(shown).last;
