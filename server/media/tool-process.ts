@@ -8,6 +8,7 @@ import { resolveProgram } from "../programs.js";
 import { type Box, currentBox } from "./box/choose.js";
 import { toolEnvironment } from "./box/environment.js";
 import { type BoxedExit, interpretExit } from "./box/exit.js";
+import { killGroup } from "./box/kill-group.js";
 import { direct, type Launch, type Launcher } from "./box/launchers.js";
 import { probeLimits, type ToolLimits } from "./box/limits.js";
 import { createLineSplitter } from "./lines.js";
@@ -184,7 +185,7 @@ function lowerPriority(pid: number): void {
 }
 
 function end(child: ChildProcess, { hasOwnProcesses }: Launcher): void {
-  child.kill("SIGKILL");
+  killGroup(child);
   // A paused pipe never ends, and a process that the tool started could keep its end open.
   for (const stream of [child.stdin, child.stdout]) stream?.destroy();
   // In a namespace of processes all end with the launcher, and the log ends with the last of them.

@@ -1,4 +1,5 @@
 /** One picture process: its start, its work, its end. */
+import { killGroup } from "../media/box/kill-group.js";
 import type { Launcher } from "../media/box/launchers.js";
 import { isExhaustion, serverOverloaded } from "../media/errors.js";
 import { createLineSplitter } from "../media/lines.js";
@@ -79,7 +80,7 @@ export function startPicture({ silenceMs, launcher, onEnd }: PictureProcessOptio
   let isReady = false;
   let isEnded = false;
   let lastSignMs = performance.now();
-  const kill = () => void child.kill("SIGKILL");
+  const kill = () => killGroup(child);
   running.add(kill);
   const splitter = createLineSplitter((line) => {
     logLines.push(line);

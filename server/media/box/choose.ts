@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { findProgram, resolveProgram } from "../../programs.js";
 import { ffmpegPath, ffprobePath } from "../binaries.js";
 import { toolEnvironment } from "./environment.js";
+import { killGroup } from "./kill-group.js";
 import { type BoxKind, bubblewrap, direct, type Launcher, limitsOnly, namespaces } from "./launchers.js";
 import { probeLimits } from "./limits.js";
 
@@ -177,11 +178,12 @@ async function run(
     cwd: "/",
     env: toolEnvironment(),
     stdio: ["ignore", "pipe", "pipe", ...files],
-    timeout: TRIAL_TIMEOUT_MS,
-    killSignal: "SIGKILL",
+    detached: true,
   });
+  const timer = setTimeout(() => killGroup(child), TRIAL_TIMEOUT_MS);
   const [output, log] = [child.stdout, child.stderr].map(keepEnd) as [() => string, () => string];
-  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  const closed = once(child, "close") as Promise<[number | null, string | null]>;
+  const [code, signal] = await closed.finally(() => clearTimeout(timer));
   if (code === 0 && output().includes(expected)) return;
   throw new Error(log().trim().split("\n").at(-1) || `it ended with ${signal ?? `code ${code}`}`);
 }

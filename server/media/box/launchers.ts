@@ -100,7 +100,9 @@ export function bubblewrap({ bwrap, sh }: { bwrap: string; sh: string }): Launch
       commandLine([
         bwrap,
         ...["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
-        ...["--die-with-parent", "--new-session", "--cap-drop", "ALL"],
+        // No `--new-session`: it starts late, and until then only the process group connects the processes of a box, see
+        // `killGroup`. Node has started a session, without a terminal, for the whole group.
+        ...["--die-with-parent", "--cap-drop", "ALL"],
         ...(asRoot ? ["--cap-add", "CAP_DAC_READ_SEARCH"] : []),
         ...system,
         // Each mount takes time of every start, and `--dev` makes ten.

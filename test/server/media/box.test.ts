@@ -104,6 +104,20 @@ describe.each(launchers)("a tool started by $name", ({ launcher, problem }) => {
     expect(existsSync(target) ? readFileSync(target, "utf8") : "").toBe("");
   });
 
+  testIf(isLinux)("leaves no process when it is killed while its box starts", async () => {
+    used.launcher = launcher;
+    const argument = uniqueSleepS();
+    const binary = script("sleeper", 'exec sleep "$1"');
+    for (let delayUs = 0; delayUs < 8000; delayUs += 200) {
+      const tool = await startTool({ name: "ffmpeg", binary, args: [argument] });
+      const killAtMs = performance.now() + delayUs / 1000;
+      // Timers have a resolution of one millisecond.
+      while (performance.now() < killAtMs);
+      await tool.kill();
+    }
+    await until(() => processesWith(argument).length === 0);
+  });
+
   testIf(isLinux)("has limits on memory, processor time, files and core dumps", async () => {
     used.launcher = launcher;
     const limits = { memoryBytes: 100 * 1024 ** 2, cpuS: 70 };
