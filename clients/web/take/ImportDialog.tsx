@@ -9,6 +9,8 @@ interface ImportReport {
   imported: { masks: number; boxes: number; frames: number };
   objects: readonly { obj_id: number; name: string | null; is_new: boolean; frames: number }[];
   skipped: readonly { reason: string; count: number; example?: string }[];
+  /** Sentences, such as that the file was made for a video with another number of frames. */
+  warnings: readonly string[];
 }
 
 /** An entry of `GET /v1/imports`. */
@@ -125,13 +127,18 @@ export function ImportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
 }
 
 function Report({ report }: { report: ImportReport }) {
-  const { imported, objects, skipped } = report;
+  const { imported, objects, skipped, warnings } = report;
   return (
     <section aria-label="Report" aria-live="polite">
       <p>
         Imported {imported.masks} masks and {imported.boxes} boxes on {imported.frames} frames, for{" "}
         {objects.length} {objects.length === 1 ? "object" : "objects"}.
       </p>
+      {warnings.map((warning) => (
+        <p key={warning} class="take-warning">
+          {warning}
+        </p>
+      ))}
       {skipped.length > 0 && (
         <ul class="take-skipped">
           {skipped.map(({ reason, count, example }) => (
