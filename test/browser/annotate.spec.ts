@@ -226,7 +226,7 @@ it("continues after a reload", async () => {
   await test.page.reload();
   await person.opened();
   await expect.poll(() => person.numObjects()).toBe(before);
-  expect(await person.frame()).toBe(6);
+  await expect.poll(() => person.frame()).toBe(6);
   await person.row("ball").waitFor();
   expect(await person.panel.getByLabel("Colour of ball").inputValue()).toBe("#8040ff");
   await person.button("Unlock ball on this frame").waitFor();
@@ -245,7 +245,7 @@ it("continues after the server was killed", async () => {
   await test.takeErrors();
   await person.opened();
   await expect.poll(() => person.numObjects()).toBe(before);
-  expect(await person.frame()).toBe(6);
+  await expect.poll(() => person.frame()).toBe(6);
   await test.expectClean("restored");
   await press("Home");
   await person.opened();

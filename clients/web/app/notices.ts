@@ -22,12 +22,10 @@ let lastId = 0;
 
 export const notices: ReadonlySignal<readonly ShownNotice[]> = shown;
 
-/** An error stays until it is dismissed; a repeated one replaces its earlier copy. Returns the id for `dismiss`. */
+/** An error stays until it is dismissed; a later one with the same title replaces it. Returns the id for `dismiss`. */
 export function notify(notice: Notice): number {
   const id = ++lastId;
-  const others = shown.value.filter(
-    ({ title, detail }) => title !== notice.title || detail !== notice.detail,
-  );
+  const others = shown.value.filter(({ title }) => title !== notice.title);
   shown.value = [...others, { ...notice, id }].slice(-MAX_NOTICES);
   if (notice.kind === "info") setTimeout(() => dismiss(id), INFO_MS);
   return id;

@@ -6,6 +6,7 @@ export interface Explanation {
 }
 
 const NEXT_STEPS: Record<string, string> = {
+  read_only: "Press “Take over” above the picture to change the video here.",
   propagation_in_progress: "Pause the run, then repeat the edit.",
   mask_not_found:
     "Run the tracker over these frames first: only computed masks can be locked, split or exchanged.",
