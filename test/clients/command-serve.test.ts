@@ -143,7 +143,10 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     [["--port", "65536"], /^--port: .* got "65536"/],
     [["--port", "http"], /^--port: .* got "http"/],
     [["--media-root", "no/such/folder"], /^--media-root: expected a folder, got "no\/such\/folder"/],
-    [["--pack", "package.json"], /^--pack: expected a folder, got "package\.json"/],
+    [
+      ["--pack", "package.json"],
+      /^--pack: expected a folder or the name of a pack \(compact\), got "package\.json"/,
+    ],
     [["--adapters", "x-anylabeling,photoshop"], /^--adapters: expected names of .*, got "photoshop"/],
     [["--root", "."], /^Unknown option '--root'/],
   ])("answers %j with one sentence and status 2", async (args, sentence) => {

@@ -210,7 +210,7 @@ describe("files before they are sent", () => {
     [[file("a.mp4", 0)], { kind: "refused", title: "a.mp4 is empty" }],
     [[file("a.mp4", 2e9)], { kind: "refused", title: "2.0 GB is too large" }],
     [[file("1.jpg", 6e8), file("2.jpg", 6e8)], { kind: "refused", title: "1.2 GB is too large" }],
-    [[file("report.pdf")], { kind: "refused", title: "report.pdf is no video" }],
+    [[file("report.pdf")], { kind: "refused", title: "report.pdf is not a video" }],
     [[file("a.mp4"), file("b.mov")], { kind: "refused", title: "Several videos at once" }],
     [[file("a.txt"), file("b.txt")], { kind: "refused", title: "The folder has no pictures" }],
   ])("%j", (files, expected) => expect(checkFiles(files, 1e9)).toMatchObject(expected));
