@@ -19,9 +19,12 @@ let server: TestServer;
 let large: string;
 const LARGE_BYTES = 40_000_000;
 
-/** A proxy to the server. It destroys a connection after `cutAfterBytes` from the client, `cuts` times. */
+/**
+ * A proxy to the server. It destroys a connection after `afterBytes` from the client, `cuts` times. While `holds`, it passes on
+ * nothing more of a connection after `afterBytes`. It counts the bytes of all connections in `sentBytes`.
+ */
 let proxy: Server;
-const cutting = { cuts: 0, afterBytes: 0, done: 0 };
+const cutting = { cuts: 0, afterBytes: 0, done: 0, holds: false, sentBytes: 0 };
 const proxied = () => `ws://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
 
 beforeAll(async () => {
@@ -35,6 +38,8 @@ beforeAll(async () => {
     let bytes = 0;
     client.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
+      cutting.sentBytes += chunk.length;
+      if (cutting.holds && bytes > cutting.afterBytes) client.unpipe(upstream).pause();
       if (cutting.done < cutting.cuts && bytes > cutting.afterBytes) {
         cutting.done++;
         client.destroy();
@@ -69,21 +74,22 @@ describe("masklet upload", { timeout: 180_000 }, () => {
   });
 
   it("continues in another run after it was killed", async () => {
-    Object.assign(cutting, { cuts: 0 });
+    Object.assign(cutting, { cuts: 0, afterBytes: 10_000_000, holds: true, sentBytes: 0 });
     const bodies = () =>
       readdirSync(uploadDir, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("body"));
     const before = bodies();
-    const first = startCommand(["upload", large, "--server", server.url], cache);
-    // The address is kept as soon as the server has answered the first request.
-    const file = join(cache.XDG_CACHE_HOME, "masklet", "uploads.json");
-    await expect.poll(() => readFile(file, "utf8").catch(() => "{}"), { timeout: 60_000 }).not.toBe("{}");
+    const first = startCommand(["upload", large, "--server", proxied()], cache);
+    await expect.poll(() => cutting.sentBytes, { timeout: 60_000 }).toBeGreaterThan(10_000_000);
     first.process.kill("SIGKILL");
     await first.ended;
     const started = bodies().filter((path) => !before.includes(path));
-    const second = await startCommand(["upload", large, "--server", server.url], cache).ended;
+    Object.assign(cutting, { holds: false, sentBytes: 0 });
+    const second = await startCommand(["upload", large, "--server", proxied()], cache).ended;
     expect(second).toMatchObject({ status: 0 });
-    // Either the first run was killed before its end and the second continued it, or it had ended.
-    expect(started[0]).toContain(second.stdout.trim());
+    expect(started).toEqual([expect.stringContaining(second.stdout.trim())]);
+    // It has not sent again what the server had received.
+    expect(cutting.sentBytes).toBeLessThan(LARGE_BYTES - 5_000_000);
+    const file = join(cache.XDG_CACHE_HOME, "masklet", "uploads.json");
     expect(JSON.parse(await readFile(file, "utf8"))).toEqual({});
   });
 
