@@ -44,6 +44,12 @@ class _Port:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._link.post, request)
 
+    def leave_stream(self, session_id: str, queue: FrameQueue) -> None:
+        """Ends a stream without waiting. May be called from a destructor in any thread."""
+        if not self._loop.is_closed():
+            self._link.left_streams.append((session_id, queue))
+            self._loop.call_soon_threadsafe(self._link.end_left_streams)
+
     @property
     def closed(self) -> bool:
         """True when the connection has ended for good."""
@@ -80,12 +86,6 @@ class AsyncPort(_Port):
         self.leave_stream(session_id, queue)
         self._link.end_left_streams()
         await self._link.wait_stream_end(queue)
-
-    def leave_stream(self, session_id: str, queue: FrameQueue) -> None:
-        """Ends a stream without waiting. May be called from a destructor in any thread."""
-        if not self._loop.is_closed():
-            self._link.left_streams.append((session_id, queue))
-            self._loop.call_soon_threadsafe(self._link.end_left_streams)
 
     async def http(self, function: Callable[..., _T], *args: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(None, lambda: function(self.endpoint, *args))
@@ -139,12 +139,6 @@ class SyncPort(_Port):
         if not self._loop.is_closed():
             self._run(self._link.wait_stream_end(queue))
 
-    def leave_stream(self, session_id: str, queue: FrameQueue) -> None:
-        """Ends a stream without waiting. May be called from a destructor in any thread."""
-        if not self._loop.is_closed():
-            self._link.left_streams.append((session_id, queue))
-            self._loop.call_soon_threadsafe(self._link.end_left_streams)
-
     def http(self, function: Callable[..., _T], *args: Any) -> _T:
         return function(self.endpoint, *args)
 
@@ -163,9 +157,8 @@ class SyncPort(_Port):
 
 
 async def close_link(link: Link, close_sessions: bool) -> None:
-    """Ends a connection; the server reads the requests to close sessions before it sees the end."""
+    """Ends a connection, after the requests that close its sessions were sent."""
     if close_sessions and link.exchange.is_open:
         for session_id in link.exchange.own_sessions():
-            request = {"type": "close_session", "session_id": session_id}
-            link.exchange.ask(request, lambda _: None, lambda _: None)
+            link.post({"type": "close_session", "session_id": session_id})
     await link.close()

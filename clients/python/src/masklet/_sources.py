@@ -108,6 +108,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+def depth_of(values: Any) -> int:
+    """The number of axes of nested lists."""
+    return 1 + depth_of(values[0]) if isinstance(values, list) and values else int(isinstance(values, list))
+
+
 def encode_picture(picture: Picture) -> bytes:
     """A picture file: the given bytes, or a PNG without loss."""
     if isinstance(picture, (bytes, bytearray, memoryview)):
@@ -143,14 +148,19 @@ def encode_png(pixels: NDArray[Any]) -> bytes:
     )
 
 
-def png_mask(mask: Any) -> dict[str, Any]:
-    """The field ``mask`` of a prompt from a mask ``[h, w]``; pixels that are not 0 or False are inside."""
-    import base64
-
+def mask_array(mask: Any) -> NDArray[np.bool_]:
+    """bool ``[h, w]`` from a mask ``[h, w]`` or ``[1, h, w]``; pixels above 0 are inside."""
     array = to_numpy(mask)
     while array.ndim > 2 and array.shape[0] == 1:
         array = array[0]
     if array.ndim != 2:
         raise ValueError(f"mask: expected [height, width], got {list(array.shape)}")
-    inside = (array > 0).astype(np.uint8) * 255
+    return array > 0
+
+
+def png_mask(mask: Any) -> dict[str, Any]:
+    """The field ``mask`` of a prompt, from what ``mask_array`` accepts."""
+    import base64
+
+    inside = mask_array(mask).astype(np.uint8) * 255
     return {"png": base64.b64encode(encode_png(inside)).decode()}

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ._private import connect_or_serve
-from ._sources import plain, to_numpy
+from ._sources import mask_array, plain, to_numpy
 from ._sync import Client, Session
 from .arrays import device, logits_of, resized
 from .frames import Frame
@@ -146,7 +146,7 @@ class SAM2VideoPredictor:
         """Adds the mask ``[h, w]`` of one object, resized to the video if it has another size."""
         size = (inference_state["video_height"], inference_state["video_width"])
         prompt = inference_state.session.add_prompt(
-            frame_index=int(frame_idx), obj_id=_id_of(obj_id), mask=_mask_of(mask, size)
+            frame_index=int(frame_idx), obj_id=_id_of(obj_id), mask=resized(mask_array(mask), size)
         )
         return self._prompted(inference_state, obj_id, prompt.frame)
 
@@ -262,13 +262,3 @@ def _id_of(obj_id: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(f"obj_id: expected an integer from 0, got {obj_id!r}")
     return value
-
-
-def _mask_of(mask: Any, size: tuple[int, int]) -> Any:
-    """bool ``[h, w]`` at the size ``(height, width)`` from a mask of any size, also ``[1, h, w]``."""
-    array = to_numpy(mask)
-    while array.ndim > 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 2:
-        raise ValueError(f"mask: expected [height, width], got {list(array.shape)}")
-    return resized(array > 0, size)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._private import connect_or_serve
-from ._sources import plain
+from ._sources import depth_of, plain
 from ._sync import Session
 from .frames import Frame
 
@@ -160,10 +160,6 @@ def outputs_of(frame: Frame) -> dict[str, Any]:
 
 def _of_one_object(values: Any, depth: int) -> Any:
     """Removes leading axes of length 1: SAM 3 accepts points as ``[p, 2]`` and as ``[1, p, 2]``."""
-    while _depth(values) > depth and len(values) == 1:
+    while depth_of(values) > depth and len(values) == 1:
         values = values[0]
     return values
-
-
-def _depth(values: Any) -> int:
-    return 1 + _depth(values[0]) if isinstance(values, list) and values else int(isinstance(values, list))

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ._private import shared_client
-from ._sources import plain, to_numpy
+from ._sources import depth_of, plain, to_numpy
 from ._video_session import Input, ModelOutputs, VideoSession
 from .arrays import device, resized, tensor_of
 from .frames import Frame
@@ -89,9 +89,7 @@ class _Processor(_Pretrained):
         Without a video: a session whose frames are given to the model one by one.
         """
         client = shared_client()
-        if video is None:
-            return VideoSession(client.start_session(live=True))
-        return VideoSession(client.start_session(video if isinstance(video, (str, list)) else to_numpy(video)))
+        return VideoSession(client.start_session(video, live=video is None))
 
     def __call__(self, images: Any, **_: Any) -> ProcessedFrames:
         """Keeps pictures for the model: uint8 ``[h, w, 3]`` in RGB, pictures of Pillow, or a list of them."""
@@ -278,16 +276,11 @@ def _by_object(name: str, values: Any, ids: list[int], shape: str) -> list[Any]:
     if values is None:
         return [None] * len(ids)
     frames = plain(values)
-    if _depth(frames) != shape.count(",") + 1 or len(frames) != 1:
-        raise ValueError(f"{name}: expected {shape}, got {_depth(frames)} axes")
+    if depth_of(frames) != shape.count(",") + 1 or len(frames) != 1:
+        raise ValueError(f"{name}: expected {shape}, got {depth_of(frames)} axes")
     if len(frames[0]) != len(ids):
         raise ValueError(f"{name}: expected {len(ids)} objects, as many as obj_ids, got {len(frames[0])}")
     return list(frames[0])
-
-
-def _depth(values: Any) -> int:
-    """The number of axes of nested lists."""
-    return 1 + _depth(values[0]) if isinstance(values, list) and values else int(isinstance(values, list))
 
 
 def _masks(values: Any, ids: list[int]) -> list[Any]:
