@@ -21,11 +21,7 @@ _BLOCK_BYTES = 64 * 1024
 
 
 def delete_upload(endpoint: Endpoint, upload_id: str) -> None:
-    try:
-        _bytes_of(endpoint, "DELETE", f"/uploads/{quote(upload_id, safe='')}")
-    except MaskletError as error:
-        if error.code != "upload_not_found":
-            raise
+    _delete(endpoint, f"/uploads/{quote(upload_id, safe='')}", "upload_not_found")
 
 
 def download_saved(endpoint: Endpoint, saved_id: str, path: str | os.PathLike[str]) -> None:
@@ -52,11 +48,7 @@ def saved_sessions(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def delete_saved(endpoint: Endpoint, saved_id: str) -> None:
-    try:
-        _bytes_of(endpoint, "DELETE", f"/saved/{quote(saved_id, safe='')}")
-    except MaskletError as error:
-        if error.code != "saved_not_found":
-            raise
+    _delete(endpoint, f"/saved/{quote(saved_id, safe='')}", "saved_not_found")
 
 
 def import_annotations(endpoint: Endpoint, session_id: str, source: Source, query: dict[str, str]) -> dict[str, Any]:
@@ -93,19 +85,18 @@ def json_of(
     body: IO[bytes] | None = None,
     size: int = 0,
 ) -> Any:
-    return json.loads(_bytes_of(endpoint, method, path, query, body, size))
+    with Answer(endpoint, method, path, query, body, size) as answer:
+        return json.loads(answer.read())
 
 
-def _bytes_of(
-    endpoint: Endpoint,
-    method: str,
-    path: str,
-    query: dict[str, str] | None = None,
-    body: IO[bytes] | None = None,
-    size: int = 0,
-) -> bytes:
-    with Answer(endpoint, method, path, query or {}, body, size) as answer:
-        return answer.response.read()
+def _delete(endpoint: Endpoint, path: str, missing: str) -> None:
+    """Deletes what a path names. It may be deleted already, which the server answers with the code ``missing``."""
+    try:
+        with Answer(endpoint, "DELETE", path) as answer:
+            answer.read()
+    except MaskletError as error:
+        if error.code != missing:
+            raise
 
 
 class Body(Protocol):
@@ -148,10 +139,18 @@ class Answer:
             message = f"no connection to {self._endpoint.netloc}: {cause}"
             raise MaskletError("connection_failed", message, retryable=True) from cause
         if self.response.status >= 300:
-            body = self.response.read()
-            self._connection.close()
-            raise refusal_of(self.response.status, body)
+            try:
+                raise refusal_of(self.response.status, self.read())
+            finally:
+                self._connection.close()
         return self
+
+    def read(self) -> bytes:
+        """The whole body."""
+        try:
+            return self.response.read()
+        except (OSError, http.client.HTTPException) as cause:
+            raise MaskletError("connection_lost", f"the answer was cut off: {cause}", retryable=True) from cause
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()

@@ -48,7 +48,8 @@ def upload(
                 if sending.offset > furthest:
                     failures, furthest = 0, sending.offset
                 if not error.retryable or failures == len(_RETRY_DELAYS_S):
-                    if kept and not error.retryable:
+                    # Every other error that is not retryable ends the upload. After a wrong key it can continue.
+                    if kept and not error.retryable and error.code != "unauthenticated":
                         kept.remove()
                     raise
                 time.sleep(pause_s(error, _RETRY_DELAYS_S[failures]))
@@ -107,8 +108,9 @@ class _Sending:
             with Answer(self._endpoint, "HEAD", self._path, headers=_TUS) as answer:
                 self.offset = int(answer.response.headers.get("Upload-Offset", "0"))
         except MaskletError as error:
-            if error.retryable or error.code == "unauthenticated":
+            if error.retryable:
                 raise
+            # An answer to HEAD has no body and so no code. If the key is wrong, the next request reports it.
             return False
         return True
 
