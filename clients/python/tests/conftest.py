@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 def find_ffmpeg():
     if os.environ.get("FFMPEG_PATH"):
         return os.environ["FFMPEG_PATH"]
-    bundled = sorted((ROOT / "node_modules" / "@ffmpeg-installer").glob("*/ffmpeg"))
+    bundled = sorted((ROOT / "node_modules" / "@ffmpeg-installer").glob("*/ffmpeg*"))  # ffmpeg.exe on Windows
     return str(bundled[0]) if bundled else shutil.which("ffmpeg")
 
 

@@ -31,6 +31,11 @@ def test_an_export_comes_back_as_locked_frames(client, media, tmp_path, tracked,
     assert session.get()["objects"][0]["locked_frames"] == [[0, 2]]
 
 
+def test_the_formats_of_imports_are_listed(client):
+    formats = {one["id"]: one for one in client.import_formats()}
+    assert set(formats["coco"]["as"]) == {"prompts", "locked"} and formats["coco"]["extensions"]
+
+
 def test_boxes_are_prompts_and_folders_are_sent_as_archives(client, media, tmp_path, tracked):
     import zipfile
 

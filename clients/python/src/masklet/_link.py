@@ -47,7 +47,7 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._open_streams: dict[str, list[FrameQueue]] = {}
         self.left_streams: deque[tuple[str, FrameQueue]] = deque()
-        """Streams whose frames are not wanted any more. Any thread may add one."""
+        """Streams that their reader left before the end. Any thread may add one."""
 
     async def open(self) -> None:
         """Opens the first connection. Raises MaskletError when that is not possible."""
@@ -124,7 +124,7 @@ class Link:
 
     async def _connect(self) -> ClientConnection:
         options: dict[str, Any] = {}
-        if self.endpoint.is_this_machine and _knows_proxies():
+        if self.endpoint.is_this_machine and _has_proxy_argument():
             options["proxy"] = None
         try:
             return await connect(
@@ -236,6 +236,6 @@ def refusal_of(status: int, body: bytes, code: str = "internal") -> MaskletError
     return error
 
 
-def _knows_proxies() -> bool:
-    """Whether this version of websockets has the argument ``proxy``."""
+def _has_proxy_argument() -> bool:
+    """Whether ``connect`` of this version of websockets has the argument ``proxy``."""
     return "proxy" in inspect.signature(connect.__init__).parameters
