@@ -165,6 +165,12 @@ describe("masklet batch", { timeout: 180_000 }, () => {
       /^--pictures: expected each, clip, numbered, got "all"/,
     ],
     [
+      "a video as the output",
+      () => ["batch", folder, "--text", "a", "--out", join(folder, "2.mp4")],
+      2,
+      /^--out: expected a file that may be replaced, ".*2\.mp4" is a video\.\n$/,
+    ],
+    [
       "a lost server",
       () => ["batch", folder, "--text", "a", "--out", mediaPath("lost.json"), "--server", "ws://127.0.0.1:1"],
       1,
@@ -174,6 +180,24 @@ describe("masklet batch", { timeout: 180_000 }, () => {
     const ended = await callCommand(given());
     expect(ended.stderr).toMatch(sentence);
     expect(ended.status).toBe(status);
+  });
+
+  it("stops when it is interrupted, and leaves no session", async () => {
+    const long = mediaPath("batch-long");
+    await mkdir(long);
+    const clip = await makeClip({ name: "long.mp4", frames: 600, width: 48, height: 32 });
+    await rename(clip, join(long, "long.mp4"));
+    const out = mediaPath("interrupted.json");
+    // The command that was killed has left one.
+    const { sessions } = await server.health();
+    const command = startCommand(["batch", long, "--text", "dog", "--out", out, "--server", server.url]);
+    await engine.called("next 20");
+    command.process.kill("SIGINT");
+    const { status, stderr } = await command.ended;
+    expect(stderr).toContain("Stopped; the same command continues the batch.\n");
+    expect(status).toBe(130);
+    await expect(readFile(out)).rejects.toThrow("ENOENT");
+    expect(await server.health()).toMatchObject({ sessions });
   });
 
   it("does not run twice at the same time with one file", async () => {

@@ -1,14 +1,14 @@
 /** `masklet batch`: phrases through all videos and pictures of a folder, into one file. */
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { MaskletError } from "../../typescript/index.js";
+import { pause, pauseBefore } from "../../typescript/retry.js";
 import { CommandError, NothingFoundError, PartlyError, StoppedError, UsageError } from "../errors.js";
 import { printJson } from "../print-json.js";
 import { startProgress } from "../progress.js";
 import { onStopSignal } from "../signals.js";
 import { connectTo, openPrivateServer } from "../track-session.js";
-import { type BatchInput, type Inputs, listInputs } from "./inputs.js";
+import { type BatchInput, type Inputs, kindOf, listInputs } from "./inputs.js";
 import { type BatchArguments, type BatchJob, readBatchJob } from "./job.js";
 import { type Totals, writeOutput } from "./output.js";
 import { readDone } from "./results.js";
@@ -73,27 +73,27 @@ async function checkOut(out: string): Promise<void> {
   if (!folder?.isDirectory()) throw new UsageError(`--out: there is no folder "${dirname(out)}".`);
   const file = await stat(out).catch(() => undefined);
   if (file?.isDirectory()) throw new UsageError(`--out: expected a file, "${out}" is a folder.`);
+  const media = file && (await kindOf(out, basename(out)));
+  if (media) throw new UsageError(`--out: expected a file that may be replaced, "${out}" is a ${media}.`);
 }
 
 async function listDryRun({ inputs, leftOut }: Inputs, stateFolder: string, isJson: boolean): Promise<void> {
+  const listed = [];
+  for (const input of inputs) {
+    const { path, kind, bytes } = input;
+    listed.push({ path, kind, bytes, done: (await readDone(stateFolder, input)) !== undefined });
+  }
   if (isJson) {
-    const listed = [];
-    for (const { path, kind, bytes, ...rest } of inputs) {
-      const isDone = (await readDone(stateFolder, { path, kind, bytes, ...rest })) !== undefined;
-      listed.push({ path, kind, bytes, done: isDone });
-    }
     printJson({ inputs: listed, left_out: leftOut });
     return;
   }
-  let done = 0;
-  for (const input of inputs) {
-    const isDone = (await readDone(stateFolder, input)) !== undefined;
-    if (isDone) done++;
-    const size = `${(input.bytes / 1e6).toFixed(1)} MB`.padStart(11);
-    process.stdout.write(`${input.kind.padEnd(7)} ${size}  ${isDone ? "done" : "    "}  ${input.path}\n`);
+  for (const { path, kind, bytes, done } of listed) {
+    const size = `${(bytes / 1e6).toFixed(1)} MB`.padStart(11);
+    process.stdout.write(`${kind.padEnd(7)} ${size}  ${done ? "done" : "    "}  ${path}\n`);
   }
+  const numDone = listed.filter(({ done }) => done).length;
   const others = leftOut > 0 ? `; ${leftOut} other files are left out` : "";
-  process.stderr.write(`${inputs.length} clips and pictures, ${done} of them done${others}\n`);
+  process.stderr.write(`${inputs.length} clips and pictures, ${numDone} of them done${others}\n`);
 }
 
 async function trackAll(
@@ -148,7 +148,7 @@ async function openServer(folder: string, { server }: BatchJob) {
 }
 
 const ATTEMPTS = 5;
-const LONGEST_WAIT_MS = 30_000;
+const LEAST_PAUSE_MS = 1000;
 
 /** Repeats what a busy server refuses, and what ended with its inference process. */
 async function again<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -158,7 +158,7 @@ async function again<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise
     } catch (error) {
       if (!isOfInput(error) || left === 1 || !(error.retryable || error.code === "engine_restarted"))
         throw error;
-      await delay(Math.min(error.retryAfterMs ?? 1000, LONGEST_WAIT_MS), undefined, { signal });
+      await pause(pauseBefore(error, LEAST_PAUSE_MS), signal);
     }
   }
 }

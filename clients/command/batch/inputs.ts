@@ -96,7 +96,8 @@ function clipOf(path: string, pictures: readonly Named[]): BatchInput {
 
 const VIDEO_NAMES = /\.(mp4|m4v|mov|3gp|mkv|webm|avi|ts|mts|m2ts|mpg|mpeg|vob|flv|ogv|ogg|y4m)$/i;
 
-async function kindOf(path: string, name: string): Promise<"video" | "picture" | undefined> {
+/** By the content of a file, or else by its name. Undefined for other files. */
+export async function kindOf(path: string, name: string): Promise<"video" | "picture" | undefined> {
   const head = await readHead(path, SNIFFED_BYTES).catch(() => new Uint8Array());
   const { kind } = sniffBytes(head);
   if (kind === "image") return "picture";
