@@ -10,6 +10,7 @@ import { type LogSource, openLogSource } from "../../server/exports/log-source.j
 import { type PackedExport, packExport } from "../../server/exports/pack.js";
 import { type ExportPlan, planExport } from "../../server/exports/plan.js";
 import { CommandError, StoppedError, UsageError } from "./errors.js";
+import { parseFormatOptions } from "./format-options.js";
 import { openVideo, type Video } from "./media.js";
 import { printJson } from "./print-json.js";
 import { type RemoteServer, remoteServer } from "./remote-server.js";
@@ -59,13 +60,8 @@ interface CommandPlan extends ExportPlan {
 function readPlan({ format, objects, frames, option = [] }: ExportArguments): CommandPlan {
   if (format === undefined)
     throw new UsageError("--format: expected a format, such as coco; see docs/exports.md.");
-  const options = option.map((text) => {
-    const at = text.indexOf("=");
-    if (at < 1) throw new UsageError(`--option: expected NAME=VALUE, such as masks=polygons, got "${text}".`);
-    return [text.slice(0, at), text.slice(at + 1)] as const;
-  });
   const query = {
-    ...Object.fromEntries(options),
+    ...parseFormatOptions(option),
     ...(objects !== undefined && { objects }),
     ...(frames !== undefined && { frames }),
   };

@@ -1,10 +1,10 @@
 /** Every command with its arguments, options and examples. */
 import type { CommandSpec } from "./command-spec.js";
 import { EXPORT_FORMAT_IDS, IMPORT_FORMAT_IDS } from "./format-ids.js";
-import { data, formatOption, json, key, server, text } from "./shared-options.js";
+import { DEFAULT_SERVER, data, formatOption, json, key, server, text } from "./shared-options.js";
 import { SHELLS } from "./shells.js";
 
-const remote = [server("ws://127.0.0.1:8765"), key];
+const remote = [server(DEFAULT_SERVER), key];
 
 const serve: CommandSpec = {
   name: "serve",
@@ -228,7 +228,7 @@ const exportCommand: CommandSpec = {
       meaning: "the video of a file of frames: for pictures, its name, size and rate",
       kind: "file",
     },
-    ...[server("ws://127.0.0.1:8765, with a session"), key],
+    ...[server(`${DEFAULT_SERVER}, with a session`), key],
     json,
   ],
   examples: [
@@ -395,7 +395,7 @@ const pack: CommandSpec = {
 const conformance: CommandSpec = {
   name: "conformance",
   meaning: "Verify a running server against the numbered rules of PROTOCOL.md.",
-  arguments: [{ name: "url", meaning: "the server, such as ws://127.0.0.1:8765", kind: "text" }],
+  arguments: [{ name: "url", meaning: `the server, such as ${DEFAULT_SERVER}`, kind: "text" }],
   options: [
     { ...key, meaning: "key of an owner (default: the variable MASKLET_KEY)" },
     {

@@ -3,6 +3,7 @@ import type { ExportFormat } from "../../../server/exports/format.js";
 import { EXPORT_FORMATS } from "../../../server/exports/formats.js";
 import { planExport } from "../../../server/exports/plan.js";
 import { UsageError } from "../errors.js";
+import { parseFormatOptions } from "../format-options.js";
 import { parseServer, readKey } from "../track-options.js";
 import type { ServerAddress } from "../track-session.js";
 
@@ -70,13 +71,9 @@ function readFormat(formatId: string, given: readonly string[]): Pick<BatchJob, 
   if (!able.includes(formatId)) {
     throw new UsageError(`--format: expected ${able.join(" or ")}, got "${formatId}".`);
   }
-  const query = given.map((text) => {
-    const at = text.indexOf("=");
-    if (at < 1) throw new UsageError(`--option: expected NAME=VALUE, such as masks=polygons, got "${text}".`);
-    return [text.slice(0, at), text.slice(at + 1)] as const;
-  });
+  const query = parseFormatOptions(given);
   try {
-    const { format, options } = planExport(formatId, Object.fromEntries(query));
+    const { format, options } = planExport(formatId, query);
     return { format: format as BatchJob["format"], options };
   } catch (cause) {
     throw new UsageError(`--option: ${(cause as Error).message}.`, { cause });

@@ -45,7 +45,7 @@ export async function readDone(folder: string, input: BatchInput): Promise<DoneI
 export interface ResultsWriter {
   append(frame: ExportFrame): Promise<void>;
   /** From now on `readDone` returns the facts, also after the process is killed. */
-  finish(done: Omit<DoneInput, "bytes" | "fingerprint" | "numMasks">): Promise<DoneInput>;
+  finish(done: Omit<DoneInput, "bytes" | "fingerprint" | "numMasks">): Promise<void>;
   /** Closes the file; unfinished results count for nothing. */
   close(): Promise<void>;
 }
@@ -67,7 +67,6 @@ export async function openResults(folder: string, input: BatchInput): Promise<Re
       const done: DoneInput = { fingerprint: input.fingerprint, ...facts, numMasks, bytes };
       await writeFile(`${paths.facts}.new`, JSON.stringify(done), { flush: true });
       await rename(`${paths.facts}.new`, paths.facts);
-      return done;
     },
     close: () => file.close(),
   };

@@ -6,7 +6,7 @@ import { CommandError } from "../errors.js";
 import { listFrames } from "../media.js";
 import { uploadAndStart } from "../track-session.js";
 import type { BatchInput } from "./inputs.js";
-import { type DoneInput, openResults } from "./results.js";
+import { openResults } from "./results.js";
 
 export interface TrackInputParts {
   client: MaskletClient;
@@ -27,7 +27,7 @@ export interface TrackInputParts {
  * @throws MaskletError when the input cannot be tracked, see `isOfInput`; the signal's reason; CommandError for results that cannot be
  * written
  */
-export async function trackInput(input: BatchInput, parts: TrackInputParts): Promise<DoneInput> {
+export async function trackInput(input: BatchInput, parts: TrackInputParts): Promise<void> {
   const { client, signal } = parts;
   const path = join(parts.folder, input.path);
   const { session, remove } = parts.isPrivate
@@ -37,7 +37,7 @@ export async function trackInput(input: BatchInput, parts: TrackInputParts): Pro
   signal.addEventListener("abort", cancel);
   try {
     signal.throwIfAborted();
-    return await trackSession(input, path, session, parts);
+    await trackSession(input, path, session, parts);
   } finally {
     signal.removeEventListener("abort", cancel);
     await session.close().catch(() => {});
@@ -50,7 +50,7 @@ async function trackSession(
   path: string,
   session: MaskletSession,
   { stateFolder, phrases, requirePack, onFrame, signal }: TrackInputParts,
-): Promise<DoneInput> {
+): Promise<void> {
   const { pack } = await session.get();
   await requirePack(`${pack.id} ${pack.version}`);
   const { width, height, num_frames: numFrames, fps, kind } = session.facts;
@@ -74,7 +74,7 @@ async function trackSession(
       throw new CommandError(`The server sent ${count} frames of ${input.path}, expected ${numFrames}.`);
     const { objects } = await session.get();
     const frameFiles = input.kind === "frames" ? await frameNames(path, numFrames) : undefined;
-    return await results
+    await results
       .finish({
         facts: {
           ...{ name: input.path, fileName: input.path === "." ? basename(path) : input.path },

@@ -40,15 +40,12 @@ async function packsIn(folder: string, isEmbedded: boolean): Promise<FoundPack[]
  * @throws UsageError listing the names that exist
  */
 export async function resolvePack(given: string, data: string | undefined, option: string): Promise<string> {
-  const isFolder = async (path: string) => (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  if ((await isFolder(join(given))) && (await stat(join(given, "manifest.json")).catch(() => undefined))) {
-    return resolve(given);
-  }
+  if (await stat(join(given, "manifest.json")).catch(() => undefined)) return resolve(given);
   const packs = await findPacks(data);
   const found = packs.find(({ name }) => name === given);
   if (found) return found.folder;
   // The server reports what is missing in it.
-  if (await isFolder(given)) return resolve(given);
+  if ((await stat(given).catch(() => undefined))?.isDirectory()) return resolve(given);
   const names = packs.map(({ name }) => name).join(", ");
   throw new UsageError(`${option}: expected a folder or the name of a pack (${names}), got "${given}".`);
 }

@@ -1,6 +1,6 @@
 /** Unpacks a ZIP or tar archive of a pack. */
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,6 +8,7 @@ import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { type Entry, openPromise } from "yauzl";
 import { CommandError } from "../errors.js";
+import { readHead, SNIFFED_BYTES, sniffBytes } from "../media.js";
 
 /** A pack of SAM 3 in float32 has 3.5 GB. */
 const MAX_BYTES = 64 * 2 ** 30;
@@ -18,15 +19,13 @@ const MAX_ENTRIES = 10_000;
  * @throws CommandError naming the entry
  */
 export async function unpackArchive(path: string, folder: string): Promise<void> {
-  const file = await open(path);
-  const head = Buffer.alloc(512);
-  await file.read(head, 0, 512, 0).finally(() => file.close());
+  const found = sniffBytes(await readHead(path, SNIFFED_BYTES));
+  const format = found.kind === "archive" ? found.format : undefined;
   await mkdir(folder, { recursive: true });
   const writer = createWriter(path, folder);
   try {
-    if (head.subarray(0, 4).toString("latin1") === "PK\u0003\u0004") await unpackZip(path, writer);
-    else if (head[0] === 0x1f && head[1] === 0x8b) await unpackTar(path, true, writer);
-    else if (head.subarray(257, 262).toString("latin1") === "ustar") await unpackTar(path, false, writer);
+    if (format === "zip") await unpackZip(path, writer);
+    else if (format !== undefined) await unpackTar(path, format === "gzip", writer);
     else throw new CommandError(`${path}: expected a ZIP or tar archive, or one of tar and gzip.`);
   } catch (cause) {
     if (cause instanceof CommandError) throw cause;
