@@ -9,7 +9,7 @@ import { makeTarGz } from "../helpers/archives.js";
 import { callCommand, startCommand } from "../helpers/command.js";
 import { makeClip, makeFrameFolder } from "../helpers/media.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
-import { shellWords } from "../helpers/shell-words.js";
+import { commandsOf } from "../helpers/shell-words.js";
 import { compactPackDir, readManifest } from "../helpers/tiny-pack.js";
 
 const home = process.cwd();
@@ -77,7 +77,7 @@ async function startSession(): Promise<string> {
 
 /** The words after `masklet`, with the server, session and key of the test. */
 async function argumentsOf(line: string): Promise<string[]> {
-  const [program, ...words] = shellWords(line.replace(/ > .*$/, ""));
+  const [[program, ...words] = []] = commandsOf(line);
   expect(program).toBe("masklet");
   const isRemote = ["upload", "import"].includes(words[0] ?? "") || words.includes("SESSION");
   const hash = line.includes("HASH") ? await hashOfKey() : "";

@@ -12,7 +12,7 @@ import { COMMANDS } from "../../clients/command/table.js";
 import { EXPORT_FORMATS } from "../../server/exports/formats.js";
 import { IMPORT_FORMATS } from "../../server/imports/formats.js";
 import { callCommand } from "../helpers/command.js";
-import { shellWords } from "../helpers/shell-words.js";
+import { commandsOf } from "../helpers/shell-words.js";
 
 const leaves = leavesOf(COMMANDS);
 
@@ -25,7 +25,7 @@ describe.each(leaves.map((leaf) => [leaf.words.join(" "), leaf.command] as const
       for (const { line } of command.examples ?? []) {
         const called: string[] = [];
         const program = createProgram(withRuns(COMMANDS, (name) => called.push(name)));
-        const [first, ...args] = shellWords(line.replace(/ > .*$/, ""));
+        const [[first, ...args] = []] = commandsOf(line);
         await program.parseAsync(args, { from: "user" });
         expect([first, called]).toEqual(["masklet", [command.name]]);
       }

@@ -94,10 +94,8 @@ describe("the example", { timeout: 300_000 }, () => {
     ...(python ? [["in Python", inPython] satisfies [string, typeof typescript]] : []),
   ];
 
-  it.skipIf(python !== undefined)(
-    "in Python: skipped, there is no Python with websockets and numpy",
-    () => {},
-  );
+  const noPython = "there is no Python with websockets and numpy";
+  it.skipIf(python !== undefined)(`in Python: skipped, ${noPython}`, () => {});
 
   describe.each(both)("%s", (language, example) => {
     it("click prints the box of the clicked object on every frame", async () => {
@@ -151,7 +149,7 @@ describe("the example", { timeout: 300_000 }, () => {
   });
 
   it("track_async.py tracks with asyncio", async ({ skip }) => {
-    if (!python) return skip();
+    if (!python) return skip(noPython);
     expect(firstWords(await inPython("track_async", clip(), PHRASE))).toEqual(numbers);
   });
 

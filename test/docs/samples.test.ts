@@ -7,7 +7,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { documents, root } from "../../docs/site/pages.mjs";
 import { read, type Sample, samples } from "../../protocol/docs/markdown.js";
 import { parseMessage, REQUEST_SCHEMAS, serverMessageSchema } from "../../protocol/index.js";
-import { commandsOf, shellProblems } from "./shell.js";
+import { commandsOf } from "../helpers/shell-words.js";
+import { shellProblems } from "./shell.js";
 
 const all = documents().flatMap((document) => samples(document, read(document)));
 const inLanguage = (...languages: string[]) => all.filter(({ language }) => languages.includes(language));
@@ -90,14 +91,17 @@ for code in json.load(sys.stdin):
   return stdout.split("\n").filter((line) => line !== "");
 }
 
-describe.skipIf(python === undefined)("samples in Python", () => {
-  it("compile; an error of syntax is found", () => {
-    const given = inLanguage("python", "py");
-    expect(given.length).toBeGreaterThan(1);
-    const wrong = { code: "for frame in session.propagate()\n    pass\n" };
-    expect(syntaxErrors([...given, wrong])).toEqual([expect.stringContaining("for frame in")]);
-  });
-});
+describe.skipIf(python === undefined)(
+  `samples in Python${python ? "" : " (skipped: there is no Python)"}`,
+  () => {
+    it("compile; an error of syntax is found", () => {
+      const given = inLanguage("python", "py");
+      expect(given.length).toBeGreaterThan(1);
+      const wrong = { code: "for frame in session.propagate()\n    pass\n" };
+      expect(syntaxErrors([...given, wrong])).toEqual([expect.stringContaining("for frame in")]);
+    });
+  },
+);
 
 describe("command lines", () => {
   const given = inLanguage("sh", "bash", "shell");
