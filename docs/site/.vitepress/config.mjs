@@ -39,6 +39,6 @@ export default defineConfig({
       { text: "Protocol", link: "/PROTOCOL" },
       { text: "Reference", link: "/docs/reference/typescript/masklet/client" },
     ],
-    sidebar: sidebar(),
+    sidebar,
   },
 });

@@ -2,4 +2,4 @@ export interface SidebarGroup {
   text: string;
   items: { text: string; link: string }[];
 }
-export function sidebar(): SidebarGroup[];
+export const sidebar: SidebarGroup[];

@@ -1,9 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { documents, root } from "../pages.mjs";
-
-/** The pages in the order in which a newcomer needs them. */
-const groups = [
+/** The pages in the order in which a newcomer needs them: one list for all pages. */
+export const sidebar = [
   {
     text: "Start",
     items: [
@@ -24,6 +20,7 @@ const groups = [
       { text: "Exports and imports", link: "/docs/exports" },
       { text: "Bring SAM 3", link: "/docs/guides/sam3" },
       { text: "Label with X-AnyLabeling", link: "/docs/x-anylabeling" },
+      { text: "Label with Label Studio", link: "/docs/label-studio" },
       { text: "Run it for a team", link: "/docs/team" },
     ],
   },
@@ -58,16 +55,3 @@ const groups = [
     ],
   },
 ];
-
-/** One list for all pages. Documents of `docs/` that no group has follow in a group of their own. */
-export function sidebar() {
-  const listed = new Set(groups.flatMap(({ items }) => items.map(({ link }) => `${link.slice(1)}.md`)));
-  const others = documents().filter((document) => document.startsWith("docs/") && !listed.has(document));
-  const items = others.map((document) => ({
-    text: titleOf(document),
-    link: `/${document.replace(/\.md$/, "")}`,
-  }));
-  return items.length > 0 ? [...groups, { text: "More", items }] : groups;
-}
-
-const titleOf = (document) => /^# (.+)$/m.exec(readFileSync(join(root, document), "utf8"))?.[1] ?? document;
