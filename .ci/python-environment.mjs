@@ -43,11 +43,11 @@ export function pythonEnvironment(name, packages, alone = {}, parent = join(root
   rmSync(environment, { recursive: true, force: true });
   if (run(found, ["-m", "venv", environment]).status !== 0)
     return { reason: `${found} cannot create a virtual environment.` };
-  const requirements = Object.keys(packages);
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements];
-  const others = Object.keys(alone);
-  const pipAlone = [...pip.slice(0, 5), "--no-deps", ...others];
-  const isDone = run(python, pip).status === 0 && (others.length === 0 || run(python, pipAlone).status === 0);
+  const [requirements, others] = [Object.keys(packages), Object.keys(alone)];
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  const isDone =
+    run(python, [...install, ...requirements]).status === 0 &&
+    (others.length === 0 || run(python, [...install, "--no-deps", ...others]).status === 0);
   if (isDone) return { scripts, python };
   rmSync(environment, { recursive: true, force: true });
   return { reason: `pip could not install ${[...requirements, ...others].join(", ")}.` };
