@@ -56,7 +56,7 @@ const serve: CommandSpec = {
     },
     { flag: "--open", meaning: "open the annotator page in a browser" },
     { flag: "--no-open", meaning: "open no browser (the default)" },
-    { flag: "--insecure", meaning: "without keys, serve everyone who reaches the address" },
+    { flag: "--insecure", meaning: "listen without keys, and serve everyone who reaches the address" },
     { flag: "--json", meaning: "print the address and the pack as one JSON line when the server is ready" },
   ],
   examples: [
@@ -146,11 +146,11 @@ const batch: CommandSpec = {
     {
       flag: "--out",
       value: "file",
-      meaning: "file to write (default: the name of the folder and of the format)",
+      meaning: "file to write, which may be replaced (default: the name of the folder and of the format)",
       kind: "file",
     },
     formatOption,
-    { flag: "--recursive", meaning: "also the folders in it" },
+    { flag: "--recursive", meaning: "also track the files of the folders inside it" },
     {
       flag: "--pictures",
       value: "as",
