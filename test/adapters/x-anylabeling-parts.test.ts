@@ -58,6 +58,24 @@ describe("a body with pictures", () => {
   });
 
   test.each([
+    ["escapes", `["${"\\\\n".repeat(2 ** 20)}"]`],
+    ["short strings", `[${'"",'.repeat(2 ** 20)}0]`],
+  ])("of millions of %s takes little more memory than its bytes", async (_name, text) => {
+    const usedBytes = () => process.memoryUsage().heapUsed + process.memoryUsage().external;
+    const bytes = Buffer.from(text);
+    const before = usedBytes();
+    let mostBytes = 0;
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += 65_536) {
+        yield bytes.subarray(at, at + 65_536);
+        mostBytes = Math.max(mostBytes, usedBytes() - before);
+      }
+    }
+    expect((await readPictures(chunks()).next()).value).toEqual(JSON.parse(text));
+    expect(mostBytes).toBeLessThan(100e6);
+  });
+
+  test.each([
     ['{"a":"data:image/png,x"}', /expected a base64 data URL, got "data:image\/png,"/],
     ['{"a":"data:x"}', /expected a base64 data URL/],
     [`{"a":"data:${"x".repeat(300)}`, /expected a base64 data URL/],
