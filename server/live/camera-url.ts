@@ -1,5 +1,6 @@
 /** Which cameras a client may name: those on hosts that the operator lists in the setting `cameraHosts`. */
 import { ProtocolError, settingVariable } from "../../protocol/index.js";
+import { isListedHost } from "../listed-hosts.js";
 
 export type CameraProtocol = "rtsp" | "http";
 
@@ -31,19 +32,11 @@ export function admitCamera(cameraUrl: string, cameraHosts: readonly string[]): 
       field,
     );
   }
+  if (isListedHost(url, cameraHosts)) return { protocol, url };
   const host = url.hostname.toLowerCase();
-  const isListed = cameraHosts.some((listed) =>
-    [host, `${host}:${portOf(url)}`].includes(listed.toLowerCase()),
-  );
-  if (isListed) return { protocol, url };
   throw new ProtocolError(
     "camera_forbidden",
     `${field}: the host ${host} is not in the server's setting cameraHosts (${settingVariable("cameraHosts")}).`,
     field,
   );
-}
-
-/** URLs of schemes that browsers do not know keep an upper-case host and have no default port. */
-function portOf({ protocol, port }: URL): string {
-  return port || { "rtsp:": "554", "http:": "80", "https:": "443" }[protocol] || "";
 }

@@ -3,6 +3,7 @@
  * operator has named are contacted, and only Label Studio itself gets the token.
  */
 import { ProtocolError } from "../../../protocol/index.js";
+import { isListedHost } from "../../listed-hosts.js";
 import type { AdapterSettings } from "../adapter.js";
 
 const MAX_REDIRECTS = 5;
@@ -35,7 +36,7 @@ export function createMediaFetcher({
     if (typeof address !== "string" || address === "")
       throw notFound(`expected the address of a file, got ${JSON.stringify(address)?.slice(0, 60)}`);
     if (address.startsWith("/") && !base)
-      throw forbidden("the server does not know where Label Studio is: set MASKLET_LABEL_STUDIO_URL");
+      throw forbidden("a path needs the address of Label Studio: set MASKLET_LABEL_STUDIO_URL");
     const url = URL.canParse(address, base?.href) ? new URL(address, base?.href) : undefined;
     if (!url || !["http:", "https:"].includes(url.protocol))
       throw forbidden(`expected an address of http or https, got ${JSON.stringify(address.slice(0, 100))}`);
@@ -45,12 +46,7 @@ export function createMediaFetcher({
   /** True for Label Studio itself. @throws ProtocolError resource_forbidden for hosts that are not named */
   function isLabelStudio(url: URL): boolean {
     if (base && url.origin === base.origin) return true;
-    const isNamed = labelStudioHosts.some((host) => {
-      const [, name = "", port] = /^(.*?)(?::(\d+))?$/.exec(host.toLowerCase()) ?? [];
-      const own = url.port || (url.protocol === "https:" ? "443" : "80");
-      return name === url.hostname && (port === undefined || port === own);
-    });
-    if (isNamed) return false;
+    if (isListedHost(url, labelStudioHosts)) return false;
     throw forbidden(`${url.host} is not a host that MASKLET_LABEL_STUDIO_HOSTS names`);
   }
 
