@@ -1,5 +1,4 @@
 /** Pictures as files of a form, as an upload of several pictures arrives. */
-import { createHash } from "node:crypto";
 import { v4 as uuid } from "uuid";
 
 /** Pictures in the order of the frames. `begin` and `end` enclose the bytes of each. */
@@ -11,8 +10,6 @@ export interface PictureForm<T> {
   /** What the generator of the parts has returned. */
   value(): T | undefined;
   count(): number;
-  /** SHA-256 of all pictures, once. */
-  hash(): string;
 }
 
 /** Begins the name of each file, before its place. Messages of uploads contain the name. */
@@ -20,9 +17,12 @@ const NAME = "frame-";
 
 export const placeOf = (name: string) => Number(name.slice(NAME.length));
 
-export function writePictureForm<T>(parts: AsyncGenerator<PicturePart, T, undefined>): PictureForm<T> {
+/** @param onBytes receives the bytes of all pictures */
+export function writePictureForm<T>(
+  parts: AsyncGenerator<PicturePart, T, undefined>,
+  onBytes: (bytes: Uint8Array) => void = () => {},
+): PictureForm<T> {
   const boundary = `masklet-${uuid()}`;
-  const hash = createHash("sha256");
   let count = 0;
   let value: T | undefined;
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -37,7 +37,7 @@ export function writePictureForm<T>(parts: AsyncGenerator<PicturePart, T, undefi
         yield Buffer.from(`--${boundary}\r\n${head}\r\ncontent-type: application/octet-stream\r\n\r\n`);
       } else if (part.kind === "end") yield Buffer.from("\r\n");
       else {
-        hash.update(part.bytes);
+        onBytes(part.bytes);
         yield part.bytes;
       }
     }
@@ -48,6 +48,5 @@ export function writePictureForm<T>(parts: AsyncGenerator<PicturePart, T, undefi
     body: body(),
     value: () => value,
     count: () => count,
-    hash: () => hash.digest("hex"),
   };
 }

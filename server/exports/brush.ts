@@ -19,8 +19,8 @@ export function encodeBrush(mask: CocoRle): number[] {
   for (const bits of COUNT_BITS) out.write(bits - 1, 4);
   for (let at = 0; at < data.length; ) {
     const value = data[at];
-    let end = at + 1;
-    while (end < data.length && data[end] === value) end++;
+    const turn = data.indexOf(value === 1 ? 0 : 1, at);
+    const end = turn < 0 ? data.length : turn;
     for (let rest = CHANNELS * (end - at); rest > 0; ) {
       const size = COUNT_BITS.findIndex((bits) => rest <= 2 ** bits);
       const choice = size < 0 ? COUNT_BITS.length - 1 : size;

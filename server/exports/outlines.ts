@@ -6,17 +6,23 @@ import { connectedParts, maskIou } from "./mask-sets.js";
 const LEAST_IOU = 0.98;
 
 /**
- * One ring for each piece of the mask, that is for each set of pixels connected by their sides. Holes belong to their ring by a
- * bridge without width, so that even-odd and non-zero filling give the same picture.
- * @param tolerancePx largest distance by which an outline moves. It is reduced where the IoU with the piece would fall below
+ * One ring for each piece of the mask, that is for each set of pixels connected by their sides.
+ * @param tolerancePx as for {@link outlineOfPart}
+ */
+export function piecesOf(mask: CocoRle, tolerancePx: number): Ring[] {
+  return connectedParts(mask).map((part) => outlineOfPart(part, tolerancePx, LEAST_IOU));
+}
+
+/**
+ * The ring of a mask whose pixels are connected. Holes belong to it by a bridge without width, so that even-odd and non-zero
+ * filling give the same picture.
+ * @param tolerancePx largest distance by which the outline moves. It is reduced where the IoU with the mask would fall below
  * `leastIou`
  */
-export function piecesOf(mask: CocoRle, tolerancePx: number, leastIou = LEAST_IOU): Ring[] {
-  return connectedParts(mask).map((part) => {
-    const rings = simplifiedRings(part, tolerancePx, leastIou);
-    rings.sort((a, b) => Math.abs(doubleArea(b)) - Math.abs(doubleArea(a)));
-    return rings.map((ring, at) => turning(ring, at === 0 ? 1 : -1)).reduce(bridge);
-  });
+export function outlineOfPart(part: CocoRle, tolerancePx: number, leastIou: number): Ring {
+  const rings = simplifiedRings(part, tolerancePx, leastIou);
+  rings.sort((a, b) => Math.abs(doubleArea(b)) - Math.abs(doubleArea(a)));
+  return rings.map((ring, at) => turning(ring, at === 0 ? 1 : -1)).reduce(bridge);
 }
 
 /** One ring for the whole mask: its pieces are joined by bridges without width. Undefined for an empty mask. */

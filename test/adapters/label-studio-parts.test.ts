@@ -1,17 +1,12 @@
 /** The parts of the adapter for Label Studio that need no server. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { clamped, type PercentBox } from "../../server/adapters/label-studio/boxes.js";
 import { createFrameClock } from "../../server/adapters/label-studio/frame-clock.js";
-import {
-  correctionsOf,
-  keyframesOf,
-  type PercentBox,
-  shownBox,
-} from "../../server/adapters/label-studio/keyframes.js";
+import { correctionsOf, keyframesOf, shownBox } from "../../server/adapters/label-studio/keyframes.js";
 import { readLabelConfig } from "../../server/adapters/label-studio/label-config.js";
 import { notesOf } from "../../server/adapters/label-studio/notes.js";
 import { regionSchema } from "../../server/adapters/label-studio/schemas.js";
-import { clamped } from "../../server/adapters/label-studio/video.js";
 
 describe("frames that Label Studio counts", () => {
   const times = (count: number, fps: number, start = 0) =>

@@ -2,10 +2,10 @@
  * Tracks as the keyframes of a video region. Between two keyframes Label Studio interpolates the box; after a keyframe with `enabled`
  * false the object is gone until the next one.
  */
+import type { PercentBox } from "./boxes.js";
+import { createFrameClock } from "./frame-clock.js";
 import type { Keyframe } from "./schemas.js";
-
-/** x, y of the top left corner, width, height in percent of the frame. */
-export type PercentBox = readonly [x: number, y: number, width: number, height: number];
+import { lastAtMost } from "./search.js";
 
 /** Keyframes are left out where interpolation gives the box within this many percent of the frame. */
 const TOLERANCE = 0.3;
@@ -16,15 +16,37 @@ export const boxOf = ({ x, y, width, height }: Keyframe): PercentBox => [x, y, w
 
 /** The largest difference of the sides of two boxes. */
 const distance = (a: PercentBox, b: PercentBox) =>
-  Math.max(...a.map((value, side) => Math.abs(value - (b[side] as number))));
+  Math.max(Math.abs(a[0] - b[0]), Math.abs(a[1] - b[1]), Math.abs(a[2] - b[2]), Math.abs(a[3] - b[3]));
 
 function between(a: PercentBox, b: PercentBox, share: number): PercentBox {
   const mix = (side: 0 | 1 | 2 | 3) => a[side] + (b[side] - a[side]) * share;
   return [mix(0), mix(1), mix(2), mix(3)];
 }
 
+/** A track over the frames of the video. */
+export interface Track {
+  /** [frames, 4]: x, y of the top left corner, width, height, 0 to 1 of the frame. The width is 0 where the object is not visible. */
+  boxes: Float64Array;
+  /** Of the frames, ascending. */
+  timesUs: readonly number[];
+  /** Frames a second of Label Studio. */
+  rate: number;
+  /** Frames that Label Studio counts. */
+  frameCount: number;
+}
+
+/** The keyframes of a track on the frames that Label Studio counts. */
+export function keyframesOfTrack({ boxes, timesUs, rate, frameCount }: Track): Keyframe[] {
+  const { indexOf } = createFrameClock(timesUs, rate, frameCount);
+  const shown = Array.from({ length: frameCount }, (_, at): PercentBox | undefined => {
+    const [x = 0, y = 0, width = 0, height = 0] = boxes.subarray(4 * indexOf(at + 1));
+    return width > 0 ? [100 * x, 100 * y, 100 * width, 100 * height] : undefined;
+  });
+  return keyframesOf(shown, rate);
+}
+
 /**
- * The keyframes of a track.
+ * The keyframes of a list of boxes.
  * @param boxes by frame: entry n - 1 is frame n; undefined where the object is not visible
  * @param rate frames a second of Label Studio
  */
@@ -68,10 +90,10 @@ function corners(run: readonly PercentBox[]): number[] {
 
 const rounded = (value: number) => Math.round(value * 1000) / 1000;
 
-/** The box that Label Studio shows on a frame; undefined where it shows none. */
+/** The box that Label Studio shows on a frame; undefined where it shows none. @param sequence ascending */
 export function shownBox(sequence: readonly Keyframe[], frame: number): PercentBox | undefined {
-  const next = sequence.find((keyframe) => keyframe.frame > frame);
-  const previous = sequence.findLast((keyframe) => keyframe.frame <= frame);
+  const at = lastAtMost(sequence, frame, (keyframe) => keyframe.frame);
+  const [previous, next] = [sequence[at], sequence[at + 1]];
   if (!previous) return undefined;
   if (previous.frame === frame) return boxOf(previous);
   if (!previous.enabled) return undefined;

@@ -1,6 +1,7 @@
 /** The parts of a labeling configuration that the adapter fills. */
 import { SaxesParser } from "saxes";
 import { ProtocolError } from "../../../protocol/index.js";
+import { MAX_NAME_CHARS } from "./schemas.js";
 
 export interface Label {
   name: string;
@@ -64,6 +65,8 @@ export function readLabelConfig(xml: string): LabelConfig {
       controls.push({ tag, name, toName: attribute("toname") ?? "", labels: [] });
     } else if (tag === "label") {
       const value = attribute("value") ?? attribute("alias") ?? "";
+      if (value.length > MAX_NAME_CHARS)
+        throw problem(`expected labels of at most ${MAX_NAME_CHARS} characters`);
       const phrases = (attribute("predicted_values") ?? value).split(",").map((text) => text.trim());
       controls.at(-1)?.labels.push({ name: value, phrases: phrases.filter((text) => text !== "") });
     }
@@ -71,6 +74,7 @@ export function readLabelConfig(xml: string): LabelConfig {
   try {
     parser.write(xml).close();
   } catch (cause) {
+    if (cause instanceof ProtocolError) throw cause;
     throw problem("expected XML", cause);
   }
   const [first] = media;

@@ -1,79 +1,85 @@
 /** Pictures, and sequences of pictures: one smart click or box fills all pages with masks. */
-import { type CocoRle, decodeMask } from "../../../protocol/index.js";
-import { encodeBrush } from "../../exports/brush.js";
-import { controlOf, type LabelConfig } from "./label-config.js";
-import type { Answered, Region } from "./schemas.js";
-import { addObject, type OpenTask, type Prompt, type TaskObject, type TaskState } from "./tasks.js";
+import { type CocoRle, turnsOf } from "../../../protocol/index.js";
+import { clamped, relative } from "./boxes.js";
+import { controlOf } from "./label-config.js";
 import {
-  adoptDetected,
-  computeStale,
-  readResults,
-  repeatPrompts,
-  sendPhrase,
-  sendPrompt,
-  type TrackedObject,
-} from "./tracking.js";
-import type { PredictedResult } from "./video.js";
-import { clamped } from "./video.js";
+  computeResults,
+  type Prediction,
+  type PredictionRequest,
+  phrasesOfLabels,
+  searchPhrases,
+} from "./prediction.js";
+import type { Region } from "./schemas.js";
+import { lastAtMost } from "./search.js";
+import {
+  addObject,
+  type OpenTask,
+  objectOf,
+  type Prompt,
+  rememberPrompt,
+  rememberRegion,
+  type TaskObject,
+  type TaskState,
+} from "./tasks.js";
+import { readResults, repeatPrompts, sendPrompt, type TrackedObject } from "./tracking.js";
 
-export interface PictureRequest {
-  config: LabelConfig;
-  state: TaskState;
-  task: OpenTask & { isNew: boolean };
-  /** The smart regions of the pressed label; undefined for a batch. */
-  regions: readonly Region[] | undefined;
-  phrases: readonly string[];
-  signal: AbortSignal;
-}
-
-export async function predictPictures(request: PictureRequest): Promise<PredictedResult> {
-  const { config, state, task, regions, phrases, signal } = request;
+/** @param request whose regions are the smart ones of the pressed label */
+export async function predictPictures(request: PredictionRequest): Promise<Prediction> {
+  const { config, state, task, regions, phrases } = request;
   const control = controlOf(config, "brushlabels");
   if (!control) return { result: [], score: 0, message: "The labeling configuration has no <BrushLabels>." };
   if (task.isNew) await repeatPrompts(task, state);
-  const before = regions && (await readResults(task, true));
   const chosen = new Set<TaskObject>();
   const problems: string[] = [];
   for (const group of groupsOf(regions ?? [])) {
-    const object = await promptGroup(group, { task, state, results: before ?? new Map() });
+    const object = await promptGroup(group, task, state);
     if (typeof object === "string") problems.push(object);
     else chosen.add(object);
   }
   const fallback = chosen.values().next().value?.label ?? config.labels[0]?.name ?? "object";
-  const wanted = regions
-    ? phrases.map((text) => [text, fallback] as const)
-    : control.labels.flatMap(({ name, phrases: own }) => own.map((phrase) => [phrase, name] as const));
-  for (const [phrase, name] of wanted) {
-    if (state.phrases.has(phrase)) continue;
-    await sendPhrase(task, phrase);
-    state.phrases.set(phrase, name);
-  }
-  const hasPrompts = state.objects.size > 0 || state.phrases.size > 0;
-  const isComplete = !hasPrompts || task.facts.num_frames === 1 || (await computeStale(task, signal));
-  const results = await readResults(task, true);
-  adoptDetected(state, results);
+  await searchPhrases(
+    request,
+    regions ? phrases.map((text) => [text, fallback] as const) : phrasesOfLabels(control.labels),
+  );
+  const { isComplete, results } = await computeResults(request, { withMasks: true });
   const shown = [...state.objects.values()].filter(
     (object) => chosen.has(object) || ((!regions || phrases.length > 0) && object.prompts.length === 0),
   );
-  const { isList, name: to_name } = config.media;
-  const result = shown.flatMap((object): Answered[] =>
-    (results.get(object.id)?.masks ?? []).flatMap((mask, page) =>
-      mask
-        ? {
-            ...{ id: `masklet-${object.id}-${page}`, type: "brushlabels", from_name: control.name, to_name },
-            ...{ original_width: task.facts.width, original_height: task.facts.height, image_rotation: 0 },
-            ...(isList && { item_index: page }),
-            ...{ origin: "prediction", score: results.get(object.id)?.score ?? 0 },
-            value: { format: "rle", rle: encodeBrush(mask), brushlabels: [object.label] },
-          }
-        : [],
-    ),
-  );
+  const result: string[] = [];
+  for (const object of shown) {
+    const tracked = results.get(object.id);
+    if (tracked) result.push(...(await brushRegions(request, object, tracked, control.name)));
+  }
   const score = Math.max(0, ...shown.map(({ id }) => results.get(id)?.score ?? 0));
   const end = isComplete
-    ? `${result.length} ${result.length === 1 ? "mask" : "masks"} on ${task.facts.num_frames} ${task.facts.num_frames === 1 ? "picture" : "pictures"}.`
+    ? `${counted(result.length, "mask")} on ${counted(task.facts.num_frames, "picture")}.`
     : "The pictures are not tracked to their end yet: click again to continue.";
   return { result, score, message: [...problems, end].join(" ") };
+}
+
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A brush region for each page with a mask. */
+async function brushRegions(
+  { config, task, convert }: PredictionRequest,
+  { id, label }: TaskObject,
+  { masks, score }: TrackedObject,
+  from_name: string,
+): Promise<string[]> {
+  const { isList, name: to_name } = config.media;
+  const { width, height } = task.facts;
+  const written: string[] = [];
+  for (const [page, mask] of masks.entries()) {
+    if (!mask) continue;
+    const region = {
+      ...{ id: `masklet-${id}-${page}`, type: "brushlabels", from_name, to_name },
+      ...{ original_width: width, original_height: height, image_rotation: 0 },
+      ...(isList && { item_index: page }),
+      ...{ origin: "prediction", score },
+    };
+    written.push(await convert("brushRegion", mask, region, label));
+  }
+  return written;
 }
 
 interface Group {
@@ -96,42 +102,37 @@ function groupsOf(regions: readonly Region[]): Group[] {
   return [...groups.values()];
 }
 
-interface PromptParts {
-  task: OpenTask;
-  state: TaskState;
-  /** Before the prompts. */
-  results: ReadonlyMap<number, TrackedObject>;
-}
-
 const pageOf = ({ item_index }: Region) => item_index ?? 0;
 const isPoint = ({ type }: Region) => type === "keypointlabels";
 const isPositive = ({ is_positive }: Region) => is_positive !== false;
 
 /** Returns the object of the clicks and boxes, or a sentence when they mark none. */
-async function promptGroup({ label, regions }: Group, parts: PromptParts): Promise<TaskObject | string> {
-  const { task, state } = parts;
+async function promptGroup(
+  { label, regions }: Group,
+  task: OpenTask,
+  state: TaskState,
+): Promise<TaskObject | string> {
   const outside = regions.find((region) => pageOf(region) >= task.facts.num_frames);
   if (outside) return `There is no page ${pageOf(outside) + 1}.`;
-  const same = [...state.objects.values()].find(({ regionIds }) =>
-    regions.some(({ id }) => regionIds.has(id)),
-  );
-  const touched = same ? undefined : touchedObject(label, regions, parts);
+  const [same] = regions.flatMap(({ id }) => objectOf(state, id) ?? []);
+  const touched = same ? undefined : await touchedObject(label, regions, task, state);
   const marks = regions.some(isPositive);
   if (!same && !touched && !marks) return "A negative click needs an object: click on the object first.";
-  const object = same ?? touched ?? addObject(state, label);
-  for (const page of new Set(regions.map(pageOf))) {
-    const own = regions.filter((region) => pageOf(region) === page);
-    const earlier = touched?.prompts.find((prompt) => prompt.kind === "clicks" && prompt.frame === page);
-    const prompt = promptOf(own, page, earlier);
-    if (!prompt) {
-      if (object.prompts.length === 0) state.objects.delete(object.id);
-      return "The box is outside the picture.";
+  const known = same ?? touched;
+  const object = known ?? addObject(state, label);
+  try {
+    for (const page of new Set(regions.map(pageOf))) {
+      const own = regions.filter((region) => pageOf(region) === page);
+      const earlier = touched?.prompts.find((prompt) => prompt.kind === "clicks" && prompt.frame === page);
+      const prompt = promptOf(own, page, earlier);
+      if (!prompt) return "The box is outside the picture.";
+      await sendPrompt(task, object.id, prompt);
+      rememberPrompt(object, prompt);
     }
-    await sendPrompt(task, object.id, prompt);
-    const isSame = (one: Prompt) => one.kind !== "absent" && one.frame === page;
-    object.prompts = [...object.prompts.filter((one) => !isSame(one)), prompt];
+  } finally {
+    if (!known && object.prompts.length === 0) state.objects.delete(object.id);
   }
-  for (const { id } of regions) object.regionIds.add(id);
+  for (const { id } of regions) rememberRegion(object, id);
   return object;
 }
 
@@ -149,22 +150,29 @@ function promptOf(regions: readonly Region[], page: number, earlier: Prompt | un
 }
 
 const pointOf = (x: number, y: number): [number, number] => [relative(x), relative(y)];
-const relative = (percent: number) => Math.min(1, Math.max(0, percent / 100));
 
 /**
- * The object of this label whose mask contains a click. Label Studio forgets the clicks when their masks are accepted, so a further
+ * The object of this label whose mask contains a click. Label Studio removes the clicks when their masks are accepted, so a further
  * click on a mask refines its object; elsewhere it starts a new one.
  */
-function touchedObject(
+async function touchedObject(
   label: string,
   regions: readonly Region[],
-  { state, results }: PromptParts,
-): TaskObject | undefined {
-  for (const region of regions.filter(isPoint)) {
-    const [x, y] = pointOf(region.value.x ?? 0, region.value.y ?? 0);
-    for (const object of state.objects.values()) {
-      const mask = results.get(object.id)?.masks[pageOf(region)];
-      if (object.label === label && mask && contains(mask, x, y)) return object;
+  task: OpenTask,
+  state: TaskState,
+): Promise<TaskObject | undefined> {
+  const candidates = [...state.objects.values()].filter((object) => object.label === label);
+  const clicks = candidates.length > 0 ? regions.filter(isPoint) : [];
+  for (const page of new Set(clicks.map(pageOf))) {
+    const results = await readResults(task, { withMasks: true, onlyFrame: page });
+    for (const { value } of clicks.filter((region) => pageOf(region) === page)) {
+      const [x, y] = pointOf(value.x ?? 0, value.y ?? 0);
+      const isTouched = ({ id }: TaskObject) => {
+        const mask = results.get(id)?.masks[page];
+        return mask !== undefined && contains(mask, x, y);
+      };
+      const touched = candidates.find(isTouched);
+      if (touched) return touched;
     }
   }
   return undefined;
@@ -174,5 +182,6 @@ function contains(mask: CocoRle, x: number, y: number): boolean {
   const [height, width] = mask.size;
   const column = Math.min(width - 1, Math.floor(x * width));
   const row = Math.min(height - 1, Math.floor(y * height));
-  return decodeMask(mask).data[row * width + column] === 1;
+  // The turns are those into the mask and out of it.
+  return lastAtMost(turnsOf(mask), column * height + row, (turn) => turn) % 2 === 0;
 }

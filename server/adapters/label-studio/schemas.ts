@@ -1,6 +1,9 @@
 /** What Label Studio 1.23 sends. Unknown fields are ignored. */
 import { z } from "zod";
 
+/** Of a label, and of the id of a region: both are kept with the task. */
+export const MAX_NAME_CHARS = 1000;
+
 const keyframe = z.looseObject({
   frame: z.int().min(1).describe("Counts from 1"),
   enabled: z.boolean().default(true).describe("False: the object is gone after this frame"),
@@ -13,11 +16,11 @@ const keyframe = z.looseObject({
 
 export type Keyframe = z.output<typeof keyframe>;
 
-const texts = z.array(z.string());
+const texts = z.array(z.string().max(MAX_NAME_CHARS));
 
 /** One drawn region, or one answer of a text area. */
 export const regionSchema = z.looseObject({
-  id: z.string().default(""),
+  id: z.string().max(MAX_NAME_CHARS).default(""),
   type: z.string(),
   from_name: z.string().default(""),
   to_name: z.string().default(""),
@@ -35,7 +38,7 @@ export const regionSchema = z.looseObject({
     labels: texts.exactOptional(),
     keypointlabels: texts.exactOptional(),
     rectanglelabels: texts.exactOptional(),
-    text: z.union([z.string(), texts]).exactOptional(),
+    text: z.union([z.string(), z.array(z.string())]).exactOptional(),
     sequence: z.array(keyframe).exactOptional(),
     x: z.number().exactOptional(),
     y: z.number().exactOptional(),

@@ -1,13 +1,15 @@
 /**
- * The tasks that annotators work on: one session each, and what must outlive the session to continue after it has ended. The number of
- * both is bounded.
+ * The tasks that annotators work on: one session each, and what must outlive the session to continue after it has ended. The number and
+ * the size of both are bounded.
  */
+import { createHash } from "node:crypto";
 import { ProtocolError, type VideoFacts } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
 import type { Client, Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
 import { type PicturePart, writePictureForm } from "../picture-form.js";
 import { ask } from "../requests.js";
+import type { RelativeBox } from "./boxes.js";
 import type { MediaFetcher } from "./fetch-media.js";
 import type { Keyframe } from "./schemas.js";
 
@@ -15,9 +17,8 @@ import type { Keyframe } from "./schemas.js";
 const MAX_TASKS = 256;
 /** Open sessions of one owner; the one that was used least recently ends in favour of another task. */
 const MAX_OPEN_SESSIONS = 4;
-
-/** x, y of the top left corner, width, height; 0 to 1 of the frame. */
-export type RelativeBox = [x: number, y: number, width: number, height: number];
+/** The latest prompts of an object, and the latest of its regions. */
+const MAX_PER_OBJECT = 256;
 
 export type Prompt =
   | { kind: "box"; frame: number; box: RelativeBox }
@@ -37,7 +38,6 @@ export interface TaskObject {
 
 export interface TaskState {
   readonly owner: OwnerId;
-  readonly addresses: readonly unknown[];
   readonly objects: Map<number, TaskObject>;
   /** The phrases that were searched for, with the label of their objects. */
   readonly phrases: Map<string, string>;
@@ -53,6 +53,16 @@ export interface OpenTask {
   facts: Pick<VideoFacts, "kind" | "width" | "height" | "num_frames">;
   /** Of the frames, in microseconds; empty for pictures. */
   timesUs: readonly number[];
+  /** It has no prompts yet. */
+  isNew: boolean;
+}
+
+/** What a session is opened with. */
+export interface TaskMedia {
+  addresses: readonly unknown[];
+  /** True for a sequence of pictures. */
+  isList: boolean;
+  signal: AbortSignal;
 }
 
 export interface TasksParts {
@@ -63,14 +73,17 @@ export interface TasksParts {
 /** Ids of objects that the adapter chooses. Those of detected objects count from 0. */
 const FIRST_OBJECT_ID = 1_000_000;
 
-export function createTasks({ predictor, media }: TasksParts) {
+export function createTasks({ predictor, media: fetcher }: TasksParts) {
   const { sessions, uploads } = predictor;
   /** The least recently used task first. */
   const tasks = new Map<string, TaskState>();
 
   function find(owner: OwnerId, taskKey: string, addresses: readonly unknown[]): TaskState {
-    const key = JSON.stringify([owner, taskKey, addresses]);
-    const known = tasks.get(key) ?? createTask(owner, addresses);
+    // A task can have thousands of addresses.
+    const key = createHash("sha256")
+      .update(JSON.stringify([owner, taskKey, addresses]))
+      .digest("hex");
+    const known = tasks.get(key) ?? createTask(owner);
     tasks.delete(key);
     tasks.set(key, known);
     for (const [oldest, state] of tasks) {
@@ -94,10 +107,9 @@ export function createTasks({ predictor, media }: TasksParts) {
   const openCount = (owner: OwnerId) =>
     [...tasks.values()].filter(({ session }) => session?.owner === owner && !session.hasEnded).length;
 
-  async function receive(state: TaskState, isList: boolean, signal: AbortSignal): Promise<string> {
-    const { owner, addresses } = state;
+  async function receive(owner: OwnerId, { addresses, isList, signal }: TaskMedia): Promise<string> {
     if (!isList) {
-      const { body, contentLength } = await media.fetch(addresses[0], signal);
+      const { body, contentLength } = await fetcher.fetch(addresses[0], signal);
       return (await uploads.receive(body, { owner, signal, contentLength })).uploadId;
     }
     const form = writePictureForm(readAll(addresses, signal));
@@ -111,22 +123,17 @@ export function createTasks({ predictor, media }: TasksParts) {
 
   async function* readAll(addresses: readonly unknown[], signal: AbortSignal): AsyncGenerator<PicturePart> {
     for (const address of addresses) {
-      const { body } = await media.fetch(address, signal);
+      const { body } = await fetcher.fetch(address, signal);
       yield { kind: "begin" };
       for await (const bytes of body) yield { kind: "bytes", bytes };
       yield { kind: "end" };
     }
   }
 
-  async function startSession(
-    state: TaskState,
-    client: Client,
-    isList: boolean,
-    signal: AbortSignal,
-  ): Promise<HostedSession> {
-    const { owner } = state;
+  async function startSession(owner: OwnerId, client: Client, source: TaskMedia): Promise<HostedSession> {
+    const { signal } = source;
     while (openCount(owner) >= MAX_OPEN_SESSIONS && (await endOne(owner)));
-    const uploadId = await receive(state, isList, signal);
+    const uploadId = await receive(owner, source);
     try {
       const request = { type: "start_session", upload_id: uploadId } as const;
       const started = await ask(client, request, signal).catch(async (error) => {
@@ -146,24 +153,20 @@ export function createTasks({ predictor, media }: TasksParts) {
   return {
     find,
     /**
-     * The session of a task; a new one when the earlier one has ended. `isNew`: it has no prompts yet.
+     * The session of a task; a new one when the earlier one has ended.
      * @throws ProtocolError when the media cannot be fetched or opened
      */
-    async open(
-      state: TaskState,
-      isList: boolean,
-      signal: AbortSignal,
-    ): Promise<OpenTask & { isNew: boolean }> {
+    async open(state: TaskState, source: TaskMedia): Promise<OpenTask> {
       const client = predictor.connect({ owner: state.owner });
       const isNew = !state.session || state.session.hasEnded;
       const hosted = isNew
-        ? await startSession(state, client, isList, signal)
+        ? await startSession(state.owner, client, source)
         : (state.session as HostedSession);
       state.session = hosted;
-      const { facts, media: source } = await hosted.use();
+      const { facts, media } = await hosted.use();
       const isTimed = facts.kind === "video";
       const timesUs = isTimed
-        ? Array.from({ length: facts.num_frames }, (_, at) => source.timeOf(at) ?? 0)
+        ? Array.from({ length: facts.num_frames }, (_, at) => media.timeOf(at) ?? 0)
         : [];
       return { client, sessionId: hosted.id, facts, timesUs, isNew };
     },
@@ -172,11 +175,10 @@ export function createTasks({ predictor, media }: TasksParts) {
 
 export type Tasks = ReturnType<typeof createTasks>;
 
-function createTask(owner: OwnerId, addresses: readonly unknown[]): TaskState {
+function createTask(owner: OwnerId): TaskState {
   let tail: Promise<unknown> = Promise.resolve();
   return {
     owner,
-    addresses,
     objects: new Map(),
     phrases: new Map(),
     nextObjectId: FIRST_OBJECT_ID,
@@ -192,4 +194,23 @@ export function addObject(state: TaskState, label: string, id = state.nextObject
   const object: TaskObject = { id, label, prompts: [], sent: [], regionIds: new Set() };
   state.objects.set(id, object);
   return object;
+}
+
+export const objectOf = (state: TaskState, regionId: string): TaskObject | undefined =>
+  [...state.objects.values()].find(({ regionIds }) => regionIds.has(regionId));
+
+/** Adds a prompt that was sent. It replaces an earlier one on its frame; stretches without the object are added. */
+export function rememberPrompt(object: TaskObject, prompt: Prompt): void {
+  const isReplaced = (one: Prompt) =>
+    one.kind !== "absent" && prompt.kind !== "absent" && one.frame === prompt.frame;
+  object.prompts = [...object.prompts.filter((one) => !isReplaced(one)), prompt].slice(-MAX_PER_OBJECT);
+}
+
+export function rememberRegion({ regionIds }: TaskObject, id: string): void {
+  regionIds.delete(id);
+  regionIds.add(id);
+  for (const oldest of regionIds) {
+    if (regionIds.size <= MAX_PER_OBJECT) break;
+    regionIds.delete(oldest);
+  }
 }

@@ -1,7 +1,7 @@
 /** Prompts, propagation and results of a task, by requests to the predictor. */
 import type { CocoRle } from "../../../protocol/index.js";
 import { ask, propagate } from "../requests.js";
-import { addObject, type OpenTask, type Prompt, type RelativeBox, type TaskState } from "./tasks.js";
+import { addObject, type OpenTask, type Prompt, type TaskState } from "./tasks.js";
 
 /** Sends a prompt of an object. */
 export async function sendPrompt(task: OpenTask, objectId: number, prompt: Prompt): Promise<void> {
@@ -51,23 +51,29 @@ export async function computeStale(
 }
 
 export interface TrackedObject {
-  /** By frame; undefined where the object is not visible. */
-  boxes: (RelativeBox | undefined)[];
+  /** As `Track.boxes`. */
+  boxes: Float64Array;
+  /** By frame. */
   masks: (CocoRle | undefined)[];
   concept: string | undefined;
   /** Mean probability of the frames on which the object is visible. */
   score: number;
 }
 
-/** The stored results by object. @param withMasks false: `masks` stays empty */
+/**
+ * The stored results by object.
+ * @param options.withMasks false: `masks` stays empty
+ * @param options.onlyFrame results of one frame; default: of all frames
+ */
 export async function readResults(
   { client, sessionId: session_id, facts }: OpenTask,
-  withMasks: boolean,
+  { withMasks, onlyFrame }: { withMasks: boolean; onlyFrame?: number },
 ): Promise<Map<number, TrackedObject>> {
   const objects = new Map<number, TrackedObject>();
   const sums = new Map<number, { sum: number; count: number }>();
   const stored = propagate(client, {
-    ...{ session_id, scope: "stored", propagation_direction: "forward", start_frame_index: 0 },
+    ...{ session_id, scope: "stored", propagation_direction: "forward", start_frame_index: onlyFrame ?? 0 },
+    ...(onlyFrame !== undefined && { max_frame_num_to_track: 0 }),
     mask_format: withMasks ? "rle" : "none",
   });
   for await (const { frame_index, outputs } of stored) {
@@ -77,7 +83,7 @@ export async function readResults(
       if (width <= 0 || height <= 0) return;
       const object = objects.get(id) ?? emptyObject(facts.num_frames);
       objects.set(id, object);
-      object.boxes[frame_index] = [x, y, width, height];
+      object.boxes.set([x, y, width, height], 4 * frame_index);
       object.masks[frame_index] = outputs.out_binary_masks?.[at];
       object.concept ??= concepts.get(id);
       const total = sums.get(id) ?? { sum: 0, count: 0 };
@@ -91,8 +97,8 @@ export async function readResults(
   return objects;
 }
 
-const emptyObject = (length: number): TrackedObject => ({
-  boxes: Array.from({ length }, () => undefined),
+const emptyObject = (numFrames: number): TrackedObject => ({
+  boxes: new Float64Array(4 * numFrames),
   masks: [],
   concept: undefined,
   score: 0,

@@ -1,130 +1,115 @@
 /** Videos: a box that is drawn on one frame becomes a track over the whole clip. */
+import { clamped } from "./boxes.js";
 import { createFrameClock, type FrameClock } from "./frame-clock.js";
-import { correctionsOf, keyframesOf, type PercentBox } from "./keyframes.js";
+import { type Correction, correctionsOf } from "./keyframes.js";
 import { type Control, controlOf, type Label, type LabelConfig } from "./label-config.js";
 import { notesOf } from "./notes.js";
+import {
+  computeResults,
+  type LabelledPhrase,
+  type Prediction,
+  type PredictionRequest,
+  phrasesOfLabels,
+  searchPhrases,
+} from "./prediction.js";
 import type { Answered, Region } from "./schemas.js";
 import {
   addObject,
   type OpenTask,
+  objectOf,
   type Prompt,
-  type RelativeBox,
+  rememberPrompt,
+  rememberRegion,
   type TaskObject,
   type TaskState,
 } from "./tasks.js";
-import {
-  adoptDetected,
-  computeStale,
-  readResults,
-  repeatPrompts,
-  sendPhrase,
-  sendPrompt,
-  type TrackedObject,
-} from "./tracking.js";
+import { repeatPrompts, sendPrompt, type TrackedObject } from "./tracking.js";
 
-/** A region that this adapter does not know can have a keyframe on every frame, such as one of another program. */
+/** A region of another program can have a keyframe on every frame. */
 const MAX_PROMPTS_PER_REGION = 32;
 /** A box of this part of the frame's sides marks no object: it asks for all instances of its label. */
 const WHOLE_FRAME = 0.98;
 
-export interface VideoRequest {
-  config: LabelConfig;
-  state: TaskState;
-  task: OpenTask & { isNew: boolean };
-  /** The regions of the pressed label; undefined for a batch. */
-  regions: readonly Region[] | undefined;
-  /** Phrases of text areas. */
-  phrases: readonly string[];
-  /** Aborts shortly before Label Studio gives up, and when it has left. */
-  signal: AbortSignal;
-}
-
-export interface PredictedResult {
-  result: Answered[];
-  score: number;
-  /** For the annotator. */
-  message: string;
-}
-
-export async function predictVideo(request: VideoRequest): Promise<PredictedResult> {
-  const { config, state, task, regions, phrases, signal } = request;
+export async function predictVideo(request: PredictionRequest): Promise<Prediction> {
+  const { config, state, task, regions = [] } = request;
   const control = controlOf(config, "videorectangle");
   if (!control)
     return { result: [], score: 0, message: "The labeling configuration has no <VideoRectangle>." };
   if (task.isNew) await repeatPrompts(task, state);
-  const given = [...new Map((regions ?? []).filter(isTrack).map((region) => [region.id, region])).values()];
+  const given = [...new Map(regions.filter(isTrack).map((region) => [region.id, region])).values()];
   const clock = createFrameClock(task.timesUs, config.media.framerate, frameCountOf(given));
+  const searching = new Set(given.filter(marksInstances));
   const problems: string[] = [];
-  const label = labelOf(given[0], config);
-  const searching = new Set<string>();
   for (const region of given) {
-    if (wantsInstances(region)) searching.add(region.id);
-    else await applyRegion(region, task, state, clock, problems);
+    if (!searching.has(region)) problems.push(...(await applyRegion(region, task, state, clock)));
   }
-  const wanted = regions
-    ? [...phrases.map((text) => [text, label] as const)]
-    : phrasesOfLabels(config.labels);
-  if (searching.size > 0) wanted.push(...phrasesOfLabels([labelNamed(config, label)]));
-  for (const [phrase, name] of wanted) {
-    if (state.phrases.has(phrase)) continue;
-    await sendPhrase(task, phrase);
-    state.phrases.set(phrase, name);
-  }
-  const hasPrompts = state.objects.size > 0 || state.phrases.size > 0;
-  const isComplete = !hasPrompts || (await computeStale(task, signal));
-  const results = await readResults(task, false);
-  adoptDetected(state, results);
+  await searchPhrases(request, phrasesToSearch(request, given[0], searching.size > 0));
+  const { isComplete, results } = await computeResults(request, { withMasks: false });
   const sentence = sentenceOf(isComplete, problems);
-  const frames = Array.from({ length: clock.frameCount }, (_, at) => clock.indexOf(at + 1));
-  const write = (object: TaskObject, id: string) => {
-    const tracked = results.get(object.id);
-    return tracked ? writeTrack({ id, object, tracked, frames, control, config, task }) : undefined;
+  const result = await writeRegions(request, { given, searching, results, control, clock, sentence });
+  const scores = result.flatMap(({ score }) => (typeof score === "number" ? score : []));
+  return {
+    result: result.map((region) => JSON.stringify(region)),
+    score: scores.length > 0 ? scores.reduce((sum, one) => sum + one, 0) / scores.length : 0,
+    message: sentence ?? `${result.length} tracks over ${task.facts.num_frames} frames.`,
   };
+}
+
+/** Those of text areas, or in a batch those of all labels; with a box around the whole frame also those of its label. */
+function phrasesToSearch(
+  { config, regions, phrases }: PredictionRequest,
+  first: Region | undefined,
+  isSearching: boolean,
+): LabelledPhrase[] {
+  const label = first?.value.labels?.[0] ?? config.labels[0]?.name ?? "object";
+  const asked = regions ? phrases.map((text) => [text, label] as const) : phrasesOfLabels(config.labels);
+  return isSearching ? [...asked, ...phrasesOfLabels([labelNamed(config, label)])] : asked;
+}
+
+interface AnswerParts {
+  given: readonly Region[];
+  /** Those that ask for all instances of their label. */
+  searching: ReadonlySet<Region>;
+  results: ReadonlyMap<number, TrackedObject>;
+  control: Control;
+  clock: FrameClock;
+  /** For the annotator. */
+  sentence: string | undefined;
+}
+
+/** The given regions with their tracks, then the tracks of further objects that phrases have found. */
+async function writeRegions(request: PredictionRequest, parts: AnswerParts): Promise<Answered[]> {
+  const { state, regions, phrases } = request;
+  const { given, searching, results, sentence } = parts;
   const found = detectedObjects(state, results);
-  const result: Answered[] = [];
+  const written: Answered[] = [];
   for (const region of given) {
-    const object = searching.has(region.id) ? found.shift() : objectOf(state, region.id);
-    object?.regionIds.add(region.id);
-    const track = object && write(object, region.id);
-    result.push(track ? merged(region, track, sentence) : unchanged(region, sentence));
+    const object = searching.has(region) ? found.shift() : objectOf(state, region.id);
+    const track = object && (await writeTrack(request, parts, object, region.id));
+    written.push(track ? merged(region, track, sentence) : unchanged(region, sentence));
   }
   const isAsked = !regions || searching.size > 0 || phrases.length > 0;
   for (const object of isAsked ? found : []) {
     const id = [...object.regionIds][0] ?? `masklet-${object.id}`;
-    object.regionIds.add(id);
-    const track = write(object, id);
-    if (track) result.push(track);
+    const track = await writeTrack(request, parts, object, id);
+    if (track) written.push(track);
   }
-  const scores = result.flatMap(({ score }) => (typeof score === "number" ? score : []));
-  const score = scores.length > 0 ? scores.reduce((sum, one) => sum + one, 0) / scores.length : 0;
-  return {
-    result,
-    score,
-    message: sentence ?? `${result.length} tracks over ${task.facts.num_frames} frames.`,
-  };
+  return written;
 }
 
 const isTrack = (region: Region) =>
   region.type === "videorectangle" && (region.value.sequence?.length ?? 0) > 0;
 
-const objectOf = (state: TaskState, regionId: string) =>
-  [...state.objects.values()].find(({ regionIds }) => regionIds.has(regionId));
-
-const labelOf = (region: Region | undefined, config: LabelConfig) =>
-  region?.value.labels?.[0] ?? config.labels[0]?.name ?? "object";
-
 const labelNamed = ({ labels }: LabelConfig, name: string): Label =>
   labels.find((label) => label.name === name) ?? { name, phrases: [name] };
-
-const phrasesOfLabels = (labels: readonly Label[]) =>
-  labels.flatMap(({ name, phrases }) => phrases.map((phrase) => [phrase, name] as const));
 
 function frameCountOf(regions: readonly Region[]): number | undefined {
   const count = regions[0]?.value.framesCount;
   return typeof count === "number" && count >= 1 ? Math.floor(count) : undefined;
 }
 
-function wantsInstances({ value: { sequence = [] } }: Region): boolean {
+/** True for one box around the whole frame. */
+function marksInstances({ value: { sequence = [] } }: Region): boolean {
   const [only, ...others] = sequence;
   return (
     only !== undefined &&
@@ -142,85 +127,74 @@ function detectedObjects(state: TaskState, results: ReadonlyMap<number, TrackedO
   );
 }
 
-/** Sends what the annotator has changed on a region. */
+/** Sends what the annotator has changed on a region. Returns sentences about changes that have no effect. */
 async function applyRegion(
   region: Region,
   task: OpenTask,
   state: TaskState,
   clock: FrameClock,
-  problems: string[],
-): Promise<void> {
+): Promise<string[]> {
   const { sequence = [], labels = [] } = region.value;
   const known = objectOf(state, region.id);
   const object = known ?? addObject(state, labels[0] ?? "object");
-  object.regionIds.add(region.id);
+  rememberRegion(object, region.id);
   const changes = correctionsOf(sequence, object.sent, clock.frameCount);
   const every = Math.ceil(changes.length / MAX_PROMPTS_PER_REGION);
-  const kept = changes.filter((_, at) => at % every === 0);
-  for (const { frame, box, goneUntil } of kept) {
-    const index = clock.indexOf(frame);
-    const prompts: Prompt[] = [];
-    const inside = box && clamped(box);
-    if (inside) prompts.push({ kind: "box", frame: index, box: inside });
-    else if (box) problems.push(`The box on frame ${frame} is outside the picture.`);
-    if (goneUntil !== undefined && object.prompts.length + prompts.length > 0)
-      prompts.push({
-        kind: "absent",
-        first: Math.min(index + 1, clock.indexOf(goneUntil)),
-        last: clock.indexOf(goneUntil),
-      });
-    for (const prompt of prompts) {
-      await sendPrompt(task, object.id, prompt);
-      // A later box on a frame replaces the earlier one.
-      const isSame = (one: Prompt) =>
-        one.kind === "box" && prompt.kind === "box" && one.frame === prompt.frame;
-      object.prompts = [...object.prompts.filter((one) => !isSame(one)), prompt];
+  const problems: string[] = [];
+  try {
+    for (const change of changes.filter((_, at) => at % every === 0)) {
+      const { prompts, problem } = promptsOf(change, clock, object.prompts.length > 0);
+      if (problem !== undefined) problems.push(problem);
+      for (const prompt of prompts) {
+        await sendPrompt(task, object.id, prompt);
+        rememberPrompt(object, prompt);
+      }
     }
+  } finally {
+    if (!known && object.prompts.length === 0) state.objects.delete(object.id);
   }
-  if (!known && object.prompts.length === 0) state.objects.delete(object.id);
+  return problems;
 }
 
-/** The part of a box inside the frame, 0 to 1; undefined when there is none. The page permits boxes outside. */
-export function clamped([x, y, width, height]: PercentBox): RelativeBox | undefined {
-  const inside = (value: number) => Math.min(1, Math.max(0, value / 100));
-  const [left, top, right, bottom] = [inside(x), inside(y), inside(x + width), inside(y + height)];
-  return right > left && bottom > top ? [left, top, right - left, bottom - top] : undefined;
+/** @param isPrompted the object exists, so that it can be absent */
+function promptsOf(
+  { frame, box, goneUntil }: Correction,
+  clock: FrameClock,
+  isPrompted: boolean,
+): { prompts: Prompt[]; problem?: string } {
+  const index = clock.indexOf(frame);
+  const inside = box && clamped(box);
+  const prompts: Prompt[] = inside ? [{ kind: "box", frame: index, box: inside }] : [];
+  if (goneUntil !== undefined && (isPrompted || inside)) {
+    const last = clock.indexOf(goneUntil);
+    prompts.push({ kind: "absent", first: Math.min(index + 1, last), last });
+  }
+  if (!box || inside) return { prompts };
+  return { prompts, problem: `The box on frame ${frame} is outside the picture.` };
 }
 
-interface TrackParts {
-  id: string;
-  object: TaskObject;
-  tracked: TrackedObject;
-  /** The frame of the video of each frame that Label Studio counts. */
-  frames: readonly number[];
-  control: Control;
-  config: LabelConfig;
-  task: OpenTask;
-}
-
-function writeTrack({
-  id,
-  object,
-  tracked,
-  frames,
-  control,
-  config,
-  task,
-}: TrackParts): Answered | undefined {
-  const { framerate } = config.media;
-  const boxes = frames.map((index) => {
-    const box = tracked.boxes[index];
-    return box && (box.map((side) => 100 * side) as unknown as PercentBox);
-  });
-  const sequence = keyframesOf(boxes, framerate);
+/** The track of an object as a region; undefined where it is visible on no frame. */
+async function writeTrack(
+  { config, task, convert }: PredictionRequest,
+  { results, control, clock }: AnswerParts,
+  object: TaskObject,
+  id: string,
+): Promise<Answered | undefined> {
+  rememberRegion(object, id);
+  const tracked = results.get(object.id);
+  if (!tracked) return undefined;
+  const { framerate: rate, name: to_name } = config.media;
+  const { frameCount } = clock;
+  const { boxes, score } = tracked;
+  const { timesUs } = task;
+  const sequence = await convert("keyframes", { boxes, timesUs, rate, frameCount });
   if (sequence.length === 0) return undefined;
   object.sent = sequence;
-  const lastUs = task.timesUs.at(-1) ?? 0;
-  const duration = (lastUs - (task.timesUs[0] ?? 0)) / 1e6 + 1 / framerate;
+  const duration = ((timesUs.at(-1) ?? 0) - (timesUs[0] ?? 0)) / 1e6 + 1 / rate;
   return {
-    ...{ id, type: "videorectangle", from_name: control.name, to_name: config.media.name },
-    ...{ origin: "prediction", score: tracked.score },
-    value: { framesCount: frames.length, duration, labels: [object.label], sequence },
+    ...{ id, type: "videorectangle", from_name: control.name, to_name },
+    ...{ origin: "prediction", score },
+    value: { framesCount: frameCount, duration, labels: [object.label], sequence },
   };
 }
 

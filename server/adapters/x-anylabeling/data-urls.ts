@@ -6,6 +6,7 @@
  */
 import { ProtocolError } from "../../../protocol/index.js";
 import type { PicturePart } from "../picture-form.js";
+import { parseJson } from "../routes.js";
 
 /** Stands for picture N in the value that the reader returns. */
 export const placeholder = (index: number) => `data:${index}`;
@@ -120,11 +121,7 @@ function createReader() {
   return {
     read,
     value(): unknown {
-      try {
-        return JSON.parse(text.toString("utf8", 0, textBytes));
-      } catch (cause) {
-        throw new ProtocolError("malformed_json", "The body: expected JSON.", undefined, { cause });
-      }
+      return parseJson(text.toString("utf8", 0, textBytes));
     },
   };
 }

@@ -2,12 +2,13 @@
 import type { CocoRle } from "../../../protocol/index.js";
 import type { Client, Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import type { Convert } from "../conversion-thread.js";
 import { ask } from "../requests.js";
+import type { Conversions } from "./conversions.js";
 import { phrasesOf } from "./phrases.js";
-import type { Received } from "./receive.js";
 import type { Mark, PicturePrompt } from "./schemas.js";
 import type { SessionStates } from "./session-states.js";
-import { type OutlinedObject, outlinedObjects, type Shape, shapesOf, UNNAMED } from "./shapes.js";
+import { type OutlinedObject, outlinedObjects, type Shape, UNNAMED } from "./shapes.js";
 
 /** Pictures that stay open, so that the next click on one of them needs no new session. */
 const MAX_OPEN_PICTURES = 2;
@@ -15,6 +16,13 @@ const MAX_OPEN_PICTURES = 2;
 export interface PicturePredictorParts {
   predictor: Pick<Predictor, "uploads">;
   states: SessionStates;
+  convert: Convert<Conversions>;
+}
+
+export interface ReceivedPicture {
+  uploadId: string;
+  /** SHA-256 of the file. */
+  hash: string;
 }
 
 export interface PictureAnswer {
@@ -23,14 +31,14 @@ export interface PictureAnswer {
   replace: false | null;
 }
 
-export function createPicturePredictor({ predictor, states }: PicturePredictorParts) {
+export function createPicturePredictor({ predictor, states, convert }: PicturePredictorParts) {
   const { uploads } = predictor;
 
   /** The session of a picture that the owner has sent, from an earlier request when it is still open. */
   async function open(
     client: Client,
     owner: OwnerId,
-    { uploadId, hash }: Pick<Received<unknown>, "uploadId" | "hash">,
+    { uploadId, hash }: ReceivedPicture,
     signal: AbortSignal,
   ): Promise<string> {
     try {
@@ -52,7 +60,7 @@ export function createPicturePredictor({ predictor, states }: PicturePredictorPa
     async predict(
       client: Client,
       owner: OwnerId,
-      picture: Pick<Received<unknown>, "uploadId" | "hash">,
+      picture: ReceivedPicture,
       prompt: PicturePrompt,
       signal: AbortSignal,
     ): Promise<PictureAnswer> {
@@ -63,11 +71,10 @@ export function createPicturePredictor({ predictor, states }: PicturePredictorPa
       const objects = byMarks
         ? await predictMarks(client, session_id, marks, signal)
         : await detectPhrases(client, session_id, text, prompt.conf_threshold);
-      const shapes = objects.flatMap((object, index) => {
-        const pieces = shapesOf(object, epsilonFactor);
+      const shapes = (await convert("shapes", objects, epsilonFactor)).flatMap((pieces, index) =>
         // Pieces of one object belong together.
-        return pieces.length > 1 ? pieces.map((piece) => ({ ...piece, group_id: index + 1 })) : pieces;
-      });
+        pieces.length > 1 ? pieces.map((piece) => ({ ...piece, group_id: index + 1 })) : pieces,
+      );
       return { shapes, replace: byMarks ? false : null };
     },
   };

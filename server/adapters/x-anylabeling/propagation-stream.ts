@@ -1,7 +1,9 @@
 /** The events of a propagation, as X-AnyLabeling reads them. */
 import type { Client } from "../../predictor.js";
+import type { Convert } from "../conversion-thread.js";
+import type { Conversions } from "./conversions.js";
 import type { VideoState } from "./session-states.js";
-import { shapesOfFrame } from "./shapes.js";
+import { outlinedObjects } from "./shapes.js";
 import { computeStretch, type Stretch, storedStretch } from "./video.js";
 
 /** Of the last event, which can be long. */
@@ -21,6 +23,7 @@ export interface StreamedPropagation {
   state: VideoState;
   stretch: Stretch;
   numFrames: number;
+  convert: Convert<Conversions>;
   /** The sentence for a failure after the first event. */
   describeError(error: unknown): string;
 }
@@ -52,11 +55,11 @@ export async function* streamPropagation(
   }
 }
 
-async function* completed({ client, sessionId, state, stretch }: StreamedPropagation) {
+async function* completed({ client, sessionId, state, stretch, convert }: StreamedPropagation) {
   let part = 'data: {"type":"completed","results":{';
   let separator = "";
   for await (const { frame_index, outputs } of storedStretch(client, sessionId, state, stretch)) {
-    const masks = shapesOfFrame(outputs, state.epsilonFactor);
+    const masks = (await convert("shapes", outlinedObjects(outputs), state.epsilonFactor)).flat();
     part += `${separator}"${frame_index}":${JSON.stringify({ frame_index, masks })}`;
     separator = ",";
     if (part.length < PART_BYTES) continue;

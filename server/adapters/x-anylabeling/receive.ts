@@ -10,8 +10,6 @@ export interface Received<T> {
   /** The other fields of the body. */
   fields: T;
   uploadId: string;
-  /** SHA-256 of all pictures. */
-  hash: string;
 }
 
 export interface ReceiveParts<T> {
@@ -25,6 +23,8 @@ export interface ReceiveParts<T> {
   /** The strings of the pictures, in the order of the frames. */
   picturesOf(fields: T): readonly string[];
   signal: AbortSignal;
+  /** Receives the bytes of all pictures. */
+  onBytes?(bytes: Uint8Array): void;
 }
 
 /**
@@ -32,8 +32,8 @@ export interface ReceiveParts<T> {
  * @throws ProtocolError invalid_field, malformed_json, and the errors of `UploadStore.receive`
  */
 export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Received<T>> {
-  const { uploads, owner, body, contentLength, schema, picturesOf, signal } = parts;
-  const form = writePictureForm(readPictures(body));
+  const { uploads, owner, body, contentLength, schema, picturesOf, signal, onBytes } = parts;
+  const form = writePictureForm(readPictures(body), onBytes);
   const upload = await uploads.receive(requirePictures(form), {
     owner,
     signal,
@@ -54,7 +54,7 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
       const message = `frames: expected ${pictures.length} pictures, got a file of the kind ${facts.kind} with ${facts.numFrames} frames.`;
       throw new ProtocolError("invalid_field", message, "frames");
     }
-    return { fields, uploadId, hash: form.hash() };
+    return { fields, uploadId };
   } catch (error) {
     await uploads.remove(uploadId, owner);
     throw error;

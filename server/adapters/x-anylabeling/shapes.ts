@@ -1,7 +1,7 @@
 /** Masks as the polygons that X-AnyLabeling draws and saves. */
 import { type CocoRle, maskArea, type Outputs, polygonsOf, type Ring } from "../../../protocol/index.js";
 import { connectedParts } from "../../exports/mask-sets.js";
-import { piecesOf } from "../../exports/outlines.js";
+import { outlineOfPart } from "../../exports/outlines.js";
 
 export interface Shape {
   label: string;
@@ -34,10 +34,9 @@ export function shapesOf({ label, score, mask, groupId }: OutlinedObject, epsilo
   const leastArea = SMALLEST_PIECE * maskArea(mask);
   return connectedParts(mask)
     .filter((part) => maskArea(part) >= leastArea)
-    .flatMap((part) => {
+    .map((part) => {
       const [outline] = polygonsOf(part, 0);
-      const tolerancePx = epsilonFactor * lengthOf(outline ?? []);
-      return piecesOf(part, tolerancePx, 0);
+      return outlineOfPart(part, epsilonFactor * lengthOf(outline ?? []), 0);
     })
     .map((ring) => ({
       label,
@@ -56,10 +55,6 @@ export function outlinedObjects(outputs: Outputs): OutlinedObject[] {
     if (!mask) return [];
     return { label: concepts.get(id) ?? UNNAMED, score: outputs.out_probs[at] ?? 0, mask, groupId: id + 1 };
   });
-}
-
-export function shapesOfFrame(outputs: Outputs, epsilonFactor: number): Shape[] {
-  return outlinedObjects(outputs).flatMap((object) => shapesOf(object, epsilonFactor));
 }
 
 function cornersOf(ring: Ring): Shape["points"] {

@@ -2,16 +2,23 @@
 import type { AnswerOf } from "../../../protocol/index.js";
 import type { Client } from "../../predictor.js";
 import type { PropagatedFrame } from "../../propagations.js";
+import type { Convert } from "../conversion-thread.js";
 import { ask, propagate } from "../requests.js";
+import type { Conversions } from "./conversions.js";
 import { phrasesOf } from "./phrases.js";
 import type { PropagateRequest, VideoPrompt } from "./schemas.js";
 import type { VideoState } from "./session-states.js";
-import { type Shape, shapesOfFrame } from "./shapes.js";
+import { outlinedObjects, type Shape } from "./shapes.js";
 
 type Points = readonly (readonly [number, number])[];
 
 /** Carries out a prompt, and returns the shapes on its frame. */
-export async function promptVideo(client: Client, state: VideoState, request: VideoPrompt): Promise<Shape[]> {
+export async function promptVideo(
+  client: Client,
+  state: VideoState,
+  request: VideoPrompt,
+  convert: Convert<Conversions>,
+): Promise<Shape[]> {
   const { conf_threshold: confidence, epsilon_factor: epsilonFactor } = request.params;
   const outputs =
     request.text_prompt === undefined
@@ -19,7 +26,7 @@ export async function promptVideo(client: Client, state: VideoState, request: Vi
       : await promptByText(client, state, request, request.text_prompt);
   Object.assign(state, { confidence, epsilonFactor });
   state.prompted.add(request.frame_index);
-  return shapesOfFrame(outputs, epsilonFactor);
+  return (await convert("shapes", outlinedObjects(outputs), epsilonFactor)).flat();
 }
 
 type PromptOutputs = AnswerOf<"add_prompt">["outputs"];

@@ -2,15 +2,18 @@
  * The remote server of X-AnyLabeling 4.2, at `/x-anylabeling`. The window sends every frame of a folder as JSON, prompts one
  * session by phrases or clicks, and reads a propagation as server-sent events.
  */
-import type { Context, Handler } from "hono";
-import { bodyLimit } from "hono/body-limit";
-import { ProtocolError, parseFields } from "../../../protocol/index.js";
+import { createHash } from "node:crypto";
+import type { Context } from "hono";
+import { parseFields } from "../../../protocol/index.js";
 import { clientLeft, toProtocolError } from "../../failure.js";
 import { type App, type AppEnvironment, ownerOf } from "../../http/context.js";
 import { leavingSignal, pulledBody } from "../../http/reader.js";
 import type { Adapter, AdapterParts } from "../adapter.js";
+import { createConversions } from "../conversion-thread.js";
 import { ask } from "../requests.js";
+import { handled, limitBody, parseJson } from "../routes.js";
 import { fail, showReasons, succeed } from "./answers.js";
+import type { Conversions } from "./conversions.js";
 import { MODELS } from "./models.js";
 import { createPicturePredictor } from "./picture.js";
 import { streamPropagation } from "./propagation-stream.js";
@@ -24,25 +27,11 @@ const PREFIX = "/x-anylabeling";
 /** Of the bodies without pictures. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-type Answerer = (context: Context<AppEnvironment>) => Promise<Response> | Response;
-
 export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
   const { sessions, uploads } = predictor;
   const states = createSessionStates(sessions);
-  const pictures = createPicturePredictor({ predictor, states });
-
-  /** Failures in the form of the tool. Answers to a client that has left are lost anyway. */
-  const handled =
-    (answer: Answerer): Handler<AppEnvironment> =>
-    async (context) => {
-      try {
-        return await answer(context);
-      } catch (cause) {
-        const { incoming, outgoing } = context.env;
-        if (incoming.readableAborted || outgoing.destroyed) return context.body(null, 400);
-        return fail(context, toProtocolError(cause, log).toBody());
-      }
-    };
+  const convert = createConversions<Conversions>("./conversions-main", import.meta.url);
+  const pictures = createPicturePredictor({ predictor, states, convert });
 
   function receiving(context: Context<AppEnvironment>) {
     const refusal = predictor.refusal();
@@ -58,13 +47,7 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
 
   const connect = (context: Context<AppEnvironment>) => predictor.connect({ owner: ownerOf(context) });
 
-  async function readJson(context: Context<AppEnvironment>): Promise<unknown> {
-    try {
-      return JSON.parse(await context.req.text());
-    } catch (cause) {
-      throw new ProtocolError("malformed_json", "The body: expected JSON.", undefined, { cause });
-    }
-  }
+  const readJson = async (context: Context<AppEnvironment>) => parseJson(await context.req.text());
 
   async function init(context: Context<AppEnvironment>): Promise<Response> {
     const { signal, ...parts } = receiving(context);
@@ -96,7 +79,7 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
   async function prompt(context: Context<AppEnvironment>): Promise<Response> {
     const request = parseFields(promptSchema, await readJson(context));
     const state = states.video(ownerOf(context), request.session_id);
-    const masks = await promptVideo(connect(context), state, request);
+    const masks = await promptVideo(connect(context), state, request, convert);
     const num_objects = new Set(masks.map(({ group_id }) => group_id)).size;
     return succeed(context, { frame_index: request.frame_index, masks, num_objects });
   }
@@ -109,7 +92,9 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     const { num_frames: numFrames } = await ask(client, { type: "get_session", session_id: sessionId });
     const stretch = stretchOf(request, numFrames);
     const describeError = (error: unknown) => toProtocolError(error, log).message;
-    const events = streamPropagation({ client, sessionId, state, stretch, numFrames, describeError });
+    const events = streamPropagation({
+      ...{ client, sessionId, state, stretch, numFrames, convert, describeError },
+    });
     const body = await pulledBody(events, (error) => toProtocolError(error, log));
     return context.body(body, 200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
   }
@@ -121,12 +106,14 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
 
   async function predictPicture(context: Context<AppEnvironment>): Promise<Response> {
     const { signal, ...parts } = receiving(context);
-    const received = await receivePictures({
+    const hash = createHash("sha256");
+    const { fields, uploadId } = await receivePictures({
       ...{ ...parts, signal, schema: predictSchema },
       picturesOf: ({ image }) => [image],
+      onBytes: (bytes) => hash.update(bytes),
     });
-    const { params } = received.fields;
-    const answer = await pictures.predict(connect(context), parts.owner, received, params, signal);
+    const picture = { uploadId, hash: hash.digest("hex") };
+    const answer = await pictures.predict(connect(context), parts.owner, picture, fields.params, signal);
     return succeed(context, { ...answer, description: "" });
   }
 
@@ -135,20 +122,15 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     keyHeader: "token",
     around: showReasons,
     add(app: App) {
-      const limit = bodyLimit({
-        maxSize: MAX_BODY_BYTES,
-        onError: (context) => {
-          const message = `The body has more than ${MAX_BODY_BYTES} bytes.`;
-          return fail(context, { code: "message_too_large", message, retryable: false });
-        },
-      });
+      const limit = limitBody(MAX_BODY_BYTES, fail);
+      const answer = handled(log, fail);
       app.get(`${PREFIX}/health`, (context) => context.json({ status: "healthy" }));
       app.get(`${PREFIX}/v1/models`, (context) => succeed(context, MODELS));
-      app.post(`${PREFIX}/v1/predict`, handled(predictPicture));
-      app.post(`${PREFIX}/v1/video/init`, handled(init));
-      app.post(`${PREFIX}/v1/video/prompt`, limit, handled(prompt));
-      app.post(`${PREFIX}/v1/video/propagate/stream`, limit, handled(propagateStream));
-      app.post(`${PREFIX}/v1/video/cleanup/:id`, handled(cleanup));
+      app.post(`${PREFIX}/v1/predict`, answer(predictPicture));
+      app.post(`${PREFIX}/v1/video/init`, answer(init));
+      app.post(`${PREFIX}/v1/video/prompt`, limit, answer(prompt));
+      app.post(`${PREFIX}/v1/video/propagate/stream`, limit, answer(propagateStream));
+      app.post(`${PREFIX}/v1/video/cleanup/:id`, answer(cleanup));
     },
   };
 }

@@ -1,0 +1,54 @@
+/** The parts of a request for predictions that the adapter uses. Requests contain all annotations of their tasks. */
+import { parseFields } from "../../../protocol/index.js";
+import { parseJson } from "../routes.js";
+import { type LabelConfig, readLabelConfig } from "./label-config.js";
+import { predictSchema, type Region, regionSchema, type Task } from "./schemas.js";
+
+export interface PredictRequest {
+  project: string;
+  /** The regions of the pressed label; undefined for a batch, and empty when nothing is asked. */
+  regions: Region[] | undefined;
+  config: LabelConfig;
+  tasks: TaskRequest[];
+}
+
+export interface TaskRequest {
+  id: number | string;
+  /** Of the media; as many as the task has pages. */
+  addresses: unknown[];
+  phrases: string[];
+}
+
+/** Text areas with these names contain phrases. */
+const PHRASES = ["phrase", "phrases", "prompt"];
+
+/** @throws ProtocolError malformed_json, missing_field, invalid_field */
+export function readPredictRequest(body: Uint8Array): PredictRequest {
+  const text = new TextDecoder().decode(body);
+  const { tasks, label_config, params, project } = parseFields(predictSchema, parseJson(text));
+  const regions = params?.context ? (params.context.result ?? []) : undefined;
+  const config = readLabelConfig(label_config);
+  return {
+    ...{ project: project ?? "", regions, config },
+    tasks: tasks.map((task) => ({
+      ...{ id: task.id, addresses: addressesOf(task, config), phrases: phrasesOf(task, regions) },
+    })),
+  };
+}
+
+function addressesOf({ data }: Task, { media: { isList, field } }: LabelConfig): unknown[] {
+  const value = data[field];
+  if (!isList) return [value];
+  return Array.isArray(value) ? value : String(value).split(",");
+}
+
+/** The texts of the text areas for phrases, in the context or in the newest draft of the task. */
+function phrasesOf({ drafts }: Task, regions: readonly Region[] = []): string[] {
+  const drawn = (drafts?.at(-1)?.result ?? []).flatMap((one) => regionSchema.safeParse(one).data ?? []);
+  const texts = [...regions, ...drawn]
+    .filter(({ type, from_name }) => type === "textarea" && PHRASES.includes(from_name))
+    .flatMap(({ value }) => value.text ?? [])
+    .flatMap((text) => text.split(","))
+    .map((text) => text.trim());
+  return [...new Set(texts)].filter((text) => text !== "");
+}
