@@ -84,7 +84,7 @@ async function openOnce(): Promise<MaskletClient | undefined> {
     if (error instanceof MaskletError && error.code === "unauthenticated") {
       status.value = {
         kind: "refused",
-        ...(key !== undefined && { message: "The server does not know this key." }),
+        ...(key !== undefined && { message: "The server rejected this key." }),
       };
     } else markLost();
     return undefined;
