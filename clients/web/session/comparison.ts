@@ -6,6 +6,7 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { AffectedRange } from "../edits/stale-frames.js";
 import type { FrameResult, ResultObject } from "../results/frame-result.js";
 import type { FrameRange } from "../timeline/lane-states.js";
+import { frameAtTime } from "../video/frame-times.js";
 
 export interface Comparison {
   /** The corrected object; undefined: there is nothing to compare. */
@@ -60,10 +61,11 @@ export function createComparison({ readStored, maxBytes = MAX_BYTES }: Compariso
 
   function setChanged(frame: number, isChanged: boolean): void {
     const list = changed.peek();
-    if (list.includes(frame) === isChanged) return;
-    changed.value = isChanged
-      ? [...list, frame].sort((a, b) => a - b)
-      : list.filter((other) => other !== frame);
+    // The last place up to the frame. A run adds a frame at a time, so the list is not sorted again.
+    const at = frameAtTime(list, frame);
+    const isListed = list[at] === frame;
+    if (isListed === isChanged) return;
+    changed.value = isChanged ? list.toSpliced(at + 1, 0, frame) : list.toSpliced(at, 1);
   }
 
   function end(): void {
@@ -91,7 +93,7 @@ export function createComparison({ readStored, maxBytes = MAX_BYTES }: Compariso
       if (id === undefined) return;
       const mine = generation;
       for (const { obj_id, first_frame_index: first, last_frame_index: last } of affected) {
-        if (obj_id !== id) continue;
+        if (obj_id !== null && obj_id !== id) continue;
         for await (const result of readStored({ first, last }, id)) {
           if (generation !== mine) return;
           if (earlier.has(result.frame) || computed.has(result.frame)) continue;
