@@ -3,18 +3,20 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { linkClient } from "../connection/link.js";
 import { Dialog } from "../theme/Dialog.js";
-import { deleteWork, kept, keptVersion, openWork, reportFailure, workOfServer } from "./keeper.js";
 import type { KeptWork } from "./kept-work.js";
+import { records, recordsVersion } from "./records.js";
+import { workOfServer } from "./server-sessions.js";
+import { deleteWork, openWork, reportFailure } from "./work.js";
 import "./keep.css";
 
 const ROWS = 8;
 
 export function EarlierWork() {
   const ofServer = useSignal<readonly KeptWork[]>([]);
-  const doomed = useSignal<KeptWork | undefined>(undefined);
+  const toDelete = useSignal<KeptWork | undefined>(undefined);
   const busy = useSignal<string | undefined>(undefined);
   const client = linkClient.value;
-  const version = keptVersion.value;
+  const version = recordsVersion.value;
   useEffect(() => {
     if (!client) return;
     workOfServer().then(
@@ -25,7 +27,7 @@ export function EarlierWork() {
     );
   }, [client, version]);
 
-  const list = [...kept.all(), ...ofServer.value].slice(0, ROWS);
+  const list = [...records(), ...ofServer.value].slice(0, ROWS);
   if (list.length === 0) return null;
   return (
     <section class="earlier" aria-label="Earlier work">
@@ -61,7 +63,7 @@ export function EarlierWork() {
               aria-label={`Delete the work on ${work.name}`}
               title="Delete"
               onClick={() => {
-                doomed.value = work;
+                toDelete.value = work;
               }}
             >
               <svg width="14" height="14" viewBox="0 0 16 16" aria-hidden="true">
@@ -71,19 +73,22 @@ export function EarlierWork() {
           </li>
         ))}
       </ul>
-      {doomed.value && (
-        <Dialog title={`Delete the work on ${doomed.value.name}?`} onClose={() => (doomed.value = undefined)}>
+      {toDelete.value && (
+        <Dialog
+          title={`Delete the work on ${toDelete.value.name}?`}
+          onClose={() => (toDelete.value = undefined)}
+        >
           <p>Its objects and masks are deleted on the server. The video stays.</p>
           <div class="dialog-actions">
-            <button type="button" class="button" onClick={() => (doomed.value = undefined)}>
+            <button type="button" class="button" onClick={() => (toDelete.value = undefined)}>
               Keep
             </button>
             <button
               type="button"
               class="button danger"
               onClick={async () => {
-                const work = doomed.value;
-                doomed.value = undefined;
+                const work = toDelete.value;
+                toDelete.value = undefined;
                 if (work) await deleteWork(work);
               }}
             >

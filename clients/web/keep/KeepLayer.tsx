@@ -1,14 +1,17 @@
 /** What the page displays about kept work: the state of saving, and who controls the session. */
 import { linkStatus } from "../connection/link.js";
 import { activeSession } from "../session/sessions.js";
-import { autosaveOf, kept, keptVersion, openWork, reportFailure, roles } from "./keeper.js";
+import { roles } from "./control.js";
+import { autosaveOf } from "./keeper.js";
+import { recordOf, recordsVersion } from "./records.js";
+import { openWork, reportFailure } from "./work.js";
 import "./keep.css";
 
 const WORDS = { saved: "Saved", changed: "Saving soon", saving: "Saving…", failed: "Not saved" } as const;
 
 export function SaveLabel() {
   const session = activeSession.value;
-  void keptVersion.value;
+  void recordsVersion.value;
   const state = session && autosaveOf(session)?.state.value;
   if (!session) return null;
   return (
@@ -33,7 +36,7 @@ export function KeepBanner() {
   const role = roles.value.get(session.id);
   if (!role) return null;
   const take = () => {
-    const work = kept.all().find(({ sessionId }) => sessionId === session.id);
+    const work = recordOf(session.id);
     if (work) void openWork({ ...work, frame: session.frame.peek() }, false).catch(reportFailure(work));
   };
   return (

@@ -2,10 +2,9 @@
 import { useSignal } from "@preact/signals";
 import { messageOf } from "../app/message-of.js";
 import { fetchFromServer } from "../connection/http.js";
-import { linkClient } from "../connection/link.js";
-import { activeSession, loadVideo } from "../session/sessions.js";
+import { activeSession, loadVideo, requireClient } from "../session/sessions.js";
 import { Dialog } from "../theme/Dialog.js";
-import { kept } from "./keeper.js";
+import { recordOf } from "./records.js";
 
 export function OpenSaved({ onClose }: { onClose(): void }) {
   const file = useSignal<File | undefined>(undefined);
@@ -13,13 +12,12 @@ export function OpenSaved({ onClose }: { onClose(): void }) {
   const step = useSignal<string | undefined>(undefined);
   const error = useSignal<string | undefined>(undefined);
   const current = activeSession.value;
-  const media = kept.all().find(({ sessionId }) => sessionId === current?.id)?.media;
+  const media = recordOf(current?.id)?.media;
 
   async function open(saved: File): Promise<void> {
-    const client = linkClient.peek();
     error.value = undefined;
     try {
-      if (!client) throw new Error("the page is not connected to the server; it connects again by itself");
+      const client = requireClient();
       step.value = "Sending the session file";
       const answer = await fetchFromServer("v1/saved", { method: "POST", body: saved });
       const { saved_id } = (await answer.json()) as { saved_id: string };

@@ -1,6 +1,12 @@
 /** The open videos: one tab each. */
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { AttachFields, LoadFields, MaskletSession, StartFields } from "../../typescript/index.js";
+import type {
+  AttachFields,
+  LoadFields,
+  MaskletClient,
+  MaskletSession,
+  StartFields,
+} from "../../typescript/index.js";
 import { linkClient, onServerEvent } from "../connection/link.js";
 import { chooseSource, fetchFrameTimes } from "../video/choose-source.js";
 import { createOpenSession, type OpenSession } from "./open-session.js";
@@ -18,7 +24,8 @@ export interface OpenOptions {
   file?: Blob;
 }
 
-function requireClient() {
+/** @throws Error while the page is not connected */
+export function requireClient(): MaskletClient {
   const client = linkClient.peek();
   if (!client) throw new Error("the page is not connected to the server; it connects again by itself");
   return client;
