@@ -52,7 +52,7 @@ it("refuses files before they are sent", async () => {
   await person.notice("empty.mp4 is empty").waitFor();
   await test.expectClean("refused");
   expect(sent).toEqual([]);
-  // A name that promises a video; only the server can find out.
+  // The name is that of a video: only the server can detect that the content is not.
   await input.setInputFiles({ name: "broken.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) });
   await person.notice("broken.mp4 could not be opened").waitFor();
   expect(sent).not.toEqual([]);
@@ -129,7 +129,7 @@ it("imports what fits and reports the rest", async () => {
     coco([image(1, 3), image(2, 4, larger)], [annotation(1, 1, 7), annotation(2, 2, 7)]),
   );
   await dialog("Import annotations")
-    .getByText(/^Imported 1 mask/)
+    .getByText("Imported 1 mask and 0 boxes on 1 frame, for 1 object.")
     .waitFor();
   await dialog("Import annotations")
     .getByText(/1 left out/)

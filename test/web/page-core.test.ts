@@ -206,6 +206,7 @@ describe("files before they are sent", () => {
     [[file("frames.tar.gz")], { kind: "file", name: "frames.tar.gz" }],
     [[file("clip", 5, "video/x-odd")], { kind: "file", name: "clip" }],
     [[file("1.jpg"), file("2.jpg"), file("notes.txt")], { kind: "pictures", name: "2 pictures" }],
+    [[file("1.jpg"), file("notes.txt")], { kind: "pictures", name: "1 picture" }],
     [[], { kind: "refused", title: "Nothing was dropped" }],
     [[file("a.mp4", 0)], { kind: "refused", title: "a.mp4 is empty" }],
     [[file("a.mp4", 2e9)], { kind: "refused", title: "2.0 GB is too large" }],

@@ -1,5 +1,6 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { countText } from "../app/count-text.js";
 import { notify } from "../app/notices.js";
 import { explainFailure } from "../edits/explain.js";
 import type { FrameResult } from "../results/frame-result.js";
@@ -60,7 +61,7 @@ export function LivePicture({ masks }: { masks: LiveMasks }) {
         width={width}
         height={height}
         role="img"
-        aria-label={`Camera with the masks of ${count.value} objects`}
+        aria-label={`Camera with the masks of ${countText(count.value, "object")}`}
         data-testid="camera"
         onClick={(event) => click(event, event.altKey)}
         onContextMenu={(event) => click(event, true)}
@@ -90,7 +91,7 @@ export function LivePicture({ masks }: { masks: LiveMasks }) {
           Find
         </button>
         <output class="muted number" aria-live="off">
-          {count.value} {count.value === 1 ? "object" : "objects"}
+          {countText(count.value, "object")}
         </output>
       </form>
     </>

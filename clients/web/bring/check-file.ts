@@ -1,9 +1,10 @@
-/** What can be known about files before they are sent. */
+/** Checks files before they are sent. */
+import { countText } from "../app/count-text.js";
 
 export interface GivenFile {
   readonly name: string;
   readonly size: number;
-  /** MIME type; empty when the browser does not know it. */
+  /** MIME type; empty when the browser has none for the file. */
   readonly type: string;
 }
 
@@ -53,7 +54,7 @@ export function checkFiles(files: readonly GivenFile[], maxBytes: number | undef
     );
   }
   const pictures = files.filter(({ name, type }) => PICTURE.test(name) || type.startsWith("image/"));
-  if (pictures.length > 0) return { kind: "pictures", name: `${pictures.length} pictures` };
+  if (pictures.length > 0) return { kind: "pictures", name: countText(pictures.length, "picture") };
   if (files.some(({ name, type }) => VIDEO.test(name) || type.startsWith("video/"))) {
     return refused("Several videos at once", "Open them one after the other; each gets a tab.");
   }

@@ -1,6 +1,7 @@
 /** On the page without a video: sessions to continue, of this browser and of the server. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { countText } from "../app/count-text.js";
 import { linkClient } from "../connection/link.js";
 import { Dialog } from "../theme/Dialog.js";
 import type { KeptWork } from "./kept-work.js";
@@ -54,7 +55,7 @@ export function EarlierWork() {
               <span class="muted small number">
                 {busy.value === work.sessionId
                   ? "Opening…"
-                  : `${work.numFrames} frames${ageText(work.changedAtMs)}`}
+                  : `${countText(work.numFrames, "frame")}${ageText(work.changedAtMs)}`}
               </span>
             </button>
             <button

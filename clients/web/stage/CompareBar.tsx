@@ -1,4 +1,5 @@
 import { CommandButton } from "../app/CommandButton.js";
+import { countText } from "../app/count-text.js";
 import { Icon } from "../app/icons.js";
 import type { OpenSession } from "../session/open-session.js";
 
@@ -10,11 +11,11 @@ export function CompareBar({ session }: { session: OpenSession }) {
   if (id === undefined || frames.length === 0) return null;
   const name = objects.value.find((object) => object.id === id)?.name ?? `Object ${id}`;
   const at = frames.indexOf(shownFrame.value);
-  const place = at < 0 ? `${frames.length}` : `${at + 1} of ${frames.length}`;
+  const count = countText(frames.length, "changed frame");
   return (
     <div class="compare-bar" role="group" aria-label="Before and after the correction">
       <span class="number">
-        {name}: {place} changed {frames.length === 1 ? "frame" : "frames"}
+        {name}: {at < 0 ? count : `${at + 1} of ${count}`}
       </span>
       <CommandButton id="previous-changed" class="button quiet icon">
         <Icon name="previous" size={14} />

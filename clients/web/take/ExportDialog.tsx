@@ -1,5 +1,6 @@
 /** Takes the results out: the format, which objects and frames, what the file would contain, and the file. */
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
+import { countText } from "../app/count-text.js";
 import { Dialog } from "../theme/Dialog.js";
 import {
   type ExportChoice,
@@ -263,8 +264,8 @@ function Preview({ preview }: { preview: ExportPreview | undefined }) {
   return (
     <section class="take-preview" aria-label="Preview">
       <p class="number">
-        {num_masks} masks of {num_objects} {num_objects === 1 ? "object" : "objects"} on {num_frames} frames,
-        in {num_files} {num_files === 1 ? "file" : "files"}
+        {countText(num_masks, "mask")} of {countText(num_objects, "object")} on{" "}
+        {countText(num_frames, "frame")}, in {countText(num_files, "file")}
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the list scrolls, so the keyboard has to reach it */}
       <ol class="take-files" tabIndex={0} aria-label="Files">

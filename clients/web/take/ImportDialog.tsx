@@ -1,5 +1,6 @@
 /** Brings the annotations of another tool into the session, and reports what was imported and what was left out. */
 import { useEffect, useState } from "preact/hooks";
+import { countText } from "../app/count-text.js";
 import { Dialog } from "../theme/Dialog.js";
 import { messageOf, type TakeParts } from "./take-parts.js";
 import "./take.css";
@@ -131,8 +132,8 @@ function Report({ report }: { report: ImportReport }) {
   return (
     <section aria-label="Report" aria-live="polite">
       <p>
-        Imported {imported.masks} masks and {imported.boxes} boxes on {imported.frames} frames, for{" "}
-        {objects.length} {objects.length === 1 ? "object" : "objects"}.
+        Imported {countText(imported.masks, "mask")} and {countText(imported.boxes, "box", "boxes")} on{" "}
+        {countText(imported.frames, "frame")}, for {countText(objects.length, "object")}.
       </p>
       {warnings.map((warning) => (
         <p key={warning} class="take-warning">
