@@ -1,3 +1,4 @@
+import { defaultName } from "../session/objects.js";
 import type { OpenSession } from "../session/open-session.js";
 import { CommandButton } from "./CommandButton.js";
 import { Icon } from "./icons.js";
@@ -71,7 +72,7 @@ function onlyText({ runsSelected, selected, objects }: OpenSession): string {
   const [id, ...others] = selected.value;
   if (id === undefined) return "Only: select an object";
   if (others.length > 0) return `Only ${others.length + 1} objects`;
-  return `Only ${objects.value.find((object) => object.id === id)?.name ?? `object ${id}`}`;
+  return `Only ${objects.value.find((object) => object.id === id)?.name ?? defaultName(id)}`;
 }
 
 function RunLabel({ session }: { session: OpenSession }) {

@@ -19,11 +19,6 @@ const registry = signal<ReadonlyMap<string, Command>>(new Map());
 
 export const commands: ReadonlySignal<ReadonlyMap<string, Command>> = registry;
 
-/** @throws RangeError when another command has the id or one of the keys. */
-export function addCommand(command: Command): void {
-  addCommands([command]);
-}
-
 /**
  * Adds commands that exist as long as their part of the page. Returns the function that removes them.
  * @throws RangeError when another command has an id or a key of theirs.

@@ -4,7 +4,7 @@ import { countText } from "../app/count-text.js";
 import { notify } from "../app/notices.js";
 import { explainFailure } from "../edits/explain.js";
 import type { FrameResult } from "../results/frame-result.js";
-import type { ObjectFacts } from "../session/objects.js";
+import { defaultName, type ObjectFacts } from "../session/objects.js";
 import { colourOf } from "../session/palette.js";
 import { drawScene } from "../stage/draw.js";
 import type { LiveMasks } from "./live-masks.js";
@@ -104,7 +104,7 @@ function objectsOf({ states }: FrameResult): ObjectFacts[] {
     const concept = prompt?.concept ?? undefined;
     return {
       ...{ id, concept, hidden: false, isNamed: false, group: undefined, locked: [], absent: [] },
-      name: concept === undefined ? `Object ${id}` : `${concept} ${id}`,
+      name: defaultName(id, concept),
       colour: colourOf(id),
     };
   });

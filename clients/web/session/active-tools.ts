@@ -1,5 +1,5 @@
 /** Timeline, object panel and commands of the video on the stage. */
-import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { addCommands, type Command } from "../app/commands.js";
 import { notify } from "../app/notices.js";
 import { createSessionTools, type SessionTools } from "../edits/session-tools.js";
@@ -40,10 +40,6 @@ function create(session: OpenSession): SessionTools {
       runner.start({ scope: "affected", direction: "both", start: session.frame.peek(), end: 0 }),
   });
 }
-
-export const activeTools: ReadonlySignal<SessionTools | undefined> = computed(() =>
-  activeSession.value ? toolsOf(activeSession.value) : undefined,
-);
 
 const additional = signal<readonly ((session: OpenSession) => readonly Command[])[]>([]);
 

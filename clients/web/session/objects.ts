@@ -19,14 +19,17 @@ export interface ObjectFacts {
   readonly absent: readonly FrameRange[];
 }
 
-const toRange = ([first, last]: readonly [number, number]): FrameRange => ({ first, last });
+/** The name of an object without one, as in exports. */
+export const defaultName = (id: number, concept?: string | null): string => `${concept ?? "Object"} ${id}`;
+
+export const toRange = ([first, last]: readonly [number, number]): FrameRange => ({ first, last });
 
 export function objectsOfSession(facts: Pick<SessionFacts, "objects">, views: ObjectViews): ObjectFacts[] {
   return facts.objects.map(({ obj_id: id, name, concept, locked_frames, absent_frames }) => {
     const view = views.get(id);
     return {
       id,
-      name: name ?? (concept !== null ? `${concept} ${id}` : `Object ${id}`),
+      name: name ?? defaultName(id, concept),
       isNamed: name !== null,
       colour: view?.colour ?? colourOf(id),
       hidden: view?.hidden ?? false,

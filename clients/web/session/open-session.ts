@@ -16,7 +16,7 @@ import type { FrameRange } from "../timeline/lane-states.js";
 import type { FrameSource } from "../video/frame-source.js";
 import { type Comparison, createComparison } from "./comparison.js";
 import { createComputedFrames } from "./computed-frames.js";
-import { type ObjectFacts, objectsOfSession } from "./objects.js";
+import { type ObjectFacts, objectsOfSession, toRange } from "./objects.js";
 import { addMark, type PromptMark } from "./prompts.js";
 import { createRequests, type SessionRequests } from "./requests.js";
 import { createRun, type Run, type RunState } from "./run.js";
@@ -115,10 +115,8 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   });
 
   function showRanges({ objects: listed }: Pick<SessionFacts, "objects">): void {
-    for (const { obj_id, locked_frames, absent_frames } of listed) {
-      const toRanges = (list: typeof locked_frames) => list.map(([first, last]) => ({ first, last }));
-      results.states.setRanges(obj_id, toRanges(locked_frames), toRanges(absent_frames));
-    }
+    for (const { obj_id, locked_frames, absent_frames } of listed)
+      results.states.setRanges(obj_id, locked_frames.map(toRange), absent_frames.map(toRange));
   }
   // Of a reopened session.
   showRanges(parts.facts);
@@ -209,10 +207,10 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   let isRefreshing = false;
   const stopWatching = effect(() => {
     void results.version.value;
-    const shown = results.get(frame.peek());
-    const known = new Set(facts.peek().obj_ids);
     // A request of the page reads the facts itself.
     if (isRefreshing || runner.state.peek().kind !== "running") return;
+    const shown = results.get(frame.peek());
+    const known = new Set(facts.peek().obj_ids);
     if (!shown?.objects.some(({ id }) => !known.has(id))) return;
     isRefreshing = true;
     void refresh()

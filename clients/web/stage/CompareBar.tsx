@@ -1,6 +1,7 @@
 import { CommandButton } from "../app/CommandButton.js";
 import { countText } from "../app/count-text.js";
 import { Icon } from "../app/icons.js";
+import { defaultName } from "../session/objects.js";
 import type { OpenSession } from "../session/open-session.js";
 
 /** After a correction: how many frames changed, the way to them, and the masks from before. */
@@ -9,7 +10,7 @@ export function CompareBar({ session }: { session: OpenSession }) {
   const id = comparison.objectId.value;
   const frames = comparison.changed.value;
   if (id === undefined || frames.length === 0) return null;
-  const name = objects.value.find((object) => object.id === id)?.name ?? `Object ${id}`;
+  const name = objects.value.find((object) => object.id === id)?.name ?? defaultName(id);
   const at = frames.indexOf(shownFrame.value);
   const count = countText(frames.length, "changed frame");
   return (

@@ -67,9 +67,9 @@ export function Stage({ session }: { session: OpenSession }) {
       isPanning,
     });
 
-    const keyboard = listenToStageKeys({ element: target, session, view, size: () => size.peek(), pointer });
-    const stopCross = effect(() => {
-      cross.value = keyboard.at.value;
+    const stopKeys = listenToStageKeys({
+      ...{ element: target, session, view, pointer, at: cross },
+      size: () => size.peek(),
     });
 
     let request = 0;
@@ -150,8 +150,7 @@ export function Stage({ session }: { session: OpenSession }) {
       observer.disconnect();
       stopDrawing();
       stopListening();
-      stopCross();
-      keyboard.stop();
+      stopKeys();
       picture.stop();
       stopPreparing();
       removeCommands();

@@ -1,6 +1,6 @@
 /** Draws the stage: picture, masks, prompts, and what a tool shows while it is used. */
 import type { FrameResult } from "../results/frame-result.js";
-import type { ObjectFacts } from "../session/objects.js";
+import { defaultName, type ObjectFacts } from "../session/objects.js";
 import type { PromptMark } from "../session/prompts.js";
 import { type Size, type StageView, toStage } from "./coordinates.js";
 import { pathOf } from "./mask-paths.js";
@@ -90,7 +90,7 @@ function drawLabels(context: CanvasRenderingContext2D, stage: Size, scene: Scene
   context.textBaseline = "middle";
   const taken: { x: number; y: number; width: number }[] = [];
   for (const { id, boxXywh, facts } of visible(scene).reverse()) {
-    const name = facts?.name ?? `Object ${id}`;
+    const name = facts?.name ?? defaultName(id);
     const width = Math.min(180, context.measureText(name).width) + 12;
     const top = toStage(scene.view, {
       x: boxXywh[0] * scene.frame.width,

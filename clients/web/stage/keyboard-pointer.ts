@@ -1,5 +1,5 @@
 /** A pointer for the keyboard: while the stage has the focus, the arrow keys move it, and Space or Enter presses. */
-import { type Signal, signal } from "@preact/signals";
+import type { Signal } from "@preact/signals";
 import type { OpenSession } from "../session/open-session.js";
 import { currentTool } from "../tools/current-tool.js";
 import type { Gesture, StagePointer } from "../tools/tool.js";
@@ -11,12 +11,8 @@ export interface KeyboardPointerParts {
   view: Signal<StageView>;
   size(): Size;
   pointer: Signal<StagePointer | undefined>;
-}
-
-export interface KeyboardPointer {
-  /** CSS pixels of the stage; undefined while the keyboard is used elsewhere. */
-  readonly at: Signal<Point | undefined>;
-  stop(): void;
+  /** Where the keyboard points, in CSS pixels of the stage; undefined while the keyboard is used elsewhere. */
+  at: Signal<Point | undefined>;
 }
 
 const STEP_PX = 10;
@@ -30,11 +26,11 @@ const DIRECTIONS: Readonly<Record<string, Point>> = {
 /** Tools whose press is complete at once; the others are pressed, moved and released. */
 const AT_ONCE = new Set(["click", "polygon"]);
 
-export function listenToStageKeys(parts: KeyboardPointerParts): KeyboardPointer {
-  const { element, session, view, pointer } = parts;
+/** Returns the function that stops listening. */
+export function listenToStageKeys(parts: KeyboardPointerParts): () => void {
+  const { element, session, view, pointer, at } = parts;
   const listening = new AbortController();
   const { signal: stopped } = listening;
-  const at = signal<Point | undefined>(undefined);
   let gesture: Gesture | undefined;
 
   const read = (place: Point, isNegative: boolean): StagePointer => ({
@@ -124,11 +120,8 @@ export function listenToStageKeys(parts: KeyboardPointerParts): KeyboardPointer 
     },
     { signal: stopped },
   );
-  return {
-    at,
-    stop() {
-      end();
-      listening.abort();
-    },
+  return () => {
+    end();
+    listening.abort();
   };
 }

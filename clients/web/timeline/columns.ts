@@ -84,8 +84,4 @@ export function markPositions(states: LaneStates, view: View, flag: number, minD
   return positions;
 }
 
-/** Whether any frame of the lane has a flag. */
-export const hasFlag = ({ flags }: LaneStates, flag: number): boolean =>
-  flags.some((value) => (value & flag) !== 0);
-
 export const isSuspect = (flags: number): boolean => (flags & FLAG.suspect) !== 0;

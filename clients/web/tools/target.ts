@@ -1,5 +1,6 @@
 /** Which object a prompt belongs to. */
 import { signal } from "@preact/signals";
+import { defaultName } from "../session/objects.js";
 import type { OpenSession } from "../session/open-session.js";
 import { colourOf } from "../session/palette.js";
 import type { Point } from "../stage/coordinates.js";
@@ -61,5 +62,5 @@ export function ofObject(session: OpenSession, id: number | undefined): Target {
     return { id, name: "a new object", colour: colourOf(next) };
   }
   const facts = session.objects.value.find((object) => object.id === id);
-  return { id, name: facts?.name ?? `Object ${id}`, colour: facts?.colour ?? colourOf(id) };
+  return { id, name: facts?.name ?? defaultName(id), colour: facts?.colour ?? colourOf(id) };
 }
