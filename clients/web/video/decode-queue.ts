@@ -39,7 +39,6 @@ const PREFETCH = 24;
 
 export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
   const { numFrames, keyFrames, maxBytes, read, readKey } = options;
-  const listeners = new Set<(frame: number) => void>();
   const cache = createFrameCache<FramePicture>(maxBytes);
   /** `next`: the frame that comes next. */
   let reader: { frames: ReturnType<typeof read>; next: number } | undefined;
@@ -61,11 +60,6 @@ export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
     await frames?.return().catch(() => {});
   }
 
-  function keep({ frame, picture }: DecodedFrame): void {
-    cache.put(frame, picture, centre);
-    if (cache.has(frame)) for (const listener of listeners) listener(frame);
-  }
-
   /**
    * Decodes one more picture on the way to `frame`: its key frame first, which is shown while people scrub.
    * @returns the frame of the picture
@@ -79,7 +73,7 @@ export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
       const first = await readKey(key);
       if (isDisposed) first?.picture.close();
       else if (first) {
-        keep(first);
+        cache.put(first.frame, first.picture, centre);
         settle();
         return first.frame;
       }
@@ -96,7 +90,7 @@ export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
       return value.frame;
     }
     if (reader) reader.next = value.frame + 1;
-    keep(value);
+    cache.put(value.frame, value.picture, centre);
     if (value.frame > frame && !cache.has(frame))
       throw new Error(`the browser's decoder left out frame ${frame}`);
     settle();
@@ -160,12 +154,9 @@ export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
   }
 
   return {
-    peek: (frame) => cache.get(frame),
-    nearest: (frame) => cache.nearest(frame),
-    onPicture(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    peek: cache.get,
+    nearest: cache.nearest,
+    onPicture: cache.onPicture,
     get(frame, signal) {
       centre = frame;
       const held = cache.get(frame);
@@ -190,7 +181,6 @@ export function createDecodeQueue(options: DecodeQueueOptions): DecodeQueue {
     },
     async dispose() {
       isDisposed = true;
-      listeners.clear();
       const waiting = waiters;
       waiters = [];
       for (const { reject } of waiting) reject(new DOMException("the video was closed", "AbortError"));

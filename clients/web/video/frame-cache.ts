@@ -8,14 +8,18 @@ export interface FrameCache<P extends CachedPicture> {
   has(frame: number): boolean;
   /** The frame in the cache that is nearest to `frame`. */
   nearest(frame: number): number | undefined;
+  /** Calls the listener for each picture that stays in the cache. Returns the function that removes it. */
+  onPicture(listener: (frame: number) => void): () => void;
   /** Takes over the picture, and drops those farthest from `centre` until all fit: also this one. */
   put(frame: number, picture: P, centre: number): void;
+  /** Closes all pictures and removes all listeners. */
   clear(): void;
   readonly bytes: number;
 }
 
 export function createFrameCache<P extends CachedPicture>(maxBytes: number): FrameCache<P> {
   const pictures = new Map<number, P>();
+  const listeners = new Set<(frame: number) => void>();
   let bytes = 0;
 
   function drop(frame: number): void {
@@ -46,8 +50,14 @@ export function createFrameCache<P extends CachedPicture>(maxBytes: number): Fra
         }
         drop(farthest);
       }
+      if (pictures.has(frame)) for (const listener of listeners) listener(frame);
+    },
+    onPicture(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     clear() {
+      listeners.clear();
       for (const frame of [...pictures.keys()]) drop(frame);
     },
     get bytes() {

@@ -34,15 +34,11 @@ export function createJpegSource({
   let background: AbortController | undefined;
   const closing = new AbortController();
 
-  const listeners = new Set<(frame: number) => void>();
   /** One request at a time: those for frames that people have scrubbed past are never sent. */
   let isRunning = false;
-  let wanted: Waiter | undefined;
+  let waiter: Waiter | undefined;
 
-  function keep(frame: number, picture: FramePicture): void {
-    cache.put(frame, picture, centre);
-    if (cache.has(frame)) for (const listener of listeners) listener(frame);
-  }
+  const keep = (frame: number, picture: FramePicture) => cache.put(frame, picture, centre);
 
   async function fetchOne(frame: number): Promise<FramePicture> {
     const response = await fetchFromServer(`${path}/${frame}.jpeg?width=${MAX_WIDTH_PX}`, {
@@ -56,9 +52,9 @@ export function createJpegSource({
   async function work(): Promise<void> {
     if (isRunning) return;
     isRunning = true;
-    while (wanted) {
-      const { frame, resolve, reject } = wanted;
-      wanted = undefined;
+    while (waiter) {
+      const { frame, resolve, reject } = waiter;
+      waiter = undefined;
       await (async () => cache.get(frame) ?? fetchOne(frame))().then(resolve, reject);
     }
     isRunning = false;
@@ -67,12 +63,9 @@ export function createJpegSource({
   return {
     kind: "jpeg",
     reason,
-    peek: (frame) => cache.get(frame),
-    nearest: (frame) => cache.nearest(frame),
-    onPicture(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    peek: cache.get,
+    nearest: cache.nearest,
+    onPicture: cache.onPicture,
     get(frame, signal) {
       centre = frame;
       const held = cache.get(frame);
@@ -83,13 +76,13 @@ export function createJpegSource({
         signal.addEventListener(
           "abort",
           () => {
-            if (wanted === mine) wanted = undefined;
+            if (waiter === mine) waiter = undefined;
             reject(signal.reason);
           },
           { once: true },
         );
-        wanted?.reject(new DOMException("another frame is wanted", "AbortError"));
-        wanted = mine;
+        waiter?.reject(new DOMException("a later request replaced this one", "AbortError"));
+        waiter = mine;
         void work();
       });
     },
@@ -113,7 +106,6 @@ export function createJpegSource({
     dispose() {
       background?.abort();
       closing.abort(new DOMException("the video was closed", "AbortError"));
-      listeners.clear();
       cache.clear();
     },
   };
