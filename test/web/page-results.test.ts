@@ -61,7 +61,13 @@ function setUp({ isNew = false, maxBytes = 2 ** 20 } = {}) {
       release();
     };
   };
-  return { store, stored, requests, fill, hold };
+  const failOnce = () => {
+    beforeAnswer = async () => {
+      beforeAnswer = async () => {};
+      throw new Error("the connection is lost");
+    };
+  };
+  return { store, stored, requests, fill, hold, failOnce };
 }
 const idsAt = (store: ReturnType<typeof setUp>["store"], frame: number) =>
   store.get(frame)?.objects.map(({ id }) => id);
@@ -143,7 +149,25 @@ describe("the results of a page", () => {
     expect(idsAt(store, 8)).toEqual([1, 2]);
   });
 
-  it("read again what failed, and nothing of objects that are gone", async () => {
+  it("read again what failed", async () => {
+    const { store, fill, requests, failOnce } = setUp({ isNew: true });
+    fill([1]);
+    store.invalidate([{ objectId: 1, first: 0, last: 5 }]);
+    failOnce();
+    await expect(store.readStates()).rejects.toThrow("the connection is lost");
+    await store.readStates();
+    expect(requests).toEqual(["states 0-5 of 1", "states 0-5 of 1"]);
+    expect([...store.states.of(1).state.subarray(0, 7)]).toEqual([
+      ...Array(6).fill(STATE.present),
+      STATE.none,
+    ]);
+    failOnce();
+    await expect(store.load(3, 3)).rejects.toThrow("the connection is lost");
+    await store.load(3, 3);
+    expect(idsAt(store, 3)).toEqual([1]);
+  });
+
+  it("read nothing of objects that are gone", async () => {
     const { store, fill, requests } = setUp({ isNew: true });
     fill([1]);
     store.put(resultOf(0, [1]));
