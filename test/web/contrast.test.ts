@@ -28,10 +28,7 @@ const TEXTS = [
 
 /** 1.4.11: outlines of controls, focus and marks. */
 const MARKS = on(
-  [
-    ...["focus", "border-strong", "playhead", "mark-prompt", "mark-suspect", "mark-locked", "mark-occluded"],
-    ...["mark-lost", "mark-absent"],
-  ],
+  ["focus", "border-strong", "playhead", "mark-suspect", "mark-locked"],
   ["surface-sunken", "surface", "surface-raised"],
 );
 
