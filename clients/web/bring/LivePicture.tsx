@@ -9,7 +9,6 @@ import { colourOf } from "../session/palette.js";
 import { drawScene } from "../stage/draw.js";
 import type { LiveMasks } from "./live-masks.js";
 
-const MASK_OPACITY = 0.45;
 const NOTHING: ReadonlySet<number> = new Set();
 
 /** The picture of the camera with its masks, where objects are marked. */
@@ -36,8 +35,6 @@ export function LivePicture({ masks }: { masks: LiveMasks }) {
       marks: [],
       pending: [],
       colourOf,
-      maskOpacity: MASK_OPACITY,
-      showsLabels: true,
     });
   });
 

@@ -17,7 +17,6 @@ import { followPicture } from "./picture.js";
 import { listenToStage } from "./pointer.js";
 import { prepareFrames } from "./prepare-frames.js";
 
-const MASK_OPACITY = 0.45;
 /** A frame that stays this long is drawn with smooth outlines. */
 const REST_MS = 120;
 
@@ -112,9 +111,7 @@ export function Stage({ session }: { session: OpenSession }) {
         marks: marksOn(session.prompts.value, shown),
         pending: marksOn(pendingPrompts.value, shown),
         colourOf: (id: number) => colours.get(id) ?? colourOf(id),
-        maskOpacity: MASK_OPACITY,
         isMoving: performance.now() - movedAt < REST_MS - 1,
-        showsLabels: true,
       };
       const stage = size.value;
       draw = () => {

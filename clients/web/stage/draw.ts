@@ -19,11 +19,8 @@ export interface Scene {
   /** Prompts whose answer has not arrived. */
   pending: readonly PromptMark[];
   colourOf(objectId: number): string;
-  /** 0 to 1. */
-  maskOpacity: number;
-  /** Whether the frame is about to change again. */
+  /** Whether the frame has changed just now, as while people scrub. */
   isMoving: boolean;
-  showsLabels: boolean;
 }
 
 export function drawScene(context: CanvasRenderingContext2D, stage: Size, ratio: number, scene: Scene): void {
@@ -36,7 +33,7 @@ export function drawScene(context: CanvasRenderingContext2D, stage: Size, ratio:
   if (picture) context.drawImage(picture, 0, 0, frame.width, frame.height);
   drawMasks(context, scene, view.scale);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  if (scene.showsLabels) drawLabels(context, stage, scene);
+  drawLabels(context, stage, scene);
   for (const mark of scene.marks) drawMark(context, view, mark, scene.colourOf(mark.objectId), false);
   for (const mark of scene.pending) drawMark(context, view, mark, scene.colourOf(mark.objectId), true);
 }
@@ -49,13 +46,14 @@ function visible({ result, objects, selected }: Scene) {
     .map((object) => ({ ...object, facts: facts.get(object.id) }));
 }
 
+const MASK_OPACITY = 0.45;
 /** Outlines of more masks take longer than the screen shows a frame. */
 const MAX_MOVING_OUTLINES = 8;
 
 function drawMasks(context: CanvasRenderingContext2D, scene: Scene, scale: number): void {
   const shown = visible(scene);
   const isStrongOf = (id: number) => scene.selected.has(id) || scene.hovered === id;
-  const opacityOf = (id: number) => scene.maskOpacity * (isStrongOf(id) ? 1.15 : 0.85);
+  const opacityOf = (id: number) => MASK_OPACITY * (isStrongOf(id) ? 1.15 : 0.85);
   if (scene.isMoving && shown.length > MAX_MOVING_OUTLINES) {
     const masks = shown.map(({ id, mask }) => ({
       ...{ mask, colour: scene.colourOf(id), opacity: opacityOf(id) },
