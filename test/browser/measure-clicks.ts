@@ -18,7 +18,7 @@ const { page } = await openPage(browser, { folder: "measure-clicks" });
 // The compiler of this script names functions by it.
 await page.addInitScript("globalThis.__name = (one) => one");
 
-/** Milliseconds of the prompts since the last call: the request, and until the stage is drawn with the mask. */
+/** Milliseconds of the prompts since the last call: from the click to the mask in the results of the page. */
 async function takeTimes(): Promise<number[]> {
   return page.evaluate(() => {
     const found = performance.getEntriesByName("masklet: prompt answered").map(({ duration }) => duration);
@@ -27,11 +27,11 @@ async function takeTimes(): Promise<number[]> {
   });
 }
 
-async function series(what: string, before: (at: number) => Promise<void>): Promise<void> {
+async function series(what: string, before: () => Promise<void>): Promise<void> {
   const times: number[] = [];
   const stage = readStage(page, CLIP);
   for (let at = 0; at < CLICKS; at++) {
-    await before(at);
+    await before();
     const { x, y } = await stage.at(0.1 + 0.8 * ((at * 0.37) % 1), 0.1 + 0.8 * ((at * 0.61) % 1));
     await page.mouse.click(x, y);
     await page.waitForFunction(() => performance.getEntriesByName("masklet: prompt answered").length > 0);

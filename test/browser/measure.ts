@@ -189,38 +189,6 @@ try {
   }
   await page.mouse.move(5, 5);
   print("objects", { objects: OBJECTS });
-  const cdp = process.env.PROFILE ? await page.context().newCDPSession(page) : undefined;
-  if (cdp) {
-    await cdp.send("Profiler.enable");
-    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
-    await page.keyboard.press("f");
-    await page.waitForTimeout(3000);
-    await cdp.send("Profiler.start");
-    const from = await page.locator("[data-testid=frame-label] strong").innerText();
-    await page.waitForTimeout(15000);
-    const to = await page.locator("[data-testid=frame-label] strong").innerText();
-    const { profile } = await cdp.send("Profiler.stop");
-    const times = new Map<string, number>();
-    const names = new Map(
-      profile.nodes.map((node) => [
-        node.id,
-        `${node.callFrame.functionName}:${node.callFrame.url.split("/").at(-1)}:${node.callFrame.lineNumber}:${node.callFrame.columnNumber}`,
-      ]),
-    );
-    profile.samples?.forEach((id, at) => {
-      const name = names.get(id) ?? "";
-      times.set(name, (times.get(name) ?? 0) + (profile.timeDeltas?.[at] ?? 0) / 1000);
-    });
-    print("profile", {
-      from,
-      to,
-      top: [...times]
-        .sort((a, b) => b[1] - a[1])
-        .slice(0, 25)
-        .map(([name, ms]) => `${Math.round(ms)} ${name}`),
-    });
-    process.exit(0);
-  }
   const run = await sampled(async () => {
     await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
     await page.keyboard.press("f");
@@ -257,7 +225,7 @@ try {
     await page.waitForTimeout(1000);
   }
   await test.picture("scrubbed");
-  print("errors", { errors: test.takeErrors() });
+  print("errors", { errors: await test.takeErrors() });
 } finally {
   await browser.close();
   await server.close();
