@@ -58,6 +58,8 @@ describe.each([
       await person.rows.nth(index).waitFor();
     }
     await test.expectClean("objects");
+    const only = person.button("Run only the selected objects");
+    expect(await only.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
     await person.goTo(5);
     await press("k");
     await expect.poll(async () => (await person.stored(5)).length).toBe(2);
