@@ -1,6 +1,7 @@
 /** Takes the results out: the format, which objects and frames, what the file would contain, and the file. */
 import { useEffect, useId, useMemo, useState } from "preact/hooks";
 import { countText } from "../app/count-text.js";
+import { messageOf } from "../app/message-of.js";
 import { Dialog } from "../theme/Dialog.js";
 import {
   type ExportChoice,
@@ -14,7 +15,7 @@ import {
 } from "./export-request.js";
 import { optionTitle, valueTitle } from "./option-titles.js";
 import { pickFile, saveBody } from "./save-file.js";
-import { messageOf, type TakeParts } from "./take-parts.js";
+import type { TakeParts } from "./take-parts.js";
 import "./take.css";
 
 type Progress = { kind: "idle" } | { kind: "running"; bytes: number } | { kind: "done"; text: string };

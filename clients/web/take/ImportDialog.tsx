@@ -1,8 +1,9 @@
 /** Brings the annotations of another tool into the session, and reports what was imported and what was left out. */
 import { useEffect, useState } from "preact/hooks";
 import { countText } from "../app/count-text.js";
+import { messageOf } from "../app/message-of.js";
 import { Dialog } from "../theme/Dialog.js";
-import { messageOf, type TakeParts } from "./take-parts.js";
+import type { TakeParts } from "./take-parts.js";
 import "./take.css";
 
 /** The answer to an import. */

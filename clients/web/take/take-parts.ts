@@ -15,5 +15,3 @@ export interface TakeParts {
   /** After an import: the objects and results of the session have changed. */
   onImported?(): void;
 }
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
