@@ -327,7 +327,7 @@ describe.each(CASES)("$title", ({ make, decoder, matrix, pixelAspect = 1, first 
     } finally {
       await media.close();
     }
-    // The demuxer reports codecs that it does not know.
+    // The demuxer reports codecs that it does not support.
     const errors = await test.takeErrors();
     expect(errors.filter((text) => !text.startsWith("Unsupported video codec"))).toEqual([]);
   });

@@ -20,7 +20,7 @@ export function keyName(
     .join("+");
 }
 
-/** Keys belong to a field while somebody types in it, and to an open dialog. */
+/** Keys belong to a field that has the focus, and to an open dialog. */
 function isTaken(target: EventTarget | null, name: string): boolean {
   if (!(target instanceof Element)) return false;
   if (document.querySelector("dialog[open]")) return true;

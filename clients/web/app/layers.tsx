@@ -111,7 +111,7 @@ export function Layers() {
   );
 }
 
-/** Below the objects: the next step for somebody who is new here. */
+/** Below the objects: the next step for new users. */
 export function HintBar() {
   const hint = hints.current.value;
   if (!hint) return null;

@@ -48,6 +48,6 @@ export interface EditContext {
   pauseRun(): Promise<boolean>;
   /** Continues what `pauseRun` ended. */
   resumeRun(): void;
-  /** Reads the facts of the session and the stored results of these frames again. */
+  /** Reads the stored results that an edit changed. */
   refresh(): Promise<void>;
 }

@@ -13,7 +13,7 @@ export interface StagePicture {
   readonly canvas: HTMLCanvasElement;
   /** Grows with each new picture. */
   readonly version: ReadonlySignal<number>;
-  /** Whether the picture of the wanted frame has not arrived for a while. */
+  /** Whether the picture of the requested frame has not arrived for a while. */
   readonly isWaiting: ReadonlySignal<boolean>;
   stop(): void;
 }
@@ -51,7 +51,7 @@ export function followPicture(session: OpenSession): StagePicture {
     version.value = version.peek() + 1;
   }
 
-  /** Shows the nearest picture in memory, if it is nearer to the wanted frame than the one on the stage. */
+  /** Shows the nearest picture in memory, if it is nearer to the requested frame than the one on the stage. */
   function showNearest(wanted: number): boolean {
     const nearest = source.nearest(wanted);
     if (nearest === undefined) return false;
