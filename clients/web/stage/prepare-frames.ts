@@ -1,4 +1,4 @@
-/** Lets the server compute the features of the frame on the stage before the first click on it, so that the mask comes at once. */
+/** Lets the server compute the features of the frame on the stage, so that the first click on it gets its mask at once. */
 import { effect } from "@preact/signals";
 import { serverFacts } from "../connection/server-facts.js";
 import type { OpenSession } from "../session/open-session.js";
