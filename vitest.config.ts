@@ -17,18 +17,50 @@ export const LONG_SUITES = [
   "test/tracker/snapshot-compact.test.ts",
 ];
 
+/** They replace modules, globals or variables of their process, so each runs in its own. The other files share processes. */
+export const ISOLATED_SUITES = [
+  "test/clients/link.test.ts",
+  "test/clients/typescript-keys.test.ts",
+  "test/parity/videos.test.ts",
+  "test/server/engine/graph-thread.test.ts",
+  "test/server/engine/idle-collection.test.ts",
+  "test/server/http.test.ts",
+  "test/server/media/binaries.test.ts",
+  "test/server/media/box-parts.test.ts",
+  "test/server/media/box.test.ts",
+  "test/server/media/hostile-videos.test.ts",
+  "test/server/media/opening.test.ts",
+  "test/server/media/tool-failures.test.ts",
+  "test/server/probe-places.test.ts",
+  "test/server/uploads/store.test.ts",
+  "test/web/autosave.test.ts",
+];
+
 /** `npm run test:docs` runs them: links and samples of the documents, and the examples against a server. */
 export const DOCUMENT_SUITES = ["test/docs/*.test.ts"];
 
-export default defineConfig({
-  test: {
-    include: ["test/**/*.test.ts"],
-    exclude: [...LONG_SUITES, ...DOCUMENT_SUITES],
-    globalSetup: "test/helpers/compile-programs.ts",
-    pool: "forks",
-    maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 20_000,
+/** What the runs have in common. */
+export const settings = {
+  globalSetup: "test/helpers/compile-programs.ts",
+  pool: "forks",
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  teardownTimeout: 20_000,
+} as const;
+
+/** Two projects of one run: files that share processes, and files in processes of their own. */
+const projects = [
+  {
+    test: {
+      ...settings,
+      name: "shared",
+      isolate: false,
+      include: ["test/**/*.test.ts"],
+      exclude: [...LONG_SUITES, ...DOCUMENT_SUITES, ...ISOLATED_SUITES],
+    },
   },
-});
+  { test: { ...settings, name: "isolated", include: ISOLATED_SUITES } },
+];
+
+export default defineConfig({ test: { maxWorkers: settings.maxWorkers, projects } });

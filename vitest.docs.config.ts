@@ -1,4 +1,4 @@
 import { defineConfig } from "vitest/config";
-import base, { DOCUMENT_SUITES } from "./vitest.config.js";
+import { DOCUMENT_SUITES, settings } from "./vitest.config.js";
 
-export default defineConfig({ test: { ...base.test, include: DOCUMENT_SUITES, exclude: [] } });
+export default defineConfig({ test: { ...settings, include: DOCUMENT_SUITES } });

@@ -1,4 +1,4 @@
 import { defineConfig } from "vitest/config";
-import base, { LONG_SUITES } from "./vitest.config.js";
+import { LONG_SUITES, settings } from "./vitest.config.js";
 
-export default defineConfig({ test: { ...base.test, include: LONG_SUITES, exclude: [] } });
+export default defineConfig({ test: { ...settings, include: LONG_SUITES } });

@@ -60,7 +60,7 @@ export const CLOSE_CODES = {
     reason: "server_busy",
     reconnect: true,
     meaning:
-      "The unfinished messages of the owner, or of all owners, exceeded `messageBytes`, see [Shares](#shares).",
+      "The unfinished messages of the owner, or of all owners, exceeded `messageBytes`, or the owner of the key that the client sent has too many `connections`, see [Shares](#shares).",
   },
   internal: {
     code: 4500,

@@ -100,7 +100,7 @@ export const SERVER_LIMITS = {
     value: 256,
     unit: "sockets",
     min: 1,
-    reason: "Counted by address, because sockets open before their client has sent a key.",
+    reason: "Counted by address until the client has sent a key, then by the owner of the key.",
   },
   maxRequestsPerMinutePerOwner: {
     value: 60_000,

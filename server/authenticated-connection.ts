@@ -24,8 +24,8 @@ export interface AuthenticatedConnectionParts {
   authenticationMs: number;
   /** Opens the connection of the owner of the key. */
   open(owner: OwnerId): Connection;
-  /** The client has sent a valid key. */
-  onIdentified(): void;
+  /** The client has sent the key of this owner. Returns an error when the owner has too many connections. */
+  onIdentified(owner: OwnerId): ProtocolError | undefined;
   log: Logger;
   metrics: Metrics;
 }
@@ -39,7 +39,11 @@ export function openAuthenticatedConnection(parts: AuthenticatedConnectionParts)
     refuse(null, late(authenticationMs));
   }, authenticationMs);
 
-  function refuse(requestId: string | null, error: ProtocolError): void {
+  function refuse(
+    requestId: string | null,
+    error: ProtocolError,
+    closeCode: { code: number; reason: string } = CLOSE_CODES.unauthenticated,
+  ): void {
     isRefused = true;
     clearTimeout(deadline);
     metrics.count("masklet_errors_total", { code: error.code });
@@ -47,17 +51,23 @@ export function openAuthenticatedConnection(parts: AuthenticatedConnectionParts)
     const level = error.code === "rate_limit" ? "debug" : "warn";
     log[level](
       { code: error.code, address, request_id: requestId },
-      "a connection without a valid key is closed",
+      "a connection is closed: its client sent no valid key, or its owner has too many connections",
     );
     void transport.send(encodeMessage({ type: "error", request_id: requestId, error: error.toBody() }));
-    transport.close(CLOSE_CODES.unauthenticated);
+    transport.close(closeCode);
   }
 
-  function accept(key: ValidKey): void {
+  /** Returns false when the owner has too many connections. */
+  function accept(key: ValidKey, requestId: string | null): boolean {
     clearTimeout(deadline);
+    const full = onIdentified(key.owner);
+    if (full) {
+      refuse(requestId, full, CLOSE_CODES.serverBusy);
+      return false;
+    }
     connection = open(key.owner);
     forgetKey = key.onRemoved(() => refuse(null, keyRemoved()));
-    onIdentified();
+    return true;
   }
 
   function readFirst(text: string): void {
@@ -71,7 +81,7 @@ export function openAuthenticatedConnection(parts: AuthenticatedConnectionParts)
     metrics.count("masklet_requests_total", { type: request.type });
     const key = keys.find(request.key);
     if (key) {
-      accept(key);
+      if (!accept(key, requestId)) return;
       const answer = { request_id: requestId, is_success: true, owner: key.owner } as const;
       void transport.send(encodeMessage({ type: "response", ...answer }));
       return;
@@ -86,7 +96,7 @@ export function openAuthenticatedConnection(parts: AuthenticatedConnectionParts)
     );
   }
 
-  if (parts.key) accept(parts.key);
+  if (parts.key) accept(parts.key, null);
   return {
     onText(text) {
       if (isRefused) return;

@@ -28,9 +28,7 @@ export async function endWithServer(): Promise<LaunchPrefix> {
   if (setpriv === undefined) return [];
   const [file, ...options] = [setpriv, "--pdeathsig", "KILL", "--"];
   try {
-    await promisify(execFile)(file, [...options, process.execPath, "--version"], {
-      timeout: TRIAL_TIMEOUT_MS,
-    });
+    await promisify(execFile)(file, [...options, file, "--version"], { timeout: TRIAL_TIMEOUT_MS });
     return [file, ...options];
   } catch {
     // The `setpriv` of BusyBox does not have the option.

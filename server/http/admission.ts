@@ -2,7 +2,6 @@
  * The checks of every HTTP request and every WebSocket upgrade, before anything else is done for it. Each refusal is logged
  * with the address of the client and without anything that can contain a key: no query, no header but Origin and Host.
  */
-import type { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type ProtocolError, SAVED_PATH, settingVariable, UPLOADS_PATH } from "../../protocol/index.js";
 import { shuttingDown } from "../failure.js";
@@ -11,7 +10,7 @@ import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
 import { type OwnerId, ownerOfAddress } from "../session-owner.js";
 import { clientAddress, type TrustedProxies } from "./client-address.js";
-import type { OpenSockets } from "./connection-limit.js";
+import type { Carrier, OpenSockets } from "./connection-limit.js";
 import { readCredentials } from "./credentials.js";
 import type { HttpError } from "./errors.js";
 import { type HostRules, hostProblem } from "./host.js";
@@ -25,7 +24,7 @@ export interface AdmissionParts {
   keys: KeyCheck | undefined;
   /** The header besides Authorization in which requests to a path may carry the key. */
   keyHeaderOf(path: string): string | undefined;
-  connections: Pick<OpenSockets, "overLimit" | "holdForwarded">;
+  connections: Pick<OpenSockets, "overLimit" | "countFor">;
   /** True while the server stops. */
   isStopping(): boolean;
   /** Why nothing new may be started; undefined while it may. Then sockets, uploads and files to continue from are refused. */
@@ -54,12 +53,14 @@ export interface Admission {
   /** Checks also that the server has room. Returns the reason to refuse the request. */
   admit(request: IncomingMessage): HttpError | undefined;
   /**
-   * Checks the key of an admitted request. The error is `unauthenticated`, or `rate_limit` for an address that has sent many
-   * invalid keys. A missing key is no error here.
+   * Checks the key of an admitted request, and counts its connection for its owner. The error is `connection_limit`,
+   * `unauthenticated`, or `rate_limit` for an address that has sent many invalid keys. A missing key is no error here.
    *
    * @param until emits "close" when the request has ended, or its WebSocket
    */
-  identify(request: IncomingMessage, until: EventEmitter): Promise<Identification>;
+  identify(request: IncomingMessage, until: Carrier): Promise<Identification>;
+  /** Counts the connection of a WebSocket for the owner of the key that its client has sent. */
+  countFor(owner: OwnerId, carrier: Carrier): ProtocolError | undefined;
   /** Logs and counts a refusal, and returns its error. */
   refuse(request: IncomingMessage, error: HttpError, details?: object): HttpError;
 }
@@ -136,20 +137,24 @@ export function createAdmission(parts: AdmissionParts): Admission {
     admit,
     async identify(request, until) {
       const address = addressOf(request);
-      if (address !== request.socket.remoteAddress) {
-        const full = connections.holdForwarded(address, until);
-        if (full) return { error: refuse(request, full, setting(full.limit ?? "maxConnections")) };
-      }
-      if (!keys) return { visitor: { address, owner: ownerOfAddress(address), key: undefined } };
+      const { remoteAddress } = request.socket;
+      const isForwarded = remoteAddress !== undefined && proxies.has(remoteAddress);
+      const carrier = isForwarded ? until : request.socket;
+      const visit = (visitor: Visitor): Identification => {
+        const full = connections.countFor(visitor.owner ?? ownerOfAddress(address), carrier)?.toBody();
+        return full ? { error: refuse(request, full, setting(full.limit ?? "maxConnections")) } : { visitor };
+      };
+      if (!keys) return visit({ address, owner: ownerOfAddress(address), key: undefined });
       const { key: text, problem } = readCredentials(request, keyHeaderOf(pathOf(request.url ?? "")));
       if (problem !== undefined) {
         return { error: refuse(request, { code: "unauthenticated", message: problem, retryable: false }) };
       }
-      if (text === undefined) return { visitor: { address, owner: undefined, key: undefined } };
+      if (text === undefined) return visit({ address, owner: undefined, key: undefined });
       const key = keys.find(text);
-      if (key) return { visitor: { address, owner: key.owner, key } };
+      if (key) return visit({ address, owner: key.owner, key });
       return { error: refuse(request, (await keys.refuse(address)).toBody()) };
     },
+    countFor: connections.countFor,
     refuse,
   };
 }

@@ -8,19 +8,24 @@ import type { Logger } from "../log.js";
 import type { Metrics } from "../metrics.js";
 import { type OwnerId, ownerOfAddress } from "../session-owner.js";
 import { holderOf } from "../shares/holder.js";
-import type { Shares } from "../shares/shares.js";
+import type { Lease, Shares } from "../shares/shares.js";
 import type { TrustedProxies } from "./client-address.js";
 import type { HttpError } from "./errors.js";
+
+/** What a connection ends with: it counts until this emits "close". */
+export type Carrier = EventEmitter & { readonly destroyed: boolean };
 
 export interface OpenSockets {
   readonly count: number;
   /** The error for a socket that exceeds a limit of connections. */
   overLimit(socket: Socket): HttpError | undefined;
   /**
-   * Counts a request or WebSocket of a client behind a trusted proxy as a connection of its address until "close". Returns the
-   * error when the address has too many.
+   * Counts a connection for its owner, and no longer for its address or another owner. Returns the error when the owner has too
+   * many; then nothing changes.
+   *
+   * @param carrier the socket of the client; behind a trusted proxy, the response to its request, or the socket of its WebSocket
    */
-  holdForwarded(address: string | undefined, until: EventEmitter): HttpError | undefined;
+  countFor(owner: OwnerId, carrier: Carrier): ProtocolError | undefined;
   /** Destroys every socket of the server, upgraded ones included. */
   destroyAll(): void;
 }
@@ -56,7 +61,7 @@ export interface ConnectionLimits {
   server: Server;
   maxConnections: number;
   shares: Pick<Shares, "take">;
-  /** Their own sockets count for the server, but not for an address: they carry the requests of many clients. */
+  /** Their own sockets count for the server, but not for an owner: they carry the requests of many clients. */
   proxies: TrustedProxies;
   log: Logger;
   metrics: Metrics;
@@ -75,6 +80,8 @@ export function limitConnections(parts: ConnectionLimits): OpenSockets {
   /** Among the open ones, those over a limit. */
   const excess = new Map<Socket, HttpError>();
   const refusedOf = new Map<OwnerId, number>();
+  /** The owner of each connection, at first its address. */
+  const holdings = new WeakMap<Carrier, { owner: OwnerId; lease: Lease }>();
   let dropping = false;
 
   function drop(): void {
@@ -88,14 +95,24 @@ export function limitConnections(parts: ConnectionLimits): OpenSockets {
     dropping = true;
   }
 
-  function hold(address: string | undefined, until: EventEmitter): HttpError | undefined {
+  function countFor(owner: OwnerId, carrier: Carrier): ProtocolError | undefined {
+    const holding = holdings.get(carrier);
+    if (holding?.owner === owner || carrier.destroyed) return undefined;
+    holding?.lease.release();
     try {
-      const lease = shares.take("connections", ownerOfAddress(address));
-      until.once("close", () => lease.release());
+      const lease = shares.take("connections", owner);
+      if (holding) Object.assign(holding, { owner, lease });
+      else hold(carrier, { owner, lease });
       return undefined;
     } catch (error) {
-      return (error as ProtocolError).toBody();
+      if (holding) holding.lease = shares.take("connections", holding.owner);
+      return error as ProtocolError;
     }
+  }
+
+  function hold(carrier: Carrier, holding: { owner: OwnerId; lease: Lease }): void {
+    holdings.set(carrier, holding);
+    carrier.once("close", () => holding.lease.release());
   }
 
   /** Answers the next request of the socket with the error. */
@@ -126,7 +143,11 @@ export function limitConnections(parts: ConnectionLimits): OpenSockets {
     const { remoteAddress: address } = socket;
     const isProxy = address !== undefined && proxies.has(address);
     const isFull = open.size - excess.size > maxConnections;
-    const error = isFull ? serverFull(maxConnections) : isProxy ? undefined : hold(address, socket);
+    const error = isFull
+      ? serverFull(maxConnections)
+      : isProxy
+        ? undefined
+        : countFor(ownerOfAddress(address), socket)?.toBody();
     if (error) refuseLater(socket, error);
     else dropping = false;
   });
@@ -137,7 +158,7 @@ export function limitConnections(parts: ConnectionLimits): OpenSockets {
       return open.size;
     },
     overLimit: (socket) => excess.get(socket),
-    holdForwarded: hold,
+    countFor,
     destroyAll() {
       for (const socket of open) socket.destroy();
     },

@@ -1,8 +1,9 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { FIXED_LIMITS, SOCKET_PATH, SUBPROTOCOL } from "../../protocol/index.js";
+import { FIXED_LIMITS, type ProtocolError, SOCKET_PATH, SUBPROTOCOL } from "../../protocol/index.js";
 import type { Logger } from "../log.js";
+import type { OwnerId } from "../session-owner.js";
 import { type Admission, pathOf, type Visitor } from "./admission.js";
 import { type HttpError, headersOf, statusOf } from "./errors.js";
 import { challengesFor } from "./identify.js";
@@ -12,8 +13,11 @@ import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.js";
 export interface SocketVisitor extends Visitor {
   /** Carries the WebSocket. */
   stream: Duplex;
-  /** To be called when the client has sent a valid key: until then it may send a few messages only. */
-  onIdentified(): void;
+  /**
+   * To be called when the client has sent the key of an owner: until then it may send a few messages only. Returns an error when
+   * the owner has too many connections.
+   */
+  onIdentified(owner: OwnerId): ProtocolError | undefined;
 }
 
 export interface UpgradeParts {
@@ -51,7 +55,12 @@ export function createUpgradeListener(parts: UpgradeParts) {
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       // Before `onSocket`, which could throw: without a listener, an error of the socket would end the process.
       webSocket.on("error", () => {});
-      const onIdentified = visitor.owner === undefined ? limitBytes(socket) : () => {};
+      const endByteLimit = visitor.owner === undefined ? limitBytes(socket) : () => {};
+      const onIdentified = (owner: OwnerId) => {
+        const full = admission.countFor(owner, socket);
+        if (!full) endByteLimit();
+        return full;
+      };
       onSocket(webSocket, { ...visitor, stream: socket, onIdentified });
     });
   }

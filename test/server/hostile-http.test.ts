@@ -136,6 +136,7 @@ test("handles at most one message of a WebSocket per turn of the event loop", as
         visitor: { address: "127.0.0.1", owner: "address loopback", key: undefined },
       }),
       refuse: (_request, error) => error,
+      countFor: () => undefined,
     },
     maxFrameBytes: 1000,
     maxMessageBytes: 1000,
@@ -234,6 +235,7 @@ test("destroys the socket of an upgrade whose handling throws", async () => {
     checkSource: failing,
     identify: failing,
     refuse: failing,
+    countFor: failing,
   };
   createUpgradeListener({ ...parts, admission })({} as never, socket, Buffer.alloc(0));
   await once(socket, "close");

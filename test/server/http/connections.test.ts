@@ -2,9 +2,11 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { CLOSE_CODES } from "../../../protocol/index.js";
 import type { ServerOptions } from "../../../server/config.js";
 import { connect, type RawClient } from "../../helpers/client.js";
 import { sendRaw } from "../../helpers/hostile-http.js";
+import { makeKeys } from "../../helpers/keys.js";
 import { makeClip } from "../../helpers/media.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../../helpers/server.js";
@@ -48,6 +50,76 @@ test("an address has its share of the connections, and the others remain for oth
   await until(async () => (await sendRaw(server.port, get("/readyz"))).startsWith("HTTP/1.1 200"));
 });
 
+describe("with keys", () => {
+  const { keysFile, keys } = makeKeys("ann", "bob");
+  const bearer = (owner: "ann" | "bob") => ({ authorization: `Bearer ${keys[owner]}` });
+  const open = (server: TestServer, owner: "ann" | "bob") => connect(server.url, undefined, bearer(owner));
+  const isConnected = (attempt: Promise<RawClient>) =>
+    attempt.then(
+      () => true,
+      () => false,
+    );
+
+  test("two owners of one address have a share each", async () => {
+    const server = await start({ keysFile, maxConnectionsPerOwner: 3 });
+    const clients = [await open(server, "ann"), await open(server, "ann"), await open(server, "ann")];
+    await expect(open(server, "ann")).rejects.toThrow("503");
+    for (let i = 0; i < 3; i++) await open(server, "bob");
+    await expect(open(server, "bob")).rejects.toThrow("503");
+    await clients[0]?.close();
+    await until(() => isConnected(open(server, "ann")));
+  });
+
+  test("uploads that do not end take connections of their owner only", async () => {
+    const server = await start({ keysFile, maxConnectionsPerOwner: 4 });
+    const head = `POST /v1/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n`;
+    for (let i = 0; i < 4; i++) {
+      const socket = await openIdle(server);
+      socket.write(`${head}Authorization: Bearer ${keys.ann}\r\n\r\n`);
+    }
+    await until(async () => !(await isConnected(open(server, "ann"))));
+    const answer = await fetch(`${server.http}/v1/media`, { headers: bearer("bob") });
+    expect(answer.status).toBe(200);
+  });
+
+  test("a key in the first message counts as well", async () => {
+    const server = await start({ keysFile, maxConnectionsPerOwner: 2 });
+    await open(server, "ann");
+    await open(server, "ann");
+    const late = await server.connect();
+    const refused = await late.expectError({ type: "authenticate", key: keys.ann });
+    expect(refused).toMatchObject({ code: "connection_limit", limit: "maxConnectionsPerOwner" });
+    expect(await late.closed).toBe(CLOSE_CODES.serverBusy.code);
+    const other = await server.connect();
+    expect(await other.expectResponse({ type: "authenticate", key: keys.bob })).toMatchObject({
+      owner: "key bob",
+    });
+    // The sockets of owners are not counted for their address.
+    await server.connect();
+    await server.connect();
+  });
+
+  test("a socket that carries requests of two owners counts for the last one", async () => {
+    const server = await start({ keysFile, maxConnectionsPerOwner: 1 });
+    const socket = await openIdle(server);
+    let received = "";
+    socket.on("data", (data) => {
+      received += data;
+    });
+    const ask = async (owner: "ann" | "bob", answers: number) => {
+      socket.write(
+        `GET /v1/media HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${keys[owner]}\r\n\r\n`,
+      );
+      await until(() => received.split("HTTP/1.1 200").length > answers);
+    };
+    await ask("ann", 1);
+    await expect(open(server, "ann")).rejects.toThrow("503");
+    await ask("bob", 2);
+    await open(server, "ann");
+    await expect(open(server, "bob")).rejects.toThrow("503");
+  });
+});
+
 describe("behind a trusted proxy", () => {
   const from = (server: TestServer, ...addresses: string[]): Promise<RawClient> =>
     connect(server.url, undefined, { "x-forwarded-for": addresses.join(", ") });
@@ -69,6 +141,19 @@ describe("behind a trusted proxy", () => {
         () => false,
       ),
     );
+  });
+
+  test("with keys, the owner of the key has the share", async () => {
+    const { keysFile, keys } = makeKeys("ann", "bob");
+    const server = await start({ keysFile, trustedProxies: ["127.0.0.1"], maxConnectionsPerOwner: 1 });
+    const open = (owner: "ann" | "bob", address: string) =>
+      connect(server.url, undefined, {
+        "x-forwarded-for": address,
+        authorization: `Bearer ${keys[owner]}`,
+      });
+    await open("ann", "198.51.100.1");
+    await open("bob", "198.51.100.1");
+    await expect(open("ann", "198.51.100.2")).rejects.toThrow("503");
   });
 
   test("the owner is the client, not the proxy and not what the client claims", async () => {
