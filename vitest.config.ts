@@ -2,26 +2,40 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `npm run test:long` runs them, in minutes: each rule of the protocol and each case of a WebSocket, long sessions, the memory of
- * pictures, and processes that are killed again and again.
+ * pictures, whole runs of the command, every format of masks there and back, recordings of SAM 3, and processes that are killed
+ * again and again.
  */
 export const LONG_SUITES = [
   "test/autobahn/*.test.ts",
   "test/clients/conformance/*.test.ts",
   "test/clients/command-help-examples.test.ts",
+  "test/clients/command-serve.test.ts",
   "test/clients/command-stop.test.ts",
+  "test/clients/command-track.test.ts",
+  "test/clients/reconnect.test.ts",
+  "test/exports/import-route.test.ts",
+  "test/exports/round-trips.test.ts",
+  "test/parity/videos.test.ts",
+  "test/server/engine/process-monitor.test.ts",
   "test/server/engine/recovery.test.ts",
+  "test/server/engine/reload.test.ts",
   "test/server/engine/stall.test.ts",
+  "test/server/media/containers.test.ts",
   "test/server/media/numbering.test.ts",
+  "test/server/media/tags.test.ts",
+  "test/server/media/tool-failures.test.ts",
   "test/server/pictures/cost.test.ts",
   "test/tracker/long-session.test.ts",
+  "test/tracker/mask-prompt.test.ts",
+  "test/tracker/snapshot.test.ts",
   "test/tracker/snapshot-compact.test.ts",
+  "test/web/reopen.test.ts",
 ];
 
 /** They replace modules, globals or variables of their process, so each runs in its own. The other files share processes. */
 export const ISOLATED_SUITES = [
   "test/clients/link.test.ts",
   "test/clients/typescript-keys.test.ts",
-  "test/parity/videos.test.ts",
   "test/server/engine/graph-thread.test.ts",
   "test/server/engine/idle-collection.test.ts",
   "test/server/http.test.ts",
@@ -30,7 +44,6 @@ export const ISOLATED_SUITES = [
   "test/server/media/box.test.ts",
   "test/server/media/hostile-videos.test.ts",
   "test/server/media/opening.test.ts",
-  "test/server/media/tool-failures.test.ts",
   "test/server/probe-places.test.ts",
   "test/server/uploads/store.test.ts",
   "test/web/autosave.test.ts",
@@ -42,6 +55,7 @@ export const DOCUMENT_SUITES = ["test/docs/*.test.ts"];
 /** What the runs have in common. */
 export const settings = {
   globalSetup: "test/helpers/compile-programs.ts",
+  setupFiles: "test/helpers/each-file.ts",
   pool: "forks",
   maxWorkers: 2,
   testTimeout: 60_000,

@@ -1,13 +1,14 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { afterAll, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import { ffmpegPath } from "../../server/media/binaries.js";
 import { openMedia } from "../../server/media/open.js";
 import type { MediaSource, OpenMediaOptions } from "../../server/media/source.js";
+import { mediaPath } from "./media-folder.js";
+
+export { mediaDirectory, mediaPath } from "./media-folder.js";
 
 /**
  * Generated media. Every picture contains its number as light and dark cells, and a colour in each corner,
@@ -30,32 +31,11 @@ const CELLS = Array.from({ length: COLUMNS * ROWS }, (_, cell) => cell).filter(
   (cell) => ![0, COLUMNS - 1, COLUMNS * (ROWS - 1), COLUMNS * ROWS - 1].includes(cell),
 );
 
-let directory: string | undefined;
-
-// Not when the process exits: vitest ends its workers with a signal.
-afterAll(() => {
-  if (directory) rmSync(directory, { recursive: true, force: true });
-  directory = undefined;
-});
-
-/** A folder for the media of one test file, removed after its last test. */
-export function mediaDirectory(): string {
-  directory ??= mkdtempSync(join(tmpdir(), "masklet-test-media-"));
-  return directory;
-}
-
 /** Opens media that is closed after the test. */
 export async function openInTest(path: string, options?: OpenMediaOptions): Promise<MediaSource> {
   const media = await openMedia(path, options);
   onTestFinished(() => media.close());
   return media;
-}
-
-/** A path in the media folder. Creates the folders above it. */
-export function mediaPath(name: string): string {
-  const path = join(mediaDirectory(), name);
-  mkdirSync(dirname(path), { recursive: true });
-  return path;
 }
 
 /** `[height, width, 3]` picture number `index`. */
@@ -152,22 +132,23 @@ const H264 = [
   "-crf",
   "18",
 ];
+/** By path. */
 const clips = new Map<string, Promise<string>>();
 
 /** Encodes a clip of numbered pictures with ffmpeg and returns its path. */
 export function makeClip(options: ClipOptions): Promise<string> {
-  let clip = clips.get(options.name);
+  const path = mediaPath(options.name);
+  let clip = clips.get(path);
   if (!clip) {
-    clip = encodeClip(options);
-    clips.set(options.name, clip);
+    clip = encodeClip(options, path);
+    clips.set(path, clip);
   }
   return clip;
 }
 
-async function encodeClip(options: ClipOptions): Promise<string> {
-  const { name, frames = 24, width = 96, height = 64, fps = 25, encoder = H264, output = [] } = options;
+async function encodeClip(options: ClipOptions, path: string): Promise<string> {
+  const { frames = 24, width = 96, height = 64, fps = 25, encoder = H264, output = [] } = options;
   const { paint = paintFrame } = options;
-  const path = mediaPath(name);
   const pixelFormat = encoder.includes("-pix_fmt") || width % 2 || height % 2 ? [] : ["-pix_fmt", "yuv420p"];
   const times = options.timesMs
     ? ["-vf", `settb=1/1000,setpts='${options.timesMs}'`, "-vsync", "0", "-enc_time_base", "1/1000"]
