@@ -1,4 +1,4 @@
-"""Reads checkpoints for all steps after training."""
+"""Reads and writes checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import torch
 
 from .model.compact import CompactModel
+from .model.lite_tracker import LiteTracker
+from .model.tracker_config import TrackerConfig
 
 AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibrate.py`
 
@@ -27,3 +29,20 @@ def load_average(path: Path) -> tuple[CompactModel, dict[str, Any]]:
     if any(not key.startswith(AFTER_TRAINING) for key in lacking):
         raise ValueError(f"{path} is not a checkpoint of this network: {lacking[0]} is missing")
     return model, saved
+
+
+def load_tracker(path: Path, side: int) -> tuple[LiteTracker, dict[str, Any]]:
+    """The tracker of the second version with a checkpoint's averaged weights, ready for inference on images of `side`
+    pixels, and everything else that was saved.
+    """
+    saved = torch.load(path, weights_only=True)
+    model = LiteTracker(TrackerConfig(saved["network"]), side).eval()
+    model.load_state_dict(saved["average"])
+    return model, saved
+
+
+def save_whole(content: dict[str, Any], path: Path) -> None:
+    """Writes a file under another name first, so that a run that is stopped leaves no part of a file."""
+    part = path.with_suffix(".tmp")
+    torch.save(content, part)
+    part.rename(path)

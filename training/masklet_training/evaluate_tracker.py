@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checkpoint import load_tracker
 from .davis_metrics import NEAR, area_under_curve, region_similarity
 from .evaluate import PROMPTS, report
-from .frame_cache import load_tracker
 from .model.lite_tracker import Levels, LiteTracker
 from .sequences import Sequence, box_around, load_sequences, middle_point
 
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = load_tracker(options.checkpoint, options.size)
+    model, _ = load_tracker(options.checkpoint, options.size)
     for prompt in options.prompt or ["box"]:
         rows, overlaps, scores = [], [], []
         for sequence in load_sequences(options.sequences, options.only):

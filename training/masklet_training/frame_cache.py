@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoint import load_tracker, save_whole
 from .clips import Clip, ClipGenerator
 from .model.lite_tracker import LiteTracker
-from .model.tracker_config import TrackerConfig
 
-NAMED_SHARE = 0.2  # of the clips; they contain what phrases find, whose masks must stay exact
+NAMED_SHARE = 0.2  # of the clips; they contain objects that phrases name, whose masks must stay exact
 OBJECTS = 4  # stored per clip, the largest first
 SMALLEST = 0.0015  # share of the frame on at least one frame
 
@@ -45,14 +45,6 @@ def features_of(model: LiteTracker, frames: np.ndarray) -> dict[int, Tensor]:
     return {stride: torch.cat([features[stride] for features in each]).half() for stride in each[0]}
 
 
-def load_tracker(path: Path, size: int) -> LiteTracker:
-    """A tracker with the averaged weights of a checkpoint."""
-    saved = torch.load(path, weights_only=True)
-    model = LiteTracker(TrackerConfig(saved["network"]), size).eval()
-    model.load_state_dict(saved["average"])
-    return model
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sprites", type=Path, required=True)
@@ -64,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = load_tracker(options.init, options.size)
+    model, _ = load_tracker(options.init, options.size)
     options.out.mkdir(parents=True, exist_ok=True)
     for index in range(options.clips):
         path = options.out / f"{options.seed:03d}-{index:05d}.pt"
@@ -75,8 +67,7 @@ def main() -> None:
         labels = labels_of(clip, options.size // 4)
         if len(labels) == 0:
             continue
-        torch.save({"features": features_of(model, clip.frames), "labels": torch.from_numpy(labels)}, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").rename(path)
+        save_whole({"features": features_of(model, clip.frames), "labels": torch.from_numpy(labels)}, path)
         if index % 50 == 0:
             print(f"{index} clips", flush=True)
 

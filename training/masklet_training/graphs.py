@@ -40,6 +40,15 @@ def stability(mask: Tensor, delta: float = 1.0) -> Tensor:
     return (mask > delta).float().sum((1, 2)) / (mask > -delta).float().sum((1, 2)).clamp(min=1.0)
 
 
+def selected_mask(labels: Tensor, boxed: Tensor, has_mask: Tensor, iou: Tensor) -> Tensor:
+    """The index of the mask to use, int32 [B]. A single click is ambiguous, so the candidate with the highest IoU is
+    selected. Other prompts select the first mask.
+    """
+    clicks = ((labels == 0) | (labels == 1)).int().sum(1)
+    clear = (clicks > 1) | boxed | (has_mask > 0)
+    return torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
+
+
 class Segment(Graph):
     def forward(
         self, feat: Tensor, feat_s1: Tensor, feat_s0: Tensor, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
@@ -48,10 +57,7 @@ class Segment(Graph):
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.model.pointers.create(feat, masks, score)
-        # A single click is ambiguous, so the best of the candidates is selected. Other prompts select the first mask.
-        clicks = ((labels == 0) | (labels == 1)).int().sum(1)
-        clear = (clicks > 1) | boxed | (has_mask > 0)
-        best = torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
+        best = selected_mask(labels, boxed, has_mask, iou)
         return masks, iou, stability(masks[:, 0]), score, pointer, best
 
 

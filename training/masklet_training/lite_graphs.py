@@ -1,7 +1,7 @@
 """The graphs of a pack that tracks on pretrained features and detects with the compact detector.
 
-The tracker encodes every frame. The detector has an encoder of its own inside `detect`, so sessions without phrases do
-not pay for it. What both share is the image: `trunk` is the image itself, rearranged to the contract's shape.
+The tracker encodes every frame. The detector has its own encoder inside `detect`, which sessions without phrases do not
+run. The two share only the image: `trunk` is the image, rearranged to the contract's shape.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graphs import SPECS, GraphSpec, stability
+from .graphs import SPECS, GraphSpec, example_inputs, selected_mask, stability
 from .model.compact import CompactModel
 from .model.lite_tracker import ABSENT_LOGIT, LiteTracker
 
 PACKED = 16  # pixels of a side of a trunk cell
 # Added to the logits wherever a box was given, and subtracted from a tracked mask before it is remembered; see
-# `model/compact.py`. Chosen on development sequences.
+# `model/compact.py`. Both are without effect until they are chosen on development sequences, see NOTES.md.
 BOX_CONFIDENCE = 0.0
 MEMORY_CAUTION = 0.0
 
@@ -87,10 +87,7 @@ class Segment(LiteGraph):
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.tracker.pointer(feat, masks, score)
-        # A single click is ambiguous, so the best of the candidates is selected. Other prompts select the first mask.
-        clicks = ((labels == 0) | (labels == 1)).int().sum(1)
-        clear = (clicks > 1) | boxed | (has_mask > 0)
-        best = torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
+        best = selected_mask(labels, boxed, has_mask, iou)
         return masks, iou, stability(masks[:, 0]), score, pointer, best
 
 
@@ -100,8 +97,8 @@ class Seed(LiteGraph):
 
 
 class Track(LiteGraph):
-    """Without clicks. For a click on a tracked frame, the server first asks this graph; a mask that contradicts the click
-    is then refined by `segment`.
+    """Ignores clicks. For a click on a tracked frame, the server runs this graph first. If the mask contradicts the
+    click, the server refines it with `segment`.
     """
 
     def forward(
@@ -138,43 +135,23 @@ LITE_SPECS = tuple(
 
 def lite_inputs(pack: LitePack, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2) -> dict[str, dict[str, Tensor]]:
     """Random inputs for every role, for tracing and for the parity test. Keys are unit vectors, as at run time."""
-    cfg, side = pack.tracker.cfg, pack.tracker.side
-    g = side // 16
+    side = pack.tracker.side
+    inputs = example_inputs(pack.detector, side, b=b, m=m, p=p, n=n, c=c, e=e)
+    logits = inputs["segment"]["mask_in"]
     with torch.no_grad():
-        frames = torch.randint(0, 256, (m, side, side, 3), dtype=torch.uint8)
-        levels = Encode(pack)(frames[:1])
-        feat, feat_s1, feat_s0, trunk = levels
-        shown = [Encode(pack)(frame[None])[0] for frame in frames]
-        logits = torch.randn(b, 1, 4 * g, 4 * g) * 4
-        memory = torch.stack([pack.tracker.remember(each, logits, torch.ones(b), torch.zeros(b)) for each in shown], 1)
-        pointers = pack.tracker.pointer(feat, torch.randn(b, max(p, 1), 4 * g, 4 * g) * 4, torch.ones(b))[:, :p]
+        frames = torch.cat([inputs["encode"]["image"], torch.randint(0, 256, (m - 1, side, side, 3), dtype=torch.uint8)])
+        shown = [Encode(pack)(frame[None]) for frame in frames]
+        feat, feat_s1, feat_s0, trunk = shown[0]
+        memory = torch.stack([pack.tracker.remember(levels[0], logits, torch.ones(b), torch.zeros(b)) for levels in shown], 1)
+        pointers = pack.tracker.pointer(feat, torch.randn(b, max(p, 1), side // 4, side // 4) * 4, torch.ones(b))[:, :p]
     feats = {"feat": feat, "feat_s1": feat_s1, "feat_s0": feat_s0}
-    points = torch.rand(b, n, 2)
-    labels = torch.tensor([[2, 3, 1, 0, 1][i % 5] for i in range(n)], dtype=torch.int32).repeat(b, 1)
-    detector = pack.detector.cfg
-    mask = torch.ones(c, detector.text_length, dtype=torch.int32)
-    mask[:, 3:] = 0
-    text = F.pad(torch.randn(c, detector.text_length, detector.hidden), (0, cfg.hidden - detector.hidden))
-    return {
-        "encode": {"image": frames[:1]},
-        "text": {"input_ids": torch.randint(0, detector.vocabulary, (c, detector.text_length), dtype=torch.int32), "attention_mask": mask},
-        "detect": {
-            "trunk": trunk,
-            "text": text,
-            "text_mask": mask,
-            "boxes": torch.rand(c, e, 4),
-            "box_labels": torch.tensor([[1, -10, 0][i % 3] for i in range(e)], dtype=torch.int32).repeat(c, 1),
-        },
-        "segment": feats | {"points": points, "labels": labels, "mask_in": logits, "has_mask": torch.ones(b)},
-        "seed": feats | {"mask": (torch.rand(b, 1, 3 * g, 5 * g) > 0.5).float()},
-        "track": feats
-        | {
-            "memory": memory,
-            "memory_t": torch.tensor([[6, 0, 1, 2, 3, 4, 5][i % 7] for i in range(m)], dtype=torch.int32).repeat(b, 1),
-            "pointers": pointers,
-            "pointer_dt": torch.rand(b, p),
-            "points": points,
-            "labels": labels,
-        },
-        "remember": {"feat": feat, "mask": logits, "score": torch.linspace(-1, 1, b), "binarize": torch.linspace(0, 1, b).round()},
+    text = F.pad(inputs["detect"]["text"], (0, pack.tracker.cfg.hidden - pack.detector.cfg.hidden))
+    # What has another width than in the compact model, and what the tracker computes.
+    own = {
+        "detect": {"trunk": trunk, "text": text},
+        "segment": feats,
+        "seed": feats,
+        "track": feats | {"memory": memory, "pointers": pointers},
+        "remember": {"feat": feat},
     }
+    return {role: values | own.get(role, {}) for role, values in inputs.items()}

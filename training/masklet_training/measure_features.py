@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .clips import ClipGenerator
-from .model.layers import upsample2
 from .model.lite import load_published
-from .model.lite_tracker import LiteTracker
+from .model.lite_tracker import LiteTracker, key_features
 from .model.tracker_config import TrackerConfig
 
 SAMPLED = 4  # every so many cells
@@ -27,19 +25,19 @@ SAMPLED = 4  # every so many cells
 
 @torch.no_grad()
 def measure(model: LiteTracker, images: Tensor) -> None:
-    """Sets the standardisation, the keys and the context projection. images uint8 [N,S,S,3]"""
-    pixels = images.permute(0, 3, 1, 2)
-    raw = [model.backbone(image[None].float()) for image in pixels]
+    """Sets the standardisation, the keys and the context projection of a new model. images uint8 [N,S,S,3]"""
+    # The standardisation of a new model changes nothing.
+    raw = [model.backbone(image[None].float()) for image in images.permute(0, 3, 1, 2)]
+    scales = model.backbone.scales
     for stride in model.backbone.strides:
         values = torch.cat([features[stride].flatten(2) for features in raw], 2)[0]
-        scale = model.backbone.scales[str(stride)]
+        scale = scales[str(stride)]
         scale.mean.copy_(values.mean(1).view(1, -1, 1, 1))
         scale.scale.copy_(1.0 / values.std(1).clamp(min=1e-3).view(1, -1, 1, 1))
     sides, contexts = [], []
-    for image in pixels:
-        features = model.backbone(image[None].float())
-        both = torch.cat([F.normalize(features[8], dim=1), upsample2(F.normalize(features[16], dim=1))], 1)
-        sides.append(both.flatten(2)[0, :, ::SAMPLED])
+    for each in raw:
+        features = {stride: scales[str(stride)](each[stride]) for stride in (8, 16, 32)}
+        sides.append(key_features(features).flatten(2)[0, :, ::SAMPLED])
         contexts.append(features[32].flatten(2)[0])
     head = model.head
     head.key.weight.copy_(principal(torch.cat(sides, 1), model.cfg.key)[..., None, None])

@@ -2,8 +2,8 @@
 
     python -m masklet_training.nouns --wordnet .cache/words --out .cache/nouns.json --try dogs --try "motor scooter"
 
-The classes of ImageNet are synsets of WordNet 3.0. The pretrained network tells 118 breeds of dogs apart, but no "dog"; the
-table adds their probabilities. Sources: the Debian package `wordnet-base` and the list of classes inside `timm`.
+The classes of ImageNet are synsets of WordNet 3.0. The pretrained network has 118 classes for breeds of dogs, and none for
+"dog". The table lists the classes of each noun, whose probabilities can be added. Sources: the Debian package `wordnet-base` and the list of classes inside `timm`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-# Ancestors of more than this share of the classes, such as "artifact" or "whole", are no answer to a phrase.
+# Ancestors of more than this share of the classes, such as "artifact" or "whole", are too general for a phrase.
 WIDEST = 0.45
 HYPERNYMS = ("@", "@i")  # "is a kind of", "is an instance of"
 # Endings of regular plurals and their singulars, from WordNet's morphology (`morphy`).
@@ -81,7 +81,7 @@ def noun_table(classes: list[str], synsets: dict[str, Synset]) -> dict[str, list
 
 
 def singulars(noun: str, irregular: dict[str, str]) -> list[str]:
-    """The noun itself, and what it may be the plural of; of several words only the last one changes."""
+    """The noun, and the singulars of which it may be the plural; of several words only the last one changes."""
     *before, last = noun.lower().split()
     found = [last]
     if last in irregular:

@@ -137,7 +137,7 @@ def clip_loss(
     truth = (sample.labels[:, :1] * 2 - 1) * 10.0
     if rng.random() < own_start and bool((sample.labels[:, 0].amax((1, 2)) > 0.5).all()):
         more, start = prompt_losses(model, frame_at(levels, 0), sample.labels[:, 0], rng)
-        # A mask that missed its object teaches nothing.
+        # Where the model missed the object, tracking starts from the true mask.
         good = hard_iou(start, sample.labels[:, :1]) > 0.5
         start = torch.where(good.unsqueeze(-1).unsqueeze(-1), start, truth)
         losses = {name: (losses[name] + more[name]) / 2 if name in losses else more[name] for name in more}

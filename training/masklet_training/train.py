@@ -23,9 +23,10 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, make_batches, phrase_tokens
-from .checkpoint import load_weights
+from .checkpoint import load_weights, save_whole
 from .model.compact import CompactModel
 from .named import PICTURES
+from .optimise import make_optimiser, update_average
 from .region_replay import RegionReplay
 from .steps import concept_loss, memory_loss, name_loss, regions_to_name, sticker_loss, total_loss
 from .stickers import make_stickers
@@ -139,15 +140,6 @@ def freeze(model: CompactModel, stage: str) -> None:
     model.no_memory.requires_grad_(stage == "memory")
 
 
-@torch.no_grad()
-def update_average(average: CompactModel, model: CompactModel, decay: float) -> None:
-    """Exponential moving average of weights; norm statistics are copied."""
-    for a, p in zip(average.parameters(), model.parameters()):
-        a.lerp_(p, 1.0 - decay)
-    for a, p in zip(average.buffers(), model.buffers()):
-        a.copy_(p)
-
-
 def share(gradients: list[torch.Tensor], progress: float, workers: int) -> float:
     """Averages gradients and progress over all processes, in place, so that all stop at the same step."""
     flat = torch.cat([g.flatten() for g in gradients] + [torch.tensor([progress])])
@@ -177,14 +169,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
         freeze(model, options.stage)
     average = copy.deepcopy(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=options.peak,
-        betas=(0.9, 0.98),
-    )
+    optimiser = make_optimiser(parameters, options.peak)
     step, spent = 0, 0.0
     if options.resume and checkpoint_path.exists():
         saved = torch.load(checkpoint_path, weights_only=True)
@@ -210,8 +195,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
             "step": step,
             "spent": spent + time.monotonic() - started,
         }
-        torch.save(state, checkpoint_path.with_suffix(".tmp"))
-        checkpoint_path.with_suffix(".tmp").rename(checkpoint_path)
+        save_whole(state, checkpoint_path)
 
     while progress < 1.0:
         for group in optimiser.param_groups:

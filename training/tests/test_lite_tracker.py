@@ -50,10 +50,10 @@ def test_near_reads_equal_a_direct_computation() -> None:
         columns = torch.arange(256) % 16
         top, left = int(tile[index]) // 4 * 4, int(tile[index]) % 4 * 4
         near[index] = ((rows >= top - 2) & (rows < top + 6) & (columns >= left - 2) & (columns < left + 6)).float()
-    told = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
-    assert torch.allclose(got, ((weights * near) @ told).sum(1), atol=1e-4, rtol=1e-3)
+    counted = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
+    assert torch.allclose(got, ((weights * near) @ counted).sum(1), atol=1e-4, rtol=1e-3)
     everywhere = read_far(query, keys, values, heat, offset)
-    assert torch.allclose(everywhere, (weights @ told).sum(1), atol=1e-4, rtol=1e-3)
+    assert torch.allclose(everywhere, (weights @ counted).sum(1), atol=1e-4, rtol=1e-3)
 
 
 def test_shares_of_cells_without_a_match_are_finite() -> None:

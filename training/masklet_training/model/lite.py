@@ -27,7 +27,7 @@ LEVELS = {2: 0, 4: 1, 8: 2, 16: 4, 32: 6}
 
 
 class SidedConv(nn.Conv2d):
-    """Convolution of even-sized inputs with as many outputs as cells. With stride 2, one side gets a pixel of padding
+    """Convolution of even-sized inputs with one output per cell. With stride 2, one side has one pixel of padding
     less; `lean` selects it: "left" or "right".
     """
 
@@ -63,7 +63,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Image → features at strides 4, 8, 16 and 32, and the classifier's head at every place of stride 32."""
+    """Image → features at strides 2, 4, 8, 16 and 32. The classifier is loaded for phrases (NOTES.md), and not run."""
 
     def __init__(self, size: str = "lite0") -> None:
         super().__init__()
@@ -105,10 +105,6 @@ class EfficientNetLite(nn.Module):
             if deepest in out:
                 break
         return out
-
-    def embed(self, x32: Tensor) -> Tensor:
-        """Features of stride 32 → input of the classifier at every place [N,1280,H/32,W/32]."""
-        return F.relu6(self.head(x32))
 
 
 def round_channels(channels: int, width: float) -> int:
@@ -157,7 +153,7 @@ def published_weights(size: str) -> dict[str, Tensor]:
 
 
 def fold(conv: nn.Conv2d, source: dict[str, Tensor], name: str, norm: str) -> None:
-    """Copies a convolution and folds the batch norm behind it. Takes the tensors out of `source`."""
+    """Copies a convolution and folds the batch norm that follows it. Removes their tensors from `source`."""
     gain, shift, mean, variance = (source.pop(f"{norm}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
     scale = gain / torch.sqrt(variance + NORM_EPS)
     with torch.no_grad():

@@ -1,8 +1,8 @@
 """The tracker of the embedded pack, on frozen pretrained features. Each method is one graph of the Model Pack contract.
 
 A frame reads the masks of remembered frames at the cells that resemble its own: near the same place at stride 8, and
-everywhere at stride 16. Already without any training this follows objects (as in label propagation: CRW, DINO). A small
-decoder turns what was read into a mask at stride 4.
+everywhere at stride 16. This tracks objects without any training (as in label propagation: CRW, DINO). A small decoder
+computes a mask at stride 4 from what was read.
 """
 
 from __future__ import annotations
@@ -94,8 +94,12 @@ class FrameHead(nn.Module):
 
     def keys(self, features: dict[int, Tensor]) -> Tensor:
         """Unit keys at stride 8 [N,key,2g,2g]"""
-        sides = torch.cat([F.normalize(features[8], dim=1), upsample2(F.normalize(features[16], dim=1))], 1)
-        return F.normalize(self.key(sides), dim=1)
+        return F.normalize(self.key(key_features(features)), dim=1)
+
+
+def key_features(features: dict[int, Tensor]) -> Tensor:
+    """Unit features of strides 8 and 16 side by side at stride 8 [N,·,2g,2g]; keys are projections of them."""
+    return torch.cat([F.normalize(features[8], dim=1), upsample2(F.normalize(features[16], dim=1))], 1)
 
 
 class TrackDecoder(nn.Module):
@@ -122,8 +126,8 @@ class TrackDecoder(nn.Module):
         """appearance [1,·,g,g], near [B,READ,2g,2g], the vote at stride 4 as a share [B,1,4g,4g], far [B,3,g,g] → mask
         logits [B,1,4g,4g], predicted IoU [B] in 0..1, object score logit [B]
 
-        :param b: number of objects, as the size of an input of the graph: the exporter takes that of computed tensors for
-            constant
+        :param b: number of objects, from the size of an input of the graph: the exporter treats the sizes of computed
+            tensors as constants
         """
         _, s1, s0 = feats
         low = upsample2(torch.cat([self.down(appearance).expand(b, -1, -1, -1), far], 1))

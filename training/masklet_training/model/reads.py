@@ -1,4 +1,4 @@
-"""Reads of memory: a cell of a frame takes over the mask of the cells that look like it in remembered frames.
+"""Reads of memory: the mask of a cell is the mean over the cells of remembered frames, weighted by their similarity.
 
 Keys are unit vectors, so the weight of a match is exp((similarity − 1) / temperature), which needs no maximum for
 numerical stability. Weights are summed over memories before one division. That avoids a softmax over concatenated
@@ -69,18 +69,18 @@ def read_near(grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat:
     :param offset: logarithm of the weight of each memory [B,M]
     :returns: sums of values, and last the sum of weights [B,side²,V+1]
     """
-    asked = grid.tiles(query * heat).unsqueeze(1)  # [1|B,1,16,t,C]
+    queries = grid.tiles(query * heat).unsqueeze(1)  # [1|B,1,16,t,C]
     near = grid.neighbourhoods(keys)  # [B,M,16,n,C]
-    told = grid.neighbourhoods(F.pad(values, (0, 1), value=1.0)) * grid.exists
-    weights = torch.exp(asked @ near.transpose(-1, -2) + (offset - heat)[..., None, None, None])
-    return grid.join((weights @ told).sum(1))
+    counted = grid.neighbourhoods(F.pad(values, (0, 1), value=1.0)) * grid.exists
+    weights = torch.exp(queries @ near.transpose(-1, -2) + (offset - heat)[..., None, None, None])
+    return grid.join((weights @ counted).sum(1))
 
 
 def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor) -> Tensor:
     """Reads from all cells; arguments and result as for `read_near`, with any number of cells [·,T,·]"""
-    told = F.pad(values, (0, 1), value=1.0)
+    counted = F.pad(values, (0, 1), value=1.0)
     weights = torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2) + (offset - heat)[..., None, None])
-    return (weights @ told).sum(1)
+    return (weights @ counted).sum(1)
 
 
 def share(sums: Tensor) -> tuple[Tensor, Tensor]:
