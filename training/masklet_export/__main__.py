@@ -39,6 +39,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@torch.no_grad()
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
@@ -73,5 +74,4 @@ def report(cost: GraphCost) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     sys.exit(main())

@@ -32,6 +32,7 @@ Measured = tuple[int, int]
 """Number of frames, and number of objects shown, summed over all frames"""
 
 
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m parity.bench_reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -44,7 +45,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.set_grad_enabled(False)
     kind = AutoConfig.from_pretrained(options.checkpoint).model_type
     if (kind == "sam3_video") != (options.text is not None):
         raise SystemExit(f"{options.checkpoint} is a {kind}: SAM 3 takes --text, SAM 2.1 and EdgeTAM take --box.")

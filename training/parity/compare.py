@@ -71,6 +71,7 @@ class Subject:
     """The whole model and its tokenizer; None without a detector"""
 
 
+@torch.no_grad()
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m parity.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -82,7 +83,6 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=Path(".cache/compare"), help="folder of the checkpoint, the pack and the frames")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     folder = options.work / f"{options.family}-{options.seed}"
     subject = open_subject(options.family, options.seed, options.checkpoint or folder / "checkpoint", options.checkpoint is None)
     families.export(subject.checkpoint, folder / "pack", print)

@@ -27,6 +27,7 @@ from .golden import GoldenWriter
 LIMIT_BYTES = 15_000_000
 
 
+@torch.no_grad()
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m parity.make", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -43,7 +44,6 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=8, help="largest number of seeds to try")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     begun = time.monotonic()
     rejected: list[str] = []
     for name in options.only or sorted(families.FAMILIES):

@@ -20,7 +20,7 @@ from masklet_export.__main__ import main as export
 from masklet_export.spec import Geometry, example_inputs
 from parity.make_models import MAKERS, Sizes, make_tokenizer
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 SIZES = {"sam2": Sizes(side=192), "edgetam": Sizes(side=192), "sam3": Sizes(side=168)}
 Tensors = dict[str, np.ndarray]

@@ -20,7 +20,7 @@ from parity.run_concepts import FrameResult
 from parity.sizes import SAM3_SIZES
 from parity.text_prompts import PHRASES
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is missing; `masklet track` requires it")
 SEED, FRAMES = 7, 5

@@ -18,7 +18,7 @@ from masklet_export.family import Family
 from masklet_export.spec import example_inputs
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, make_tokenizer
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 FORMS = {"sam3": "fused", "sam2": "standard", "edgetam": "fused"}
 

@@ -18,7 +18,7 @@ from masklet_export.spec import GraphSpec
 from masklet_export.trace import trace
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, scramble_parameters
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast, Sam3LiteTextConfig, Sam3LiteTe
 from masklet_export.__main__ import main
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, make_tokenizer, scramble_parameters
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 SIZES = Sizes(side=DEFAULT_SIDES["sam3"])
 LENGTH = SIZES.text_length

@@ -12,7 +12,7 @@ from masklet_export.families import open_family
 from masklet_export.memory_fuser import Fuser
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes, scramble_parameters
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from timm.models.repvit import RepVggDw
 
 from masklet_export.families import open_family
 from parity.make_models import DEFAULT_SIDES, MAKERS, Sizes
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 
 

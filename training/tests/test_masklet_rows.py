@@ -6,7 +6,7 @@ from torch import nn
 
 from masklet_export.rows import CHUNK_VALUES, PADDING, PAGE, Mlp, PaddedLinear, chunk_sizes, padded
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 
 

@@ -18,7 +18,7 @@ from masklet_export.trace import trace
 from masklet_export.windows import WindowedLayers, from_windows, in_windows
 from parity.make_models import MAKERS, Sizes, scramble_parameters
 
-torch.set_grad_enabled(False)
+pytestmark = pytest.mark.usefixtures("without_gradients")
 torch.set_num_threads(1)
 
 

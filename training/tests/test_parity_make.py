@@ -37,7 +37,6 @@ def test_golden_files_are_kept_when_all_seeds_are_rejected(monkeypatch, tmp_path
     given = ["make", "--out", str(tmp_path / "golden"), "--work", str(tmp_path / "work"), "--only", "sam3", "--tries", "2"]
     monkeypatch.setattr("sys.argv", given)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    monkeypatch.setattr(torch, "set_grad_enabled", lambda enabled: None)
     assert make.main() == 1
     assert kept.read_text() == "{}"
     assert "all 2 seeds were rejected" in capsys.readouterr().err
