@@ -16,6 +16,7 @@ import onnx
 import torch
 from onnx import helper
 
+from .byte_storage import store_bytes
 from .checkpoint import load_average
 from .graphs import SPECS, GraphSpec, example_inputs
 from .half_storage import store_half
@@ -44,6 +45,8 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
         )
     graph = onnx.load(path)
     keep_unused_inputs(graph, spec, inputs)
+    if half and spec.byte_kernels:
+        store_bytes(graph)
     if half:
         store_half(graph)
     onnx.checker.check_model(graph)

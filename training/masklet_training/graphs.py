@@ -102,6 +102,7 @@ class GraphSpec:
     outputs: tuple[str, ...]
     axes: dict[str, dict[int, str]] = field(default_factory=dict)
     unused: tuple[str, ...] = ()  # contract inputs that this model does not need
+    byte_kernels: bool = False  # whether its large kernels are stored as int8
 
 
 BATCH = {0: "B"}

@@ -6,11 +6,13 @@ run. The two share only the image: `trunk` is the image, rearranged to the contr
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graphs import SPECS, GraphSpec, example_inputs, selected_mask, stability
+from .graphs import SPECS, example_inputs, selected_mask, stability
 from .model.compact import CompactModel
 from .model.lite_tracker import ABSENT_LOGIT, LiteTracker
 
@@ -127,8 +129,14 @@ class Remember(LiteGraph):
 
 MODULES = {"encode": Encode, "text": Text, "detect": Detect, "segment": Segment, "seed": Seed, "track": Track, "remember": Remember}
 UNUSED = {"track": ("points", "labels")}
+BYTE_KERNELS = ("detect",)  # contains a second encoder, and is by far the largest graph
 LITE_SPECS = tuple(
-    GraphSpec(spec.role, MODULES[spec.role], spec.inputs, spec.outputs, spec.axes, (*spec.unused, *UNUSED.get(spec.role, ())))
+    replace(
+        spec,
+        module=MODULES[spec.role],
+        unused=(*spec.unused, *UNUSED.get(spec.role, ())),
+        byte_kernels=spec.role in BYTE_KERNELS,
+    )
     for spec in SPECS
 )
 

@@ -9,9 +9,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from masklet_training.batches import phrase_tokens
+from masklet_training.byte_storage import store_bytes
 from masklet_training.calibrate import store_vocabulary
 from masklet_training.export import export_pack
 from masklet_training.graphs import SPECS, GraphSpec, example_inputs
@@ -109,6 +110,36 @@ def test_half_storage_only_rounds_the_weights(pack: tuple[CompactModel, Path]) -
         assert np.abs(stored[name].astype(np.float32) - values).max() <= np.abs(values).max() * 2**-11
     session = ort.InferenceSession(half.SerializeToString(), providers=["CPUExecutionProvider"])
     assert [value.name for value in session.get_outputs()] == ["memory"]
+
+
+def test_byte_storage_rounds_large_kernels_to_one_of_255_steps() -> None:
+    rng = np.random.default_rng(1)
+    kernel = rng.normal(size=(64, 32, 3, 3)).astype(np.float32)
+    kernel[5] = 0.0
+    small = np.ones((2, 64, 1, 1), np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "kernel"], ["y"]), helper.make_node("Conv", ["y", "small"], ["z"])],
+        "two",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 32, 3, 3])],
+        [
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64, 1, 1]),
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 2, 1, 1]),
+        ],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(small, "small")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    full = len(model.SerializeToString())
+    store_bytes(model)
+    onnx.checker.check_model(model)
+    assert len(model.SerializeToString()) < 0.3 * full
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    step = np.abs(kernel).max((1, 2, 3)) / 127
+    for _ in range(3):  # a unit input selects one value of every output channel
+        channel, row, column = (int(value) for value in rng.integers((32, 3, 3)))
+        x = np.zeros((1, 32, 3, 3), np.float32)
+        x[0, channel, row, column] = 1.0
+        error = np.abs(session.run(["y"], {"x": x})[0].ravel() - kernel[:, channel, row, column])
+        assert (error <= step * 0.501).all()
 
 
 def test_render_measures_what_it_draws(pack: tuple[CompactModel, Path]) -> None:
