@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from .checkpoint import load_tracker, save_whole
 from .model.lite_tracker import LiteTracker
@@ -38,6 +39,18 @@ def freeze(model: LiteTracker, reads: bool) -> list[torch.nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def compute_in_bfloat16(module: nn.Module) -> None:
+    """Computes a module in bfloat16 where that is safe, and returns float32. The weights stay float32."""
+    forward = module.forward
+
+    def mixed(*inputs: object) -> Tensor | tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = forward(*inputs)
+        return outputs.float() if isinstance(outputs, Tensor) else tuple(output.float() for output in outputs)
+
+    module.forward = mixed
+
+
 def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -48,6 +61,10 @@ def train(options: argparse.Namespace) -> None:
     average = copy.deepcopy(model)
     parameters = freeze(model, options.reads)
     optimiser = make_optimiser(parameters, options.peak)
+    model.to(memory_format=torch.channels_last)
+    if options.bfloat16:
+        for module in (model.head.at8, model.head.enter4, model.decoder, model.prompt_decoder):
+            compute_in_bfloat16(module)
     step, spent = 0, 0.0
     if path.exists():
         saved = torch.load(path, weights_only=True)
@@ -117,6 +134,7 @@ def main() -> None:
     parser.add_argument("--recent", type=int, default=4, help="remembered frames besides the first one")
     parser.add_argument("--own-start", type=float, default=0.4, help="share of clips that start from the model's own mask")
     parser.add_argument("--reads", action="store_true", help="also train the keys and the memory reads")
+    parser.add_argument("--bfloat16", action="store_true", help="compute the decoders in bfloat16, for CPUs with AMX")
     parser.add_argument("--threads", type=int, default=1)
     train(parser.parse_args())
 
