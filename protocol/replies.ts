@@ -133,6 +133,18 @@ export const ANSWER_FIELDS = {
     obj_id: objectId.exactOptional().describe("The prompted object; absent for concept prompts"),
     outputs: outputsSchema,
     affected,
+    vocabulary_coverage: z
+      .number()
+      .min(0)
+      .max(1)
+      .exactOptional()
+      .describe("Present for phrases: the share of their words that the model pack knows"),
+    unknown_words: z
+      .array(z.string())
+      .exactOptional()
+      .describe(
+        "Present for phrases: the words that the model pack does not know; empty for packs that divide words into pieces",
+      ),
     semantic_map: z
       .strictObject({
         logits: lowResMask,

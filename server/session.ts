@@ -240,7 +240,7 @@ export function createSession(parts: SessionParts): Session {
         const prompt = toEnginePrompt(request, facts, mask);
         const frame = await decode(request.frame_index);
         const prompted = await engine.prompt({ frame, prompt, ...step });
-        const { output, objectId, semantic, removedIds = [] } = prompted;
+        const { output, objectId, semantic, vocabulary, removedIds = [] } = prompted;
         const { frame: shown, affected } = results.prompted(output, {
           objectId,
           replace: request.replace,
@@ -252,6 +252,10 @@ export function createSession(parts: SessionParts): Session {
           ...(objectId !== undefined && { obj_id: objectId }),
           outputs: await outputs.write(shown, request),
           affected: toAffected(affected),
+          ...(vocabulary && {
+            vocabulary_coverage: vocabulary.coverage,
+            unknown_words: [...vocabulary.unknownWords],
+          }),
           ...(semantic && { semantic_map: { logits: toLowResMask(semantic), mask: semantic.mask } }),
         };
       });

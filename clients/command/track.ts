@@ -85,11 +85,18 @@ async function sendPrompts(
   const known = new Set<number>();
   for (const { fields, description } of prompts) {
     signal.throwIfAborted();
-    const { outputs } = await session.addPrompt(fields);
+    const { outputs, unknown_words = [] } = await session.addPrompt(fields);
+    if (unknown_words.length > 0) report(`note: ${unknownTo(unknown_words)}`);
     if (!outputs.out_obj_ids.some((id) => !known.has(id))) missed.push(description);
     for (const id of outputs.out_obj_ids) known.add(id);
   }
   return missed;
+}
+
+/** `the pack does not know the word "zebra"`. */
+function unknownTo(words: readonly string[]): string {
+  const quoted = words.map((word) => JSON.stringify(word)).join(", ");
+  return `the model pack does not know the ${words.length === 1 ? "word" : "words"} ${quoted}`;
 }
 
 function nothingFound({ prompts, frameCount }: TrackPlan, cause: string): NothingFoundError {

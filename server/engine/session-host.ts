@@ -18,9 +18,11 @@ import { checkSnapshot } from "./snapshot-schema.js";
 import { createTurns, type SessionTurns, type TurnHolders } from "./turns.js";
 import {
   type EngineFrame,
+  type EnginePrompt,
   type Holdings,
   MAX_PUSHED_FRAMES,
   type ObjectRoom,
+  type PromptAnswer,
   SESSION_VERBS,
   type SessionVerb,
   type VerbParams,
@@ -72,7 +74,7 @@ const HANDLERS: Handlers = {
     limitObjects(room, maxObjects);
     if (isStep) tracking.checkpoint();
     const answer = await tracking.prompt(frame, prompt);
-    return { ...answer, holds: holdingsOf(tracking) };
+    return { ...answer, ...vocabularyOf(pack, prompt), holds: holdingsOf(tracking) };
   },
   async predict({ tracking, run }, { frame, prompt }, { pack }) {
     checkFrame(frame, pack);
@@ -136,6 +138,12 @@ const HANDLERS: Handlers = {
     hosted.pushed = [];
   },
 };
+
+function vocabularyOf({ tokenize }: Pack, prompt: EnginePrompt): Pick<PromptAnswer, "vocabulary"> {
+  if (!tokenize || prompt.kind !== "concept" || prompt.text === undefined) return {};
+  const { wordCount, unknownWords } = tokenize(prompt.text);
+  return { vocabulary: { coverage: 1 - unknownWords.length / wordCount, unknownWords } };
+}
 
 function limitObjects(room: ObjectRoom, maxObjects: number | undefined): void {
   if (maxObjects === undefined) delete room.maxObjects;

@@ -83,6 +83,8 @@ export interface PromptAnswer {
   objectId?: number;
   /** Objects that a negative phrase deleted. */
   removedIds?: readonly number[];
+  /** How much of a phrase the pack knows: the share of its words, 0..1, and the words that are not in the vocabulary. */
+  vocabulary?: { coverage: number; unknownWords: readonly string[] };
   /** The map of the concept, if `semanticMap` is set; the mask covers the pixels whose logits are above 0. */
   semantic?: LogitMap & { mask: CocoRle };
 }

@@ -7,6 +7,16 @@ export interface TokenizedPhrase {
   ids: Int32Array;
   /** `[L]`, 1 on tokens and 0 on padding. */
   mask: Int32Array;
+  /** The number of words; punctuation counts only in a phrase of nothing else. */
+  wordCount: number;
+  /** The words that the vocabulary does not contain. Always empty for tokenizers that divide words into pieces. */
+  unknownWords: readonly string[];
+}
+
+/** The parts of a `tokenizer.json` that are read here. */
+interface TokenizerJson {
+  model: { type?: string; unk_token?: string; vocab?: Record<string, number> };
+  padding?: { pad_id?: number } | null;
 }
 
 /** A phrase that the pack cannot read. The message is shown to the user. */
@@ -24,9 +34,10 @@ export type Tokenize = (phrase: string) => TokenizedPhrase;
  */
 export async function openTokenizer(file: string, name: string, length: number): Promise<Tokenize> {
   let tokenizer: Tokenizer;
+  let json: TokenizerJson;
   let padding: number;
   try {
-    const json = JSON.parse(await readFile(file, "utf8"));
+    json = JSON.parse(await readFile(file, "utf8"));
     // WordLevel models take their unknown token from this option, other models from `json`.
     tokenizer = new Tokenizer(json, { unk_token: json.model.unk_token });
     padding = json.padding?.pad_id ?? 0;
@@ -35,6 +46,10 @@ export async function openTokenizer(file: string, name: string, length: number):
     throw new Error(`${name}: not a readable tokenizer: ${(error as Error).message}`);
   }
   const marks = tokenizer.encode("").ids.length;
+  const unknownId = wholeWordsUnknownId(json);
+  const isUnknown = (word: string) =>
+    unknownId !== undefined &&
+    tokenizer.encode(word, { add_special_tokens: false }).ids.includes(unknownId);
   return (phrase) => {
     const tokens = tokenizer.encode(phrase.trim()).ids;
     if (tokens.length <= marks) throw new PhraseError("The phrase contains no word.");
@@ -47,6 +62,18 @@ export async function openTokenizer(file: string, name: string, length: number):
     const mask = new Int32Array(length);
     ids.set(tokens);
     mask.fill(1, 0, tokens.length);
-    return { ids, mask };
+    const words = wordsOf(phrase);
+    return { ids, mask, wordCount: words.length, unknownWords: words.filter(isUnknown) };
   };
+}
+
+/** The id of unknown words in vocabularies of whole words; BPE and the like have a token for every letter. */
+function wholeWordsUnknownId({ model }: TokenizerJson): number | undefined {
+  return model.type === "WordLevel" && model.unk_token !== undefined
+    ? model.vocab?.[model.unk_token]
+    : undefined;
+}
+
+function wordsOf(phrase: string): string[] {
+  return phrase.match(/[\p{L}\p{M}\p{N}_]+/gu) ?? phrase.match(/\S+/gu) ?? [];
 }

@@ -45,7 +45,10 @@ def test_a_box_is_tracked_through_the_clip(client, media):
 
 def test_frames_without_objects_have_arrays_of_the_right_shapes(client, media):
     session = client.start_session(media / "clip.mp4")
-    frame = session.add_prompt(text="zebra").frame
+    result = session.add_prompt(text="zebra quokka")
+    assert result.unknown_words == ("quokka",)
+    assert result.vocabulary_coverage == 0.5
+    frame = result.frame
     assert frame.masks.shape == (0, 128, 192)
     assert frame.boxes_xyxy.shape == (0, 4)
     assert frame.ids.shape == frame.scores.shape == (0,)

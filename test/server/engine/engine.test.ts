@@ -60,6 +60,24 @@ test("masks have the size of the video, and boxes lie inside it", async () => {
   }
 });
 
+test.each([
+  ["red circle", { coverage: 1, unknownWords: [] }],
+  ["a red quokka", { coverage: 1 / 3, unknownWords: ["a", "quokka"] }],
+  ["?!", { coverage: 0, unknownWords: ["?!"] }],
+  ["собака", { coverage: 0, unknownWords: ["собака"] }],
+])("the answer to the phrase %j lists the words that the pack does not know", async (text, vocabulary) => {
+  const session = await engine.open(video);
+  const prompt: EnginePrompt = { kind: "concept", text, replace: false };
+  const answer = await session.prompt({ frame: frame(0), prompt });
+  expect(answer.vocabulary?.unknownWords).toEqual(vocabulary.unknownWords);
+  expect(answer.vocabulary?.coverage).toBeCloseTo(vocabulary.coverage);
+});
+
+test("the answer to a box has no vocabulary", async () => {
+  const session = await engine.open(video);
+  expect(await session.prompt({ frame: frame(0), prompt: box })).not.toHaveProperty("vocabulary");
+});
+
 test("a phrase that is too long is the client's error, and the session goes on", async () => {
   const session = await engine.open(video);
   const prompt: EnginePrompt = { kind: "concept", text: "red ".repeat(200), replace: false };

@@ -46,6 +46,8 @@ test("encodes a phrase as its tokens between the marks, padded to the pack's len
   expect(tokenize(" Red circle ")).toEqual({
     ids: Int32Array.of(1, 4, 5, 2, 0, 0),
     mask: Int32Array.of(1, 1, 1, 1, 0, 0),
+    wordCount: 2,
+    unknownWords: [],
   });
 });
 
@@ -53,6 +55,19 @@ test("encodes an unknown word as the unknown token, not as padding", async () =>
   const tokenize = await openWords();
   expect([...tokenize("red zebra").ids]).toEqual([1, 4, 3, 2, 0, 0]);
 });
+
+test.each([
+  ["red zebra, circle", 3, ["zebra"]],
+  ["RED", 1, []],
+  ["собака", 1, ["собака"]],
+  ["?!", 1, ["?!"]],
+])(
+  "counts the words of %j and lists those that are not in the vocabulary",
+  async (phrase, wordCount, unknownWords) => {
+    const tokenize = await openWords();
+    expect(tokenize(phrase)).toMatchObject({ wordCount, unknownWords });
+  },
+);
 
 test("uses the padding that the tokenizer declares", async () => {
   const tokenize = await openWords({ padding: { strategy: "BatchLongest", pad_id: 9, pad_token: "<pad>" } });
@@ -140,6 +155,7 @@ test("merges letters with a CLIP tokenizer, marks both ends and pads to the pack
   const words = ["<|startoftext|>", "a</w>", "dog</w>", "!</w>", "<|endoftext|>"] as (keyof typeof vocab)[];
   expect([...ids]).toEqual([...words.map((word) => vocab[word]), 0, 0, 0, 0]);
   expect([...mask]).toEqual([1, 1, 1, 1, 1, 0, 0, 0, 0]);
+  expect(tokenize("a zebu")).toMatchObject({ wordCount: 2, unknownWords: [] });
   expect(() => tokenize("elephant")).toThrow(
     "The phrase is too long: it has 8 tokens, and this pack reads at most 7.",
   );

@@ -368,6 +368,8 @@ class Session:
             answer.get("obj_id"),
             affected_of(answer),
             decode_rle(answer["semantic_map"]["mask"]) if "semantic_map" in answer else None,
+            answer.get("vocabulary_coverage"),
+            tuple(answer.get("unknown_words", ())),
         )
 
     async def _free_id(self) -> int:

@@ -69,6 +69,10 @@ class PromptResult:
     affected: list[Affected]
     semantic_map: NDArray[np.bool_] | None = None
     """With ``semantic_map=True``: the pixels of all instances of the concept, bool ``[h, w]``."""
+    vocabulary_coverage: float | None = None
+    """For phrases: the share of their words that the model pack knows, 0 to 1."""
+    unknown_words: tuple[str, ...] = ()
+    """For phrases: the words that the model pack does not know."""
 
 
 @dataclass(frozen=True)
