@@ -48,8 +48,7 @@ export async function openTokenizer(file: string, name: string, length: number):
   const marks = tokenizer.encode("").ids.length;
   const unknownId = wholeWordsUnknownId(json);
   const isUnknown = (word: string) =>
-    unknownId !== undefined &&
-    tokenizer.encode(word, { add_special_tokens: false }).ids.includes(unknownId);
+    unknownId !== undefined && tokenizer.encode(word, { add_special_tokens: false }).ids.includes(unknownId);
   return (phrase) => {
     const tokens = tokenizer.encode(phrase.trim()).ids;
     if (tokens.length <= marks) throw new PhraseError("The phrase contains no word.");

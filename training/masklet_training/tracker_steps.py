@@ -18,6 +18,7 @@ from .steps import correction_click
 
 VISIBLE = 0.0008  # smallest share of the frame of a visible object
 START = 0.002  # of an object that is prompted
+REFINED = 0.4  # share of second passes that only refine the mask: `segment` of the pack runs one after a box
 PLAIN, CORRECTED = 0.75, 0.25  # shares of the prompts without and with a previous mask
 Losses = dict[str, Tensor]
 
@@ -63,10 +64,12 @@ def prompt_losses(model: LiteTracker, levels: Levels, target: Tensor, rng: np.ra
     off = (iou - hard_iou(masks, wanted.expand_as(masks))).abs().mean()
     presence = F.binary_cross_entropy_with_logits(score, torch.ones_like(score))
     click, label = correction_click(masks[:, 0].detach(), target)
-    # Without a previous mask the earlier prompt stays; with one, sometimes only the click is given.
-    alone = rng.random() < 0.5
-    points = click.unsqueeze(1) if alone else torch.cat([points, click.unsqueeze(1)], 1)
-    labels = label.unsqueeze(1) if alone else torch.cat([labels, label.unsqueeze(1)], 1)
+    # The previous mask comes with the click alone, with both prompts, or as in `REFINED` passes with the earlier one.
+    kind = rng.random()
+    if kind > REFINED:
+        alone = kind > (1 + REFINED) / 2
+        points = click.unsqueeze(1) if alone else torch.cat([points, click.unsqueeze(1)], 1)
+        labels = label.unsqueeze(1) if alone else torch.cat([labels, label.unsqueeze(1)], 1)
     fixed, _, _ = model.segment(levels, points, labels, masks[:, :1].detach(), torch.ones(b))
     losses = {
         "prompt": PLAIN * first + CORRECTED * mask_loss(fixed[:, :1], wanted).mean(),
@@ -115,6 +118,19 @@ def tracking_losses(model: LiteTracker, levels: Levels, sample: ClipSample, star
         "track_score": 0.3 * score_sum / steps,
         "m_track": agreement / max(counted, 1.0),
     }
+
+
+def still_loss(model: LiteTracker, stored: dict, rng: np.random.Generator, objects: int) -> tuple[Tensor, dict[str, float]] | None:
+    """Loss of prompts on one stored single frame; None for a frame without objects."""
+    labels = stored["labels"][:, 0].float() / 255.0
+    visible = labels[(labels.mean((1, 2)) > START) & (labels.amax((1, 2)) > 0.5)]
+    if len(visible) == 0:
+        return None
+    chosen = visible[torch.from_numpy(rng.permutation(len(visible))[:objects])]
+    levels = model.head({stride: values.float() for stride, values in stored["features"].items()})
+    losses, _ = prompt_losses(model, levels, chosen, rng)
+    total = sum(value for name, value in losses.items() if not name.startswith("m_"))
+    return total, {f"still_{name}": float(value.detach()) for name, value in losses.items()}
 
 
 def clip_loss(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from .checkpoint import load_tracker, save_whole
 from .model.lite_tracker import LiteTracker
 from .optimise import make_optimiser, update_average
-from .tracker_steps import clip_loss
+from .tracker_steps import clip_loss, still_loss
 
 LOG_EVERY, SAVE_EVERY = 25, 20  # steps, seconds of processor time
 
@@ -84,6 +84,16 @@ def train(options: argparse.Namespace) -> None:
         state |= {"network": model.cfg.size, "step": step, "spent": elapsed()}
         save_whole(state, path)
 
+    def learn(result: tuple[Tensor, dict[str, float]] | None, count: int) -> bool:
+        """Adds the gradients of a loss, divided by the number of clips per step. Returns whether there was one."""
+        if result is None:
+            return False
+        loss, parts = result
+        (loss / count).backward()
+        for name, value in parts.items():
+            seen.setdefault(name, []).append(value)
+        return True
+
     with (options.out / "log.jsonl").open("a") as log:
         while elapsed() < options.minutes * 60:
             files = sorted(options.frames.glob("*.pt"))
@@ -95,13 +105,11 @@ def train(options: argparse.Namespace) -> None:
             while drawn < options.clips:
                 stored = torch.load(files[int(rng.integers(len(files)))], weights_only=True)
                 result = clip_loss(model, stored, rng, options.objects, options.recent, options.own_start)
-                if result is None:
-                    continue
-                loss, parts = result
-                (loss / options.clips).backward()
-                drawn += 1
-                for name, value in parts.items():
-                    seen.setdefault(name, []).append(value)
+                drawn += learn(result, options.clips)
+            stills = sorted(options.stills.glob("*.pt")) if options.stills else []
+            for chosen in rng.integers(len(stills), size=options.stills_per_step) if stills else ():
+                stored = torch.load(stills[int(chosen)], weights_only=True)
+                learn(still_loss(model, stored, rng, options.objects), options.clips)
             torch.nn.utils.clip_grad_norm_(parameters, 2.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -130,11 +138,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the stored frames in pixels")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=2, help="clips per step")
+    parser.add_argument("--stills", type=Path, help="folder of frame_cache --stills: prompted single frames")
+    parser.add_argument("--stills-per-step", type=int, default=3)
     parser.add_argument("--objects", type=int, default=2, help="tracked objects per clip")
     parser.add_argument("--recent", type=int, default=4, help="remembered frames besides the first one")
     parser.add_argument("--own-start", type=float, default=0.4, help="share of clips that start from the model's own mask")
     parser.add_argument("--reads", action="store_true", help="also train the keys and the memory reads")
-    parser.add_argument("--bfloat16", action="store_true", help="compute the decoders in bfloat16, for CPUs with AMX")
+    parser.add_argument("--bfloat16", action="store_true", help="decoders in bfloat16: twice as fast on CPUs with AMX")
     parser.add_argument("--threads", type=int, default=1)
     train(parser.parse_args())
 
