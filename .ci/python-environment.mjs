@@ -26,8 +26,15 @@ function findPython() {
  * @param {Record<string, string>} packages the module or executable that each requirement provides, by requirement
  * @param {Record<string, string>} alone packages that are installed without their dependencies, likewise
  * @param {string} parent folder of the environment
+ * @param {number | undefined} timeoutMs the longest time of an installation
  */
-export function pythonEnvironment(name, packages, alone = {}, parent = join(root, "node_modules", ".cache")) {
+export function pythonEnvironment(
+  name,
+  packages,
+  alone = {},
+  parent = join(root, "node_modules", ".cache"),
+  timeoutMs = undefined,
+) {
   const environment = join(parent, name);
   const scripts = join(environment, process.platform === "win32" ? "Scripts" : "bin");
   const python = join(scripts, "python");
@@ -45,9 +52,10 @@ export function pythonEnvironment(name, packages, alone = {}, parent = join(root
     return { reason: `${found} cannot create a virtual environment.` };
   const [requirements, others] = [Object.keys(packages), Object.keys(alone)];
   const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  const limits = { timeout: timeoutMs, killSignal: "SIGKILL" };
   const isDone =
-    run(python, [...install, ...requirements]).status === 0 &&
-    (others.length === 0 || run(python, [...install, "--no-deps", ...others]).status === 0);
+    run(python, [...install, ...requirements], limits).status === 0 &&
+    (others.length === 0 || run(python, [...install, "--no-deps", ...others], limits).status === 0);
   if (isDone) return { scripts, python };
   rmSync(environment, { recursive: true, force: true });
   return { reason: `pip could not install ${[...requirements, ...others].join(", ")}.` };

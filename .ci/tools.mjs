@@ -1,44 +1,121 @@
-// Runs the annotation tools themselves against the adapters: `npm run test:tools`. Their environments are kept outside the clone. A
-// tool that cannot be installed or run here is skipped, and the reasons are printed last.
+// Runs the annotation tools themselves against the adapters: `npm run test:tools [-- --within SECONDS]`. Their environments are kept
+// outside the clone. A tool that cannot be installed here is skipped. With `--within`, so is one for which the time does not suffice or
+// that cannot be operated to its end, because both can be a matter of the machine or of the network. A result that differs from the
+// truth always fails. The reasons are printed last.
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { findChromium } from "./chromium.mjs";
 import { pythonEnvironment, root } from "./python-environment.mjs";
 
-const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "masklet", "tools");
-mkdirSync(folder, { recursive: true });
+const { values } = parseArgs({ options: { within: { type: "string" } } });
+const isBounded = values.within !== undefined;
+const end = Date.now() + 1000 * Number(values.within ?? 3600);
+const leftMs = () => Math.max(1, end - Date.now());
 
+/** The longest time of one tool, after its installation. */
+const MAX_MS = 12 * 60_000;
+/** A tool does not start with less time than this. */
+const LEAST_MS = 60_000;
+/** Children of the driver end with it. */
+const GRACE_MS = 10_000;
+/** As in `test/adapters/tools/outcome.ts`. */
+const INCOMPLETE = 3;
+
+const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
 const isThere = (program) => spawnSync(program, ["-help"], { stdio: "ignore" }).error === undefined;
+
 const TOOLS = [
+  {
+    name: "Label Studio",
+    environment: "label-studio",
+    packages: { "label-studio==1.23.2": "label-studio" },
+    find: async () => {
+      const chromium = await findChromium();
+      return chromium === undefined
+        ? { reason: "there is no Chromium (CHROMIUM_PATH)." }
+        : { env: { CHROMIUM_PATH: chromium } };
+    },
+    script: "test/adapters/tools/label-studio.ts",
+  },
   {
     name: "X-AnyLabeling",
     environment: "x-anylabeling",
     packages: { "x-anylabeling-cvhub[cpu]==4.2.1": "xanylabeling" },
-    missing: () => (isThere("Xvfb") ? undefined : "there is no Xvfb (Debian: xvfb and the libraries of Qt)."),
+    find: () =>
+      isThere("Xvfb") ? {} : { reason: "there is no Xvfb (Debian: xvfb and the libraries of Qt)." },
     script: "test/adapters/tools/x-anylabeling.ts",
   },
 ];
 
-const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
-const lines = [];
-for (const { name, environment, packages, missing, script } of TOOLS) {
-  const reason = missing();
-  const { python, reason: problem } = reason
-    ? { reason }
-    : pythonEnvironment(environment, packages, {}, folder);
-  if (problem) {
-    lines.push(`Test with ${name} skipped: ${problem}`);
-    continue;
-  }
-  const { status, stdout } = spawnSync(process.execPath, [tsx, script, python], {
-    cwd: root,
+/** Runs a driver in a process group of its own. Returns its status and what it has printed. */
+function drive(script, python, env) {
+  const child = spawn(process.execPath, [tsx, script, python], {
+    ...{ cwd: root, detached: true },
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
-    encoding: "utf8",
-    timeout: 12 * 60_000,
   });
-  if (status !== 0) process.exitCode = 1;
-  lines.push(stdout.trim() || `${name} ended with the status ${status}.`);
+  const stop = (signal) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // The group has ended.
+    }
+  };
+  let output = "";
+  let isStopped = false;
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+  });
+  const timer = setTimeout(
+    () => {
+      isStopped = true;
+      stop("SIGTERM");
+      setTimeout(() => stop("SIGKILL"), GRACE_MS);
+    },
+    Math.min(MAX_MS, leftMs()),
+  );
+  return new Promise((resolve) =>
+    child.once("close", (status) => {
+      clearTimeout(timer);
+      stop("SIGKILL");
+      resolve({ status: isStopped ? INCOMPLETE : status, output: output.trim(), isStopped });
+    }),
+  );
 }
-console.log(lines.join("\n"));
+
+/** Installs a tool and drives it. Returns the lines to print, and whether the test has failed. */
+async function run({ name, environment, packages, find, script }, folder) {
+  const skipped = (reason) => ({ lines: [`Test with ${name} skipped: ${reason}`], hasFailed: false });
+  const noTime = () => skipped(`the ${values.within} seconds of --within do not suffice.`);
+  if (leftMs() < LEAST_MS) return noTime();
+  const { env = {}, reason } = await find();
+  if (reason) return skipped(reason);
+  const { python, reason: problem } = pythonEnvironment(environment, packages, {}, folder, leftMs());
+  if (problem) return skipped(problem);
+  if (leftMs() < LEAST_MS) return noTime();
+  const { status, output, isStopped } = await drive(script, python, { ...env, TOOLS_FOLDER: folder });
+  const lines = [...(output ? [output] : []), ...(isStopped ? [`${name} did not end in time.`] : [])];
+  if (lines.length === 0) lines.push(`${name} ended with the status ${status}.`);
+  return { lines, hasFailed: status !== 0 && !(isBounded && status === INCOMPLETE) };
+}
+
+function toolsFolder() {
+  const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "masklet", "tools");
+  try {
+    mkdirSync(folder, { recursive: true });
+    return { folder };
+  } catch (error) {
+    return { reason: `${error.message}.` };
+  }
+}
+
+const { folder, reason } = toolsFolder();
+const results = [];
+if (folder) for (const tool of TOOLS) results.push(await run(tool, folder));
+else results.push({ lines: [`Tests with tools skipped: ${reason}`], hasFailed: false });
+console.log(results.flatMap(({ lines }) => lines).join("\n"));
+process.exitCode = results.some(({ hasFailed }) => hasFailed) ? 1 : 0;

@@ -1,13 +1,16 @@
 /** A drawn clip whose truth is known: a red circle that leaves and returns, and a blue square, on a textured ground. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { encodeMask } from "../../../protocol/index.js";
+import { ffmpegPath } from "../../../server/media/binaries.js";
 
 export const WIDTH = 320;
 export const HEIGHT = 240;
-const RADIUS = 30;
-const SIDE = 56;
+export const FPS = 25;
+export const RADIUS = 30;
+export const SIDE = 56;
 
 export interface Clip {
   frames: number;
@@ -60,4 +63,11 @@ export async function drawFrames(folder: string, clip: Clip): Promise<string[]> 
     names.push(path);
   }
   return names;
+}
+
+/** WebM, because not every Chromium plays H.264. */
+export function encodeVideo(folder: string, path: string): void {
+  const input = ["-framerate", String(FPS), "-i", join(folder, "%05d.jpg")];
+  const output = ["-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "20", "-pix_fmt", "yuv420p", path];
+  execFileSync(ffmpegPath(), ["-v", "error", "-y", ...input, ...output]);
 }

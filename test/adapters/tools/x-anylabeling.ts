@@ -3,7 +3,7 @@
  * finishes an object, propagates, and compares the saved JSON with the truth of a drawn clip.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { rleOfPolygons } from "../../../protocol/index.js";
 import { maskIou } from "../../../server/exports/mask-sets.js";
 import { startServer } from "../../../server/main.js";
 import { type Clip, drawFrames, HEIGHT, isInCircle, isInSquare, maskOf, squareAt, WIDTH } from "./clip.js";
+import { createComparison, createOutcome } from "./outcome.js";
 
 /** Of every saved polygon with the truth. */
 const LEAST_IOU = 0.8;
@@ -25,8 +26,8 @@ interface SavedShape {
 const clip: Clip = { frames: 8 };
 const [python = "python3"] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), "masklet-x-anylabeling-"));
-const failures: string[] = [];
-const check = (holds: boolean, sentence: string) => void (holds || failures.push(sentence));
+const outcome = createOutcome("X-AnyLabeling");
+const { check } = outcome;
 
 /** Starts an X server on a free display. */
 async function startDisplay(): Promise<{ display: string; stop(): void }> {
@@ -56,66 +57,67 @@ function runTool(env: Record<string, string>): Promise<void> {
   );
 }
 
-const server = await startServer({
-  port: 0,
-  logLevel: "error",
-  mediaRoots: [folder],
-  adapters: ["x-anylabeling"],
-});
-const screen = await startDisplay();
-try {
-  const frames = join(folder, "frames");
-  await drawFrames(frames, clip);
-  const reportPath = join(folder, "report.json");
-  await runTool({
-    DISPLAY: screen.display,
-    HOME: mkdtempSync(join(folder, "home-")),
-    QT_QPA_PLATFORM: "xcb",
-    FRAMES: frames,
-    REPORT: reportPath,
-    SERVER: `http://127.0.0.1:${server.port}/x-anylabeling`,
-    CLICKS: JSON.stringify({
-      on: squareAt(2, clip).map(Math.round),
-      off: [20, 220],
-      picture: squareAt(0, clip).map(Math.round),
-    }),
-  });
-  const report = JSON.parse(readFileSync(reportPath, "utf8"));
-  check(report.ok === true, `The tool stopped: ${report.error}`);
-  const lowest = { circle: 1, square: 1 };
+/** Compares the saved JSON of all frames with the truth. */
+function compareSaved(frames: string): void {
+  const circle = createComparison(outcome, "phrase", LEAST_IOU);
+  const square = createComparison(outcome, "clicks", LEAST_IOU);
   for (let index = 0; index < clip.frames; index++) {
     const file = join(frames, `${String(index).padStart(5, "0")}.json`);
     const { shapes } = JSON.parse(readFileSync(file, "utf8")) as { shapes: SavedShape[] };
-    const compare = (name: "circle" | "square", label: string, truth: ReturnType<typeof maskOf>) => {
+    const compare = (comparison: typeof circle, label: string, truth: ReturnType<typeof maskOf>) => {
       const own = shapes.filter((shape) => shape.label === label);
       check(own.length > 0, `Frame ${index} has no "${label}".`);
-      const iou = maskIou(
-        rleOfPolygons(
-          own.slice(0, 1).map(({ points }) => points.flat()),
-          [HEIGHT, WIDTH],
-        ),
-        truth,
-      );
-      lowest[name] = Math.min(lowest[name], iou);
-      check(iou >= LEAST_IOU, `Frame ${index}: "${label}" has an IoU of ${iou.toFixed(3)} with the truth.`);
+      const outlines = own.slice(0, 1).map(({ points }) => points.flat());
+      comparison.add(`frame ${index}`, maskIou(rleOfPolygons(outlines, [HEIGHT, WIDTH]), truth));
     };
-    compare("circle", "red circle", maskOf(isInCircle(index, clip)));
-    if (index >= 2) compare("square", "square", maskOf(isInSquare(index, clip)));
+    compare(circle, "red circle", maskOf(isInCircle(index, clip)));
+    if (index >= 2) compare(square, "square", maskOf(isInSquare(index, clip)));
     const groups = shapes.filter(({ label }) => label === "red circle").map(({ group_id }) => group_id);
     check(
       groups.every((group) => group === 1),
       `Frame ${index}: the group of the circle is ${groups}.`,
     );
   }
-  console.log(
-    `X-AnyLabeling: lowest IoU over ${clip.frames} frames: phrase ${lowest.circle.toFixed(3)}, clicks ${lowest.square.toFixed(3)}.`,
+  outcome.report(
+    `lowest IoU over ${clip.frames} frames: phrase ${circle.lowest()}, clicks ${square.lowest()}.`,
   );
-} finally {
-  screen.stop();
-  await server.close();
-  rmSync(folder, { recursive: true, force: true });
 }
-if (failures.length > 0) {
-  console.log(`X-AnyLabeling failed:\n${failures.join("\n")}`);
-  process.exitCode = 1;
+
+async function operate(): Promise<void> {
+  const server = await startServer({ port: 0, logLevel: "error", adapters: ["x-anylabeling"] });
+  const screen = await startDisplay();
+  try {
+    const frames = join(folder, "frames");
+    await drawFrames(frames, clip);
+    const reportPath = join(folder, "report.json");
+    await runTool({
+      DISPLAY: screen.display,
+      HOME: mkdtempSync(join(folder, "home-")),
+      QT_QPA_PLATFORM: "xcb",
+      FRAMES: frames,
+      REPORT: reportPath,
+      SERVER: `http://127.0.0.1:${server.port}/x-anylabeling`,
+      CLICKS: JSON.stringify({
+        on: squareAt(2, clip).map(Math.round),
+        off: [20, 220],
+        picture: squareAt(0, clip).map(Math.round),
+      }),
+    });
+    if (!existsSync(reportPath)) throw new Error("The program ended before it wrote its report.");
+    const report = JSON.parse(readFileSync(reportPath, "utf8"));
+    if (!report.ok) throw new Error(`${report.error}\n${report.messages.join("\n")}`);
+    const [before, after] = report.kept;
+    check(
+      String(before) === String(after),
+      `A click on a picture changed the other shapes from ${before} to ${after}.`,
+    );
+    compareSaved(frames);
+  } finally {
+    screen.stop();
+    await server.close();
+  }
 }
+
+await outcome.part("program", operate);
+rmSync(folder, { recursive: true, force: true });
+outcome.finish();

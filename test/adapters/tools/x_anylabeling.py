@@ -155,10 +155,14 @@ def operate():
     view.load_file(view.image_list[0])
     combo.setCurrentIndex(picture)
     wait(1000)
+    # Marks and the unfinished object have labels that begin with AUTOLABEL.
+    named = lambda: sorted(one.label for one in canvas.shapes if not one.label.startswith("AUTOLABEL"))  # noqa: E731
+    before = named()
     tool.button_add_point.click()
     wait(300)
     click(canvas, *CLICKS["picture"])
     report["picture"] = describe(wait_until(unnamed, "the answer to the click on a picture"))
+    report["kept"] = [before, named()]
 
 
 def run():
