@@ -6,5 +6,6 @@ export const EXPORT_FORMAT_IDS = [
 ] as const;
 
 export const IMPORT_FORMAT_IDS = [
-  ...["coco", "youtube-vis", "mots", "mot", "davis", "cvat", "label-studio", "yolo-seg", "labelme"],
+  ...["coco", "youtube-vis", "mots", "mot", "sa-v", "cvat", "label-studio", "yolo-seg", "yolo-track"],
+  ...["labelme", "via", "davis", "mask-png"],
 ] as const;

@@ -56,7 +56,7 @@ export async function importAnnotations(file: string, given: ImportArguments): P
   const { masks, boxes, frames } = imported;
   const outcome = as === "locked" ? "are locked" : "are prompts";
   process.stderr.write(
-    `${masks} masks and ${boxes} boxes on ${frames} frames, of ${objects.length} objects, ${outcome}.\n`,
+    `${countOf(masks, "mask")} and ${countOf(boxes, "box", "boxes")} on ${countOf(frames, "frame")}, of ${countOf(objects.length, "object")}, ${outcome}.\n`,
   );
   for (const { reason, count, example } of skipped) {
     process.stderr.write(`Left out: ${count}, because ${reason} (${example}).\n`);
@@ -64,6 +64,8 @@ export async function importAnnotations(file: string, given: ImportArguments): P
   for (const warning of warnings) process.stderr.write(`Warning: ${warning}.\n`);
   process.stdout.write(`${id}\n`);
 }
+
+const countOf = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 /** Uploads the video and starts a session, which stays open until it is idle for the time of the server. */
 async function startSession(path: string, address: string, key: string | undefined): Promise<string> {

@@ -48,7 +48,7 @@ export interface ImportFormat {
   id: string;
   title: string;
   /** Of its files, such as `.json`. An import is one such file or a ZIP archive of them. */
-  extension: string;
+  extensions: readonly string[];
   /** `boxes`: the format has no masks, so that its frames cannot be locked. */
   content: "masks" | "boxes";
   /** @throws ImportError for a file that is not of the format */

@@ -230,7 +230,8 @@ function nothingFits(
   if (!first) return "the file has no annotation; nothing was imported";
   const [reason, { count, example }] = first;
   const advice = `open a session with the video of the annotations; this one has ${numFrames} frames of ${width}x${height}`;
-  return `${count} annotations do not fit, the first (${example}) because ${reason}; nothing was imported: ${advice}`;
+  const which = count === 1 ? "1 annotation does" : `${count} annotations do`;
+  return `${which} not fit, the first (${example}) because ${reason}; nothing was imported: ${advice}`;
 }
 
 /** The error of the wire. */

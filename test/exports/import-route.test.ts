@@ -89,6 +89,10 @@ describe("POST /v1/sessions/ID/import", () => {
     ["davis", {}],
     ["labelme", { masks: "masks" }],
     ["label-studio", { form: "brush" }],
+    ["sa-v", {}],
+    ["via", { polygon_tolerance_px: "0" }],
+    ["via", { file: "csv", polygon_tolerance_px: "0" }],
+    ["mask-png", {}],
   ])("masks of %s become locked frames, unchanged", async (format, query) => {
     const id = await open();
     const { status, body } = await send(id, `format=${format}&as=locked`, await fileOf(format, query));
@@ -100,7 +104,7 @@ describe("POST /v1/sessions/ID/import", () => {
       skipped: [],
       warnings: [],
     });
-    const hasNames = !["mots"].includes(format);
+    const hasNames = !["mots", "mask-png"].includes(format);
     expect(body.objects).toEqual([
       { obj_id: 3, name: hasNames ? "dog" : null, is_new: true, frames: 4 },
       { obj_id: 5, name: hasNames ? "object" : null, is_new: true, frames: 1 },
@@ -129,16 +133,17 @@ describe("POST /v1/sessions/ID/import", () => {
     await ask({ type: "close_session", session_id: id });
   });
 
-  test("boxes become prompts, and cannot be locked", async () => {
+  test.each(["mot", "yolo-track"])("boxes of %s become prompts, and cannot be locked", async (format) => {
     const id = await open();
-    const file = await fileOf("mot");
-    const locked = await send(id, "format=mot&as=locked", file);
+    const file = await fileOf(format);
+    const locked = await send(id, `format=${format}&as=locked`, file);
     expect(locked).toMatchObject({ status: 400, body: { error: { code: "invalid_field", field: "file" } } });
     expect(locked.body.error?.message).toMatch(
       /a box has no mask.*import boxes as prompts; nothing was imported/,
     );
-    const { body } = await send(id, "format=mot", file);
+    const { body } = await send(id, `format=${format}`, file);
     expect(body).toMatchObject({ imported: { masks: 0, boxes: 5, frames: 4 } });
+    expect((body.objects as { obj_id: number }[]).map(({ obj_id }) => obj_id)).toEqual([3, 5]);
     await ask({ type: "close_session", session_id: id });
   });
 
@@ -163,6 +168,79 @@ describe("POST /v1/sessions/ID/import", () => {
       { reason: "its image_id is not in images", count: 1, example: "annotations[7]" },
       { reason: expect.stringMatching(/^its mask is damaged: /), count: 1, example: "frame 0, 8" },
     ]);
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("SA-V files of the data set have masks for every fourth frame, and no categories", async () => {
+    const id = await open();
+    const rle = square(1);
+    const empty = { size: [HEIGHT, WIDTH], counts: maskWhere(WIDTH, HEIGHT, () => false).counts };
+    const file = {
+      ...{ video_id: "sav_000001", video_duration: FRAMES / 24, video_frame_count: FRAMES },
+      ...{
+        masklet_id: [0, 1],
+        masklet: [
+          [rle, empty],
+          [empty, square(0)],
+        ],
+      },
+    };
+    const { body } = await send(id, "format=sa-v", JSON.stringify(file));
+    expect(body).toMatchObject({ imported: { masks: 2, frames: 2 }, skipped: [] });
+    expect(body.warnings).toHaveLength(1);
+    const stored = await storedMasks(id);
+    expect([...stored]).toEqual(
+      expect.arrayContaining([
+        ["0 0", rle],
+        ["4 1", square(0)],
+      ]),
+    );
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("VIA files of its users: projects, rectangles, pieces, and shapes that have no mask", async () => {
+    const id = await open();
+    const polygon = (x: number) => ({
+      ...{ name: "polygon", all_points_x: [x, x + 10, x + 10, x], all_points_y: [5, 5, 20, 20] },
+    });
+    const region = (shape_attributes: object, region_attributes = {}) => ({
+      shape_attributes,
+      region_attributes,
+    });
+    const file = {
+      _via_settings: {},
+      _via_img_metadata: {
+        "clip_00002.jpg123": {
+          ...{ filename: "clip_00002.jpg", size: 123, file_attributes: {} },
+          regions: [
+            region(polygon(10), { object_id: "4", class: "dog" }),
+            region(polygon(40), { object_id: "4" }),
+            region({ name: "rect", x: 60, y: 10, width: 20, height: 15 }, { type: { car: true } }),
+            region({ name: "circle", cx: 5, cy: 5, r: 2 }),
+          ],
+        },
+        "still.jpg9": { filename: "still.jpg", regions: {}, file_attributes: {} },
+      },
+    };
+    const { body } = await send(id, "format=via", JSON.stringify(file));
+    expect(body).toMatchObject({ imported: { masks: 1, boxes: 1, frames: 1 } });
+    expect(body.objects).toMatchObject([
+      { obj_id: 0, name: null },
+      { obj_id: 4, name: "dog" },
+    ]);
+    expect(body.skipped).toEqual([
+      {
+        ...{ reason: "regions of the shape circle are not supported", count: 1 },
+        example: "clip_00002.jpg123, regions[3]",
+      },
+      { reason: "the name of its picture contains no number of a frame", count: 1, example: "still.jpg" },
+    ]);
+    const pieces = maskWhere(
+      WIDTH,
+      HEIGHT,
+      (x, y) => y >= 5 && y < 20 && ((x >= 10 && x < 20) || (x >= 40 && x < 50)),
+    );
+    expect((await storedMasks(id)).get("2 4")).toEqual(pieces);
     await ask({ type: "close_session", session_id: id });
   });
 
@@ -194,7 +272,7 @@ describe("POST /v1/sessions/ID/import", () => {
           images: [{ id: 1, width: 20, height: 10 }],
           annotations: [{ image_id: 1, track_id: 0, bbox: [0, 0, 5, 5], segmentation: null }],
         }),
-      /1 annotations do not fit, .*20x10, and the video has 96x64; nothing was imported: open a session with the video/,
+      /1 annotation does not fit, .*20x10, and the video has 96x64; nothing was imported: open a session with the video/,
     ],
     [
       "no annotation",
@@ -224,6 +302,30 @@ describe("POST /v1/sessions/ID/import", () => {
       /^file: expected XML: /,
     ],
     ["a broken line", "mots", () => "1 2 3", /^file: line 1: expected "frame id class_id height width rle"/],
+    [
+      "a VIA 3 project",
+      "via",
+      () => JSON.stringify({ project: {}, metadata: {} }),
+      /annotations or a project of VIA 2/,
+    ],
+    [
+      "another CSV",
+      "via",
+      () => "a,b\n1,2\n",
+      /^file: line 1: expected the columns filename, file_attributes, /,
+    ],
+    [
+      "a broken CSV",
+      "via",
+      () => `filename,file_attributes,region_shape_attributes,region_attributes\n"a`,
+      /^file: character 77: expected comma-separated values/,
+    ],
+    [
+      "SA-V masks of an unknown rate",
+      "sa-v",
+      () => JSON.stringify({ video_frame_count: 9, masklet: [[], []] }),
+      /^file: masklet: expected masks of every frame \(9 entries\) or of every fourth \(3\), got 2 entries/,
+    ],
     ["no archive", "davis", () => "PK\u0003\u0004 broken", /^file: the archive cannot be read/],
     ["other files", "davis", () => "text", /^file: expected files with the number of their frame/],
   ])("%s gets an error that states what happened", async (_name, format, content, message) => {
@@ -242,6 +344,13 @@ describe("POST /v1/sessions/ID/import", () => {
   ])("%s gets %s", async (query, code, field) => {
     const id = await open();
     expect(await send(id, query, "{}")).toMatchObject({ status: 400, body: { error: { code, field } } });
+    await ask({ type: "close_session", session_id: id });
+  });
+
+  test("a format without exact masks gets the reason", async () => {
+    const id = await open();
+    const { body } = await send(id, "format=overlay", "");
+    expect(body.error?.message).toMatch(/^format: overlay cannot be imported, .* export and import mask-png/);
     await ask({ type: "close_session", session_id: id });
   });
 

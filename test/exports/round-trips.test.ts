@@ -49,6 +49,12 @@ describe("round trips of a scene with holes, pieces, overlaps and absences", () 
     ["label-studio", { form: "brush" }, 1, false],
     ["labelme", {}, 0.98, false],
     ["labelme", { masks: "masks" }, 1, false],
+    ["sa-v", {}, 1, false],
+    ["via", {}, 0.98, false],
+    ["via", { file: "csv" }, 0.98, false],
+    ["via", { file: "csv", polygon_tolerance_px: "0" }, 1, false],
+    ["via", { polygon_tolerance_px: "0" }, 1, false],
+    ["mask-png", {}, 1, false],
   ] as const)("%s %j", async (format, query, least, isExclusive) => {
     const source = scene();
     const expected = await masksOf(source, isExclusive);
@@ -73,23 +79,25 @@ describe("round trips of a scene with holes, pieces, overlaps and absences", () 
     expect(items[0]?.category).toBe("dog");
   });
 
-  test.each([["mot", {}] as const, ["label-studio", { form: "boxes" }] as const])(
-    "%s %j keeps the boxes",
-    async (format, query) => {
-      const source = scene();
-      const items = annotations(await read(source, format, query));
-      const expected = [...(await masksOf(source))].map(([key, mask]) => [key, maskBox(mask)] as const);
-      expect(items).toHaveLength(expected.length);
-      const seen = new Map(items.map(({ frameIndex, objectId, box }) => [`${frameIndex} ${objectId}`, box]));
-      for (const [key, box] of expected) {
-        seen.get(key)?.forEach((value, at) => void expect(value, key).toBeCloseTo(box[at] as number, 6));
-        expect(seen.get(key)).toHaveLength(4);
-      }
-    },
-  );
+  test.each([
+    ["mot", {}, 6],
+    ["label-studio", { form: "boxes" }, 6],
+    // Six decimals of the width.
+    ["yolo-track", {}, 2],
+  ] as const)("%s %j keeps the boxes", async (format, query, digits) => {
+    const source = scene();
+    const items = annotations(await read(source, format, query));
+    const expected = [...(await masksOf(source))].map(([key, mask]) => [key, maskBox(mask)] as const);
+    expect(items).toHaveLength(expected.length);
+    const seen = new Map(items.map(({ frameIndex, objectId, box }) => [`${frameIndex} ${objectId}`, box]));
+    for (const [key, box] of expected) {
+      seen.get(key)?.forEach((value, at) => void expect(value, key).toBeCloseTo(box[at] as number, digits));
+      expect(seen.get(key)).toHaveLength(4);
+    }
+  });
 });
 
-test("any masks survive COCO, YouTube-VIS, CVAT, brush and labelme masks", async () => {
+test("any masks survive COCO, YouTube-VIS, CVAT, SA-V, brush, labelme masks, exact VIA and PNGs", async () => {
   const property = fc.asyncProperty(
     fc.array(anyMasks, { minLength: 1, maxLength: 3 }),
     fc.constantFrom(
@@ -99,6 +107,10 @@ test("any masks survive COCO, YouTube-VIS, CVAT, brush and labelme masks", async
       ["cvat", {}] as const,
       ["label-studio", { form: "brush" }] as const,
       ["labelme", { masks: "masks" }] as const,
+      ["sa-v", {}] as const,
+      ["via", { polygon_tolerance_px: "0" }] as const,
+      ["via", { file: "csv", polygon_tolerance_px: "0" }] as const,
+      ["mask-png", {}] as const,
     ),
     async (masks, [format, query]) => {
       const [first] = masks as [(typeof masks)[number]];

@@ -3,7 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { IMPORTS_PATH, parseFields, SESSIONS_PATH } from "../../../protocol/index.js";
 import { applyImport, toImportProblem } from "../../imports/apply.js";
-import { describeImportFormats, IMPORT_FORMATS } from "../../imports/formats.js";
+import { describeImportFormats, EXPORT_ONLY, IMPORT_FORMATS } from "../../imports/formats.js";
 import { startImportThread } from "../../imports/import-thread.js";
 import type { Predictor } from "../../predictor.js";
 import { type App, ownerOf } from "../context.js";
@@ -13,10 +13,15 @@ import { allowOnly } from "./method-not-allowed.js";
 /** Of the file, as it is sent. */
 const MAX_BYTES = 128 * 1024 * 1024;
 
-const [firstId = "", ...otherIds] = IMPORT_FORMATS.map(({ id }) => id);
+const ids = IMPORT_FORMATS.map(({ id }) => id);
 
 const querySchema = z.strictObject({
-  format: z.enum([firstId, ...otherIds]),
+  format: z.enum(ids, {
+    error: ({ input }) => {
+      const reason = EXPORT_ONLY[String(input)];
+      return reason && `${String(input)} cannot be imported, ${reason}`;
+    },
+  }),
   as: z.enum(["prompts", "locked"]).default("prompts"),
 });
 

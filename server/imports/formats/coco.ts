@@ -48,7 +48,7 @@ const cocoSchema = z.looseObject({
 export const coco: ImportFormat = {
   id: "coco",
   title: "COCO",
-  extension: ".json",
+  extensions: [".json"],
   content: "masks",
   *read(files): Generator<Item> {
     const file = jsonOf(textOf(files), cocoSchema);
@@ -109,7 +109,7 @@ const youtubeVisSchema = z.looseObject({
 export const youtubeVis: ImportFormat = {
   id: "youtube-vis",
   title: "YouTube-VIS",
-  extension: ".json",
+  extensions: [".json"],
   content: "masks",
   *read(files): Generator<Item> {
     const file = jsonOf(textOf(files), youtubeVisSchema);

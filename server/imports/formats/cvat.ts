@@ -29,7 +29,7 @@ interface Size {
 export const cvat: ImportFormat = {
   id: "cvat",
   title: "CVAT for video 1.1",
-  extension: ".xml",
+  extensions: [".xml"],
   content: "masks",
   read(files, video): Item[] {
     const items: Item[] = [];

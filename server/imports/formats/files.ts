@@ -1,7 +1,7 @@
-/** Formats with a file a frame: YOLO segmentation, labelme, and the palette PNGs of DAVIS. */
+/** Formats with a file a frame: labelme, the palette PNGs of DAVIS, and PNGs with one mask. */
 import { decode } from "fast-png";
 import { z } from "zod";
-import { encodeMask, rleOfPolygons } from "../../../protocol/index.js";
+import { encodeMask } from "../../../protocol/index.js";
 import { placeMask } from "../../exports/crop.js";
 import { frameOfName, ImportError, type ImportFormat, type Item, jsonOf } from "../annotation.js";
 import { unionOfPolygons } from "./coco.js";
@@ -9,7 +9,8 @@ import { unionOfPolygons } from "./coco.js";
 /** The pixels of one frame; larger pictures are not decoded. */
 const MAX_PIXELS = 40_000_000;
 
-function* filesLike(
+/** The files whose name matches, with the frame of the last number in it. @throws ImportError when there is none */
+export function* filesLike(
   files: ReadonlyMap<string, Uint8Array>,
   pattern: RegExp,
 ): Generator<{ name: string; bytes: Uint8Array; frameIndex: number }> {
@@ -23,44 +24,6 @@ function* filesLike(
   if (found === 0)
     throw new ImportError(`expected files with the number of their frame, such as 00012, like ${pattern}`);
 }
-
-/** Lines have no identities: every polygon is an object of its own. */
-export const yoloSeg: ImportFormat = {
-  id: "yolo-seg",
-  title: "YOLO segmentation",
-  extension: ".txt",
-  content: "masks",
-  *read(files, { width, height }): Generator<Item> {
-    const yaml = [...files].find(([name]) => name.endsWith("data.yaml"))?.[1];
-    const names = new Map(
-      [...(yaml ? new TextDecoder().decode(yaml) : "").matchAll(/^\s+(\d+):\s*"?(.*?)"?\s*$/gm)].map(
-        ([, id, name]) => [Number(id), name as string],
-      ),
-    );
-    for (const { name, bytes, frameIndex } of filesLike(files, /\d\.txt$/)) {
-      for (const [at, line] of new TextDecoder().decode(bytes).split("\n").entries()) {
-        if (line.trim() === "") continue;
-        const [category = -1, ...values] = line.trim().split(/\s+/).map(Number);
-        const where = `${name}, line ${at + 1}`;
-        if (
-          values.length < 6 ||
-          values.length % 2 === 1 ||
-          values.some((value) => !(value >= 0 && value <= 1))
-        ) {
-          throw new ImportError(`${where}: expected "class x y x y …" with values from 0 to 1`);
-        }
-        const ring = values.map((value, index) => value * (index % 2 === 0 ? width : height));
-        const label = names.get(category);
-        yield {
-          frameIndex,
-          track: where,
-          ...(label !== undefined && { category: label }),
-          mask: rleOfPolygons([ring], [height, width]),
-        };
-      }
-    }
-  },
-};
 
 const labelmeSchema = z.looseObject({
   imageHeight: z.int().min(1),
@@ -80,7 +43,7 @@ const labelmeSchema = z.looseObject({
 export const labelme: ImportFormat = {
   id: "labelme",
   title: "labelme",
-  extension: ".json",
+  extensions: [".json"],
   content: "masks",
   *read(files): Generator<Item> {
     for (const { name, bytes, frameIndex } of filesLike(files, /\.json$/)) {
@@ -144,7 +107,7 @@ function groupShapes(shapes: readonly Shape[], name: string): Map<number | strin
 export const davis: ImportFormat = {
   id: "davis",
   title: "DAVIS (palette PNG)",
-  extension: ".png",
+  extensions: [".png"],
   content: "masks",
   *read(files): Generator<Item> {
     const list = [...files].find(([name]) => name.endsWith("objects.json"))?.[1];
@@ -169,6 +132,33 @@ export const davis: ImportFormat = {
           ),
         };
       }
+    }
+  },
+};
+
+/** A folder an object, as SA-V's validation set has them too. Pixels that are not 0 belong to the object. */
+export const maskPngs: ImportFormat = {
+  id: "mask-png",
+  title: "Masks as PNG",
+  extensions: [".png"],
+  content: "masks",
+  *read(files): Generator<Item> {
+    for (const { name, bytes, frameIndex } of filesLike(files, /\.png$/)) {
+      const folder = name.split("/").slice(0, -1).join("/");
+      const { width, height, data } = decodePng(bytes, name);
+      if (data.every((value) => value === 0)) continue;
+      const objectId = frameOfName(folder);
+      yield {
+        frameIndex,
+        track: folder === "" ? "masks" : folder,
+        ...(objectId !== undefined && { objectId }),
+        size: { width, height },
+        mask: encodeMask(
+          data.map((value) => (value === 0 ? 0 : 1)),
+          width,
+          height,
+        ),
+      };
     }
   },
 };

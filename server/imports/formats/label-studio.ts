@@ -44,7 +44,7 @@ const schema = z.array(
 export const labelStudio: ImportFormat = {
   id: "label-studio",
   title: "Label Studio",
-  extension: ".json",
+  extensions: [".json"],
   content: "masks",
   *read(files, video): Generator<Item> {
     const tasks = jsonOf(textOf(files), schema);

@@ -14,7 +14,7 @@ function* linesOf(text: string): Generator<{ line: string; where: string }> {
 export const mots: ImportFormat = {
   id: "mots",
   title: "MOTS",
-  extension: ".txt",
+  extensions: [".txt"],
   content: "masks",
   *read(files): Generator<Item> {
     for (const { line, where } of linesOf(textOf(files, /^(?!.*classes\.txt$).*\.txt$/))) {
@@ -39,7 +39,7 @@ export const mots: ImportFormat = {
 export const mot: ImportFormat = {
   id: "mot",
   title: "MOT (boxes)",
-  extension: ".txt",
+  extensions: [".txt"],
   content: "boxes",
   *read(files): Generator<Item> {
     const labels = [...files].find(([name]) => /(^|\/)labels\.txt$/.test(name))?.[1];
