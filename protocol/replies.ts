@@ -188,6 +188,9 @@ export const ANSWER_FIELDS = {
     objects: z.array(objectFacts).describe("What is known about each object, by ascending id"),
     propagating: z.boolean(),
     num_stored_frames: z.int().min(0).describe("Frames whose results are stored"),
+    stale_frames: affected.describe(
+      "Frames that the scope `affected` would compute: those that edits made stale, and those that were never computed",
+    ),
     can_undo: z.boolean(),
     can_redo: z.boolean(),
     pack: z.strictObject({ id: z.string(), family: z.string(), version: z.string() }),

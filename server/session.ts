@@ -321,6 +321,7 @@ export function createSession(parts: SessionParts): Session {
           objects: describeObjects(described, results.marks, facts.num_frames),
           propagating: propagations.isRunning,
           num_stored_frames: results.store.size,
+          stale_frames: live ? [] : toAffected(results.stale.save()),
           can_undo: canUndo && !live,
           can_redo: canRedo,
           pack: { id, family, version },

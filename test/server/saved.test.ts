@@ -106,6 +106,11 @@ describe("a saved session", () => {
     expect(stored.frames.slice(0, 6).map(({ outputs }) => outputs.out_obj_ids)).toEqual(
       Array(6).fill([objectId]),
     );
+    const { stale_frames } = await other.expectResponse({
+      type: "get_session",
+      session_id: loaded.session_id,
+    });
+    expect(stale_frames).toContainEqual({ obj_id: objectId, first_frame_index: 6, last_frame_index: 11 });
     const frames = await continueFrom6(other, loaded.session_id);
     expect(frames.map(({ frame_index }) => frame_index)).toEqual([6, 7, 8, 9, 10, 11]);
     expect(frames.map(({ outputs }) => outputs)).toEqual(continued.map(({ outputs }) => outputs));

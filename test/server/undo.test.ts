@@ -170,12 +170,22 @@ test("computes what an edit made stale, from the edit to both ends, and nothing 
   await click(7, 2);
   await propagate({});
   expect(await propagate({ scope: "affected" })).toEqual([]);
+  const staleFrames = async () => (await ask("get_session")).stale_frames;
+  expect(await staleFrames()).toEqual([]);
   await click(4, 1);
+  // The frame itself was computed with the click.
+  const stale = [...affected(1, 1, 3), ...affected(1, 5, 7)];
+  expect(await staleFrames()).toEqual(stale);
+  await ask("undo");
+  expect(await staleFrames()).toEqual([]);
+  await ask("redo");
+  expect(await staleFrames()).toEqual(stale);
   const before = engine.calls.length;
   expect(await propagate({ scope: "affected" })).toEqual([3, 2, 1, 5, 6, 7].map((index) => [index, 1, 2]));
   const passes = engine.calls.slice(before).filter((call) => call.startsWith("begin"));
   expect(passes).toEqual(["begin backward", "begin forward"]);
   expect(await propagate({ scope: "affected" })).toEqual([]);
+  expect(await staleFrames()).toEqual([]);
 });
 
 test("computes the whole video after a phrase", async () => {

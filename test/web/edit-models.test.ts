@@ -2,10 +2,9 @@ import { describe, expect, it } from "vitest";
 import { explainFailure } from "../../clients/web/edits/explain.js";
 import { createHistory } from "../../clients/web/edits/history.js";
 import {
-  addAffected,
-  NO_STALE_FRAMES,
   numStaleFrames,
   removeComputed,
+  staleFramesOf,
   staleOf,
 } from "../../clients/web/edits/stale-frames.js";
 import {
@@ -143,8 +142,8 @@ describe("stale frames", () => {
     last_frame_index,
   });
 
-  it("adds what edits affect, and removes what was computed", () => {
-    let stale = addAffected(NO_STALE_FRAMES, [range(1, 10, 19), range(null, 15, 24)]);
+  it("are those of the server, without what was computed since", () => {
+    let stale = staleFramesOf({ stale_frames: [range(1, 10, 14), range(1, 15, 19), range(null, 15, 24)] });
     expect(staleOf(stale, 1)).toEqual([{ first: 10, last: 24 }]);
     expect(staleOf(stale, 2)).toEqual([{ first: 15, last: 24 }]);
     expect(numStaleFrames(stale)).toBe(15);

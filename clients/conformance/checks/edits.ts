@@ -197,6 +197,11 @@ export const editChecks: Check[] = [
     await verify("E-31", async () => {
       const ranges = (absence.affected as Message[]).filter(({ obj_id }) => obj_id === 1 || obj_id === null);
       const edited = await session.ok({ type: "mark_absent", obj_id: 1, ...frames(5, 8), absent: false });
+      const staleFrames = async () => (await session.ok({ type: "get_session" })).stale_frames;
+      expectThat(
+        ((await staleFrames()) as Message[]).some(({ obj_id }) => obj_id === 1),
+        "stale_frames lacks the edited object",
+      );
       const { frames: computed } = await session.stream({ scope: "affected" });
       for (const index of indicesOf(computed))
         expectThat(
@@ -206,6 +211,7 @@ export const editChecks: Check[] = [
           `frame ${index} was computed, but no edit affects it`,
         );
       expectSame(indicesOf((await session.stream({ scope: "affected" })).frames), [], "a second pass");
+      expectSame(await staleFrames(), [], "stale_frames after the pass");
     });
     await verify("E-17", async () => {
       await session.ok({ type: "mark_absent", obj_id: 1, ...frames(5, 8) });

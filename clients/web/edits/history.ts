@@ -14,13 +14,7 @@ export interface PageEdit {
 type Entry =
   | ({ kind: "page" } & PageEdit)
   /** `steps` requests of the server, undone together. */
-  | { kind: "server"; title: string; steps: number; restore?: Restore };
-
-/** What the page restores of its own when the server has undone an edit, or carried it out again. */
-export interface Restore {
-  undo(): void;
-  redo(): void;
-}
+  | { kind: "server"; title: string; steps: number };
 
 export interface ServerHistory {
   /** Rejects with the error of the server when nothing is undone. */
@@ -39,7 +33,7 @@ export interface History {
   /** Records an edit of the page that was carried out already. */
   addPageEdit(edit: PageEdit): void;
   /** Records requests that the server has answered with success. @param steps how many edits the server counts for them */
-  addServerEdit(title: string, steps?: number, restore?: Restore): void;
+  addServerEdit(title: string, steps?: number): void;
   /** The server's own stacks, from `get_session`: edits from before a reload can be undone too. */
   setServerState(state: { canUndo: boolean; canRedo: boolean }): void;
   /** Returns the title of what was undone, undefined when there was nothing. */
@@ -100,7 +94,6 @@ export function createHistory(server: ServerHistory): History {
         }
       }
     }
-    if (entry.kind === "server") entry.restore?.[direction]();
     if (source.at(-1) === entry) source.pop();
     (direction === "undo" ? undone : done).push(entry);
     publish();
@@ -126,10 +119,10 @@ export function createHistory(server: ServerHistory): History {
   return {
     state,
     addPageEdit: (edit) => record({ kind: "page", ...edit }),
-    addServerEdit(title, steps = 1, restore) {
+    addServerEdit(title, steps = 1) {
       if (steps < 1) return;
       onServer = { canUndo: true, canRedo: false };
-      record({ kind: "server", title, steps, ...(restore && { restore }) });
+      record({ kind: "server", title, steps });
     },
     setServerState(given) {
       onServer = given;

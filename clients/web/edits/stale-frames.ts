@@ -1,26 +1,18 @@
 /** The frames that edits made stale and that were not computed since, by object. Immutable. */
-import type { Signal } from "@preact/signals";
+import type { SessionFacts } from "../../typescript/index.js";
 import { countFrames, type FrameRange, joinRanges, subtractRange } from "../timeline/lane-states.js";
 
 /** Key `null`: all objects, including new ones. */
 export type StaleFrames = ReadonlyMap<number | null, readonly FrameRange[]>;
 
-/** An entry of `affected`, see PROTOCOL.md. */
-export interface AffectedRange {
-  obj_id: number | null;
-  first_frame_index: number;
-  last_frame_index: number;
-}
+export type AffectedRange = SessionFacts["stale_frames"][number];
 
-export const NO_STALE_FRAMES: StaleFrames = new Map();
-
-export function addAffected(stale: StaleFrames, affected: readonly AffectedRange[]): StaleFrames {
-  if (affected.length === 0) return stale;
-  const added = new Map(stale);
-  for (const { obj_id, first_frame_index: first, last_frame_index: last } of affected) {
-    added.set(obj_id, joinRanges([...(added.get(obj_id) ?? []), { first, last }]));
-  }
-  return added;
+/** From `stale_frames` of `get_session`: the server also restores them with an undo, and saves them. */
+export function staleFramesOf({ stale_frames }: Pick<SessionFacts, "stale_frames">): StaleFrames {
+  const stale = new Map<number | null, FrameRange[]>();
+  for (const { obj_id, first_frame_index: first, last_frame_index: last } of stale_frames)
+    stale.set(obj_id, joinRanges([...(stale.get(obj_id) ?? []), { first, last }]));
+  return stale;
 }
 
 /** The frames were computed. @param objectIds for these objects only; undefined: for all objects */
@@ -42,13 +34,6 @@ export function removeComputed(
   return left;
 }
 
-/** The object no longer exists. */
-export function removeObjects(stale: StaleFrames, ids: readonly number[]): StaleFrames {
-  const left = new Map(stale);
-  for (const id of ids) left.delete(id);
-  return left;
-}
-
 /** Stale frames of one object, those of all objects included. */
 export function staleOf(stale: StaleFrames, objectId: number): readonly FrameRange[] {
   const all = stale.get(null);
@@ -60,19 +45,3 @@ export function staleOf(stale: StaleFrames, objectId: number): readonly FrameRan
 /** How many frames a propagation with the scope `affected` computes at most. */
 export const numStaleFrames = (stale: StaleFrames): number =>
   countFrames(joinRanges([...stale.values()].flat()));
-
-/** What undo and redo of the next edit restore. Call it before the edit. */
-export function restoreOf(stale: Signal<StaleFrames>): { undo(): void; redo(): void } {
-  const before = stale.peek();
-  let after = before;
-  return {
-    undo() {
-      // Frames may have been computed since the edit.
-      after = stale.peek();
-      stale.value = before;
-    },
-    redo() {
-      stale.value = after;
-    },
-  };
-}

@@ -13,36 +13,34 @@ export interface SessionRequests extends EditClient {
 }
 
 export interface RequestEffects {
-  /** A prompt was answered with the masks of its frame. @param objectId undefined: the prompt was a phrase */
-  onPromptAnswer(result: FrameResult, objectId: number | undefined): void;
-  onAffected(affected: readonly AffectedRange[]): void;
+  /** A prompt was answered with the masks of its frame. */
+  onPromptAnswer(result: FrameResult): void;
   onRemoved(ids: readonly number[]): void;
   /** Stored results changed. */
   onResultsChanged(changes: readonly Change[]): void;
   /** An edit of this kind was undone, or carried out again. */
-  onMoved(direction: "undo" | "redo", edit: string): void;
+  onMoved(direction: "undo" | "redo", edit: string, affected: readonly AffectedRange[]): void;
   onReset(): void;
   refresh(): Promise<void>;
 }
 
 export function createRequests(client: MaskletSession, effects: RequestEffects): SessionRequests {
-  /** The requests whose effect is limited to `affected` and the facts of objects. */
-  const follow = <A extends readonly unknown[], T extends { affected: readonly AffectedRange[] }>(
+  /** The requests whose effect is limited to stale frames and the facts of objects. */
+  const follow = <A extends readonly unknown[], T>(
     send: (...fields: A) => Promise<T>,
     after: (answer: T, ...fields: A) => void = () => {},
   ) => {
     return async (...fields: A): Promise<T> => {
       const answer = await send(...fields);
-      effects.onAffected(answer.affected);
       after(answer, ...fields);
       await effects.refresh();
       return answer;
     };
   };
-  /** The frames of `affected` have the results from before the edit again: they are not stale. */
+  /** The frames of `affected` have the results from before the edit again. */
   async function move(direction: "undo" | "redo"): Promise<AnswerOf<"undo">> {
     const answer = await client[direction]();
-    effects.onMoved(direction, answer.edit);
+    effects.onMoved(direction, answer.edit, answer.affected);
     effects.onResultsChanged(
       answer.affected.map(({ obj_id, first_frame_index: first, last_frame_index: last }) => ({
         ...{ objectId: obj_id, first, last },
@@ -59,7 +57,7 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
     refresh: effects.refresh,
     addPrompt: follow(
       (fields: PromptFields) => client.addPrompt({ mask_format: "binary", ...fields }),
-      (answer) => effects.onPromptAnswer(frameResultOf(answer), answer.obj_id),
+      (answer) => effects.onPromptAnswer(frameResultOf(answer)),
     ),
     lockFrames: follow(client.lockFrames),
     markAbsent: follow(client.markAbsent, (_, { obj_id, first_frame_index, last_frame_index }) =>
