@@ -1,4 +1,4 @@
-"""Writes ``_sync.py``, the synchronous client, from ``aio.py``, with ruff. ``--check`` only compares."""
+"""Writes the package ``_sync``, the synchronous client, from ``aio``, with ruff. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ REPLACEMENTS = [
     (r"\baclose\b", "close"),
 ]
 
-HEADER = '"""The synchronous client. Generated from ``aio.py`` by ``tools/make_sync.py``; do not edit."""\n'
+HEADER = "# Generated from ``aio`` by ``tools/make_sync.py``; do not edit.\n"
+#: Of the package; those of the modules are the same in both.
+DOCSTRING = '"""The synchronous client."""\n'
 
 
-def make() -> str:
-    source = (PACKAGE / "aio.py").read_text()
-    source = re.sub(r'\A"""[\s\S]*?"""\n', HEADER, source)
+def make(path: Path) -> str:
+    source = path.read_text()
+    if path.name == "__init__.py":
+        source = re.sub(r'\A"""[\s\S]*?"""\n', DOCSTRING, source)
     for pattern, replacement in REPLACEMENTS:
         source = re.sub(pattern, replacement, source)
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(PACKAGE / "_sync.py"), "-"]
-    return subprocess.run(command, input=source, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(path), "-"]
+    return subprocess.run(command, input=HEADER + source, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
-    target = PACKAGE / "_sync.py"
+    made = {path.name: make(path) for path in sorted((PACKAGE / "aio").glob("*.py"))}
+    target = PACKAGE / "_sync"
     if "--check" not in sys.argv:
-        target.write_text(make())
-    elif target.read_text() != make():
-        sys.exit("src/masklet/_sync.py is out of date: python tools/make_sync.py")
+        target.mkdir(exist_ok=True)
+        for path in target.glob("*.py"):
+            path.unlink()
+        for name, text in made.items():
+            (target / name).write_text(text)
+    elif {path.name: path.read_text() for path in target.glob("*.py")} != made:
+        sys.exit("src/masklet/_sync is out of date: python tools/make_sync.py")

@@ -1,24 +1,21 @@
-"""The synchronous client. Generated from ``aio.py`` by ``tools/make_sync.py``; do not edit."""
+# Generated from ``aio`` by ``tools/make_sync.py``; do not edit.
+"""A session: prompts, propagations, results and files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
-from . import _http, _tus
-from ._core.backoff import Backoff
-from ._core.frame_queue import FrameQueue
-from ._ports import SyncPort
-from ._sources import Picture, Source, encode_picture, is_pictures, plain, png_mask
-from .errors import MaskletError
-from .frames import Frame
-from .masks import decode_rle
-from .results import (
-    Affected,
+from .. import _http
+from .._ports import SyncPort
+from .._sources import Picture, encode_picture, plain, png_mask
+from ..frames import Frame
+from ..masks import decode_rle
+from ..results import (
     ImportResult,
     Prediction,
     PromptResult,
@@ -28,226 +25,18 @@ from .results import (
     encode_low_res,
     predictions_of,
 )
-
-__all__ = ["Client", "Propagation", "Session", "connect"]
-
-_CAMERAS = ("rtsp://", "http://", "https://")
+from .edits import SessionEdits
+from .propagation import Propagation
 
 
-def connect(
-    url: str = "ws://127.0.0.1:8765",
-    key: str | None = None,
-    *,
-    reconnect: bool | Backoff = True,
-    window: int = 16,
-) -> Client:
-    """Opens a connection to a server.
-
-    Args:
-        url: ``ws:``, ``wss:``, ``http:`` or ``https:``. Without a path, ``/v1`` is added.
-        key: of a server that needs one. Default: the variable ``MASKLET_KEY``.
-        reconnect: whether a lost connection is opened again. Requests and loops wait meanwhile, and every frame
-            is received once. False: everything that waits fails with ``connection_lost``.
-        window: frames of a stream that may wait for its loop; then the server computes no more.
-
-    Raises:
-        MaskletError: ``connection_failed``, or ``unauthenticated`` for a missing or invalid key.
-    """
-    port = SyncPort(url, key or os.environ.get("MASKLET_KEY") or None, reconnect, window)
-    port.open()
-    return Client(port)
-
-
-class Client:
-    """One connection, which is opened again when it is lost. Also a context manager."""
-
-    def __init__(self, port: SyncPort) -> None:
-        self._port = port
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start_session(
-        self,
-        source: Source | None = None,
-        *,
-        upload_id: str | None = None,
-        live: bool = False,
-        **fields: Any,
-    ) -> Session:
-        """Opens a video.
-
-        Args:
-            source: a video, a picture, or a folder of pictures, by its path. A path that the server cannot open
-                is uploaded. Or pictures in memory: uint8 ``[n, h, w, 3]`` in RGB, or a list of arrays or of
-                pictures of Pillow. Or the address of a camera (``rtsp://``, ``http://``).
-            upload_id: an earlier upload, instead of a source.
-            live: True for a session whose frames are pushed with ``push``.
-            fields: further fields of ``start_session``, such as ``session_id``, ``policy`` or ``drop``.
-        """
-        given = [source is not None, upload_id is not None, live]
-        if sum(given) != 1:
-            raise ValueError("expected exactly one of source, upload_id and live=True")
-        request: dict[str, Any] = {"type": "start_session", "mask_format": "binary", **plain(fields)}
-        if live:
-            return self._session(self._port.ask({**request, "live": True}))
-        if isinstance(source, str) and source.startswith(_CAMERAS):
-            return self._session(self._port.ask({**request, "camera_url": source}))
-        where = {"upload_id": upload_id} if source is None else self._resource(source)
-        try:
-            return self._session(self._port.ask({**request, **where}))
-        except MaskletError as error:
-            is_elsewhere = error.code in ("resource_not_found", "resource_forbidden")
-            if not is_elsewhere or source is None or not Path(str(source)).exists():
-                raise
-        facts = self.upload(source)
-        return self._session(self._port.ask({**request, "upload_id": facts["upload_id"]}))
-
-    def _resource(self, source: Source) -> dict[str, Any]:
-        """Names a source in a request; uploads what the server cannot open by a path."""
-        if is_pictures(source):
-            return {"upload_id": (self.upload(source))["upload_id"]}
-        path = Path(str(source))
-        if not path.exists():
-            return {"resource_path": str(source)}
-        if self._port.endpoint.is_this_machine:
-            return {"resource_path": str(path.resolve())}
-        return {"upload_id": (self.upload(source))["upload_id"]}
-
-    def _session(self, answer: dict[str, Any], token: str | None = None) -> Session:
-        return Session(self._port, answer, token or answer["session_token"])
-
-    def attach_session(
-        self,
-        token: str,
-        *,
-        watch: bool = False,
-        after_seq: int | None = None,
-        on_result: Callable[[dict[str, Any]], None] | None = None,
-    ) -> Session:
-        """Reaches a session by the ``token`` of its ``Session``, also from another process.
-
-        Args:
-            token: the secret of the session.
-            watch: True to receive results without the right to change anything. Otherwise this client controls
-                the session from now on.
-            after_seq: ``seq`` of the last result that was received; later ones are sent again.
-            on_result: receives results that answer requests of other clients, in the thread of the connection.
-        """
-        request = {"type": "attach_session", "session_token": token, "watch": watch}
-        if after_seq is not None:
-            request["after_seq"] = after_seq
-        answer = self._port.ask(request)
-        if on_result is not None:
-            self._port.result_listeners[answer["session_id"]] = on_result
-        return self._session(answer, token)
-
-    def load_session(
-        self, saved_id: str, source: Source | None = None, *, upload_id: str | None = None, **fields: Any
-    ) -> Session:
-        """Continues a saved session with its video, by a path or an upload."""
-        if (source is None) == (upload_id is None):
-            raise ValueError("expected exactly one of source and upload_id")
-        where = {"upload_id": upload_id} if source is None else self._resource(source)
-        request = {"type": "load_session", "saved_id": saved_id, "mask_format": "binary", **plain(fields)}
-        return self._session(self._port.ask({**request, **where}))
-
-    def upload(
-        self,
-        source: Source,
-        *,
-        filename: str | None = None,
-        resume_file: str | os.PathLike[str] | None = None,
-        on_progress: Callable[[int, int], None] | None = None,
-    ) -> dict[str, Any]:
-        """Sends a file, a folder of pictures, or pictures in memory; returns the facts with ``upload_id``.
-
-        After a lost connection, and after an error that waiting can cure, such as ``server_busy``, the upload
-        continues with the bytes that the server does not have.
-
-        Args:
-            filename: a name for display. Default: that of the file or the folder.
-            resume_file: a file that keeps an unfinished upload, so that the same call continues it after the program
-                was started again. It is deleted at the end.
-            on_progress: called with the bytes that are sent, and the size in bytes, in the thread of the upload.
-
-        Raises:
-            MaskletError: such as ``media_unsupported`` or ``upload_too_large``, and ``connection_failed`` when the
-                server was not reached for more than two minutes.
-        """
-        return self._port.http(_tus.upload, source, filename, resume_file, on_progress)
-
-    def delete_upload(self, upload_id: str) -> None:
-        """Deletes the server's copy of a video. Sessions that use it continue."""
-        self._port.http(_http.delete_upload, upload_id)
-
-    def download_saved(self, saved_id: str, path: str | os.PathLike[str]) -> None:
-        """Writes a saved session to a file."""
-        self._port.http(_http.download_saved, saved_id, path)
-
-    def send_saved(self, path: str | os.PathLike[str]) -> str:
-        """Sends the file of a saved session; returns its ``saved_id`` for ``load_session``."""
-        answer = self._port.http(_http.send_saved, path)
-        return str(answer["saved_id"])
-
-    def saved_sessions(self) -> list[dict[str, Any]]:
-        """The saved sessions of the owner of the key, newest first.
-
-        Each has ``saved_id``, ``name``, ``bytes``, ``saved_at``, ``expires_at`` and ``video``.
-        """
-        return self._port.http(_http.saved_sessions)
-
-    def delete_saved(self, saved_id: str) -> None:
-        """Deletes a saved session. Sessions that were loaded from it continue."""
-        self._port.http(_http.delete_saved, saved_id)
-
-    def import_formats(self) -> list[dict[str, Any]]:
-        """The formats of ``Session.import_annotations``: ``id``, ``title``, ``extensions`` and ``as``."""
-        return self._port.http(_http.import_formats)
-
-    def export_formats(self) -> list[dict[str, Any]]:
-        """The formats of ``Session.export``: ``id``, ``title``, ``media``, ``packing`` and ``options``."""
-        return self._port.http(_http.export_formats)
-
-    def server_facts(self) -> dict[str, Any]:
-        """What the server is and can do: version, model pack, kinds of prompts, limits."""
-        return self.request({"type": "get_server"})
-
-    def request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Any request that has one answer, with the fields of PROTOCOL.md. Arrays and tensors become lists."""
-        return self._port.ask(plain(request))
-
-    def on_event(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
-        """Calls a listener for every event, in the thread of the connection. Returns what removes it."""
-        self._port.event_listeners.append(listener)
-        return lambda: self._port.event_listeners.remove(listener)
-
-    @property
-    def closed(self) -> bool:
-        """True after ``close`` and ``detach``, and when the connection has ended for good."""
-        return self._port.closed
-
-    def close(self) -> None:
-        """Closes the sessions that this client started, and ends the connection."""
-        self._port.close(True)
-
-    def detach(self) -> None:
-        """Ends the connection and leaves the sessions open, for ``attach_session`` later."""
-        self._port.close(False)
-
-
-class Session:
+class Session(SessionEdits):
     """One video with its prompts and objects. Every method raises MaskletError. Also a context manager.
 
     Coordinates are fractions of the frame, 0 to 1, unless ``pixels=True``.
     """
 
     def __init__(self, port: SyncPort, answer: dict[str, Any], token: str) -> None:
-        self._port = port
-        self.id: str = answer["session_id"]
+        super().__init__(port, answer["session_id"])
         self.token = token
         """The secret for ``attach_session``, also from another process."""
         self.video = VideoFacts.of(answer)
@@ -260,13 +49,6 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _ask(self, type: str, **fields: Any) -> dict[str, Any]:
-        given = {name: plain(value) for name, value in fields.items() if value is not None}
-        return self._port.ask({"type": type, "session_id": self.id, **given})
-
-    def _edit(self, type: str, **fields: Any) -> list[Affected]:
-        return affected_of(self._ask(type, **fields))
 
     def _leave(self) -> None:
         """Ends the session without waiting. May be called from a destructor in any thread."""
@@ -489,50 +271,6 @@ class Session:
         self._measure()
         return self._frame(answer)
 
-    def remove_object(self, obj_id: int) -> list[Affected]:
-        """Removes an object from every frame."""
-        return self._edit("remove_object", obj_id=obj_id)
-
-    def undo(self) -> dict[str, Any]:
-        """Takes back the last edit. Returns ``edit``, ``affected``, ``can_undo`` and ``can_redo``."""
-        return self._ask("undo")
-
-    def redo(self) -> dict[str, Any]:
-        """Carries out again the edit that was undone last."""
-        return self._ask("redo")
-
-    def lock_frames(self, first: int, last: int, *, obj_id: int | None = None, locked: bool = True) -> list[Affected]:
-        """Keeps the stored masks of the frames ``first`` to ``last`` as they are, or unlocks them.
-
-        Without ``obj_id``: those of every object.
-        """
-        return self._edit("lock_frames", first_frame_index=first, last_frame_index=last, obj_id=obj_id, locked=locked)
-
-    def mark_absent(self, obj_id: int, first: int, last: int, *, absent: bool = True) -> list[Affected]:
-        """Marks an object absent on the frames ``first`` to ``last``, or ends that."""
-        return self._edit("mark_absent", obj_id=obj_id, first_frame_index=first, last_frame_index=last, absent=absent)
-
-    def merge_objects(self, obj_id: int, other_obj_ids: Sequence[int]) -> list[Affected]:
-        """Makes other objects a part of an object."""
-        return self._edit("merge_objects", obj_id=obj_id, other_obj_ids=list(other_obj_ids))
-
-    def split_object(self, obj_id: int, frame_index: int, *, new_obj_id: int | None = None) -> int:
-        """Makes an object another one from a frame on. Returns the id of the new object."""
-        answer = self._ask("split_object", obj_id=obj_id, frame_index=frame_index, new_obj_id=new_obj_id)
-        return int(answer["new_obj_id"])
-
-    def swap_objects(self, obj_id: int, other_obj_id: int, frame_index: int) -> list[Affected]:
-        """Exchanges the identities of two objects from a frame on."""
-        return self._edit("swap_objects", obj_id=obj_id, other_obj_id=other_obj_id, frame_index=frame_index)
-
-    def rename(self, name: str | None, *, obj_id: int | None = None, concept: str | None = None) -> list[Affected]:
-        """Names an object or a concept; None removes the name."""
-        return self._edit("rename", obj_id=obj_id, concept=concept, name=name)
-
-    def remove_concept(self, concept: str) -> list[Affected]:
-        """Removes a concept and the objects that it detected."""
-        return self._edit("remove_concept", concept=concept)
-
     def reset(self) -> None:
         """Removes every prompt and object; the video stays open."""
         self._ask("reset_session")
@@ -605,40 +343,6 @@ class Session:
     def detach(self) -> None:
         """Leaves the session without ending it."""
         self._ask("detach_session")
-
-
-class Propagation:
-    """The frames of one propagation. It starts with the first step of the loop."""
-
-    def __init__(self, port: SyncPort, request: dict[str, Any], frame: Callable[[dict[str, Any]], Frame]) -> None:
-        self._port = port
-        self._request = request
-        self._frame = frame
-        self._queue: FrameQueue | None = None
-        self.cancelled: bool | None = None
-        """After the end: whether the propagation was cancelled."""
-
-    def __iter__(self) -> Iterator[Frame]:
-        return self
-
-    def __next__(self) -> Frame:
-        if self._queue is None:
-            self._queue = self._port.stream(self._request)
-        message = self._port.next_frame(self._queue)
-        if message is not None:
-            return self._frame(message)
-        done = self._queue.done or {}
-        self.cancelled = bool(done.get("cancelled"))
-        raise StopIteration
-
-    def close(self) -> None:
-        """Cancels the propagation, and waits until it has ended."""
-        if self._queue is not None:
-            self._port.end_stream(self._request["session_id"], self._queue)
-
-    def __del__(self) -> None:
-        if self._queue is not None and not self._queue.has_ended:
-            self._port.leave_stream(self._request["session_id"], self._queue)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,221 @@
+"""Connections: sessions, uploads and saved files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable
+
+from .. import _http, _tus
+from .._core.backoff import Backoff
+from .._ports import AsyncPort
+from .._sources import Source, is_pictures, plain
+from ..errors import MaskletError
+from .session import Session
+
+_CAMERAS = ("rtsp://", "http://", "https://")
+
+
+async def connect(
+    url: str = "ws://127.0.0.1:8765",
+    key: str | None = None,
+    *,
+    reconnect: bool | Backoff = True,
+    window: int = 16,
+) -> Client:
+    """Opens a connection to a server.
+
+    Args:
+        url: ``ws:``, ``wss:``, ``http:`` or ``https:``. Without a path, ``/v1`` is added.
+        key: of a server that needs one. Default: the variable ``MASKLET_KEY``.
+        reconnect: whether a lost connection is opened again. Requests and loops wait meanwhile, and every frame
+            is received once. False: everything that waits fails with ``connection_lost``.
+        window: frames of a stream that may wait for its loop; then the server computes no more.
+
+    Raises:
+        MaskletError: ``connection_failed``, or ``unauthenticated`` for a missing or invalid key.
+    """
+    port = AsyncPort(url, key or os.environ.get("MASKLET_KEY") or None, reconnect, window)
+    await port.open()
+    return Client(port)
+
+
+class Client:
+    """One connection, which is opened again when it is lost. Also a context manager."""
+
+    def __init__(self, port: AsyncPort) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start_session(
+        self,
+        source: Source | None = None,
+        *,
+        upload_id: str | None = None,
+        live: bool = False,
+        **fields: Any,
+    ) -> Session:
+        """Opens a video.
+
+        Args:
+            source: a video, a picture, or a folder of pictures, by its path. A path that the server cannot open
+                is uploaded. Or pictures in memory: uint8 ``[n, h, w, 3]`` in RGB, or a list of arrays or of
+                pictures of Pillow. Or the address of a camera (``rtsp://``, ``http://``).
+            upload_id: an earlier upload, instead of a source.
+            live: True for a session whose frames are pushed with ``push``.
+            fields: further fields of ``start_session``, such as ``session_id``, ``policy`` or ``drop``.
+        """
+        given = [source is not None, upload_id is not None, live]
+        if sum(given) != 1:
+            raise ValueError("expected exactly one of source, upload_id and live=True")
+        request: dict[str, Any] = {"type": "start_session", "mask_format": "binary", **plain(fields)}
+        if live:
+            return self._session(await self._port.ask({**request, "live": True}))
+        if isinstance(source, str) and source.startswith(_CAMERAS):
+            return self._session(await self._port.ask({**request, "camera_url": source}))
+        where = {"upload_id": upload_id} if source is None else await self._resource(source)
+        try:
+            return self._session(await self._port.ask({**request, **where}))
+        except MaskletError as error:
+            is_elsewhere = error.code in ("resource_not_found", "resource_forbidden")
+            if not is_elsewhere or source is None or not Path(str(source)).exists():
+                raise
+        facts = await self.upload(source)
+        return self._session(await self._port.ask({**request, "upload_id": facts["upload_id"]}))
+
+    async def _resource(self, source: Source) -> dict[str, Any]:
+        """Names a source in a request; uploads what the server cannot open by a path."""
+        if is_pictures(source):
+            return {"upload_id": (await self.upload(source))["upload_id"]}
+        path = Path(str(source))
+        if not path.exists():
+            return {"resource_path": str(source)}
+        if self._port.endpoint.is_this_machine:
+            return {"resource_path": str(path.resolve())}
+        return {"upload_id": (await self.upload(source))["upload_id"]}
+
+    def _session(self, answer: dict[str, Any], token: str | None = None) -> Session:
+        return Session(self._port, answer, token or answer["session_token"])
+
+    async def attach_session(
+        self,
+        token: str,
+        *,
+        watch: bool = False,
+        after_seq: int | None = None,
+        on_result: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Session:
+        """Reaches a session by the ``token`` of its ``Session``, also from another process.
+
+        Args:
+            token: the secret of the session.
+            watch: True to receive results without the right to change anything. Otherwise this client controls
+                the session from now on.
+            after_seq: ``seq`` of the last result that was received; later ones are sent again.
+            on_result: receives results that answer requests of other clients, in the thread of the connection.
+        """
+        request = {"type": "attach_session", "session_token": token, "watch": watch}
+        if after_seq is not None:
+            request["after_seq"] = after_seq
+        answer = await self._port.ask(request)
+        if on_result is not None:
+            self._port.result_listeners[answer["session_id"]] = on_result
+        return self._session(answer, token)
+
+    async def load_session(
+        self, saved_id: str, source: Source | None = None, *, upload_id: str | None = None, **fields: Any
+    ) -> Session:
+        """Continues a saved session with its video, by a path or an upload."""
+        if (source is None) == (upload_id is None):
+            raise ValueError("expected exactly one of source and upload_id")
+        where = {"upload_id": upload_id} if source is None else await self._resource(source)
+        request = {"type": "load_session", "saved_id": saved_id, "mask_format": "binary", **plain(fields)}
+        return self._session(await self._port.ask({**request, **where}))
+
+    async def upload(
+        self,
+        source: Source,
+        *,
+        filename: str | None = None,
+        resume_file: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Sends a file, a folder of pictures, or pictures in memory; returns the facts with ``upload_id``.
+
+        After a lost connection, and after an error that waiting can cure, such as ``server_busy``, the upload
+        continues with the bytes that the server does not have.
+
+        Args:
+            filename: a name for display. Default: that of the file or the folder.
+            resume_file: a file that keeps an unfinished upload, so that the same call continues it after the program
+                was started again. It is deleted at the end.
+            on_progress: called with the bytes that are sent, and the size in bytes, in the thread of the upload.
+
+        Raises:
+            MaskletError: such as ``media_unsupported`` or ``upload_too_large``, and ``connection_failed`` when the
+                server was not reached for more than two minutes.
+        """
+        return await self._port.http(_tus.upload, source, filename, resume_file, on_progress)
+
+    async def delete_upload(self, upload_id: str) -> None:
+        """Deletes the server's copy of a video. Sessions that use it continue."""
+        await self._port.http(_http.delete_upload, upload_id)
+
+    async def download_saved(self, saved_id: str, path: str | os.PathLike[str]) -> None:
+        """Writes a saved session to a file."""
+        await self._port.http(_http.download_saved, saved_id, path)
+
+    async def send_saved(self, path: str | os.PathLike[str]) -> str:
+        """Sends the file of a saved session; returns its ``saved_id`` for ``load_session``."""
+        answer = await self._port.http(_http.send_saved, path)
+        return str(answer["saved_id"])
+
+    async def saved_sessions(self) -> list[dict[str, Any]]:
+        """The saved sessions of the owner of the key, newest first.
+
+        Each has ``saved_id``, ``name``, ``bytes``, ``saved_at``, ``expires_at`` and ``video``.
+        """
+        return await self._port.http(_http.saved_sessions)
+
+    async def delete_saved(self, saved_id: str) -> None:
+        """Deletes a saved session. Sessions that were loaded from it continue."""
+        await self._port.http(_http.delete_saved, saved_id)
+
+    async def import_formats(self) -> list[dict[str, Any]]:
+        """The formats of ``Session.import_annotations``: ``id``, ``title``, ``extensions`` and ``as``."""
+        return await self._port.http(_http.import_formats)
+
+    async def export_formats(self) -> list[dict[str, Any]]:
+        """The formats of ``Session.export``: ``id``, ``title``, ``media``, ``packing`` and ``options``."""
+        return await self._port.http(_http.export_formats)
+
+    async def server_facts(self) -> dict[str, Any]:
+        """What the server is and can do: version, model pack, kinds of prompts, limits."""
+        return await self.request({"type": "get_server"})
+
+    async def request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Any request that has one answer, with the fields of PROTOCOL.md. Arrays and tensors become lists."""
+        return await self._port.ask(plain(request))
+
+    def on_event(self, listener: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Calls a listener for every event, in the thread of the connection. Returns what removes it."""
+        self._port.event_listeners.append(listener)
+        return lambda: self._port.event_listeners.remove(listener)
+
+    @property
+    def closed(self) -> bool:
+        """True after ``close`` and ``detach``, and when the connection has ended for good."""
+        return self._port.closed
+
+    async def close(self) -> None:
+        """Closes the sessions that this client started, and ends the connection."""
+        await self._port.close(True)
+
+    async def detach(self) -> None:
+        """Ends the connection and leaves the sessions open, for ``attach_session`` later."""
+        await self._port.close(False)
