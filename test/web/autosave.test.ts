@@ -74,7 +74,7 @@ it("reports a full disk, keeps the earlier file, and tries again", async () => {
   isFull = true;
   autosave.changed();
   await vi.advanceTimersByTimeAsync(QUIET_MS);
-  expect(autosave.state.value).toEqual({ kind: "failed", message: "no room" });
+  expect(autosave.state.value).toEqual({ kind: "failed", message: "No room.", code: "disk_full" });
   expect(removed).toEqual([]);
   isFull = false;
   await vi.advanceTimersByTimeAsync(10_000);

@@ -1,7 +1,7 @@
 /** Edits of the page against the real server and the embedded pack. */
 import { signal } from "@preact/signals";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { connect, type MaskletClient } from "../../clients/typescript/index.js";
+import { connect, type MaskletClient, type MaskletSession } from "../../clients/typescript/index.js";
 import type { Notice } from "../../clients/web/edits/edit-context.js";
 import { createSessionTools } from "../../clients/web/edits/session-tools.js";
 import { staleOf } from "../../clients/web/edits/stale-frames.js";
@@ -38,18 +38,20 @@ const NO_PICTURES: FrameSource = {
   dispose() {},
 };
 
+const openSession = async (client: MaskletSession, isNew: boolean) =>
+  createOpenSession({
+    client,
+    name: "edits",
+    facts: await client.get(),
+    frameTimesUs: Float64Array.from({ length: FRAMES }, (_, frame) => frame * 40_000),
+    source: NO_PICTURES,
+    isNew,
+  });
+
 /** The session of the page with two tracked objects, and its commands. */
 async function openPage() {
   const started = await client.startSession({ resource_path: clip });
-  const facts = await started.get();
-  const session = createOpenSession({
-    client: started,
-    name: "edits",
-    facts,
-    frameTimesUs: Float64Array.from({ length: FRAMES }, (_, frame) => frame * 40_000),
-    source: NO_PICTURES,
-    isNew: true,
-  });
+  const session = await openSession(started, true);
   const { width, height } = started.facts;
   const box = (x: number) => [x, 0.2, x + 0.25, 0.2, x + 0.25, 0.7, x, 0.7];
   for (const [obj_id, x] of [
@@ -120,10 +122,27 @@ describe("edits of the page", () => {
     expect(stateAt(page, 0)).toEqual(before[0]);
     expect(staleOf(session.stale.value, 1).length).toBeGreaterThan(0);
     expect(staleOf(session.stale.value, 0)).toEqual([]);
+    // After a reload of the page, the frames are still to be computed.
+    const reloaded = await openSession(session.client, false);
+    expect(staleOf(reloaded.stale.value, 1)).toEqual(staleOf(session.stale.value, 1));
+    reloaded.dispose();
     await press("undo");
     expect([0, 1].map((id) => stateAt(page, id))).toEqual(before);
     expect(masksAt(6)).toEqual(masks);
     expect(staleOf(session.stale.value, 1)).toEqual([]);
+  });
+
+  it("takes the marks of a prompt away when the prompt is undone after a reload", async () => {
+    const { session } = await openPage();
+    const click = (frame: number) => ({
+      ...{ frame, objectId: 0, kind: "points" as const, points: [{ x: 20, y: 20, label: 1 as const }] },
+    });
+    await session.requests.addPrompt({ frame_index: 3, obj_id: 0, points: [[0.2, 0.4]], point_labels: [1] });
+    const reloaded = await openSession(session.client, false);
+    reloaded.prompts.value = [click(0), click(3), { ...click(3), objectId: 1 }];
+    await reloaded.history.undo();
+    expect(reloaded.prompts.value).toEqual([click(0), { ...click(3), objectId: 1 }]);
+    reloaded.dispose();
   });
 
   it("undoes a prompt and carries it out again, with the lanes of all frames", async () => {

@@ -19,13 +19,29 @@ const objects = [
   object(3, "dog 3", "team A", "dog"),
   object(4, "dog 4", undefined, "dog"),
 ];
-const keys = (filter: string) => panelRows(objects, filter).map(({ key }) => key);
+const keys = (filter: string) => panelRows(objects, ["dog"], filter).map(({ key }) => key);
 
 describe("rows of the object panel", () => {
   it("lists objects under their group, else under their concept", () => {
     expect(keys("")).toEqual(["0", "concept dog", "1", "4", "group team A", "2", "3"]);
-    expect(panelRows(objects, "")[1]).toMatchObject({ title: "dog", concept: "dog", ids: [1, 4] });
-    expect(panelRows(objects, "")[4]).toMatchObject({ title: "team A", concept: undefined, ids: [2, 3] });
+    expect(panelRows(objects, ["dog"], "")[1]).toMatchObject({ title: "dog", concept: "dog", ids: [1, 4] });
+    expect(panelRows(objects, ["dog"], "")[4]).toMatchObject({
+      title: "team A",
+      concept: undefined,
+      ids: [2, 3],
+    });
+  });
+
+  it("lists phrases that have detected no object", () => {
+    const rows = panelRows(objects, ["dog", "cat"], "");
+    expect(rows.filter(({ key }) => key.startsWith("concept"))).toMatchObject([
+      { title: "cat", concept: "cat", ids: [] },
+      { title: "dog", ids: [1, 4] },
+    ]);
+    expect(panelRows([], ["cat"], "")).toMatchObject([{ title: "cat", ids: [] }]);
+    expect(panelRows(objects, ["cat"], "keeper").map(({ key }) => key)).toEqual(["group team A", "2"]);
+    // All objects of the phrase are in groups: it is not without objects.
+    expect(panelRows([object(3, "dog 3", "team A", "dog")], ["dog"], "")).toHaveLength(2);
   });
 
   it.each([

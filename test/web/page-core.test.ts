@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { keyName } from "../../clients/web/app/keyboard.js";
 import { checkFiles } from "../../clients/web/bring/check-file.js";
+import { type PromptMark, readMarks } from "../../clients/web/session/prompts.js";
 import { createRun, fieldsOf, type RunPlan, restOf } from "../../clients/web/session/run.js";
 import { nearest } from "../../clients/web/session/run-commands.js";
 import {
@@ -13,6 +14,7 @@ import {
   toStage,
   zoomAt,
 } from "../../clients/web/stage/coordinates.js";
+import { shorten } from "../../clients/web/stage/draw.js";
 import { paintMask, pixelOf } from "../../clients/web/stage/mask-raster.js";
 import { FLAG } from "../../clients/web/timeline/lane-states.js";
 import { emptyMask, isEmpty, paintLine } from "../../clients/web/tools/paint.js";
@@ -65,6 +67,40 @@ describe("the frame on the stage", () => {
         { x: -0.1, y: 1 },
       ].map((at) => isInside(at, frame)),
     ).toEqual([true, true, false, false]);
+  });
+});
+
+describe("labels on the stage", () => {
+  const widthOf = (text: string) => 10 * [...text].length;
+
+  it.each([
+    ["ball", 40, "ball"],
+    ["middle cup", 90, "middle c…"],
+    ["middle cup", 80, "middle…"],
+    ["🐶🐶🐶", 20, "🐶…"],
+    ["dog", 0, "d…"],
+  ])("shortens %j to %d pixels", (text, width, expected) => {
+    expect(shorten(text, width, widthOf)).toBe(expected);
+  });
+});
+
+describe("marks of an earlier page", () => {
+  it("are those that are well-formed", () => {
+    const marks: PromptMark[] = [
+      { frame: 3, objectId: 0, kind: "points", points: [{ x: 1.5, y: 2, label: 0 }] },
+      { frame: 3, objectId: 1, kind: "box", box: [1, 2, 3, 4] },
+      { frame: 0, objectId: 1, kind: "mask" },
+    ];
+    const damaged = [
+      ...[null, 7, {}, { ...marks[0], frame: -1 }, { ...marks[0], points: [{ x: 1, y: 2, label: 3 }] }],
+      ...[
+        { ...marks[0], points: [null] },
+        { ...marks[1], box: [1, 2, 3] },
+        { ...marks[2], kind: "line" },
+      ],
+    ];
+    expect(readMarks(JSON.parse(JSON.stringify([...marks, ...damaged])))).toEqual(marks);
+    expect(readMarks(undefined)).toEqual([]);
   });
 });
 

@@ -21,7 +21,7 @@ export function App() {
       <header class="top-bar">
         <span class="brand">
           <img src="./icon.svg" alt="" width="22" height="22" />
-          masklet
+          <span class="brand-name">masklet</span>
         </span>
         {sessions.value.length > 0 && <Tabs />}
         <span class="top-space" />

@@ -7,6 +7,8 @@ export interface Notice {
   /** What is kept, and what to do next. */
   detail?: string;
   action?: { title: string; run(): void };
+  /** A later notice with the same topic replaces this one. Absent: the title is the topic. */
+  topic?: string;
 }
 
 export interface ShownNotice extends Notice {
@@ -22,10 +24,11 @@ let lastId = 0;
 
 export const notices: ReadonlySignal<readonly ShownNotice[]> = shown;
 
-/** An error stays until it is dismissed; a later one with the same title replaces it. Returns the id for `dismiss`. */
+/** An error stays until it is dismissed. Returns the id for `dismiss`. */
 export function notify(notice: Notice): number {
   const id = ++lastId;
-  const others = shown.value.filter(({ title }) => title !== notice.title);
+  const topicOf = ({ topic, title }: Notice) => topic ?? title;
+  const others = shown.value.filter((one) => topicOf(one) !== topicOf(notice));
   shown.value = [...others, { ...notice, id }].slice(-MAX_NOTICES);
   if (notice.kind === "info") setTimeout(() => dismiss(id), INFO_MS);
   return id;

@@ -31,6 +31,8 @@ export interface Notice {
   kind: "info" | "error";
   title: string;
   detail?: string;
+  /** A later notice with the same topic replaces this one. */
+  topic?: string;
 }
 
 export interface EditContext {

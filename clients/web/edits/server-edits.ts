@@ -2,11 +2,11 @@
  * Edits that the server carries out. None asks for a confirmation: each can be undone. A running propagation is paused for the
  * edit and continued behind it, because the server refuses most edits meanwhile.
  */
+import { defaultName } from "../session/objects.js";
 import { FLAG, type FrameRange, runsOf, STATE } from "../timeline/lane-states.js";
 import { rangeText } from "../timeline/summary.js";
 import type { EditContext } from "./edit-context.js";
 import { explainFailure } from "./explain.js";
-import { restoreOf } from "./stale-frames.js";
 
 export type ServerEdits = ReturnType<typeof createServerEdits>;
 
@@ -16,7 +16,6 @@ export function createServerEdits(context: EditContext) {
   /** Sends requests one after the other as one edit. @returns whether all succeeded */
   async function edit(title: string, requests: readonly (() => Promise<unknown>)[]): Promise<boolean> {
     const wasRunning = await context.pauseRun();
-    const restore = restoreOf(context.stale);
     let steps = 0;
     try {
       for (const request of requests) {
@@ -35,7 +34,7 @@ export function createServerEdits(context: EditContext) {
       return false;
     } finally {
       if (steps > 0) {
-        context.history.addServerEdit(title, steps, restore);
+        context.history.addServerEdit(title, steps);
         await refresh();
       }
       if (wasRunning) context.resumeRun();
@@ -51,7 +50,10 @@ export function createServerEdits(context: EditContext) {
     }
   }
 
-  const nameOf = (id: number) => objects.value.find((one) => one.id === id)?.name ?? `object ${id}`;
+  const nameOf = (id: number) => {
+    const object = objects.value.find((one) => one.id === id);
+    return object?.name ?? defaultName(id, object?.concept);
+  };
   const namesOf = (ids: readonly number[]) =>
     ids.length === 1 ? nameOf(ids[0] as number) : `${ids.length} objects`;
   const explain = (title: string, detail: string) => context.notify({ kind: "info", title, detail });
@@ -150,7 +152,7 @@ export function createServerEdits(context: EditContext) {
     try {
       const title = await context.history[direction]();
       if (title === undefined) explain(word, `There is nothing left to ${direction}.`);
-      else context.notify({ kind: "info", title: `${word}: ${title}` });
+      else context.notify({ kind: "info", title: `${word}: ${title}`, topic: "history" });
     } catch (error) {
       context.notify({ kind: "error", ...explainFailure(word, error) });
     } finally {

@@ -1,5 +1,6 @@
 /** Timeline, object panel and commands of an open session of the page. */
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { SessionFacts } from "../../typescript/index.js";
 import type { PanelModel, PanelObject } from "../objects/panel-model.js";
 import type { Command } from "../timeline/command.js";
 import { timelineCommands } from "../timeline/commands.js";
@@ -20,10 +21,11 @@ export interface EditableSession {
   readonly selected: Signal<ReadonlySet<number>>;
   readonly range: Signal<FrameRange | undefined>;
   readonly objects: ReadonlySignal<readonly SessionObject[]>;
+  readonly facts: ReadonlySignal<Pick<SessionFacts, "concepts">>;
   readonly views: Signal<ObjectViews>;
   readonly stale: Signal<StaleFrames>;
   readonly history: History;
-  /** Its methods add `affected` to `stale` and read the facts of the session again. */
+  /** Its methods read the facts of the session again, and with them `stale`. */
   readonly requests: EditClient;
   /** Fetches the stored results that an edit changed, for the lanes and the stage. */
   readStored(): Promise<void>;
@@ -56,6 +58,9 @@ export interface SessionToolsParts {
   /** Runs a propagation with the scope `affected`. */
   recompute(): Promise<void>;
 }
+
+/** The concept of exemplars without a phrase. */
+const EXEMPLARS = "visual";
 
 export interface SessionTools {
   timeline: TimelineModel;
@@ -112,6 +117,7 @@ export function createSessionTools(parts: SessionToolsParts): SessionTools {
   };
   const panel: PanelModel = {
     ...{ objects, selected, frame, editing },
+    concepts: computed(() => session.facts.value.concepts.filter((concept) => concept !== EXEMPLARS)),
     version: results.version,
     rename: (id, name) => void server.rename(id, name),
     setColour: page.setColour,

@@ -15,6 +15,17 @@ const POINTER: readonly (readonly [string, string])[] = [
   ["There: Space, or Alt + Enter", "part of it, or not"],
 ];
 
+/** What the lanes of the timeline show. */
+const LANES: readonly (readonly [string, string])[] = [
+  ["Height of the bar", "score"],
+  ["Circle, diamond", "prompt, correction"],
+  ["Line above", "suspect frames"],
+  ["Line below", "locked frames"],
+  ["Narrow hatching", "marked as gone"],
+  ["Wide hatching", "to be computed: Update"],
+  ["Thin line, dots", "occluded, lost"],
+];
+
 export function HelpSheet(props: {
   commands: readonly Command[];
   groups: readonly string[];
@@ -29,17 +40,7 @@ export function HelpSheet(props: {
   return (
     <Dialog title="Keys and pointer" class="help-sheet" onClose={props.onClose}>
       <div class="help-columns">
-        <section>
-          <h3>Pointer</h3>
-          <dl>
-            {POINTER.map(([action, meaning]) => (
-              <div key={action}>
-                <dt>{action}</dt>
-                <dd>{meaning}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
+        <Meanings title="Pointer" list={POINTER} />
         {groups.map(([name, commands]) => (
           <section key={name}>
             <h3>{name}</h3>
@@ -57,7 +58,24 @@ export function HelpSheet(props: {
             </dl>
           </section>
         ))}
+        <Meanings title="Timeline" list={LANES} />
       </div>
     </Dialog>
+  );
+}
+
+function Meanings({ title, list }: { title: string; list: readonly (readonly [string, string])[] }) {
+  return (
+    <section>
+      <h3>{title}</h3>
+      <dl>
+        {list.map(([name, meaning]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }

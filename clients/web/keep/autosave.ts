@@ -4,13 +4,14 @@
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { MaskletError } from "../../typescript/errors.js";
+import { messageOf } from "../app/message-of.js";
 
 export type SaveState =
   | { kind: "saved" }
   | { kind: "changed" }
   | { kind: "saving" }
   /** The changes are in the session on the server, but not in a file. */
-  | { kind: "failed"; message: string };
+  | { kind: "failed"; message: string; code: string | undefined };
 
 export interface AutosaveParts {
   save(): Promise<{ saved_id: string }>;
@@ -62,7 +63,11 @@ export function createAutosave({ save, remove, onSaved, ...given }: AutosavePart
       else later();
       return saved_id;
     } catch (error) {
-      state.value = { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+      state.value = {
+        kind: "failed",
+        message: messageOf(error),
+        code: error instanceof MaskletError ? error.code : undefined,
+      };
       const isLasting = error instanceof MaskletError && !error.retryable && error.code !== "disk_full";
       // `wrong_session_kind` and the like fail again; room on a disk returns.
       if (!isLasting) plan((error instanceof MaskletError && error.retryAfterMs) || RETRY_MS);

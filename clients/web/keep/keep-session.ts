@@ -1,6 +1,6 @@
 /** Keeps the work of one open video: saves it after changes, and remembers in this browser how to open it again. */
 import { effect, untracked } from "@preact/signals";
-import { notify } from "../app/notices.js";
+import { dismiss, notify } from "../app/notices.js";
 import { linkStatus } from "../connection/link.js";
 import { viewState } from "../edits/view-state.js";
 import type { OpenSession } from "../session/open-session.js";
@@ -15,6 +15,8 @@ export interface Keeper {
 }
 
 const REMEMBER_MS = 400;
+/** Older marks are not drawn after a reload. */
+const MAX_MARKS = 500;
 
 export function keepSession(session: OpenSession): Keeper {
   let { media, thumbnail, savedId } = recordOf(session.id) ?? {};
@@ -29,6 +31,7 @@ export function keepSession(session: OpenSession): Keeper {
       name: session.name.peek(),
       numFrames: session.video.num_frames,
       frame: session.frame.peek(),
+      marks: session.prompts.peek().slice(-MAX_MARKS),
       view: viewState({ views: session.views }),
       changedAtMs: Date.now(),
       ...(media && { media }),
@@ -66,13 +69,22 @@ export function keepSession(session: OpenSession): Keeper {
   });
   const stopFollowing = effect(() => {
     void session.frame.value;
+    void session.prompts.value;
     void session.views.value;
     untracked(rememberSoon);
   });
+  let reported: number | undefined;
+  const withdraw = () => {
+    if (reported !== undefined) dismiss(reported);
+    reported = undefined;
+  };
   const stopReporting = effect(() => {
     const state = autosave.state.value;
-    if (state.kind !== "failed" || linkStatus.peek().kind !== "open") return;
-    notify({
+    if (state.kind === "saved") untracked(withdraw);
+    // A session that the server has lost is restored from its last file, or that is reported.
+    if (state.kind !== "failed" || state.code === "session_not_found") return;
+    if (linkStatus.peek().kind !== "open") return;
+    reported = notify({
       kind: "error",
       title: `${session.name.peek()} is not saved`,
       detail: `${state.message} The session continues, and saving is tried again. To be safe, free space or download the session file.`,
@@ -87,6 +99,7 @@ export function keepSession(session: OpenSession): Keeper {
       stopWatching();
       stopFollowing();
       stopReporting();
+      withdraw();
     },
   };
 }

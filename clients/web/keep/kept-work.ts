@@ -15,6 +15,8 @@ export interface KeptWork {
   readonly numFrames: number;
   /** The frame on the stage. */
   readonly frame: number;
+  /** The marks of prompts, as `readMarks` reads them. */
+  readonly marks?: unknown;
   /** Colours, groups and visibility of objects, as the object panel writes them. */
   readonly view?: unknown;
   /** `data:` address of a small picture. */

@@ -5,6 +5,7 @@ import { linkClient } from "../connection/link.js";
 import { applyViewState } from "../edits/view-state.js";
 import { frameResultOf } from "../results/frame-result.js";
 import type { OpenSession } from "../session/open-session.js";
+import { readMarks } from "../session/prompts.js";
 import { attachVideo, closeVideo, loadVideo, sessions } from "../session/sessions.js";
 import { acquireLock, isFree, setRole } from "./control.js";
 import type { KeptWork } from "./kept-work.js";
@@ -44,6 +45,8 @@ export async function openWork(work: KeptWork, watch?: boolean): Promise<OpenSes
   setRole(session.id, isWatching && how === "attached" ? "watching" : undefined);
   if (!isWatching) acquireLock(session.id);
   applyViewState({ views: session.views }, work.view);
+  const ids = new Set(session.facts.peek().obj_ids);
+  session.prompts.value = readMarks(work.marks).filter(({ objectId }) => ids.has(objectId));
   session.frame.value = Math.min(work.frame, session.video.num_frames - 1);
   return session;
 }

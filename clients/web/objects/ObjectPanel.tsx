@@ -25,7 +25,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
 
   const objects = model.objects.value;
   const selected = model.selected.value;
-  const rows = panelRows(objects, filter.value);
+  const rows = panelRows(objects, model.concepts.value, filter.value);
   const shownIds = rows.flatMap((row) => (row.kind === "object" ? [row.object.id] : []));
   const { first, end, offsetPx, totalPx } = rowWindow(rows.length, ROW_PX, scrollTop.value, viewportPx.value);
   const select = (id: number, event: MouseEvent | KeyboardEvent) => {
@@ -90,29 +90,33 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
                         type="button"
                         class="objects-section-name"
                         title={`Select all of ${row.title}`}
+                        disabled={row.ids.length === 0}
                         onClick={() => {
                           model.selected.value = new Set(row.ids);
                         }}
                       >
                         {row.title}
+                        {row.ids.length === 0 && <span class="objects-none"> · not found yet</span>}
                       </button>
                     </span>
                     <span role="gridcell" class="object-actions">
-                      <button
-                        type="button"
-                        class="object-button"
-                        aria-label={`Hide or show all of ${row.title}`}
-                        title={`Hide or show all of ${row.title}`}
-                        onClick={() => model.toggleHidden(row.ids)}
-                      >
-                        <Icon name="eye" />
-                      </button>
+                      {row.ids.length > 0 && (
+                        <button
+                          type="button"
+                          class="object-button"
+                          aria-label={`Hide or show all of ${row.title}`}
+                          title={`Hide or show all of ${row.title}`}
+                          onClick={() => model.toggleHidden(row.ids)}
+                        >
+                          <Icon name="eye" />
+                        </button>
+                      )}
                       {row.concept !== undefined && (
                         <button
                           type="button"
                           class="object-button"
-                          aria-label={`Remove the concept ${row.concept} and its objects`}
-                          title={`Remove the concept ${row.concept} and its objects`}
+                          aria-label={removeConceptText(row.concept, row.ids.length)}
+                          title={removeConceptText(row.concept, row.ids.length)}
                           onClick={() => model.removeConcept(row.concept as string)}
                         >
                           <Icon name="remove" />
@@ -129,6 +133,9 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
     </section>
   );
 }
+
+const removeConceptText = (concept: string, numObjects: number) =>
+  numObjects === 0 ? `Look for “${concept}” no more` : `Remove “${concept}” and its objects`;
 
 /** The group of the selected objects. Without a selection it keeps its place, so that the list does not move. */
 function GroupField({ model, ids }: { model: PanelModel; ids: readonly number[] }) {

@@ -14,6 +14,7 @@ export function ObjectRow(props: {
   const { model, object, isSelected, onSelect } = props;
   const { id, name, colour, hidden } = object;
   const isEditing = model.editing.value === id;
+  const isNamesake = model.objects.value.some((other) => other.id !== id && other.name === name);
   return (
     <div
       class="object-row"
@@ -47,9 +48,9 @@ export function ObjectRow(props: {
         {isEditing ? (
           <NameField model={model} id={id} name={name} />
         ) : (
-          <span title={`${name} (F2 renames)`}>{name}</span>
+          <span title={`${name}, object ${id} (F2 renames)`}>{name}</span>
         )}
-        {!name.endsWith(` ${id}`) && <span class="object-id">#{id}</span>}
+        {isNamesake && <span class="object-id">#{id}</span>}
       </span>
       <Score model={model} object={object} />
       <span role="gridcell" class="object-actions">

@@ -9,6 +9,8 @@ export interface PanelObject extends LaneFacts {
 
 export interface PanelModel {
   readonly objects: ReadonlySignal<readonly PanelObject[]>;
+  /** Phrases of the session, also those that detected no object. */
+  readonly concepts: ReadonlySignal<readonly string[]>;
   readonly selected: Signal<ReadonlySet<number>>;
   readonly frame: ReadonlySignal<number>;
   readonly version: ReadonlySignal<number>;
@@ -29,7 +31,8 @@ export type PanelRow =
   | {
       kind: "head";
       key: string;
-      title: string /** The objects below it. */;
+      title: string;
+      /** The objects below it. Empty: a phrase that has detected none. */
       ids: readonly number[];
       concept: string | undefined;
     }
@@ -39,7 +42,11 @@ export type PanelRow =
 export const FILTER_FROM = 9;
 
 /** Objects under a heading for each group and each concept; objects with neither come first, without a heading. */
-export function panelRows(objects: readonly PanelObject[], filter: string): PanelRow[] {
+export function panelRows(
+  objects: readonly PanelObject[],
+  concepts: readonly string[],
+  filter: string,
+): PanelRow[] {
   const words = filter.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const sections = new Map<string, { title: string; concept: string | undefined; objects: PanelObject[] }>();
   for (const object of objects) {
@@ -54,6 +61,11 @@ export function panelRows(objects: readonly PanelObject[], filter: string): Pane
     };
     section.objects.push(object);
     sections.set(key, section);
+  }
+  for (const concept of concepts) {
+    const isFitting = words.every((word) => concept.toLowerCase().includes(word));
+    if (isFitting && !objects.some((object) => object.concept === concept))
+      sections.set(`concept ${concept}`, { title: concept, concept, objects: [] });
   }
   const plain = sections.get("")?.objects ?? [];
   sections.delete("");

@@ -2,13 +2,7 @@
 import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { MaskletSession, PropagationFields, SessionFacts, VideoFacts } from "../../typescript/index.js";
 import { createHistory, type History } from "../edits/history.js";
-import {
-  addAffected,
-  NO_STALE_FRAMES,
-  removeComputed,
-  removeObjects,
-  type StaleFrames,
-} from "../edits/stale-frames.js";
+import { removeComputed, type StaleFrames, staleFramesOf } from "../edits/stale-frames.js";
 import { createViewStore, type ObjectViews } from "../edits/view-state.js";
 import { frameResultOf } from "../results/frame-result.js";
 import { createResultStore, type ResultStore } from "../results/result-store.js";
@@ -85,7 +79,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
   const frame = signal(0);
   const follow = signal(false);
   const isPlaying = signal(false);
-  const stale = signal<StaleFrames>(NO_STALE_FRAMES);
+  const stale = signal<StaleFrames>(staleFramesOf(parts.facts));
   const prompts = signal<readonly PromptMark[]>([]);
   const marksBefore: (readonly PromptMark[])[] = [];
   const marksAfter: (readonly PromptMark[])[] = [];
@@ -129,6 +123,8 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     const gone = facts.peek().obj_ids.filter((id) => !ids.has(id));
     if (gone.length > 0) results.removeObjects(gone);
     if (gone.includes(comparison.objectId.peek() ?? -1)) comparison.end();
+    computedFrames.flush();
+    stale.value = staleFramesOf(next);
     facts.value = next;
     if ([...selected.peek()].some((id) => !ids.has(id))) {
       selected.value = new Set([...selected.peek()].filter((id) => ids.has(id)));
@@ -138,38 +134,33 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
 
   const requests = createRequests(client, {
     refresh,
-    onPromptAnswer(result, objectId) {
+    onPromptAnswer(result) {
       results.put(result);
       comparison.compare(result);
-      const { frame } = result;
-      if (objectId !== undefined)
-        stale.value = removeComputed(stale.peek(), { first: frame, last: frame }, [objectId]);
-    },
-    onAffected: (affected) => {
-      computedFrames.flush();
-      stale.value = addAffected(stale.peek(), affected);
     },
     onRemoved(ids) {
       results.removeObjects(ids);
-      stale.value = removeObjects(stale.peek(), ids);
       prompts.value = prompts.peek().filter(({ objectId }) => !ids.includes(objectId));
     },
     onResultsChanged(changes) {
       results.invalidate(changes);
       comparison.end();
     },
-    onMoved(direction, edit) {
+    onMoved(direction, edit, affected) {
       if (edit !== "add_prompt") return;
       const [from, to] = direction === "undo" ? [marksBefore, marksAfter] : [marksAfter, marksBefore];
-      const marks = from.pop();
-      if (!marks) return;
+      // The page was loaded after the prompt: its object loses its marks on the frames that the prompt affects.
+      const isKept = ({ objectId, frame }: PromptMark) =>
+        !affected.some(
+          (one) => one.obj_id === objectId && one.first_frame_index <= frame && frame <= one.last_frame_index,
+        );
+      const marks = from.pop() ?? prompts.peek().filter(isKept);
       to.push(prompts.peek());
       prompts.value = marks;
     },
     onReset() {
       results.clear();
       comparison.end();
-      stale.value = NO_STALE_FRAMES;
       prompts.value = [];
       history.clear();
     },
@@ -197,7 +188,6 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     },
     // Objects of phrases appear during a run.
     onEnd: async () => {
-      computedFrames.flush();
       follow.value = false;
       await refresh();
     },

@@ -26,5 +26,30 @@ export function addMark(marks: readonly PromptMark[], mark: PromptMark): PromptM
   return [...marks.filter((old) => !isReplaced(old)), { ...mark, ...points }];
 }
 
+/** Marks of an earlier page, from JSON. Malformed ones are ignored. */
+export function readMarks(value: unknown): PromptMark[] {
+  return Array.isArray(value) ? value.filter(isMark) : [];
+}
+
+const isIndex = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+const isNumber = (value: unknown) => typeof value === "number" && Number.isFinite(value);
+
+function isMark(value: unknown): value is PromptMark {
+  if (typeof value !== "object" || value === null) return false;
+  const { frame, objectId, kind, points = [], box = [0, 0, 0, 0] } = value as Record<string, unknown>;
+  const isPoint = ({ x, y, label }: Record<string, unknown>) =>
+    isNumber(x) && isNumber(y) && (label === 0 || label === 1);
+  return (
+    isIndex(frame) &&
+    isIndex(objectId) &&
+    (kind === "points" || kind === "box" || kind === "mask") &&
+    Array.isArray(points) &&
+    points.every((point) => typeof point === "object" && point !== null && isPoint(point)) &&
+    Array.isArray(box) &&
+    box.length === 4 &&
+    box.every(isNumber)
+  );
+}
+
 export const marksOn = (marks: readonly PromptMark[], frame: number): PromptMark[] =>
   marks.filter((mark) => mark.frame === frame);

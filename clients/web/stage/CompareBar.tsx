@@ -12,11 +12,11 @@ export function CompareBar({ session }: { session: OpenSession }) {
   if (id === undefined || frames.length === 0) return null;
   const name = objects.value.find((object) => object.id === id)?.name ?? defaultName(id);
   const at = frames.indexOf(shownFrame.value);
-  const count = countText(frames.length, "changed frame");
   return (
     <div class="compare-bar" role="group" aria-label="Before and after the correction">
       <span class="number">
-        {name}: {at < 0 ? count : `${at + 1} of ${count}`}
+        {name}:{" "}
+        {at < 0 ? countText(frames.length, "changed frame") : `changed frame ${at + 1} of ${frames.length}`}
       </span>
       <CommandButton id="previous-changed" class="button quiet icon">
         <Icon name="previous" size={14} />

@@ -33,9 +33,9 @@ export function drawScene(context: CanvasRenderingContext2D, stage: Size, ratio:
   if (picture) context.drawImage(picture, 0, 0, frame.width, frame.height);
   drawMasks(context, scene, view.scale);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  drawLabels(context, stage, scene);
   for (const mark of scene.marks) drawMark(context, view, mark, scene.colourOf(mark.objectId), false);
   for (const mark of scene.pending) drawMark(context, view, mark, scene.colourOf(mark.objectId), true);
+  drawLabels(context, stage, scene);
 }
 
 function visible({ result, objects, selected }: Scene) {
@@ -82,14 +82,16 @@ function drawMasks(context: CanvasRenderingContext2D, scene: Scene, scale: numbe
 
 const LABEL_FONT = "600 12px system-ui, sans-serif";
 const LABEL_HEIGHT = 20;
+const MAX_LABEL_WIDTH = 180;
 
 function drawLabels(context: CanvasRenderingContext2D, stage: Size, scene: Scene): void {
   context.font = LABEL_FONT;
   context.textBaseline = "middle";
   const taken: { x: number; y: number; width: number }[] = [];
   for (const { id, boxXywh, facts } of visible(scene).reverse()) {
-    const name = facts?.name ?? defaultName(id);
-    const width = Math.min(180, context.measureText(name).width) + 12;
+    const widthOf = (text: string) => context.measureText(text).width;
+    const name = shorten(facts?.name ?? defaultName(id), MAX_LABEL_WIDTH, widthOf);
+    const width = widthOf(name) + 12;
     const top = toStage(scene.view, {
       x: boxXywh[0] * scene.frame.width,
       y: boxXywh[1] * scene.frame.height,
@@ -110,8 +112,16 @@ function drawLabels(context: CanvasRenderingContext2D, stage: Size, scene: Scene
     context.roundRect(x, y, width, LABEL_HEIGHT, 5);
     context.fill();
     context.fillStyle = inkOn(scene.colourOf(id));
-    context.fillText(name, x + 6, y + LABEL_HEIGHT / 2 + 0.5, width - 12);
+    context.fillText(name, x + 6, y + LABEL_HEIGHT / 2 + 0.5);
   }
+}
+
+/** The longest beginning of a text that fits with an ellipsis; the whole text where it fits. */
+export function shorten(text: string, maxWidth: number, widthOf: (text: string) => number): string {
+  if (widthOf(text) <= maxWidth) return text;
+  const letters = [...text];
+  while (letters.length > 1 && widthOf(`${letters.join("").trimEnd()}…`) > maxWidth) letters.pop();
+  return `${letters.join("").trimEnd()}…`;
 }
 
 /** Black or white, whichever differs more from `#rrggbb`. */

@@ -31,6 +31,7 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
   const [onlySelected, setOnlySelected] = useState(false);
   const [options, setOptions] = useState<Record<string, string>>({});
   const [preview, setPreview] = useState<ExportPreview>();
+  const [isReading, setReading] = useState(true);
   const [error, setError] = useState<string>();
   const [progress, setProgress] = useState<Progress>({ kind: "idle" });
   const [stop, setStop] = useState<AbortController>();
@@ -59,6 +60,7 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
       setError(frames.error);
       return;
     }
+    setReading(true);
     const reader = new AbortController();
     const timer = setTimeout(async () => {
       try {
@@ -66,10 +68,12 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
           signal: reader.signal,
         });
         setPreview((await response.json()) as ExportPreview);
+        setReading(false);
         setError(undefined);
       } catch (problem) {
         if (reader.signal.aborted) return;
         setPreview(undefined);
+        setReading(false);
         setError(messageOf(problem));
       }
     }, PREVIEW_DELAY_MS);
@@ -182,7 +186,7 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
             />
           ))}
         </form>
-        <Preview preview={preview} />
+        <Preview preview={preview} isReading={isReading} />
       </div>
       {error !== undefined && (
         <p class="dialog-error" role="alert">
@@ -212,7 +216,7 @@ export function ExportDialog({ parts, onClose }: { parts: TakeParts; onClose(): 
         <button
           type="button"
           class="button primary"
-          disabled={isRunning || preview === undefined || "error" in frames}
+          disabled={isRunning || isReading || preview === undefined || "error" in frames}
           onClick={() => void take()}
         >
           Download
@@ -259,14 +263,26 @@ function OptionField(props: {
   );
 }
 
-function Preview({ preview }: { preview: ExportPreview | undefined }) {
-  if (!preview) return <section class="take-preview" aria-label="Preview" />;
+/** @param isReading the preview is that of an earlier choice, until the next one arrives */
+function Preview({ preview, isReading }: { preview: ExportPreview | undefined; isReading: boolean }) {
+  if (!preview)
+    return (
+      <section class="take-preview" aria-label="Preview">
+        {isReading && <p class="muted">Reading…</p>}
+      </section>
+    );
   const { num_frames, num_objects, num_masks, num_files, files } = preview;
   return (
-    <section class="take-preview" aria-label="Preview">
+    <section class="take-preview" aria-label="Preview" aria-busy={isReading}>
       <p class="number">
-        {countText(num_masks, "mask")} of {countText(num_objects, "object")} on{" "}
-        {countText(num_frames, "frame")}, in {countText(num_files, "file")}
+        {isReading ? (
+          <span class="muted">Reading…</span>
+        ) : (
+          <>
+            {countText(num_masks, "mask")} of {countText(num_objects, "object")} on{" "}
+            {countText(num_frames, "frame")}, in {countText(num_files, "file")}
+          </>
+        )}
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the list scrolls, so the keyboard has to reach it */}
       <ol class="take-files" tabIndex={0} aria-label="Files">

@@ -14,6 +14,7 @@ export const clickTool: Tool = {
   hint(session, pointer) {
     if (!pointer) return "Click on an object. Alt or right button: not this.";
     const target = targetOf(session, pointer.at, pointer);
+    if (target.id === undefined && !pointer.isNegative) return "Mark a new object";
     return pointer.isNegative ? `Remove from ${target.name}` : `Add to ${target.name}`;
   },
   begin(session, { at }) {

@@ -3,11 +3,10 @@ import { signal } from "@preact/signals";
 import type { PromptFields } from "../../typescript/index.js";
 import { notify } from "../app/notices.js";
 import { explainFailure } from "../edits/explain.js";
-import { restoreOf } from "../edits/stale-frames.js";
 import type { OpenSession } from "../session/open-session.js";
 import type { PromptMark } from "../session/prompts.js";
 import { FLAG, STATE } from "../timeline/lane-states.js";
-import { nextObjectId, reserveObjectId } from "./target.js";
+import { isNewChosen, nextObjectId, reserveObjectId } from "./target.js";
 
 /** Prompts whose answer has not arrived. */
 export const pendingPrompts = signal<readonly PromptMark[]>([]);
@@ -29,12 +28,13 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   const mark: PromptMark = { ...drawn, frame, objectId };
   const { flags, state } = session.results.states.of(objectId);
   const isCorrection = state[frame] !== STATE.none;
+  isNewChosen.value = false;
   session.isPlaying.value = false;
   session.follow.value = false;
   pendingPrompts.value = [...pendingPrompts.peek(), mark];
   const start = performance.now();
-  const restore = restoreOf(session.stale);
   if (isCorrection) session.comparison.begin(objectId, session.results.held());
+  else session.comparison.end();
   try {
     const { obj_id = objectId, affected } = await session.requests.addPrompt({
       ...fields,
@@ -44,7 +44,7 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
     });
     flags[frame] = (flags[frame] as number) | FLAG.prompt | (isCorrection ? FLAG.corrected : 0);
     session.addMark({ ...mark, objectId: obj_id });
-    session.history.addServerEdit(title, 1, restore);
+    session.history.addServerEdit(title);
     session.selected.value = new Set([obj_id]);
     performance.measure("masklet: prompt answered", { start });
     // What cannot be read is not compared.
@@ -61,10 +61,9 @@ export async function sendPhrase(session: OpenSession, text: string): Promise<vo
   const frame = session.shownFrame.peek();
   const title = `Find “${text}”`;
   session.isPlaying.value = false;
-  const restore = restoreOf(session.stale);
   try {
     const { outputs } = await session.requests.addPrompt({ text, frame_index: frame });
-    session.history.addServerEdit(title, 1, restore);
+    session.history.addServerEdit(title);
     const found = outputs.out_states.filter(({ prompt }) => prompt.concept === text).length;
     notify({
       kind: "info",

@@ -9,6 +9,9 @@ import { objectAt } from "../stage/mask-paths.js";
 /** Whether presses outside all masks belong to the selected object instead of a new one. */
 export const addsToSelected = signal(false);
 
+/** "New object" was chosen: the next press makes one, also on the mask of another object. */
+export const isNewChosen = signal(false);
+
 export interface Target {
   /** Undefined: a new object. */
   readonly id: number | undefined;
@@ -42,13 +45,17 @@ export function hitObject(session: OpenSession, at: Point): number | undefined {
   return objectAt(shown, at, (id) => !hidden.has(id), session.selected.value);
 }
 
-/** A press on a mask belongs to its object; others to a new object, or to the selected one where that is chosen. */
+/**
+ * A press on a mask belongs to its object; others to a new object, or to the selected one where that is chosen. The first press
+ * after "New object" belongs to a new object anywhere.
+ */
 export function targetOf(
   session: OpenSession,
   at: Point,
   { isNegative, isAdding }: { isNegative: boolean; isAdding: boolean },
 ): Target {
   const selected = selectedObject(session);
+  if (isNewChosen.value && selected === undefined && !isNegative) return ofObject(session, undefined);
   const hit = hitObject(session, at);
   if (selected !== undefined && (isAdding || (addsToSelected.value && hit === undefined)))
     return ofObject(session, selected);

@@ -2,7 +2,7 @@ import type { Command } from "../app/commands.js";
 import type { OpenSession } from "../session/open-session.js";
 import { resizeBrush } from "./brush.js";
 import { currentTool, TOOLS } from "./current-tool.js";
-import { addsToSelected, selectedObject } from "./target.js";
+import { addsToSelected, isNewChosen, selectedObject } from "./target.js";
 
 /** Commands of the group Point. */
 export function toolCommands(session: OpenSession): Command[] {
@@ -31,6 +31,7 @@ export function toolCommands(session: OpenSession): Command[] {
     point("new-object", "New object", ["Q"], () => {
       session.selected.value = new Set();
       addsToSelected.value = false;
+      isNewChosen.value = true;
     }),
     point(
       "add-to-selected",
@@ -50,6 +51,7 @@ export function toolCommands(session: OpenSession): Command[] {
       if (forTool("Escape")) return;
       session.selected.value = new Set();
       addsToSelected.value = false;
+      isNewChosen.value = false;
     }),
   ];
 }

@@ -81,6 +81,7 @@ const panel = {
       group: lane.id % 6 === 4 ? "team A" : undefined,
     })),
   ),
+  concepts: signal(["dog"]),
   editing: signal<number | undefined>(undefined),
   rename: ignore,
   setColour: ignore,
