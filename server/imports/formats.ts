@@ -28,9 +28,6 @@ export function describeImportFormats(): ImportFormatFacts[] {
 const WITHOUT_MASKS = "its pictures do not contain the exact masks: export and import mask-png";
 
 /** Why formats of exports cannot be imported. */
-export const EXPORT_ONLY: Readonly<Record<string, string>> = {
-  "cutout-png": WITHOUT_MASKS,
-  "cutout-webm": WITHOUT_MASKS,
-  "mask-mp4": WITHOUT_MASKS,
-  overlay: WITHOUT_MASKS,
-};
+export const EXPORT_ONLY: ReadonlyMap<string, string> = new Map(
+  ["cutout-png", "cutout-webm", "mask-mp4", "overlay"].map((id) => [id, WITHOUT_MASKS]),
+);

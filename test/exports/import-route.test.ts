@@ -318,7 +318,7 @@ describe("POST /v1/sessions/ID/import", () => {
       "a broken CSV",
       "via",
       () => `filename,file_attributes,region_shape_attributes,region_attributes\n"a`,
-      /^file: character 77: expected comma-separated values/,
+      /^file: character 68: expected comma-separated values/,
     ],
     [
       "SA-V masks of an unknown rate",

@@ -1,7 +1,7 @@
 /** `GET /v1/imports` and `POST /v1/sessions/ID/import?format=&as=`: annotations of other tools as prompts or locked frames of a session. */
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
-import { IMPORTS_PATH, parseFields, SESSIONS_PATH } from "../../../protocol/index.js";
+import { IMPORTS_PATH, ProtocolError, parseFields, SESSIONS_PATH } from "../../../protocol/index.js";
 import { applyImport, toImportProblem } from "../../imports/apply.js";
 import { describeImportFormats, EXPORT_ONLY, IMPORT_FORMATS } from "../../imports/formats.js";
 import { startImportThread } from "../../imports/import-thread.js";
@@ -16,12 +16,7 @@ const MAX_BYTES = 128 * 1024 * 1024;
 const ids = IMPORT_FORMATS.map(({ id }) => id);
 
 const querySchema = z.strictObject({
-  format: z.enum(ids, {
-    error: ({ input }) => {
-      const reason = EXPORT_ONLY[String(input)];
-      return reason && `${String(input)} cannot be imported, ${reason}`;
-    },
-  }),
+  format: z.enum(ids),
   as: z.enum(["prompts", "locked"]).default("prompts"),
 });
 
@@ -47,7 +42,13 @@ export function addImportRoutes(app: App, { sessions, shares }: Predictor): void
     const hosted = sessions.find(owner, id);
     if (!hosted) throw sessions.refusal(id);
     const session = await hosted.use();
-    const { format, as } = parseFields(querySchema, context.req.query());
+    const query = context.req.query();
+    const reason = EXPORT_ONLY.get(query.format ?? "");
+    if (reason !== undefined) {
+      const message = `format: ${query.format} cannot be imported, ${reason}.`;
+      throw new ProtocolError("invalid_field", message, "format");
+    }
+    const { format, as } = parseFields(querySchema, query);
     const lease = shares.take("transfers", owner);
     const sender = new AbortController();
     context.env.outgoing.once("close", () => sender.abort(new Error("the sender disconnected")));
