@@ -47,7 +47,7 @@ export interface Connection extends TransportListener {
 
 export interface ConnectionParts {
   transport: Transport;
-  predictor: Pick<Predictor, "sessions" | "describe" | "save" | "saved" | "shares">;
+  predictor: Pick<Predictor, "sessions" | "describe" | "saveSession" | "saved" | "shares">;
   owner: OwnerId;
   /**
    * The owner of a key that the client sends once more; on a server without keys, the owner of the connection.
@@ -77,7 +77,7 @@ export function openConnection(parts: ConnectionParts): Connection {
   const send = (message: ServerMessage) => transport.send(encodeMessage(message));
   const server: ServerReach = {
     server: () => predictor.describe(owner),
-    save: (content) => predictor.save(owner, content),
+    save: (sessionId, content) => predictor.saveSession(owner, sessionId, content),
   };
   const reached: ReachedSessions = reachSessions({ transport, server, log, metrics });
   /** Reads of watchers, and requests about sessions that the connection does not reach. */

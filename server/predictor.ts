@@ -159,7 +159,7 @@ export interface Predictor {
   /** What owners hold of the server's resources. */
   readonly shares: Shares;
   /** Stores what a session of the owner saves. */
-  save(owner: OwnerId, content: SavedContent): Promise<AnswerOf<"save_session">>;
+  saveSession(owner: OwnerId, sessionId: string, content: SavedContent): Promise<AnswerOf<"save_session">>;
   stats(): PredictorStats;
   /**
    * From now on sessions cannot be started; open ones continue.
@@ -282,10 +282,18 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     return { saved_id: savedId, bytes, sha256 };
   }
 
+  async function saveSession(owner: OwnerId, sessionId: string, content: SavedContent) {
+    const facts = await save(owner, content);
+    const token = sessions.find(owner, sessionId)?.token;
+    // A client that was away must not continue from an older file.
+    if (token !== undefined) await saved.relinkToken(owner, token, facts.saved_id);
+    return facts;
+  }
+
   function connect({ owner, onEvent: listener }: ClientOptions): Client {
     const reach: SessionReach = {
       server: () => describe(owner),
-      save: (content) => save(owner, content),
+      save: (sessionId, content) => saveSession(owner, sessionId, content),
       start: (request, onOpening) => sessions.start(owner, request, onOpening),
       async get(sessionId) {
         const hosted = sessions.find(owner, sessionId);
@@ -320,7 +328,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     reloadPack: async () => (await engine).reload(),
     connect,
     describe,
-    save,
+    saveSession,
     sessions,
     uploads,
     saved,

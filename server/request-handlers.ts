@@ -19,7 +19,7 @@ import type { Session } from "./session.js";
 export interface ServerReach {
   server(): Promise<AnswerOf<"get_server">>;
   /** Stores what a session saves. */
-  save(content: SavedContent): Promise<AnswerOf<"save_session">>;
+  save(sessionId: string, content: SavedContent): Promise<AnswerOf<"save_session">>;
 }
 
 /** The sessions that a caller reaches: those of its owner, or those that its connection started or attached to. */
@@ -72,7 +72,8 @@ export function createAnswerer(
   const handlers: Handlers = {
     start_session: (request, options) => start(request, options),
     load_session: async (request, options) => (await start(request, options)) as AnswerOf<"load_session">,
-    save_session: async ({ session_id }) => sessions.save(await (await sessions.get(session_id)).save()),
+    save_session: async ({ session_id }) =>
+      sessions.save(session_id, await (await sessions.get(session_id)).save()),
     attach_session: async ({ type }) => {
       throw onlyBySockets(type);
     },

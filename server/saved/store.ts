@@ -62,6 +62,8 @@ export interface SavedStore {
   find(owner: OwnerId, savedId: string): Promise<{ path: string; bytes: number }>;
   /** Records that the file continues the session with this token. */
   linkToken(owner: OwnerId, token: string, savedId: string): Promise<void>;
+  /** Does the same if an earlier file continues the session: it has newer results. */
+  relinkToken(owner: OwnerId, token: string, savedId: string): Promise<void>;
   /** The file of the owner that continues the session with this token. */
   idOfToken(owner: OwnerId, token: string): Promise<string | undefined>;
   /** False if there is no such file. */
@@ -221,6 +223,10 @@ export function createSavedStore({
     open: async (owner, savedId) => openSavedFile((await find(owner, savedId)).path),
     find,
     linkToken: async (owner, token, savedId) => writeTokenLink(await folderOf(owner), token, savedId),
+    async relinkToken(owner, token, savedId) {
+      const folder = await folderOf(owner);
+      if ((await readTokenLink(folder, token)) !== undefined) await writeTokenLink(folder, token, savedId);
+    },
     async idOfToken(owner, token) {
       const savedId = await readTokenLink(await folderOf(owner), token);
       const found = savedId && (await find(owner, savedId).catch(() => undefined));

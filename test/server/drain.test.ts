@@ -134,6 +134,27 @@ test("saves open sessions, which the next server continues; the token leads to t
   });
 }, 120_000);
 
+test("the token leads to the last file of a session that continued and was saved again", async () => {
+  const saveDir = await temporaryFolder();
+  const first = await start({ saveDir, drainMs: 0 });
+  const { session_token } = await openClicked(await first.connect());
+  await first.drain();
+  const second = await start({ saveDir });
+  const client = await second.connect();
+  const { saved_id } = await client.expectError({ type: "attach_session", session_token });
+  const video = { resource_path: await makeVideo() };
+  const { session_id } = await client.expectResponse({
+    ...{ type: "load_session", saved_id, session_token },
+    ...video,
+  });
+  const later = await client.expectResponse({ type: "save_session", session_id });
+  expect(later.saved_id).not.toBe(saved_id);
+  // A server that was killed saves nothing: another one over the same folder.
+  const third = await start({ saveDir });
+  const error = await (await third.connect()).expectError({ type: "attach_session", session_token });
+  expect(error).toMatchObject({ code: "session_saved", saved_id: later.saved_id });
+}, 120_000);
+
 test("keeps no file of sessions without a saveDir, and none of live ones", async () => {
   const saveDir = await temporaryFolder();
   const server = await start({ saveDir, drainMs: 0 }, { engine: createScriptedEngine() });
