@@ -28,12 +28,12 @@ export const notices: ReadonlySignal<readonly ShownNotice[]> = shown;
 export function notify(notice: Notice): number {
   const id = ++lastId;
   const topicOf = ({ topic, title }: Notice) => topic ?? title;
-  const others = shown.value.filter((one) => topicOf(one) !== topicOf(notice));
+  const others = shown.peek().filter((one) => topicOf(one) !== topicOf(notice));
   shown.value = [...others, { ...notice, id }].slice(-MAX_NOTICES);
   if (notice.kind === "info") setTimeout(() => dismiss(id), INFO_MS);
   return id;
 }
 
 export function dismiss(id: number): void {
-  shown.value = shown.value.filter((one) => one.id !== id);
+  shown.value = shown.peek().filter((one) => one.id !== id);
 }

@@ -14,6 +14,7 @@ export interface Keeper {
   stop(): void;
 }
 
+const LOST_CODES: ReadonlySet<string | undefined> = new Set(["session_not_found", "session_saved"]);
 const REMEMBER_MS = 400;
 /** Older marks are not drawn after a reload. */
 const MAX_MARKS = 500;
@@ -82,7 +83,7 @@ export function keepSession(session: OpenSession): Keeper {
     const state = autosave.state.value;
     if (state.kind === "saved") untracked(withdraw);
     // A session that the server has lost is restored from its last file, or that is reported.
-    if (state.kind !== "failed" || state.code === "session_not_found") return;
+    if (state.kind !== "failed" || LOST_CODES.has(state.code)) return;
     if (linkStatus.peek().kind !== "open") return;
     reported = notify({
       kind: "error",

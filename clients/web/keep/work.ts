@@ -9,7 +9,7 @@ import { readMarks } from "../session/prompts.js";
 import { attachVideo, closeVideo, loadVideo, sessions } from "../session/sessions.js";
 import { acquireLock, isFree, setRole } from "./control.js";
 import type { KeptWork } from "./kept-work.js";
-import { removeRecord } from "./records.js";
+import { putRecord, recordOf, removeRecord } from "./records.js";
 import { reopen, WorkGone } from "./reopen.js";
 import { deleteSaved } from "./server-sessions.js";
 
@@ -32,22 +32,36 @@ export async function openWork(work: KeptWork, watch?: boolean): Promise<OpenSes
           },
           options,
         ),
-      // Under its old id and token, so that other tabs and this list find it.
-      load: (fields) =>
-        loadVideo(
-          { ...fields, session_id: work.sessionId, session_token: work.token, mask_format: "binary" },
-          options,
-        ),
+      load: async (fields) => {
+        // The file that a stopping server wrote takes the place of the last one of this page.
+        const before = recordOf(work.sessionId);
+        putRecord({ ...work, savedId: fields.saved_id });
+        try {
+          // Under its old id and token, so that other tabs and this list find it.
+          return await loadVideo(
+            { ...fields, session_id: work.sessionId, session_token: work.token, mask_format: "binary" },
+            options,
+          );
+        } catch (error) {
+          if (before) putRecord(before);
+          else removeRecord(work.sessionId);
+          throw error;
+        }
+      },
     },
     isWatching,
   );
   opened = session;
+  const { savedId } = work;
+  if (how === "loaded" && savedId !== undefined && savedId !== recordOf(work.sessionId)?.savedId)
+    void deleteSaved(savedId).catch(() => {});
   setRole(session.id, isWatching && how === "attached" ? "watching" : undefined);
   if (!isWatching) acquireLock(session.id);
   applyViewState({ views: session.views }, work.view);
   const ids = new Set(session.facts.peek().obj_ids);
   session.prompts.value = readMarks(work.marks).filter(({ objectId }) => ids.has(objectId));
   session.frame.value = Math.min(work.frame, session.video.num_frames - 1);
+  session.shownFrame.value = session.frame.value;
   return session;
 }
 

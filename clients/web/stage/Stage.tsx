@@ -103,7 +103,7 @@ export function Stage({ session }: { session: OpenSession }) {
         frame,
         objects,
         view: current,
-        picture: picture.canvas,
+        picture: picture.canvas(),
         result: result && comparison.showsBefore.value ? comparison.before(result) : result,
         selected: session.selected.value,
         hovered:

@@ -30,7 +30,9 @@ export function drawScene(context: CanvasRenderingContext2D, stage: Size, ratio:
   context.setTransform(ratio * view.scale, 0, 0, ratio * view.scale, ratio * view.x, ratio * view.y);
   // Single pixels are visible when people look for them.
   context.imageSmoothingEnabled = view.scale * ratio < 4;
-  if (picture) context.drawImage(picture, 0, 0, frame.width, frame.height);
+  // Masks without their picture are those of another frame.
+  if (!picture) return;
+  context.drawImage(picture, 0, 0, frame.width, frame.height);
   drawMasks(context, scene, view.scale);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   for (const mark of scene.marks) drawMark(context, view, mark, scene.colourOf(mark.objectId), false);

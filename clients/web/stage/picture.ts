@@ -9,8 +9,8 @@ import type { OpenSession } from "../session/open-session.js";
 import type { FramePicture } from "../video/frame-picture.js";
 
 export interface StagePicture {
-  /** A copy in the size of the frame, or smaller for large videos. */
-  readonly canvas: HTMLCanvasElement;
+  /** A copy in the size of the frame, or smaller for large videos. Undefined before the first picture. */
+  canvas(): HTMLCanvasElement | undefined;
   /** Grows with each new picture. */
   readonly version: ReadonlySignal<number>;
   /** Whether the picture of the requested frame has not arrived for a while. */
@@ -126,7 +126,7 @@ export function followPicture(session: OpenSession): StagePicture {
   });
 
   return {
-    canvas,
+    canvas: () => (hasPicture ? canvas : undefined),
     version,
     isWaiting,
     stop() {
