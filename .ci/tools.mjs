@@ -30,6 +30,18 @@ const isThere = (program) => spawnSync(program, ["-help"], { stdio: "ignore" }).
 
 const TOOLS = [
   {
+    name: "CVAT",
+    environment: "cvat",
+    packages: {
+      "cvat-cli==2.80.0": "cvat-cli",
+      "cvat-sdk[masks]==2.80.0": "cvat_sdk",
+      "websockets>=13": "websockets",
+      "pillow>=9": "PIL",
+    },
+    find: () => ({}),
+    script: "test/adapters/tools/cvat.ts",
+  },
+  {
     name: "Label Studio",
     environment: "label-studio",
     packages: { "label-studio==1.23.2": "label-studio" },

@@ -21,6 +21,7 @@ export const sidebar = [
       { text: "Bring SAM 3", link: "/docs/guides/sam3" },
       { text: "Label with X-AnyLabeling", link: "/docs/x-anylabeling" },
       { text: "Label with Label Studio", link: "/docs/label-studio" },
+      { text: "Label with CVAT", link: "/docs/cvat" },
       { text: "Run it for a team", link: "/docs/team" },
     ],
   },

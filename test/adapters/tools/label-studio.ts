@@ -69,6 +69,9 @@ const { CHROMIUM_PATH: executablePath, TOOLS_FOLDER = tmpdir(), SCREENSHOTS } = 
 const folder = mkdtempSync(join(tmpdir(), "masklet-label-studio-"));
 const outcome = createOutcome("Label Studio");
 
+/** A point of the picture in percent. */
+const percent = ([x, y]: readonly [number, number]) => ({ x: (100 * x) / WIDTH, y: (100 * y) / HEIGHT });
+
 type Box = readonly [x: number, y: number, width: number, height: number];
 
 /** @returns pixels */
@@ -121,20 +124,23 @@ async function annotateVideo(page: Page, studio: Studio, backend: string): Promi
   // The page displays the video at its own size, in the middle.
   const at = ([x, y]: readonly [number, number]) =>
     [area.x + (area.width - WIDTH) / 2 + x, area.y + (area.height - HEIGHT) / 2 + y] as const;
-  const drawAround = async ([x, y]: readonly [number, number], half: number) => {
+  /** Draws a box and presses the key of its label. */
+  const drawAround = async ([x, y]: readonly [number, number], half: number, key: string) => {
     await press(page, "Escape");
     await drag(page, at([x - half, y - half]), at([x + half, y + half]));
     await click(page, at([x, y]));
+    await predicted(page, () => press(page, key), { frame: 1, ...percent([x - half, y - half]) });
   };
-  await drawAround(circleAt(0, clip), RADIUS);
-  await predicted(page, () => press(page, "1"));
-  await drawAround(squareAt(0, clip), SIDE / 2);
-  await predicted(page, () => press(page, "2"));
+  await drawAround(circleAt(0, clip), RADIUS, "1");
+  await drawAround(squareAt(0, clip), SIDE / 2, "2");
   await goToFrame(page, CORRECTED);
-  await drag(page, at(squareAt(CORRECTED - 1, clip)), at(circleAt(CORRECTED - 1, clip)));
+  const [x, y] = circleAt(CORRECTED - 1, clip);
+  await drag(page, at(squareAt(CORRECTED - 1, clip)), at([x, y]));
+  const moved = { frame: CORRECTED, ...percent([x - SIDE / 2, y - SIDE / 2]) };
   // A label that is chosen cannot be pressed again.
-  await predicted(page, () => press(page, "3"));
-  await predicted(page, () => press(page, "2"));
+  const [answered] = await predicted(page, () => press(page, "3"), moved);
+  const box = answered?.value.sequence.find(({ frame }: Json) => frame === CORRECTED) ?? { x: 0, y: 0 };
+  await predicted(page, () => press(page, "2"), { frame: CORRECTED, x: box.x, y: box.y });
   const result = await submit(page, studio, task);
   const tracks = result.filter(({ type }) => type === "videorectangle");
   const labelled = (name: string) => tracks.find(({ value }) => value.labels?.[0] === name);
@@ -165,12 +171,13 @@ async function annotatePages(page: Page, studio: Studio, backend: string): Promi
   await chooseNextSmartTool(page);
   // The labels of the brush have the keys 1 and 2.
   await press(page, "3");
-  await predicted(page, () => click(page, at(squareAt(0, pages))));
+  await predicted(page, () => click(page, at(squareAt(0, pages))), percent(squareAt(0, pages)));
   await chooseNextSmartTool(page);
   await press(page, "4");
   const [x, y] = circleAt(0, pages);
   const half = RADIUS + 2;
-  await predicted(page, () => drag(page, at([x - half, y - half]), at([x + half, y + half])));
+  const corner = [x - half, y - half] as const;
+  await predicted(page, () => drag(page, at(corner), at([x + half, y + half])), percent(corner));
   const result = (await submit(page, studio, task)).filter(({ type }) => type === "brushlabels");
   const compare = (label: string, isInside: typeof isInSquare, expected: number[]) => {
     const own = result.filter(({ value }) => value.brushlabels[0] === label);

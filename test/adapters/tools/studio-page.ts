@@ -98,8 +98,33 @@ const annotationOf = (page: Page): Promise<Json[]> =>
     () => (globalThis as Json).Htx?.annotationStore?.selected?.serializeAnnotation?.() ?? [],
   ) as Promise<Json[]>;
 
-/** Waits until the page has the answer of the backend to what `act` does, and has accepted it. Returns the regions of the answer. */
-export async function predicted(page: Page, act: () => Promise<void>): Promise<Json[]> {
+/** The adapter answers with a part of the track before Label Studio gives up. */
+const WHOLE_ANSWER_MS = 80_000;
+
+/** Where the annotator has put a mark: x and y in percent of the picture, and the frame of a video, from 1. */
+export interface Mark {
+  x: number;
+  y: number;
+  frame?: number;
+}
+
+/** In percent of the picture. Mice have whole pixels. */
+const SAME_PLACE = 2;
+
+/** True when the page has sent the mark, so that the machine was fast enough for the gesture. */
+const contains = (context: Json, { x, y, frame }: Mark): boolean =>
+  context.result.some(({ value }: Json) =>
+    (frame === undefined ? [value] : value.sequence.filter((one: Json) => one.frame === frame)).some(
+      (one: Json) => Math.abs(one.x - x) < SAME_PLACE && Math.abs(one.y - y) < SAME_PLACE,
+    ),
+  );
+
+/**
+ * Waits until the page has the answer of the backend to what `act` does, and has accepted it. Returns the regions of the answer.
+ * @throws Error when the page has not sent `mark`, or when the answer was too slow for a whole track
+ */
+export async function predicted(page: Page, act: () => Promise<void>, mark: Mark): Promise<Json[]> {
+  const startedMs = Date.now();
   const [response] = await Promise.all([
     page.waitForResponse(
       (one) =>
@@ -108,6 +133,10 @@ export async function predicted(page: Page, act: () => Promise<void>): Promise<J
     ),
     act(),
   ]);
+  const { context } = response.request().postDataJSON();
+  if (!contains(context, mark))
+    throw new Error(`The page has not sent the mark ${JSON.stringify(mark)}: ${JSON.stringify(context)}`);
+  if (Date.now() - startedMs > WHOLE_ANSWER_MS) throw new Error("The answer was too slow for a whole track.");
   const answer = await response.json();
   const regions: Json[] = answer.data?.result ?? [];
   if (regions.length === 0) throw new Error(`The answer has no regions: ${JSON.stringify(answer)}`);
