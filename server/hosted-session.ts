@@ -37,6 +37,8 @@ export type OnOpening = (event: OpeningEvent) => void;
 
 /** What the engine reports about a session. */
 export interface SessionNews {
+  /** True while a client is attached. */
+  isInUse(): boolean;
   /** The engine has rebuilt the session. */
   recovered(): void;
   /** The engine has lost the session. */
@@ -167,6 +169,7 @@ export function hostSession(parts: HostedSessionParts): HostedSession {
   }
 
   const news: SessionNews = {
+    isInUse: () => channel.attachments > 0,
     recovered() {
       log.info({ session: id }, "session recovered");
       report({ event: "session_recovered", session_id: id });

@@ -223,5 +223,9 @@ function ownedBy(engine: Engine, owner: EngineOwner): Engine {
 }
 
 function hooksOf(news: SessionNews) {
-  return { onRecovered: () => news.recovered(), onLost: (error: EngineError) => news.lost(error) };
+  return {
+    isInUse: () => news.isInUse(),
+    onRecovered: () => news.recovered(),
+    onLost: (error: EngineError) => news.lost(error),
+  };
 }

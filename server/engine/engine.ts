@@ -83,6 +83,11 @@ export interface SessionHooks {
    * session that has seen a frame is lost when the inference process ends.
    */
   replayFrames?(indices: readonly number[]): AsyncIterable<EngineFrame>;
+  /**
+   * False while no client is there to make a call: the session is then rebuilt in another inference process only with its next
+   * call. Default true.
+   */
+  isInUse?(): boolean;
   /** Called after each time the session was rebuilt in another inference process. */
   onRecovered?(): void;
   /** Called once when the session is gone for good; its calls reject with the same error. */

@@ -9,6 +9,8 @@ import { type CallVerb, MAX_PUSHED_FRAMES, SESSION_VERBS, type VerbParams } from
 
 export interface SessionCalls {
   call: CallVerb;
+  /** True while a call or a task has no result yet. */
+  readonly isAwaited: boolean;
   /** Runs a task in turn with the calls. */
   inTurn<T>(task: () => Promise<T>): Promise<T>;
   /** From now on calls reject with `reason`, also those that wait; the call in progress goes on. */
@@ -78,6 +80,9 @@ export function orderCalls(deliver: CallVerb, hurry: () => void = () => {}): Ses
 
   return {
     inTurn,
+    get isAwaited() {
+      return unanswered > 0;
+    },
     call: (async (verb, params, signal) => {
       if (refusal) throw refusal;
       const { pushedFrames, isUrgent } = SESSION_VERBS[verb];

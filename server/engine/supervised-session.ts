@@ -3,7 +3,6 @@
  * journal, and the calls that were pending are sent again.
  */
 import type { ProtocolError } from "../../protocol/errors.js";
-import type { Serial } from "../serial.js";
 import {
   EngineError,
   type EngineSession,
@@ -14,6 +13,7 @@ import {
 import { type InferenceProcess, ProcessEnded } from "./inference-process.js";
 import { createJournal, type JournalEntry, type RecoveryOptions, type SnapshotBudget } from "./journal.js";
 import { countProcessEnds } from "./process-ends.js";
+import type { Replays } from "./replays.js";
 import { orderCalls } from "./session-calls.js";
 import { type CallVerb, type EngineFrame, SESSION_VERBS, type SessionVerb, verbMethods } from "./verbs.js";
 
@@ -22,7 +22,7 @@ export interface SupervisedSession {
   open(): Promise<EngineSession>;
   /** The process has ended: loses the session at once when it cannot be rebuilt. */
   processEnded(reason: string): void;
-  /** Another process is ready: rebuilds the session in it. */
+  /** Another process is ready: rebuilds the session in it, or with its next call when nobody uses the session. */
   recover(): void;
 }
 
@@ -36,11 +36,8 @@ export interface SupervisedSessionParts {
   /** Waits for the process that answers calls. @throws EngineError engine_unavailable, shutting_down */
   running(): Promise<InferenceProcess>;
   recovery: RecoveryOptions;
-  /**
-   * Replays of all sessions, one after the other: each session continues as soon as possible, few decoders run at once, and
-   * a process that lives for a short time still rebuilds some sessions.
-   */
-  replays: Serial;
+  /** Of all sessions. */
+  replays: Replays;
   budget: SnapshotBudget;
   /** The state to start from. */
   snapshot?: Uint8Array;
@@ -144,7 +141,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       }
       if (opened.pack.hash !== rules.pack.hash)
         lose("The inference process was restarted with another model pack.");
-      await parts.replays.run(() =>
+      const isAwaited = () => calls.isAwaited;
+      await parts.replays.run(isAwaited, () =>
         replay(process, (entry) => {
           if (over) throw over;
           if (process !== parts.current()) throw new ProcessEnded("another is started", false);
@@ -292,6 +290,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       if (rules !== undefined && (!journal.isComplete || (needsFrames && !hooks.replayFrames)))
         lose(`The inference process ended (${reason}).`);
     },
-    recover: () => void attached().catch(() => {}),
+    recover() {
+      if (hooks.isInUse?.() ?? true) void attached().catch(() => {});
+    },
   };
 }

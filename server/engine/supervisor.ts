@@ -5,7 +5,6 @@
 import { EventEmitter, once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { SERVER_LIMITS } from "../../protocol/limits.js";
-import { createSerial } from "../serial.js";
 import {
   EngineError,
   type EngineSession,
@@ -19,6 +18,7 @@ import { endWithServer } from "./entry-point.js";
 import { costsWithoutMemory, type GraphCosts, secondsByThread, sumOfCosts } from "./graph-costs.js";
 import { type InferenceProcess, ProcessEnded, startInferenceProcess } from "./inference-process.js";
 import { DEFAULT_RECOVERY, type RecoveryOptions } from "./journal.js";
+import { createReplays } from "./replays.js";
 import { createSupervisedSession, type SupervisedSession } from "./supervised-session.js";
 import { SESSION_VERBS } from "./verbs.js";
 import type { WatchdogLimits } from "./watchdog.js";
@@ -89,7 +89,7 @@ export async function superviseProcess(
   const watchdog = { ...DEFAULT_WATCHDOG, ...options.watchdog };
   const prefix = await endWithServer();
   const budget = { usedBytes: 0 };
-  const replays = createSerial();
+  const replays = createReplays();
   const sessions = new Set<SupervisedSession>();
   const closing = new AbortController();
   /** Emits `failed` when the state becomes `failed`. One listener for each waiting call. */

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { EngineError, type SessionRules } from "../../../server/engine/engine.js";
 import type { ArrivingSnapshot, InferenceProcess } from "../../../server/engine/inference-process.js";
 import { DEFAULT_RECOVERY } from "../../../server/engine/journal.js";
+import { createReplays } from "../../../server/engine/replays.js";
 import { createSupervisedSession } from "../../../server/engine/supervised-session.js";
-import { createSerial } from "../../../server/serial.js";
 import { recordingHooks, video } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 
@@ -31,17 +31,17 @@ function scriptedProcess(answer: (verb: string) => unknown = () => undefined) {
   return { process, verbs, params };
 }
 
-function scriptedSession(first: InferenceProcess) {
+function scriptedSession(first: InferenceProcess, isInUse?: () => boolean) {
   let current = first;
-  const { hooks, events } = recordingHooks((index) => ({ index, rgb: new Uint8Array(3) }));
+  const { hooks: recording, events } = recordingHooks((index) => ({ index, rgb: new Uint8Array(3) }));
   const session = createSupervisedSession({
     id: 1,
     video,
-    hooks,
+    hooks: { ...recording, ...(isInUse && { isInUse }) },
     current: () => current,
     running: async () => current,
     recovery: DEFAULT_RECOVERY,
-    replays: createSerial(),
+    replays: createReplays(),
     budget: { usedBytes: 0 },
     warn() {},
     onAnswer() {},
@@ -66,6 +66,27 @@ test("a session that could not be rebuilt is closed in the process that goes on"
   expect(events).toEqual(["lost: engine_restarted"]);
   await open.close();
   expect(next.verbs).toEqual(["open", "removeObject", "close"]);
+});
+
+test("a session without a client is rebuilt with its next call", async () => {
+  let isInUse = false;
+  const { session, events, moveTo } = scriptedSession(scriptedProcess().process, () => isInUse);
+  const open = await session.open();
+  await open.removeObject({ objectId: 1 });
+  const second = scriptedProcess();
+  moveTo(second.process);
+  await setImmediate();
+  expect(second.verbs).toEqual([]);
+  await open.removeObject({ objectId: 2 });
+  expect(second.verbs).toEqual(["open", "removeObject", "removeObject"]);
+  expect(second.params.slice(1)).toEqual([{ objectId: 1 }, { objectId: 2 }]);
+  expect(events).toEqual(["recovered"]);
+
+  isInUse = true;
+  const third = scriptedProcess();
+  moveTo(third.process);
+  await until(() => events.length === 2);
+  expect(third.verbs).toEqual(["open", "removeObject", "removeObject"]);
 });
 
 test("a session that is closed while it is rebuilt repeats no further call and is not reported as recovered", async () => {
