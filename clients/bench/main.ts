@@ -1,9 +1,11 @@
 /** `npm run bench -- <name> <options>` */
+import { benchCompact } from "./compact.js";
 import { benchReference } from "./reference.js";
 import { benchTurns } from "./turns.js";
 import { benchWire } from "./wire.js";
 
 const BENCHES: Record<string, (args: string[]) => Promise<void>> = {
+  compact: benchCompact,
   reference: benchReference,
   turns: benchTurns,
   wire: benchWire,
