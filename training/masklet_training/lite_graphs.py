@@ -85,7 +85,7 @@ class Segment(LiteGraph):
     def forward(
         self, feat: Tensor, feat_s1: Tensor, feat_s0: Tensor, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        masks, iou, score = self.tracker.segment((feat, feat_s1, feat_s0), points, labels, mask_in, has_mask)
+        masks, iou, score = self.tracker.prompt((feat, feat_s1, feat_s0), points, labels, mask_in, has_mask)
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.tracker.pointer(feat, masks, score)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from masklet_training.model.lite_tracker import LiteTracker
+from masklet_training.clips import Clip, ClipObject
+from masklet_training.frame_cache import zoom
+from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker
 from masklet_training.model.reads import TileGrid, read_far, read_near, share
 from masklet_training.model.tracker_config import PIXELS
-from masklet_training.tracker_steps import clip_loss
+from masklet_training.tracker_steps import clip_loss, still_loss
 
 SIDE = 128
 
@@ -113,6 +116,44 @@ def test_pointers_compare_an_object_with_its_surroundings(model: LiteTracker) ->
     assert float(model.pointer(feat, mask, -torch.ones(1)).abs().max()) == 0.0
 
 
+def test_only_the_first_mask_of_a_box_without_a_previous_mask_is_refined(model: LiteTracker) -> None:
+    torch.manual_seed(12)
+    m = SIDE // 4
+    points = torch.tensor([[[0.2, 0.2], [0.7, 0.8]]] * 3)
+    labels = torch.tensor([[2, 3], [1, 0], [2, 3]])
+    has_mask = torch.tensor([0.0, 0.0, 1.0])
+    mask_in = torch.randn(3, 1, m, m) * 4
+    with torch.no_grad():
+        levels = model.encode(torch.rand(1, 3, SIDE, SIDE) * 255)
+        masks, iou, score = model.prompt(levels, points, labels, mask_in, has_mask)
+        once, once_iou, once_score = model.segment(levels, points, labels, mask_in, has_mask)
+        expected, expected_iou = once[:, :1], once_iou[:, :1]
+        for _ in range(REFINING_PASSES):
+            again, again_iou, _ = model.segment(levels, points, labels, expected, torch.ones(3))
+            expected, expected_iou = again[:, :1], again_iou[:, :1]
+    assert torch.equal(masks[1:], once[1:]) and torch.equal(iou[1:], once_iou[1:]) and torch.equal(score, once_score)
+    assert torch.equal(masks[:1, 1:], once[:1, 1:])
+    assert torch.allclose(masks[:1, :1], expected[:1]) and torch.allclose(iou[:1, :1], expected_iou[:1])
+    assert not torch.allclose(masks[:1, :1], once[:1, :1])
+
+
+def test_stills_are_cut_around_an_object_that_stays_visible() -> None:
+    ids = np.zeros((1, 200, 200), np.uint8)
+    ids[0, 40:60, 150:190] = 1
+    ids[0, 120:190, 20:100] = 2
+    frames = np.repeat(ids[..., None] * 100, 3, 3)
+    clip = Clip(frames, ids, [ClipObject([]), ClipObject([]), ClipObject([])])
+    for seed in range(20):
+        cut = zoom(clip, np.random.default_rng(seed), 64)
+        assert cut.frames.shape == (1, 64, 64, 3) and cut.ids.shape == (1, 64, 64)
+        assert max((cut.ids == 1).mean(), (cut.ids == 2).mean()) > 0.03
+        # The object's pixels, apart from those at its edge, have its colour.
+        inner = cv2.erode((cut.ids[0] == 2).astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+        assert (cut.frames[0, ..., 0][inner] > 180).all()
+    blank = Clip(frames * 0, ids * 0, clip.objects)
+    assert zoom(blank, np.random.default_rng(1), 64) is blank
+
+
 def test_sides_that_cannot_be_divided_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of 64, not 200"):
         LiteTracker(side=200)
@@ -140,5 +181,9 @@ def test_a_training_step_lowers_the_loss_of_its_clip() -> None:
         optimiser.step()
         totals.append(parts["track"] + parts["prompt"])
     assert totals[-1] < totals[0]
+    still = {"features": {stride: values[:1] for stride, values in features.items()}, "labels": labels[:, :1]}
+    prompted = still_loss(model, still, np.random.default_rng(4), 2)
+    assert prompted is not None and prompted[0].requires_grad and prompted[1]["still_prompt"] > 0
+    assert still_loss(model, still | {"labels": still["labels"] * 0}, np.random.default_rng(4), 2) is None
     empty = {"features": features, "labels": labels * 0}
     assert clip_loss(model, empty, np.random.default_rng(3), 2, 2, 0.0) is None
