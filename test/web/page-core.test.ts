@@ -18,6 +18,7 @@ import { shorten } from "../../clients/web/stage/draw.js";
 import { paintMask, pixelOf } from "../../clients/web/stage/mask-raster.js";
 import { FLAG } from "../../clients/web/timeline/lane-states.js";
 import { emptyMask, isEmpty, paintLine } from "../../clients/web/tools/paint.js";
+import { noneFound } from "../../clients/web/tools/send-prompt.js";
 import { encodeMask } from "../../protocol/index.js";
 import { packMask } from "../../protocol/packed-mask.js";
 
@@ -81,6 +82,16 @@ describe("labels on the stage", () => {
     ["dog", 0, "d…"],
   ])("shortens %j to %d pixels", (text, width, expected) => {
     expect(shorten(text, width, widthOf)).toBe(expected);
+  });
+});
+
+describe("a phrase that detects nothing", () => {
+  it.each([
+    [[], /^Track to look for it on the other frames/],
+    [["zebra"], /^This model does not know the word “zebra”\. Click on the object/],
+    [["zebra", "okapi"], /does not know the words “zebra”, “okapi”/],
+  ])("unknown words %j", (words, expected) => {
+    expect(noneFound(words)).toMatch(expected);
   });
 });
 

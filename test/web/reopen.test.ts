@@ -3,7 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { connect, type MaskletClient, type MaskletSession } from "../../clients/typescript/index.js";
+import {
+  connect,
+  type MaskletClient,
+  MaskletError,
+  type MaskletSession,
+} from "../../clients/typescript/index.js";
 import { reopen, WorkGone } from "../../clients/web/keep/reopen.js";
 import { makeClip } from "../helpers/media.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -36,7 +41,11 @@ async function work(client: MaskletClient) {
   return { session, record: { token: session.token, name: "kept.mp4", media: { resource_path: clip } } };
 }
 
-const partsOf = (client: MaskletClient) => ({ attach: client.attachSession, load: client.loadSession });
+const partsOf = (client: MaskletClient) => ({
+  attach: client.attachSession,
+  load: client.loadSession,
+  newestOf: async (ids: readonly string[]) => ids[0],
+});
 const namesOf = async (session: MaskletSession) => (await session.get()).objects.map(({ name }) => name);
 
 describe("reopen", () => {
@@ -62,6 +71,25 @@ describe("reopen", () => {
     await stopped.drain({ drainMs: 0 });
     const { session, how } = await reopen(record, partsOf(await clientOf(await start())));
     expect([how, await namesOf(session)]).toEqual(["loaded", ["cell"]]);
+  });
+
+  it("loads the later one of the files of the server and of the page", async () => {
+    const parts = {
+      attach: () =>
+        Promise.reject(
+          new MaskletError({ code: "session_saved", message: "", retryable: false, saved_id: "of-server" }),
+        ),
+      load: async ({ saved_id }: { saved_id: string }) => saved_id,
+    };
+    const record = { token: "t", name: "kept.mp4", media: { resource_path: clip } };
+    const from = async (savedId: string | undefined, newest: string | undefined) => {
+      const work = { ...record, ...(savedId !== undefined && { savedId }) };
+      return (await reopen(work, { ...parts, newestOf: async () => newest })).session;
+    };
+    expect(await from("of-page", "of-page")).toBe("of-page");
+    expect(await from("of-page", "of-server")).toBe("of-server");
+    expect(await from("deleted", undefined)).toBe("of-server");
+    expect(await from(undefined, undefined)).toBe("of-server");
   });
 
   it("loads the last saved file of a server that ended without saving", async () => {

@@ -33,7 +33,8 @@ const filesFirst = (found: readonly MediaEntry[]) =>
 /** The media folders of the server. */
 export function ServerFiles() {
   const folders = useSignal<readonly MediaEntry[]>([]);
-  const entries = useSignal<readonly MediaEntry[]>([]);
+  /** Undefined before the first answer. */
+  const entries = useSignal<readonly MediaEntry[] | undefined>(undefined);
   const problem = useSignal<string | undefined>(undefined);
   const folder = folders.value.at(-1);
   const client = linkClient.value;
@@ -78,9 +79,9 @@ export function ServerFiles() {
         )}
       </header>
       {problem.value && <p class="muted">{problem.value}</p>}
-      {!problem.value && entries.value.length === 0 && <p class="muted">The media folder is empty.</p>}
+      {!problem.value && entries.value?.length === 0 && <p class="muted">The media folder is empty.</p>}
       <ul>
-        {entries.value.map((entry) => (
+        {entries.value?.map((entry) => (
           <li key={entry.path} class="file-item">
             <button
               type="button"

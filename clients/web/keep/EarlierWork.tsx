@@ -51,11 +51,13 @@ export function EarlierWork() {
               ) : (
                 <span class="earlier-blank" />
               )}
-              <span class="earlier-name">{work.name}</span>
-              <span class="muted small number">
-                {busy.value === work.sessionId
-                  ? "Opening…"
-                  : `${countText(work.numFrames, "frame")}${ageText(work.changedAtMs)}`}
+              <span class="earlier-text">
+                <span class="earlier-name">{work.name}</span>
+                <span class="muted small number">
+                  {busy.value === work.sessionId
+                    ? "Opening…"
+                    : `${countText(work.numFrames, "frame")}${ageText(work.changedAtMs)}`}
+                </span>
               </span>
             </button>
             <button

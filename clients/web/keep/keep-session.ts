@@ -14,12 +14,14 @@ export interface Keeper {
   stop(): void;
 }
 
+/** The session is restored from its last file, or it is reported that this failed. */
 const LOST_CODES: ReadonlySet<string | undefined> = new Set(["session_not_found", "session_saved"]);
 const REMEMBER_MS = 400;
 /** Older marks are not drawn after a reload. */
 const MAX_MARKS = 500;
 
-export function keepSession(session: OpenSession): Keeper {
+/** @param onLost called when the server no longer has the session */
+export function keepSession(session: OpenSession, onLost: () => void): Keeper {
   let { media, thumbnail, savedId } = recordOf(session.id) ?? {};
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
@@ -82,9 +84,11 @@ export function keepSession(session: OpenSession): Keeper {
   const stopReporting = effect(() => {
     const state = autosave.state.value;
     if (state.kind === "saved") untracked(withdraw);
-    // A session that the server has lost is restored from its last file, or that is reported.
-    if (state.kind !== "failed" || LOST_CODES.has(state.code)) return;
-    if (linkStatus.peek().kind !== "open") return;
+    if (state.kind !== "failed" || linkStatus.peek().kind !== "open") return;
+    if (LOST_CODES.has(state.code)) {
+      untracked(onLost);
+      return;
+    }
     reported = notify({
       kind: "error",
       title: `${session.name.peek()} is not saved`,

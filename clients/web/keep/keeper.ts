@@ -43,7 +43,16 @@ async function reopenTabs(): Promise<void> {
   if (active) activeSession.value = active;
 }
 
-/** After a lost connection: sessions that the server no longer has are loaded from their files. */
+let restoring: Promise<void> | undefined;
+
+/** Loads sessions that the server no longer has from their files. */
+function restore(): Promise<void> {
+  restoring ??= restoreLost().finally(() => {
+    restoring = undefined;
+  });
+  return restoring;
+}
+
 async function restoreLost(): Promise<void> {
   const active = activeSession.peek()?.id;
   for (const session of sessions.peek()) {
@@ -57,7 +66,7 @@ async function restoreLost(): Promise<void> {
         notify({
           kind: "info",
           title: `${work.name} continues`,
-          detail: "The server has restarted. The session was restored from its last saved state.",
+          detail: "The server no longer had the session. It was restored from its last saved state.",
         });
       } catch (error) {
         reportFailure(work)(error);
@@ -88,7 +97,7 @@ export function startKeeping(): void {
       for (const session of list) {
         if (keepers.has(session.id)) continue;
         if (roles.peek().get(session.id) === undefined) acquireLock(session.id);
-        keepers.set(session.id, { session, keeper: keepSession(session) });
+        keepers.set(session.id, { session, keeper: keepSession(session, () => void restore()) });
       }
     });
   });
@@ -108,7 +117,7 @@ export function startKeeping(): void {
           hasStarted = true;
           rememberTabs();
         });
-      } else if (wasLost) void restoreLost();
+      } else if (wasLost) void restore();
       wasLost = false;
     });
   });

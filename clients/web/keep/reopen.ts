@@ -6,6 +6,8 @@ import type { KeptWork } from "./kept-work.js";
 export interface ReopenParts<T> {
   attach(fields: AttachFields): Promise<T>;
   load(fields: LoadFields): Promise<T>;
+  /** The file that was saved last. */
+  newestOf(savedIds: readonly string[]): Promise<string | undefined>;
 }
 
 export interface Reopened<T> {
@@ -25,7 +27,7 @@ export class WorkGone extends Error {
  */
 export async function reopen<T>(
   work: Pick<KeptWork, "token" | "savedId" | "media" | "name">,
-  { attach, load }: ReopenParts<T>,
+  { attach, load, newestOf }: ReopenParts<T>,
   watch = false,
 ): Promise<Reopened<T>> {
   let savedId = work.savedId;
@@ -34,8 +36,11 @@ export async function reopen<T>(
     return { session, how: "attached" };
   } catch (error) {
     if (!(error instanceof MaskletError)) throw error;
-    if (error.code === "session_saved") savedId = error.savedId ?? savedId;
-    else if (error.code !== "session_not_found") throw error;
+    if (error.code === "session_saved") {
+      // The file of a server that was stopped; this page may have saved a later one since.
+      const ids = [error.savedId, savedId].filter((id) => id !== undefined);
+      savedId = ids.length > 1 ? ((await newestOf(ids)) ?? error.savedId) : ids[0];
+    } else if (error.code !== "session_not_found") throw error;
   }
   if (savedId === undefined || work.media === undefined) {
     throw new WorkGone(

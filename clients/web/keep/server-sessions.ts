@@ -58,6 +58,13 @@ export async function thumbnailOf(id: string): Promise<string> {
   });
 }
 
+/** The file of these that was saved last; undefined when the server has none of them. */
+export async function newestSaved(savedIds: readonly string[]): Promise<string | undefined> {
+  const { saved } = (await (await fetchFromServer("v1/saved")).json()) as { saved: { saved_id: string }[] };
+  // The newest one is first.
+  return saved.find(({ saved_id }) => savedIds.includes(saved_id))?.saved_id;
+}
+
 export async function deleteSaved(savedId: string): Promise<void> {
   await fetchFromServer(`v1/saved/${savedId}`, { method: "DELETE" });
 }

@@ -11,7 +11,7 @@ import { acquireLock, isFree, setRole } from "./control.js";
 import type { KeptWork } from "./kept-work.js";
 import { putRecord, recordOf, removeRecord } from "./records.js";
 import { reopen, WorkGone } from "./reopen.js";
-import { deleteSaved } from "./server-sessions.js";
+import { deleteSaved, newestSaved } from "./server-sessions.js";
 
 /** Opens earlier work in a tab. @param watch undefined: watch when another tab of this browser has it */
 export async function openWork(work: KeptWork, watch?: boolean): Promise<OpenSession> {
@@ -32,6 +32,7 @@ export async function openWork(work: KeptWork, watch?: boolean): Promise<OpenSes
           },
           options,
         ),
+      newestOf: newestSaved,
       load: async (fields) => {
         // The file that a stopping server wrote takes the place of the last one of this page.
         const before = recordOf(work.sessionId);

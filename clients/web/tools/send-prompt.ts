@@ -62,18 +62,23 @@ export async function sendPhrase(session: OpenSession, text: string): Promise<vo
   const title = `Find “${text}”`;
   session.isPlaying.value = false;
   try {
-    const { outputs } = await session.requests.addPrompt({ text, frame_index: frame });
+    const { outputs, unknown_words = [] } = await session.requests.addPrompt({ text, frame_index: frame });
     session.history.addServerEdit(title);
     const found = outputs.out_states.filter(({ prompt }) => prompt.concept === text).length;
     notify({
       kind: "info",
       title: found === 0 ? `No “${text}” on this frame` : `${found} × “${text}” on this frame`,
       detail:
-        found === 0
-          ? "Track to look for it on the other frames, or click on the object."
-          : "Track to follow them, and to find more on other frames.",
+        found === 0 ? noneFound(unknown_words) : "Track to follow them, and to find more on other frames.",
     });
   } catch (error) {
     notify({ kind: "error", ...explainFailure(title, error) });
   }
+}
+
+/** What to do next when a phrase detects nothing. @param unknownWords words that the model pack does not know */
+export function noneFound(unknownWords: readonly string[]): string {
+  if (unknownWords.length === 0) return "Track to look for it on the other frames, or click on the object.";
+  const words = unknownWords.map((word) => `“${word}”`).join(", ");
+  return `This model does not know the ${unknownWords.length === 1 ? "word" : "words"} ${words}. Click on the object, or use another word.`;
 }

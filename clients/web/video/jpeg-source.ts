@@ -34,9 +34,9 @@ export function createJpegSource({
   let background: AbortController | undefined;
   const closing = new AbortController();
 
-  /** One request at a time: those for frames that people have scrubbed past are never sent. */
+  /** One request at a time, the latest one first: those for frames that people have scrubbed past are never sent. */
   let isRunning = false;
-  let waiter: Waiter | undefined;
+  let waiters: Waiter[] = [];
 
   const keep = (frame: number, picture: FramePicture) => cache.put(frame, picture, centre);
 
@@ -52,9 +52,8 @@ export function createJpegSource({
   async function work(): Promise<void> {
     if (isRunning) return;
     isRunning = true;
-    while (waiter) {
+    for (let waiter = waiters.pop(); waiter; waiter = waiters.pop()) {
       const { frame, resolve, reject } = waiter;
-      waiter = undefined;
       await (async () => cache.get(frame) ?? fetchOne(frame))().then(resolve, reject);
     }
     isRunning = false;
@@ -76,13 +75,12 @@ export function createJpegSource({
         signal.addEventListener(
           "abort",
           () => {
-            if (waiter === mine) waiter = undefined;
+            waiters = waiters.filter((one) => one !== mine);
             reject(signal.reason);
           },
           { once: true },
         );
-        waiter?.reject(new DOMException("a later request replaced this one", "AbortError"));
-        waiter = mine;
+        waiters.push(mine);
         void work();
       });
     },
