@@ -25,6 +25,7 @@ export const LONG_SUITES = [
   "test/server/media/tags.test.ts",
   "test/server/media/tool-failures.test.ts",
   "test/server/pictures/cost.test.ts",
+  "test/adapters/together.test.ts",
   "test/tracker/long-session.test.ts",
   "test/tracker/mask-prompt.test.ts",
   "test/tracker/snapshot.test.ts",

@@ -77,6 +77,10 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
   const { sessions, uploads } = predictor;
   /** The least recently used task first. */
   const tasks = new Map<string, TaskState>();
+  /** Owners of the sessions that are being opened, each with their number. */
+  const opening = new Map<OwnerId, number>();
+  /** Sessions that end in favour of another task. */
+  const ending = new WeakSet<HostedSession>();
 
   function find(owner: OwnerId, taskKey: string, addresses: readonly unknown[]): TaskState {
     // A task can have thousands of addresses.
@@ -97,15 +101,34 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
   /** Ends the session that was used least recently, among those that are idle. Returns false when there is none. */
   async function endOne(owner: OwnerId): Promise<boolean> {
     for (const { session } of tasks.values()) {
-      if (session?.owner !== owner || session.hasEnded || session.isBusy) continue;
+      if (session?.owner !== owner || session.hasEnded || session.isBusy || ending.has(session)) continue;
+      ending.add(session);
       await session.close();
       return true;
     }
     return false;
   }
 
+  const isOpen = ({ session }: TaskState) => session && !session.hasEnded && !ending.has(session);
+
   const openCount = (owner: OwnerId) =>
-    [...tasks.values()].filter(({ session }) => session?.owner === owner && !session.hasEnded).length;
+    [...tasks.values()].filter((state) => state.owner === owner && isOpen(state)).length +
+    (opening.get(owner) ?? 0);
+
+  /** Opens a session for a task while it is counted. */
+  async function openSession(state: TaskState, client: Client, source: TaskMedia): Promise<HostedSession> {
+    const { owner } = state;
+    while (openCount(owner) >= MAX_OPEN_SESSIONS && (await endOne(owner)));
+    opening.set(owner, (opening.get(owner) ?? 0) + 1);
+    try {
+      state.session = await startSession(owner, client, source);
+      return state.session;
+    } finally {
+      const left = (opening.get(owner) ?? 1) - 1;
+      if (left > 0) opening.set(owner, left);
+      else opening.delete(owner);
+    }
+  }
 
   async function receive(owner: OwnerId, { addresses, isList, signal }: TaskMedia): Promise<string> {
     if (!isList) {
@@ -132,7 +155,6 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
 
   async function startSession(owner: OwnerId, client: Client, source: TaskMedia): Promise<HostedSession> {
     const { signal } = source;
-    while (openCount(owner) >= MAX_OPEN_SESSIONS && (await endOne(owner)));
     const uploadId = await receive(owner, source);
     try {
       const request = { type: "start_session", upload_id: uploadId } as const;
@@ -159,10 +181,7 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
     async open(state: TaskState, source: TaskMedia): Promise<OpenTask> {
       const client = predictor.connect({ owner: state.owner });
       const isNew = !state.session || state.session.hasEnded;
-      const hosted = isNew
-        ? await startSession(state.owner, client, source)
-        : (state.session as HostedSession);
-      state.session = hosted;
+      const hosted = isNew ? await openSession(state, client, source) : (state.session as HostedSession);
       const { facts, media } = await hosted.use();
       const isTimed = facts.kind === "video";
       const timesUs = isTimed

@@ -1,0 +1,244 @@
+/** Two annotation tools and a WebSocket client on one server: at the same time, for a long time, and with requests that no tool sends. */
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import fc from "fast-check";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeClip } from "../helpers/media.js";
+import { createScriptedEngine } from "../helpers/scripted-engine.js";
+import { startTestServer, type TestServer } from "../helpers/server.js";
+import { until } from "../helpers/settle.js";
+
+const FRAMES = 6;
+const MAX_SESSIONS = 12;
+/** Sessions that Label Studio's adapter keeps open. */
+const MAX_TASKS_OPEN = 4;
+
+// biome-ignore lint/suspicious/noExplicitAny: requests and answers of the tools
+type Json = any;
+
+let server: TestServer;
+let studio: Server;
+let clip: string;
+let pictures: string[];
+
+beforeAll(async () => {
+  clip = await makeClip({ name: "together.mp4", frames: FRAMES, fps: 25, width: 96, height: 64 });
+  const bytes = readFileSync(clip);
+  studio = createServer((_, response) => response.end(bytes));
+  await new Promise<void>((resolve) => studio.listen(0, "127.0.0.1", resolve));
+  const picture = await sharp({ create: { width: 96, height: 64, channels: 3, background: "#888" } })
+    .jpeg()
+    .toBuffer();
+  pictures = Array.from({ length: FRAMES }, () => `data:image/jpeg;base64,${picture.toString("base64")}`);
+  server = await startTestServer(
+    {
+      adapters: ["label-studio", "x-anylabeling"],
+      labelStudioUrl: `http://127.0.0.1:${(studio.address() as AddressInfo).port}`,
+      maxSessionsPerOwner: MAX_SESSIONS,
+    },
+    { engine: createScriptedEngine() },
+  );
+});
+
+afterAll(async () => {
+  await server.close();
+  studio.closeAllConnections();
+  await new Promise((resolve) => studio.close(resolve));
+});
+
+const post = async (path: string, body: unknown): Promise<{ status: number; text: string }> => {
+  const response = await fetch(server.http + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, text: await response.text() };
+};
+
+const predictRequest = (task: number): Json => ({
+  tasks: [
+    { id: task, data: { video: `/data/upload/1/${task}.mp4` }, drafts: [], annotations: [], predictions: [] },
+  ],
+  project: "1.1795882273",
+  label_config: `<View><Labels name="label" toName="video"><Label value="Man"/></Labels>
+    <Video name="video" value="$video" framerate="25"/><VideoRectangle name="box" toName="video"/></View>`,
+  params: {
+    login: null,
+    password: null,
+    context: {
+      result: [
+        {
+          ...{ id: `r${task}`, type: "videorectangle", from_name: "box", to_name: "video", origin: "manual" },
+          value: {
+            ...{ framesCount: FRAMES, duration: 0.24, labels: ["Man"] },
+            sequence: [
+              { frame: 1, enabled: true, rotation: 0, x: 15, y: 30, width: 25, height: 25, time: 0.04 },
+            ],
+          },
+        },
+      ],
+    },
+  },
+});
+
+/** One task of Label Studio: a box becomes a track. */
+async function labelStudio(task: number): Promise<void> {
+  const { status, text } = await post("/label-studio/predict", predictRequest(task));
+  expect(status).toBe(200);
+  const [region] = JSON.parse(text).results[0].result;
+  expect(region.meta).toBeUndefined();
+  expect(region.value.sequence.length).toBeGreaterThan(1);
+}
+
+const xAnyLabeling = (path: string, body: object) =>
+  post(`/x-anylabeling/v1/video/${path}`, { model: "masklet_video", ...body });
+
+async function initFrames(): Promise<string> {
+  const { status, text } = await xAnyLabeling("init", { frames: pictures, start_frame_index: 0 });
+  expect(status).toBe(200);
+  return JSON.parse(text).data.session_id;
+}
+
+/** One folder of X-AnyLabeling: a phrase is tracked. */
+async function folderOfXAnyLabeling(): Promise<void> {
+  const session_id = await initFrames();
+  const params = { conf_threshold: 0.25, epsilon_factor: 0.001 };
+  const prompted = await xAnyLabeling("prompt", { session_id, text_prompt: "man", frame_index: 0, params });
+  expect(prompted.status).toBe(200);
+  const { text } = await xAnyLabeling("propagate/stream", {
+    session_id,
+    start_frame: 0,
+    end_frame: FRAMES - 1,
+  });
+  const last = JSON.parse((text.trim().split("\n\n").at(-1) as string).replace(/^data: /, ""));
+  expect([last.type, Object.keys(last.results).length]).toEqual(["completed", FRAMES]);
+  expect((await post(`/x-anylabeling/v1/video/cleanup/${session_id}`, "")).status).toBe(200);
+}
+
+/** One video of a client of the protocol. */
+async function webSocket(): Promise<void> {
+  const client = await server.connect();
+  const { session_id } = await client.expectResponse({ type: "start_session", resource_path: clip });
+  await client.expectResponse({ type: "add_prompt", session_id, frame_index: 0, text: "man" });
+  const { frames } = await client.stream({ type: "propagate_in_video", session_id });
+  expect(frames).toHaveLength(FRAMES);
+  await client.expectResponse({ type: "close_session", session_id });
+  await client.close();
+}
+
+const used = async (name: string) =>
+  (await server.predictor.shares.total()).find((share) => share.name === name)?.used ?? 0;
+
+test("two tools and a client of the protocol work at the same time", async () => {
+  for (let round = 0; round < 3; round++) {
+    await Promise.all([labelStudio(round), folderOfXAnyLabeling(), webSocket(), labelStudio(100 + round)]);
+  }
+  await until(async () => server.predictor.sessions.count <= MAX_TASKS_OPEN);
+}, 900_000);
+
+test("200 tasks that are opened and left keep four sessions, and no uploads", async () => {
+  for (let task = 1000; task < 1200; task += 4)
+    await Promise.all([0, 1, 2, 3].map((next) => labelStudio(task + next)));
+  await until(async () => server.predictor.sessions.count <= MAX_TASKS_OPEN);
+  expect(await used("uploads")).toBeLessThanOrEqual(MAX_TASKS_OPEN);
+  expect(await used("transfers")).toBe(0);
+  await folderOfXAnyLabeling();
+}, 900_000);
+
+/** A value of another type, another size, or none. */
+const mutation = fc.oneof(
+  fc.constantFrom(
+    undefined,
+    null,
+    "",
+    "x".repeat(10_000),
+    -1,
+    0,
+    1e308,
+    2 ** 53,
+    0.5,
+    true,
+    [],
+    {},
+    [[]],
+    "\u0000",
+  ),
+  fc.jsonValue(),
+);
+
+/** All paths into a JSON value. */
+function pathsOf(value: Json, path: (string | number)[] = []): (string | number)[][] {
+  if (typeof value !== "object" || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...path, key]))];
+}
+
+function mutated(value: Json, path: readonly (string | number)[], to: unknown): Json {
+  const [key, ...rest] = path;
+  if (key === undefined) return to;
+  const copy = Array.isArray(value) ? [...value] : { ...value };
+  copy[key] = mutated(copy[key], rest, to);
+  return copy;
+}
+
+test("mutated requests get an answer of the adapter, and the next request works", async () => {
+  const session_id = await initFrames();
+  const params = { conf_threshold: 0.25, epsilon_factor: 0.001 };
+  const requests: [string, Json][] = [
+    ["/label-studio/predict", predictRequest(7)],
+    [
+      "/label-studio/setup",
+      { project: "1.1", schema: "<View/>", hostname: "http://localhost:8080", access_token: "x" },
+    ],
+    [
+      "/x-anylabeling/v1/video/init",
+      { model: "masklet_video", frames: pictures.slice(0, 2), start_frame_index: 0 },
+    ],
+    [
+      "/x-anylabeling/v1/video/prompt",
+      { session_id, model: "masklet_video", text_prompt: "man", frame_index: 0, params },
+    ],
+    [
+      "/x-anylabeling/v1/video/prompt",
+      {
+        session_id,
+        model: "masklet_video",
+        frame_index: 2,
+        points: [[0.3, 0.3]],
+        point_labels: [1],
+        obj_id: 10000,
+        params,
+      },
+    ],
+    [
+      "/x-anylabeling/v1/video/propagate/stream",
+      { session_id, model: "masklet_video", start_frame: 0, end_frame: 5 },
+    ],
+    [
+      "/x-anylabeling/v1/predict",
+      { model: "masklet_image", image: pictures[0], params: { text_prompt: "man" } },
+    ],
+  ];
+  const cases = fc.constantFrom(...requests).chain(([path, body]) =>
+    fc.record({
+      path: fc.constant(path),
+      body: fc.constant(body),
+      at: fc.constantFrom(...pathsOf(body)),
+      to: mutation,
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ path, body, at, to }) => {
+      const { status, text } = await post(path, mutated(body, at, to) ?? null);
+      // A fault of the server has the status 500, and its text names no field.
+      expect([path, at, to, status < 500, text.includes("internal")]).toEqual([path, at, to, true, false]);
+      for (const hosted of server.predictor.sessions.all)
+        if (hosted.id !== session_id && server.predictor.sessions.count > MAX_SESSIONS / 2)
+          await hosted.close();
+    }),
+    { numRuns: 300 },
+  );
+  await labelStudio(8);
+  await folderOfXAnyLabeling();
+}, 900_000);
