@@ -1,6 +1,6 @@
 /**
- * The order in which sessions are rebuilt after the inference process has ended: one after the other, and first those whose calls
- * wait. Each session continues as soon as possible, few decoders run at once, and a process that lives for a short time still
+ * The order in which sessions are rebuilt after the inference process has ended: one after the other, and first those for which
+ * clients wait. Each session continues as soon as possible, few decoders run at once, and a process that lives for a short time still
  * rebuilds some sessions.
  */
 export interface Replays {

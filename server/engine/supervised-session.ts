@@ -69,6 +69,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
   let home: { process: InferenceProcess; rebuilt: Promise<void>; isComplete: boolean } | undefined;
   /** Set when the session is closed or lost: the error with which its calls reject. */
   let over: ProtocolError | undefined;
+  const isInUse = () => hooks.isInUse?.() ?? true;
   const processEnds = countProcessEnds();
   let rejectWaiting: (reason: ProtocolError) => void = () => {};
   const ended = new Promise<never>((_, reject) => {
@@ -141,7 +142,8 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
       }
       if (opened.pack.hash !== rules.pack.hash)
         lose("The inference process was restarted with another model pack.");
-      const isAwaited = () => calls.isAwaited;
+      // A stream goes on when its client has gone.
+      const isAwaited = () => calls.isAwaited && isInUse();
       await parts.replays.run(isAwaited, () =>
         replay(process, (entry) => {
           if (over) throw over;
@@ -291,7 +293,7 @@ export function createSupervisedSession(parts: SupervisedSessionParts): Supervis
         lose(`The inference process ended (${reason}).`);
     },
     recover() {
-      if (hooks.isInUse?.() ?? true) void attached().catch(() => {});
+      if (isInUse()) void attached().catch(() => {});
     },
   };
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { EngineError, type SessionRules } from "../../../server/engine/engine.js";
 import type { ArrivingSnapshot, InferenceProcess } from "../../../server/engine/inference-process.js";
 import { DEFAULT_RECOVERY } from "../../../server/engine/journal.js";
-import { createReplays } from "../../../server/engine/replays.js";
+import { createReplays, type Replays } from "../../../server/engine/replays.js";
 import { createSupervisedSession } from "../../../server/engine/supervised-session.js";
 import { recordingHooks, video } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
@@ -31,7 +31,11 @@ function scriptedProcess(answer: (verb: string) => unknown = () => undefined) {
   return { process, verbs, params };
 }
 
-function scriptedSession(first: InferenceProcess, isInUse?: () => boolean) {
+function scriptedSession(
+  first: InferenceProcess,
+  isInUse?: () => boolean,
+  replays: Replays = createReplays(),
+) {
   let current = first;
   const { hooks: recording, events } = recordingHooks((index) => ({ index, rgb: new Uint8Array(3) }));
   const session = createSupervisedSession({
@@ -41,7 +45,7 @@ function scriptedSession(first: InferenceProcess, isInUse?: () => boolean) {
     current: () => current,
     running: async () => current,
     recovery: DEFAULT_RECOVERY,
-    replays: createReplays(),
+    replays,
     budget: { usedBytes: 0 },
     warn() {},
     onAnswer() {},
@@ -87,6 +91,37 @@ test("a session without a client is rebuilt with its next call", async () => {
   moveTo(third.process);
   await until(() => events.length === 2);
   expect(third.verbs).toEqual(["open", "removeObject", "removeObject"]);
+});
+
+test("sessions for which clients wait are rebuilt before streams whose clients have gone", async () => {
+  const replays = createReplays();
+  const rebuilt: string[] = [];
+  const start = async (name: string, isInUse: boolean) => {
+    const { session, moveTo } = scriptedSession(scriptedProcess().process, () => isInUse, replays);
+    const open = await session.open();
+    await open.removeObject({ objectId: 1 });
+    const next = scriptedProcess((verb) => verb === "removeObject" && void rebuilt.push(name));
+    return { next: () => moveTo(next.process), call: () => open.removeObject({ objectId: 2 }) };
+  };
+  const gone = await start("gone", false);
+  const present = await start("present", true);
+  let endOther = () => {};
+  const other = replays.run(
+    () => false,
+    () => new Promise<void>((resolve) => (endOther = resolve)),
+  );
+  gone.next();
+  const calls = [gone.call()];
+  // Its replay is the first that waits.
+  await setImmediate();
+  present.next();
+  calls.push(present.call());
+  await setImmediate();
+  expect(rebuilt).toEqual([]);
+  endOther();
+  await Promise.all([other, ...calls]);
+  expect(rebuilt[0]).toBe("present");
+  expect(rebuilt.filter((name) => name === "gone")).toHaveLength(2);
 });
 
 test("a session that is closed while it is rebuilt repeats no further call and is not reported as recovered", async () => {
