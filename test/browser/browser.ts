@@ -49,6 +49,8 @@ export async function openPage(browser: Browser, { folder, ...options }: PageOpt
   context.setDefaultTimeout(PATIENCE_MS);
   // Dialogs of the system cannot be operated here; the page then downloads through a link.
   await context.addInitScript(() => Reflect.deleteProperty(window, "showSaveFilePicker"));
+  // The loader of the measuring scripts names functions by it.
+  await context.addInitScript("globalThis.__name ??= (one) => one");
   await context.addInitScript(watchLayout);
   return testPage(context, folder);
 }

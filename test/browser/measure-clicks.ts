@@ -15,8 +15,6 @@ await writeClip(clip);
 const [server, browser] = await Promise.all([servePage(folder), launchChromium()]);
 await server.start();
 const { page } = await openPage(browser, { folder: "measure-clicks" });
-// The compiler of this script names functions by it.
-await page.addInitScript("globalThis.__name = (one) => one");
 
 /** Milliseconds of the prompts since the last call: from the click to the mask in the results of the page. */
 async function takeTimes(): Promise<number[]> {

@@ -90,8 +90,6 @@ const server = await startServer(
 const browser = await launchChromium();
 const test = await openPage(browser, { folder: "measure" });
 const { page } = test;
-// The compiler of this script names functions by it.
-await page.addInitScript("globalThis.__name = (one) => one");
 const print = (what: string, values: object) => console.log(JSON.stringify({ what, ...values }));
 
 async function memory() {
