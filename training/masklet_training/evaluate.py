@@ -4,8 +4,8 @@
 
 FOLDER contains one folder per sequence with frames/NNNNN.jpg and masks/NNNNN.png (0 and 255), as in DAVIS 2016. The
 object is prompted on the first frame; all later frames count. `copied` is J for copying the first mask to every frame,
-`first` is J on the prompted frame, `auc` is the probability that the reported probability is higher on a frame with
-J ≥ 0.5 than on one without. Real footage is used only to choose between designs, never for training.
+`first` is J on the prompted frame, `auc` is the probability that the object score (`score` of `out_states`) is higher on a
+frame with J ≥ 0.5 than on one without. Real footage is used only to choose between designs, never for training.
 """
 
 from __future__ import annotations
@@ -39,19 +39,15 @@ def prompt_of(kind: str, mask: np.ndarray) -> dict[str, Any]:
 
 
 class Results:
-    """The masks and probabilities of one tracked object; frames without it have an empty mask and probability 0"""
+    """The masks and object scores of one tracked object; a frame without it has an empty mask"""
 
     def __init__(self, sequence: Sequence) -> None:
         self.masks = [np.zeros_like(mask) for mask in sequence.masks]
         self.scores = np.zeros(len(sequence.masks))
 
     def take(self, frame: Any) -> None:
-        if len(frame.ids):
-            self.masks[frame.index] = frame.masks[0]
-            self.scores[frame.index] = float(frame.scores[0])
-        else:
-            self.masks[frame.index] = np.zeros_like(self.masks[frame.index])
-            self.scores[frame.index] = 0.0
+        self.masks[frame.index] = frame.masks[0] if len(frame.ids) else np.zeros_like(self.masks[frame.index])
+        self.scores[frame.index] = max((state["score"] for state in frame.states), default=0.0)
 
 
 def measure(sequence: Sequence, results: Results) -> tuple[dict[str, float], np.ndarray]:
@@ -74,7 +70,7 @@ def measure(sequence: Sequence, results: Results) -> tuple[dict[str, float], np.
 
 def evaluate(client: Any, sequence: Sequence, kind: str, rounds: int) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
     """Tracks one sequence; then, `rounds` times, corrects the frame with the lowest J by a click and tracks again.
-    Returns the measures, and J and the reported probability of each frame before any correction
+    Returns the measures, and J and the object score of each frame before any correction
     """
     results = Results(sequence)
     with client.start_session(sequence.frames) as session:
