@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { rowWindow } from "../timeline/virtual-rows.js";
 import { Icon } from "./icons.js";
 import { ObjectRow } from "./ObjectRow.js";
-import { FILTER_FROM, type PanelModel, panelRows, selectBy } from "./panel-model.js";
+import { type PanelModel, panelRows, selectBy } from "./panel-model.js";
 import "./objects.css";
 
 const ROW_PX = 34;
@@ -41,7 +41,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
           {selected.size > 1 ? `${selected.size} of ${objects.length} selected` : objects.length}
         </span>
       </header>
-      {objects.length >= FILTER_FROM && (
+      {objects.length > 0 && (
         <input
           type="search"
           class="objects-filter"

@@ -38,9 +38,6 @@ export type PanelRow =
     }
   | { kind: "object"; key: string; object: PanelObject };
 
-/** A filter is offered from this many objects on. */
-export const FILTER_FROM = 9;
-
 /** Objects under a heading for each group and each concept; objects with neither come first, without a heading. */
 export function panelRows(
   objects: readonly PanelObject[],
