@@ -33,20 +33,37 @@ export const LONG_SUITES = [
   "test/web/reopen.test.ts",
 ];
 
-/** They replace modules, globals or variables of their process, so each runs in its own. The other files share processes. */
+/**
+ * They replace modules, globals or variables of their process, or measure it, so each runs in its own. The other files share
+ * processes.
+ */
 export const ISOLATED_SUITES = [
+  "test/adapters/x-anylabeling-parts.test.ts",
   "test/clients/link.test.ts",
   "test/clients/typescript-keys.test.ts",
+  "test/server/engine/engine.test.ts",
   "test/server/engine/graph-thread.test.ts",
   "test/server/engine/idle-collection.test.ts",
+  "test/server/flow.test.ts",
   "test/server/http.test.ts",
+  "test/server/lifecycle.test.ts",
+  "test/server/media/bad-files.test.ts",
   "test/server/media/binaries.test.ts",
   "test/server/media/box-parts.test.ts",
   "test/server/media/box.test.ts",
   "test/server/media/hostile-videos.test.ts",
+  "test/server/media/lifecycle.test.ts",
   "test/server/media/opening.test.ts",
+  "test/server/media/picture-shape.test.ts",
+  "test/server/media/swapped-links.test.ts",
+  "test/server/media/tool-process.test.ts",
+  "test/server/media/video-clock.test.ts",
+  "test/server/media/video.test.ts",
+  "test/server/predictor.test.ts",
   "test/server/probe-places.test.ts",
   "test/server/uploads/store.test.ts",
+  "test/tracker/masks/large-mask.test.ts",
+  "test/tracker/masks/weighted-runs.test.ts",
   "test/web/autosave.test.ts",
 ];
 
