@@ -20,7 +20,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   // An adapter is an ordinary client: it reaches sessions and uploads through the predictor, and converts masks with exports.
   "server/adapters": [
     ...["protocol", "server/predictor.ts", "server/propagations.ts", "server/hosted-session.ts"],
-    ...["server/config.ts", "server/failure.ts", "server/log.ts", "server/session-owner.ts"],
+    ...["server/config.ts", "server/failure.ts", "server/log.ts", "server/serial.ts"],
+    "server/session-owner.ts",
     ...["server/listed-hosts.ts", "server/child-programs.ts", "server/exports/iterator-port.ts"],
     ...["server/http/context.ts", "server/http/errors.ts", "server/http/reader.ts"],
     ...["server/exports/brush.ts", "server/exports/mask-sets.ts", "server/exports/outlines.ts"],

@@ -15,6 +15,7 @@ import { parseArgs } from "node:util";
 import { startServer } from "../../server/main.js";
 import { connect, type MaskletClient } from "../typescript/client.js";
 import { keepToCores } from "./cores.js";
+import { wholeNumber } from "./options.js";
 
 interface Plan {
   video: string;
@@ -55,18 +56,13 @@ function readPlan(args: string[]): Plan {
   const [video, ...more] = positionals;
   if (video === undefined || more.length > 0)
     throw new Error(`expected one video, got ${positionals.length}.`);
-  const count = (name: string, text: string) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1) return value;
-    throw new Error(`--${name}: expected a number from 1, got "${text}".`);
-  };
   return {
     video: path.resolve(video),
     packs: values.pack,
-    objects: values.objects.split(",").map((text) => count("objects", text)),
-    threads: count("threads", values.threads),
-    frames: count("frames", values.frames),
-    rounds: count("rounds", values.rounds),
+    objects: values.objects.split(",").map((text) => wholeNumber("objects", text)),
+    threads: wholeNumber("threads", values.threads),
+    frames: wholeNumber("frames", values.frames),
+    rounds: wholeNumber("rounds", values.rounds),
   };
 }
 

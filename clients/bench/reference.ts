@@ -13,6 +13,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { keepToCores } from "./cores.js";
+import { wholeNumber } from "./options.js";
 import { openServer } from "./server-side.js";
 import type { BenchPrompt, Pass, Side } from "./side.js";
 import { openTransformers } from "./transformers-side.js";
@@ -49,12 +50,7 @@ function readPlan(args: string[]): Plan {
       throw new Error(`--${name} is missing; --checkpoint, --pack, --video and --text or --box are needed.`);
     return path.resolve(value);
   };
-  const count = (name: "threads" | "rounds") => {
-    const value = Number(values[name]);
-    if (!Number.isInteger(value) || value < 1)
-      throw new Error(`--${name}: expected a number from 1, got "${values[name]}".`);
-    return value;
-  };
+  const count = (name: "threads" | "rounds") => wholeNumber(name, values[name]);
   return {
     checkpoint: required("checkpoint"),
     pack: required("pack"),

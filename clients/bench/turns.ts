@@ -15,6 +15,7 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { createKey, digestOf } from "../../server/keys/key.js";
 import { connect, type MaskletClient } from "../typescript/client.js";
+import { wholeNumber } from "./options.js";
 
 interface Options {
   video: string;
@@ -54,12 +55,12 @@ export async function benchTurns(args: string[]): Promise<void> {
   if (click !== "same" && click !== "any") throw new Error(`--click: expected same or any, got "${click}".`);
   const options: Options = {
     video: path.resolve(clip),
-    objects: numberOf("objects", values.objects),
-    seconds: numberOf("seconds", values.seconds),
+    objects: wholeNumber("objects", values.objects),
+    seconds: wholeNumber("seconds", values.seconds),
     click,
   };
-  const streams = values.streams.split(",").map((text) => numberOf("streams", text, 0));
-  const rounds = numberOf("rounds", values.rounds);
+  const streams = values.streams.split(",").map((text) => wholeNumber("streams", text, 0));
+  const rounds = wholeNumber("rounds", values.rounds);
   process.stdout.write("tree  propagations  clicks  p50 ms  p99 ms  max ms  x alone  frames/s\n");
   const results = new Map<string, Measured>();
   for (let round = 0; round < rounds; round++) {
@@ -76,12 +77,6 @@ export async function benchTurns(args: string[]): Promise<void> {
     const alone = results.get(`${root} 0`);
     for (const count of streams) write(root, count, results.get(`${root} ${count}`) as Measured, alone);
   }
-}
-
-function numberOf(option: string, text: string, least = 1): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= least) return number;
-  throw new Error(`--${option}: expected a number from ${least}, got "${text}".`);
 }
 
 function merge(a: Measured | undefined, b: Measured): Measured {

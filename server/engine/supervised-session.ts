@@ -22,7 +22,7 @@ export interface SupervisedSession {
   open(): Promise<EngineSession>;
   /** The process has ended: loses the session at once when it cannot be rebuilt. */
   processEnded(reason: string): void;
-  /** Another process is ready: rebuilds the session in it, or with its next call when nobody uses the session. */
+  /** Another process is ready: rebuilds the session in it; a session without a client, with its next call. */
   recover(): void;
 }
 

@@ -1,6 +1,7 @@
 /** Sessions that outlive their connections: attaching, taking over, watching, and the log of results. */
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { EventMessage, FrameMessage, ServerMessage } from "../../protocol/index.js";
+import type { EngineVideo, SessionHooks } from "../../server/engine/engine.js";
 import type { Fields, RawClient } from "../helpers/client.js";
 import { createFakeClock, type FakeClock } from "../helpers/fake-clock.js";
 import { makeClip } from "../helpers/media.js";
@@ -468,4 +469,25 @@ test("get_server returns the pack, the limits in force and the sessions of the o
     limits: { idleTimeoutMs: IDLE_MS, framesPerWindow: 1024 },
     sessions: 1,
   });
+});
+
+test("the engine is asked to rebuild a session at once only while a client is attached", async () => {
+  let hooks: SessionHooks = {};
+  const watched: ScriptedEngine = Object.create(engine, {
+    open: {
+      value: (video: EngineVideo, given: SessionHooks) => {
+        hooks = given;
+        return engine.open(video, given);
+      },
+    },
+  });
+  const own = await startTestServer({}, { engine: watched });
+  onTestFinished(() => own.close());
+  const first = await own.connect();
+  const session_token = await open(first);
+  expect(hooks.isInUse?.()).toBe(true);
+  await first.close();
+  await until(() => hooks.isInUse?.() === false);
+  await (await own.connect()).expectResponse({ type: "attach_session", session_token });
+  expect(hooks.isInUse?.()).toBe(true);
 });

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { ProtocolError, type VideoFacts } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
 import type { Client, Predictor } from "../../predictor.js";
+import { createSerial } from "../../serial.js";
 import type { OwnerId } from "../../session-owner.js";
 import { type PicturePart, writePictureForm } from "../picture-form.js";
 import { ask } from "../requests.js";
@@ -195,17 +196,12 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
 export type Tasks = ReturnType<typeof createTasks>;
 
 function createTask(owner: OwnerId): TaskState {
-  let tail: Promise<unknown> = Promise.resolve();
   return {
     owner,
     objects: new Map(),
     phrases: new Map(),
     nextObjectId: FIRST_OBJECT_ID,
-    inOrder(work) {
-      const result = tail.then(work);
-      tail = result.catch(() => undefined);
-      return result;
-    },
+    inOrder: createSerial().run,
   };
 }
 
