@@ -60,6 +60,9 @@ def client(server):
         yield opened
 
 
+BUFFER_BYTES = 2**16
+
+
 class Cable:
     """A port of this machine that forwards to a server, and that can be cut."""
 
@@ -67,6 +70,8 @@ class Cable:
         self._target = port
         self._pairs = []
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # Accepted connections inherit it. Bytes on their way would be lost by a cut.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -77,6 +82,7 @@ class Cable:
             except OSError:
                 return
             far = socket.create_connection(("127.0.0.1", self._target))
+            far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
             self._pairs.append((near, far))
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._copy, args=(source, target), daemon=True).start()

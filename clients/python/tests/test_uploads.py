@@ -11,15 +11,16 @@ import masklet
 from masklet import _http, _tus
 from masklet._core.endpoint import endpoint_of
 
-PIXELS = 3 * 2**20
-"""Bytes of the file: more than the buffers of the connection hold."""
+FILLER_BYTES = 16 * 2**20
+CUT_AT_BYTES = 12 * 2**20
+"""More than the sockets between client and server hold, so that the server has read some of it."""
 
 
 @pytest.fixture
 def big_clip(media, tmp_path):
     """A valid video of some MB: MP4 files may have boxes that players skip."""
     path = tmp_path / "big.mp4"
-    filler = (PIXELS + 8).to_bytes(4, "big") + b"free" + os.urandom(PIXELS)
+    filler = (FILLER_BYTES + 8).to_bytes(4, "big") + b"free" + os.urandom(FILLER_BYTES)
     path.write_bytes((media / "clip.mp4").read_bytes() + filler)
     return path
 
@@ -39,7 +40,7 @@ class CutOnce:
 
 def test_an_upload_continues_after_the_connection_was_cut(cable, server, big_clip):
     with masklet.connect(cable.url, server.key, reconnect=masklet.Backoff(first_delay_s=0.1)) as client:
-        cut = CutOnce(cable, PIXELS // 2)
+        cut = CutOnce(cable, CUT_AT_BYTES)
         facts = client.upload(big_clip, on_progress=cut)
         assert cut.times == 0
         assert (facts["bytes"], facts["num_frames"], facts["filename"]) == (big_clip.stat().st_size, 12, "big.mp4")
@@ -59,7 +60,7 @@ def test_an_upload_continues_in_a_program_that_is_started_again(server, big_clip
 
     def end(bytes_sent, size):
         sent.append(bytes_sent)
-        if bytes_sent > size // 2:
+        if bytes_sent > CUT_AT_BYTES:
             raise EndError
 
     with server.connect() as client, pytest.raises(EndError):
