@@ -61,6 +61,26 @@ const TOOLS = [
       isThere("Xvfb") ? {} : { reason: "there is no Xvfb (Debian: xvfb and the libraries of Qt)." },
     script: "test/adapters/tools/x-anylabeling.ts",
   },
+  {
+    name: "SAM 3's notebooks",
+    environment: "sam3",
+    // What the visualisation functions of sam3 import, except torch, which is several gigabytes.
+    packages: {
+      "numpy>=1.26,<2.4": "numpy",
+      "opencv-python-headless>=4.10": "cv2",
+      "matplotlib>=3.8": "matplotlib",
+      "pandas>=2": "pandas",
+      "pycocotools>=2.0.10": "pycocotools",
+      "pillow>=10": "PIL",
+      "scikit-image>=0.24": "skimage",
+      "scikit-learn>=1.4": "sklearn",
+      "tqdm>=4.66": "tqdm",
+      "websockets>=13": "websockets",
+    },
+    alone: { "sam3==0.1.4": "sam3" },
+    find: () => ({}),
+    script: "test/adapters/tools/sam3.ts",
+  },
 ];
 
 /** Runs a driver in a process group of its own. Returns its status and what it has printed. */
@@ -100,13 +120,13 @@ function drive(script, python, env) {
 }
 
 /** Installs a tool and drives it. Returns the lines to print, and whether the test has failed. */
-async function run({ name, environment, packages, find, script }, folder) {
+async function run({ name, environment, packages, alone = {}, find, script }, folder) {
   const skipped = (reason) => ({ lines: [`Test with ${name} skipped: ${reason}`], hasFailed: false });
   const noTime = () => skipped(`the ${values.within} seconds of --within do not suffice.`);
   if (leftMs() < LEAST_MS) return noTime();
   const { env = {}, reason } = await find();
   if (reason) return skipped(reason);
-  const { python, reason: problem } = pythonEnvironment(environment, packages, {}, folder, leftMs());
+  const { python, reason: problem } = pythonEnvironment(environment, packages, alone, folder, leftMs());
   if (problem) return skipped(problem);
   if (leftMs() < LEAST_MS) return noTime();
   const { status, output, isStopped } = await drive(script, python, { ...env, TOOLS_FOLDER: folder });
