@@ -17,10 +17,20 @@ const FRAMES = 6;
 const PHRASE = "red square";
 const { keysFile, keys } = makeKeys("example");
 
-/** That of `npm run test:python`, or another one with the packages of the client. */
-const python = [join(root, "node_modules/.cache/python/bin/python"), process.env.PYTHON, "python3"].find(
-  (name) => name && spawnSync(name, ["-c", "import websockets, numpy"], { stdio: "ignore" }).status === 0,
-);
+/** The first Python with the packages of the client and others, of the environments of `.ci` or of the system. */
+const pythonWith = (...packages: string[]) =>
+  [
+    ...["python", "exports", "exports-all"].map((name) =>
+      join(root, `node_modules/.cache/${name}/bin/python`),
+    ),
+    ...[process.env.PYTHON, "python3"],
+  ].find((name) => {
+    const find = `import sys, importlib.util as i; sys.exit(not all(map(i.find_spec, sys.argv[1:])))`;
+    const args = ["-c", find, "websockets", "numpy", ...packages];
+    return name && spawnSync(name, args, { stdio: "ignore" }).status === 0;
+  });
+
+const python = pythonWith();
 
 describe("the documents", () => {
   const files = readdirSync(join(root, EXAMPLES));
@@ -151,6 +161,49 @@ describe("the example", { timeout: 300_000 }, () => {
   it("track_async.py tracks with asyncio", async ({ skip }) => {
     if (!python) return skip(noPython);
     expect(firstWords(await inPython("track_async", clip(), PHRASE))).toEqual(numbers);
+  });
+
+  it("labelme_files.py writes a file for each frame", async ({ skip }) => {
+    if (!python) return skip(noPython);
+    const out = join(media, "labelme");
+    expect(firstWords(await inPython("labelme_files", clip(), PHRASE, out))).toEqual(numbers);
+    for (const number of numbers) {
+      const { shapes } = JSON.parse(readFileSync(join(out, `0000${number}.json`), "utf8"));
+      expect(shapes).toMatchObject([{ label: PHRASE, group_id: 0, shape_type: "polygon" }]);
+    }
+  });
+
+  const withSupervision = pythonWith("supervision");
+  it("supervision_tracks.py draws the tracks", async ({ skip }) => {
+    if (!withSupervision) return skip("there is no Python with supervision");
+    const out = join(media, "tracks.mp4");
+    const args = [`${EXAMPLES}/supervision_tracks.py`, server.url, clip(), PHRASE, out];
+    const lines = await run(withSupervision, args);
+    expect(firstWords(lines)).toEqual(numbers);
+    for (const line of lines) {
+      const [, area] = /^\d \['#0'\] \[(\d+)\]$/.exec(line) ?? [];
+      expect(Math.abs(Number(area) - 48 * 48)).toBeLessThan(500);
+    }
+    expect(existsSync(out)).toBe(true);
+  });
+
+  const withFiftyone = pythonWith("fiftyone");
+  it("fiftyone_dataset.py fills a sample; a data set would need MongoDB", async ({ skip }) => {
+    if (!withFiftyone) return skip("there is no Python with fiftyone");
+    const program = `
+import sys
+sys.path.insert(0, "${EXAMPLES}")
+from fiftyone_dataset import collect
+sample = collect(*sys.argv[1:])
+for number in sorted(sample.frames):
+    for one in sample.frames[number].masklet.detections:
+        print(number - 1, one.index, one.label, one.to_segmentation(frame_size=(192, 128), target=1).mask.sum())`;
+    const lines = await run(withFiftyone, ["-c", program, server.url, clip(), PHRASE]);
+    expect(firstWords(lines)).toEqual(numbers);
+    for (const line of lines) {
+      const [, area] = /^\d 0 red square (\d+)$/.exec(line) ?? [];
+      expect(Math.abs(Number(area) - 48 * 48)).toBeLessThan(500);
+    }
   });
 
   it("folder.ts uploads pictures", async () => {

@@ -25,7 +25,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** Programs of the system; their options are not checked. */
 const SYSTEM = new Set(
-  "cd cp mkdir touch export tar sudo systemctl docker git ffmpeg ffprobe kill hf ruff source echo uname ls for apt-get brew nvm wget unzip xanylabeling label-studio labelme cvat-cli".split(
+  "cd cp mkdir touch export tar sudo systemctl docker git ffmpeg ffprobe kill hf ruff source echo uname ls for apt-get brew nvm wget unzip xanylabeling label-studio labelme cvat-cli sed yarn".split(
     " ",
   ),
 );

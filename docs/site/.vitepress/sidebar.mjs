@@ -22,6 +22,8 @@ export const sidebar = [
       { text: "Label with X-AnyLabeling", link: "/docs/x-anylabeling" },
       { text: "Label with Label Studio", link: "/docs/label-studio" },
       { text: "Label with CVAT", link: "/docs/cvat" },
+      { text: "Meta's SAM 2 demo", link: "/docs/sam2-demo" },
+      { text: "FiftyOne, supervision, labelme", link: "/docs/guides/python-tools" },
       { text: "Run it for a team", link: "/docs/team" },
     ],
   },

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from annotators import cvat_sdk_masks, label_studio_interface, labelme_files
+from frames import fiftyone_detections, supervision_detections
 from pycocotools import mask as coco_mask
 from scene import CATEGORY, FOLDER, HEIGHT, TRUTH, WIDTH, box_of, draw_pictures, fill, one_file, same_boxes, same_masks, truth
 from trackers import trackeval_mot, trackeval_mots_scores, trackeval_youtube_vis
@@ -239,6 +240,8 @@ CHECKS = {
     "labelme with masks, by labelme": lambda: labelme_files("labelme-masks", 1.0),
     "davis, by Pillow": pillow_davis,
     "via, by OpenCV": via,
+    "frames of the client, by supervision": supervision_detections,
+    "frames of the client, by fiftyone": fiftyone_detections,
 }
 
 failed = []

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .masks import masks_of
 
 if TYPE_CHECKING:
+    import fiftyone
     import pandas
     import supervision
 
@@ -105,17 +106,65 @@ class Frame:
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, timestamp_us={self.timestamp_us}, ids={self.ids.tolist()})"
 
-    def to_supervision(self) -> supervision.Detections:
-        """``supervision.Detections`` with the ids as ``tracker_id``. Needs the extra ``supervision``."""
+    def to_supervision(self, *, compact: bool = False) -> supervision.Detections:
+        """``supervision.Detections`` with the ids as ``tracker_id``. Needs the extra ``supervision``.
+
+        Args:
+            compact: ``mask`` is a ``supervision.CompactMask`` instead of an array ``[n, h, w]``. The run lengths of a
+                session with ``mask_format="rle"`` are passed on without being decoded. Needs supervision 0.31.
+        """
         import supervision
 
         return supervision.Detections(
             xyxy=self.boxes_xyxy,
-            mask=self.masks,
+            mask=self._compact_masks() if compact else self.masks,
             confidence=self.scores,
             class_id=np.zeros(len(self), np.int64),
             tracker_id=self.ids,
         )
+
+    def _compact_masks(self) -> supervision.CompactMask:
+        import supervision
+
+        if not hasattr(supervision, "CompactMask"):
+            version = supervision.__version__
+            raise ImportError(f"compact: expected supervision 0.31 or newer, which has CompactMask, got {version}")
+        # The corners of CompactMask are the first and the last pixel.
+        corners = np.rint(self.boxes_xyxy) - (0, 0, 1, 1)
+        size = (self.height, self.width)
+        if "out_binary_masks" in self.outputs:
+            return supervision.CompactMask.from_coco_rle(self.outputs["out_binary_masks"], corners, size)
+        return supervision.CompactMask.from_dense(self.masks, corners, size)
+
+    def to_fiftyone(self, label: str | Mapping[int, str] = "object") -> fiftyone.Detections:
+        """``fiftyone.Detections`` with masks inside boxes and the ids as ``index``. Needs the package ``fiftyone``.
+
+        Frame ``n`` of a session is ``sample.frames[n + 1]``: FiftyOne counts frames from 1.
+
+        Args:
+            label: of all objects, or of each object by its id; ``object`` for ids that are missing.
+        """
+        import fiftyone
+
+        label_of = (lambda _: label) if isinstance(label, str) else (lambda one: label.get(one, "object"))
+        detections = []
+        for obj_id, score, mask in zip(self.ids.tolist(), self.scores.tolist(), self.masks):
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            if rows.size == 0:
+                continue
+            left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+            x, end_x = _edges(left, right, self.width)
+            y, end_y = _edges(top, bottom, self.height)
+            detections.append(
+                fiftyone.Detection(
+                    label=label_of(obj_id),
+                    bounding_box=[x, y, end_x - x, end_y - y],
+                    mask=mask[top:bottom, left:right],
+                    confidence=score,
+                    index=obj_id,
+                )
+            )
+        return fiftyone.Detections(detections=detections)
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row for each object, without masks; ``area`` is in pixels. Needs the extra ``pandas``."""
@@ -134,3 +183,9 @@ class Frame:
             "area": self.masks.sum(axis=(1, 2)),
         }
         return pandas.DataFrame(columns)
+
+
+def _edges(first: int, end: int, size: int) -> tuple[float, float]:
+    """Pixels as fractions of a side, such that FiftyOne, which rounds down, finds the same pixels again."""
+    margin = 1e-3
+    return (float(first) + margin) / size, min(1.0, (float(end) + margin) / size)
