@@ -63,6 +63,7 @@ import { createSessionRegistry, type SessionRegistry } from "./sessions.js";
 import { createShares, type ShareLimits, type Shares } from "./shares/shares.js";
 import type { UploadLimits } from "./uploads/limits.js";
 import { createUploadStore, type UploadStore } from "./uploads/store.js";
+import { createMediaViewer, type ViewMedia } from "./view-media.js";
 
 /**
  * Requests on behalf of one owner, which reach all sessions of that owner by their ids. Sessions of other owners do not exist
@@ -156,6 +157,8 @@ export interface Predictor {
   readonly saved: SavedStore;
   /** Lists the files that an owner can open: those of a folder, or those of the media roots. */
   listMedia(folder?: string): Promise<MediaListing>;
+  /** Opens media for reading, without a session. */
+  viewMedia: ViewMedia;
   /** What owners hold of the server's resources. */
   readonly shares: Shares;
   /** Stores what a session of the owner saves. */
@@ -333,6 +336,7 @@ export function createPredictor(options: PredictorOptions = {}, parts: Predictor
     uploads,
     saved,
     shares,
+    viewMedia: createMediaViewer(openMedia, pictures),
     listMedia: (folder) => listMedia(options.mediaRoots, folder, config.sampleClip),
     stats() {
       const engine = running?.stats();

@@ -2,11 +2,13 @@
 import type { Adapter, AdapterParts } from "./adapter.js";
 import { createLabelStudio } from "./label-studio/label-studio.js";
 import type { AdapterName } from "./names.js";
+import { createSam2Demo } from "./sam2-demo/sam2-demo.js";
 import { createXAnyLabeling } from "./x-anylabeling/x-anylabeling.js";
 
 const ADAPTERS: Readonly<Record<AdapterName, (parts: AdapterParts) => Adapter>> = {
   "label-studio": createLabelStudio,
   "x-anylabeling": createXAnyLabeling,
+  "sam2-demo": createSam2Demo,
 };
 
 export function createAdapters(parts: AdapterParts): Adapter[] {

@@ -11,7 +11,7 @@ import { checkUploadBytes } from "./errors.js";
 import { createExpansionCounter } from "./expansion.js";
 import { createFirstBytes } from "./first-bytes.js";
 import type { UploadLimits } from "./limits.js";
-import { readForm } from "./multipart.js";
+import { type OnField, readForm } from "./multipart.js";
 import { unpackTar } from "./tar.js";
 import { writeAll } from "./write-all.js";
 import { unpackZip } from "./zip.js";
@@ -76,6 +76,7 @@ export async function writeForm(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
   { folder, disk, limits }: AdmitOptions,
+  onField?: OnField,
 ): Promise<ReceivedForm> {
   const collector = createCollector(folder, "form", disk, limits);
   let bytes = 0;
@@ -87,7 +88,7 @@ export async function writeForm(
       yield chunk;
     }
   }
-  await readForm(limited(), contentType, collector);
+  await readForm(limited(), contentType, collector, onField);
   return { content: await collector.finish(), bytes };
 }
 

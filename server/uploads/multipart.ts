@@ -4,7 +4,10 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { systemErrorCode } from "../media/errors.js";
 import type { Collector } from "./collect.js";
 
-/** Bounds of what the parser buffers: fields that are not files are ignored, and headers hold little but names. */
+/** Receives a field of a form that is not a file, cut to 1024 bytes. */
+export type OnField = (name: string, value: string) => void;
+
+/** Bounds of what the parser buffers: fields that are not files hold little, and headers little but names. */
 const PARSER_LIMITS = { fieldSize: 1024, headerPairs: 100, headerSize: 16 * 1024 };
 
 /** Bytes before the first part. Forms have none; the parser would search any number of them for a boundary. */
@@ -16,7 +19,7 @@ export function isForm(contentType: string | undefined): boolean {
 }
 
 /**
- * Passes the files of a form to the collector, one after the other. Other fields of the form are ignored.
+ * Passes the files of a form to the collector, one after the other, and its other fields to `onField`.
  *
  * Throws `invalid_field` for a body that is not a form, and the collector's errors.
  */
@@ -24,6 +27,7 @@ export async function readForm(
   body: AsyncIterable<Uint8Array>,
   contentType: string,
   collector: Collector,
+  onField: OnField = () => {},
 ): Promise<void> {
   const form = openForm(contentType);
   const files = new Set<BusboyFileStream>();
@@ -42,7 +46,10 @@ export async function readForm(
       tooMany ??= error;
     }
   }
-  form.on("field", count);
+  form.on("field", (name, value) => {
+    count();
+    onField(name, value);
+  });
   form.on("file", (_field, file, name) => {
     count();
     files.add(file);

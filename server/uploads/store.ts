@@ -14,7 +14,7 @@ import { createFinished } from "./finished.js";
 import { createTemporaryFolders } from "./folders.js";
 import { createLastingFolders } from "./lasting-folders.js";
 import type { UploadLimits } from "./limits.js";
-import { isForm } from "./multipart.js";
+import { isForm, type OnField } from "./multipart.js";
 import { createRestore } from "./restore.js";
 import { createResumableUploads, type ResumableUploads } from "./resumable.js";
 import { openStoredMedia, type StoredMedia } from "./stored-media.js";
@@ -27,6 +27,8 @@ export interface ReceiveOptions {
   /** `multipart/form-data` with a boundary is parsed as a form; of all others the content determines the format. */
   contentType?: string;
   filename?: string;
+  /** Receives the fields of a form that are not files. */
+  onField?: OnField;
   /** Only this owner finds the upload. Default: the caller of the library. */
   owner?: OwnerId;
   /** Aborts the upload, also during the inspection of the file. `receive` then rejects with the signal's reason. */
@@ -153,7 +155,7 @@ export function createUploadStore(options: UploadStoreOptions): UploadStore {
 
   async function receive(
     body: AsyncIterable<Uint8Array>,
-    { contentLength = 0, contentType, filename, owner = LIBRARY_OWNER }: ReceiveOptions,
+    { contentLength = 0, contentType, filename, onField, owner = LIBRARY_OWNER }: ReceiveOptions,
     signal: AbortSignal,
   ): Promise<Upload> {
     signal.throwIfAborted();
@@ -165,7 +167,7 @@ export function createUploadStore(options: UploadStoreOptions): UploadStore {
         slot = await openSlot(owner);
         const admitting: AdmitOptions = { ...slot, limits, signal };
         if (isForm(contentType)) {
-          const form = await writeForm(chunks, contentType as string, admitting);
+          const form = await writeForm(chunks, contentType as string, admitting, onField);
           return async () => ({ ...(await admitForm(form, admitting)), bytes: form.bytes });
         }
         const { path, bytes } = await writeBody(chunks, admitting);
