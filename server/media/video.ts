@@ -1,4 +1,5 @@
 import { cutShortBefore, type DecodedFrame, type DecodeRequest, decodeFrames } from "./decode.js";
+import { decoderPriority } from "./decoder-process.js";
 import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { UNLIMITED_PLACES } from "./places.js";
@@ -39,7 +40,7 @@ export async function openVideo(
     // One place for all processes of the stream: a stream that waited for a second one could wait for itself.
     const place = await places.decode({ maxPicturePixels: video.maxPicturePixels, signal, urgent });
     try {
-      yield* decodeRange(range, signal, urgent ? "normal" : "low");
+      yield* decodeRange(range, signal, decoderPriority({ urgent, ...video }));
     } finally {
       place.release();
     }
