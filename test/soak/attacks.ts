@@ -1,6 +1,9 @@
 /** Fuzzed messages and HTTP, killed clients and inference processes, slow peers, and one long session. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { connect } from "node:net";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { clip, picture, squareBox } from "../../clients/conformance/media.js";
 import { movie } from "../../clients/conformance/movie.js";
@@ -173,13 +176,18 @@ async function killProcess(server: SoakServer, key: string, uploadId: string): P
   });
   const ended = new Promise<string>((resolve) => child.on("close", () => resolve("closed")));
   const first = await Promise.race([
-    new Promise<string>((resolve) => child.stdout.once("data", (text) => resolve(String(text).trim()))),
+    firstLine(child.stdout),
     ended,
     pause(FRAME_MS).then(() => "no frame in time"),
   ]);
   child.kill("SIGKILL");
   await ended;
   return first === "frame" ? undefined : first;
+}
+
+async function firstLine(input: Readable): Promise<string> {
+  const [line] = (await once(createInterface({ input }), "line")) as [string];
+  return line;
 }
 
 /** @returns undefined when the socket was destroyed after it received a frame, or why not. @throws Error without an answer */
