@@ -162,7 +162,7 @@ describe("the page", () => {
     expect(head.headers.get("content-length")).toBe(String(readFileSync(clip).length));
     const poster = await fetch(nodes[0].posterUrl);
     expect(poster.headers.get("content-type")).toBe("image/jpeg");
-    expect(poster.headers.get("cross-origin-resource-policy")).toBe("cross-origin");
+    expect(poster.headers.get("cross-origin-resource-policy")).toBe("same-site");
     expect(Buffer.from(await poster.arrayBuffer()).subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
   });
 

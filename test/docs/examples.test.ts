@@ -191,10 +191,8 @@ describe("the example", { timeout: 300_000 }, () => {
   it("fiftyone_dataset.py fills a sample; a data set would need MongoDB", async ({ skip }) => {
     if (!withFiftyone) return skip("there is no Python with fiftyone");
     const program = `
-import sys
-sys.path.insert(0, "${EXAMPLES}")
-from fiftyone_dataset import collect
-sample = collect(*sys.argv[1:])
+import runpy, sys
+sample = runpy.run_path("${EXAMPLES}/fiftyone_dataset.py")["collect"](*sys.argv[1:])
 for number in sorted(sample.frames):
     for one in sample.frames[number].masklet.detections:
         print(number - 1, one.index, one.label, one.to_segmentation(frame_size=(192, 128), target=1).mask.sum())`;

@@ -55,7 +55,7 @@ async function problemOf([program = "", ...args]: string[]): Promise<string | un
     case "python3":
       return scriptProblem(args);
     case "pip":
-      return pathProblem(args.find((word) => word.startsWith("./")));
+      return pathProblem(args.find((word) => word.startsWith("./"))?.replace(/\[[\w,-]+\]$/, ""));
     case "curl":
       return curlProblem(args);
     default:

@@ -4,8 +4,9 @@ import type { AppEnvironment } from "../../http/context.js";
 import { failed } from "./operations.js";
 
 /**
- * Allows the requests of the page, which are made with credentials, and the pictures that it shows. Refused requests to the
- * GraphQL path get a body in the form of GraphQL, because the page shows nothing of another one.
+ * Allows the requests of the page, which are made with credentials. Pictures and videos can be embedded by pages of the same host
+ * on another port only, so that other pages do not find out which files exist. A refused request to the GraphQL path gets a body
+ * in the form of GraphQL, because the page shows nothing of another one.
  */
 export function openToPages(graphqlPath: string): MiddlewareHandler<AppEnvironment> {
   return async (context, next) => {
@@ -13,7 +14,7 @@ export function openToPages(graphqlPath: string): MiddlewareHandler<AppEnvironme
     if (context.res.status >= 400 && context.req.path === graphqlPath) await writeErrors(context);
     const { headers } = context.res;
     if (headers.has("access-control-allow-origin")) headers.set("access-control-allow-credentials", "true");
-    headers.set("cross-origin-resource-policy", "cross-origin");
+    headers.set("cross-origin-resource-policy", "same-site");
   };
 }
 
