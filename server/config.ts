@@ -6,6 +6,7 @@
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { phrase } from "../protocol/fields.js";
 import { SERVER_LIMITS, settingVariable } from "../protocol/limits.js";
 import { ADAPTER_NAMES } from "./adapters/names.js";
 import { isAddressOrNetwork } from "./http/client-address.js";
@@ -92,6 +93,11 @@ const schema = z.strictObject({
   adapters: z
     .array(z.enum(ADAPTER_NAMES), { error: `a list of adapters: ${ADAPTER_NAMES.join(", ")}` })
     .default([]),
+  /** Phrases of the detector that the adapter for CVAT offers, each the name of a label; without any there is no detector. */
+  cvatLabels: z
+    .array(phrase, { error: "a list of phrases" })
+    .transform((phrases) => [...new Set(phrases)])
+    .default([]),
   /** Where the adapter for Label Studio fetches the media of tasks. Only requests to it carry `labelStudioToken`. */
   labelStudioUrl: z
     .string()
@@ -132,6 +138,7 @@ const parsers: Partial<Record<string, (value: string) => unknown>> = {
   allowedOrigins: (value) => list(value, ","),
   cameraHosts: (value) => list(value, ","),
   adapters: (value) => list(value, ","),
+  cvatLabels: (value) => list(value, ","),
   labelStudioHosts: (value) => list(value, ","),
   mediaRoots: (value) => list(value, delimiter),
 };

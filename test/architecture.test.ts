@@ -26,6 +26,7 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     ...["server/http/context.ts", "server/http/errors.ts", "server/http/reader.ts"],
     ...["server/http/file-answer.ts", "server/view-media.ts"],
     ...["server/exports/brush.ts", "server/exports/mask-sets.ts", "server/exports/outlines.ts"],
+    "server/exports/row-runs.ts",
   ],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript", "server/drawing"],

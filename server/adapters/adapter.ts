@@ -1,4 +1,4 @@
-/** What every adapter is: routes under a prefix, each an ordinary client of the predictor. */
+/** What every adapter is: routes under prefixes, each an ordinary client of the predictor. */
 import type { MiddlewareHandler } from "hono";
 import type { ServerConfig } from "../config.js";
 import type { App, AppEnvironment } from "../http/context.js";
@@ -7,7 +7,7 @@ import type { Predictor } from "../predictor.js";
 
 export type AdapterSettings = Pick<
   ServerConfig,
-  "adapters" | "labelStudioUrl" | "labelStudioToken" | "labelStudioHosts"
+  "adapters" | "cvatLabels" | "labelStudioUrl" | "labelStudioToken" | "labelStudioHosts"
 >;
 
 export interface AdapterParts {
@@ -17,11 +17,11 @@ export interface AdapterParts {
 }
 
 export interface Adapter {
-  /** The paths below it belong to the adapter, such as `/x-anylabeling`. */
-  prefix: string;
+  /** The paths below them belong to the adapter, such as `/x-anylabeling`. */
+  prefixes: readonly string[];
   /** A header besides Authorization in which the tool sends the key of the server, in lower case. */
   keyHeader?: string;
-  /** Runs around every request of the prefix, refused ones included. */
+  /** Runs around every request of the prefixes, refused ones included. */
   around?: MiddlewareHandler<AppEnvironment>;
   /** Adds the routes. Every request that reaches them has an owner. */
   add(app: App): void;

@@ -6,6 +6,7 @@ import {
   type SingleRequest,
   type StreamRequest,
 } from "../../protocol/index.js";
+import { clientLeft } from "../failure.js";
 import type { Client } from "../predictor.js";
 import type { PropagatedFrame, PropagationEnd } from "../propagations.js";
 
@@ -26,4 +27,18 @@ export function propagate(
   request: Omit<RequestInputOf<"propagate_in_video">, "type">,
 ): AsyncGenerator<PropagatedFrame, PropagationEnd, undefined> {
   return client.stream(parseRequest({ type: "propagate_in_video", ...request }) as StreamRequest);
+}
+
+/**
+ * Ends a session if its sender leaves, now or before it has the whole answer, because no one else knows the session.
+ * @throws ProtocolError when the sender has left
+ */
+export function endIfSenderLeaves(client: Client, session_id: string, leaving: AbortSignal): void {
+  const end = () => void ask(client, { type: "close_session", session_id }).catch(() => {});
+  if (!leaving.aborted) {
+    leaving.addEventListener("abort", end, { once: true });
+    return;
+  }
+  end();
+  throw clientLeft();
 }

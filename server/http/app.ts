@@ -46,7 +46,8 @@ export function createApp(parts: AppParts): App {
 
   app.use(closeUnread);
   app.use(accessLog(log, metrics, admission));
-  for (const { prefix, around } of adapters) if (around) app.use(`${prefix}/*`, around);
+  for (const { prefixes, around } of adapters)
+    if (around) for (const prefix of prefixes) app.use(`${prefix}/*`, around);
   app.use(async (context, next) => {
     const { incoming } = context.env;
     // A process supervisor must not restart a server that is full or stopping.

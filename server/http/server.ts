@@ -81,7 +81,8 @@ export function createHttpServer(parts: HttpServerParts): HttpServer {
     },
     proxies,
     keys,
-    keyHeaderOf: (path) => adapters.find(({ prefix }) => path.startsWith(`${prefix}/`))?.keyHeader,
+    keyHeaderOf: (path) =>
+      adapters.find(({ prefixes }) => prefixes.some((prefix) => path.startsWith(`${prefix}/`)))?.keyHeader,
     connections: sockets,
     isStopping: () => stopped !== undefined,
     drainRefusal: predictor.refusal,

@@ -93,7 +93,7 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
   }
 
   return {
-    prefix: PREFIX,
+    prefixes: [PREFIX],
     add(app: App) {
       const limit = limitBody(MAX_BODY_BYTES, sendError);
       const answer = handled(log, sendError);

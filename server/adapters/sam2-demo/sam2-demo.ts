@@ -135,7 +135,7 @@ export function createSam2Demo({ predictor, log }: AdapterParts): Adapter {
   }
 
   return {
-    prefix: PREFIX,
+    prefixes: [PREFIX],
     around: openToPages(`${PREFIX}/graphql`),
     add(app: App) {
       const inGraphql = handled(log, failGraphql);

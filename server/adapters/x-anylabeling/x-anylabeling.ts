@@ -5,14 +5,14 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import { parseFields } from "../../../protocol/index.js";
-import { clientLeft, toProtocolError } from "../../failure.js";
+import { toProtocolError } from "../../failure.js";
 import { type App, type AppEnvironment, ownerOf } from "../../http/context.js";
 import { leavingSignal, pulledBody } from "../../http/reader.js";
 import type { Adapter, AdapterParts } from "../adapter.js";
 import { createConversions } from "../conversion-thread.js";
-import { ask } from "../requests.js";
+import { ask, endIfSenderLeaves } from "../requests.js";
 import { handled, limitBody, parseJson } from "../routes.js";
-import { fail, showReasons, succeed } from "./answers.js";
+import { fail, reasons, succeed } from "./answers.js";
 import type { Conversions } from "./conversions.js";
 import { MODELS } from "./models.js";
 import { createPicturePredictor } from "./picture.js";
@@ -61,10 +61,7 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
       const client = connect(context);
       const facts = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
       const { session_id, num_frames } = facts;
-      if (signal.aborted) {
-        await ask(client, { type: "close_session", session_id });
-        throw clientLeft();
-      }
+      endIfSenderLeaves(client, session_id, signal);
       states.add(owner, session_id, {
         kind: "video",
         ...{ epsilonFactor: 0.001, confidence: 0.25, clicks: new Map(), prompted: new Set() },
@@ -118,9 +115,9 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
   }
 
   return {
-    prefix: PREFIX,
+    prefixes: [PREFIX],
     keyHeader: "token",
-    around: showReasons,
+    around: reasons,
     add(app: App) {
       const limit = limitBody(MAX_BODY_BYTES, fail);
       const answer = handled(log, fail);

@@ -1,9 +1,10 @@
 /** CVAT for video 1.1 (https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/): tracks of masks or polygons in XML. */
 import { z } from "zod";
-import { type CocoRle, decodeMask, maskBox } from "../../../protocol/index.js";
+import type { CocoRle } from "../../../protocol/index.js";
 import { defineFormat, textFile } from "../format.js";
 import { polygonTolerance } from "../options.js";
 import { outlineOf } from "../outlines.js";
+import { rowRunsOf } from "../row-runs.js";
 import { categoriesOf, type ExportObject, type ExportSource } from "../source.js";
 
 const options = z.strictObject({
@@ -74,25 +75,9 @@ async function* track(
   if (isOpen) yield "  </track>\n";
 }
 
-/** Run lengths row by row inside the tight box, background first. */
 function maskAttributes(mask: CocoRle): string {
-  const [left, top, width, height] = maskBox(mask);
-  const { data, width: stride } = decodeMask(mask);
-  const runs: number[] = [];
-  let value = 0;
-  let length = 0;
-  for (let y = top; y < top + height; y++) {
-    for (let x = left; x < left + width; x++) {
-      const pixel = data[y * stride + x] as number;
-      if (pixel !== value) {
-        runs.push(length);
-        value = pixel;
-        length = 0;
-      }
-      length++;
-    }
-  }
-  runs.push(length);
+  const { runs, box } = rowRunsOf(mask);
+  const [left, top, width, height] = box;
   return `rle="${runs.join(", ")}" left="${left}" top="${top}" width="${width}" height="${height}"`;
 }
 

@@ -1,7 +1,7 @@
 /** CVAT for video 1.1: tracks of masks, polygons and boxes. */
 import { SaxesParser, type SaxesTagPlain } from "saxes";
-import { type CocoRle, encodeMask, type PixelBox } from "../../../protocol/index.js";
-import { placeMask } from "../../exports/crop.js";
+import type { CocoRle, PixelBox } from "../../../protocol/index.js";
+import { maskOfRowRuns } from "../../exports/row-runs.js";
 import { type Annotation, ImportError, type ImportFormat, type Item, textOf } from "../annotation.js";
 import { unionOfPolygons } from "./coco.js";
 
@@ -106,13 +106,10 @@ function readMask(attributes: Attributes, { width: fullWidth, height: fullHeight
   if (width < 1 || height < 1 || width > fullWidth || height > fullHeight) {
     throw new ImportError(`a mask has ${width}x${height} pixels in a frame of ${fullWidth}x${fullHeight}`);
   }
-  const bits = new Uint8Array(width * height);
-  let at = 0;
-  (attributes.rle ?? "").split(",").forEach((run, index) => {
+  const runs = (attributes.rle ?? "").split(",").map((run) => {
     const length = Number(run);
     if (!Number.isInteger(length) || length < 0) throw new ImportError(`the attribute rle: got "${run}"`);
-    if (index % 2 === 1) bits.fill(1, at, at + length);
-    at += length;
+    return length;
   });
-  return placeMask(encodeMask(bits, width, height), [left, top], [fullHeight, fullWidth]);
+  return maskOfRowRuns(runs, [left, top, width, height], [fullHeight, fullWidth]);
 }
