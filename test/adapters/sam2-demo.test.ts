@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { decodeMask, encodeMask } from "../../protocol/index.js";
+import { mutated, otherValue, pathsOf } from "../helpers/json-mutations.js";
 import { makeKeys } from "../helpers/keys.js";
 import { makeClip, makeStill, mediaDirectory } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
@@ -478,6 +480,53 @@ describe("failures are sentences", () => {
     ] as const)
       expect([path, (await fetch(`${server.http}/sam2-demo/${path}`)).status]).toEqual([path, status]);
   });
+});
+
+test("mutated requests get an answer, and the next request works", { timeout: 900_000 }, async () => {
+  const sessionId = await start();
+  await click(sessionId, 0);
+  const clicks = {
+    sessionId,
+    frameIndex: 1,
+    objectId: 0,
+    labels: [1, 0],
+    points: [
+      [0.2, 0.3],
+      [0.9, 0.9],
+    ],
+  };
+  const graphql = (name: keyof typeof DOCUMENTS, input: object): [string, Json] => [
+    "/graphql",
+    { query: DOCUMENTS[name], variables: { input } },
+  ];
+  const requests = [
+    graphql("addPoints", { ...clicks, clearOldPoints: true }),
+    graphql("clearPointsInFrame", { sessionId, frameIndex: 1, objectId: 0 }),
+    graphql("removeObject", { sessionId, objectId: 3 }),
+    graphql("startSession", { path: CLIP }),
+    ["/propagate_in_video", { session_id: sessionId, start_frame_index: 0 }] as [string, Json],
+  ];
+  const cases = fc.constantFrom(...requests).chain(([path, body]) =>
+    fc.record({
+      path: fc.constant(path),
+      body: fc.constant(body),
+      at: fc.constantFrom(...pathsOf(body)),
+      to: otherValue,
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, async ({ path, body, at, to }) => {
+      const response = await fetch(`${server.http}/sam2-demo${path}`, {
+        method: "POST",
+        body: JSON.stringify(mutated(body, at, to) ?? null),
+      });
+      const text = await response.text();
+      // A fault of the server has the code "internal".
+      expect([at, to, response.status < 500, text.includes('"internal"')]).toEqual([at, to, true, false]);
+    }),
+    { numRuns: 300 },
+  );
+  expect((await click(await start(), 0)).errors).toBeUndefined();
 });
 
 describe("propagations", () => {

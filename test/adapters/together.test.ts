@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { mutated, otherValue, pathsOf } from "../helpers/json-mutations.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
@@ -147,41 +148,6 @@ test("200 tasks that are opened and left keep four sessions, and no uploads", as
   await folderOfXAnyLabeling();
 }, 900_000);
 
-/** A value of another type, another size, or none. */
-const mutation = fc.oneof(
-  fc.constantFrom(
-    undefined,
-    null,
-    "",
-    "x".repeat(10_000),
-    -1,
-    0,
-    1e308,
-    2 ** 53,
-    0.5,
-    true,
-    [],
-    {},
-    [[]],
-    "\u0000",
-  ),
-  fc.jsonValue(),
-);
-
-/** All paths into a JSON value. */
-function pathsOf(value: Json, path: (string | number)[] = []): (string | number)[][] {
-  if (typeof value !== "object" || value === null) return [path];
-  return [path, ...Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...path, key]))];
-}
-
-function mutated(value: Json, path: readonly (string | number)[], to: unknown): Json {
-  const [key, ...rest] = path;
-  if (key === undefined) return to;
-  const copy = Array.isArray(value) ? [...value] : { ...value };
-  copy[key] = mutated(copy[key], rest, to);
-  return copy;
-}
-
 test("mutated requests get an answer of the adapter, and the next request works", async () => {
   const session_id = await initFrames();
   const params = { conf_threshold: 0.25, epsilon_factor: 0.001 };
@@ -225,7 +191,7 @@ test("mutated requests get an answer of the adapter, and the next request works"
       path: fc.constant(path),
       body: fc.constant(body),
       at: fc.constantFrom(...pathsOf(body)),
-      to: mutation,
+      to: otherValue,
     }),
   );
   await fc.assert(

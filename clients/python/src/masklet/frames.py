@@ -146,7 +146,6 @@ class Frame:
         """
         import fiftyone
 
-        label_of = (lambda _: label) if isinstance(label, str) else (lambda one: label.get(one, "object"))
         detections = []
         for obj_id, score, mask in zip(self.ids.tolist(), self.scores.tolist(), self.masks):
             rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -157,7 +156,7 @@ class Frame:
             y, end_y = _edges(top, bottom, self.height)
             detections.append(
                 fiftyone.Detection(
-                    label=label_of(obj_id),
+                    label=label if isinstance(label, str) else label.get(obj_id, "object"),
                     bounding_box=[x, y, end_x - x, end_y - y],
                     mask=mask[top:bottom, left:right],
                     confidence=score,
