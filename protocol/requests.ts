@@ -128,6 +128,12 @@ const addPrompt = z
       .boolean()
       .default(false)
       .describe("Discard earlier concepts and their objects first, as SAM 3 does"),
+    track_others: z
+      .boolean()
+      .default(true)
+      .describe(
+        "False: a prompt on one object leaves out of its answer the other objects that would have to be tracked to this frame",
+      ),
     semantic_map: z
       .boolean()
       .default(false)

@@ -27,6 +27,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize, mask?
       ...(mask && { mask }),
       clearOldPoints: request.clear_old_points,
       clearOldBoxes: request.clear_old_boxes,
+      ...(!request.track_others && { leavesOutOthers: true }),
     };
   }
   return {

@@ -26,6 +26,7 @@ const FEATURES = [
   "semantic_map",
   "session_opening",
   "stored_results",
+  "track_others",
   "tus",
   "uploads",
 ];

@@ -78,21 +78,33 @@ export function sharesBucket(
  * Observes all objects on any frame, outside of a pass. Objects with a memory of the frame keep its mask, also when the
  * memory comes from tracking. The others are tracked in the direction from their nearest memory. Adds no memory of the
  * frame.
+ * @param leavesOutOthers true: the others are left out
  */
 export function observeFrame(
   parts: TrackerParts,
   features: FrameFeatures,
   frameIndex: number,
+  leavesOutOthers = false,
 ): Promise<Observation[]> {
   return observeAll(
     parts,
     features,
     frameIndex,
-    () => true,
+    (masklet) => !leavesOutOthers || isKnownOn(masklet, frameIndex),
     (masklet) => {
       const reverse = directionFor(masklet, frameIndex);
       return masklet.bank.at(frameIndex) ?? memoriesFor(masklet, frameIndex, reverse, parts);
     },
+  );
+}
+
+/** Whether the mask of an object on a frame, or its absence there, is known without tracking it to the frame. */
+export function isKnownOn({ bank, prompts, locks, absent }: Masklet, frameIndex: number): boolean {
+  return (
+    bank.at(frameIndex) !== undefined ||
+    prompts.has(frameIndex) ||
+    locks.has(frameIndex) ||
+    hasFrame(absent, frameIndex)
   );
 }
 

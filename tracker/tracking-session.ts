@@ -173,6 +173,20 @@ export function createTrackingSession(
     return assemble(frame);
   }
 
+  /** As `storeAndAssemble`, for a part of the objects. A frame without stored masks stays unvisited. */
+  function amendAndAssemble(frame: RenderedFrame): FrameOutput {
+    const stored = cache.get(frame.frameIndex);
+    if (stored) {
+      const amended = new Set([...frame.rendered, ...frame.unseen].map(({ objectId }) => objectId));
+      const others = stored.filter(({ objectId }) => !amended.has(objectId));
+      cache.set(
+        frame.frameIndex,
+        [...others, ...frame.rendered].sort((a, b) => a.objectId - b.objectId),
+      );
+    }
+    return assemble(frame);
+  }
+
   /** A step of a partial propagation: tracks the edited objects, and adds the stored masks of the others. */
   async function stepPartly(frame: Frame): Promise<FrameOutput> {
     const stored = cache.get(frame.index);
@@ -262,7 +276,8 @@ export function createTrackingSession(
         const { result, objectId, removedIds, semanticLogits } = await tracker.prompt(frame, prompt);
         const rendered = await render(frame.index, result);
         const [semantic] = semanticLogits ? await renderMaps(run, m, video, [semanticLogits]) : [];
-        const output = storeAndAssemble(rendered);
+        const leavesOutOthers = prompt.kind === "object" && prompt.leavesOutOthers;
+        const output = leavesOutOthers ? amendAndAssemble(rendered) : storeAndAssemble(rendered);
         if (objectId === undefined) {
           history = [];
           // A running propagation detects the concept from now on.

@@ -21,6 +21,7 @@ import { createHistory, forgetDeleted } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
 import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
 import type { TrackerStep } from "./step.js";
+import { isKnownOn } from "./track-objects.js";
 
 export interface PromptResult {
   result: StepResult;
@@ -129,7 +130,13 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
         prompt.kind === "concept"
           ? await promptConcept(parts, frame, prompt)
           : await click(parts, frame, prompt);
-      return { ...answer, result: withStates(frame.index, answer.result) };
+      const result = withStates(frame.index, answer.result);
+      if (prompt.kind === "concept" || !prompt.leavesOutOthers) return { ...answer, result };
+      const isKnown = ({ objectId }: { objectId: number }) => {
+        const masklet = registry.get(objectId);
+        return masklet !== undefined && isKnownOn(masklet, frame.index);
+      };
+      return { ...answer, result: { ...result, states: (result.states ?? []).filter(isKnown) } };
     },
 
     predict: (frame, prompt) => predict(parts, frame, prompt),

@@ -47,6 +47,8 @@ export type EnginePrompt =
       mask?: CocoRle;
       clearOldPoints: boolean;
       clearOldBoxes: boolean;
+      /** Leaves out the other objects that would have to be tracked to the frame. */
+      leavesOutOthers?: boolean;
     };
 
 /** Logits `[height, width]`, row by row. */

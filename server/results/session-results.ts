@@ -103,8 +103,11 @@ export function createSessionResults(options: {
       marks.prompted(objectId, frameIndex);
       prompts.addObject(frameIndex, objectId);
       stale.computed(frameIndex, own);
-      const isFresh = (id: number) => !stale.isStale(id, frameIndex);
-      const frame = withStoredOthers(output, store.get(frameIndex), (id) => id !== objectId && isFresh(id));
+      const { objects, unseen = [] } = output;
+      const computed = new Set([...objects, ...unseen].map((one) => one.objectId));
+      // What the engine computed now replaces a stale mask.
+      const isKept = (id: number) => id !== objectId && !(stale.isStale(id, frameIndex) && computed.has(id));
+      const frame = withStoredOthers(output, store.get(frameIndex), isKept);
       store.merge(output, own);
       return { frame, affected: [affected] };
     },

@@ -48,13 +48,14 @@ test("converts a box with an id to a prompt for that object, and one without to 
   });
 });
 
-test("passes on whether earlier points, boxes and concepts are cleared", () => {
+test("passes on whether earlier points, boxes and concepts are cleared, and others are left out", () => {
   const click = { points: [[0.5, 0.5]], point_labels: [0] };
   expect(prompt({ ...click, clear_old_points: false })).toMatchObject({ clearOldPoints: false, labels: [0] });
   expect(prompt({ ...click, clear_old_boxes: false })).toMatchObject({
     clearOldPoints: true,
     clearOldBoxes: false,
   });
+  expect(prompt({ ...click, track_others: false })).toMatchObject({ leavesOutOthers: true });
   expect(prompt({ text: "dog", replace: true })).toEqual({ kind: "concept", text: "dog", replace: true });
 });
 

@@ -60,7 +60,7 @@ export function openTraceSession(
         replace: false,
         exemplars: { boxesXywh: [[x / SIDE, y / SIDE, w / SIDE, h / SIDE]], labels: [1] },
       }),
-    click: (index: number, objectId: number) =>
+    click: (index: number, objectId: number, leavesOutOthers = false) =>
       prompt(frame(index), {
         kind: "object",
         objectId,
@@ -68,6 +68,7 @@ export function openTraceSession(
         labels: [1],
         clearOldPoints: true,
         clearOldBoxes: true,
+        leavesOutOthers,
       }),
     modes: () => session.history.map(({ kind }) => kind),
     /** Number of calls of the `track` and `detect` graphs so far. */

@@ -157,6 +157,16 @@ describe("clicks (trace 7, quirk 4)", () => {
     ]);
   });
 
+  it("keep the stored masks of objects that they leave out, and make no frame visited", async () => {
+    const { promptPhrase, click, propagate, session } = open({ detect: () => [found(B)] }, "masklet", 6);
+    await promptPhrase(0);
+    await propagate(upTo(3));
+    expect(idsOf((await click(3, 7, true)).output)).toContain(7);
+    expect(idsOf(session.fetch(3))).toEqual([0, 7]);
+    await click(5, 7, true);
+    expect(idsOf(session.fetch(5))).toEqual([]);
+  });
+
   it("return a mask that is cleaned at the size of the video", async () => {
     // The video is twice as wide as the masks: a hole of 9 pixels has 18 there, and one of 8 has 16.
     const shownArea = async (hole: Rect, policy?: PolicyOverrides) => {

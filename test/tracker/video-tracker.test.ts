@@ -29,7 +29,7 @@ function click(
   bench: Bench,
   frame: number,
   points: readonly (readonly [number, number])[],
-  more: { objectId?: number; labels?: (0 | 1)[]; clearOldPoints?: boolean } = {},
+  more: { objectId?: number; labels?: (0 | 1)[]; clearOldPoints?: boolean; leavesOutOthers?: boolean } = {},
 ) {
   const labels = more.labels ?? points.map(() => 1 as const);
   const object = more.objectId === undefined ? {} : { objectId: more.objectId };
@@ -41,6 +41,7 @@ function click(
     labels,
     clearOldPoints,
     clearOldBoxes: true,
+    leavesOutOthers: more.leavesOutOthers ?? false,
   });
 }
 
@@ -322,6 +323,34 @@ describe("prompting one object", () => {
       labels: [1, 1, 0],
     });
     expect(bench.labels(0, less)).toEqual({ 0: 2 });
+  });
+
+  it("leaves out the objects that it would have to track to the frame, on request", async () => {
+    const world = createWorld(
+      [0, 1, 2, 3].map((row) => slider(row + 1, row < 3 ? "ball" : "box", [2, 2 + 9 * row, 6, 6])),
+    );
+    const clickLast = async (leavesOutOthers: boolean) => {
+      const bench = createBench(world);
+      for (const row of [0, 1, 2]) await click(bench, 0, [near(4, 4 + 9 * row)]);
+      await bench.tracker.prompt(bench.frame(6), {
+        ...{ kind: "object", objectId: 1, points: [near(7, 13)], labels: [1] },
+        ...{ clearOldPoints: true, clearOldBoxes: true, leavesOutOthers },
+      });
+      bench.calls.length = 0;
+      const { result } = await click(bench, 6, [near(7, 31)], { leavesOutOthers });
+      return { bench, result, tracked: callsOf(bench, "track").length };
+    };
+    const all = await clickLast(false);
+    const own = await clickLast(true);
+    const states = ({ result }: typeof own) => result.states?.map(({ objectId }) => objectId);
+    const masks = ({ result }: typeof own) =>
+      new Map(result.objects.map((one) => [one.objectId, one.maskLogits]));
+    expect([ids(all.result), states(all), all.tracked > 0]).toEqual([[0, 1, 2, 3], [0, 1, 2, 3], true]);
+    // Object 1 has a prompt on this frame.
+    expect([ids(own.result), states(own), own.tracked]).toEqual([[1, 3], [1, 3], 0]);
+    for (const id of [1, 3]) expect(masks(own).get(id)).toEqual(masks(all).get(id));
+    // The next frames are those of a prompt that tracks the others.
+    expect(idsByFrame(await own.bench.run(6, 9))).toEqual(idsByFrame(await all.bench.run(6, 9)));
   });
 
   it("corrects an object on a later frame from memory and the click, which later frames follow", async () => {

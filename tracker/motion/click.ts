@@ -84,7 +84,7 @@ export async function clickMotion(
     policy.edit.demotedAreForgotten,
   );
 
-  const observations = await observeFrame(parts, levels, frame.index);
+  const observations = await observeFrame(parts, levels, frame.index, prompt.leavesOutOthers);
   resolveOverlaps(parts, observations);
   return { result: report(parts, observations, 0), objectId: masklet.id };
 }

@@ -71,7 +71,7 @@ export async function clickSam3(
     const others = await trackObjects(parts, levels, frame.index, false, ({ id }) => id !== masklet.id);
     await rememberPredictions(parts, levels, frame.index, others, true);
   }
-  const observations = await observeFrame(parts, levels, frame.index);
+  const observations = await observeFrame(parts, levels, frame.index, prompt.leavesOutOthers);
   const objects = observations.map((observation) =>
     observation.masklet === masklet
       ? showClicked(parts, observation, entry)

@@ -6,7 +6,8 @@ import type { Change } from "../results/changes.js";
 import { type FrameResult, frameResultOf } from "../results/frame-result.js";
 
 export interface SessionRequests extends EditClient {
-  addPrompt(fields: PromptFields): Promise<AnswerOf<"add_prompt">>;
+  /** @param onMasks called when the stage has the masks of the answer */
+  addPrompt(fields: PromptFields, onMasks?: () => void): Promise<AnswerOf<"add_prompt">>;
   reset(): Promise<void>;
   /** Reads objects and the rest of the state again. */
   refresh(): Promise<void>;
@@ -56,8 +57,12 @@ export function createRequests(client: MaskletSession, effects: RequestEffects):
   return {
     refresh: effects.refresh,
     addPrompt: follow(
-      (fields: PromptFields) => client.addPrompt({ mask_format: "binary", ...fields }),
-      (answer) => effects.onPromptAnswer(frameResultOf(answer)),
+      (fields: PromptFields, _onMasks?: () => void) =>
+        client.addPrompt({ mask_format: "binary", track_others: false, ...fields }),
+      (answer, _, onMasks) => {
+        effects.onPromptAnswer(frameResultOf(answer));
+        onMasks?.();
+      },
     ),
     lockFrames: follow(client.lockFrames),
     markAbsent: follow(client.markAbsent, (_, { obj_id, first_frame_index, last_frame_index }) =>

@@ -7,7 +7,6 @@ import { marksOn } from "../session/prompts.js";
 import { currentTool } from "../tools/current-tool.js";
 import { PromptBar } from "../tools/PromptBar.js";
 import { pendingPrompts } from "../tools/send-prompt.js";
-import { hitObject } from "../tools/target.js";
 import type { StagePointer } from "../tools/tool.js";
 import { CompareBar } from "./CompareBar.js";
 import { fitView, isInside, type Point, type Size, type StageView, zoomAt } from "./coordinates.js";
@@ -106,8 +105,7 @@ export function Stage({ session }: { session: OpenSession }) {
         picture: picture.canvas(),
         result: result && comparison.showsBefore.value ? comparison.before(result) : result,
         selected: session.selected.value,
-        hovered:
-          here && tool.id !== "pan" && isInside(here.at, frame) ? hitObject(session, here.at) : undefined,
+        hovered: here && isInside(here.at, frame) ? tool.target(session, here) : undefined,
         marks: marksOn(session.prompts.value, shown),
         pending: marksOn(pendingPrompts.value, shown),
         colourOf: (id: number) => colours.get(id) ?? colourOf(id),

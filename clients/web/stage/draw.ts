@@ -13,7 +13,7 @@ export interface Scene {
   result: FrameResult | undefined;
   objects: readonly ObjectFacts[];
   selected: ReadonlySet<number>;
-  /** The object under the pointer. */
+  /** The object that a press at the pointer changes. */
   hovered: number | undefined;
   marks: readonly PromptMark[];
   /** Prompts whose answer has not arrived. */

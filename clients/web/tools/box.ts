@@ -20,6 +20,7 @@ export const boxTool: Tool = {
   icon: "box",
   cursor: "crosshair",
   hint: (session, pointer) => `Drag a box around ${targetOfBox(session, pointer).name}`,
+  target: (session, pointer) => targetOfBox(session, pointer).id,
   begin(session, { at }) {
     drag.value = { from: at, to: at };
     return {

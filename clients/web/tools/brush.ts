@@ -63,6 +63,7 @@ function paintTool(value: 0 | 1, tool: Pick<Tool, "id" | "title" | "key" | "icon
       const id = pointer ? targetId(session, pointer.at, paintedValue(pointer)) : selectedObject(session);
       return `${action} ${ofObject(session, id).name}. [ and ] change the size.`;
     },
+    target: (session, pointer) => targetId(session, pointer.at, paintedValue(pointer)),
     begin(session, pointer) {
       const strokeValue = paintedValue(pointer);
       const objectId = targetId(session, pointer.at, strokeValue);

@@ -17,6 +17,7 @@ export const clickTool: Tool = {
     if (target.id === undefined && !pointer.isNegative) return "Mark a new object";
     return pointer.isNegative ? `Remove from ${target.name}` : `Add to ${target.name}`;
   },
+  target: (session, pointer) => targetOf(session, pointer.at, pointer).id,
   begin(session, { at }) {
     if (!isInside(at, session.video)) return undefined;
     return {

@@ -8,5 +8,6 @@ export const panTool: Tool = {
   icon: "pan",
   cursor: "grab",
   hint: () => "Drag to move the picture, wheel to zoom",
+  target: () => undefined,
   begin: () => undefined,
 };

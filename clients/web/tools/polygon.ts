@@ -39,6 +39,7 @@ export const polygonTool: Tool = {
     corners.value.length === 0
       ? `Draw the outline of ${target(session).name}, corner by corner`
       : "Enter closes the outline, Backspace removes a corner, Escape all of them",
+  target: (session) => target(session).id,
   begin(session) {
     return {
       move() {},

@@ -36,17 +36,14 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   if (isCorrection) session.comparison.begin(objectId, session.results.held());
   else session.comparison.end();
   try {
-    const { obj_id = objectId, affected } = await session.requests.addPrompt({
-      ...fields,
-      frame_index: frame,
-      obj_id: objectId,
-      rel_coordinates: false,
-    });
+    const { obj_id = objectId, affected } = await session.requests.addPrompt(
+      { ...fields, frame_index: frame, obj_id: objectId, rel_coordinates: false },
+      () => measureWait(start),
+    );
     flags[frame] = (flags[frame] as number) | FLAG.prompt | (isCorrection ? FLAG.corrected : 0);
     session.addMark({ ...mark, objectId: obj_id });
     session.history.addServerEdit(title);
     session.selected.value = new Set([obj_id]);
-    performance.measure("masklet: prompt answered", { start });
     // What cannot be read is not compared.
     if (isCorrection) void session.comparison.capture(affected).catch(() => {});
   } catch (error) {
@@ -54,6 +51,15 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   } finally {
     pendingPrompts.value = pendingPrompts.peek().filter((one) => one !== mark);
   }
+}
+
+/** Records the time from a press to its mask on the stage. The stage has requested its next drawing before this call. */
+function measureWait(start: number): void {
+  const name = "masklet: mask drawn";
+  requestAnimationFrame(() => {
+    performance.clearMeasures(name);
+    performance.measure(name, { start });
+  });
 }
 
 /** Adds a phrase: every instance of it becomes an object. */

@@ -34,6 +34,8 @@ export interface Tool {
   readonly cursor: string;
   /** What the next press does, for the line below the picture. */
   hint(session: OpenSession, pointer: StagePointer | undefined): string;
+  /** The object that a press here changes, which lights up. Undefined: a new object, or none. */
+  target(session: OpenSession, pointer: StagePointer): number | undefined;
   /** Undefined: the press moves the picture. */
   begin(session: OpenSession, pointer: StagePointer): Gesture | undefined;
   /** In CSS pixels of the stage. Reads signals of the tool, so that the stage is drawn again when they change. */

@@ -40,3 +40,11 @@ test("a prompt on one object returns the others from the engine where the stored
   const { frame } = results.prompted(frameOf(object(1, "again"), object(2, "prompted")), click(2));
   expect(masksOf(frame)).toEqual(["1:again", "2:prompted"]);
 });
+
+test("a prompt on one object returns the stale results of the others where the engine left them out", () => {
+  const results = create();
+  results.tracked(frameOf(object(1, "tracked"), object(2, "tracked")), null);
+  results.prompted({ ...frameOf(object(1, "prompted")), frameIndex: 5 }, click(1));
+  const { frame } = results.prompted(frameOf(object(2, "prompted")), click(2));
+  expect(masksOf(frame)).toEqual(["1:tracked", "2:prompted"]);
+});

@@ -85,6 +85,7 @@ class Session(SessionEdits):
         clear_old_boxes: bool | None = None,
         output_prob_thresh: float | None = None,
         replace: bool | None = None,
+        track_others: bool | None = None,
         semantic_map: bool | None = None,
     ) -> PromptResult:
         """Adds a phrase, exemplars, clicks, a box or a mask on one frame.
@@ -105,6 +106,8 @@ class Session(SessionEdits):
             clear_old_boxes: False keeps the object's earlier box on this frame.
             output_prob_thresh: omits objects below this probability. Default: 0.5.
             replace: True discards earlier concepts and their objects first.
+            track_others: False leaves out the other objects of a prompt on one object that would have to be tracked
+                to this frame, which is faster.
             semantic_map: True returns a map that combines all instances of the concept.
         """
         if box is not None and boxes is not None:
@@ -138,6 +141,7 @@ class Session(SessionEdits):
             clear_old_boxes=clear_old_boxes,
             output_prob_thresh=output_prob_thresh,
             replace=replace,
+            track_others=track_others,
             semantic_map=semantic_map,
         )
         await self._measure()
