@@ -132,7 +132,7 @@ const addPrompt = z
       .boolean()
       .default(true)
       .describe(
-        "False: a prompt on one object leaves out of its answer the other objects that would have to be tracked to this frame",
+        "False: the answer to a prompt on one object contains the others only where this frame has stored masks of them",
       ),
     semantic_map: z
       .boolean()

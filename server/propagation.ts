@@ -8,6 +8,7 @@ import type {
   RecallNeed,
 } from "./engine/index.js";
 import { indicesOf, type Leg } from "./frame-range.js";
+import { orAborted } from "./media/or-aborted.js";
 import { prefetch } from "./prefetch.js";
 
 export interface TrackedFrame {
@@ -90,14 +91,4 @@ async function* push({ engine, decode }: PropagationPlan, leg: Leg, signal: Abor
     await orAborted(engine.push({ frame: { index, rgb } }), signal);
     yield index;
   }
-}
-
-/** Rejects with the signal's reason when it is aborted first. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

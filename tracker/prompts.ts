@@ -32,10 +32,7 @@ export interface ObjectPrompt {
   clearOldPoints: boolean;
   /** Whether `clearOldPoints` also deletes an earlier box on this frame. */
   clearOldBoxes: boolean;
-  /**
-   * True: the result contains only this object and those whose masks on this frame are known. The others are not tracked to it,
-   * so that the time of the prompt does not grow with their number.
-   */
+  /** True: the result contains only this object. The others are not tracked to the frame, which takes time for each. */
   leavesOutOthers?: boolean;
 }
 

@@ -99,7 +99,7 @@ export function observeFrame(
 }
 
 /** Whether the mask of an object on a frame, or its absence there, is known without tracking it to the frame. */
-export function isKnownOn({ bank, prompts, locks, absent }: Masklet, frameIndex: number): boolean {
+function isKnownOn({ bank, prompts, locks, absent }: Masklet, frameIndex: number): boolean {
   return (
     bank.at(frameIndex) !== undefined ||
     prompts.has(frameIndex) ||

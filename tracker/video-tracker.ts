@@ -21,7 +21,6 @@ import { createHistory, forgetDeleted } from "./sam3/history.js";
 import { resetCounters } from "./sam3/hot-start.js";
 import { restoreTracker, snapshotTracker, type TrackerSnapshot } from "./snapshot.js";
 import type { TrackerStep } from "./step.js";
-import { isKnownOn } from "./track-objects.js";
 
 export interface PromptResult {
   result: StepResult;
@@ -125,18 +124,14 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
 
   return {
     async prompt(frame, prompt) {
-      if (prompt.kind === "object") preparePrompt(parts, frame.index, prompt.objectId);
-      const answer =
-        prompt.kind === "concept"
-          ? await promptConcept(parts, frame, prompt)
-          : await click(parts, frame, prompt);
+      if (prompt.kind === "concept") {
+        const answer = await promptConcept(parts, frame, prompt);
+        return { ...answer, result: withStates(frame.index, answer.result) };
+      }
+      preparePrompt(parts, frame.index, prompt.objectId);
+      const answer = await click(parts, frame, prompt);
       const result = withStates(frame.index, answer.result);
-      if (prompt.kind === "concept" || !prompt.leavesOutOthers) return { ...answer, result };
-      const isKnown = ({ objectId }: { objectId: number }) => {
-        const masklet = registry.get(objectId);
-        return masklet !== undefined && isKnownOn(masklet, frame.index);
-      };
-      return { ...answer, result: { ...result, states: (result.states ?? []).filter(isKnown) } };
+      return { ...answer, result: prompt.leavesOutOthers ? onlyObject(result, answer.objectId) : result };
     },
 
     predict: (frame, prompt) => predict(parts, frame, prompt),
@@ -204,4 +199,9 @@ export function createVideoTracker(options: VideoTrackerOptions, snapshot?: Trac
     snapshot: () => snapshotTracker(parts),
     restore: (earlier) => restoreTracker(parts, earlier),
   };
+}
+
+function onlyObject({ objects, states = [], ...rest }: StepResult, id: number): StepResult {
+  const isIt = ({ objectId }: { objectId: number }) => objectId === id;
+  return { ...rest, objects: objects.filter(isIt), states: states.filter(isIt) };
 }

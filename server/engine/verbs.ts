@@ -47,7 +47,7 @@ export type EnginePrompt =
       mask?: CocoRle;
       clearOldPoints: boolean;
       clearOldBoxes: boolean;
-      /** Leaves out the other objects that would have to be tracked to the frame. */
+      /** Returns only the prompted object, without tracking the others to the frame. */
       leavesOutOthers?: boolean;
     };
 

@@ -118,7 +118,10 @@ export interface MediaSource {
    * be opened for lack of resources.
    */
   frames(range: FrameRange): AsyncIterableIterator<MediaFrame>;
-  /** One frame. The last one read is kept, because clicks often follow each other on one frame. */
+  /**
+   * One frame. The last one read is kept, because clicks often follow each other on one frame; of a video also some frames
+   * beside it.
+   */
   frame(index: number, size: { width: number; height: number; signal?: AbortSignal }): Promise<MediaFrame>;
   /**
    * Presentation time of a frame in whole microseconds, without decoding it. Null for images and folders, which have no

@@ -1,11 +1,14 @@
 /**
  * A person's way through the page, from an empty profile: bring a video, a phrase, a click, a box, a run, a correction, edits,
  * undo, export, reload, and a server that is killed. Each step leaves a picture in `test-output/browser`.
+ * `MASKLET_BROWSER_THEME=dark` displays the page in the dark theme.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { type Annotator, annotator } from "./annotator.js";
 import { launchChromium, openPage, type TestPage } from "./browser.js";
+import type { Point } from "./scene.js";
 import { type ServedPage, servePage } from "./serve.js";
 
 const scene = inject("scene");
@@ -22,7 +25,8 @@ let boxed: string;
 beforeAll(async () => {
   [server, browser] = await Promise.all([servePage(inject("mediaFolder")), launchChromium()]);
   await server.start();
-  test = await openPage(browser, { folder: "annotate", colorScheme: "light", acceptDownloads: true });
+  const colorScheme = process.env.MASKLET_BROWSER_THEME === "dark" ? "dark" : "light";
+  test = await openPage(browser, { folder: `annotate-${colorScheme}`, colorScheme, acceptDownloads: true });
   person = annotator(test.page, scene);
 });
 afterAll(async () => {
@@ -37,6 +41,19 @@ const dialog = (name: string) => test.page.getByRole("dialog", { name });
 async function newestName(): Promise<string> {
   const selected = person.panel.locator(".object-row[aria-selected=true] .object-name > span").first();
   return selected.innerText();
+}
+
+/** The value once two readings in a row are the same. */
+async function settled<T>(read: () => Promise<T>): Promise<T> {
+  let last = await read();
+  await expect
+    .poll(async () => {
+      const before = last;
+      last = await read();
+      return isDeepStrictEqual(before, last);
+    })
+    .toBe(true);
+  return last;
 }
 
 /** Undoes or redoes, and waits until that is reported. */
@@ -82,6 +99,19 @@ it("marks the object that is clicked", async () => {
     expect(Math.abs(centre[0] - firstPoint[0])).toBeLessThan(0.02);
     expect(Math.abs(centre[1] - firstPoint[1])).toBeLessThan(0.03);
   }
+});
+
+it("lights up the object that the next press changes", async () => {
+  if (!scene.findsPhrase) return;
+  const beside: Point = [firstPoint[0] - 0.02, firstPoint[1]];
+  await press("Escape");
+  await person.point([0.5, 0.97]);
+  // The mask of an object that is not selected is paler.
+  const pale = await settled(() => person.colourAt(beside));
+  await person.point(firstPoint);
+  await expect.poll(() => person.colourAt(beside)).not.toEqual(pale);
+  await press("q");
+  await expect.poll(() => person.colourAt(beside)).toEqual(pale);
 });
 
 it("marks the object in a box", async () => {
@@ -254,6 +284,8 @@ it("continues after the server was killed", async () => {
   await expect.poll(() => person.numObjects()).toBe(before + 1);
   await person.click(thirdPoint);
   await expect.poll(() => person.numObjects()).toBe(before + 2);
+  // In the timeline as well.
+  await expect.poll(() => test.page.locator(".timeline .lane").count()).toBe(before + 2);
   await person.goTo(4);
   await press("k");
   await expect.poll(async () => (await person.stored(4)).length).toBeGreaterThan(3);

@@ -94,6 +94,24 @@ export function annotator(page: Page, scene: Pick<Scene, "width" | "height">) {
       await page.keyboard.press("Space");
       await stage.blur();
     },
+    /** Red, green and blue of the stage at a point. */
+    async colourAt(at: Point): Promise<number[]> {
+      const { x, y } = await onStage(at);
+      return page.getByTestId("stage").evaluate(
+        (element, { x, y }) => {
+          const canvas = element as HTMLCanvasElement;
+          const { left, top } = canvas.getBoundingClientRect();
+          const ratio = window.devicePixelRatio;
+          const context = canvas.getContext("2d") as CanvasRenderingContext2D;
+          return [...context.getImageData((x - left) * ratio, (y - top) * ratio, 1, 1).data.slice(0, 3)];
+        },
+        { x, y },
+      );
+    },
+    async point(at: Point): Promise<void> {
+      const { x, y } = await onStage(at);
+      await page.mouse.move(x, y);
+    },
     async drag(from: Point, to: Point): Promise<void> {
       const [start, end] = [await onStage(from), await onStage(to)];
       await page.mouse.move(start.x, start.y);

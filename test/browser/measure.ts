@@ -1,6 +1,7 @@
 /**
  * Measures the page in Chromium with 50 objects and 10,000 frames: `CHROMIUM_PATH=… npx tsx test/browser/measure.ts [VIDEO]`.
- * The masks come from an engine without a model. Prints one JSON object a line.
+ * The masks come from an engine without a model. Prints one JSON object a line. With `SCRUB_MINUTES`, it then scrubs for so long
+ * and prints the memory of the page by its kind.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -12,11 +13,13 @@ import { startServer } from "../../server/main.js";
 import { ffmpegPath } from "../../server/media/binaries.js";
 import { createScriptedEngine } from "../helpers/scripted-engine.js";
 import { launchChromium, openPage } from "./browser.js";
+import { dumpMemory } from "./memory-dump.js";
 
 const OBJECTS = Number(process.env.OBJECTS ?? 50);
 const FRAMES = Number(process.env.FRAMES ?? 10_000);
 /** The run is paused behind this frame. */
 const RUN_FRAMES = Number(process.env.RUN_FRAMES ?? FRAMES);
+const SCRUB_MINUTES = Number(process.env.SCRUB_MINUTES ?? 0);
 /** The share of the video that people scrub over: the frames with masks. */
 const COMPUTED = RUN_FRAMES / FRAMES;
 const SIZE = { width: 640, height: 360 };
@@ -223,6 +226,11 @@ try {
     await page.waitForTimeout(1000);
   }
   await test.picture("scrubbed");
+  const end = performance.now() + SCRUB_MINUTES * 60_000;
+  for (let round = 0; performance.now() < end; round++) {
+    await drag(page, (round % 3) * 0.3 * COMPUTED, (1 - (round % 2) * 0.5) * COMPUTED, 600, 16);
+    print("scrubbing", { round, ...(await memory()), ...(await dumpMemory(browser)) });
+  }
   print("errors", { errors: await test.takeErrors() });
 } finally {
   await browser.close();

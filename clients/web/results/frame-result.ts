@@ -43,6 +43,20 @@ export function frameResultOf(answer: {
   return { frame, timestampUs, objects, states: outputs.out_states };
 }
 
+/** The result with the arrays of masks that are held already, so that their outlines are not computed again. */
+export function withHeldMasks(result: FrameResult, held: FrameResult | undefined): FrameResult {
+  if (!held) return result;
+  const masks = new Map(held.objects.map(({ id, mask }) => [id, mask]));
+  const objects = result.objects.map((object) => {
+    const mask = masks.get(object.id);
+    return mask && isSame(mask, object.mask) ? { ...object, mask } : object;
+  });
+  return { ...result, objects };
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array) =>
+  a.length === b.length && a.every((value, at) => value === b[at]);
+
 /** About what the result takes in memory. */
 export const bytesOf = ({ objects, states }: FrameResult): number =>
   objects.reduce((sum, { mask }) => sum + mask.length + 250, 100 + 150 * states.length);

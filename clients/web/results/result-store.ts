@@ -1,7 +1,7 @@
 /** The results of frames: masks of recent ones in memory, others fetched again from the server on need. */
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { type Change, groupChanges } from "./changes.js";
-import { bytesOf, type FrameResult } from "./frame-result.js";
+import { bytesOf, type FrameResult, withHeldMasks } from "./frame-result.js";
 import { createFrameStates, type FrameStates } from "./frame-states.js";
 
 export interface ResultStore {
@@ -89,7 +89,8 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     bytes -= bytesOf(old);
   }
 
-  function hold(result: FrameResult): void {
+  function hold(fresh: FrameResult): void {
+    const result = withHeldMasks(fresh, results.get(fresh.frame));
     drop(result.frame);
     results.set(result.frame, result);
     bytes += bytesOf(result);

@@ -1,4 +1,4 @@
-import { effect, useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { LANE_HEIGHT_PX } from "./draw-lane.js";
 import { Lane } from "./Lane.js";
@@ -62,19 +62,25 @@ export function Timeline({ model }: { model: TimelineModel }) {
       }),
     [model],
   );
-  useSignalEffect(() => {
-    const frame = model.frame.value;
-    if (view.peek().widthPx > 1) view.value = reveal(view.peek(), frame);
-  });
+  useEffect(
+    () =>
+      effect(() => {
+        const frame = model.frame.value;
+        if (view.peek().widthPx > 1) view.value = reveal(view.peek(), frame);
+      }),
+    [model],
+  );
 
   const zoom = (factor: number) => {
     view.value = zoomAt(view.value, xOf(view.value, model.frame.value), factor);
   };
-  const window_ = useComputed(() =>
-    rowWindow(model.lanes.value.length, LANE_HEIGHT_PX, scrollTop.value, viewportPx.value),
-  );
-  const { first, end, offsetPx, totalPx } = window_.value;
   const lanes = model.lanes.value;
+  const { first, end, offsetPx, totalPx } = rowWindow(
+    lanes.length,
+    LANE_HEIGHT_PX,
+    scrollTop.value,
+    viewportPx.value,
+  );
   const selected = model.selected.value;
   const tabStop = lanes.find(({ id }) => selected.has(id))?.id ?? lanes[0]?.id;
 

@@ -107,8 +107,8 @@ class Session(SessionEdits):
             clear_old_boxes: False keeps the object's earlier box on this frame.
             output_prob_thresh: omits objects below this probability. Default: 0.5.
             replace: True discards earlier concepts and their objects first.
-            track_others: False leaves out the other objects of a prompt on one object that would have to be tracked
-                to this frame, which is faster.
+            track_others: False is faster for prompts on one object with many others: these are in the result only
+                where this frame has stored masks of them.
             semantic_map: True returns a map that combines all instances of the concept.
         """
         if box is not None and boxes is not None:
