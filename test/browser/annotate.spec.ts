@@ -249,7 +249,15 @@ it("exports the chosen objects, after a preview", async () => {
   await chooser.waitFor({ state: "hidden" });
 });
 
+/** The marks of clicks are white crosses on this colour. */
+async function expectMark(frame: number, at: Point): Promise<void> {
+  await person.goTo(frame);
+  await person.point([0.5, 0.97]);
+  await expect.poll(() => person.colourAt(at)).toEqual([255, 255, 255]);
+}
+
 it("continues after a reload", async () => {
+  await expectMark(0, firstPoint);
   await person.goTo(6);
   await person.saved();
   const before = await person.numObjects();
@@ -261,6 +269,8 @@ it("continues after a reload", async () => {
   expect(await person.panel.getByLabel("Colour of ball").inputValue()).toBe("#8040ff");
   await person.button("Unlock ball on this frame").waitFor();
   await test.expectClean("reloaded");
+  await expectMark(0, firstPoint);
+  await person.goTo(6);
 });
 
 it("continues after the server was killed", async () => {
