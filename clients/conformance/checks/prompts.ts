@@ -72,7 +72,11 @@ export const promptChecks: Check[] = [
       const after = await session.ok(maskPrompt(0, 17, otherPolygon(5)));
       expectSame(rleOf(after.outputs, 0), rleOf(before.outputs, 0), "the mask of another object");
       const alone = await session.ok({ ...maskPrompt(7, 18, otherPolygon(5)), track_others: false });
-      expectSame(alone.outputs.out_obj_ids, [18], "the objects on a frame without stored masks, with track_others false");
+      expectSame(
+        alone.outputs.out_obj_ids,
+        [18],
+        "the objects on a frame without stored masks, with track_others false",
+      );
     });
   }),
 
