@@ -75,6 +75,7 @@ async function promptBoth(session: Session, frame_index: number) {
       clear_old_boxes: true,
       output_prob_thresh: 0,
       replace: false,
+      track_others: true,
       semantic_map: false,
     });
   }
