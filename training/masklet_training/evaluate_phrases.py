@@ -28,6 +28,7 @@ from .vocabulary import COLOURS, PHRASE_SET, SHAPE_MAYBE, SHAPE_NAMES
 FFMPEG = next(Path(__file__).parents[2].glob("node_modules/@ffmpeg-installer/*/ffmpeg"), "ffmpeg")
 SIZES = ((640, 360), (480, 360), (360, 480), (400, 400))  # width, height
 FRAMES = 30
+NO_OBJECTS = 3  # exit status of `masklet track` when no frame has an object
 VISIBLE = 0.5  # share of an object that must be visible for its mask to count
 FOUND_IOU = 0.5  # mask IoU from which an instance counts as found
 RGB = {
@@ -156,7 +157,9 @@ def render(background: np.ndarray, objects: list[MovingObject], at: float) -> tu
 
 def track(command: list[str], video: Path, phrase: str) -> list[dict]:
     """The `outputs` of every frame"""
-    completed = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True, check=True)
+    completed = subprocess.run([*command, str(video), "--text", phrase, "--out", "-"], capture_output=True, text=True)
+    if completed.returncode not in (0, NO_OBJECTS):
+        raise RuntimeError(f"{phrase!r} in {video}: {completed.stderr.strip()[-500:]}")
     return [json.loads(line)["outputs"] for line in completed.stdout.splitlines()]
 
 
