@@ -1,4 +1,5 @@
 /** The sessions that one connection started or attached to, by their ids. */
+import { setMaxListeners } from "node:events";
 import { type EventMessage, ProtocolError } from "../protocol/index.js";
 import type { AckWindow } from "./ack-window.js";
 import type { Attachment } from "./attachment.js";
@@ -103,6 +104,8 @@ export function reachSessions({ transport, server, log, metrics }: ReachedSessio
       });
       const leaving = new AbortController();
       const { signal } = leaving;
+      // Each `predict` that waits observes it. `maxPendingRequests` limits them.
+      setMaxListeners(0, signal);
       const runner = createSessionRunner({ hosted, attachment, server, log, metrics, left: signal });
       const abandon = () => leaving.abort(clientLeft());
       const session = { hosted, attachment, runner, left, leaving: signal, onLeft, abandon };

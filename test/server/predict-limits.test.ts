@@ -173,4 +173,23 @@ describe("over a WebSocket", () => {
     release();
     await next.first((message) => message.type === "response" && message.request_id === "p");
   });
+
+  test("requests that wait together are no leak of listeners", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on("warning", note);
+    try {
+      const release = engine.hold("predict");
+      const ids = Array.from({ length: 20 }, (_, index) => `p${index}`);
+      for (const request_id of ids) client.send({ ...predict, request_id });
+      await engine.called("predict 0");
+      const next = await server.connect();
+      await until(async () => ((await attach(next)).pending as string[]).length === ids.length);
+      release();
+      for (const id of ids) await next.first((message) => message.request_id === id);
+    } finally {
+      process.off("warning", note);
+    }
+    expect(warnings.filter(({ name }) => name === "MaxListenersExceededWarning")).toEqual([]);
+  });
 });
