@@ -186,7 +186,8 @@ describe("over a WebSocket", () => {
       const next = await server.connect();
       await until(async () => ((await attach(next)).pending as string[]).length === ids.length);
       release();
-      for (const id of ids) await next.first((message) => message.request_id === id);
+      for (const id of ids)
+        await next.first((message) => message.type === "response" && message.request_id === id);
     } finally {
       process.off("warning", note);
     }
