@@ -1,7 +1,7 @@
 // Runs the annotation tools themselves against the adapters: `npm run test:tools [-- --within SECONDS]`. Their environments are kept
 // outside the clone. A tool that cannot be installed here is skipped. With `--within`, so is one for which the time does not suffice or
 // that cannot be operated to its end, because both can be a matter of the machine or of the network. A result that differs from the
-// truth always fails. The reasons are printed last.
+// truth always fails, and so does an adapter that does not answer the tool. The reasons are printed last.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -23,6 +23,7 @@ const LEAST_MS = 60_000;
 /** Children of the driver end with it. */
 const GRACE_MS = 10_000;
 /** As in `test/adapters/tools/outcome.ts`. */
+const FAILED = 1;
 const INCOMPLETE = 3;
 
 const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
@@ -37,6 +38,7 @@ const TOOLS = [
       "cvat-sdk[masks]==2.80.0": "cvat_sdk",
       "websockets>=13": "websockets",
       "pillow>=9": "PIL",
+      "requests>=2.32": "requests",
     },
     find: () => ({}),
     script: "test/adapters/tools/cvat.ts",
@@ -114,7 +116,12 @@ function drive(script, python, env) {
     child.once("close", (status) => {
       clearTimeout(timer);
       stop("SIGKILL");
-      resolve({ status: isStopped ? INCOMPLETE : status, output: output.trim(), isStopped });
+      // A driver that is stopped reports what has failed until then.
+      resolve({
+        status: isStopped && status !== FAILED ? INCOMPLETE : status,
+        output: output.trim(),
+        isStopped,
+      });
     }),
   );
 }

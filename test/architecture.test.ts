@@ -50,6 +50,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
   "clients/command/pack": ["clients/command", "server/config.ts", "server/engine/index.ts", "server/packs"],
   "clients/command/import.ts": ["clients/command", "clients/typescript", "protocol"],
   "clients/command/export.ts": ["clients/command", "clients/typescript", "server/exports", "protocol"],
+  "clients/command/cvat-upload.ts": ["clients/command", "server/exports", "protocol"],
+  "clients/command/cvat-tracks.ts": ["server/exports", "protocol"],
   "clients/command/keys.ts": ["clients/command", "server/keys"],
   // A private server has a key of its own.
   "clients/command/track-session.ts": [

@@ -284,6 +284,42 @@ const importCommand: CommandSpec = {
   run: async ([file = ""], options) => (await import("./import.js")).importAnnotations(file, options),
 };
 
+const cvatUpload: CommandSpec = {
+  name: "cvat-upload",
+  meaning: "Upload the tracks of a session, or of masklet track --out, into a task of CVAT.",
+  arguments: [{ name: "what", meaning: "id of a session, or a file of frames", kind: "file" }],
+  options: [
+    {
+      flag: "--task",
+      value: "number",
+      meaning: "the task, of the same video",
+      isRequired: true,
+      kind: "text",
+    },
+    {
+      flag: "--cvat",
+      value: "url",
+      meaning: "the address of CVAT (default: http://localhost:8080); CVAT_ACCESS_TOKEN has its token",
+      kind: "text",
+    },
+    {
+      flag: "--label",
+      value: "name",
+      meaning: "label of objects whose name is no label (default: the first one of the task)",
+      kind: "text",
+    },
+    ...[server(`${DEFAULT_SERVER}, with a session`), key],
+    json,
+  ],
+  examples: [
+    {
+      meaning: "Upload the tracks of a session into task 7 of a local CVAT.",
+      line: "masklet cvat-upload SESSION --task 7 --label dog",
+    },
+  ],
+  run: async ([what = ""], options) => (await import("./cvat-upload.js")).uploadTracks(what, options),
+};
+
 const keysFile = {
   flag: "--file",
   value: "file",
@@ -434,6 +470,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   upload,
   exportCommand,
   importCommand,
+  cvatUpload,
   pack,
   keys,
   conformance,

@@ -1,23 +1,18 @@
-"""masklet as a native function of CVAT 2.80: a tracker, an interactor or a detector, and the upload of whole tracks.
+"""masklet as a native function of CVAT 2.80: a tracker, an interactor or a detector.
 
     cvat-cli function create-native masklet --function-file masklet_cvat.py -p url=str:ws://127.0.0.1:8765
     cvat-cli function run-agent ID --function-file masklet_cvat.py -p url=str:ws://127.0.0.1:8765
-    python masklet_cvat.py upload --saved clip.masklet --task 7
 
-Needs ``pip install masklet 'cvat-sdk[masks]' pillow``. CVAT loads the function in two processes; the one that serves
-requests connects with its first request. CVAT displays the text of ``BadFunctionError`` and replaces other errors by
-"Unknown error".
+Needs ``pip install 'masklet[cvat]'``, which installs this file as the module ``masklet_cvat``. CVAT loads the function
+in two processes; the one that serves requests connects with its first request. CVAT displays the text of
+``BadFunctionError`` and replaces other errors by "Unknown error".
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
-import json
 import multiprocessing.util
-import os
-import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -29,7 +24,7 @@ from cvat_sdk.masks import decode_mask, encode_mask
 import masklet
 from masklet.masks import decode_polygons
 
-__all__ = ["Detector", "Interactor", "Tracker", "create", "tracks_of"]
+__all__ = ["Detector", "Interactor", "Tracker", "create"]
 
 KINDS = ("tracker", "interactor", "detector")
 SHAPES = ("mask", "polygon", "rectangle")
@@ -333,113 +328,3 @@ def _area(ring: Sequence[tuple[int, int]]) -> float:
         return -1.0
     x, y = np.asarray(ring, np.float64).T
     return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum() / 2)
-
-
-def tracks_of(session: masklet.Session, label_ids: dict[str, int], default: int) -> list[dict[str, Any]]:
-    """The stored objects of a session as tracks of CVAT: a mask on every frame, and ``outside`` at its end.
-
-    Args:
-        label_ids: of the task, by name. An object has the label of its phrase, or else of its name.
-        default: label of the other objects.
-    """
-    shapes: dict[int, list[dict[str, Any]]] = {}
-    visible: set[int] = set()
-    for frame in session.propagate("forward", start_frame_index=0, scope="stored"):
-        now = dict(zip(frame.ids.tolist(), frame.masks))
-        for obj_id in visible - now.keys():
-            gone = shapes[obj_id][-1]["points"]
-            shapes[obj_id].append(_track_shape(frame.index, gone, outside=True))
-        for obj_id, mask in now.items():
-            points = [float(number) for number in encode_mask(mask)]
-            shapes.setdefault(obj_id, []).append(_track_shape(frame.index, points, outside=False))
-        visible = set(now)
-    names = _names_of(session.get())
-    return [
-        {
-            "label_id": label_ids.get(names.get(obj_id, ""), default),
-            "frame": own[0]["frame"],
-            "group": 0,
-            "source": "auto",
-            "attributes": [],
-            "elements": [],
-            "shapes": own,
-        }
-        for obj_id, own in shapes.items()
-    ]
-
-
-def _names_of(facts: dict[str, Any]) -> dict[int, str]:
-    """The category of each object that has one, as in exports."""
-    concepts = {one["concept"]: one["name"] for one in facts["concept_names"]}
-    found = {one["obj_id"]: concepts.get(one["concept"], one["concept"]) or one["name"] for one in facts["objects"]}
-    return {obj_id: name for obj_id, name in found.items() if name}
-
-
-def _track_shape(frame: int, points: list[float], *, outside: bool) -> dict[str, Any]:
-    return {
-        "type": "mask",
-        "frame": frame,
-        "points": points,
-        "occluded": False,
-        "outside": outside,
-        "attributes": [],
-    }
-
-
-def upload(options: argparse.Namespace) -> int:
-    """Uploads the tracks of a saved session, or of a session that is open, into a task. Returns their number."""
-    from cvat_sdk import make_client, models
-    from cvat_sdk.core.proxies.annotations import AnnotationUpdateAction
-
-    with masklet.connect(options.url, options.key) as client:
-        is_open = options.session is not None
-        session = client.attach_session(options.session) if is_open else client.load_session(options.saved)
-        try:
-            token = options.cvat_token or os.environ.get("CVAT_ACCESS_TOKEN")
-            with make_client(options.cvat, access_token=token) as cvat:
-                task = cvat.tasks.retrieve(options.task)
-                label_ids = {label.name: label.id for label in task.get_labels()}
-                if options.label is not None and options.label not in label_ids:
-                    raise ValueError(f"--label: expected one of {', '.join(label_ids)}, got {options.label!r}")
-                if not label_ids:
-                    raise ValueError(f"task {options.task} has no labels")
-                if task.size != session.video.num_frames:
-                    raise ValueError(
-                        f"task {options.task} has {task.size} frames, and the session has {session.video.num_frames}"
-                    )
-                default = label_ids[options.label or next(iter(label_ids))]
-                tracks = tracks_of(session, label_ids, default)
-                data = models.PatchedLabeledDataRequest._from_openapi_data(tracks=tracks)
-                task.update_annotations(data, action=AnnotationUpdateAction.CREATE)
-                return len(tracks)
-        finally:
-            if is_open:
-                session.detach()
-            else:
-                session.close()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="masklet_cvat", description="Uploads tracks of masklet into a task of CVAT.")
-    command = parser.add_subparsers(required=True).add_parser("upload", help="uploads all tracks of a session")
-    source = command.add_mutually_exclusive_group(required=True)
-    source.add_argument("--session", help="token of an open session")
-    source.add_argument("--saved", help="file of a saved session")
-    command.add_argument("--task", type=int, required=True, help="number of the task")
-    command.add_argument("--label", help="label of objects without a phrase or name; default: the first of the task")
-    command.add_argument("--cvat", default="http://localhost:8080", help="address of CVAT")
-    command.add_argument("--cvat-token", help="access token of CVAT; default: CVAT_ACCESS_TOKEN")
-    command.add_argument("--url", default="ws://127.0.0.1:8765", help="address of masklet")
-    command.add_argument("--key", help="key of masklet; default: MASKLET_KEY")
-    options = parser.parse_args(arguments)
-    try:
-        count = upload(options)
-    except Exception as error:
-        print(f"masklet_cvat: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps({"task": options.task, "tracks": count}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

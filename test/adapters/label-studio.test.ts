@@ -1,6 +1,6 @@
 /** The adapter for Label Studio over HTTP: the requests that version 1.23.2 sends, and mutations of them. */
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -30,12 +30,16 @@ beforeAll(async () => {
   const picture = await sharp({ create: { width: 96, height: 64, channels: 3, background: "#888" } })
     .jpeg()
     .toBuffer();
+  const small = await sharp({ create: { width: 40, height: 20, channels: 3, background: "#888" } })
+    .jpeg()
+    .toBuffer();
   studio = createServer((request, response) => {
     const { url = "" } = request;
     fetched.push(url);
     if (request.headers.authorization !== `Token ${TOKEN}`) response.writeHead(401).end();
     else if (url === "/data/upload/1/clip.mp4") response.end(clip);
     else if (url.startsWith("/data/upload/1/page")) response.end(picture);
+    else if (url === "/data/upload/1/small.jpg") response.end(small);
     else if (url === "/moved") response.writeHead(302, { location: "/data/upload/1/clip.mp4" }).end();
     else if (url === "/elsewhere")
       response.writeHead(302, { location: "http://evil.example/clip.mp4" }).end();
@@ -328,6 +332,67 @@ describe("failures", () => {
     // The next request works, and the note goes.
     const [works] = (await predict([result[0]])).result;
     expect(works.meta).toBeUndefined();
+  });
+
+  test("pages of different sizes give no masks, and the log has the sentence", async () => {
+    const images = ["/data/upload/1/page1.jpg", "/data/upload/1/small.jpg"];
+    const given = {
+      ...{ id: "k1", type: "keypointlabels", from_name: "kp", to_name: "image", item_index: 0 },
+      ...{ is_positive: true, value: { x: 29, y: 26, width: 0.2, keypointlabels: ["Cat"] } },
+    };
+    expect((await predict([given], { images }, PAGES)).result).toEqual([]);
+    const works = await predict([given], { images: images.slice(0, 1) }, PAGES);
+    expect(works.result).toHaveLength(1);
+  });
+
+  test("a Label Studio that cannot be reached", async () => {
+    const other = await startTestServer(
+      { adapters: ["label-studio"], labelStudioUrl: "http://127.0.0.1:9" },
+      { engine: createScriptedEngine() },
+    );
+    try {
+      const response = await fetch(`${other.http}/label-studio/predict`, {
+        method: "POST",
+        body: JSON.stringify({
+          ...{ tasks: [{ id: 1, data: video }], project: "1.1", label_config: VIDEO },
+          params: { context: { result: [region("r1", [keyframe(1)])] } },
+        }),
+      });
+      const { results } = (await response.json()) as Json;
+      expect(results[0].result[0].meta.text).toEqual([
+        "masklet: The media of the task: 127.0.0.1:9 cannot be reached.",
+      ]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test("a label that is no known word: the region stays, with a note", async () => {
+    const config = VIDEO.replace('value="Dog"', 'value="nothing"');
+    const whole = keyframe(1, { x: 0, y: 0, width: 100, height: 100 });
+    const { result } = await predict([region("r1", [whole], ["nothing"])], video, config);
+    expect(result).toHaveLength(1);
+    expect(result[0].meta.text).toEqual([
+      'masklet: Nothing is found for "nothing": the model may not know the word.',
+    ]);
+    const batch = await predict(null, { video: "/moved" }, config);
+    expect(batch.result.map(({ value }) => value.labels)).toEqual([["Man"]]);
+  });
+
+  test("a request that is cut short leaves nothing behind", async () => {
+    const body = JSON.stringify({ tasks: [{ id: 1, data: video }], label_config: VIDEO });
+    const sending = httpRequest(`${server.http}/label-studio/predict`, {
+      method: "POST",
+      headers: { "content-length": body.length },
+    });
+    sending.on("error", () => {});
+    sending.write(body.slice(0, body.length / 2));
+    const used = async () =>
+      (await server.predictor.shares.total()).find(({ name }) => name === "transfers")?.used;
+    await until(async () => (await used()) === 1);
+    sending.destroy();
+    await until(async () => (await used()) === 0);
+    expect((await predict([region("r1", [keyframe(1)])])).result[0].meta).toBeUndefined();
   });
 
   test("boxes outside the frame", async () => {

@@ -8,6 +8,7 @@ import {
   type PredictionRequest,
   phrasesOfLabels,
   searchPhrases,
+  unfoundSentence,
 } from "./prediction.js";
 import type { Region } from "./schemas.js";
 import { lastAtMost } from "./search.js";
@@ -37,11 +38,11 @@ export async function predictPictures(request: PredictionRequest): Promise<Predi
     else chosen.add(object);
   }
   const fallback = chosen.values().next().value?.label ?? config.labels[0]?.name ?? "object";
-  await searchPhrases(
-    request,
-    regions ? phrases.map((text) => [text, fallback] as const) : phrasesOfLabels(control.labels),
-  );
+  const asked = regions ? phrases.map((text) => [text, fallback] as const) : phrasesOfLabels(control.labels);
+  await searchPhrases(request, asked);
   const { isComplete, results } = await computeResults(request, { withMasks: true });
+  const unfound = unfoundSentence(asked, results);
+  if (unfound !== undefined) problems.push(unfound);
   const shown = [...state.objects.values()].filter(
     (object) => chosen.has(object) || ((!regions || phrases.length > 0) && object.prompts.length === 0),
   );

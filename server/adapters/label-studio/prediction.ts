@@ -45,6 +45,18 @@ export async function searchPhrases(
   }
 }
 
+/** A sentence about phrases without an object. */
+export function unfoundSentence(
+  phrases: readonly LabelledPhrase[],
+  results: ReadonlyMap<number, TrackedObject>,
+): string | undefined {
+  const found = new Set([...results.values()].map(({ concept }) => concept));
+  const unfound = [...new Set(phrases.map(([phrase]) => phrase))].filter((phrase) => !found.has(phrase));
+  if (unfound.length === 0) return undefined;
+  const named = unfound.map((phrase) => JSON.stringify(phrase)).join(", ");
+  return `Nothing is found for ${named}: the model may not know the word.`;
+}
+
 /** Computes what is missing and reads the results, whose new objects become objects of the task. */
 export async function computeResults(
   { task, state, signal }: Pick<PredictionRequest, "task" | "state" | "signal">,

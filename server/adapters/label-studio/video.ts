@@ -11,6 +11,7 @@ import {
   type PredictionRequest,
   phrasesOfLabels,
   searchPhrases,
+  unfoundSentence,
 } from "./prediction.js";
 import type { Answered, Region } from "./schemas.js";
 import {
@@ -43,8 +44,11 @@ export async function predictVideo(request: PredictionRequest): Promise<Predicti
   for (const region of given) {
     if (!searching.has(region)) problems.push(...(await applyRegion(region, task, state, clock)));
   }
-  await searchPhrases(request, phrasesToSearch(request, given[0], searching.size > 0));
+  const phrases = phrasesToSearch(request, given[0], searching.size > 0);
+  await searchPhrases(request, phrases);
   const { isComplete, results } = await computeResults(request, { withMasks: false });
+  const unfound = unfoundSentence(phrases, results);
+  if (unfound !== undefined) problems.push(unfound);
   const sentence = sentenceOf(isComplete, problems);
   const result = await writeRegions(request, { given, searching, results, control, clock, sentence });
   const scores = result.flatMap(({ score }) => (typeof score === "number" ? score : []));

@@ -29,15 +29,18 @@ export interface CvatQueue {
   uploads: Json[];
   /** Paths without a route. */
   unknown: string[];
+  /** A sentence when an agent has had a request for this time without its end. */
+  problem(seconds: number): string | undefined;
   close(): Promise<void>;
 }
 
 export async function startCvatQueue(frames: readonly string[]): Promise<CvatQueue> {
   const labels = { 1: "red circle", 2: "square" };
-  const queue: Omit<CvatQueue, "url" | "close"> = {
+  const queue: Omit<CvatQueue, "url" | "close" | "problem"> = {
     ...{ labels, requests: [], ended: [], uploads: [], unknown: [] },
   };
   let created: Json;
+  let taken: { type: string; sinceMs: number } | undefined;
 
   const person = { url: ADDRESS, id: 1, username: "u", first_name: "", last_name: "" };
   const user = {
@@ -85,15 +88,15 @@ export async function startCvatQueue(frames: readonly string[]): Promise<CvatQue
     if (path.endsWith("/requests/acquire")) {
       if (body.request_category !== "interactive") return { ar_assignment: null };
       const next = queue.requests.shift();
-      return {
-        ar_assignment: next
-          ? { ar_id: `ar${queue.ended.length}`, ar_params: { task: TASK, ...next(queue.ended) } }
-          : null,
-      };
+      if (!next) return { ar_assignment: null };
+      const ar_params = { task: TASK, ...next(queue.ended) };
+      taken = { type: ar_params.type, sinceMs: Date.now() };
+      return { ar_assignment: { ar_id: `ar${queue.ended.length}`, ar_params } };
     }
     const end = /\/requests\/[^/]+\/(complete|fail|update)$/.exec(path)?.[1];
     if (end) {
       const { agent_id: _, exc_info, ...result } = body ?? {};
+      if (end !== "update") taken = undefined;
       if (end === "complete") queue.ended.push({ result });
       if (end === "fail") queue.ended.push({ failure: exc_info });
       return {};
@@ -128,6 +131,10 @@ export async function startCvatQueue(frames: readonly string[]): Promise<CvatQue
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return Object.assign(queue, {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    problem: (seconds: number) =>
+      taken && taken.sinceMs <= Date.now() - 1000 * seconds
+        ? `The agent has not ended the request ${taken.type} for ${seconds} seconds.`
+        : undefined,
     close: () => {
       server.closeAllConnections();
       return new Promise<void>((resolve) => server.close(() => resolve()));

@@ -1,7 +1,7 @@
 /**
  * The agent of CVAT with `masklet_cvat.py`, against a small stand-in for CVAT's queue: `tsx cvat.ts PYTHON`. `cvat-cli` creates the
  * functions and drains the queue, `cvat_sdk.masks` decodes the masks, and they are compared with the truth of a drawn clip, in which the
- * circle leaves and returns. Then the tracks of a session are uploaded into a task.
+ * circle leaves and returns. Then the tracks of a session are uploaded into a task, and functions are called in place of Nuclio.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -27,7 +27,10 @@ import {
   WIDTH,
 } from "./clip.js";
 import { type CvatQueue, FUNCTION, startCvatQueue, TASK } from "./cvat-queue.js";
+import { testNuclio } from "./nuclio.js";
 import { createComparison, createOutcome } from "./outcome.js";
+import { saveRecording, withoutPeople } from "./recorder.js";
+import { startSocketRecorder } from "./socket-recorder.js";
 
 const LEAST_IOU = 0.75;
 const MAX_BYTES = 256 * 1024 ** 2;
@@ -95,7 +98,8 @@ async function drain(queue: CvatQueue, server: string, parameters: readonly stri
 
 const corners = ([x, y]: readonly [number, number], half: number) => [x - half, y - half, x + half, y + half];
 
-async function testTracker(queue: CvatQueue, server: string): Promise<void> {
+/** @param endSessions ends all sessions of the server, as after a time without use */
+async function testTracker(queue: CvatQueue, server: string, endSessions: () => void): Promise<void> {
   const circle = circleAt(0, clip);
   const [sx0, sy0, sx1, sy1] = corners(squareAt(0, clip), SIDE / 2) as [number, number, number, number];
   const box = corners(circle, RADIUS).map(Math.round);
@@ -116,6 +120,11 @@ async function testTracker(queue: CvatQueue, server: string): Promise<void> {
     // Wrong requests between right ones.
     () => ({ type: "init_tracking", frame: 0, shapes: [{ type: "rectangle", points: [-90, 0, -10, 50] }] }),
     () => ({ type: "init_tracking", frame: 0, shapes: [shapes[0]] }),
+    (ended) => {
+      endSessions();
+      return { type: "track", frame: 1, states: ended.at(-1)?.result?.states ?? [] };
+    },
+    () => ({ type: "init_tracking", frame: 1, shapes: [shapes[0]] }),
   ];
   queue.ended.length = 0;
   await drain(queue, server, []);
@@ -153,12 +162,17 @@ async function testTracker(queue: CvatQueue, server: string): Promise<void> {
       comparisons[index]?.add(`frame ${frame}`, maskIou(own, boxes.truth));
     });
   });
-  const [wrong, after] = rest.slice(clip.frames - 1);
+  const [wrong, after, lost, again] = rest.slice(clip.frames - 1);
   check(
     /the rectangle .* is outside the picture/.test(wrong?.failure ?? ""),
     `A rectangle outside the picture gives ${JSON.stringify(wrong)}.`,
   );
   check(after?.result?.states?.length === 1, `After a wrong request: ${JSON.stringify(after)}.`);
+  check(
+    /the session of this track has ended; start the track again on this frame/.test(lost?.failure ?? ""),
+    `A track whose session has ended gives ${JSON.stringify(lost)}.`,
+  );
+  check(again?.result?.states?.length === 1, `After an ended session: ${JSON.stringify(again)}.`);
   const lowest = comparisons.map(({ lowest }) => lowest());
   outcome.report(`tracker, lowest IoU of mask ${lowest[0]}, polygon ${lowest[1]}, rectangle ${lowest[2]}.`);
 }
@@ -216,19 +230,30 @@ async function testUpload(queue: CvatQueue, server: string, frames: string): Pro
   const relative = [(x - RADIUS) / WIDTH, (y - RADIUS) / HEIGHT, (2 * RADIUS) / WIDTH, (2 * RADIUS) / HEIGHT];
   await session.addPrompt({ frame_index: 0, obj_id: 3, bounding_boxes: [relative as never] });
   for await (const _ of session.propagate({}));
-  const source = ["--session", session.token, "--task", String(TASK), "--cvat", queue.url, "--url", server];
-  await run(python, [program, "upload", ...source, "--label", "square"], options);
-  const wrong = await run(python, [program, "upload", ...source, "--label", "cat"], options).catch(
-    (error) => error,
-  );
+  const source = [session.id, "--task", String(TASK), "--cvat", queue.url, "--server", server];
+  const command = fileURLToPath(new URL("../../../clients/command/main.ts", import.meta.url));
+  const upload = (...args: string[]) =>
+    run(process.execPath, ["--import", "tsx", command, "cvat-upload", ...args], options);
+  await upload(...source, "--label", "square");
+  const wrong = await upload(...source, "--label", "cat").catch((error) => error);
   check(/--label: expected one of/.test(wrong.stderr), `A wrong label gives ${wrong.stderr}.`);
   client.close();
-  const [upload] = queue.uploads;
-  const [track, ...others] = upload?.tracks ?? [];
+  const [uploaded] = queue.uploads;
+  const [track, ...others] = uploaded?.tracks ?? [];
   check(
-    upload?.action === "create" && track?.label_id === 2 && others.length === 0 && queue.uploads.length === 1,
+    uploaded?.action === "create" &&
+      track?.label_id === 2 &&
+      others.length === 0 &&
+      queue.uploads.length === 1,
     `The upload is ${JSON.stringify(queue.uploads).slice(0, 300)}.`,
   );
+  // The model of the SDK refuses what CVAT would refuse.
+  const validate = `import json, sys
+from cvat_sdk import models
+models.PatchedLabeledDataRequest._from_openapi_data(**json.load(sys.stdin))`;
+  const validating = run(python, ["-c", validate], options);
+  validating.child.stdin?.end(JSON.stringify({ tracks: uploaded?.tracks ?? [] }));
+  await validating.catch((error) => check(false, `The SDK of CVAT refuses the tracks: ${error.stderr}`));
   const shapes: Json[] = track?.shapes ?? [];
   const isAway = (frame: number) => circleAt(frame, clip)[0] < 0;
   const outside = shapes.filter((shape) => shape.outside).map(({ frame }) => frame);
@@ -248,18 +273,35 @@ async function testUpload(queue: CvatQueue, server: string, frames: string): Pro
   outcome.report(`upload, lowest IoU ${comparison.lowest()}.`);
 }
 
+outcome.finishOnSignal();
 await outcome.part("program", async () => {
   const frames = join(folder, "frames");
-  const queue = await startCvatQueue(await drawFrames(frames, clip));
+  const names = await drawFrames(frames, clip);
+  const queue = await startCvatQueue(names);
   const server = await startServer({ port: 0, logLevel: "error", mediaRoots: [folder] });
-  const url = `ws://127.0.0.1:${server.port}`;
+  const recorder = await startSocketRecorder(`ws://127.0.0.1:${server.port}`);
+  const { url } = recorder;
+  outcome.watch(() => queue.problem(200));
+  const endSessions = () => {
+    for (const hosted of server.predictor.sessions.all) void hosted.close();
+  };
   try {
-    await outcome.part("tracker", () => testTracker(queue, url));
+    await outcome.part("tracker", () => testTracker(queue, url, endSessions));
     await outcome.part("interactor", () => testInteractor(queue, url));
     await outcome.part("detector", () => testDetector(queue, url));
-    await outcome.part("upload", () => testUpload(queue, url, frames));
+    saveRecording(
+      "cvat-cli-2.80.0",
+      recorder.messages.map((body) => ({ method: "WebSocket", path: "/v1", body })),
+      withoutPeople,
+    );
+    await outcome.part("upload", () => testUpload(queue, `ws://127.0.0.1:${server.port}`, frames));
+    await outcome.part("functions", async () => {
+      const requests = await testNuclio({ python, folder, clip, frames: names, outcome });
+      saveRecording("cvat-lambda", requests, withoutPeople);
+    });
     check(queue.unknown.length === 0, `cvat-cli has asked for ${queue.unknown}.`);
   } finally {
+    await recorder.close();
     await server.close();
     await queue.close();
   }

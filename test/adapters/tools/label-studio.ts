@@ -29,6 +29,7 @@ import {
   WIDTH,
 } from "./clip.js";
 import { createComparison, createOutcome } from "./outcome.js";
+import { saveRecording, startRecorder, withoutPeople } from "./recorder.js";
 import {
   createProject,
   createTask,
@@ -215,20 +216,26 @@ async function annotate(studio: Studio, backend: string): Promise<void> {
   }
 }
 
+outcome.finishOnSignal();
 await outcome.part("program", async () => {
   const port = await freePort();
   const server = await startServer({
     ...{ port: 0, logLevel: "error", adapters: ["label-studio"] },
     ...{ labelStudioUrl: `http://127.0.0.1:${port}`, labelStudioToken: TOKEN },
   });
+  const recorder = await startRecorder(`http://127.0.0.1:${server.port}`);
+  // The adapter answers with what it has after 85 seconds.
+  outcome.watch(() => recorder.problem(100));
   try {
     const studio = await startStudio(python, join(TOOLS_FOLDER, "label-studio-data"), port);
     try {
-      await annotate(studio, `http://127.0.0.1:${server.port}/label-studio`);
+      await annotate(studio, `${recorder.url}/label-studio`);
     } finally {
       studio.stop();
     }
+    saveRecording("label-studio-1.23.2", recorder.requests, withoutPeople);
   } finally {
+    await recorder.close();
     await server.close();
   }
 });

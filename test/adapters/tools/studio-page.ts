@@ -1,6 +1,6 @@
 /** Operates the page of Label Studio 1.23 as an annotator does: mouse, keys and buttons. */
 import type { Page } from "playwright-core";
-import { waitFor } from "./outcome.js";
+import { UnusedAnswer, waitFor } from "./outcome.js";
 import { type Json, type Studio, USER } from "./studio.js";
 
 /** A busy machine answers a prediction late. */
@@ -121,7 +121,8 @@ const contains = (context: Json, { x, y, frame }: Mark): boolean =>
 
 /**
  * Waits until the page has the answer of the backend to what `act` does, and has accepted it. Returns the regions of the answer.
- * @throws Error when the page has not sent `mark`, or when the answer was too slow for a whole track
+ * @throws Error when the page has not sent `mark`, or when the answer was too slow for a whole track; UnusedAnswer when the page shows
+ * nothing of it
  */
 export async function predicted(page: Page, act: () => Promise<void>, mark: Mark): Promise<Json[]> {
   const startedMs = Date.now();
@@ -139,13 +140,18 @@ export async function predicted(page: Page, act: () => Promise<void>, mark: Mark
   if (Date.now() - startedMs > WHOLE_ANSWER_MS) throw new Error("The answer was too slow for a whole track.");
   const answer = await response.json();
   const regions: Json[] = answer.data?.result ?? [];
-  if (regions.length === 0) throw new Error(`The answer has no regions: ${JSON.stringify(answer)}`);
-  await waitFor("accepted answer on the page", ANSWER_SECONDS, async () => {
-    const own = new Map((await annotationOf(page)).map((region) => [region.id, region]));
-    const isThere = ({ id, value: { sequence } }: Json) =>
-      own.has(id) && (sequence === undefined || own.get(id).value.sequence?.length === sequence.length);
-    return regions.every(isThere) ? true : undefined;
-  });
+  if (regions.length === 0) throw new UnusedAnswer(`The answer has no regions: ${JSON.stringify(answer)}`);
+  await waitFor(
+    "accepted answer on the page",
+    ANSWER_SECONDS,
+    async () => {
+      const own = new Map((await annotationOf(page)).map((region) => [region.id, region]));
+      const isThere = ({ id, value: { sequence } }: Json) =>
+        own.has(id) && (sequence === undefined || own.get(id).value.sequence?.length === sequence.length);
+      return regions.every(isThere) ? true : undefined;
+    },
+    UnusedAnswer,
+  );
   await page.waitForTimeout(SETTLE_MS);
   return regions;
 }

@@ -12,6 +12,7 @@ import { maskIou } from "../../../server/exports/mask-sets.js";
 import { startServer } from "../../../server/main.js";
 import { type Clip, drawFrames, HEIGHT, isInCircle, isInSquare, maskOf, squareAt, WIDTH } from "./clip.js";
 import { createComparison, createOutcome } from "./outcome.js";
+import { saveRecording, startRecorder, withoutPeople } from "./recorder.js";
 
 /** Of every saved polygon with the truth. */
 const LEAST_IOU = 0.8;
@@ -85,6 +86,8 @@ function compareSaved(frames: string): void {
 
 async function operate(): Promise<void> {
   const server = await startServer({ port: 0, logLevel: "error", adapters: ["x-anylabeling"] });
+  const recorder = await startRecorder(`http://127.0.0.1:${server.port}`);
+  outcome.watch(() => recorder.problem(100));
   const screen = await startDisplay();
   try {
     const frames = join(folder, "frames");
@@ -96,7 +99,7 @@ async function operate(): Promise<void> {
       QT_QPA_PLATFORM: "xcb",
       FRAMES: frames,
       REPORT: reportPath,
-      SERVER: `http://127.0.0.1:${server.port}/x-anylabeling`,
+      SERVER: `${recorder.url}/x-anylabeling`,
       CLICKS: JSON.stringify({
         on: squareAt(2, clip).map(Math.round),
         off: [20, 220],
@@ -112,12 +115,15 @@ async function operate(): Promise<void> {
       `A click on a picture changed the other shapes from ${before} to ${after}.`,
     );
     compareSaved(frames);
+    saveRecording("x-anylabeling-4.2.1", recorder.requests, withoutPeople);
   } finally {
     screen.stop();
+    await recorder.close();
     await server.close();
   }
 }
 
+outcome.finishOnSignal();
 await outcome.part("program", operate);
 rmSync(folder, { recursive: true, force: true });
 outcome.finish();

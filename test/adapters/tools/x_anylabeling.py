@@ -26,7 +26,7 @@ def wait(ms):
     QtTest.QTest.qWait(ms)
 
 
-def wait_until(holds, what, seconds=90):
+def wait_until(holds, what, seconds=120):
     end = time.time() + seconds
     while time.time() < end:
         value = holds()
