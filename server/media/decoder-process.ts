@@ -19,7 +19,7 @@ export interface DecoderRequest {
   /** How long ffmpeg may take for one picture. */
   stallTimeoutMs: number;
   signal?: AbortSignal;
-  /** See {@link decoderPriority}. */
+  /** See `decoderPriority`. */
   priority?: "normal" | "low";
   /** Called for every process started, with a promise that settles when it has ended. */
   onProcess?: (ended: Promise<unknown>) => void;
@@ -49,23 +49,6 @@ export interface DecodedPicture {
   isConcealed: boolean;
   /** `[height, width, 3]` uint8, upright; a buffer of its own. */
   rgb: Uint8Array;
-}
-
-/** What `maxPicturePixels` allows for 8K video, whose pictures take a part of a second. Larger ones take seconds. */
-const QUICK_PICTURE_PIXELS = 2 * 8192 * 4320;
-
-/**
- * The priority of a run: that of other processes for pictures for which a user waits, unless their size would slow down the
- * requests of all other users.
- */
-export function decoderPriority({
-  urgent,
-  maxPicturePixels,
-}: {
-  urgent: boolean;
-  maxPicturePixels: number;
-}): "normal" | "low" {
-  return urgent && maxPicturePixels <= QUICK_PICTURE_PIXELS ? "normal" : "low";
 }
 
 /** Threads of one ffmpeg. Two decode faster than any model here consumes; the other cores are for the model. */

@@ -1,11 +1,11 @@
 import { cutShortBefore, type DecodedFrame, type DecodeRequest, decodeFrames } from "./decode.js";
-import { decoderPriority } from "./decoder-process.js";
 import type { MediaLimits } from "./limits.js";
 import type { MediaFile } from "./media-file.js";
 import { readNearbyFrames } from "./nearby-frames.js";
+import { decoderPriority, readsNearbyFrames } from "./picture-cost.js";
 import { UNLIMITED_PLACES } from "./places.js";
 import { probeVideo } from "./probe.js";
-import { checkedIndex, checkedRange } from "./range.js";
+import { checkedIndex, checkedRange, rememberLastFrame } from "./range.js";
 import type { Demuxer } from "./sniff.js";
 import type { FrameRange, MediaSource, OpenMediaOptions } from "./source.js";
 import { keyframeFrom, timestampUs } from "./video-index.js";
@@ -90,7 +90,7 @@ export async function openVideo(
   return {
     facts,
     frames,
-    frame: readNearbyFrames(facts, frames),
+    frame: readsNearbyFrames(video) ? readNearbyFrames(facts, frames) : rememberLastFrame(frames),
     timeOf(position) {
       checkedIndex(facts, position);
       if (position >= index.pts.length) throw cutShortBefore(position);
