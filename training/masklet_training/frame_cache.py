@@ -37,31 +37,61 @@ def labels_of(clip: Clip, side: int) -> np.ndarray:
     return out
 
 
-def zoom(clip: Clip, rng: np.random.Generator, size: int) -> Clip:
-    """Cuts a single frame around a random object, so that the object covers about 4 to 70 % of the result.
+def areas_of(clip: Clip) -> np.ndarray:
+    """The share of the frame that each object covers [T,objects]"""
+    count = len(clip.objects)
+    return np.array([np.bincount(ids.ravel(), minlength=count + 1)[1 : count + 1] / ids.size for ids in clip.ids])
+
+
+def zoom(clip: Clip, rng: np.random.Generator, size: int) -> Clip | None:
+    """Cuts a single frame around a random object, so that the object covers about 4 to 70 % of the result. None when no
+    object is visible.
 
     Objects of generated clips are small: their median is 6 % of the frame. Those of real videos are often larger.
     """
-    ids = clip.ids[0]
-    side = ids.shape[0]
-    areas = np.bincount(ids.ravel(), minlength=len(clip.objects) + 1)[1:]
-    visible = np.flatnonzero(areas > ids.size * SMALLEST)
+    visible = np.flatnonzero((areas_of(clip) > SMALLEST).all(0))
     if len(visible) == 0:
-        return clip
-    chosen = int(rng.choice(visible))
-    ys, xs = np.nonzero(ids == chosen + 1)
-    share = np.exp(rng.uniform(np.log(0.04), np.log(0.7)))
-    extent = max(np.ptp(xs) + 1, np.ptp(ys) + 1) * rng.uniform(0.8, 1.1)
-    cut = int(np.clip(max(extent, np.sqrt(areas[chosen] / share)), 48, side))
-    corner = []
-    for low, high in ((ys.min(), ys.max() + 1), (xs.min(), xs.max() + 1)):
-        start = rng.uniform(min(low, high - cut), max(low, high - cut))
-        corner.append(int(np.clip(start, 0, side - cut)))
-    rows, columns = slice(corner[0], corner[0] + cut), slice(corner[1], corner[1] + cut)
-    how = cv2.INTER_AREA if cut > size else cv2.INTER_CUBIC
-    frame = cv2.resize(np.ascontiguousarray(clip.frames[0][rows, columns]), (size, size), interpolation=how)
-    kept = cv2.resize(np.ascontiguousarray(ids[rows, columns]), (size, size), interpolation=cv2.INTER_NEAREST)
-    return Clip(frame[None], kept[None], clip.objects)
+        return None
+    share = float(np.exp(rng.uniform(np.log(0.04), np.log(0.7))))
+    return follow(clip, rng, size, int(rng.choice(visible)), np.array([share]))
+
+
+def approach(clip: Clip, rng: np.random.Generator, size: int) -> Clip | None:
+    """Cuts each frame around the smallest object, so that it grows from its own size to 10 to 60 % of the frame, or shrinks
+    from there. None when no object is visible on all frames.
+
+    Objects of generated clips keep their size within a factor of two. Those of real videos come nearer.
+    """
+    areas = areas_of(clip)
+    visible = np.flatnonzero((areas > SMALLEST).all(0))
+    if len(visible) == 0:
+        return None
+    chosen = int(visible[areas[0, visible].argmin()])
+    largest = float(np.exp(rng.uniform(np.log(0.1), np.log(0.6))))
+    shares = np.geomspace(min(areas[0, chosen], largest), largest, len(clip.frames))
+    return follow(clip, rng, size, chosen, shares if rng.random() < 0.7 else shares[::-1])
+
+
+def follow(clip: Clip, rng: np.random.Generator, size: int, chosen: int, shares: np.ndarray) -> Clip:
+    """Cuts a square around an object out of each frame, so that the object covers about `shares` [T] of it. The object
+    keeps its place in the square, up to the borders of the frame.
+    """
+    side = clip.ids.shape[1]
+    place, margin = rng.uniform(0, 1, 2), rng.uniform(0.8, 1.1)
+    frames, kept = [], []
+    for image, ids, share in zip(clip.frames, clip.ids, shares, strict=True):
+        ys, xs = np.nonzero(ids == chosen + 1)
+        extent = max(np.ptp(xs) + 1, np.ptp(ys) + 1) * margin
+        cut = int(np.clip(max(extent, np.sqrt(len(ys) / share)), 48, side))
+        corner = []
+        for at, low, high in ((place[0], ys.min(), ys.max() + 1), (place[1], xs.min(), xs.max() + 1)):
+            first, last = min(low, high - cut), max(low, high - cut)
+            corner.append(int(np.clip(first + at * (last - first), 0, side - cut)))
+        rows, columns = slice(corner[0], corner[0] + cut), slice(corner[1], corner[1] + cut)
+        how = cv2.INTER_AREA if cut > size else cv2.INTER_CUBIC
+        frames.append(cv2.resize(np.ascontiguousarray(image[rows, columns]), (size, size), interpolation=how))
+        kept.append(cv2.resize(np.ascontiguousarray(ids[rows, columns]), (size, size), interpolation=cv2.INTER_NEAREST))
+    return Clip(np.stack(frames), np.stack(kept), clip.objects)
 
 
 @torch.no_grad()
@@ -80,6 +110,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=800)
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--stills", action="store_true", help="store single frames, each cut around one of its objects")
+    parser.add_argument("--approach", action="store_true", help="store clips in which one object grows or shrinks steadily")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -90,14 +121,16 @@ def main() -> None:
         path = options.out / f"{options.seed:03d}-{index:05d}.pt"
         if path.exists():
             continue
-        rendered = options.size * (2 if options.stills else 1)
+        rendered = options.size * (2 if options.stills or options.approach else 1)
         generator = ClipGenerator(options.sprites, rendered, options.seed * 100_000 + index, shapes=True)
         frames = 1 if options.stills else options.frames
-        clip = generator.clip(frames, "named" if generator.rng.random() < NAMED_SHARE else "track")
+        clip: Clip | None = generator.clip(frames, "named" if generator.rng.random() < NAMED_SHARE else "track")
         if options.stills:
             clip = zoom(clip, generator.rng, options.size)
-        labels = labels_of(clip, options.size // 4)
-        if len(labels) == 0:
+        elif options.approach:
+            clip = approach(clip, generator.rng, options.size)
+        labels = labels_of(clip, options.size // 4) if clip else ()
+        if not clip or len(labels) == 0:
             continue
         save_whole({"features": features_of(model, clip.frames), "labels": torch.from_numpy(labels)}, path)
         if index % 50 == 0:

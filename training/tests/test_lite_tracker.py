@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from masklet_training.clips import Clip, ClipObject
-from masklet_training.frame_cache import zoom
+from masklet_training.frame_cache import approach, zoom
 from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker
 from masklet_training.model.reads import TileGrid, read_far, read_near, share
 from masklet_training.model.tracker_config import PIXELS
@@ -145,13 +145,38 @@ def test_stills_are_cut_around_an_object_that_stays_visible() -> None:
     clip = Clip(frames, ids, [ClipObject([]), ClipObject([]), ClipObject([])])
     for seed in range(20):
         cut = zoom(clip, np.random.default_rng(seed), 64)
+        assert cut is not None
         assert cut.frames.shape == (1, 64, 64, 3) and cut.ids.shape == (1, 64, 64)
         assert max((cut.ids == 1).mean(), (cut.ids == 2).mean()) > 0.03
         # The object's pixels, apart from those at its edge, have its colour.
         inner = cv2.erode((cut.ids[0] == 2).astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
         assert (cut.frames[0, ..., 0][inner] > 180).all()
     blank = Clip(frames * 0, ids * 0, clip.objects)
-    assert zoom(blank, np.random.default_rng(1), 64) is blank
+    assert zoom(blank, np.random.default_rng(1), 64) is None
+
+
+def test_clips_of_approaches_show_the_smallest_object_grow_or_shrink() -> None:
+    ids = np.zeros((6, 200, 200), np.uint8)
+    for t in range(6):
+        ids[t, 40 + 5 * t : 60 + 5 * t, 150 - 9 * t : 170 - 9 * t] = 1
+        ids[t, 120:190, 20:100] = 2
+    clip = Clip(np.repeat(ids[..., None] * 100, 3, 3), ids, [ClipObject([]), ClipObject([])])
+    grown = []
+    for seed in range(30):
+        cut = approach(clip, np.random.default_rng(seed), 64)
+        assert cut is not None
+        areas = (cut.ids == 1).mean((1, 2))
+        assert cut.frames.shape == (6, 64, 64, 3)
+        assert min(areas[0], areas[-1]) == pytest.approx(0.01, abs=0.003)
+        assert max(areas[0], areas[-1]) > 0.08
+        # A square has at least 48 pixels, so the growth may end before the clip.
+        steps = np.sign(np.diff(areas))
+        assert (steps * steps[0] >= 0).all()
+        grown.append(steps[0] > 0)
+    assert 10 < sum(grown) < 29
+    hidden = ids.copy()
+    hidden[3] = 0
+    assert approach(Clip(clip.frames, hidden, clip.objects), np.random.default_rng(1), 64) is None
 
 
 def test_sides_that_cannot_be_divided_are_refused() -> None:
