@@ -26,7 +26,7 @@ const total = (sizes: Sizes) => Object.values(sizes).reduce((sum, bytes) => sum 
 interface TraceEvent {
   ph: string;
   pid: number;
-  args: { dumps?: { allocators?: Record<string, { attrs: Record<string, { value: string }> }> } };
+  args: { dumps?: { allocators?: Record<string, { attrs?: Record<string, { value: string }> }> } };
 }
 
 /** @returns bytes by allocator of each process */
@@ -49,7 +49,7 @@ async function requestDump(tracing: CDPSession): Promise<Map<number, Sizes>> {
     processes.set(pid, sizes);
     for (const [name, { attrs }] of Object.entries(args.dumps?.allocators ?? {})) {
       // Top levels only: they contain the others.
-      const size = attrs.size ?? attrs.effective_size;
+      const size = attrs?.size ?? attrs?.effective_size;
       if (!name.includes("/") && size) sizes[name] = Number.parseInt(size.value, 16);
     }
   }

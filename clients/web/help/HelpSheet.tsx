@@ -7,7 +7,7 @@ import "./help.css";
 /** What the pointer does on the picture; it has no commands. */
 const POINTER: readonly (readonly [string, string])[] = [
   ["Click", "part of the object"],
-  ["Alt + click, right button", "not part of it"],
+  ["Alt + click, right button, finger held still", "not part of it"],
   ["Drag with the box tool", "box around the object"],
   ["Wheel", "zoom at the pointer"],
   ["Drag with the middle button, or with Space", "move the picture"],

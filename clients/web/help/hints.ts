@@ -21,7 +21,7 @@ const STEPS: readonly (Hint & { isNext(facts: HintFacts): boolean })[] = [
   },
   {
     id: "correct",
-    text: "Not quite? Click to add a part; Alt and click, or the right button, removes one.",
+    text: "Not quite? Click to add a part; Alt and click, the right button, or a finger held still removes one.",
     isNext: ({ numObjects, hasRun }) => numObjects > 0 && !hasRun,
   },
   {

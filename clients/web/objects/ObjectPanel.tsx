@@ -45,7 +45,7 @@ export function ObjectPanel({ model }: { model: PanelModel }) {
         <input
           type="search"
           class="objects-filter"
-          placeholder="Filter by name, group or concept"
+          placeholder="Name, group or concept"
           aria-label="Filter objects"
           value={filter.value}
           onInput={(event) => {

@@ -1,9 +1,16 @@
-/** Pointers on the stage: mouse, pen and fingers. One finger uses the tool, two zoom and move the picture. */
+/**
+ * Pointers on the stage: mouse, pen and fingers. One finger uses the tool, two zoom and move the picture. A finger that is held
+ * still presses as the right button does.
+ */
 import type { Signal } from "@preact/signals";
 import type { OpenSession } from "../session/open-session.js";
 import { currentTool } from "../tools/current-tool.js";
 import type { Gesture, StagePointer } from "../tools/tool.js";
 import { type Point, panBy, type Size, type StageView, toFrame, zoomAt } from "./coordinates.js";
+
+/** A finger that stays so long within so many CSS pixels is held still. */
+const HOLD_MS = 450;
+const HOLD_PX = 10;
 
 export interface PointerParts {
   element: HTMLElement;
@@ -29,6 +36,8 @@ export function listenToStage(parts: PointerParts): () => void {
   let gesture: Gesture | undefined;
   let isSpaceDown = false;
   let isRightButton = false;
+  let isHeld = false;
+  let holding: { from: Point; timer: ReturnType<typeof setTimeout> } | undefined;
 
   const place = ({ clientX, clientY }: MouseEvent): Point => {
     const { left, top } = element.getBoundingClientRect();
@@ -36,9 +45,22 @@ export function listenToStage(parts: PointerParts): () => void {
   };
   const read = (event: MouseEvent): StagePointer => ({
     at: toFrame(view.peek(), place(event)),
-    isNegative: event.altKey || isRightButton,
+    isNegative: event.altKey || isRightButton || isHeld,
     isAdding: event.shiftKey,
   });
+
+  function startHolding(event: PointerEvent): void {
+    const timer = setTimeout(() => {
+      isHeld = true;
+      pointer.value = read(event);
+    }, HOLD_MS);
+    holding = { from: place(event), timer };
+  }
+
+  function stopHolding(): void {
+    clearTimeout(holding?.timer);
+    holding = undefined;
+  }
 
   function endGesture(event: PointerEvent, isDone: boolean): void {
     const ended = gesture;
@@ -52,6 +74,7 @@ export function listenToStage(parts: PointerParts): () => void {
     element.setPointerCapture(event.pointerId);
     down.set(event.pointerId, place(event));
     isRightButton = event.button === 2;
+    stopHolding();
     if (down.size === 2) {
       endGesture(event, false);
       isPanning.value = true;
@@ -61,12 +84,14 @@ export function listenToStage(parts: PointerParts): () => void {
     const pans = event.button === 1 || isSpaceDown;
     gesture = pans ? undefined : currentTool.peek().begin(session, read(event));
     isPanning.value = gesture === undefined;
+    if (event.pointerType === "touch") startHolding(event);
     if (event.button === 1) event.preventDefault();
   });
 
   on("pointermove", (event) => {
     const before = down.get(event.pointerId);
     const now = place(event);
+    if (holding && Math.hypot(now.x - holding.from.x, now.y - holding.from.y) > HOLD_PX) stopHolding();
     if (before && isPanning.peek()) {
       const other = [...down].find(([id]) => id !== event.pointerId)?.[1];
       if (other) pinch(before, now, other);
@@ -97,9 +122,11 @@ export function listenToStage(parts: PointerParts): () => void {
 
   const end = (isDone: boolean) => (event: PointerEvent) => {
     if (!down.delete(event.pointerId)) return;
+    stopHolding();
     if (down.size === 0) {
       endGesture(event, isDone);
       isRightButton = false;
+      isHeld = false;
       pointer.value = event.pointerType === "touch" ? undefined : read(event);
     }
   };
@@ -133,5 +160,8 @@ export function listenToStage(parts: PointerParts): () => void {
   for (const type of ["keydown", "keyup"] as const) {
     document.addEventListener(type, onKey, { signal: listening.signal });
   }
-  return () => listening.abort();
+  return () => {
+    stopHolding();
+    listening.abort();
+  };
 }

@@ -53,7 +53,7 @@ function Phrase({ session }: { session: OpenSession }) {
         class="field"
         type="text"
         maxLength={200}
-        placeholder="Phrase, such as “dog”"
+        placeholder="Phrase: “dog”"
         aria-label="Find objects by a phrase"
         value={text.value}
         onInput={({ currentTarget }) => {

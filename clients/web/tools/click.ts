@@ -4,7 +4,7 @@ import { sendPrompt } from "./send-prompt.js";
 import { targetOf } from "./target.js";
 import type { Tool } from "./tool.js";
 
-/** Clicks on an object: this, or with Alt or the right button not this. */
+/** Clicks on an object: this, or with Alt, the right button or a finger held still not this. */
 export const clickTool: Tool = {
   id: "click",
   title: "Click",

@@ -5,7 +5,7 @@ import type { Point, StageView } from "../stage/coordinates.js";
 export interface StagePointer {
   /** Pixels of the frame. May be outside of it while a button is held. */
   readonly at: Point;
-  /** Alt, or the right button: not this. */
+  /** Alt, the right button, or a finger held still: not this. */
   readonly isNegative: boolean;
   /** Shift: to the selected object. */
   readonly isAdding: boolean;
