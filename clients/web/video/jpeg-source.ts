@@ -18,7 +18,7 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-const MAX_BYTES = 256 * 2 ** 20;
+const MAX_BYTES = 128 * 2 ** 20;
 const MAX_WIDTH_PX = 1920;
 const PREFETCH = 16;
 

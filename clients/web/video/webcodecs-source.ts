@@ -29,7 +29,7 @@ export interface WebCodecsOptions {
   maxBytes?: number;
 }
 
-const MAX_BYTES = 256 * 2 ** 20;
+const MAX_BYTES = 128 * 2 ** 20;
 /** Pictures that are larger are drawn smaller. */
 const MAX_SIDE_PX = 1920;
 /** Packet times are rounded by decoders. */
