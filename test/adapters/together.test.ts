@@ -1,4 +1,4 @@
-/** Two annotation tools and a WebSocket client on one server: at the same time, for a long time, and with requests that no tool sends. */
+/** Annotation tools and a WebSocket client on one server: at the same time, for a long time, and with requests that no tool sends. */
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -12,9 +12,11 @@ import { startTestServer, type TestServer } from "../helpers/server.js";
 import { until } from "../helpers/settle.js";
 
 const FRAMES = 6;
-const MAX_SESSIONS = 12;
+const MAX_SESSIONS = 20;
 /** Sessions that Label Studio's adapter keeps open. */
 const MAX_TASKS_OPEN = 4;
+/** Sessions that CVAT's adapter keeps open. */
+const MAX_TRACKS_OPEN = 6;
 
 // biome-ignore lint/suspicious/noExplicitAny: requests and answers of the tools
 type Json = any;
@@ -23,6 +25,8 @@ let server: TestServer;
 let studio: Server;
 let clip: string;
 let pictures: string[];
+/** A picture as CVAT sends it. */
+let base64: string;
 
 beforeAll(async () => {
   clip = await makeClip({ name: "together.mp4", frames: FRAMES, fps: 25, width: 96, height: 64 });
@@ -32,10 +36,12 @@ beforeAll(async () => {
   const picture = await sharp({ create: { width: 96, height: 64, channels: 3, background: "#888" } })
     .jpeg()
     .toBuffer();
+  base64 = picture.toString("base64");
   pictures = Array.from({ length: FRAMES }, () => `data:image/jpeg;base64,${picture.toString("base64")}`);
   server = await startTestServer(
     {
-      adapters: ["label-studio", "x-anylabeling"],
+      adapters: ["cvat", "label-studio", "x-anylabeling"],
+      cvatLabels: ["man"],
       labelStudioUrl: `http://127.0.0.1:${(studio.address() as AddressInfo).port}`,
       maxSessionsPerOwner: MAX_SESSIONS,
     },
@@ -49,10 +55,12 @@ afterAll(async () => {
   await new Promise((resolve) => studio.close(resolve));
 });
 
+/** @param path before "#" a path of the server, after it the function of CVAT */
 const post = async (path: string, body: unknown): Promise<{ status: number; text: string }> => {
-  const response = await fetch(server.http + path, {
+  const [route, name] = path.split("#");
+  const response = await fetch(`${server.http}${route}`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...(name && { "x-nuclio-function-name": name }) },
     body: JSON.stringify(body),
   });
   return { status: response.status, text: await response.text() };
@@ -118,6 +126,16 @@ async function folderOfXAnyLabeling(): Promise<void> {
   expect((await post(`/x-anylabeling/v1/video/cleanup/${session_id}`, "")).status).toBe(200);
 }
 
+/** One object of CVAT: a box is tracked on three pictures. */
+async function cvat(): Promise<void> {
+  const invoke = (shapes: Json, states: Json) =>
+    post("/api/function_invocations#masklet-tracker", { image: base64, shapes, states });
+  const started = await invoke([{ type: "rectangle", points: [10, 10, 40, 40] }], []);
+  expect(started.status).toBe(200);
+  const { states } = JSON.parse(started.text);
+  for (let frame = 0; frame < 3; frame++) expect((await invoke([null], states)).status).toBe(200);
+}
+
 /** One video of a client of the protocol. */
 async function webSocket(): Promise<void> {
   const client = await server.connect();
@@ -132,11 +150,15 @@ async function webSocket(): Promise<void> {
 const used = async (name: string) =>
   (await server.predictor.shares.total()).find((share) => share.name === name)?.used ?? 0;
 
-test("two tools and a client of the protocol work at the same time", async () => {
+test("three tools and a client of the protocol work at the same time", async () => {
   for (let round = 0; round < 3; round++) {
-    await Promise.all([labelStudio(round), folderOfXAnyLabeling(), webSocket(), labelStudio(100 + round)]);
+    await Promise.all([
+      ...[labelStudio(round), folderOfXAnyLabeling(), webSocket(), labelStudio(100 + round)],
+      ...[cvat(), cvat()],
+    ]);
   }
-  await until(async () => server.predictor.sessions.count <= MAX_TASKS_OPEN);
+  await until(async () => server.predictor.sessions.count <= MAX_TASKS_OPEN + MAX_TRACKS_OPEN);
+  for (const hosted of server.predictor.sessions.all) await hosted.close();
 }, 900_000);
 
 test("200 tasks that are opened and left keep four sessions, and no uploads", async () => {
@@ -186,6 +208,31 @@ test("mutated requests get an answer of the adapter, and the next request works"
       { model: "masklet_image", image: pictures[0], params: { text_prompt: "man" } },
     ],
   ];
+  const { text: started } = await post("/api/function_invocations#masklet-tracker", {
+    ...{ image: base64, shapes: [{ type: "rectangle", points: [10, 10, 40, 40] }], states: [] },
+  });
+  const { states } = JSON.parse(started);
+  const shapes = [
+    { type: "mask", points: [0, 100, 10, 10, 19, 19] },
+    { type: "polygon", points: [10, 10, 40, 10, 40, 40] },
+    { type: "rectangle", points: [10, 10, 40, 40] },
+  ];
+  requests.push(
+    ["/api/function_invocations#masklet-tracker", { image: base64, shapes, states: [] }],
+    ["/api/function_invocations#masklet-tracker", { image: base64, shapes: [null], states }],
+    [
+      "/api/function_invocations#masklet-interactor",
+      {
+        ...{ image: base64, pos_points: [[20, 20]], neg_points: [[50, 50]] },
+        obj_bbox: [
+          [10, 10],
+          [40, 40],
+        ],
+      },
+    ],
+    ["/api/function_invocations#masklet-detector", { image: base64, threshold: 0.5 }],
+  );
+  const [kept = ""] = states[0].split("/");
   const cases = fc.constantFrom(...requests).chain(([path, body]) =>
     fc.record({
       path: fc.constant(path),
@@ -200,11 +247,12 @@ test("mutated requests get an answer of the adapter, and the next request works"
       // A fault of the server has the status 500, and its text names no field.
       expect([path, at, to, status < 500, text.includes("internal")]).toEqual([path, at, to, true, false]);
       for (const hosted of server.predictor.sessions.all)
-        if (hosted.id !== session_id && server.predictor.sessions.count > MAX_SESSIONS / 2)
+        if (![session_id, kept].includes(hosted.id) && server.predictor.sessions.count > MAX_SESSIONS / 2)
           await hosted.close();
     }),
-    { numRuns: 300 },
+    { numRuns: 450, seed: 17 },
   );
   await labelStudio(8);
   await folderOfXAnyLabeling();
+  await cvat();
 }, 900_000);

@@ -29,8 +29,7 @@ import {
 import { type CvatQueue, FUNCTION, startCvatQueue, TASK } from "./cvat-queue.js";
 import { testNuclio } from "./nuclio.js";
 import { createComparison, createOutcome } from "./outcome.js";
-import { saveRecording, withoutPeople } from "./recorder.js";
-import { startSocketRecorder } from "./socket-recorder.js";
+import { saveRecording, startRecorder, withoutPeople } from "./recorder.js";
 
 const LEAST_IOU = 0.75;
 const MAX_BYTES = 256 * 1024 ** 2;
@@ -279,8 +278,8 @@ await outcome.part("program", async () => {
   const names = await drawFrames(frames, clip);
   const queue = await startCvatQueue(names);
   const server = await startServer({ port: 0, logLevel: "error", mediaRoots: [folder] });
-  const recorder = await startSocketRecorder(`ws://127.0.0.1:${server.port}`);
-  const { url } = recorder;
+  const recorder = await startRecorder(`http://127.0.0.1:${server.port}`);
+  const url = recorder.url.replace("http:", "ws:");
   outcome.watch(() => queue.problem(200));
   const endSessions = () => {
     for (const hosted of server.predictor.sessions.all) void hosted.close();
@@ -289,11 +288,7 @@ await outcome.part("program", async () => {
     await outcome.part("tracker", () => testTracker(queue, url, endSessions));
     await outcome.part("interactor", () => testInteractor(queue, url));
     await outcome.part("detector", () => testDetector(queue, url));
-    saveRecording(
-      "cvat-cli-2.80.0",
-      recorder.messages.map((body) => ({ method: "WebSocket", path: "/v1", body })),
-      withoutPeople,
-    );
+    saveRecording("cvat-cli-2.80.0", recorder.requests, withoutPeople);
     await outcome.part("upload", () => testUpload(queue, `ws://127.0.0.1:${server.port}`, frames));
     await outcome.part("functions", async () => {
       const requests = await testNuclio({ python, folder, clip, frames: names, outcome });

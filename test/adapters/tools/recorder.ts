@@ -1,15 +1,19 @@
 /**
- * Stands between a tool and the adapter: passes on requests and answers as they are, and knows which requests have no answer. With
- * RECORD_TO, the requests are written to that folder when the test has ended, for `test/adapters/recorded`.
+ * Stands between a tool and the server: passes on requests, messages of WebSockets and answers as they are, and knows which requests
+ * have no answer. With RECORD_TO, the requests are written to that folder when the test has ended, for `test/adapters/recorded`.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { type RawData, WebSocket, WebSocketServer } from "ws";
+import { decodeEnvelope } from "../../../protocol/index.js";
 
+/** A request, or one message of a WebSocket, whose method is `WebSocket`. */
 export interface RecordedRequest {
   method: string;
   path: string;
+  /** A binary message is its header, with the length of its payload. */
   body?: unknown;
 }
 
@@ -65,6 +69,10 @@ export async function startRecorder(target: string): Promise<Recorder> {
     outgoing.once("close", () => passed.destroy());
     incoming.pipe(passed);
   });
+  const sockets = new WebSocketServer({ server });
+  sockets.on("connection", (client, { url: path = "/" }) => {
+    passMessages(client, new URL(path, target), (body) => requests.push({ method: "WebSocket", path, body }));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -77,10 +85,34 @@ export async function startRecorder(target: string): Promise<Recorder> {
       return oldest && `The adapter has not answered ${oldest.what} for ${seconds} seconds.`;
     },
     close() {
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
       server.closeAllConnections();
       return new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+function passMessages(client: WebSocket, url: URL, record: (body: unknown) => void): void {
+  const upstream = new WebSocket(url, client.protocol ? [client.protocol] : []);
+  const early: [RawData, boolean][] = [];
+  client.on("message", (data, binary) => {
+    record(binary ? headerOf(data as Buffer) : JSON.parse(String(data), (_, value) => shortened(value)));
+    if (upstream.readyState === WebSocket.OPEN) upstream.send(data, { binary });
+    else early.push([data, binary]);
+  });
+  upstream.on("open", () => {
+    for (const [data, binary] of early) upstream.send(data, { binary });
+  });
+  upstream.on("message", (data, binary) => client.send(data, { binary }));
+  upstream.on("close", () => client.close());
+  client.on("close", () => upstream.close());
+  for (const socket of [client, upstream]) socket.on("error", () => socket.terminate());
+}
+
+function headerOf(data: Buffer): object {
+  const { header, payload } = decodeEnvelope(data);
+  return { ...header, payload_bytes: payload.length };
 }
 
 function bodyOf(bytes: Buffer): { body?: unknown } {
@@ -95,23 +127,27 @@ function bodyOf(bytes: Buffer): { body?: unknown } {
 const shortened = (value: unknown): unknown =>
   typeof value === "string" && value.length > LONG_TEXT ? `${value.slice(0, 40)}…` : value;
 
+const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+
 /** Names of fields about people and about when something was. */
 const PERSONAL =
-  /^(email|username|created_username|updated_by|completed_by|created_by|reviewers|first_name|last_name|initials|avatar|user|users|phone|login|password|(created|updated|draft_created|was|last_activity)_?(at|in)?)$/;
+  /^(session_token|email|username|created_username|updated_by|completed_by|created_by|reviewers|first_name|last_name|initials|avatar|user|users|phone|login|password|(created|updated|draft_created|was|last_activity)_?(at|in)?)$/;
 
-/** Leaves out what is personal or differs between runs. */
+/** In place of secrets, and of the run lengths of brushes, which are long and which the adapters do not read. */
+const REPLACEMENTS: Readonly<Record<string, unknown>> = {
+  ...{ access_token: "TOKEN", hostname: "STUDIO", rle: [0] },
+};
+
+/** Leaves out what is personal or differs between runs, and the bodies of events, of which the adapters read nothing. */
 export function withoutPeople({ method, path, body }: RecordedRequest): RecordedRequest {
   const clean = (_: string, value: unknown): unknown => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
     const fields = Object.entries(value).filter(([name]) => !PERSONAL.test(name));
-    return Object.fromEntries(
-      fields.map(([name, field]) => [
-        name,
-        name === "access_token" ? "TOKEN" : name === "hostname" ? "STUDIO" : field,
-      ]),
-    );
+    return Object.fromEntries(fields.map(([name, field]) => [name, REPLACEMENTS[name] ?? field]));
   };
-  return { method, path, ...(body !== undefined && { body: JSON.parse(JSON.stringify(body, clean)) }) };
+  if (body === undefined) return { method, path };
+  const kept = path.endsWith("/webhook") ? { action: (body as { action?: string }).action } : body;
+  return { method, path, body: JSON.parse(JSON.stringify(kept, clean)) };
 }
 
 /** Writes a recording if RECORD_TO names a folder. @param clean leaves out what is personal or differs between runs */
@@ -123,5 +159,10 @@ export function saveRecording(
   const folder = process.env.RECORD_TO;
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(requests.map(clean), undefined, 2)}\n`);
+  const ids = new Map<string, string>();
+  const text = JSON.stringify(requests.map(clean), undefined, 2).replace(UUID, (id) => {
+    ids.set(id, ids.get(id) ?? `id-${ids.size + 1}`);
+    return ids.get(id) as string;
+  });
+  writeFileSync(join(folder, `${name}.json`), `${text}\n`);
 }
