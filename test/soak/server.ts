@@ -46,7 +46,11 @@ const SETTINGS = {
   MASKLET_LOG_LEVEL: "error",
 };
 
-export async function startSoakServer(random: Random): Promise<SoakServer> {
+/** @param more settings, by the names of their variables */
+export async function startSoakServer(
+  random: Random,
+  more: Readonly<Record<string, string>> = {},
+): Promise<SoakServer> {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const temporary = mkdtempSync(join(tmpdir(), "masklet-soak-"));
   const uploads = join(temporary, "uploads");
@@ -66,6 +70,7 @@ export async function startSoakServer(random: Random): Promise<SoakServer> {
     env: {
       ...process.env,
       ...SETTINGS,
+      ...more,
       TMPDIR: temporary,
       MASKLET_KEYS: keysFile,
       MASKLET_UPLOAD_DIR: uploads,
