@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { leavesOf } from "../../clients/command/command-spec.js";
 import { COMMANDS } from "../../clients/command/table.js";
+import { type CvatQueue, startCvatQueue } from "../adapters/tools/cvat-queue.js";
 import { makeTarGz } from "../helpers/archives.js";
 import { callCommand, startCommand } from "../helpers/command.js";
 import { makeClip, makeFrameFolder } from "../helpers/media.js";
@@ -16,6 +17,7 @@ const home = process.cwd();
 let folder: string;
 let server: TestServer;
 let sessionId: string;
+let cvat: CvatQueue;
 
 /** The files that the examples name. */
 beforeAll(async () => {
@@ -48,6 +50,7 @@ beforeAll(async () => {
   await writeFile(join(folder, "mine.tar.gz"), await makeTarGz(files));
   server = await startTestServer({ mediaRoots: [folder] });
   sessionId = await startSession();
+  cvat = await startCvatQueue(Array(4).fill(clip), { labels: { 1: "dog" }, width: 96, height: 64 });
   process.chdir(folder);
   process.env.XDG_DATA_HOME = join(folder, "data");
 }, 120_000);
@@ -55,6 +58,7 @@ beforeAll(async () => {
 afterAll(async () => {
   process.chdir(home);
   await server.close();
+  await cvat.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -84,6 +88,7 @@ async function argumentsOf(line: string): Promise<string[]> {
   const args = words.map((word) =>
     word.replace("ws://127.0.0.1:8765", server.url).replace("SESSION", sessionId).replace("HASH", hash),
   );
+  if (words[0] === "cvat-upload") args.push("--cvat", cvat.url);
   return isRemote && !args.includes("--server") ? [...args, "--server", server.url] : args;
 }
 

@@ -12,6 +12,15 @@ export const FUNCTION = 5;
 const ADDRESS = "http://cvat.example/";
 const TIME = "2026-01-01T00:00:00Z";
 
+interface TaskForm {
+  /** Label names by id. */
+  labels: Readonly<Record<number, string>>;
+  width: number;
+  height: number;
+}
+
+const CLIP: TaskForm = { labels: { 1: "red circle", 2: "square" }, width: WIDTH, height: HEIGHT };
+
 /** The end of an annotation request: its result, or the sentence that an annotator gets. */
 export interface Ended {
   result?: Json;
@@ -34,8 +43,12 @@ export interface CvatQueue {
   close(): Promise<void>;
 }
 
-export async function startCvatQueue(frames: readonly string[]): Promise<CvatQueue> {
-  const labels = { 1: "red circle", 2: "square" };
+/** @param given what differs from the drawn clip */
+export async function startCvatQueue(
+  frames: readonly string[],
+  given: Partial<TaskForm> = {},
+): Promise<CvatQueue> {
+  const { labels, width, height }: TaskForm = { ...CLIP, ...given };
   const queue: Omit<CvatQueue, "url" | "close" | "problem"> = {
     ...{ labels, requests: [], ended: [], uploads: [], unknown: [] },
   };
@@ -63,7 +76,7 @@ export async function startCvatQueue(frames: readonly string[]): Promise<CvatQue
     ...{ stop_frame: frames.length - 1, deleted_frames: [], included_frames: null },
     ...{ cloud_storage_id: null, storage: "local", storage_method: "cache", media_type: "video" },
     ...{ sorting_method: "lexicographical", server_files: [], chunks_updated_date: TIME },
-    frames: [{ width: WIDTH, height: HEIGHT, name: "clip.mp4", related_files: 0 }],
+    frames: [{ width, height, name: "clip.mp4", related_files: 0 }],
   };
   const labelPage = {
     ...{ count: 2, next: null, previous: null },
