@@ -4,7 +4,8 @@ import type { Change } from "../../clients/web/results/changes.js";
 import { groupChanges } from "../../clients/web/results/changes.js";
 import { bytesOf, type FrameResult } from "../../clients/web/results/frame-result.js";
 import { createResultStore } from "../../clients/web/results/result-store.js";
-import { STATE } from "../../clients/web/timeline/lane-states.js";
+import { addMark, type PromptMark, readMarks } from "../../clients/web/session/prompts.js";
+import { FLAG, STATE } from "../../clients/web/timeline/lane-states.js";
 
 const NUM_FRAMES = 100;
 
@@ -189,6 +190,38 @@ describe("the results of a page", () => {
     await store.readStates();
     expect([store.get(0), store.isMissing(0), store.bytes, requests]).toEqual([undefined, false, 0, []]);
     expect(store.states.of(1).state[0]).toBe(STATE.none);
+  });
+});
+
+describe("corrections", () => {
+  const click = (frame: number, isCorrection: boolean): PromptMark => ({
+    ...{ frame, objectId: 1, kind: "points", isCorrection },
+    points: [{ x: frame, y: 2, label: 1 }],
+  });
+
+  it("are flags of their frames until they are undone", () => {
+    const { store } = setUp({ isNew: true });
+    const correctedOn = () =>
+      [...store.states.of(1).flags].flatMap((flag, frame) => (flag & FLAG.corrected ? [frame] : []));
+    for (const frame of [0, 5, 9]) store.put(resultOf(frame, [1]));
+    store.states.setCorrections([click(5, true), click(9, true)]);
+    expect(correctedOn()).toEqual([5, 9]);
+    store.put(resultOf(5, [1]));
+    expect(correctedOn()).toEqual([5, 9]);
+    store.states.setCorrections([click(5, true)]);
+    expect(correctedOn()).toEqual([5]);
+    store.put(resultOf(9, [1]));
+    expect(correctedOn()).toEqual([5]);
+  });
+
+  it("stay marked as such when further clicks follow, and after a reload", () => {
+    const marks = addMark(addMark(addMark([], click(0, false)), click(5, true)), click(5, false));
+    expect(marks.map(({ frame, isCorrection = false }) => [frame, isCorrection])).toEqual([
+      [0, false],
+      [5, true],
+    ]);
+    expect(readMarks(JSON.parse(JSON.stringify(marks)))).toEqual(marks);
+    expect(readMarks([{ ...click(5, true), isCorrection: "yes" }])).toEqual([]);
   });
 });
 

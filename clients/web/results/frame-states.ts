@@ -11,6 +11,8 @@ export interface FrameStates {
   suspectReason(objectId: number, frame: number): string | undefined;
   /** The flag `locked` and the state `absent` of an object, from `get_session`. */
   setRanges(objectId: number, locked: readonly FrameRange[], absent: readonly FrameRange[]): void;
+  /** Replaces the flags `corrected` of all objects. */
+  setCorrections(corrections: readonly { objectId: number; frame: number }[]): void;
   /** Forgets the object. */
   remove(objectId: number): void;
   /** No object has a result on this frame. */
@@ -22,6 +24,7 @@ export interface FrameStates {
 export function createFrameStates(numFrames: number): FrameStates {
   const lanes = new Map<number, LaneStates>();
   const reasons = new Map<number, Map<number, string>>();
+  const corrected = new Map<number, Set<number>>();
   const ranges = new Map<number, { locked: readonly FrameRange[]; absent: readonly FrameRange[] }>();
 
   function of(objectId: number): LaneStates {
@@ -72,10 +75,9 @@ export function createFrameStates(numFrames: number): FrameStates {
         const isAbsent = state !== "present" && isIn(frame, known?.absent);
         lane.state[frame] = isAbsent ? STATE.absent : STATE[state];
         lane.score[frame] = state === "present" ? Math.round(score * 255) : 0;
-        const kept = (lane.flags[frame] as number) & FLAG.corrected;
         const isPrompted = prompt.frame_index === frame && prompt.kind !== "concept";
         lane.flags[frame] =
-          kept |
+          (corrected.get(obj_id)?.has(frame) ? FLAG.corrected : 0) |
           (suspect ? FLAG.suspect : 0) |
           (isPrompted ? FLAG.prompt : 0) |
           (isIn(frame, known?.locked) ? FLAG.locked : 0);
@@ -92,6 +94,19 @@ export function createFrameStates(numFrames: number): FrameStates {
       ranges.set(objectId, { locked, absent });
       const lane = lanes.get(objectId);
       if (lane) paint(lane, locked, absent);
+    },
+    setCorrections(corrections) {
+      corrected.clear();
+      for (const { flags } of lanes.values())
+        flags.forEach((flag, at) => {
+          flags[at] = flag & ~FLAG.corrected;
+        });
+      for (const { objectId, frame } of corrections) {
+        const frames = corrected.get(objectId) ?? new Set();
+        corrected.set(objectId, frames.add(frame));
+        const { flags } = of(objectId);
+        flags[frame] = (flags[frame] as number) | FLAG.corrected;
+      }
     },
     remove(objectId) {
       lanes.delete(objectId);

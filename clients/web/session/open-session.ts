@@ -104,6 +104,10 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     for await (const message of stream) yield frameResultOf(message);
   }
 
+  const stopShowing = prompts.subscribe((marks) =>
+    results.states.setCorrections(marks.filter(({ isCorrection }) => isCorrection)),
+  );
+
   const comparison = createComparison({
     readStored: ({ first, last }, id) => readStored(first, last, { mask_format: "binary", obj_ids: [id] }),
   });
@@ -247,6 +251,7 @@ export function createOpenSession(parts: OpenSessionParts): OpenSession {
     },
     dispose() {
       stopWatching();
+      stopShowing();
       isPlaying.value = false;
       source.dispose();
       results.clear();

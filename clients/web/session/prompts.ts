@@ -10,6 +10,8 @@ export interface PromptMark {
   readonly frame: number;
   readonly objectId: number;
   readonly kind: "points" | "box" | "mask";
+  /** The object had a result on the frame before the prompt. */
+  readonly isCorrection?: boolean;
   readonly points?: readonly PromptPoint[];
   /** x, y, width, height in pixels of the frame. */
   readonly box?: readonly [number, number, number, number];
@@ -23,7 +25,11 @@ export function addMark(marks: readonly PromptMark[], mark: PromptMark): PromptM
     (mark.kind === "mask" || old.kind === mark.kind);
   const earlier = marks.find((old) => old.kind === "points" && mark.kind === "points" && isReplaced(old));
   const points = earlier?.points && mark.points ? { points: [...earlier.points, ...mark.points] } : {};
-  return [...marks.filter((old) => !isReplaced(old)), { ...mark, ...points }];
+  const isCorrection = mark.isCorrection || marks.some((old) => isReplaced(old) && old.isCorrection);
+  return [
+    ...marks.filter((old) => !isReplaced(old)),
+    { ...mark, ...points, ...(isCorrection && { isCorrection }) },
+  ];
 }
 
 /** Marks of an earlier page, from JSON. Malformed ones are ignored. */
@@ -36,13 +42,15 @@ const isNumber = (value: unknown) => typeof value === "number" && Number.isFinit
 
 function isMark(value: unknown): value is PromptMark {
   if (typeof value !== "object" || value === null) return false;
-  const { frame, objectId, kind, points = [], box = [0, 0, 0, 0] } = value as Record<string, unknown>;
+  const fields = value as Record<string, unknown>;
+  const { frame, objectId, kind, points = [], box = [0, 0, 0, 0], isCorrection = false } = fields;
   const isPoint = ({ x, y, label }: Record<string, unknown>) =>
     isNumber(x) && isNumber(y) && (label === 0 || label === 1);
   return (
     isIndex(frame) &&
     isIndex(objectId) &&
     (kind === "points" || kind === "box" || kind === "mask") &&
+    typeof isCorrection === "boolean" &&
     Array.isArray(points) &&
     points.every((point) => typeof point === "object" && point !== null && isPoint(point)) &&
     Array.isArray(box) &&

@@ -12,7 +12,7 @@ export const clickTool: Tool = {
   icon: "click",
   cursor: "crosshair",
   hint(session, pointer) {
-    if (!pointer) return "Click on an object. Alt or right button: not this.";
+    if (!pointer) return "Click on an object. Alt, right button or a finger held still: not this.";
     const target = targetOf(session, pointer.at, pointer);
     if (target.id === undefined && !pointer.isNegative) return "Mark a new object";
     return pointer.isNegative ? `Remove from ${target.name}` : `Add to ${target.name}`;
@@ -30,7 +30,7 @@ export const clickTool: Tool = {
           notify({
             kind: "info",
             title: "There is no object to correct here",
-            detail: "Click without Alt on an object first, then mark what does not belong to it.",
+            detail: "Click on an object first, then mark what does not belong to it.",
           });
           return;
         }

@@ -25,9 +25,9 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
   const frame = session.shownFrame.peek();
   const objectId = prompt.objectId ?? nextObjectId(session);
   reserveObjectId(session, objectId);
-  const mark: PromptMark = { ...drawn, frame, objectId };
   const { flags, state } = session.results.states.of(objectId);
   const isCorrection = state[frame] !== STATE.none;
+  const mark: PromptMark = { ...drawn, frame, objectId, isCorrection };
   isNewChosen.value = false;
   session.isPlaying.value = false;
   session.follow.value = false;
@@ -40,7 +40,7 @@ export async function sendPrompt(session: OpenSession, prompt: ObjectPrompt): Pr
       { ...fields, frame_index: frame, obj_id: objectId, rel_coordinates: false },
       () => measureWait(start),
     );
-    flags[frame] = (flags[frame] as number) | FLAG.prompt | (isCorrection ? FLAG.corrected : 0);
+    flags[frame] = (flags[frame] as number) | FLAG.prompt;
     session.addMark({ ...mark, objectId: obj_id });
     session.history.addServerEdit(title);
     session.selected.value = new Set([obj_id]);
