@@ -290,13 +290,25 @@ test("the detector returns the masks and outlines of all phrases, and keeps noth
 describe("wrong requests", () => {
   test.each<[string, () => Promise<Answer>, number, RegExp]>([
     ["no JSON", () => invoke("tracker", '{"image":'), 400, /^The body: expected JSON\./],
-    ["a list", () => invoke("tracker", []), 400, /expected object/],
+    ["a list", () => invoke("tracker", []), 400, /^expected an object, got an array of 0$/],
     ["no picture", () => invoke("tracker", { shapes: [rectangle] }), 400, /^image: missing/],
     [
       "no base64",
       () => invoke("tracker", { image: "%%", shapes: [rectangle] }),
       400,
       /^image: expected a picture as base64, got "%%"\.$/,
+    ],
+    [
+      "spaces in place of a picture",
+      () => invoke("tracker", { image: `A${" ".repeat(1_000_000)}!`, shapes: [rectangle] }),
+      400,
+      /^image: expected a picture as base64/,
+    ],
+    [
+      "a rectangle without corners",
+      () => start([{ type: "rectangle", points: [] }]),
+      400,
+      /^shapes\[0\]\.points: expected two corners .* got none\.$/,
     ],
     [
       "a text as picture",

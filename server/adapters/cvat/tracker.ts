@@ -158,7 +158,7 @@ export function rectangleOf(
   const [x0, x1] = [clamp(Math.min(ax, bx), width), clamp(Math.max(ax, bx), width)];
   const [y0, y1] = [clamp(Math.min(ay, by), height), clamp(Math.max(ay, by), height)];
   if (points.length === 4 && x1 > x0 && y1 > y0) return [x0, y0, x1 - x0, y1 - y0];
-  const seen = points.slice(0, 8).join(", ");
+  const seen = points.slice(0, 8).join(", ") || "none";
   const message = `${field}: expected two corners of a rectangle inside the picture of ${width} x ${height} pixels, got ${seen}.`;
   throw new ProtocolError("invalid_field", message, field);
 }
