@@ -91,7 +91,9 @@ async function openResults(
     body: JSON.stringify({ type: "get_session", session_id: what }),
   });
   const session = (await response.json()) as SessionFacts;
-  const stored = await remote.fetch(`${SESSIONS_PATH}/${encodeURIComponent(what)}/results`, { signal });
+  // The session of a Python client has another mask format.
+  const results = `${SESSIONS_PATH}/${encodeURIComponent(what)}/results?mask_format=rle`;
+  const stored = await remote.fetch(results, { signal });
   const path = join(folder, "frames.jsonl");
   if (stored.body)
     await pipeline(Readable.fromWeb(stored.body as never), createWriteStream(path), { signal });

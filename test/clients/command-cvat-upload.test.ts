@@ -44,9 +44,13 @@ beforeEach(() => {
 });
 
 /** A session whose object has this name. */
-async function trackedSession(name: string): Promise<string> {
+async function trackedSession(name: string, fields: object = {}): Promise<string> {
   const client = await server.connect();
-  const { session_id } = await client.expectResponse({ type: "start_session", resource_path: clip });
+  const { session_id } = await client.expectResponse({
+    type: "start_session",
+    resource_path: clip,
+    ...fields,
+  });
   await client.expectResponse({ type: "add_prompt", session_id, frame_index: 0, text: name });
   await client.stream({ type: "propagate_in_video", session_id });
   await client.expectResponse({ type: "rename", session_id, obj_id: 0, name });
@@ -82,6 +86,13 @@ describe("masklet cvat-upload", () => {
       },
     ]);
     expect(cvat.unknown).toEqual([]);
+  });
+
+  it("uploads the tracks of a session of a Python client, whose masks are binary", async () => {
+    const id = await trackedSession("square", { mask_format: "binary" });
+    const { status, stderr } = await upload(id, ...onServer());
+    expect([status, stderr]).toEqual([0, `1 track in task ${TASK}.\n`]);
+    expect(cvat.uploads[0].tracks[0].shapes[0].points).toEqual(points(0));
   });
 
   it("uploads a file of frames, and prints JSON; other objects get --label", async () => {
