@@ -127,6 +127,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function toProtocolError(cause: z.ZodError, input: unknown, prefix: readonly PropertyKey[]): ProtocolError {
   const { code, path, message } = explain(cause.issues, input);
   const field = fieldPath([...prefix, ...path]);
+  // The whole input has no name.
+  if (field === "") return new ProtocolError(code, message, undefined, { cause });
   return new ProtocolError(code, `${field}: ${message}`, field, { cause });
 }
 
@@ -177,6 +179,8 @@ const TYPE_NAMES: Record<string, string> = {
   boolean: "true or false",
   array: "an array",
   tuple: "an array",
+  object: "an object",
+  record: "an object",
 };
 
 function bound(relation: string, limit: number | bigint, origin: string): string {

@@ -407,11 +407,16 @@ describe("failures", () => {
   });
 
   test.each([
-    ['{"tasks":', 400],
-    ['{"tasks":[]}', 400],
-    ["[]", 400],
-  ])("the body %s", async (body, status) => {
-    expect((await send("/predict", body)).status).toBe(status);
+    ['{"tasks":', "The body: expected JSON."],
+    ['{"tasks":[]}', "label_config: missing"],
+    ["[]", "expected an object, got an array of 0"],
+    [
+      '{"label_config":"<View/>","tasks":[{"id":null,"data":{}}]}',
+      "tasks[0].id: expected an integer, or a string, got null",
+    ],
+  ])("the body %s", async (body, message) => {
+    const response = await fetch(`${server.http}/label-studio/predict`, { method: "POST", body });
+    expect([response.status, ((await response.json()) as Json).error.message]).toEqual([400, message]);
   });
 
   test("more tasks than sessions: the sessions that are idle end in favour of others", async () => {

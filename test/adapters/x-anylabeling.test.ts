@@ -155,6 +155,13 @@ describe("prompts", () => {
     expect(engine.calls.slice(-2)).toEqual(["reset", "prompt 1"]);
   });
 
+  test("a phrase that is refused leaves no earlier phrase of its text behind", async () => {
+    const id = await start();
+    const { status, reason } = await prompt(id, { frame_index: 0, text_prompt: `cat, ${"x".repeat(300)}` });
+    expect([status, reason]).toEqual([400, expect.stringMatching(/^text: expected at most 200 characters/)]);
+    expect((await prompt(id, { frame_index: 0, text_prompt: "dog" })).json.data.num_objects).toBe(1);
+  });
+
   test("clicks that continue refine an object, others on the frame start a new one, clicks elsewhere correct it", async () => {
     const id = await start();
     const click = (frame_index: number, ...points: number[][]) =>
@@ -213,6 +220,20 @@ describe("failures", () => {
   ])("init with %s leaves nothing behind and shows a sentence", async (_name, body, status, sentence) => {
     const answer = await send("/v1/video/init", body());
     expect([answer.status, answer.json.success]).toEqual([status, false]);
+    expect(answer.reason).toMatch(sentence);
+    await nothingIsLeft();
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["no picture", { image: 5 }, /^image: expected at least one picture as a data URL, got none\.$/],
+    [
+      "a mark of another type",
+      { params: { marks: [{ type: "circle", data: [1, 2] }] } },
+      /^params\.marks\[0\]\.type: expected a mark of the type point or rectangle, got "circle"$/,
+    ],
+  ])("predict with %s names the field", async (_name, fields, sentence) => {
+    const answer = await send("/v1/predict", { model: "masklet_image", image: frames[0], ...fields });
+    expect([answer.status, answer.json.success]).toEqual([400, false]);
     expect(answer.reason).toMatch(sentence);
     await nothingIsLeft();
   });

@@ -43,10 +43,8 @@ export function readLabelConfig(xml: string): LabelConfig {
   const media: MediaTag[] = [];
   const controls: (Control & { labels: Label[] })[] = [];
   const parser = new SaxesParser();
-  const open: string[] = [];
   parser.on("opentag", ({ name: tagName, attributes }) => {
     const tag = tagName.toLowerCase();
-    open.push(tag);
     const attribute = (name: string) =>
       Object.entries(attributes).find(([key]) => key.toLowerCase() === name)?.[1] as string | undefined;
     const name = attribute("name") ?? "";

@@ -38,7 +38,9 @@ export const regionSchema = z.looseObject({
     labels: texts.exactOptional(),
     keypointlabels: texts.exactOptional(),
     rectanglelabels: texts.exactOptional(),
-    text: z.union([z.string(), z.array(z.string())]).exactOptional(),
+    text: z
+      .union([z.string(), z.array(z.string())], { error: "expected a string, or an array of strings" })
+      .exactOptional(),
     sequence: z.array(keyframe).exactOptional(),
     x: z.number().exactOptional(),
     y: z.number().exactOptional(),
@@ -52,7 +54,7 @@ export type Region = z.output<typeof regionSchema>;
 const drawn = z.looseObject({ result: z.array(z.unknown()).nullish() });
 
 export const taskSchema = z.looseObject({
-  id: z.union([z.int(), z.string()]),
+  id: z.union([z.int(), z.string()], { error: "expected an integer, or a string" }),
   data: z.record(z.string(), z.unknown()),
   drafts: z.array(drawn).nullish(),
 });

@@ -136,6 +136,11 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
       const { body, contentLength } = await fetcher.fetch(addresses[0], signal);
       return (await uploads.receive(body, { owner, signal, contentLength })).uploadId;
     }
+    if (addresses.length === 0)
+      throw new ProtocolError(
+        "resource_not_found",
+        "The task has no pictures: its list of pictures is empty.",
+      );
     const form = writePictureForm(readAll(addresses, signal));
     const upload = await uploads.receive(form.body, { owner, signal, contentType: form.contentType });
     const [left] = upload.leftOut?.files ?? [];

@@ -22,6 +22,8 @@ export interface ReceiveParts<T> {
   schema: z.ZodType<T>;
   /** The strings of the pictures, in the order of the frames. */
   picturesOf(fields: T): readonly string[];
+  /** The name of their field, for messages. */
+  field: "frames" | "image";
   signal: AbortSignal;
   /** Receives the bytes of all pictures. */
   onBytes?(bytes: Uint8Array): void;
@@ -32,9 +34,10 @@ export interface ReceiveParts<T> {
  * @throws ProtocolError invalid_field, malformed_json, and the errors of `UploadStore.receive`
  */
 export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Received<T>> {
-  const { uploads, owner, body, contentLength, schema, picturesOf, signal, onBytes } = parts;
+  const { uploads, owner, body, contentLength, schema, picturesOf, field, signal, onBytes } = parts;
+  const nameOf = (index: number) => (field === "frames" ? `frames[${index}]` : field);
   const form = writePictureForm(readPictures(body), onBytes);
-  const upload = await uploads.receive(requirePictures(form), {
+  const upload = await uploads.receive(requirePictures(form, field), {
     owner,
     signal,
     // Base64 has four characters for three bytes.
@@ -46,13 +49,14 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
     const fields = parseFields(schema, form.value());
     const pictures = picturesOf(fields);
     pictures.forEach((picture, index) => {
-      if (picture !== placeholder(index)) throw notAPicture(index, "it is not a data URL of a picture");
+      if (picture !== placeholder(index))
+        throw notAPicture(nameOf(index), "it is not a data URL of a picture");
     });
     const [first] = leftOut?.files ?? [];
-    if (first) throw notAPicture(placeOf(first.name), `it is ${first.reason}`);
+    if (first) throw notAPicture(nameOf(placeOf(first.name)), `it is ${first.reason}`);
     if (facts.numFrames !== pictures.length || !["image", "frames"].includes(facts.kind)) {
-      const message = `frames: expected ${pictures.length} pictures, got a file of the kind ${facts.kind} with ${facts.numFrames} frames.`;
-      throw new ProtocolError("invalid_field", message, "frames");
+      const message = `${field}: expected ${pictures.length} pictures, got a file of the kind ${facts.kind} with ${facts.numFrames} frames.`;
+      throw new ProtocolError("invalid_field", message, field);
     }
     return { fields, uploadId };
   } catch (error) {
@@ -61,17 +65,20 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
   }
 }
 
-function notAPicture(index: number, problem: string): ProtocolError {
-  const message = `frames[${index}]: expected a JPEG, PNG, WebP or BMP picture, but ${problem}.`;
-  return new ProtocolError("invalid_field", message, `frames[${index}]`);
+function notAPicture(field: string, problem: string): ProtocolError {
+  const message = `${field}: expected a JPEG, PNG, WebP or BMP picture, but ${problem}.`;
+  return new ProtocolError("invalid_field", message, field);
 }
 
 /** Fails at the end of a body without a picture. */
-async function* requirePictures({ body, count }: PictureForm<unknown>): AsyncGenerator<Uint8Array> {
+async function* requirePictures(
+  { body, count }: PictureForm<unknown>,
+  field: string,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) {
     if (count() === 0) {
-      const message = "frames: expected at least one picture as a data URL, got none.";
-      throw new ProtocolError("invalid_field", message, "frames");
+      const message = `${field}: expected at least one picture as a data URL, got none.`;
+      throw new ProtocolError("invalid_field", message, field);
     }
     yield chunk;
   }

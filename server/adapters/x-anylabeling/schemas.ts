@@ -58,16 +58,20 @@ export const propagateSchema = z.looseObject({
 
 export type PropagateRequest = z.output<typeof propagateSchema>;
 
-const mark = z.discriminatedUnion("type", [
-  z.looseObject({ type: z.literal("point"), data: point, label: z.literal([0, 1]).default(1) }),
-  z.looseObject({
-    type: z.literal("rectangle"),
-    data: z
-      .tuple([z.number(), z.number(), z.number(), z.number()])
-      .describe("Two opposite corners, in pixels"),
-    label: z.literal([0, 1]).default(1),
-  }),
-]);
+const mark = z.discriminatedUnion(
+  "type",
+  [
+    z.looseObject({ type: z.literal("point"), data: point, label: z.literal([0, 1]).default(1) }),
+    z.looseObject({
+      type: z.literal("rectangle"),
+      data: z
+        .tuple([z.number(), z.number(), z.number(), z.number()])
+        .describe("Two opposite corners, in pixels"),
+      label: z.literal([0, 1]).default(1),
+    }),
+  ],
+  { error: "expected a mark of the type point or rectangle" },
+);
 
 export type Mark = z.output<typeof mark>;
 

@@ -40,6 +40,8 @@ async function promptByText(
 ): Promise<PromptOutputs> {
   const phrases = phrasesOf(text);
   await startAgain(client, state, session_id);
+  // Phrases that were accepted before one that is refused are replaced by the next prompt as well.
+  state.prompted.add(frame_index);
   let outputs: PromptOutputs | undefined;
   for (const phrase of phrases) {
     const prompt = { session_id, frame_index, text: phrase, output_prob_thresh: params.conf_threshold };

@@ -55,6 +55,7 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     const received = await receivePictures({
       ...{ ...parts, signal, schema: initSchema },
       picturesOf: ({ frames }) => frames,
+      field: "frames",
     });
     const { fields, uploadId } = received;
     try {
@@ -107,6 +108,7 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     const { fields, uploadId } = await receivePictures({
       ...{ ...parts, signal, schema: predictSchema },
       picturesOf: ({ image }) => [image],
+      field: "image",
       onBytes: (bytes) => hash.update(bytes),
     });
     const picture = { uploadId, hash: hash.digest("hex") };
