@@ -20,19 +20,23 @@ export async function pulledBody(
   onFailure: (error: unknown) => Error,
 ): Promise<ReadableStream<Uint8Array>> {
   let first: IteratorResult<Uint8Array> | undefined = await parts.next();
+  let hasLeft = false;
   return new ReadableStream(
     {
       async pull(controller) {
         try {
           const { done, value } = first ?? (await parts.next());
           first = undefined;
+          // The reader can leave while a part is made.
+          if (hasLeft) return;
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (error) {
-          controller.error(onFailure(error));
+          if (!hasLeft) controller.error(onFailure(error));
         }
       },
       async cancel() {
+        hasLeft = true;
         await parts.return(undefined);
       },
     },
