@@ -1,12 +1,12 @@
 /** The parts of the adapter for Label Studio that need no server. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { clamped, type PercentBox } from "../../server/adapters/label-studio/boxes.js";
+import { clamped, type PercentBox, uprightBox } from "../../server/adapters/label-studio/boxes.js";
 import { createFrameClock } from "../../server/adapters/label-studio/frame-clock.js";
 import { correctionsOf, keyframesOf, shownBox } from "../../server/adapters/label-studio/keyframes.js";
 import { readLabelConfig } from "../../server/adapters/label-studio/label-config.js";
 import { notesOf } from "../../server/adapters/label-studio/notes.js";
-import { regionSchema } from "../../server/adapters/label-studio/schemas.js";
+import { type Keyframe, regionSchema } from "../../server/adapters/label-studio/schemas.js";
 
 describe("frames that Label Studio counts", () => {
   const times = (count: number, fps: number, start = 0) =>
@@ -108,6 +108,31 @@ describe("corrections", () => {
     if (next - (sent[1]?.frame ?? 0) > 1) expect(only?.goneUntil).toBe(next - 1);
     const drawn = [{ frame: 3, enabled: false, rotation: 0, x: 1, y: 2, width: 3, height: 4 }];
     expect(correctionsOf(drawn, [], 20)).toEqual([{ frame: 3, box: [1, 2, 3, 4], goneUntil: 20 }]);
+  });
+
+  test("a stretch that was sent as gone and is shown again", () => {
+    const { frame: end } = sent.at(-1) as Keyframe;
+    expect(sent.at(-1)?.enabled).toBe(false);
+    const shown = sent.map((keyframe) => ({ ...keyframe, enabled: true }));
+    expect(correctionsOf(shown, sent, 20)).toEqual([{ frame: end, backUntil: 20 }]);
+    const [back, ended] = correctionsOf([...shown, { ...(sent.at(-1) as Keyframe), frame: 15 }], sent, 20);
+    expect(back).toEqual({ frame: end, backUntil: 20 });
+    expect(ended).toMatchObject({ frame: 15, goneUntil: 20 });
+    // The end moves to an earlier frame.
+    const earlier = sent.slice(0, -1).map((keyframe) => ({ ...keyframe, enabled: keyframe.frame < 5 }));
+    expect(correctionsOf(earlier, sent, 20).filter(({ backUntil }) => backUntil !== undefined)).toEqual([]);
+  });
+
+  test("a rotated box is the smallest upright one around it, in pixels", () => {
+    const size = { width: 200, height: 100 };
+    expect(uprightBox([50, 10, 20, 30], 0, size)).toEqual([50, 10, 20, 30]);
+    // 40 x 30 pixels around the corner at 100, 10: turned by 90 degrees it reaches 30 pixels to the left and 40 down.
+    uprightBox([50, 10, 20, 30], 90, size).forEach((side, at) => {
+      expect(side).toBeCloseTo([35, 10, 15, 40][at] as number);
+    });
+    uprightBox([50, 50, 20, 30], 180, size).forEach((side, at) => {
+      expect(side).toBeCloseTo([30, 20, 20, 30][at] as number);
+    });
   });
 });
 

@@ -60,7 +60,7 @@ beforeAll(async () => {
   );
 });
 
-/** The engine, with the phrase of each object that a phrase has given. */
+/** The engine, with the phrase of each object that a phrase has given, and without objects where they are declared to be gone. */
 function withConcepts(scripted: ScriptedEngine): Engine {
   return {
     ...scripted,
@@ -68,6 +68,8 @@ function withConcepts(scripted: ScriptedEngine): Engine {
       const session = await scripted.open(...opening);
       const concepts = new Map<number, string>();
       const known = new Set<number>();
+      const gone = new Set<string>();
+      const place = (objectId: number, frame: number) => `${objectId} ${frame}`;
       const judge = (output: FrameOutput): FrameOutput => ({
         ...output,
         objects: output.objects.map((object) => {
@@ -88,7 +90,21 @@ function withConcepts(scripted: ScriptedEngine): Engine {
           }
           return { ...answer, output: judge(answer.output) };
         },
-        next: async () => (await session.next()).map(judge),
+        async edit(params) {
+          const { edit } = params;
+          if (edit.kind === "absent") {
+            for (let frame = edit.firstFrame; frame <= edit.lastFrame; frame++) {
+              if (edit.absent) gone.add(place(edit.objectId, frame));
+              else gone.delete(place(edit.objectId, frame));
+            }
+          }
+          return session.edit(params);
+        },
+        next: async () =>
+          (await session.next()).map(judge).map((output) => ({
+            ...output,
+            objects: output.objects.filter(({ objectId }) => !gone.has(place(objectId, output.frameIndex))),
+          })),
       };
     },
   };
@@ -220,6 +236,33 @@ describe("a video", () => {
     expect(again.id).toBe("r1");
   });
 
+  test("a rotated box marks what it encloses", async () => {
+    const before = engine.calls.length;
+    const [turned] = (await predict([region("r1", [{ ...keyframe(1, { x: -5, y: 40 }), rotation: 90 }])]))
+      .result;
+    // It reaches over the left edge of the picture: nothing of it is inside.
+    expect(turned.value.sequence).toHaveLength(1);
+    expect(turned.meta.text[0]).toMatch("outside the picture");
+    expect(engine.calls.slice(before).filter((call) => call.startsWith("prompt"))).toEqual([]);
+  });
+
+  test("an end of the lifespan is taken back by its button, and by deleting its keyframe", async () => {
+    const [first] = (await predict([region("r1", [keyframe(1)])])).result;
+    const withSequence = (sequence: object[]) => [{ ...first, value: { ...first.value, sequence } }];
+    const isEnabled = ({ enabled }: Json) => enabled;
+    for (const undo of [
+      (sequence: Json[]) => sequence.map((one) => ({ ...one, enabled: true })),
+      (sequence: Json[]) => sequence.filter(isEnabled),
+    ]) {
+      const end = { ...keyframe(4), enabled: false };
+      const [ended] = (await predict(withSequence([...first.value.sequence.slice(0, 1), end]))).result;
+      expect(ended.value.sequence.at(-1)).toMatchObject({ frame: 4, enabled: false });
+      const [again] = (await predict(withSequence(undo(ended.value.sequence)))).result;
+      expect(again.value.sequence).toEqual(first.value.sequence);
+      expect(again.meta).toBeUndefined();
+    }
+  });
+
   test("several regions, one of them twice, are tracked together; a label may be missing", async () => {
     const before = prompts();
     const b = { ...region("b", [keyframe(2)]), value: { framesCount: FRAMES, sequence: [keyframe(2)] } };
@@ -243,6 +286,17 @@ describe("a video", () => {
       { result: [phrase] },
     ]);
     expect(drafted.result.length).toBe(2);
+  });
+
+  test("a box around the whole frame finds the same objects for each annotator, and for a batch", async () => {
+    const whole = (id: string) => region(id, [keyframe(1, { x: 0, y: 0, width: 100, height: 100 })]);
+    const [a] = (await predict([whole("a")])).result;
+    expect(a.value.sequence).toHaveLength(2);
+    const second = await predict([whole("b")]);
+    expect(second.result).toMatchObject([{ id: "b", value: { sequence: a.value.sequence } }]);
+    const [, more] = (await predict([a, whole("c")])).result;
+    expect(more.meta.text).toEqual(["masklet: Every instance that is found has a region."]);
+    expect((await predict(null)).result.map(({ value }) => value.labels)).toEqual([["Man"], ["Dog"]]);
   });
 
   test("a batch searches for the names of the labels", async () => {
@@ -375,6 +429,8 @@ describe("failures", () => {
     expect(result[0].meta.text).toEqual([
       'masklet: Nothing is found for "nothing": the model may not know the word.',
     ]);
+    const again = await predict([{ ...region("r2", [whole], ["nothing"]), meta: {} }], video, config);
+    expect(again.result[0].meta.text).toHaveLength(1);
     const batch = await predict(null, { video: "/moved" }, config);
     expect(batch.result.map(({ value }) => value.labels)).toEqual([["Man"]]);
   });

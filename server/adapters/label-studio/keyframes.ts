@@ -2,7 +2,7 @@
  * Tracks as the keyframes of a video region. Between two keyframes Label Studio interpolates the box; after a keyframe with `enabled`
  * false the object is gone until the next one.
  */
-import type { PercentBox } from "./boxes.js";
+import { type PercentBox, uprightBox } from "./boxes.js";
 import { createFrameClock } from "./frame-clock.js";
 import type { Keyframe } from "./schemas.js";
 import { lastAtMost } from "./search.js";
@@ -13,6 +13,12 @@ const TOLERANCE = 0.3;
 const SAME = 0.01;
 
 export const boxOf = ({ x, y, width, height }: Keyframe): PercentBox => [x, y, width, height];
+
+/** A keyframe without rotation, as masklet writes them. @param size of the frame in pixels */
+export function uprightKeyframe(keyframe: Keyframe, size: { width: number; height: number }): Keyframe {
+  const [x, y, width, height] = uprightBox(boxOf(keyframe), keyframe.rotation, size);
+  return { ...keyframe, rotation: 0, x, y, width, height };
+}
 
 /** The largest difference of the sides of two boxes. */
 const distance = (a: PercentBox, b: PercentBox) =>
@@ -108,6 +114,8 @@ export interface Correction {
   box?: PercentBox;
   /** Present when the object was declared to be gone after the frame: up to this frame, inclusive. */
   goneUntil?: number;
+  /** Present when the object was sent as gone after the frame and is shown there now: up to this frame, inclusive. */
+  backUntil?: number;
 }
 
 /**
@@ -120,7 +128,11 @@ export function correctionsOf(
   frameCount: number,
 ): Correction[] {
   const known = new Map(sent.map((keyframe) => [keyframe.frame, keyframe]));
-  return sequence.flatMap((keyframe, at) => {
+  const returns = sent.flatMap(({ frame, enabled }, at): Correction[] => {
+    const backUntil = (sent[at + 1]?.frame ?? frameCount + 1) - 1;
+    return !enabled && backUntil > frame && shownBox(sequence, frame + 1) ? [{ frame, backUntil }] : [];
+  });
+  const changes = sequence.flatMap((keyframe, at): Correction[] => {
     const { frame, enabled } = keyframe;
     const own = known.get(frame);
     const expected = shownBox(sent, frame);
@@ -137,4 +149,6 @@ export function correctionsOf(
       },
     ];
   });
+  // A stretch that has returned can be divided by a later end.
+  return [...returns, ...changes];
 }

@@ -38,7 +38,7 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
 
   async function predictTask(
     owner: OwnerId,
-    { id, addresses, phrases }: TaskRequest,
+    { id, addresses, phrases, regionIds }: TaskRequest,
     { project, config, regions }: PredictRequest,
     { leaving, signal }: { leaving: AbortSignal; signal: AbortSignal },
   ): Promise<Prediction> {
@@ -46,7 +46,7 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
     const state = tasks.find(owner, `${project} ${id}`, addresses);
     return state.inOrder(async () => {
       const task = await tasks.open(state, { addresses, isList, signal: leaving });
-      const request = { config, state, task, regions, phrases, convert, signal };
+      const request = { config, state, task, regions, phrases, regionIds, convert, signal };
       return tag === "video" ? predictVideo(request) : predictPictures(request);
     });
   }

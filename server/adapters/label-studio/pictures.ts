@@ -1,6 +1,6 @@
 /** Pictures, and sequences of pictures: one smart click or box fills all pages with masks. */
 import { type CocoRle, turnsOf } from "../../../protocol/index.js";
-import { clamped, relative } from "./boxes.js";
+import { clamped, relative, uprightBox } from "./boxes.js";
 import { controlOf } from "./label-config.js";
 import {
   computeResults,
@@ -125,7 +125,7 @@ async function promptGroup(
     for (const page of new Set(regions.map(pageOf))) {
       const own = regions.filter((region) => pageOf(region) === page);
       const earlier = touched?.prompts.find((prompt) => prompt.kind === "clicks" && prompt.frame === page);
-      const prompt = promptOf(own, page, earlier);
+      const prompt = promptOf(own, page, earlier, task.facts);
       if (!prompt) return "The box is outside the picture.";
       await sendPrompt(task, object.id, prompt);
       rememberPrompt(object, prompt);
@@ -138,12 +138,17 @@ async function promptGroup(
 }
 
 /** All clicks of a page, and its last box. @param earlier whose clicks are kept, because the page no longer has them */
-function promptOf(regions: readonly Region[], page: number, earlier: Prompt | undefined): Prompt | undefined {
+function promptOf(
+  regions: readonly Region[],
+  page: number,
+  earlier: Prompt | undefined,
+  size: { width: number; height: number },
+): Prompt | undefined {
   const clicks = regions.filter(isPoint);
   const kept = earlier?.kind === "clicks" ? earlier : undefined;
   const boxed = regions.findLast((region) => !isPoint(region));
-  const { x = 0, y = 0, width = 0, height = 0 } = boxed?.value ?? {};
-  const box = boxed ? clamped([x, y, width, height]) : kept?.box;
+  const { x = 0, y = 0, width = 0, height = 0, rotation = 0 } = boxed?.value ?? {};
+  const box = boxed ? clamped(uprightBox([x, y, width, height], rotation, size)) : kept?.box;
   const points = [...(kept?.points ?? []), ...clicks.map(({ value }) => pointOf(value.x ?? 0, value.y ?? 0))];
   const labels = [...(kept?.labels ?? []), ...clicks.map((click) => (isPositive(click) ? 1 : 0) as 0 | 1)];
   if (points.length > 0) return { kind: "clicks", frame: page, points, labels, ...(box && { box }) };

@@ -14,6 +14,8 @@ export interface PredictionRequest {
   regions: readonly Region[] | undefined;
   /** Phrases of text areas. */
   phrases: readonly string[];
+  /** Ids of the regions of the annotator who asks. */
+  regionIds: ReadonlySet<string>;
   convert: Convert<Conversions>;
   /** Aborts shortly before Label Studio gives up, and when it has left. */
   signal: AbortSignal;

@@ -17,6 +17,8 @@ export interface TaskRequest {
   /** Of the media; as many as the task has pages. */
   addresses: unknown[];
   phrases: string[];
+  /** Ids of the regions of the annotator who asks, as far as Label Studio sends them. */
+  regionIds: ReadonlySet<string>;
 }
 
 /** Text areas with these names contain phrases. */
@@ -30,9 +32,13 @@ export function readPredictRequest(body: Uint8Array): PredictRequest {
   const config = readLabelConfig(label_config);
   return {
     ...{ project: project ?? "", regions, config },
-    tasks: tasks.map((task) => ({
-      ...{ id: task.id, addresses: addressesOf(task, config), phrases: phrasesOf(task, regions) },
-    })),
+    tasks: tasks.map((task) => {
+      const known = [...(regions ?? []), ...newestDraft(task)];
+      return {
+        ...{ id: task.id, addresses: addressesOf(task, config), phrases: phrasesOf(known) },
+        regionIds: new Set(known.map(({ id }) => id)),
+      };
+    }),
   };
 }
 
@@ -42,10 +48,13 @@ function addressesOf({ data }: Task, { media: { isList, field } }: LabelConfig):
   return Array.isArray(value) ? value : String(value).split(",");
 }
 
-/** The texts of the text areas for phrases, in the context or in the newest draft of the task. */
-function phrasesOf({ drafts }: Task, regions: readonly Region[] = []): string[] {
-  const drawn = (drafts?.at(-1)?.result ?? []).flatMap((one) => regionSchema.safeParse(one).data ?? []);
-  const texts = [...regions, ...drawn]
+/** Label Studio sends the drafts of the annotator who asks. */
+const newestDraft = ({ drafts }: Task): Region[] =>
+  (drafts?.at(-1)?.result ?? []).flatMap((one) => regionSchema.safeParse(one).data ?? []);
+
+/** The texts of the text areas for phrases. */
+function phrasesOf(regions: readonly Region[]): string[] {
+  const texts = regions
     .filter(({ type, from_name }) => type === "textarea" && PHRASES.includes(from_name))
     .flatMap(({ value }) => value.text ?? [])
     .flatMap((text) => text.split(","))

@@ -7,7 +7,7 @@ export const MAX_NAME_CHARS = 1000;
 const keyframe = z.looseObject({
   frame: z.int().min(1).describe("Counts from 1"),
   enabled: z.boolean().default(true).describe("False: the object is gone after this frame"),
-  rotation: z.number().default(0),
+  rotation: z.number().default(0).describe("Degrees, clockwise around the top left corner"),
   x: z.number().describe("Percent of the frame"),
   y: z.number(),
   width: z.number(),
@@ -46,6 +46,7 @@ export const regionSchema = z.looseObject({
     y: z.number().exactOptional(),
     width: z.number().exactOptional(),
     height: z.number().exactOptional(),
+    rotation: z.number().exactOptional().describe("Degrees, clockwise around the top left corner"),
   }),
 });
 

@@ -24,7 +24,10 @@ const MAX_PER_OBJECT = 256;
 export type Prompt =
   | { kind: "box"; frame: number; box: RelativeBox }
   | { kind: "clicks"; frame: number; points: [number, number][]; labels: (0 | 1)[]; box?: RelativeBox }
-  | { kind: "absent"; first: number; last: number };
+  /** The object is gone on these frames, or it is no longer declared to be. */
+  | { kind: "absent" | "present"; first: number; last: number };
+
+export const isStretch = (prompt: Prompt): prompt is Extract<Prompt, { first: number }> => "first" in prompt;
 
 /** An object of a task. */
 export interface TaskObject {
@@ -219,10 +222,9 @@ export function addObject(state: TaskState, label: string, id = state.nextObject
 export const objectOf = (state: TaskState, regionId: string): TaskObject | undefined =>
   [...state.objects.values()].find(({ regionIds }) => regionIds.has(regionId));
 
-/** Adds a prompt that was sent. It replaces an earlier one on its frame; stretches without the object are added. */
+/** Adds a prompt that was sent. It replaces an earlier one on its frame; stretches are added. */
 export function rememberPrompt(object: TaskObject, prompt: Prompt): void {
-  const isReplaced = (one: Prompt) =>
-    one.kind !== "absent" && prompt.kind !== "absent" && one.frame === prompt.frame;
+  const isReplaced = (one: Prompt) => !isStretch(one) && !isStretch(prompt) && one.frame === prompt.frame;
   object.prompts = [...object.prompts.filter((one) => !isReplaced(one)), prompt].slice(-MAX_PER_OBJECT);
 }
 

@@ -1,15 +1,15 @@
 /** Prompts, propagation and results of a task, by requests to the predictor. */
 import type { CocoRle } from "../../../protocol/index.js";
 import { ask, propagate } from "../requests.js";
-import { addObject, type OpenTask, type Prompt, type TaskState } from "./tasks.js";
+import { addObject, isStretch, type OpenTask, type Prompt, type TaskState } from "./tasks.js";
 
 /** Sends a prompt of an object. */
 export async function sendPrompt(task: OpenTask, objectId: number, prompt: Prompt): Promise<void> {
   const { client, sessionId: session_id } = task;
   const common = { session_id, obj_id: objectId };
-  if (prompt.kind === "absent") {
+  if (isStretch(prompt)) {
     const range = { first_frame_index: prompt.first, last_frame_index: prompt.last };
-    await ask(client, { type: "mark_absent", ...common, ...range });
+    await ask(client, { type: "mark_absent", ...common, ...range, absent: prompt.kind === "absent" });
     return;
   }
   const { box } = prompt;
@@ -30,7 +30,7 @@ export async function sendPhrase({ client, sessionId: session_id }: OpenTask, te
 export async function repeatPrompts(task: OpenTask, state: TaskState): Promise<void> {
   for (const [id, { prompts }] of state.objects) {
     const [first] = prompts;
-    if (!first || first.kind === "absent") state.objects.delete(id);
+    if (!first || isStretch(first)) state.objects.delete(id);
     else for (const prompt of prompts) await sendPrompt(task, id, prompt);
   }
   for (const phrase of state.phrases.keys()) await sendPhrase(task, phrase);

@@ -1,7 +1,7 @@
 /** Videos: a box that is drawn on one frame becomes a track over the whole clip. */
 import { clamped } from "./boxes.js";
 import { createFrameClock, type FrameClock } from "./frame-clock.js";
-import { type Correction, correctionsOf } from "./keyframes.js";
+import { type Correction, correctionsOf, uprightKeyframe } from "./keyframes.js";
 import { type Control, controlOf, type Label, type LabelConfig } from "./label-config.js";
 import { notesOf } from "./notes.js";
 import {
@@ -30,6 +30,8 @@ import { repeatPrompts, sendPrompt, type TrackedObject } from "./tracking.js";
 const MAX_PROMPTS_PER_REGION = 32;
 /** A box of this part of the frame's sides marks no object: it asks for all instances of its label. */
 const WHOLE_FRAME = 0.98;
+
+const NO_MORE = "Every instance that is found has a region.";
 
 export async function predictVideo(request: PredictionRequest): Promise<Prediction> {
   const { config, state, task, regions = [] } = request;
@@ -83,18 +85,19 @@ interface AnswerParts {
 
 /** The given regions with their tracks, then the tracks of further objects that phrases have found. */
 async function writeRegions(request: PredictionRequest, parts: AnswerParts): Promise<Answered[]> {
-  const { state, regions, phrases } = request;
+  const { state, regions, phrases, regionIds } = request;
   const { given, searching, results, sentence } = parts;
-  const found = detectedObjects(state, results);
+  const found = detectedObjects(state, results, regionIds);
   const written: Answered[] = [];
   for (const region of given) {
     const object = searching.has(region) ? found.shift() : objectOf(state, region.id);
     const track = object && (await writeTrack(request, parts, object, region.id));
-    written.push(track ? merged(region, track, sentence) : unchanged(region, sentence));
+    const reason = sentence ?? (searching.has(region) ? NO_MORE : undefined);
+    written.push(track ? merged(region, track, sentence) : unchanged(region, reason));
   }
   const isAsked = !regions || searching.size > 0 || phrases.length > 0;
   for (const object of isAsked ? found : []) {
-    const id = [...object.regionIds][0] ?? `masklet-${object.id}`;
+    const id = `masklet-${object.id}`;
     const track = await writeTrack(request, parts, object, id);
     if (track) written.push(track);
   }
@@ -123,11 +126,18 @@ function marksInstances({ value: { sequence = [] } }: Region): boolean {
   );
 }
 
-/** The objects of phrases that no drawn region shows yet. */
-function detectedObjects(state: TaskState, results: ReadonlyMap<number, TrackedObject>): TaskObject[] {
+/**
+ * The objects of phrases that no drawn region of the annotator shows yet. Annotators of one task share the objects.
+ * @param shown ids of the annotator's regions
+ */
+function detectedObjects(
+  state: TaskState,
+  results: ReadonlyMap<number, TrackedObject>,
+  shown: ReadonlySet<string>,
+): TaskObject[] {
+  const isDrawn = (id: string) => shown.has(id) && !id.startsWith("masklet-");
   return [...state.objects.values()].filter(
-    ({ id, prompts, regionIds }) =>
-      results.has(id) && prompts.length === 0 && [...regionIds].every((one) => one.startsWith("masklet-")),
+    ({ id, prompts, regionIds }) => results.has(id) && prompts.length === 0 && ![...regionIds].some(isDrawn),
   );
 }
 
@@ -142,12 +152,13 @@ async function applyRegion(
   const known = objectOf(state, region.id);
   const object = known ?? addObject(state, labels[0] ?? "object");
   rememberRegion(object, region.id);
-  const changes = correctionsOf(sequence, object.sent, clock.frameCount);
+  const keyframes = sequence.map((keyframe) => uprightKeyframe(keyframe, task.facts));
+  const changes = correctionsOf(keyframes, object.sent, clock.frameCount);
   const every = Math.ceil(changes.length / MAX_PROMPTS_PER_REGION);
   const problems: string[] = [];
   try {
     for (const change of changes.filter((_, at) => at % every === 0)) {
-      const { prompts, problem } = promptsOf(change, clock, object.prompts.length > 0);
+      const { prompts, problem } = promptsOf(change, clock, object);
       if (problem !== undefined) problems.push(problem);
       for (const prompt of prompts) {
         await sendPrompt(task, object.id, prompt);
@@ -160,16 +171,26 @@ async function applyRegion(
   return problems;
 }
 
-/** @param isPrompted the object exists, so that it can be absent */
 function promptsOf(
-  { frame, box, goneUntil }: Correction,
+  { frame, box, goneUntil, backUntil }: Correction,
   clock: FrameClock,
-  isPrompted: boolean,
+  { prompts: earlier }: TaskObject,
 ): { prompts: Prompt[]; problem?: string } {
   const index = clock.indexOf(frame);
+  if (backUntil !== undefined) {
+    const last = clock.indexOf(backUntil);
+    const first = Math.min(index + 1, last);
+    const wasDeclared = earlier.some(
+      (one) => one.kind === "absent" && one.first <= last && one.last >= first,
+    );
+    if (wasDeclared) return { prompts: [{ kind: "present", first, last }] };
+    const problem = `The object is not found on frames ${frame + 1} to ${backUntil}: draw its box there.`;
+    return { prompts: [], problem };
+  }
   const inside = box && clamped(box);
   const prompts: Prompt[] = inside ? [{ kind: "box", frame: index, box: inside }] : [];
-  if (goneUntil !== undefined && (isPrompted || inside)) {
+  // An object without a prompt does not exist yet.
+  if (goneUntil !== undefined && (earlier.length > 0 || inside)) {
     const last = clock.indexOf(goneUntil);
     prompts.push({ kind: "absent", first: Math.min(index + 1, last), last });
   }
