@@ -316,6 +316,10 @@ const cvatUpload: CommandSpec = {
       meaning: "Upload the tracks of a session into task 7 of a local CVAT.",
       line: "masklet cvat-upload SESSION --task 7 --label dog",
     },
+    {
+      meaning: "Upload the results of `masklet track` into a task of another server.",
+      line: "masklet cvat-upload results.jsonl --task 7 --label dog --cvat https://cvat.example.org",
+    },
   ],
   run: async ([what = ""], options) => (await import("./cvat-upload.js")).uploadTracks(what, options),
 };

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import sharp from "sharp";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished, vi } from "vitest";
 import { ffmpegPath } from "../../server/media/binaries.js";
 import { openMedia } from "../../server/media/open.js";
 import type { MediaSource, OpenMediaOptions } from "../../server/media/source.js";
@@ -296,6 +296,11 @@ export function ffmpegChildren(): number[] {
   return processes
     .filter(({ parent, name }) => /^ff(mpeg|probe)/.test(name) && isOurs(parent))
     .map(({ pid }) => pid);
+}
+
+/** Waits for the end of all ffmpeg and ffprobe processes of this process. A decoder may still read frames beside the last one. */
+export async function expectToolsEnd(): Promise<void> {
+  await vi.waitFor(() => expect(ffmpegChildren()).toEqual([]), { timeout: 5000 });
 }
 
 /** Reads /proc where it exists, because minimal systems have no `ps`. */

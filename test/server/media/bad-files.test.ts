@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { MediaFrame } from "../../../server/media/source.js";
 import {
   cutShort,
-  ffmpegChildren,
+  expectToolsEnd,
   makeClip,
   makeSound,
   makeStill,
@@ -15,7 +15,7 @@ import {
 
 const size = { width: 96, height: 64 };
 
-afterEach(() => expect(ffmpegChildren()).toEqual([]));
+afterEach(expectToolsEnd);
 
 async function file(name: string, content: string | Uint8Array): Promise<string> {
   const path = mediaPath(`bad/${name}`);

@@ -2,11 +2,11 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ffmpegPath, ffprobePath } from "../../../server/media/binaries.js";
 import { passthroughOptions } from "../../../server/media/tool-facts.js";
-import { ffmpegChildren, makeClip, mediaPath, openInTest, readFrameNumber } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, openInTest, readFrameNumber } from "../../helpers/media.js";
 
-afterEach(() => {
+afterEach(async () => {
   vi.unstubAllEnvs();
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 function script(name: string, body: string): string {

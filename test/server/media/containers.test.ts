@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
 import { sniffBytes } from "../../../server/media/sniff.js";
 import type { FrameRange, MediaFrame, MediaSource } from "../../../server/media/source.js";
-import { ffmpegChildren, makeClip, mediaPath, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
 
 const FRAMES = 30;
 const size = { width: 96, height: 64 };
@@ -27,7 +27,7 @@ const H264 = [
 const MPEG2 = ["-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-g", "12"];
 const THEORA = ["-c:v", "libtheora", "-q:v", "8", "-g", "12"];
 
-afterEach(() => expect(ffmpegChildren()).toEqual([]));
+afterEach(expectToolsEnd);
 
 /** Encodes numbered pictures at 25 frames a second. */
 async function make(name: string, options: string[], sound: string[]): Promise<string> {

@@ -16,11 +16,11 @@ import {
   track,
   webpAnimation,
 } from "../../helpers/hostile-video.js";
-import { ffmpegChildren, makeClip, mediaPath, openInTest } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, openInTest } from "../../helpers/media.js";
 
-afterEach(() => {
+afterEach(async () => {
   vi.unstubAllEnvs();
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 function file(name: string, content: Buffer): string {

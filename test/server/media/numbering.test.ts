@@ -10,10 +10,10 @@ import { withMediaFile } from "../../../server/media/media-file.js";
 import { readPackets } from "../../../server/media/packets.js";
 import { showsVp9Picture } from "../../../server/media/vpx-frames.js";
 import { fieldStream } from "../../helpers/h264-fields.js";
-import { ffmpegChildren, makeClip, mediaPath, runFfmpegTool } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, runFfmpegTool } from "../../helpers/media.js";
 import { expectOneNumbering } from "../../helpers/numbering.js";
 
-afterEach(() => expect(ffmpegChildren()).toEqual([]));
+afterEach(expectToolsEnd);
 
 const upTo = (end: number, start = 0) => Array.from({ length: end - start }, (_, i) => start + i);
 const xvid = (...options: string[]) => ["-c:v", "libxvid", "-bf", "2", "-q:v", "2", ...options];

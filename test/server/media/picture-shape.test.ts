@@ -6,7 +6,7 @@ import { openMedia } from "../../../server/media/open.js";
 import type { MediaSource } from "../../../server/media/source.js";
 import {
   type ClipOptions,
-  ffmpegChildren,
+  expectToolsEnd,
   makeClip,
   mediaPath,
   readCorners,
@@ -24,7 +24,7 @@ async function open(path: string, limits = {}): Promise<MediaSource> {
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((media) => media.close()));
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 const x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12"];

@@ -3,7 +3,7 @@ import { openAsBlob } from "node:fs";
 import { rm } from "node:fs/promises";
 import { afterEach, expect, it } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
-import { ffmpegChildren, makeClip, mediaPath, readFrameNumber, withTag } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, readFrameNumber, withTag } from "../../helpers/media.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
 import { startTestServer } from "../../helpers/server.js";
 
@@ -16,7 +16,7 @@ const clip = () => makeClip({ name: "tagless.mp4", frames: 30, output: ["-fflags
 
 afterEach(async () => {
   for (const name of files) await rm(mediaPath(name), { force: true });
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 it("opens a file with a tag of 95 MB, by path and as an upload, without reading the tag", async () => {

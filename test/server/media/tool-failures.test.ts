@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
 import { passthroughOptions } from "../../../server/media/tool-facts.js";
 import { startTool } from "../../../server/media/tool-process.js";
-import { ffmpegChildren, makeClip, makeStill, mediaPath } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, makeStill, mediaPath } from "../../helpers/media.js";
 import { createScriptedEngine } from "../../helpers/scripted-engine.js";
 import { startTestServer } from "../../helpers/server.js";
 import { until } from "../../helpers/settle.js";
@@ -16,9 +16,9 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 const limits = { stallTimeoutMs: 1500 };
 const clip = () => makeClip({ name: "failures.mp4", frames: 30 });
 
-afterEach(() => {
+afterEach(async () => {
   vi.unstubAllEnvs();
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 function script(name: string, body: string): string {

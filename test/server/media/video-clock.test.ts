@@ -6,7 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
 import { videoClock } from "../../../server/media/video-clock.js";
-import { ffmpegChildren, makeClip, mediaPath, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
+import { expectToolsEnd, makeClip, mediaPath, readFrameNumber, runFfmpegTool } from "../../helpers/media.js";
 
 const FRAMES = 20;
 const FRAME_US = 40_000;
@@ -14,7 +14,7 @@ const size = { width: 96, height: 64 };
 const SINE = ["-f", "lavfi", "-i", "sine=duration=0.8"];
 const VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M"];
 
-afterEach(() => expect(ffmpegChildren()).toEqual([]));
+afterEach(expectToolsEnd);
 
 /** Runs ffmpeg on a clip of numbered pictures at 25 frames a second, with or without AAC sound. */
 async function remux(name: string, source: "picture" | "sound", before: string[], after: string[]) {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { openMedia } from "../../../server/media/open.js";
 import type { FrameRange, MediaFrame, MediaSource } from "../../../server/media/source.js";
 import {
-  ffmpegChildren,
+  expectToolsEnd,
   makeClip,
   makeLateVideo,
   mediaPath,
@@ -23,7 +23,7 @@ async function open(path: string): Promise<MediaSource> {
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((media) => media.close()));
-  expect(ffmpegChildren()).toEqual([]);
+  await expectToolsEnd();
 });
 
 async function collect(media: MediaSource, range: Partial<FrameRange> = {}): Promise<MediaFrame[]> {
