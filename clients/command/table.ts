@@ -317,8 +317,8 @@ const cvatUpload: CommandSpec = {
       line: "masklet cvat-upload SESSION --task 7 --label dog",
     },
     {
-      meaning: "Upload the results of `masklet track` into a task of another server.",
-      line: "masklet cvat-upload results.jsonl --task 7 --label dog --cvat https://cvat.example.org",
+      meaning: "Upload the results of `masklet track`, objects with the labels of their phrases.",
+      line: "masklet cvat-upload masks.jsonl --task 7",
     },
   ],
   run: async ([what = ""], options) => (await import("./cvat-upload.js")).uploadTracks(what, options),
