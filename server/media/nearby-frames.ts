@@ -38,7 +38,7 @@ export function readNearbyFrames(
 
   function startReading(first: number, end: number, size: Size): Reading {
     const reading = read(frames, first, Math.min(end, facts.numFrames), size);
-    // Nobody waits for the rest of an earlier reading, and the new one needs the processor.
+    // No caller waits for the rest of an earlier reading, and the new one needs the processor.
     for (const earlier of readings) if (earlier.waiters === 0) earlier.cancel();
     readings = [reading, ...readings].slice(0, MAX_READINGS);
     return reading;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 type Json = any;
 
 /** A value of another type, another size, or none. */
-export const otherValue = fc.oneof(
+const otherValue = fc.oneof(
   fc.constantFrom(
     undefined,
     null,
@@ -26,15 +26,26 @@ export const otherValue = fc.oneof(
 );
 
 /** All paths into a JSON value. */
-export function pathsOf(value: Json, path: (string | number)[] = []): (string | number)[][] {
+function pathsOf(value: Json, path: (string | number)[] = []): (string | number)[][] {
   if (typeof value !== "object" || value === null) return [path];
   return [path, ...Object.entries(value).flatMap(([key, inner]) => pathsOf(inner, [...path, key]))];
 }
 
-export function mutated(value: Json, path: readonly (string | number)[], to: unknown): Json {
+function mutated(value: Json, path: readonly (string | number)[], to: unknown): Json {
   const [key, ...rest] = path;
   if (key === undefined) return to;
   const copy = Array.isArray(value) ? [...value] : { ...value };
   copy[key] = mutated(copy[key], rest, to);
   return copy;
+}
+
+/** Requests with the paths of their routes and their bodies; `at` is where the value `to` is put into `body`. */
+export function mutationsOf(requests: readonly (readonly [path: string, body: Json])[]) {
+  return fc
+    .constantFrom(...requests)
+    .chain(([path, original]) =>
+      fc
+        .record({ at: fc.constantFrom(...pathsOf(original)), to: otherValue })
+        .map(({ at, to }) => ({ path, at, to, body: mutated(original, at, to) ?? null })),
+    );
 }
