@@ -1,5 +1,6 @@
 /** Rules of `predict` that involve several fields. */
 import { missing, type PromptProblem, wrong } from "./problem.js";
+import { isOutside, RELATIVE } from "./prompt-rules.js";
 
 export interface PredictFields {
   point_coords?: [number, number][][];
@@ -59,20 +60,16 @@ function coordinateProblem({
   boxes = [],
   rel_coordinates,
 }: PredictFields): PromptProblem | undefined {
-  const limit = rel_coordinates ? 1 : Number.MAX_SAFE_INTEGER;
-  const expected = rel_coordinates
-    ? "expected 0..1 of the frame (or set rel_coordinates to false)"
-    : "expected a pixel position";
-  const outside = (value: number) => value < 0 || value > limit;
+  const outside = rel_coordinates ? isOutside : () => false;
   for (const [row, points] of point_coords.entries()) {
     for (const [index, point] of points.entries()) {
       const at = point.findIndex(outside);
-      if (at >= 0) return wrong(["point_coords", row, index, at], `${expected}, got ${point[at]}`);
+      if (at >= 0) return wrong(["point_coords", row, index, at], `${RELATIVE}, got ${point[at]}`);
     }
   }
   for (const [row, box] of boxes.entries()) {
     const at = box.findIndex(outside);
-    if (at >= 0) return wrong(["boxes", row, at], `${expected}, got ${box[at]}`);
+    if (at >= 0) return wrong(["boxes", row, at], `${RELATIVE}, got ${box[at]}`);
     const [x0, y0, x1, y1] = box;
     if (x1 <= x0)
       return wrong(["boxes", row, 2], `expected a right edge greater than the left edge ${x0}, got ${x1}`);

@@ -21,6 +21,11 @@ type LabelField = "point_labels" | "bounding_box_labels";
 /** Rounding to 32-bit floats may place the edge of a relative box slightly outside the frame. */
 const EDGE_TOLERANCE = 1e-4;
 
+export const RELATIVE = "expected 0..1 of the frame (or set rel_coordinates to false)";
+
+/** True for a number that is no relative coordinate. */
+export const isOutside = (value: number) => value < 0 || value > 1;
+
 /** The first contradiction between the fields of a prompt. The server checks pixel ranges. */
 export function promptProblem(prompt: PromptFields): PromptProblem | undefined {
   return combinationProblem(prompt) ?? coordinateProblem(prompt);
@@ -110,21 +115,17 @@ function labelProblem(field: LabelField, labelled: unknown[] | undefined, labels
 }
 
 function coordinateProblem(prompt: PromptFields): PromptProblem | undefined {
-  const limit = prompt.rel_coordinates ? 1 : Number.MAX_SAFE_INTEGER;
-  const expected = prompt.rel_coordinates
-    ? "expected 0..1 of the frame (or set rel_coordinates to false)"
-    : "expected a pixel position";
-
   for (const field of ["points", "bounding_boxes"] as const) {
     for (const [index, numbers] of (prompt[field] ?? []).entries()) {
-      const at = numbers.findIndex((value) => value < 0 || value > limit);
-      if (at >= 0) return wrong([field, index, at], `${expected}, got ${numbers[at]}`);
+      const at = prompt.rel_coordinates ? numbers.findIndex(isOutside) : -1;
+      if (at >= 0) return wrong([field, index, at], `${RELATIVE}, got ${numbers[at]}`);
     }
   }
+  const limit = prompt.rel_coordinates ? 1 : Number.POSITIVE_INFINITY;
   for (const [index, [x, y, width, height]] of (prompt.bounding_boxes ?? []).entries()) {
     for (const [part, start, extent] of [[2, x, width] as const, [3, y, height] as const]) {
       const path = ["bounding_boxes", index, part];
-      if (extent === 0) return wrong(path, "expected an extent above 0, got 0");
+      if (extent <= 0) return wrong(path, `expected an extent above 0, got ${extent}`);
       const edge = start + extent;
       if (edge > limit + EDGE_TOLERANCE)
         return wrong(path, `expected a box inside the frame, got an edge at ${edge}`);

@@ -59,8 +59,8 @@ function checkPixels(request: AddPromptRequest, { width, height }: FrameSize): v
   });
 }
 
-/** @throws ProtocolError invalid_field for a position beyond the frame; the schema has refused negative ones. */
+/** @throws ProtocolError invalid_field for a position outside the frame */
 export function checkPixel(value: number, limit: number, field: string): void {
-  if (value <= limit) return;
+  if (value >= 0 && value <= limit) return;
   throw new ProtocolError("invalid_field", `${field}: expected 0..${limit} pixels, got ${value}`, field);
 }

@@ -6,6 +6,7 @@ import { toProtocolError } from "../failure.js";
 import type { AppEnvironment } from "../http/context.js";
 import type { HttpError } from "../http/errors.js";
 import type { Logger } from "../log.js";
+import { type FieldNames, withFieldNames } from "./field-names.js";
 
 export type Answerer = (context: Context<AppEnvironment>) => Promise<Response> | Response;
 
@@ -14,7 +15,7 @@ export type Fail = (context: Context<AppEnvironment>, error: HttpError) => Respo
 
 /** Failures become answers in the form of the tool. Answers to a client that has left are lost anyway. */
 export const handled =
-  (log: Logger, fail: Fail) =>
+  (log: Logger, fail: Fail, names: FieldNames = {}) =>
   (answer: Answerer): Handler<AppEnvironment> =>
   async (context) => {
     try {
@@ -22,7 +23,7 @@ export const handled =
     } catch (cause) {
       const { incoming, outgoing } = context.env;
       if (incoming.readableAborted || outgoing.destroyed) return context.body(null, 400);
-      return fail(context, toProtocolError(cause, log).toBody());
+      return fail(context, toProtocolError(withFieldNames(cause, names), log).toBody());
     }
   };
 

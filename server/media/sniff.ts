@@ -113,6 +113,11 @@ export function describeKind(kind: MediaKind): string {
   return kind.kind === "video" ? "a video" : kind.looksLike;
 }
 
+/** The same after a verb: `got text`, `got a file of an unknown format`. */
+export function describeFound(kind: MediaKind): string {
+  return describeKind(kind).replace(/^of /, "a file of ");
+}
+
 /** The first `bytes` of a file, or all of a shorter file. */
 export async function readHead(path: string, bytes: number): Promise<Uint8Array> {
   const file = await open(path, "r");

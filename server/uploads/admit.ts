@@ -5,6 +5,7 @@ import type { ProtocolError } from "../../protocol/errors.js";
 import { FIXED_LIMITS } from "../../protocol/limits.js";
 import { mediaUnreadable, mediaUnsupported } from "../media/errors.js";
 import { type ArchiveFormat, readHead, SNIFFED_BYTES, sniffBytes } from "../media/sniff.js";
+import { SUPPORTED_MEDIA } from "../media/unsupported-kind.js";
 import type { Lease } from "../shares/shares.js";
 import { type Collection, createCollector, type LoneArchive } from "./collect.js";
 import { checkUploadBytes } from "./errors.js";
@@ -94,7 +95,9 @@ export async function writeForm(
 
 function nothingToOpen(): ProtocolError {
   const limit = FIXED_LIMITS.leftOutBytes.value;
-  return mediaUnsupported(`The first ${limit} bytes of the form contain no picture, video or archive.`);
+  return mediaUnsupported(
+    `The first ${limit} bytes of the form contain no media; ${SUPPORTED_MEDIA}, and ZIP and tar archives of them are supported.`,
+  );
 }
 
 /** The files of a form as media. A form with one archive and nothing else to open is that archive. */

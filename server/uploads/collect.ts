@@ -7,6 +7,7 @@ import { naturalOrder } from "../media/natural-order.js";
 import { type ArchiveFormat, describeKind, SNIFFED_BYTES, sniffBytes } from "../media/sniff.js";
 import type { LeftOut } from "../media/source.js";
 import { describeLeftOut, type LeftOutFile, roleOf, summarizeLeftOut } from "../media/still-folder.js";
+import { SUPPORTED_MEDIA } from "../media/unsupported-kind.js";
 import type { Lease } from "../shares/shares.js";
 import { nameProblem, normalizeName, shownName } from "./entry-names.js";
 import { uploadTooLarge } from "./errors.js";
@@ -144,7 +145,9 @@ export function createCollector(
       }
       if (pictures.length === 0) {
         const seen = describeLeftOut(summary);
-        throw mediaUnsupported(`The ${place} contains no pictures and no video: ${seen}.`);
+        throw mediaUnsupported(
+          `The ${place} contains no pictures and no video: ${seen}; ${SUPPORTED_MEDIA} are supported.`,
+        );
       }
       pictures.sort((a, b) => naturalOrder(a.name, b.name));
       await writeFrameList(folder, { files: pictures, leftOut });

@@ -313,8 +313,14 @@ describe("wrong requests", () => {
     [
       "a text as picture",
       () => start([rectangle], btoa("hello there, no picture")),
-      415,
-      /^Frame 0 contains no picture: it is text\.$/,
+      400,
+      /^image: expected a picture \(JPEG, PNG, WebP, BMP, TIFF, GIF\), got text\.$/,
+    ],
+    [
+      "a damaged picture",
+      () => start([rectangle], btoa("\x89PNG\r\n\x1a\n")),
+      422,
+      /^image: Frame 0 cannot be read: the picture is damaged\.$/,
     ],
     [
       "neither shapes nor states",
@@ -344,13 +350,13 @@ describe("wrong requests", () => {
       "a polygon outside",
       () => start([rectangle, { type: "polygon", points: [200, 0, 220, 0, 210, 9] }]),
       400,
-      /^shapes\[1\]: /,
+      /^shapes\[1\]\.points\[0\]: expected 0\.\.96 pixels, got 200$/,
     ],
     [
       "a polygon of two corners",
       () => start([{ type: "polygon", points: [1, 1, 5, 5] }]),
       400,
-      /^shapes\[0\]: /,
+      /^shapes\[0\]\.points: expected at least 6 items, got an array of 4$/,
     ],
     [
       "a mask larger than the picture",
@@ -368,7 +374,7 @@ describe("wrong requests", () => {
       "a mask without pixels",
       () => start([{ type: "mask", points: [4, 0, 0, 1, 1] }]),
       400,
-      /^shapes\[0\]: /,
+      /^shapes\[0\]\.points: expected at least one pixel inside, got none$/,
     ],
     ["a state that is a number", () => proceed([7]), 400, /^states\[0\]: expected a string, got /],
     ["a state that is null", () => proceed([null]), 400, /^states\[0\]: expected a string, got /],
@@ -397,7 +403,7 @@ describe("wrong requests", () => {
       "a point outside",
       () => invoke("interactor", { image: pictures[0], pos_points: [[500, 1]] }),
       400,
-      /point_coords/,
+      /^pos_points\[0\]: expected a point inside the picture of 96 x 64 pixels, got 500, 1\.$/,
     ],
   ])("%s: CVAT shows a sentence, and nothing stays open", async (_name, act, status, sentence) => {
     const answer = await act();

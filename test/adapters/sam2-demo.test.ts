@@ -430,13 +430,25 @@ describe("failures are sentences", () => {
   });
 
   test.each<[string, object, RegExp]>([
-    ["a point outside", { points: [[1.5, 0.5]] }, /^points\[0\]\[0\]/],
+    ["a point outside", { points: [[1.5, 0.5]] }, /^points\[0\]\[0\]: expected at most 1, got 1\.5$/],
     ["a point with three numbers", { points: [[0.1, 0.2, 0.3]] }, /^points\[0\]/],
     ["no points", { points: [], labels: [] }, /^points/],
-    ["another label", { labels: [2] }, /^point_labels\[0\]/],
-    ["a label too many", { labels: [1, 0] }, /^point_labels/],
-    ["a frame outside", { frameIndex: FRAMES }, /^frame_index: expected 0..5, got 6/],
-    ["a negative object", { objectId: -1 }, /^obj_id/],
+    ["another label", { labels: [2] }, /^labels\[0\]: expected 0 or 1, got 2$/],
+    ["a label too many", { labels: [1, 0] }, /^labels: expected 1 labels, got 2$/],
+    ["a frame outside", { frameIndex: FRAMES }, /^frameIndex: expected 0..5, got 6/],
+    ["a negative object", { objectId: -1 }, /^objectId: expected at least 0, got -1$/],
+    ["a point outside", { points: [[0.5, 1.5]] }, /^points\[0\]\[1\]: expected at most 1, got 1\.5$/],
+    [
+      "more points than labels",
+      {
+        points: [
+          [0.5, 0.5],
+          [0.1, 0.1],
+        ],
+      },
+      /^labels: expected 2 labels, got 1$/,
+    ],
+    ["a negative object", { objectId: -1 }, /^objectId: expected at least 0, got -1$/],
   ])("for %s, and the object does not exist for the page", async (_name, fields, sentence) => {
     const sessionId = await start();
     const { errors } = await click(sessionId, 7, 0, fields);

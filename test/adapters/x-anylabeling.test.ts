@@ -158,7 +158,10 @@ describe("prompts", () => {
   test("a phrase that is refused leaves no earlier phrase of its text behind", async () => {
     const id = await start();
     const { status, reason } = await prompt(id, { frame_index: 0, text_prompt: `cat, ${"x".repeat(300)}` });
-    expect([status, reason]).toEqual([400, expect.stringMatching(/^text: expected at most 200 characters/)]);
+    expect([status, reason]).toEqual([
+      400,
+      expect.stringMatching(/^text_prompt: expected at most 200 characters/),
+    ]);
     expect((await prompt(id, { frame_index: 0, text_prompt: "dog" })).json.data.num_objects).toBe(1);
   });
 
@@ -202,19 +205,49 @@ describe("failures", () => {
       "text as a frame",
       () => ({ model: "m", frames: [frames[0], "x"] }),
       400,
-      /^frames\[1\]: expected a JPEG/,
+      /^frames\[1\]: expected a data URL of a picture, got another string\.$/,
     ],
     [
       "no base64",
       () => ({ model: "m", frames: ["data:image/png,abc"] }),
       400,
-      /^A picture: expected a base64 data URL, got "data:image\/png,"/,
+      /^frames\[0\]: expected a base64 data URL, got "data:image\/png,"/,
     ],
     [
       "a text file",
       () => ({ model: "m", frames: [frames[0], `data:image/png;base64,${btoa("hello there")}`] }),
       400,
-      /^frames\[1\]: expected a JPEG, PNG, WebP or BMP picture, but it is text/,
+      /^frames\[1\]: expected a picture \(JPEG, PNG, WebP, BMP, TIFF, GIF\), got text\.$/,
+    ],
+    ...[
+      "%PDF-1.4",
+      "\x01\x02\x03",
+      "",
+      "PK\x05\x06".padEnd(22, "\0"),
+      "\0\0\0\x18ftypisom".padEnd(3000, "\0"),
+    ].map((bytes, at): [string, () => unknown, number, RegExp] => [
+      `only files that are no pictures (${at})`,
+      () => ({ model: "m", frames: [bytes, bytes].map((one) => `data:image/png;base64,${btoa(one)}`) }),
+      400,
+      [
+        /^frames\[0\]: expected a picture \(.*\), got a PDF\.$/,
+        /^frames\[0\]: expected a picture \(.*\), got a file of an unknown format\.$/,
+        /^frames\[0\]: expected a picture \(.*\), got an empty file\.$/,
+        /^frames\[0\]: expected a picture \(.*\), got a ZIP archive\.$/,
+        /^frames\[0\]: expected a picture \(.*\), got a video\.$/,
+      ][at] as RegExp,
+    ]),
+    [
+      "damaged pictures",
+      () => ({ model: "m", frames: [`data:image/png;base64,${btoa("\x89PNG\r\n\x1a\n")}`] }),
+      422,
+      /^The picture cannot be read: the picture is damaged\.$/,
+    ],
+    [
+      "a picture in another field",
+      () => ({ model: "m", frames, other: frames[0] }),
+      400,
+      /^frames: expected 6 pictures in this field, got 7 in all fields\.$/,
     ],
     ["no model", () => ({ frames }), 400, /^model: missing/],
   ])("init with %s leaves nothing behind and shows a sentence", async (_name, body, status, sentence) => {
@@ -227,6 +260,11 @@ describe("failures", () => {
   test.each<[string, object, RegExp]>([
     ["no picture", { image: 5 }, /^image: expected at least one picture as a data URL, got none\.$/],
     [
+      "text as the picture",
+      { image: `data:image/png;base64,${btoa("hello there")}` },
+      /^image: expected a picture \(.*\), got text\.$/,
+    ],
+    [
       "a mark of another type",
       { params: { marks: [{ type: "circle", data: [1, 2] }] } },
       /^params\.marks\[0\]\.type: expected a mark of the type point or rectangle, got "circle"$/,
@@ -238,10 +276,42 @@ describe("failures", () => {
     await nothingIsLeft();
   });
 
+  test.each<[string, object, RegExp]>([
+    [
+      "a point outside",
+      {
+        params: {
+          marks: [
+            { type: "rectangle", data: [0, 0, 9, 9] },
+            { type: "point", data: [129, 3] },
+          ],
+        },
+      },
+      /^params\.marks\[1\]\.data: expected a point inside the picture of 128 x 112 pixels, got 129, 3\.$/,
+    ],
+    [
+      "a rectangle outside",
+      { params: { marks: [{ type: "rectangle", data: [-9, 0, -1, 9] }] } },
+      /^params\.marks\[0\]\.data: expected two corners of a rectangle inside the picture of 128 x 112 pixels, got -9, 0, -1, 9\.$/,
+    ],
+    ["a phrase without a word", { params: { text_prompt: " ., " } }, /^text_prompt: expected a phrase/],
+  ])(
+    "predict with %s names the field, and the picture stays open for the next request",
+    async (_name, fields, sentence) => {
+      const picture = { model: "masklet_image", image: frames[0] };
+      const answer = await send("/v1/predict", { ...picture, ...fields });
+      expect([answer.status, answer.reason]).toEqual([400, expect.stringMatching(sentence)]);
+      const marks = [{ type: "rectangle", data: [-5, 10, 60, 500] }];
+      const next = await send("/v1/predict", { ...picture, params: { marks } });
+      expect(next.json.data.shapes).toHaveLength(1);
+      expect(server.predictor.sessions.count).toBe(1);
+    },
+  );
+
   test("pictures of different sizes", async () => {
     const answer = await init([frames[0] as string, await picture(20, 10)]);
     expect(answer.status).toBe(415);
-    expect(answer.reason).toMatch(/^frame-1 is 20x10, but the first picture, frame-0, is 128x112/);
+    expect(answer.reason).toMatch(/^frames\[1\] is 20x10, but the first picture, frames\[0\], is 128x112/);
     await nothingIsLeft();
   });
 

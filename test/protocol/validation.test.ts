@@ -136,7 +136,6 @@ describe("a request", () => {
     ["a coordinate that is NaN", click({ points: [[0.5, Number.NaN]] }), "points[0][1]"],
     ["a point outside the frame", click({ points: [[0.5, 1.01]] }), "points[0][1]"],
     ["a negative relative coordinate", click({ points: [[-0.1, 0.5]] }), "points[0][0]"],
-    ["a negative pixel coordinate", click({ points: [[-1, 5]], rel_coordinates: false }), "points[0][0]"],
     ["a point of three numbers", click({ points: [[0.5, 0.5, 0.5]] }), "points[0]"],
     ["a point of one number", click({ points: [[0.5]] }), "points[0]"],
     ["a coordinate as text", click({ points: [["0.5", 0.5]] }), "points[0][0]"],

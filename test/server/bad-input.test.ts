@@ -104,6 +104,7 @@ const cases: Case[] = [
   ],
   ["a negative coordinate", "invalid_field", "points[0][0]", click(-0.1, 0.5)],
   ["a relative coordinate above 1", "invalid_field", "points[0][1]", click(0.5, 1.01)],
+  ["a negative pixel", "invalid_field", "points[0][0]", click(-1, 10, { rel_coordinates: false })],
   ["a pixel outside the frame", "invalid_field", "points[0][0]", click(97, 10, { rel_coordinates: false })],
   [
     "a point of three numbers",

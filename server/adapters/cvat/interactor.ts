@@ -2,12 +2,11 @@
 import { ProtocolError } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
 import type { Convert } from "../conversion-thread.js";
+import { clippedRectangle, requireInside, type Size } from "../pixels.js";
 import { ask } from "../requests.js";
 import type { Conversions } from "./conversions.js";
 import type { PushedSession, PushedSessions, SessionOpening } from "./pushed-sessions.js";
 import type { RequestFields } from "./schemas.js";
-import type { Size } from "./shapes.js";
-import { rectangleOf } from "./tracker.js";
 
 interface OpenPicture {
   hash: string;
@@ -34,6 +33,8 @@ export function createInteractor({ sessions, convert }: InteractorParts) {
       const message = "pos_points: expected a positive point or a box (obj_bbox), got neither.";
       throw new ProtocolError("invalid_field", message, "pos_points");
     }
+    for (const [field, points] of Object.entries({ pos_points: positive, neg_points: negative }))
+      for (const [index, point] of points.entries()) requireInside(point, size, `${field}[${index}]`);
     const answer = await ask(
       client,
       {
@@ -44,7 +45,7 @@ export function createInteractor({ sessions, convert }: InteractorParts) {
           point_coords: [points],
           point_labels: [[...positive.map(() => 1 as const), ...negative.map(() => 0 as const)]],
         }),
-        ...(corner && opposite && { boxes: [cornersOf(corner, opposite, size)] }),
+        ...(corner && opposite && { boxes: [clippedRectangle([...corner, ...opposite], size, "obj_bbox")] }),
       },
       signal,
     );
@@ -77,13 +78,4 @@ export function createInteractor({ sessions, convert }: InteractorParts) {
       });
     },
   };
-}
-
-function cornersOf(
-  corner: readonly [number, number],
-  opposite: readonly [number, number],
-  size: Size,
-): [number, number, number, number] {
-  const [x, y, width, height] = rectangleOf([...corner, ...opposite], size, "obj_bbox");
-  return [x, y, x + width, y + height];
 }

@@ -6,9 +6,9 @@ import { ProtocolError } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
 import type { Client, Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import type { Size } from "../pixels.js";
 import { ask, endIfSenderLeaves } from "../requests.js";
 import type { Picture } from "./read-request.js";
-import type { Size } from "./shapes.js";
 
 /** Sessions of one owner. All annotators of a CVAT are one owner. */
 const MAX_OPEN = 6;
@@ -105,7 +105,12 @@ export type PushedSessions = ReturnType<typeof createPushedSessions>;
 /** Adds a picture to a session. Returns the objects on it. */
 export async function push(client: Client, session_id: string, { bytes }: Picture) {
   const common = { type: "push_frame", request_id: "cvat", session_id } as const;
-  const answer = await client.push({ ...common, output_prob_thresh: 0.5 }, bytes);
+  const answer = await client.push({ ...common, output_prob_thresh: 0.5 }, bytes).catch((error) => {
+    const isAboutThePicture = error instanceof ProtocolError && error.code.startsWith("media_");
+    throw isAboutThePicture
+      ? new ProtocolError(error.code, `image: ${error.message}`, "image", { cause: error })
+      : error;
+  });
   // Without `drop` the server reads more slowly and drops nothing.
   if (answer.type !== "frame") throw new Error("a live session has dropped a frame");
   return answer.outputs;

@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { ProtocolError, parseFields } from "../../../protocol/index.js";
+import { describeFound, SNIFFED_BYTES, sniffBytes } from "../../media/sniff.js";
+import { PICTURE_FORMATS } from "../../media/unsupported-kind.js";
 import { parseJson } from "../routes.js";
 import { type Kind, REQUESTS, type RequestFields } from "./schemas.js";
 
@@ -32,6 +34,11 @@ export function readInvocation(kind: Kind, body: Uint8Array): Invocation {
     throw new ProtocolError("invalid_field", `image: expected a picture as base64, got ${seen}.`, "image");
   }
   const bytes = new Uint8Array(Buffer.from(image, "base64"));
+  const found = sniffBytes(bytes.subarray(0, SNIFFED_BYTES));
+  if (found.kind !== "image") {
+    const message = `image: expected a picture (${PICTURE_FORMATS}), got ${describeFound(found)}.`;
+    throw new ProtocolError("invalid_field", message, "image");
+  }
   const hash = createHash("sha256").update(bytes).digest("hex");
   return { fields, picture: { bytes, hash } };
 }

@@ -12,13 +12,11 @@ import {
 } from "../../../protocol/index.js";
 import { connectedParts } from "../../exports/mask-sets.js";
 import { maskOfRowRuns, rowRunsOf } from "../../exports/row-runs.js";
+import type { Size } from "../pixels.js";
 import type { ShapeType } from "./schemas.js";
 
 /** Polygons move by at most this many pixels. */
 const TOLERANCE_PX = 1;
-
-/** Width, height in pixels. */
-export type Size = readonly [width: number, height: number];
 
 /** The part of a mask inside the picture. @throws ProtocolError invalid_field for points that are no mask */
 export function readMask(points: readonly number[], [width, height]: Size, field: string): CocoRle {

@@ -8,12 +8,13 @@ import type { Client } from "../../predictor.js";
 import { createSerial } from "../../serial.js";
 import type { OwnerId } from "../../session-owner.js";
 import type { Convert } from "../conversion-thread.js";
+import { withFieldNames } from "../field-names.js";
+import { clippedRectangle, type Size } from "../pixels.js";
 import { ask } from "../requests.js";
 import type { Conversions } from "./conversions.js";
 import { type PushedSessions, push, type SessionOpening } from "./pushed-sessions.js";
 import type { Picture } from "./read-request.js";
 import type { GivenShape, RequestFields, ShapeType } from "./schemas.js";
-import type { Size } from "./shapes.js";
 
 interface TrackedSession {
   /** Of the shapes, in the order of the objects, whose ids count from 0. */
@@ -60,9 +61,7 @@ export function createTracker({ sessions, convert }: TrackerParts) {
           ...{ session_id: id, frame_index: "latest", obj_id: objectId },
           ...{ ...prompt, rel_coordinates: false, mask_format: "none" },
         }).catch((error) => {
-          throw error instanceof ProtocolError
-            ? new ProtocolError(error.code, `${field}: ${error.message}`, field, { cause: error })
-            : error;
+          throw withFieldNames(error, namesOf(field));
         });
       }
       tracked.set(hosted, state);
@@ -76,7 +75,8 @@ export function createTracker({ sessions, convert }: TrackerParts) {
       return { mask: { rle: { size: rleSize, counts } } };
     }
     if (type === "polygon") return { mask: { polygons: [[...points]] } };
-    return { bounding_boxes: [rectangleOf(points, size, `${field}.points`)] };
+    const [left, top, right, bottom] = clippedRectangle(points, size, `${field}.points`);
+    return { bounding_boxes: [[left, top, right - left, bottom - top] as [number, number, number, number]] };
   }
 
   async function proceed(
@@ -130,6 +130,13 @@ async function advance(client: Client, id: string, session: TrackedSession, pict
   );
 }
 
+/** The fields of a prompt as CVAT names them. */
+const namesOf = (field: string) => ({
+  "mask.polygons[0]": `${field}.points`,
+  mask: `${field}.points`,
+  bounding_boxes: `${field}.points`,
+});
+
 const ended = () =>
   new ProtocolError(
     "session_not_found",
@@ -145,20 +152,4 @@ function typedShape(shape: GivenShape, field: string): TrackType & { points: rea
   if (Array.isArray(shape)) return { type: "rectangle", points: shape, isBare: true };
   const { type, points } = shape;
   return { type, points, isBare: false };
-}
-
-/** x, y, width, height of the part of a rectangle inside the picture. @throws ProtocolError invalid_field when there is none */
-export function rectangleOf(
-  points: readonly number[],
-  [width, height]: Size,
-  field: string,
-): [number, number, number, number] {
-  const [ax = 0, ay = 0, bx = 0, by = 0] = points;
-  const clamp = (value: number, most: number) => Math.min(most, Math.max(0, value));
-  const [x0, x1] = [clamp(Math.min(ax, bx), width), clamp(Math.max(ax, bx), width)];
-  const [y0, y1] = [clamp(Math.min(ay, by), height), clamp(Math.max(ay, by), height)];
-  if (points.length === 4 && x1 > x0 && y1 > y0) return [x0, y0, x1 - x0, y1 - y0];
-  const seen = points.slice(0, 8).join(", ") || "none";
-  const message = `${field}: expected two corners of a rectangle inside the picture of ${width} x ${height} pixels, got ${seen}.`;
-  throw new ProtocolError("invalid_field", message, field);
 }

@@ -144,13 +144,16 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
         "resource_not_found",
         "The task has no pictures: its list of pictures is empty.",
       );
-    const form = writePictureForm(readAll(addresses, signal));
+    const form = writePictureForm(readAll(addresses, signal), {
+      nameOf: (index) => `page ${index + 1}`,
+      refuse: (name, problem) => new ProtocolError("media_unsupported", `${name}: ${problem}.`),
+    });
     const upload = await uploads.receive(form.body, { owner, signal, contentType: form.contentType });
-    const [left] = upload.leftOut?.files ?? [];
-    if (!left && upload.facts.numFrames === addresses.length) return upload.uploadId;
-    await uploads.remove(upload.uploadId, owner);
-    const seen = left ? `"${left.name}" is ${left.reason}` : `${upload.facts.numFrames} frames arrived`;
-    throw new ProtocolError("media_unsupported", `Expected ${addresses.length} pictures, but ${seen}.`);
+    const { uploadId, facts } = upload;
+    if (facts.numFrames === addresses.length) return uploadId;
+    await uploads.remove(uploadId, owner);
+    const message = `page 1: expected a picture, got an animation of ${facts.numFrames} frames.`;
+    throw new ProtocolError("media_unsupported", message);
   }
 
   async function* readAll(addresses: readonly unknown[], signal: AbortSignal): AsyncGenerator<PicturePart> {

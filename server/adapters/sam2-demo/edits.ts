@@ -1,5 +1,6 @@
 /** The edits of the page as requests of PROTOCOL.md. */
-import { ProtocolError } from "../../../protocol/index.js";
+import { z } from "zod";
+import { ProtocolError, parseFields } from "../../../protocol/index.js";
 import type { Client } from "../../predictor.js";
 import { ask, propagate } from "../requests.js";
 import { masksOf, type ObjectMask, type Outputs } from "./masks.js";
@@ -7,6 +8,13 @@ import type { Clicks, DemoState } from "./session-states.js";
 
 /** Frames with clicks of one object that are remembered, so that those of a frame can be taken back. */
 const MAX_FRAMES_PER_OBJECT = 256;
+
+const relative = z.number().min(0).max(1);
+
+const clicksSchema = z.object({
+  points: z.array(z.tuple([relative, relative])).min(1),
+  labels: z.array(z.literal([0, 1])),
+});
 
 export interface PointsOfObject {
   frameIndex: number;
@@ -25,7 +33,7 @@ export function addPoints(client: Client, state: DemoState, given: PointsOfObjec
       const message = `frameIndex: expected clicks of object ${objectId} on at most ${MAX_FRAMES_PER_OBJECT} frames, got one more.`;
       throw new ProtocolError("invalid_field", message, "frameIndex");
     }
-    const added = { points: given.points, labels: given.labels } as Clicks;
+    const added: Clicks = parseFields(clicksSchema, { points: given.points, labels: given.labels });
     const outputs = await sendClicks(client, state, { ...given, ...added });
     const earlier = clearOldPoints ? undefined : frames.get(frameIndex);
     frames.set(frameIndex, {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ProtocolError, parseFields } from "../../../protocol/index.js";
 import { toProtocolError } from "../../failure.js";
 import type { Logger } from "../../log.js";
+import { withFieldNames } from "../field-names.js";
 import { parseJson } from "../routes.js";
 import type { Operation, ReceivedFile, Resolvers } from "./resolvers.js";
 import { schema } from "./schema.js";
@@ -58,11 +59,20 @@ export async function runOperation(
   return { data: data ?? null, errors: errors.map((error) => describe(error, log)) };
 }
 
+/** Fields of the protocol as the operations of the page name them. */
+const FIELDS = {
+  ...{ frame_index: "frameIndex", obj_id: "objectId", point_labels: "labels", session_id: "sessionId" },
+  ...{ resource_path: "path", upload_id: "path" },
+};
+
 /** An error of a resolver as PROTOCOL.md describes it; others are errors of the variables. */
 function describe(error: GraphQLError, log: Logger): NonNullable<GraphqlAnswer["errors"]>[number] {
   const { message, path, originalError } = error;
   if (!originalError || originalError.name === "GraphQLError") return { message, ...(path && { path }) };
-  const { message: sentence, ...extensions } = toProtocolError(originalError, log).toBody();
+  const { message: sentence, ...extensions } = toProtocolError(
+    withFieldNames(originalError, FIELDS),
+    log,
+  ).toBody();
   return { message: sentence, ...(path && { path }), extensions };
 }
 

@@ -22,12 +22,14 @@ const COMMA = 0x2c;
 
 /**
  * Yields the pictures as they arrive, and returns the value of the body, in which a {@link placeholder} replaces each data URL.
+ * @param nameOf what messages call a picture
  * @throws ProtocolError malformed_json, invalid_field for a data URL that is not base64, message_too_large
  */
 export async function* readPictures(
   body: AsyncIterable<Uint8Array>,
+  nameOf: (index: number) => string,
 ): AsyncGenerator<PicturePart, unknown, undefined> {
-  const reader = createReader();
+  const reader = createReader(nameOf);
   for await (const chunk of body)
     yield* reader.read(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
   return reader.value();
@@ -35,7 +37,7 @@ export async function* readPictures(
 
 type State = "outside" | "opening" | "text" | "escape" | "head" | "data";
 
-function createReader() {
+function createReader(nameOf: (index: number) => string) {
   /** Everything but pictures, in one block: a body can have millions of short strings. */
   let text = Buffer.alloc(FIRST_BLOCK_BYTES);
   let textBytes = 0;
@@ -97,9 +99,9 @@ function createReader() {
       } else if (state === "head") {
         const byte = chunk[at++] as number;
         start += String.fromCharCode(byte);
-        if (byte === QUOTE || start.length > MAX_HEAD_BYTES) throw notBase64(start);
+        if (byte === QUOTE || start.length > MAX_HEAD_BYTES) throw notBase64(nameOf(pictures), start);
         if (byte !== COMMA) continue;
-        if (!start.endsWith(";base64,")) throw notBase64(start);
+        if (!start.endsWith(";base64,")) throw notBase64(nameOf(pictures), start);
         keep(Buffer.from(placeholder(pictures++)));
         [state, rest] = ["data", ""];
         yield { kind: "begin" };
@@ -126,7 +128,7 @@ function createReader() {
   };
 }
 
-function notBase64(start: string): ProtocolError {
+function notBase64(field: string, start: string): ProtocolError {
   const seen = JSON.stringify(start.slice(0, 60));
-  return new ProtocolError("invalid_field", `A picture: expected a base64 data URL, got ${seen}.`, "frames");
+  return new ProtocolError("invalid_field", `${field}: expected a base64 data URL, got ${seen}.`, field);
 }

@@ -3,6 +3,7 @@ import type { CocoRle } from "../../../protocol/index.js";
 import type { Client, Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
 import type { Convert } from "../conversion-thread.js";
+import { clippedRectangle, requireInside, type Size } from "../pixels.js";
 import { ask } from "../requests.js";
 import type { Conversions } from "./conversions.js";
 import { phrasesOf } from "./phrases.js";
@@ -25,6 +26,11 @@ export interface ReceivedPicture {
   hash: string;
 }
 
+interface OpenPicture {
+  sessionId: string;
+  size: Size;
+}
+
 export interface PictureAnswer {
   shapes: Shape[];
   /** False: the shapes are added to those of the window. Null: as the window is set. */
@@ -40,16 +46,18 @@ export function createPicturePredictor({ predictor, states, convert }: PicturePr
     owner: OwnerId,
     { uploadId, hash }: ReceivedPicture,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<OpenPicture> {
     try {
       const known = states.pictures(owner).find((picture) => picture.hash === hash);
-      if (known) return known.sessionId;
+      if (known) return known;
       const idle = states.pictures(owner).filter(({ isBusy }) => !isBusy);
       for (const { sessionId } of idle.slice(0, Math.max(0, idle.length - MAX_OPEN_PICTURES + 1)))
         await ask(client, { type: "close_session", session_id: sessionId });
       const started = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
-      states.add(owner, started.session_id, { kind: "picture", hash });
-      return started.session_id;
+      const { session_id: sessionId, width, height } = started;
+      const size = [width, height] as const;
+      states.add(owner, sessionId, { kind: "picture", hash, size });
+      return { sessionId, size };
     } finally {
       // The session keeps the files until it ends.
       await uploads.remove(uploadId, owner);
@@ -64,13 +72,13 @@ export function createPicturePredictor({ predictor, states, convert }: PicturePr
       prompt: PicturePrompt,
       signal: AbortSignal,
     ): Promise<PictureAnswer> {
-      const session_id = await open(client, owner, picture, signal);
+      const opened = await open(client, owner, picture, signal);
       const { marks = [], text_prompt: text = "", epsilon_factor: epsilonFactor } = prompt;
       const byMarks = marks.length > 0;
       if (!byMarks && text.trim() === "") return { shapes: [], replace: null };
       const objects = byMarks
-        ? await predictMarks(client, session_id, marks, signal)
-        : await detectPhrases(client, session_id, text, prompt.conf_threshold);
+        ? await predictMarks(client, opened, marks, signal)
+        : await detectPhrases(client, opened.sessionId, text, prompt.conf_threshold);
       const shapes = (await convert("shapes", objects, epsilonFactor)).flatMap((pieces, index) =>
         // Pieces of one object belong together.
         pieces.length > 1 ? pieces.map((piece) => ({ ...piece, group_id: index + 1 })) : pieces,
@@ -101,13 +109,15 @@ async function detectPhrases(
 /** All points mark one object, together with the box when there is one. Each further box marks an object of its own. */
 async function predictMarks(
   client: Client,
-  session_id: string,
+  { sessionId: session_id, size }: OpenPicture,
   marks: readonly Mark[],
   signal: AbortSignal,
 ): Promise<OutlinedObject[]> {
+  const fieldOf = (mark: Mark) => `params.marks[${marks.indexOf(mark)}].data`;
   const points = marks.filter((mark) => mark.type === "point");
+  for (const mark of points) requireInside(mark.data, size, fieldOf(mark));
   const boxes = marks.flatMap((mark) =>
-    mark.type === "rectangle" && mark.label === 1 ? [cornersOf(mark.data)] : [],
+    mark.type === "rectangle" && mark.label === 1 ? [clippedRectangle(mark.data, size, fieldOf(mark))] : [],
   );
   const coords = points.map(({ data }) => data);
   const labels = points.map(({ label }) => label);
@@ -128,14 +138,4 @@ async function predictMarks(
     });
   if (boxes.length > 0 && !isOneObject) await predict({ boxes });
   return masks.map(({ mask, score }) => ({ label: UNNAMED, score, mask, groupId: null }));
-}
-
-/** The corners of a rectangle that was drawn in any direction: x, y of the top left one, x, y of the bottom right one. */
-function cornersOf([x0, y0, x1, y1]: readonly [number, number, number, number]): [
-  number,
-  number,
-  number,
-  number,
-] {
-  return [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
 }

@@ -3,7 +3,8 @@ import type { z } from "zod";
 import { ProtocolError, parseFields } from "../../../protocol/index.js";
 import type { Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
-import { type PictureForm, placeOf, writePictureForm } from "../picture-form.js";
+import type { Upload } from "../../uploads/upload.js";
+import { type PictureForm, writePictureForm } from "../picture-form.js";
 import { placeholder, readPictures } from "./data-urls.js";
 
 export interface Received<T> {
@@ -36,7 +37,10 @@ export interface ReceiveParts<T> {
 export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Received<T>> {
   const { uploads, owner, body, contentLength, schema, picturesOf, field, signal, onBytes } = parts;
   const nameOf = (index: number) => (field === "frames" ? `frames[${index}]` : field);
-  const form = writePictureForm(readPictures(body), onBytes);
+  const form = writePictureForm(readPictures(body, nameOf), {
+    ...{ nameOf, refuse },
+    ...(onBytes && { onBytes }),
+  });
   const upload = await uploads.receive(requirePictures(form, field), {
     owner,
     signal,
@@ -44,20 +48,15 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
     contentLength: Math.floor((contentLength * 3) / 4),
     contentType: form.contentType,
   });
-  const { uploadId, leftOut, facts } = upload;
+  const { uploadId, facts } = upload;
   try {
     const fields = parseFields(schema, form.value());
     const pictures = picturesOf(fields);
     pictures.forEach((picture, index) => {
       if (picture !== placeholder(index))
-        throw notAPicture(nameOf(index), "it is not a data URL of a picture");
+        throw refuse(nameOf(index), "expected a data URL of a picture, got another string");
     });
-    const [first] = leftOut?.files ?? [];
-    if (first) throw notAPicture(nameOf(placeOf(first.name)), `it is ${first.reason}`);
-    if (facts.numFrames !== pictures.length || !["image", "frames"].includes(facts.kind)) {
-      const message = `${field}: expected ${pictures.length} pictures, got a file of the kind ${facts.kind} with ${facts.numFrames} frames.`;
-      throw new ProtocolError("invalid_field", message, field);
-    }
+    if (facts.numFrames !== pictures.length) throw refuse(field, countProblem(pictures.length, facts));
     return { fields, uploadId };
   } catch (error) {
     await uploads.remove(uploadId, owner);
@@ -65,10 +64,14 @@ export async function receivePictures<T>(parts: ReceiveParts<T>): Promise<Receiv
   }
 }
 
-function notAPicture(field: string, problem: string): ProtocolError {
-  const message = `${field}: expected a JPEG, PNG, WebP or BMP picture, but ${problem}.`;
-  return new ProtocolError("invalid_field", message, field);
-}
+/** Data URLs in other fields are pictures as well, and a picture can be an animation. */
+const countProblem = (expected: number, { kind, numFrames }: Upload["facts"]) =>
+  kind === "video"
+    ? `expected a picture, got an animation of ${numFrames} frames`
+    : `expected ${expected} pictures in this field, got ${numFrames} in all fields`;
+
+const refuse = (field: string, problem: string) =>
+  new ProtocolError("invalid_field", `${field}: ${problem}.`, field);
 
 /** Fails at the end of a body without a picture. */
 async function* requirePictures(

@@ -26,12 +26,18 @@ export const initSchema = z.looseObject({
 
 const point = z.tuple([z.number(), z.number()]);
 
+const relative = z.number().min(0).max(1);
+
 export const promptSchema = z
   .looseObject({
     session_id: z.string().min(1),
     frame_index: z.int().min(0),
     text_prompt: z.string().exactOptional(),
-    points: z.array(point).min(1).exactOptional().describe("0 to 1 of the picture"),
+    points: z
+      .array(z.tuple([relative, relative]))
+      .min(1)
+      .exactOptional()
+      .describe("0 to 1 of the picture"),
     point_labels: z.array(z.literal([0, 1])).exactOptional(),
     obj_id: z.int().min(0).exactOptional(),
     params,

@@ -2,6 +2,7 @@
 import type { HostedSession } from "../../hosted-session.js";
 import type { Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import type { Size } from "../pixels.js";
 
 export interface VideoState {
   kind: "video";
@@ -17,6 +18,7 @@ export interface VideoState {
 export interface PictureState {
   kind: "picture";
   hash: string;
+  size: Size;
 }
 
 type State = VideoState | PictureState;
@@ -41,12 +43,10 @@ export function createSessionStates(sessions: Predictor["sessions"]) {
       return state;
     },
     /** The open pictures of an owner, oldest first. */
-    pictures(owner: OwnerId): { sessionId: string; hash: string; isBusy: boolean }[] {
+    pictures(owner: OwnerId): (PictureState & { sessionId: string; isBusy: boolean })[] {
       return sessions.of(owner).flatMap((hosted) => {
         const state = states.get(hosted);
-        return state?.kind === "picture"
-          ? { sessionId: hosted.id, hash: state.hash, isBusy: hosted.isBusy }
-          : [];
+        return state?.kind === "picture" ? { ...state, sessionId: hosted.id, isBusy: hosted.isBusy } : [];
       });
     },
   };

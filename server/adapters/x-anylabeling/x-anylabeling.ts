@@ -11,7 +11,7 @@ import { leavingSignal, pulledBody } from "../../http/reader.js";
 import type { Adapter, AdapterParts } from "../adapter.js";
 import { createConversions } from "../conversion-thread.js";
 import { ask, endIfSenderLeaves } from "../requests.js";
-import { handled, limitBody, parseJson } from "../routes.js";
+import { type Answerer, handled, limitBody, parseJson } from "../routes.js";
 import { fail, reasons, succeed } from "./answers.js";
 import type { Conversions } from "./conversions.js";
 import { MODELS } from "./models.js";
@@ -122,11 +122,12 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     around: reasons,
     add(app: App) {
       const limit = limitBody(MAX_BODY_BYTES, fail);
-      const answer = handled(log, fail);
+      const answer = (answerer: Answerer, uploaded = "") =>
+        handled(log, fail, { text: "text_prompt", upload_id: uploaded })(answerer);
       app.get(`${PREFIX}/health`, (context) => context.json({ status: "healthy" }));
       app.get(`${PREFIX}/v1/models`, (context) => succeed(context, MODELS));
-      app.post(`${PREFIX}/v1/predict`, answer(predictPicture));
-      app.post(`${PREFIX}/v1/video/init`, answer(init));
+      app.post(`${PREFIX}/v1/predict`, answer(predictPicture, "image"));
+      app.post(`${PREFIX}/v1/video/init`, answer(init, "frames"));
       app.post(`${PREFIX}/v1/video/prompt`, limit, answer(prompt));
       app.post(`${PREFIX}/v1/video/propagate/stream`, limit, answer(propagateStream));
       app.post(`${PREFIX}/v1/video/cleanup/:id`, answer(cleanup));

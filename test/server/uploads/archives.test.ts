@@ -135,7 +135,7 @@ describe.each(kinds)("a %s", (_kind, make) => {
     await expect(receive(await make({ "inner.zip": inner, "x.tgz": tarball }))).rejects.toMatchObject({
       code: "media_unsupported",
       message:
-        'The archive contains no pictures and no video: found "inner.zip" (a ZIP archive), "x.tgz" (a gzip file).',
+        'The archive contains no pictures and no video: found "inner.zip" (a ZIP archive), "x.tgz" (a gzip file); videos (MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, FLV, Ogg, Y4M) and pictures (JPEG, PNG, WebP, BMP, TIFF, GIF) are supported.',
     });
     await expect(receive(await make({}))).rejects.toMatchObject({ code: expect.stringMatching(/^media_un/) });
     expect(onDisk()).toEqual([""]);
