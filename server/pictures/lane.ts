@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.js";
 import { currentBox } from "../media/box/choose.js";
 import type { Launcher } from "../media/box/launchers.js";
+import { orAborted } from "../media/or-aborted.js";
 import type { OwnerId } from "../session-owner.js";
 import type { Work, WorkRules } from "./messages.js";
 import { type Outcome, type PictureProcess, startPicture } from "./picture-process.js";
@@ -123,7 +124,8 @@ export function createLane(options: LaneOptions): Lane {
         }
       })();
       // The place stays taken until the work has really ended.
-      return await abandonable(done, signal, () => {
+      if (!signal) return await done;
+      return await orAborted(done, signal, () => {
         if (endsOnAbort) void current?.end("closed", "the picture is no longer needed");
       });
     },
@@ -136,29 +138,4 @@ export function createLane(options: LaneOptions): Lane {
       await process?.end("closed", "the server stops");
     },
   };
-}
-
-/** Rejects with the reason of the signal as soon as it is aborted, whether or not `work` has ended. */
-async function abandonable<T>(
-  work: Promise<T>,
-  signal: AbortSignal | undefined,
-  abandon: () => void,
-): Promise<T> {
-  if (!signal) return work;
-  work.catch(() => {});
-  let stop = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = () => {
-      abandon();
-      reject(signal.reason);
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    stop = () => signal.removeEventListener("abort", abort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    stop();
-  }
 }
