@@ -98,6 +98,18 @@ describe("the results of a page", () => {
     expect(requests).toHaveLength(2);
   });
 
+  it("of a reopened session appear while the answer arrives", async () => {
+    const { store, fill } = setUp();
+    fill([1]);
+    const computed: number[] = [];
+    const stop = store.version.subscribe(() => {
+      computed.push(store.states.of(1).state.filter((state) => state === STATE.present).length);
+    });
+    await store.readStates();
+    stop();
+    expect(computed).toEqual([0, 64, NUM_FRAMES]);
+  });
+
   it("stay within the bound: the oldest masks go and are fetched again, the states stay", async () => {
     const maxBytes = 20 * bytesOf(resultOf(0, [1]));
     const { store, fill, requests } = setUp({ isNew: true, maxBytes });

@@ -61,6 +61,8 @@ const OUTDATED = 3;
 const MAX_BYTES = 64 * 2 ** 20;
 /** Frames of one request for masks. */
 const FRAMES_PER_LOAD = 16;
+/** The lanes are drawn again after so many frames of a long answer. */
+const STATES_PER_VERSION = 64;
 
 export function createResultStore(options: ResultStoreOptions): ResultStore {
   const { numFrames, fetchStored, fetchStates, mayHaveResults, maxBytes = MAX_BYTES } = options;
@@ -146,12 +148,14 @@ export function createResultStore(options: ResultStoreOptions): ResultStore {
     const started = clock;
     const isCurrent = (frame: number) => (changedAt[frame] as number) <= started;
     const found = new Uint8Array(last - first + 1);
+    let read = 0;
     for await (const result of fetchStates(first, last, objectIds)) {
       const { frame } = result;
       found[frame - first] = 1;
       if (!isCurrent(frame)) continue;
       states.set(result, objectIds);
       if (knowledge[frame] === UNKNOWN || knowledge[frame] === NONE) knowledge[frame] = COMPUTED;
+      if (++read % STATES_PER_VERSION === 0) grow();
     }
     for (let frame = first; frame <= last; frame++)
       if (found[frame - first] === 0 && isCurrent(frame)) setNone(frame);
