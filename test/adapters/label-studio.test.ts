@@ -4,8 +4,8 @@ import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import sharp from "sharp";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Engine, FrameOutput } from "../../server/engine/index.js";
 import { decodeBrush } from "../../server/exports/brush.js";
+import { withConcepts } from "../helpers/concept-engine.js";
 import { makeKeys } from "../helpers/keys.js";
 import { makeClip } from "../helpers/media.js";
 import { createScriptedEngine, type ScriptedEngine } from "../helpers/scripted-engine.js";
@@ -59,56 +59,6 @@ beforeAll(async () => {
     { engine: withConcepts(engine) },
   );
 });
-
-/** The engine, with the phrase of each object that a phrase has given, and without objects where they are declared to be gone. */
-function withConcepts(scripted: ScriptedEngine): Engine {
-  return {
-    ...scripted,
-    async open(...opening) {
-      const session = await scripted.open(...opening);
-      const concepts = new Map<number, string>();
-      const known = new Set<number>();
-      const gone = new Set<string>();
-      const place = (objectId: number, frame: number) => `${objectId} ${frame}`;
-      const judge = (output: FrameOutput): FrameOutput => ({
-        ...output,
-        objects: output.objects.map((object) => {
-          const concept = concepts.get(object.objectId);
-          if (concept === undefined) return object;
-          const prompt = { kind: "concept", frameIndex: 0, concept } as const;
-          return { ...object, judged: { score: 0.9, prompt, suspect: null } };
-        }),
-      });
-      return {
-        ...session,
-        async prompt(params) {
-          const answer = await session.prompt(params);
-          const { prompt } = params;
-          for (const { objectId } of answer.output.objects) {
-            if (!known.has(objectId) && prompt.kind === "concept") concepts.set(objectId, prompt.text ?? "");
-            known.add(objectId);
-          }
-          return { ...answer, output: judge(answer.output) };
-        },
-        async edit(params) {
-          const { edit } = params;
-          if (edit.kind === "absent") {
-            for (let frame = edit.firstFrame; frame <= edit.lastFrame; frame++) {
-              if (edit.absent) gone.add(place(edit.objectId, frame));
-              else gone.delete(place(edit.objectId, frame));
-            }
-          }
-          return session.edit(params);
-        },
-        next: async () =>
-          (await session.next()).map(judge).map((output) => ({
-            ...output,
-            objects: output.objects.filter(({ objectId }) => !gone.has(place(objectId, output.frameIndex))),
-          })),
-      };
-    },
-  };
-}
 
 afterAll(async () => {
   await server.close();

@@ -11,12 +11,13 @@ import type { OwnerId } from "../../session-owner.js";
 import type { Adapter, AdapterParts } from "../adapter.js";
 import { createConversions } from "../conversion-thread.js";
 import { handled, limitBody } from "../routes.js";
+import { type Asker, belongsTo, othersOf, stateOf } from "./annotators.js";
 import type { Conversions } from "./conversions.js";
 import { createMediaFetcher } from "./fetch-media.js";
-import { predictPictures } from "./pictures.js";
+import { predictPictures, refines } from "./pictures.js";
 import type { Prediction } from "./prediction.js";
 import type { PredictRequest, TaskRequest } from "./read-request.js";
-import { createTasks } from "./tasks.js";
+import { createTasks, keyOf, type TaskMedia, type TaskState } from "./tasks.js";
 import { predictVideo, unchanged } from "./video.js";
 
 const PREFIX = "/label-studio";
@@ -36,16 +37,56 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
     return `masklet-${id}-${version}`;
   }
 
+  /** The state whose work a request continues; a copy where it belongs to another annotator. */
+  async function stateFor(owner: OwnerId, key: string, asker: Asker, media: TaskMedia): Promise<TaskState> {
+    const found = stateOf(tasks.statesOf(key), asker);
+    if (!found) return (await copyIfRefined(key, asker, media)) ?? tasks.create(owner, key);
+    const state = belongsTo(found, asker)
+      ? found
+      : await found.inOrder(async () => {
+          // Another request of the annotator may have made the copy.
+          const again = stateOf(tasks.statesOf(key), asker);
+          return again && again !== found && belongsTo(again, asker) ? again : tasks.copy(found);
+        });
+    if (asker.annotator !== undefined) state.annotator ??= asker.annotator;
+    for (const other of othersOf(tasks.statesOf(key), state, asker))
+      await state.inOrder(() => other.inOrder(() => tasks.merge(state, other)));
+    return state;
+  }
+
+  /**
+   * Masks that are not in a draft yet may be those of the annotator who clicks on them. If they are those of another one, he keeps his
+   * own, because this is a copy.
+   */
+  async function copyIfRefined(
+    key: string,
+    { annotator, regions }: Asker,
+    media: TaskMedia,
+  ): Promise<TaskState | undefined> {
+    const latest = tasks.statesOf(key).findLast((state) => !state.isBatch && state.annotator === undefined);
+    if (annotator !== undefined || !latest) return undefined;
+    return latest.inOrder(async () => {
+      if (!latest.session || latest.session.hasEnded) return undefined;
+      const task = await tasks.open(latest, media);
+      return (await refines(regions, task, latest)) ? tasks.copy(latest) : undefined;
+    });
+  }
+
   async function predictTask(
     owner: OwnerId,
-    { id, addresses, phrases, regionIds }: TaskRequest,
+    given: TaskRequest,
     { project, config, regions }: PredictRequest,
     { leaving, signal }: { leaving: AbortSignal; signal: AbortSignal },
   ): Promise<Prediction> {
+    const { id, addresses, phrases, regionIds } = given;
     const { isList, tag } = config.media;
-    const state = tasks.find(owner, `${project} ${id}`, addresses);
+    const media: TaskMedia = { addresses, isList, signal: leaving };
+    const key = keyOf(owner, `${project} ${id}`, addresses);
+    const state = regions
+      ? await stateFor(owner, key, { ...given, regions }, media)
+      : (tasks.statesOf(key).find(({ isBatch }) => isBatch) ?? tasks.create(owner, key, true));
     return state.inOrder(async () => {
-      const task = await tasks.open(state, { addresses, isList, signal: leaving });
+      const task = await tasks.open(tasks.use(state), media);
       const request = { config, state, task, regions, phrases, regionIds, convert, signal };
       return tag === "video" ? predictVideo(request) : predictPictures(request);
     });

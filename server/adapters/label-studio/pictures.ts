@@ -10,10 +10,12 @@ import {
   searchPhrases,
   unfoundSentence,
 } from "./prediction.js";
+import { restore } from "./restore.js";
 import type { Region } from "./schemas.js";
 import { lastAtMost } from "./search.js";
 import {
-  addObject,
+  drawObject,
+  forgetObject,
   type OpenTask,
   objectOf,
   type Prompt,
@@ -22,16 +24,15 @@ import {
   type TaskObject,
   type TaskState,
 } from "./tasks.js";
-import { readResults, repeatPrompts, sendPrompt, type TrackedObject } from "./tracking.js";
+import { readResults, sendPrompt, type TrackedObject } from "./tracking.js";
 
 /** @param request whose regions are the smart ones of the pressed label */
 export async function predictPictures(request: PredictionRequest): Promise<Prediction> {
   const { config, state, task, regions, phrases } = request;
   const control = controlOf(config, "brushlabels");
   if (!control) return { result: [], score: 0, message: "The labeling configuration has no <BrushLabels>." };
-  if (task.isNew) await repeatPrompts(task, state);
+  const problems = await restore(task, state, request.signal);
   const chosen = new Set<TaskObject>();
-  const problems: string[] = [];
   for (const group of groupsOf(regions ?? [])) {
     const object = await promptGroup(group, task, state);
     if (typeof object === "string") problems.push(object);
@@ -44,7 +45,7 @@ export async function predictPictures(request: PredictionRequest): Promise<Predi
   const unfound = unfoundSentence(asked, results);
   if (unfound !== undefined) problems.push(unfound);
   const shown = [...state.objects.values()].filter(
-    (object) => chosen.has(object) || ((!regions || phrases.length > 0) && object.prompts.length === 0),
+    (object) => chosen.has(object) || ((!regions || phrases.length > 0) && object.concept !== undefined),
   );
   const result: string[] = [];
   for (const object of shown) {
@@ -63,7 +64,7 @@ const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 
 /** A brush region for each page with a mask. */
 async function brushRegions(
   { config, task, convert }: PredictionRequest,
-  { id, label }: TaskObject,
+  { name, label }: TaskObject,
   { masks, score }: TrackedObject,
   from_name: string,
 ): Promise<string[]> {
@@ -73,7 +74,7 @@ async function brushRegions(
   for (const [page, mask] of masks.entries()) {
     if (!mask) continue;
     const region = {
-      ...{ id: `masklet-${id}-${page}`, type: "brushlabels", from_name, to_name },
+      ...{ id: `${name}-${page}`, type: "brushlabels", from_name, to_name },
       ...{ original_width: width, original_height: height, image_rotation: 0 },
       ...(isList && { item_index: page }),
       ...{ origin: "prediction", score },
@@ -120,7 +121,7 @@ async function promptGroup(
   const marks = regions.some(isPositive);
   if (!same && !touched && !marks) return "A negative click needs an object: click on the object first.";
   const known = same ?? touched;
-  const object = known ?? addObject(state, label);
+  const object = known ?? drawObject(state, label);
   try {
     for (const page of new Set(regions.map(pageOf))) {
       const own = regions.filter((region) => pageOf(region) === page);
@@ -131,7 +132,7 @@ async function promptGroup(
       rememberPrompt(object, prompt);
     }
   } finally {
-    if (!known && object.prompts.length === 0) state.objects.delete(object.id);
+    if (!known && object.prompts.length === 0) forgetObject(state, object.id);
   }
   for (const { id } of regions) rememberRegion(object, id);
   return object;
@@ -182,6 +183,17 @@ async function touchedObject(
     }
   }
   return undefined;
+}
+
+/** True when clicks or boxes refine an object of a state. */
+export async function refines(
+  regions: readonly Region[],
+  task: OpenTask,
+  state: TaskState,
+): Promise<boolean> {
+  for (const group of groupsOf(regions))
+    if (await touchedObject(group.label, group.regions, task, state)) return true;
+  return false;
 }
 
 function contains(mask: CocoRle, x: number, y: number): boolean {

@@ -2,6 +2,7 @@
 import type { Convert } from "../conversion-thread.js";
 import type { Conversions } from "./conversions.js";
 import type { Label, LabelConfig } from "./label-config.js";
+import { traceOf } from "./restore.js";
 import type { Region } from "./schemas.js";
 import type { OpenTask, TaskState } from "./tasks.js";
 import { adoptDetected, computeStale, readResults, sendPhrase, type TrackedObject } from "./tracking.js";
@@ -44,6 +45,7 @@ export async function searchPhrases(
     if (state.phrases.has(phrase)) continue;
     await sendPhrase(task, phrase);
     state.phrases.set(phrase, label);
+    state.history.push(phrase);
   }
 }
 
@@ -68,5 +70,9 @@ export async function computeResults(
   const isComplete = !hasPrompts || task.facts.num_frames === 1 || (await computeStale(task, signal));
   const results = await readResults(task, options);
   adoptDetected(state, results);
+  for (const [id, { boxes }] of results) {
+    const object = state.objects.get(id);
+    if (object?.concept !== undefined) object.trace = traceOf(boxes);
+  }
   return { isComplete, results };
 }

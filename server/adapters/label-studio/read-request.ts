@@ -17,6 +17,8 @@ export interface TaskRequest {
   /** Of the media; as many as the task has pages. */
   addresses: unknown[];
   phrases: string[];
+  /** Who asks, as his drafts name him; undefined without a draft. */
+  annotator: string | undefined;
   /** Ids of the regions of the annotator who asks, as far as Label Studio sends them. */
   regionIds: ReadonlySet<string>;
 }
@@ -36,6 +38,7 @@ export function readPredictRequest(body: Uint8Array): PredictRequest {
       const known = [...(regions ?? []), ...newestDraft(task)];
       return {
         ...{ id: task.id, addresses: addressesOf(task, config), phrases: phrasesOf(known) },
+        annotator: task.drafts?.findLast(({ user }) => user != null)?.user?.toString(),
         regionIds: new Set(known.map(({ id }) => id)),
       };
     }),

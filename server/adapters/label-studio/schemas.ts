@@ -52,7 +52,13 @@ export const regionSchema = z.looseObject({
 
 export type Region = z.output<typeof regionSchema>;
 
-const drawn = z.looseObject({ result: z.array(z.unknown()).nullish() });
+const drawn = z.looseObject({
+  user: z
+    .union([z.string().max(MAX_NAME_CHARS), z.number()])
+    .nullish()
+    .catch(undefined),
+  result: z.array(z.unknown()).nullish(),
+});
 
 export const taskSchema = z.looseObject({
   id: z.union([z.int(), z.string()], { error: "expected an integer, or a string" }),

@@ -1,7 +1,7 @@
 /** Prompts, propagation and results of a task, by requests to the predictor. */
 import type { CocoRle } from "../../../protocol/index.js";
 import { ask, propagate } from "../requests.js";
-import { addObject, isStretch, type OpenTask, type Prompt, type TaskState } from "./tasks.js";
+import { addFound, isStretch, type OpenTask, type Prompt, type TaskState } from "./tasks.js";
 
 /** Sends a prompt of an object. */
 export async function sendPrompt(task: OpenTask, objectId: number, prompt: Prompt): Promise<void> {
@@ -24,16 +24,6 @@ export async function sendPrompt(task: OpenTask, objectId: number, prompt: Promp
 /** Searches for a phrase. The objects that it gives appear in the results. */
 export async function sendPhrase({ client, sessionId: session_id }: OpenTask, text: string): Promise<void> {
   await ask(client, { type: "add_prompt", session_id, frame_index: 0, text, mask_format: "none" });
-}
-
-/** Repeats the prompts of a task in a new session. Objects of phrases are detected again, with other ids. */
-export async function repeatPrompts(task: OpenTask, state: TaskState): Promise<void> {
-  for (const [id, { prompts }] of state.objects) {
-    const [first] = prompts;
-    if (!first || isStretch(first)) state.objects.delete(id);
-    else for (const prompt of prompts) await sendPrompt(task, id, prompt);
-  }
-  for (const phrase of state.phrases.keys()) await sendPhrase(task, phrase);
 }
 
 /**
@@ -108,6 +98,7 @@ const emptyObject = (numFrames: number): TrackedObject => ({
 export function adoptDetected(state: TaskState, results: ReadonlyMap<number, TrackedObject>): void {
   for (const [id, { concept }] of results) {
     const label = concept === undefined ? undefined : state.phrases.get(concept);
-    if (label !== undefined && !state.objects.has(id)) addObject(state, label, id);
+    if (concept !== undefined && label !== undefined && !state.objects.has(id))
+      addFound(state, label, id, concept);
   }
 }

@@ -13,9 +13,12 @@ import {
   searchPhrases,
   unfoundSentence,
 } from "./prediction.js";
+import { NOT_COMPLETE, restore } from "./restore.js";
 import type { Answered, Region } from "./schemas.js";
 import {
-  addObject,
+  drawObject,
+  forgetObject,
+  isOurs,
   type OpenTask,
   objectOf,
   type Prompt,
@@ -24,7 +27,7 @@ import {
   type TaskObject,
   type TaskState,
 } from "./tasks.js";
-import { repeatPrompts, sendPrompt, type TrackedObject } from "./tracking.js";
+import { sendPrompt, type TrackedObject } from "./tracking.js";
 
 /** A region of another program can have a keyframe on every frame. */
 const MAX_PROMPTS_PER_REGION = 32;
@@ -38,11 +41,10 @@ export async function predictVideo(request: PredictionRequest): Promise<Predicti
   const control = controlOf(config, "videorectangle");
   if (!control)
     return { result: [], score: 0, message: "The labeling configuration has no <VideoRectangle>." };
-  if (task.isNew) await repeatPrompts(task, state);
+  const problems = await restore(task, state, request.signal);
   const given = [...new Map(regions.filter(isTrack).map((region) => [region.id, region])).values()];
   const clock = createFrameClock(task.timesUs, config.media.framerate, frameCountOf(given));
   const searching = new Set(given.filter(marksInstances));
-  const problems: string[] = [];
   for (const region of given) {
     if (!searching.has(region)) problems.push(...(await applyRegion(region, task, state, clock)));
   }
@@ -97,8 +99,7 @@ async function writeRegions(request: PredictionRequest, parts: AnswerParts): Pro
   }
   const isAsked = !regions || searching.size > 0 || phrases.length > 0;
   for (const object of isAsked ? found : []) {
-    const id = `masklet-${object.id}`;
-    const track = await writeTrack(request, parts, object, id);
+    const track = await writeTrack(request, parts, object, object.name);
     if (track) written.push(track);
   }
   return written;
@@ -127,7 +128,7 @@ function marksInstances({ value: { sequence = [] } }: Region): boolean {
 }
 
 /**
- * The objects of phrases that no drawn region of the annotator shows yet. Annotators of one task share the objects.
+ * The objects of phrases that no drawn region of the annotator shows yet.
  * @param shown ids of the annotator's regions
  */
 function detectedObjects(
@@ -135,9 +136,9 @@ function detectedObjects(
   results: ReadonlyMap<number, TrackedObject>,
   shown: ReadonlySet<string>,
 ): TaskObject[] {
-  const isDrawn = (id: string) => shown.has(id) && !id.startsWith("masklet-");
+  const isDrawn = (id: string) => shown.has(id) && !isOurs(id);
   return [...state.objects.values()].filter(
-    ({ id, prompts, regionIds }) => results.has(id) && prompts.length === 0 && ![...regionIds].some(isDrawn),
+    ({ id, concept, regionIds }) => results.has(id) && concept !== undefined && ![...regionIds].some(isDrawn),
   );
 }
 
@@ -150,7 +151,7 @@ async function applyRegion(
 ): Promise<string[]> {
   const { sequence = [], labels = [] } = region.value;
   const known = objectOf(state, region.id);
-  const object = known ?? addObject(state, labels[0] ?? "object");
+  const object = known ?? drawObject(state, labels[0] ?? "object");
   rememberRegion(object, region.id);
   const keyframes = sequence.map((keyframe) => uprightKeyframe(keyframe, task.facts));
   const changes = correctionsOf(keyframes, object.sent, clock.frameCount);
@@ -166,7 +167,7 @@ async function applyRegion(
       }
     }
   } finally {
-    if (!known && object.prompts.length === 0) state.objects.delete(object.id);
+    if (!known && object.prompts.length === 0) forgetObject(state, object.id);
   }
   return problems;
 }
@@ -240,8 +241,6 @@ export function unchanged(region: Region, sentence?: string): Answered {
 
 /** What an annotator must know about an answer. */
 function sentenceOf(isComplete: boolean, problems: readonly string[]): string | undefined {
-  const rest = isComplete
-    ? []
-    : ["The clip is not tracked to its end yet: press the label again to continue."];
+  const rest = isComplete ? [] : [NOT_COMPLETE];
   return [...problems, ...rest].join(" ") || undefined;
 }
