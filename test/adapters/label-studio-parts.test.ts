@@ -4,20 +4,69 @@ import { describe, expect, test } from "vitest";
 import { clamped, type PercentBox, uprightBox } from "../../server/adapters/label-studio/boxes.js";
 import { createFrameClock } from "../../server/adapters/label-studio/frame-clock.js";
 import { correctionsOf, keyframesOf, shownBox } from "../../server/adapters/label-studio/keyframes.js";
-import { readLabelConfig } from "../../server/adapters/label-studio/label-config.js";
+import { framerateOf, readLabelConfig } from "../../server/adapters/label-studio/label-config.js";
 import { notesOf } from "../../server/adapters/label-studio/notes.js";
 import { type Keyframe, regionSchema } from "../../server/adapters/label-studio/schemas.js";
 
 describe("frames that Label Studio counts", () => {
-  const times = (count: number, fps: number, start = 0) =>
-    Array.from({ length: count }, (_, at) => start + Math.round((at * 1e6) / fps));
+  const times = (count: number, fps: number, start = 0, unitUs = 1) =>
+    Array.from({ length: count }, (_, at) => start + Math.round((at * 1e6) / fps / unitUs) * unitUs);
 
-  test("frame n is index n - 1 when the rates are equal, also for rates that are not whole", () => {
-    for (const fps of [24, 25, 29.97, 30000 / 1001, 60]) {
-      const clock = createFrameClock(times(300, fps), fps);
-      expect(clock.frameCount).toBe(300);
-      for (const frame of [1, 2, 100, 299, 300]) expect(clock.indexOf(frame)).toBe(frame - 1);
+  test("frame n is index n - 1 when the rates are equal, whether times are rounded to microseconds or milliseconds", () => {
+    for (const fps of [
+      8,
+      12.5,
+      15,
+      23.976,
+      24000 / 1001,
+      24,
+      25,
+      29.97,
+      30000 / 1001,
+      30,
+      48,
+      50,
+      59.94,
+      60,
+      120,
+      240,
+    ])
+      for (const unitUs of [1, 1000]) {
+        const clock = createFrameClock(times(20_000, fps, 80_000, unitUs), fps);
+        expect(clock.frameCount).toBe(20_000);
+        for (let frame = 1; frame <= 20_000; frame++)
+          if (clock.indexOf(frame) !== frame - 1)
+            expect([fps, unitUs, frame, clock.indexOf(frame)]).toEqual([]);
+      }
+  });
+
+  test("the rates 29.97 and 30000/1001 are the same for an hour", () => {
+    const count = 108_000;
+    for (const [file, configured] of [
+      [30000 / 1001, 29.97],
+      [24000 / 1001, 23.976],
+      [60000 / 1001, 59.94],
+    ] as const) {
+      const clock = createFrameClock(times(count, file), configured, count);
+      for (const frame of [1, 2, 1000, 54_321, count]) expect(clock.indexOf(frame)).toBe(frame - 1);
     }
+  });
+
+  test("with another rate, the picture at the time to which the page goes", () => {
+    // Rounded to 2 ms, and 2 ms further: multiples of a millisecond without fractions.
+    const rates = fc.constantFrom(12.5, 15, 24, 24000 / 1001, 25, 29.97, 30000 / 1001, 30, 50, 59.94, 60);
+    fc.assert(
+      fc.property(rates, rates, fc.integer({ min: 1, max: 500 }), (fps, rate, frame) => {
+        const timesUs = times(2000, fps);
+        const shownMs = 2 * Math.round((500 * (frame - 1)) / rate) + 2;
+        const expected = timesUs.findLastIndex((time) => time <= 1000 * shownMs);
+        expect(createFrameClock(timesUs, rate).indexOf(frame)).toBe(expected);
+      }),
+      { numRuns: 2000 },
+    );
+    // A picture that begins exactly 1 ms after (n - 1) / 24 s.
+    const clock = createFrameClock([0, 41_667, 84_333, 126_000], 24, 4);
+    expect([1, 2, 3, 4].map(clock.indexOf)).toEqual([0, 1, 2, 3]);
   });
 
   test("map by time when the configured rate is another one", () => {
@@ -28,8 +77,19 @@ describe("frames that Label Studio counts", () => {
     expect(slow.indexOf(25)).toBe(30);
   });
 
-  test("a frame after the end is the last one", () => {
+  test("a frame after the end is the last one; a single picture is one frame", () => {
     expect(createFrameClock(times(10, 25), 25, 12).indexOf(12)).toBe(9);
+    expect(createFrameClock([40_000], 25).frameCount).toBe(1);
+  });
+
+  test("the rate is a number, seconds a frame, or a field of the task", () => {
+    const rateOf = (written: string, data = {}) =>
+      framerateOf(readLabelConfig(`<View><Video name="v" value="$video" ${written}/></View>`).media, data);
+    expect(rateOf('framerate="29.97"')).toBe(29.97);
+    expect(rateOf('frameRate="0.04"')).toBe(25);
+    expect(rateOf('framerate="$fps"', { fps: "12.5" })).toBe(12.5);
+    for (const written of ["", 'framerate=""', 'framerate="fast"', 'framerate="-3"', 'framerate="$fps"'])
+      expect(rateOf(written)).toBe(24);
   });
 });
 
@@ -148,7 +208,7 @@ describe("a labeling configuration", () => {
       `<View><Labels name="l" toName="v"><Label value="Man" predicted_values="person, man"/><Label value="Dog"/></Labels>
        <Video name="v" value="$video" frameRate="30"/><VideoRectangle name="box" toName="v"/></View>`,
     );
-    expect(config.media).toEqual({ tag: "video", name: "v", field: "video", isList: false, framerate: 30 });
+    expect(config.media).toEqual({ tag: "video", name: "v", field: "video", isList: false, framerate: "30" });
     expect(config.labels).toEqual([
       { name: "Man", phrases: ["person", "man"] },
       { name: "Dog", phrases: ["Dog"] },
@@ -159,12 +219,12 @@ describe("a labeling configuration", () => {
     ]);
   });
 
-  test("of a sequence of pictures, with the default rate of videos otherwise", () => {
+  test("of a sequence of pictures, and of a video without a rate", () => {
     expect(readLabelConfig('<View><Image name="i" valueList="$images"/></View>').media).toMatchObject({
       isList: true,
       field: "images",
     });
-    expect(readLabelConfig('<View><Video name="v" value="$v"/></View>').media.framerate).toBe(24);
+    expect(readLabelConfig('<View><Video name="v" value="$v"/></View>').media.framerate).toBe("");
   });
 
   test.each([

@@ -1,6 +1,6 @@
 /**
- * Frames as Label Studio counts them: frame n is the picture at (n - 1) / rate seconds, by the rate of the labeling configuration,
- * which need not be that of the video.
+ * Frames as the page of Label Studio counts and shows them, by the rate of the labeling configuration, which need not be that of the video
+ * (`goToFrame` and `frameSteppedTime` in its component VideoCanvas).
  */
 import { MEDIA_LIMITS, ProtocolError } from "../../../protocol/index.js";
 import { lastAtMost } from "./search.js";
@@ -12,18 +12,24 @@ export interface FrameClock {
   indexOf(frame: number): number;
 }
 
-/** A picture is shown from its time on. Times are rounded to microseconds, and rates are seldom whole. */
-const TOLERANCE_US = 1000;
+/** The page rounds the time of a frame to this step, and goes one step further. */
+const STEP_S = 0.002;
+
+/** The time at which the page shows frame n, in microseconds after the start of the video. */
+function shownUs(frame: number, rate: number): number {
+  // As the page computes it, so that halves are rounded like there.
+  const shownS = Math.round((frame - 1) / rate / STEP_S) * STEP_S + STEP_S;
+  return Math.round(shownS * 1e6);
+}
 
 /**
  * @param timesUs of the frames, ascending
- * @param frameCount as Label Studio states it; undefined: by the time of the last frame
+ * @param frameCount as Label Studio states it; undefined: by the duration, as the page computes it
  * @throws ProtocolError invalid_field for more frames than a video can have
  */
 export function createFrameClock(timesUs: readonly number[], rate: number, frameCount?: number): FrameClock {
   const [start = 0] = timesUs;
-  const end = timesUs.at(-1) ?? start;
-  const count = frameCount ?? Math.floor(((end - start + TOLERANCE_US) / 1e6) * rate) + 1;
+  const count = frameCount ?? Math.max(1, Math.round((durationUs(timesUs) / 1e6) * rate));
   const most = MEDIA_LIMITS.maxFrames.value;
   if (count > most) {
     const message = `framesCount: expected at most ${most} frames at ${rate} frames per second, got ${count}.`;
@@ -32,11 +38,14 @@ export function createFrameClock(timesUs: readonly number[], rate: number, frame
   return {
     frameCount: count,
     indexOf(frame) {
-      const timeUs = start + ((frame - 1) / rate) * 1e6 + TOLERANCE_US;
-      return Math.max(
-        0,
-        lastAtMost(timesUs, timeUs, (one) => one),
-      );
+      const place = lastAtMost(timesUs, start + shownUs(frame, rate), (one) => one);
+      return Math.max(0, place);
     },
   };
+}
+
+/** The last frame lasts as long as the others do on average. */
+function durationUs(timesUs: readonly number[]): number {
+  const length = (timesUs.at(-1) ?? 0) - (timesUs[0] ?? 0);
+  return timesUs.length > 1 ? (length * timesUs.length) / (timesUs.length - 1) : 0;
 }

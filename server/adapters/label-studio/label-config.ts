@@ -24,8 +24,8 @@ export interface MediaTag {
   field: string;
   /** True for a sequence of pictures, `valueList`. */
   isList: boolean;
-  /** Frames a second by which Label Studio counts the frames of a video. */
-  framerate: number;
+  /** As it is written: frames a second, seconds a frame, or a field of a task's data, such as `$fps`. */
+  framerate: string;
 }
 
 export interface LabelConfig {
@@ -35,7 +35,7 @@ export interface LabelConfig {
   labels: readonly Label[];
 }
 
-/** What Label Studio assumes for `<Video>` without `framerate`. */
+/** What Label Studio assumes for `<Video>` without `framerate`, or with another text than a number. */
 const DEFAULT_FRAMERATE = 24;
 
 /** @throws ProtocolError invalid_field for a configuration without a video or picture */
@@ -51,14 +51,8 @@ export function readLabelConfig(xml: string): LabelConfig {
     if (tag === "video" || tag === "image") {
       const list = tag === "image" ? attribute("valuelist") : undefined;
       const field = (list ?? attribute("value") ?? "").replace(/^\$/, "");
-      const rate = Number(attribute("framerate"));
-      media.push({
-        tag,
-        name,
-        field,
-        isList: list !== undefined,
-        framerate: rate > 0 ? rate : DEFAULT_FRAMERATE,
-      });
+      const isList = list !== undefined;
+      media.push({ tag, name, field, isList, framerate: attribute("framerate") ?? "" });
     } else if (attribute("toname") !== undefined) {
       controls.push({ tag, name, toName: attribute("toname") ?? "", labels: [] });
     } else if (tag === "label") {
@@ -79,6 +73,13 @@ export function readLabelConfig(xml: string): LabelConfig {
   if (!first) throw problem("expected a <Video> or an <Image>");
   const own = controls.filter(({ toName }) => toName.split(",").includes(first.name));
   return { media: first, controls: own, labels: own.flatMap(({ labels }) => labels) };
+}
+
+/** Frames a second by which Label Studio counts the frames of a task. */
+export function framerateOf({ framerate }: MediaTag, data: Readonly<Record<string, unknown>>): number {
+  const rate = Number(framerate.startsWith("$") ? data[framerate.slice(1)] : framerate);
+  if (!(rate > 0 && Number.isFinite(rate))) return DEFAULT_FRAMERATE;
+  return rate < 1 ? 1 / rate : rate;
 }
 
 export const controlOf = ({ controls }: LabelConfig, tag: string): Control | undefined =>

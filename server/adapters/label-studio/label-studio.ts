@@ -78,7 +78,7 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
     { project, config, regions }: PredictRequest,
     { leaving, signal }: { leaving: AbortSignal; signal: AbortSignal },
   ): Promise<Prediction> {
-    const { id, addresses, phrases, regionIds } = given;
+    const { id, addresses, framerate, phrases, regionIds } = given;
     const { isList, tag } = config.media;
     const media: TaskMedia = { addresses, isList, signal: leaving };
     const key = keyOf(owner, `${project} ${id}`, addresses);
@@ -87,7 +87,8 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
       : (tasks.statesOf(key).find(({ isBatch }) => isBatch) ?? tasks.create(owner, key, true));
     return state.inOrder(async () => {
       const task = await tasks.open(tasks.use(state), media);
-      const request = { config, state, task, regions, phrases, regionIds, convert, signal };
+      const common = { config, state, task, framerate, convert, signal };
+      const request = { ...common, regions, phrases, regionIds };
       return tag === "video" ? predictVideo(request) : predictPictures(request);
     });
   }

@@ -11,6 +11,8 @@ export interface PredictionRequest {
   config: LabelConfig;
   state: TaskState;
   task: OpenTask;
+  /** Frames a second by which Label Studio counts the frames of a video. */
+  framerate: number;
   /** The regions of the pressed label; undefined for a batch. */
   regions: readonly Region[] | undefined;
   /** Phrases of text areas. */

@@ -1,7 +1,7 @@
 /** The parts of a request for predictions that the adapter uses. Requests contain all annotations of their tasks. */
 import { parseFields } from "../../../protocol/index.js";
 import { parseJson } from "../routes.js";
-import { type LabelConfig, readLabelConfig } from "./label-config.js";
+import { framerateOf, type LabelConfig, readLabelConfig } from "./label-config.js";
 import { predictSchema, type Region, regionSchema, type Task } from "./schemas.js";
 
 export interface PredictRequest {
@@ -16,6 +16,8 @@ export interface TaskRequest {
   id: number | string;
   /** Of the media; as many as the task has pages. */
   addresses: unknown[];
+  /** Frames a second by which Label Studio counts the frames of a video. */
+  framerate: number;
   phrases: string[];
   /** Who asks, as his drafts name him; undefined without a draft. */
   annotator: string | undefined;
@@ -38,6 +40,7 @@ export function readPredictRequest(body: Uint8Array): PredictRequest {
       const known = [...(regions ?? []), ...newestDraft(task)];
       return {
         ...{ id: task.id, addresses: addressesOf(task, config), phrases: phrasesOf(known) },
+        framerate: framerateOf(config.media, task.data),
         annotator: task.drafts?.findLast(({ user }) => user != null)?.user?.toString(),
         regionIds: new Set(known.map(({ id }) => id)),
       };

@@ -43,7 +43,7 @@ export async function predictVideo(request: PredictionRequest): Promise<Predicti
     return { result: [], score: 0, message: "The labeling configuration has no <VideoRectangle>." };
   const problems = await restore(task, state, request.signal);
   const given = [...new Map(regions.filter(isTrack).map((region) => [region.id, region])).values()];
-  const clock = createFrameClock(task.timesUs, config.media.framerate, frameCountOf(given));
+  const clock = createFrameClock(task.timesUs, request.framerate, frameCountOf(given));
   const searching = new Set(given.filter(marksInstances));
   for (const region of given) {
     if (!searching.has(region)) problems.push(...(await applyRegion(region, task, state, clock)));
@@ -201,7 +201,7 @@ function promptsOf(
 
 /** The track of an object as a region; undefined where it is visible on no frame. */
 async function writeTrack(
-  { config, task, convert }: PredictionRequest,
+  { config, task, framerate: rate, convert }: PredictionRequest,
   { results, control, clock }: AnswerParts,
   object: TaskObject,
   id: string,
@@ -209,7 +209,7 @@ async function writeTrack(
   rememberRegion(object, id);
   const tracked = results.get(object.id);
   if (!tracked) return undefined;
-  const { framerate: rate, name: to_name } = config.media;
+  const { name: to_name } = config.media;
   const { frameCount } = clock;
   const { boxes, score } = tracked;
   const { timesUs } = task;
