@@ -587,6 +587,29 @@ describe("sessions", () => {
     expect((await post("/propagate_in_video", { session_id: own })).status).toBe(404);
   });
 
+  test("that a page leaves behind end also when the owner may have few", async () => {
+    const few = await startTestServer(
+      { adapters: ["sam2-demo"], maxSessionsPerOwner: 2 },
+      { engine: createScriptedEngine() },
+    );
+    try {
+      for (let at = 0; at < 5; at++) {
+        const response = await fetch(`${few.http}/sam2-demo/graphql`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({
+            query: DOCUMENTS.startSession,
+            variables: { input: { path: CLIP } },
+          }),
+        });
+        expect(((await response.json()) as { errors?: unknown }).errors).toBeUndefined();
+      }
+      expect(few.predictor.sessions.count).toBe(2);
+    } finally {
+      await few.close();
+    }
+  });
+
   test("that a page leaves behind end in favour of later ones", async () => {
     const kept = await start();
     const left: string[] = [];

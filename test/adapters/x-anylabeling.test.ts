@@ -399,11 +399,83 @@ describe("failures", () => {
     expect(again.at(-1).type).toBe("completed");
   });
 
-  test("sessions that are never cleaned up count towards the share of their owner", async () => {
-    for (let started = 0; started < 4; started++) await start();
+  test("the sessions of abandoned windows end in favour of later ones, also when the owner may have few", async () => {
+    for (const maxSessionsPerOwner of [2, 8]) {
+      const few = await startTestServer(
+        { adapters: ["x-anylabeling"], maxSessionsPerOwner },
+        { engine: createScriptedEngine() },
+      );
+      const post = async (path: string, body: object) => {
+        const response = await fetch(`${few.http}/x-anylabeling/v1${path}`, {
+          method: "POST",
+          body: JSON.stringify(body),
+        });
+        return {
+          status: response.status,
+          reason: response.statusText,
+          json: (await response.json()) as Answer["json"],
+        };
+      };
+      const start = async () => (await post("/video/init", { model: "m", frames })).json.data.session_id;
+      const use = (session_id: string) =>
+        post("/video/prompt", { session_id, frame_index: 0, text_prompt: "cat" });
+      try {
+        const used = await start();
+        let left = "";
+        for (let task = 0; task < 12; task++) {
+          expect((await use(used)).status).toBe(200);
+          const other = await start();
+          left ||= other;
+          // Pictures have places of their own.
+          const picture = { model: "m", image: frames[task % 6] as string, params: { text_prompt: "cat" } };
+          if (maxSessionsPerOwner === 8) expect((await post("/predict", picture)).status).toBe(200);
+        }
+        expect(few.predictor.sessions.count).toBe(Math.min(4, maxSessionsPerOwner));
+        expect((await use(left)).status).toBe(404);
+        if (maxSessionsPerOwner === 8) expect((await use(used)).status).toBe(200);
+      } finally {
+        await few.close();
+      }
+    }
+  });
+
+  test("places that other clients of the owner have taken", async () => {
+    const started: string[] = [];
+    for (let at = 0; at < 4; at++) {
+      const body = JSON.stringify({ type: "start_session", live: true });
+      const response = await fetch(`${server.http}/v1/handle_request`, { method: "POST", body });
+      started.push(((await response.json()) as { session_id: string }).session_id);
+    }
     const { status, reason } = await init();
-    expect(status).toBe(429);
-    expect(reason).toMatch(/uses 4 of 4 sessions/);
+    expect([status, reason]).toEqual([429, expect.stringMatching(/uses 4 of 4 sessions/)]);
+    for (const id of started) await cleanUp(id);
+  });
+
+  test.each<[object, string]>([
+    [{ start_frame: 6 }, "start_frame: expected 0..5, got 6."],
+    [{ start_frame: 2, end_frame: 6 }, "end_frame: expected 2..5, got 6."],
+    [{ start_frame: 3, end_frame: 2 }, "end_frame: expected 3..5, got 2."],
+  ])("the frames %j", async (range, sentence) => {
+    const id = await start();
+    await prompt(id, { frame_index: 0, text_prompt: "cat" });
+    const answer = await send("/v1/video/propagate/stream", { session_id: id, ...range });
+    expect([answer.status, answer.reason]).toEqual([
+      400,
+      `${sentence} If the folder has changed, send the prompt again.`,
+    ]);
+  });
+
+  test("a phrase that finds nothing: the window shows a sentence, and the next phrase is answered", async () => {
+    const id = await start();
+    const sentence =
+      'Nothing is found for "nothing" on this picture: the model may not know the word, or the confidence 0.25 is too high.';
+    const answer = await prompt(id, { frame_index: 0, text_prompt: "nothing" });
+    expect([answer.status, answer.reason, answer.json.success]).toEqual([404, sentence, false]);
+    expect((await prompt(id, { frame_index: 0, text_prompt: "nothing, cat" })).status).toBe(200);
+    const picture = { model: "masklet_image", image: frames[0] };
+    const alone = await send("/v1/predict", { ...picture, params: { text_prompt: "nothing" } });
+    expect([alone.status, alone.reason]).toEqual([404, sentence]);
+    expect((await send("/v1/predict", { ...picture, params: { text_prompt: "cat" } })).status).toBe(200);
   });
 
   test("sessions that are never cleaned up end by themselves", async () => {

@@ -6,6 +6,7 @@ import { ProtocolError } from "../../../protocol/index.js";
 import type { HostedSession } from "../../hosted-session.js";
 import type { Client, Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import { createOwnSessions } from "../own-sessions.js";
 import type { Size } from "../pixels.js";
 import { ask, endIfSenderLeaves } from "../requests.js";
 import type { Picture } from "./read-request.js";
@@ -29,43 +30,7 @@ export interface PushedSession {
 }
 
 export function createPushedSessions(sessions: Predictor["sessions"]) {
-  /** Of the sessions of this adapter: a number that is higher the later a session was used. */
-  const uses = new WeakMap<HostedSession, number>();
-  /** Sessions that are being opened. */
-  const opening = new WeakSet<HostedSession>();
-  let useCount = 0;
-
-  const use = (hosted: HostedSession) => void uses.set(hosted, useCount++);
-
-  /** The open sessions of an owner, the least recently used one first. */
-  const openOnes = (owner: OwnerId) =>
-    sessions
-      .of(owner)
-      .filter((hosted) => uses.has(hosted) && !hosted.hasEnded)
-      .sort((a, b) => (uses.get(a) ?? 0) - (uses.get(b) ?? 0));
-
-  /** Ends the idle session that was used least recently. Returns false when there is none. */
-  async function endOne(owner: OwnerId): Promise<boolean> {
-    const oldest = openOnes(owner).find((hosted) => !hosted.isBusy && !opening.has(hosted));
-    if (!oldest) return false;
-    uses.delete(oldest);
-    await oldest.close();
-    return true;
-  }
-
-  async function start({ client, owner, signal }: SessionOpening): Promise<HostedSession> {
-    while (openOnes(owner).length >= MAX_OPEN && (await endOne(owner)));
-    const request = { type: "start_session", live: true, mask_format: "rle" } as const;
-    const { session_id } = await ask(client, request, signal).catch(async (error) => {
-      const isFull = error instanceof ProtocolError && error.code === "session_limit";
-      if (!isFull || !(await endOne(owner))) throw error;
-      return ask(client, request, signal);
-    });
-    const hosted = sessions.find(owner, session_id);
-    if (!hosted) throw sessions.refusal(session_id);
-    use(hosted);
-    return hosted;
-  }
+  const own = createOwnSessions(sessions, MAX_OPEN);
 
   return {
     /**
@@ -74,29 +39,24 @@ export function createPushedSessions(sessions: Predictor["sessions"]) {
      * @throws ProtocolError session_limit, media_unreadable
      */
     async open<T>(parts: SessionOpening, work: (session: PushedSession) => Promise<T>): Promise<T> {
-      const { client, picture, signal } = parts;
-      const hosted = await start(parts);
-      opening.add(hosted);
-      try {
-        await push(client, hosted.id, picture);
-        const { width, height } = await ask(client, { type: "get_session", session_id: hosted.id });
-        const result = await work({ hosted, id: hosted.id, size: [width, height] });
-        endIfSenderLeaves(client, hosted.id, signal);
-        return result;
-      } catch (error) {
-        await hosted.close();
-        throw error;
-      } finally {
-        opening.delete(hosted);
-      }
+      const { client, owner, picture, signal } = parts;
+      const request = { type: "start_session", live: true, mask_format: "rle" } as const;
+      const { hosted } = await own.start(owner, () => ask(client, request, signal));
+      return own.hold(hosted, async () => {
+        try {
+          await push(client, hosted.id, picture);
+          const { width, height } = await ask(client, { type: "get_session", session_id: hosted.id });
+          const result = await work({ hosted, id: hosted.id, size: [width, height] });
+          endIfSenderLeaves(client, hosted.id, signal);
+          return result;
+        } catch (error) {
+          await hosted.close();
+          throw error;
+        }
+      });
     },
-    /** An open session of an owner, which counts as its use. */
-    find(owner: OwnerId, id: string): HostedSession | undefined {
-      const hosted = openOnes(owner).find((one) => one.id === id);
-      if (hosted) use(hosted);
-      return hosted;
-    },
-    of: openOnes,
+    find: own.find,
+    of: own.of,
   };
 }
 

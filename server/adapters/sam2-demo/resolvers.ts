@@ -80,9 +80,8 @@ export function createResolvers(
 
     async startSession({ input }: Input<{ path: string }>, { client, owner, signal }: Operation) {
       const media = mediaNameOf(input.path);
-      const former = states.leastUsed(owner);
-      if (former !== undefined) await ask(client, { type: "close_session", session_id: former });
-      const facts = await ask(client, { type: "start_session", ...media }, signal);
+      const request = { type: "start_session", ...media } as const;
+      const { started: facts, hosted } = await states.start(owner, () => ask(client, request, signal));
       const { session_id: sessionId } = facts;
       try {
         requireVideo(facts);
@@ -91,7 +90,7 @@ export function createResolvers(
         await ask(client, { type: "close_session", session_id: sessionId });
         throw error;
       }
-      states.add(owner, sessionId, facts);
+      states.add(hosted, facts);
       return { sessionId };
     },
 

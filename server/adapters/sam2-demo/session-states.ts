@@ -4,6 +4,7 @@ import type { HostedSession } from "../../hosted-session.js";
 import type { Predictor } from "../../predictor.js";
 import { createSerial, type Serial } from "../../serial.js";
 import type { OwnerId } from "../../session-owner.js";
+import { createOwnSessions } from "../own-sessions.js";
 
 /** Clicks of one object on one frame. */
 export interface Clicks {
@@ -21,8 +22,6 @@ export interface DemoState {
   readonly objects: Map<number, Map<number, Clicks>>;
   /** Edits of a session that consist of several requests do not mix with others. */
   readonly edits: Serial;
-  /** Grows with each use of any session. */
-  usedAt: number;
   /** The propagation whose answer is being written. */
   propagation?: AsyncGenerator<Uint8Array, void, undefined>;
 }
@@ -31,34 +30,20 @@ export interface DemoState {
 const MAX_OPEN_SESSIONS = 4;
 
 export function createSessionStates(sessions: Predictor["sessions"]) {
+  const own = createOwnSessions(sessions, MAX_OPEN_SESSIONS);
   const states = new WeakMap<HostedSession, DemoState>();
-  let uses = 0;
 
   return {
-    /** The idle session that was used least recently, when an owner has no place for another one. */
-    leastUsed(owner: OwnerId): string | undefined {
-      const open = sessions.of(owner).flatMap((hosted) => {
-        const state = states.get(hosted);
-        return state ? [{ ...state, isBusy: hosted.isBusy }] : [];
-      });
-      if (open.length < MAX_OPEN_SESSIONS) return undefined;
-      const idle = open.filter(({ isBusy }) => !isBusy);
-      return idle.sort((a, b) => a.usedAt - b.usedAt)[0]?.sessionId;
-    },
-    add(owner: OwnerId, sessionId: string, size: { width: number; height: number }): void {
-      const hosted = sessions.find(owner, sessionId);
-      if (!hosted) return;
-      const { width, height } = size;
+    start: own.start,
+    add(hosted: HostedSession, { width, height }: { width: number; height: number }): void {
       const emptyMask = encodeMask(new Uint8Array(width * height), width, height);
-      const edits = createSerial();
-      states.set(hosted, { sessionId, emptyMask, objects: new Map(), edits, usedAt: ++uses });
+      states.set(hosted, { sessionId: hosted.id, emptyMask, objects: new Map(), edits: createSerial() });
     },
     /** @throws ProtocolError session_not_found, also for sessions that other clients started */
     get(owner: OwnerId, sessionId: string): DemoState {
-      const hosted = sessions.find(owner, sessionId);
+      const hosted = own.find(owner, sessionId);
       const state = hosted && states.get(hosted);
       if (!state) throw sessions.refusal(sessionId);
-      state.usedAt = ++uses;
       return state;
     },
   };

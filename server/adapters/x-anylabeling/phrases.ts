@@ -13,3 +13,17 @@ export function phrasesOf(text: string): string[] {
     "text_prompt",
   );
 }
+
+/**
+ * The window shows the sentence of a refused request, and nothing of an answer without shapes.
+ * @throws ProtocolError object_not_found for a text that finds nothing
+ */
+export function requireFound(found: readonly unknown[], text: string, confidence: number): void {
+  if (found.length > 0) return;
+  const phrases = phrasesOf(text).map((phrase) => JSON.stringify(phrase));
+  throw new ProtocolError(
+    "object_not_found",
+    `Nothing is found for ${phrases.join(", ")} on this picture: the model may not know the word, or the confidence ${confidence} is too high.`,
+    "text_prompt",
+  );
+}

@@ -6,13 +6,10 @@ import type { Convert } from "../conversion-thread.js";
 import { clippedRectangle, requireInside, type Size } from "../pixels.js";
 import { ask } from "../requests.js";
 import type { Conversions } from "./conversions.js";
-import { phrasesOf } from "./phrases.js";
+import { phrasesOf, requireFound } from "./phrases.js";
 import type { Mark, PicturePrompt } from "./schemas.js";
 import type { SessionStates } from "./session-states.js";
 import { type OutlinedObject, outlinedObjects, type Shape, UNNAMED } from "./shapes.js";
-
-/** Pictures that stay open, so that the next click on one of them needs no new session. */
-const MAX_OPEN_PICTURES = 2;
 
 export interface PicturePredictorParts {
   predictor: Pick<Predictor, "uploads">;
@@ -48,16 +45,13 @@ export function createPicturePredictor({ predictor, states, convert }: PicturePr
     signal: AbortSignal,
   ): Promise<OpenPicture> {
     try {
-      const known = states.pictures(owner).find((picture) => picture.hash === hash);
+      const known = states.picture(owner, hash);
       if (known) return known;
-      const idle = states.pictures(owner).filter(({ isBusy }) => !isBusy);
-      for (const { sessionId } of idle.slice(0, Math.max(0, idle.length - MAX_OPEN_PICTURES + 1)))
-        await ask(client, { type: "close_session", session_id: sessionId });
-      const started = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
-      const { session_id: sessionId, width, height } = started;
-      const size = [width, height] as const;
-      states.add(owner, sessionId, { kind: "picture", hash, size });
-      return { sessionId, size };
+      const request = { type: "start_session", upload_id: uploadId } as const;
+      const { started, hosted } = await states.startPicture(owner, () => ask(client, request, signal));
+      const size = [started.width, started.height] as const;
+      states.add(hosted, { kind: "picture", hash, size });
+      return { sessionId: hosted.id, size };
     } finally {
       // The session keeps the files until it ends.
       await uploads.remove(uploadId, owner);
@@ -79,6 +73,7 @@ export function createPicturePredictor({ predictor, states, convert }: PicturePr
       const objects = byMarks
         ? await predictMarks(client, opened, marks, signal)
         : await detectPhrases(client, opened.sessionId, text, prompt.conf_threshold);
+      if (!byMarks) requireFound(objects, text, prompt.conf_threshold);
       const shapes = (await convert("shapes", objects, epsilonFactor)).flatMap((pieces, index) =>
         // Pieces of one object belong together.
         pieces.length > 1 ? pieces.map((piece) => ({ ...piece, group_id: index + 1 })) : pieces,

@@ -2,6 +2,7 @@
 import type { HostedSession } from "../../hosted-session.js";
 import type { Predictor } from "../../predictor.js";
 import type { OwnerId } from "../../session-owner.js";
+import { createOwnSessions } from "../own-sessions.js";
 import type { Size } from "../pixels.js";
 
 export interface VideoState {
@@ -23,31 +24,38 @@ export interface PictureState {
 
 type State = VideoState | PictureState;
 
+/** Sessions of one owner. Windows that are closed without an end leave theirs behind. */
+const MAX_OPEN_SESSIONS = 4;
+/** Pictures among them, so that a run over a folder of pictures ends no video. */
+const MAX_OPEN_PICTURES = 2;
+
 export function createSessionStates(sessions: Predictor["sessions"]) {
+  const own = createOwnSessions(sessions, MAX_OPEN_SESSIONS);
   const states = new WeakMap<HostedSession, State>();
 
-  function find(owner: OwnerId, sessionId: string): State | undefined {
-    const hosted = sessions.find(owner, sessionId);
-    return hosted && states.get(hosted);
-  }
-
   return {
-    add(owner: OwnerId, sessionId: string, state: State): void {
-      const hosted = sessions.find(owner, sessionId);
-      if (hosted) states.set(hosted, state);
-    },
+    startVideo: own.start,
+    startPicture: <T extends { session_id: string }>(owner: OwnerId, begin: () => Promise<T>) =>
+      own.start(owner, begin, {
+        maxOpen: MAX_OPEN_PICTURES,
+        includes: (hosted) => states.get(hosted)?.kind === "picture",
+      }),
+    add: (hosted: HostedSession, state: State): void => void states.set(hosted, state),
     /** @throws ProtocolError session_not_found, also for sessions that other clients started */
     video(owner: OwnerId, sessionId: string): VideoState {
-      const state = find(owner, sessionId);
+      const hosted = own.find(owner, sessionId);
+      const state = hosted && states.get(hosted);
       if (state?.kind !== "video") throw sessions.refusal(sessionId);
       return state;
     },
-    /** The open pictures of an owner, oldest first. */
-    pictures(owner: OwnerId): (PictureState & { sessionId: string; isBusy: boolean })[] {
-      return sessions.of(owner).flatMap((hosted) => {
+    /** An open picture with these bytes. */
+    picture(owner: OwnerId, hash: string): (PictureState & { sessionId: string }) | undefined {
+      for (const hosted of own.of(owner)) {
         const state = states.get(hosted);
-        return state?.kind === "picture" ? { ...state, sessionId: hosted.id, isBusy: hosted.isBusy } : [];
-      });
+        if (state?.kind === "picture" && state.hash === hash && own.find(owner, hosted.id))
+          return { ...state, sessionId: hosted.id };
+      }
+      return undefined;
     },
   };
 }

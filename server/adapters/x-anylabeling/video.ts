@@ -1,11 +1,11 @@
 /** Prompts and propagation on the frames of a folder. */
-import type { AnswerOf } from "../../../protocol/index.js";
+import { type AnswerOf, ProtocolError } from "../../../protocol/index.js";
 import type { Client } from "../../predictor.js";
 import type { PropagatedFrame } from "../../propagations.js";
 import type { Convert } from "../conversion-thread.js";
 import { ask, propagate } from "../requests.js";
 import type { Conversions } from "./conversions.js";
-import { phrasesOf } from "./phrases.js";
+import { phrasesOf, requireFound } from "./phrases.js";
 import type { PropagateRequest, VideoPrompt } from "./schemas.js";
 import type { VideoState } from "./session-states.js";
 import { outlinedObjects, type Shape } from "./shapes.js";
@@ -26,7 +26,9 @@ export async function promptVideo(
       : await promptByText(client, state, request, request.text_prompt);
   Object.assign(state, { confidence, epsilonFactor });
   state.prompted.add(request.frame_index);
-  return (await convert("shapes", outlinedObjects(outputs), epsilonFactor)).flat();
+  const objects = outlinedObjects(outputs);
+  if (request.text_prompt !== undefined) requireFound(objects, request.text_prompt, confidence);
+  return (await convert("shapes", objects, epsilonFactor)).flat();
 }
 
 type PromptOutputs = AnswerOf<"add_prompt">["outputs"];
@@ -109,10 +111,22 @@ export function planPropagations(
   return legs;
 }
 
-/** The frames of a stretch, given what X-AnyLabeling asks for. @param numFrames of the session */
+/**
+ * The frames of a stretch, given what X-AnyLabeling asks for.
+ * @param numFrames of the session
+ * @throws ProtocolError frame_out_of_range for frames that the session does not have
+ */
 export function stretchOf({ start_frame, end_frame }: PropagateRequest, numFrames: number): Stretch {
-  const last = Math.min(end_frame ?? numFrames - 1, numFrames - 1);
-  return { first: Math.min(start_frame ?? 0, last), last };
+  const [first, last] = [start_frame ?? 0, end_frame ?? numFrames - 1];
+  for (const [field, least, frame] of [
+    ["start_frame", 0, first] as const,
+    ["end_frame", first, last] as const,
+  ]) {
+    if (frame >= least && frame < numFrames) continue;
+    const message = `${field}: expected ${least}..${numFrames - 1}, got ${frame}. If the folder has changed, send the prompt again.`;
+    throw new ProtocolError("frame_out_of_range", message, field);
+  }
+  return { first, last };
 }
 
 /**

@@ -60,10 +60,11 @@ export function createXAnyLabeling({ predictor, log }: AdapterParts): Adapter {
     const { fields, uploadId } = received;
     try {
       const client = connect(context);
-      const facts = await ask(client, { type: "start_session", upload_id: uploadId }, signal);
-      const { session_id, num_frames } = facts;
+      const request = { type: "start_session", upload_id: uploadId } as const;
+      const { started, hosted } = await states.startVideo(owner, () => ask(client, request, signal));
+      const { session_id, num_frames } = started;
       endIfSenderLeaves(client, session_id, signal);
-      states.add(owner, session_id, {
+      states.add(hosted, {
         kind: "video",
         ...{ epsilonFactor: 0.001, confidence: 0.25, clicks: new Map(), prompted: new Set() },
       });
