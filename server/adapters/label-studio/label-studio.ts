@@ -10,6 +10,7 @@ import { leavingSignal } from "../../http/reader.js";
 import type { OwnerId } from "../../session-owner.js";
 import type { Adapter, AdapterParts } from "../adapter.js";
 import { createConversions } from "../conversion-thread.js";
+import { showReasons } from "../reasons.js";
 import { handled, limitBody } from "../routes.js";
 import { type Asker, belongsTo, othersOf, stateOf } from "./annotators.js";
 import type { Conversions } from "./conversions.js";
@@ -136,6 +137,10 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
 
   return {
     prefixes: [PREFIX],
+    // Label Studio shows it when a backend cannot be connected.
+    around: showReasons(
+      "This masklet server requires a key: choose Basic Authentication, with the key as the password.",
+    ),
     add(app: App) {
       const limit = limitBody(MAX_BODY_BYTES, sendError);
       const answer = handled(log, sendError);
