@@ -15,7 +15,7 @@ from .checkpoint import load_average, load_tracker
 from .export import manifest, write_graphs, write_manifest
 from .lite_graphs import LITE_SPECS, LitePack, lite_inputs
 
-RECENT = 1  # remembered frames besides those of prompts: masks of tracked frames spread, see NOTES.md
+RECENT = 4  # remembered frames besides those of prompts, as in training; see NOTES.md
 
 
 def export_lite_pack(

@@ -18,9 +18,10 @@ from .model.lite_tracker import ABSENT_LOGIT, LiteTracker
 
 PACKED = 16  # pixels of a side of a trunk cell
 # Added to the logits wherever a box was given, and subtracted from a tracked mask before it is remembered; see
-# `model/compact.py`. Both are without effect until they are chosen on development sequences, see NOTES.md.
+# `model/compact.py`. Negative: without it, the masks of objects that come nearer shrink from frame to frame. Both were chosen
+# on development sequences, see NOTES.md.
 BOX_CONFIDENCE = 0.0
-MEMORY_CAUTION = 0.0
+MEMORY_CAUTION = -0.5
 
 
 class LitePack(nn.Module):
