@@ -34,9 +34,8 @@ def first_mask(model: LiteTracker, levels: Levels, mask: np.ndarray, prompt: str
         points, labels = torch.tensor([[[x0, y0], [x1, y1]]]), torch.tensor([[2, 3]])
     else:
         points, labels = torch.tensor([[middle_point(mask)]]), torch.tensor([[1]])
-    masks, iou, _ = model.prompt(levels, points.float(), labels, torch.zeros(1, 1, m, m), torch.zeros(1))
-    best = int(iou.argmax()) if prompt == "click" else 0
-    return masks[:, best : best + 1]
+    masks, _, _, best = model.prompt(levels, points.float(), labels, torch.zeros(1, 1, m, m), torch.zeros(1))
+    return masks[:, best]
 
 
 @torch.no_grad()

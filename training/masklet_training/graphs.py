@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .model.compact import ABSENT_LOGIT, BOX_CONFIDENCE, MEMORY_CAUTION, CompactModel
+from .model.prompts import selected_mask
 
 
 class Graph(nn.Module):
@@ -40,15 +41,6 @@ def stability(mask: Tensor, delta: float = 1.0) -> Tensor:
     return (mask > delta).float().sum((1, 2)) / (mask > -delta).float().sum((1, 2)).clamp(min=1.0)
 
 
-def selected_mask(labels: Tensor, boxed: Tensor, has_mask: Tensor, iou: Tensor) -> Tensor:
-    """The index of the mask to use, int32 [B]. A single click is ambiguous, so the candidate with the highest IoU is
-    selected. Other prompts select the first mask.
-    """
-    clicks = ((labels == 0) | (labels == 1)).int().sum(1)
-    clear = (clicks > 1) | boxed | (has_mask > 0)
-    return torch.where(clear, torch.zeros_like(clicks), iou.argmax(1).int()).int()
-
-
 class Segment(Graph):
     def forward(
         self, feat: Tensor, feat_s1: Tensor, feat_s0: Tensor, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
@@ -57,7 +49,7 @@ class Segment(Graph):
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.model.pointers.create(feat, masks, score)
-        best = selected_mask(labels, boxed, has_mask, iou)
+        best = selected_mask(labels, has_mask, iou).int()
         return masks, iou, stability(masks[:, 0]), score, pointer, best
 
 

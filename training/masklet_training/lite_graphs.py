@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graphs import SPECS, example_inputs, selected_mask, stability
+from .graphs import SPECS, example_inputs, stability
 from .model.compact import CompactModel
 from .model.lite_tracker import ABSENT_LOGIT, LiteTracker
 
@@ -86,12 +86,11 @@ class Segment(LiteGraph):
     def forward(
         self, feat: Tensor, feat_s1: Tensor, feat_s0: Tensor, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, ...]:
-        masks, iou, score = self.tracker.prompt((feat, feat_s1, feat_s0), points, labels, mask_in, has_mask)
+        masks, iou, score, best = self.tracker.prompt((feat, feat_s1, feat_s0), points, labels, mask_in, has_mask)
         boxed = (labels == 2).any(1)
         masks = masks + BOX_CONFIDENCE * boxed.float().view(-1, 1, 1, 1)
         pointer = self.tracker.pointer(feat, masks, score)
-        best = selected_mask(labels, boxed, has_mask, iou)
-        return masks, iou, stability(masks[:, 0]), score, pointer, best
+        return masks, iou, stability(masks[:, 0]), score, pointer, best.int()
 
 
 class Seed(LiteGraph):

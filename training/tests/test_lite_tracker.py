@@ -116,25 +116,25 @@ def test_pointers_compare_an_object_with_its_surroundings(model: LiteTracker) ->
     assert float(model.pointer(feat, mask, -torch.ones(1)).abs().max()) == 0.0
 
 
-def test_only_the_first_mask_of_a_box_without_a_previous_mask_is_refined(model: LiteTracker) -> None:
+def test_the_chosen_mask_of_a_prompt_without_a_previous_mask_is_refined(model: LiteTracker) -> None:
     torch.manual_seed(12)
     m = SIDE // 4
-    points = torch.tensor([[[0.2, 0.2], [0.7, 0.8]]] * 3)
-    labels = torch.tensor([[2, 3], [1, 0], [2, 3]])
-    has_mask = torch.tensor([0.0, 0.0, 1.0])
-    mask_in = torch.randn(3, 1, m, m) * 4
+    points = torch.tensor([[[0.2, 0.2], [0.7, 0.8]]] * 4)
+    labels = torch.tensor([[2, 3], [1, -1], [1, 0], [2, 3]])
+    has_mask = torch.tensor([0.0, 0.0, 0.0, 1.0])
+    mask_in = torch.randn(4, 1, m, m) * 4
     with torch.no_grad():
         levels = model.encode(torch.rand(1, 3, SIDE, SIDE) * 255)
-        masks, iou, score = model.prompt(levels, points, labels, mask_in, has_mask)
+        masks, iou, score, best = model.prompt(levels, points, labels, mask_in, has_mask)
         once, once_iou, once_score = model.segment(levels, points, labels, mask_in, has_mask)
-        expected, expected_iou = once[:, :1], once_iou[:, :1]
+        assert best.tolist() == [0, int(once_iou[1].argmax()), 0, 0]
+        rows = torch.arange(4)
+        expected = once[rows, best].unsqueeze(1)
         for _ in range(REFINING_PASSES):
-            again, again_iou, _ = model.segment(levels, points, labels, expected, torch.ones(3))
-            expected, expected_iou = again[:, :1], again_iou[:, :1]
-    assert torch.equal(masks[1:], once[1:]) and torch.equal(iou[1:], once_iou[1:]) and torch.equal(score, once_score)
-    assert torch.equal(masks[:1, 1:], once[:1, 1:])
-    assert torch.allclose(masks[:1, :1], expected[:1]) and torch.allclose(iou[:1, :1], expected_iou[:1])
-    assert not torch.allclose(masks[:1, :1], once[:1, :1])
+            again, again_iou, _ = model.segment(levels, points, labels, expected, torch.ones(4))
+            expected = again[:, :1]
+    once[rows[:3], best[:3]], once_iou[rows[:3], best[:3]] = expected[:3, 0], again_iou[:3, 0]
+    assert torch.allclose(masks, once) and torch.allclose(iou, once_iou) and torch.equal(score, once_score)
 
 
 def test_stills_are_cut_around_an_object_that_stays_visible() -> None:

@@ -17,6 +17,15 @@ CHANNELS = 11
 AT16 = 48  # width of the prompt features at stride 16
 
 
+def selected_mask(labels: Tensor, has_mask: Tensor, iou: Tensor) -> Tensor:
+    """labels int [B,N], has_mask f32 [B], predicted IoU [B,4] → the index of the mask to use, int64 [B]. A single click is
+    ambiguous, so the candidate with the highest IoU is selected. Other prompts select the first mask.
+    """
+    clicks = ((labels == 0) | (labels == 1)).int().sum(1)
+    clear = (clicks > 1) | (labels == 2).any(1) | (has_mask > 0)
+    return torch.where(clear, 0, iou.argmax(1))
+
+
 def prompt_maps(points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> Tensor:
     """points f32 [B,N,2] in 0..1 (x, y), labels int [B,N] (1 in, 0 out, 2 and 3 box corners, negative: none),
     mask_in logits [B,1,m,m], has_mask f32 [B] → maps [B,11,m,m]."""
