@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { connect } from "../../clients/typescript/index.js";
-import { circleAt, drawFrames, encodeVideo, FPS, HEIGHT, RADIUS, WIDTH } from "../adapters/tools/clip.js";
+import { CIRCLE, drawFrames, encodeVideo, FPS, HEIGHT, WIDTH } from "../adapters/tools/clip.js";
 import { compare, type Reading, read } from "./meter.js";
 import { createRandom } from "./random.js";
 import { type SoakServer, startSoakServer } from "./server.js";
@@ -56,12 +56,16 @@ const basic = (owner: string) => ({
   authorization: `Basic ${Buffer.from(`x:${server.key(owner)}`).toString("base64")}`,
 });
 
-const [cx, cy] = circleAt(0, clip);
-const box = [cx - RADIUS, cy - RADIUS, cx + RADIUS, cy + RADIUS];
+const [cx, cy] = CIRCLE.at(0, clip);
+const box = [cx - CIRCLE.half, cy - CIRCLE.half, cx + CIRCLE.half, cy + CIRCLE.half];
 
 /** A box becomes a track. */
 async function labelStudioTask(id: number): Promise<void> {
-  const [x, y, size] = [(100 * (cx - RADIUS)) / WIDTH, (100 * (cy - RADIUS)) / HEIGHT, 2 * RADIUS];
+  const [x, y, size] = [
+    (100 * (cx - CIRCLE.half)) / WIDTH,
+    (100 * (cy - CIRCLE.half)) / HEIGHT,
+    2 * CIRCLE.half,
+  ];
   const keyframe = { frame: 1, x, y, width: (100 * size) / WIDTH, height: (100 * size) / HEIGHT };
   const region = {
     ...{ id: `r${id}`, type: "videorectangle", from_name: "box", to_name: "video" },

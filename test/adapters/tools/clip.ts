@@ -9,8 +9,6 @@ import { ffmpegPath } from "../../../server/media/binaries.js";
 export const WIDTH = 320;
 export const HEIGHT = 240;
 export const FPS = 25;
-export const RADIUS = 30;
-export const SIDE = 56;
 
 export interface Clip {
   frames: number;
@@ -18,25 +16,35 @@ export interface Clip {
   away?: readonly [number, number];
 }
 
-/** Centre of the circle in pixels; far outside while it is away. */
-export function circleAt(index: number, { frames, away }: Clip): [number, number] {
-  if (away && index >= away[0] && index <= away[1]) return [-200, 80];
-  return [70 + (150 * index) / frames, 80 + 10 * Math.sin(index / 3)];
+/** An object of the clip, in pixels. */
+export interface Drawn {
+  /** Half of its width, and of its height. */
+  half: number;
+  /** Its centre; far outside while it is away. */
+  at(index: number, clip: Clip): [x: number, y: number];
+  /** Whether the pixel in column x and row y is part of it. */
+  isIn(index: number, clip: Clip): (x: number, y: number) => boolean;
 }
 
-export const squareAt = (index: number, { frames }: Clip): [number, number] => [
-  230 - (60 * index) / frames,
-  175 - (20 * index) / frames,
-];
-
-export const isInCircle = (index: number, clip: Clip) => {
-  const [cx, cy] = circleAt(index, clip);
-  return (x: number, y: number) => Math.hypot(x + 0.5 - cx, y + 0.5 - cy) < RADIUS;
+export const CIRCLE: Drawn = {
+  half: 30,
+  at(index, { frames, away }) {
+    if (away && index >= away[0] && index <= away[1]) return [-200, 80];
+    return [70 + (150 * index) / frames, 80 + 10 * Math.sin(index / 3)];
+  },
+  isIn(index, clip) {
+    const [cx, cy] = CIRCLE.at(index, clip);
+    return (x, y) => Math.hypot(x + 0.5 - cx, y + 0.5 - cy) < CIRCLE.half;
+  },
 };
 
-export const isInSquare = (index: number, clip: Clip) => {
-  const [cx, cy] = squareAt(index, clip);
-  return (x: number, y: number) => Math.abs(x + 0.5 - cx) < SIDE / 2 && Math.abs(y + 0.5 - cy) < SIDE / 2;
+export const SQUARE: Drawn = {
+  half: 28,
+  at: (index, { frames }) => [230 - (60 * index) / frames, 175 - (20 * index) / frames],
+  isIn(index, clip) {
+    const [cx, cy] = SQUARE.at(index, clip);
+    return (x, y) => Math.max(Math.abs(x + 0.5 - cx), Math.abs(y + 0.5 - cy)) < SQUARE.half;
+  },
 };
 
 /** The truth as a mask. */
@@ -52,12 +60,12 @@ export async function drawFrames(folder: string, clip: Clip): Promise<string[]> 
   mkdirSync(folder, { recursive: true });
   const names: string[] = [];
   for (let index = 0; index < clip.frames; index++) {
-    const [cx, cy] = circleAt(index, clip);
-    const [sx, sy] = squareAt(index, clip);
+    const [cx, cy] = CIRCLE.at(index, clip);
+    const [sx, sy] = SQUARE.at(index, clip);
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">
       <rect width="100%" height="100%" fill="#777"/>
-      <circle cx="${cx}" cy="${cy}" r="${RADIUS}" fill="#dc1e1e"/>
-      <rect x="${sx - SIDE / 2}" y="${sy - SIDE / 2}" width="${SIDE}" height="${SIDE}" fill="#1e1edc"/></svg>`;
+      <circle cx="${cx}" cy="${cy}" r="${CIRCLE.half}" fill="#dc1e1e"/>
+      <rect x="${sx - SQUARE.half}" y="${sy - SQUARE.half}" width="${2 * SQUARE.half}" height="${2 * SQUARE.half}" fill="#1e1edc"/></svg>`;
     const path = join(folder, `${String(index).padStart(5, "0")}.jpg`);
     writeFileSync(path, await sharp(Buffer.from(svg)).jpeg({ quality: 92 }).toBuffer());
     names.push(path);

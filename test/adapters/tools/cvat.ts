@@ -13,19 +13,7 @@ import { connect } from "../../../clients/typescript/index.js";
 import { decodeMask, rleOfPolygons } from "../../../protocol/index.js";
 import { maskIou } from "../../../server/exports/mask-sets.js";
 import { startServer } from "../../../server/main.js";
-import {
-  type Clip,
-  circleAt,
-  drawFrames,
-  HEIGHT,
-  isInCircle,
-  isInSquare,
-  maskOf,
-  RADIUS,
-  SIDE,
-  squareAt,
-  WIDTH,
-} from "./clip.js";
+import { CIRCLE, type Clip, drawFrames, HEIGHT, maskOf, SQUARE, WIDTH } from "./clip.js";
 import { type CvatQueue, FUNCTION, startCvatQueue, TASK } from "./cvat-queue.js";
 import { testNuclio } from "./nuclio.js";
 import { createComparison, createOutcome } from "./outcome.js";
@@ -99,13 +87,13 @@ const corners = ([x, y]: readonly [number, number], half: number) => [x - half, 
 
 /** @param endSessions ends all sessions of the server, as after a time without use */
 async function testTracker(queue: CvatQueue, server: string, endSessions: () => void): Promise<void> {
-  const circle = circleAt(0, clip);
-  const [sx0, sy0, sx1, sy1] = corners(squareAt(0, clip), SIDE / 2) as [number, number, number, number];
-  const box = corners(circle, RADIUS).map(Math.round);
+  const circle = CIRCLE.at(0, clip);
+  const [sx0, sy0, sx1, sy1] = corners(SQUARE.at(0, clip), SQUARE.half) as [number, number, number, number];
+  const box = corners(circle, CIRCLE.half).map(Math.round);
   const shapes = [
     {
       type: "mask",
-      points: cvatMask(maskOf(isInCircle(0, clip)), corners(circle, RADIUS + 2).map(Math.round)),
+      points: cvatMask(maskOf(CIRCLE.isIn(0, clip)), corners(circle, CIRCLE.half + 2).map(Math.round)),
     },
     { type: "polygon", points: [sx0, sy0, sx1, sy0, sx1, sy1, sx0, sy1] },
     { type: "rectangle", points: box },
@@ -139,8 +127,8 @@ async function testTracker(queue: CvatQueue, server: string, endSessions: () => 
   const masks = await decodeMasks(tracked.flatMap(([mask]) => (mask ? [mask.points] : [])));
   tracked.forEach((found, at) => {
     const frame = at + 1;
-    const truth = [isInCircle, isInSquare, isInCircle].map((isInside) => maskOf(isInside(frame, clip)));
-    const isAway = circleAt(frame, clip)[0] < 0;
+    const truth = [CIRCLE.isIn, SQUARE.isIn, CIRCLE.isIn].map((isInside) => maskOf(isInside(frame, clip)));
+    const isAway = CIRCLE.at(frame, clip)[0] < 0;
     found.forEach((shape, index) => {
       const isGone = isAway && index !== 1;
       check(isGone === (shape === null), `Frame ${frame}: shape ${index} is ${shape ? "there" : "gone"}.`);
@@ -149,7 +137,7 @@ async function testTracker(queue: CvatQueue, server: string, endSessions: () => 
       if (shape.type === "rectangle") {
         const [x0, y0, x1, y1] = shape.points as [number, number, number, number];
         boxes.outline = [x0, y0, x1, y0, x1, y1, x0, y1];
-        const [tx0, ty0, tx1, ty1] = corners(circleAt(frame, clip), RADIUS) as [
+        const [tx0, ty0, tx1, ty1] = corners(CIRCLE.at(frame, clip), CIRCLE.half) as [
           number,
           number,
           number,
@@ -177,8 +165,8 @@ async function testTracker(queue: CvatQueue, server: string, endSessions: () => 
 }
 
 async function testInteractor(queue: CvatQueue, server: string): Promise<void> {
-  const [x, y] = squareAt(2, clip);
-  const box = corners([x, y], SIDE / 2 + 2);
+  const [x, y] = SQUARE.at(2, clip);
+  const box = corners([x, y], SQUARE.half + 2);
   queue.requests = [
     () => ({ type: "interact", frame: 2, pos_points: [[x, y]], neg_points: [], obj_bbox: [] }),
     () => ({
@@ -193,7 +181,7 @@ async function testInteractor(queue: CvatQueue, server: string): Promise<void> {
   const masks = await decodeMasks(
     queue.ended.map(({ result }) => result?.shapes?.[0]?.points ?? [1, 0, 0, 0, 0]),
   );
-  for (const mask of masks) comparison.add("frame 2", maskIou(mask, maskOf(isInSquare(2, clip))));
+  for (const mask of masks) comparison.add("frame 2", maskIou(mask, maskOf(SQUARE.isIn(2, clip))));
   outcome.report(`interactor, lowest IoU ${comparison.lowest()}.`);
 }
 
@@ -215,7 +203,7 @@ async function testDetector(queue: CvatQueue, server: string): Promise<void> {
   );
   if (asMask?.[0]?.type !== "mask" || asPolygon?.[0]?.type !== "polygon") return;
   const comparison = createComparison(outcome, "detector", LEAST_IOU);
-  const truth = maskOf(isInCircle(1, clip));
+  const truth = maskOf(CIRCLE.isIn(1, clip));
   const [mask] = await decodeMasks([asMask[0].points]);
   comparison.add("as mask", maskIou(mask as Rle, truth));
   comparison.add("as polygon", maskIou(rleOfPolygons([asPolygon[0].points], [HEIGHT, WIDTH]), truth));
@@ -225,8 +213,13 @@ async function testDetector(queue: CvatQueue, server: string): Promise<void> {
 async function testUpload(queue: CvatQueue, server: string, frames: string): Promise<void> {
   const client = await connect(server);
   const session = await client.startSession({ resource_path: frames });
-  const [x, y] = circleAt(0, clip);
-  const relative = [(x - RADIUS) / WIDTH, (y - RADIUS) / HEIGHT, (2 * RADIUS) / WIDTH, (2 * RADIUS) / HEIGHT];
+  const [x, y] = CIRCLE.at(0, clip);
+  const relative = [
+    (x - CIRCLE.half) / WIDTH,
+    (y - CIRCLE.half) / HEIGHT,
+    (2 * CIRCLE.half) / WIDTH,
+    (2 * CIRCLE.half) / HEIGHT,
+  ];
   await session.addPrompt({ frame_index: 0, obj_id: 3, bounding_boxes: [relative as never] });
   for await (const _ of session.propagate({}));
   const source = [session.id, "--task", String(TASK), "--cvat", queue.url, "--server", server];
@@ -254,7 +247,7 @@ models.PatchedLabeledDataRequest._from_openapi_data(**json.load(sys.stdin))`;
   validating.child.stdin?.end(JSON.stringify({ tracks: uploaded?.tracks ?? [] }));
   await validating.catch((error) => check(false, `The SDK of CVAT refuses the tracks: ${error.stderr}`));
   const shapes: Json[] = track?.shapes ?? [];
-  const isAway = (frame: number) => circleAt(frame, clip)[0] < 0;
+  const isAway = (frame: number) => CIRCLE.at(frame, clip)[0] < 0;
   const outside = shapes.filter((shape) => shape.outside).map(({ frame }) => frame);
   check(String(outside) === "5", `The track ends on the frames ${outside}.`);
   const visible = shapes.filter((shape) => !shape.outside);
@@ -267,7 +260,7 @@ models.PatchedLabeledDataRequest._from_openapi_data(**json.load(sys.stdin))`;
   const masks = await decodeMasks(visible.map(({ points }) => points));
   visible.forEach(({ frame }, at) => {
     if (!isAway(frame))
-      comparison.add(`frame ${frame}`, maskIou(masks[at] as Rle, maskOf(isInCircle(frame, clip))));
+      comparison.add(`frame ${frame}`, maskIou(masks[at] as Rle, maskOf(CIRCLE.isIn(frame, clip))));
   });
   outcome.report(`upload, lowest IoU ${comparison.lowest()}.`);
 }

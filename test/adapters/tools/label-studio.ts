@@ -13,21 +13,7 @@ import { shownBox } from "../../../server/adapters/label-studio/keyframes.js";
 import { decodeBrush } from "../../../server/exports/brush.js";
 import { maskIou } from "../../../server/exports/mask-sets.js";
 import { startServer } from "../../../server/main.js";
-import {
-  type Clip,
-  circleAt,
-  drawFrames,
-  encodeVideo,
-  FPS,
-  HEIGHT,
-  isInCircle,
-  isInSquare,
-  maskOf,
-  RADIUS,
-  SIDE,
-  squareAt,
-  WIDTH,
-} from "./clip.js";
+import { CIRCLE, type Clip, drawFrames, encodeVideo, FPS, HEIGHT, maskOf, SQUARE, WIDTH } from "./clip.js";
 import { createComparison, createOutcome } from "./outcome.js";
 import { saveRecording, startRecorder, withoutPeople } from "./recorder.js";
 import {
@@ -94,7 +80,7 @@ function compareTrack(track: Json, name: string, first: number): string {
   const comparison = createComparison(outcome, name, LEAST_IOU);
   for (let frame = first; frame <= clip.frames; frame++) {
     const shown = shownBox(track.value.sequence, frame);
-    const truth = circleAt(frame - 1, clip);
+    const truth = CIRCLE.at(frame - 1, clip);
     const isAway = truth[0] < 0;
     const state = (isGone: boolean) => (isGone ? "gone" : "visible");
     outcome.check(
@@ -109,7 +95,7 @@ function compareTrack(track: Json, name: string, first: number): string {
       (width * WIDTH) / 100,
       (height * HEIGHT) / 100,
     ];
-    comparison.add(`frame ${frame}`, boxIou(pixels, boxAround(truth, RADIUS)));
+    comparison.add(`frame ${frame}`, boxIou(pixels, boxAround(truth, CIRCLE.half)));
   }
   return comparison.lowest();
 }
@@ -132,12 +118,12 @@ async function annotateVideo(page: Page, studio: Studio, backend: string): Promi
     await click(page, at([x, y]));
     await predicted(page, () => press(page, key), { frame: 1, ...percent([x - half, y - half]) });
   };
-  await drawAround(circleAt(0, clip), RADIUS, "1");
-  await drawAround(squareAt(0, clip), SIDE / 2, "2");
+  await drawAround(CIRCLE.at(0, clip), CIRCLE.half, "1");
+  await drawAround(SQUARE.at(0, clip), SQUARE.half, "2");
   await goToFrame(page, CORRECTED);
-  const [x, y] = circleAt(CORRECTED - 1, clip);
-  await drag(page, at(squareAt(CORRECTED - 1, clip)), at([x, y]));
-  const moved = { frame: CORRECTED, ...percent([x - SIDE / 2, y - SIDE / 2]) };
+  const [x, y] = CIRCLE.at(CORRECTED - 1, clip);
+  await drag(page, at(SQUARE.at(CORRECTED - 1, clip)), at([x, y]));
+  const moved = { frame: CORRECTED, ...percent([x - SQUARE.half, y - SQUARE.half]) };
   // A label that is chosen cannot be pressed again.
   const [answered] = await predicted(page, () => press(page, "3"), moved);
   const box = answered?.value.sequence.find(({ frame }: Json) => frame === CORRECTED) ?? { x: 0, y: 0 };
@@ -172,15 +158,15 @@ async function annotatePages(page: Page, studio: Studio, backend: string): Promi
   await chooseNextSmartTool(page);
   // The labels of the brush have the keys 1 and 2.
   await press(page, "3");
-  await predicted(page, () => click(page, at(squareAt(0, pages))), percent(squareAt(0, pages)));
+  await predicted(page, () => click(page, at(SQUARE.at(0, pages))), percent(SQUARE.at(0, pages)));
   await chooseNextSmartTool(page);
   await press(page, "4");
-  const [x, y] = circleAt(0, pages);
-  const half = RADIUS + 2;
+  const [x, y] = CIRCLE.at(0, pages);
+  const half = CIRCLE.half + 2;
   const corner = [x - half, y - half] as const;
   await predicted(page, () => drag(page, at(corner), at([x + half, y + half])), percent(corner));
   const result = (await submit(page, studio, task)).filter(({ type }) => type === "brushlabels");
-  const compare = (label: string, isInside: typeof isInSquare, expected: number[]) => {
+  const compare = (label: string, isInside: typeof SQUARE.isIn, expected: number[]) => {
     const own = result.filter(({ value }) => value.brushlabels[0] === label);
     const found = own.map(({ item_index }) => item_index).sort((a, b) => a - b);
     outcome.check(String(found) === String(expected), `The ${label} has masks on the pages ${found}.`);
@@ -192,8 +178,8 @@ async function annotatePages(page: Page, studio: Studio, backend: string): Promi
     return comparison.lowest();
   };
   const every = Array.from({ length: pages.frames }, (_, index) => index);
-  const visible = every.filter((index) => circleAt(index, pages)[0] > 0);
-  const [clicked, boxed] = [compare("square", isInSquare, every), compare("circle", isInCircle, visible)];
+  const visible = every.filter((index) => CIRCLE.at(index, pages)[0] > 0);
+  const [clicked, boxed] = [compare("square", SQUARE.isIn, every), compare("circle", CIRCLE.isIn, visible)];
   outcome.report(
     `lowest IoU of masks on ${pages.frames} pages: by a smart click ${clicked}, by a smart box ${boxed}.`,
   );

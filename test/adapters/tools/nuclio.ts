@@ -13,18 +13,7 @@ import { maskOfRowRuns, rowRunsOf } from "../../../server/exports/row-runs.js";
 import { createKey } from "../../../server/keys/key.js";
 import { keyLine } from "../../../server/keys/key-lines.js";
 import { startServer } from "../../../server/main.js";
-import {
-  type Clip,
-  circleAt,
-  HEIGHT,
-  isInCircle,
-  isInSquare,
-  maskOf,
-  RADIUS,
-  SIDE,
-  squareAt,
-  WIDTH,
-} from "./clip.js";
+import { CIRCLE, type Clip, HEIGHT, maskOf, SQUARE, WIDTH } from "./clip.js";
 import { createComparison, type Outcome } from "./outcome.js";
 import { type RecordedRequest, startRecorder } from "./recorder.js";
 
@@ -113,11 +102,14 @@ function writeMask(mask: Rle): number[] {
 }
 
 async function testTracker({ clip, outcome }: NuclioParts, invoke: Invoke): Promise<void> {
-  const [circle, square] = [corners(circleAt(0, clip), RADIUS), corners(squareAt(0, clip), SIDE / 2)];
+  const [circle, square] = [
+    corners(CIRCLE.at(0, clip), CIRCLE.half),
+    corners(SQUARE.at(0, clip), SQUARE.half),
+  ];
   const shapes = [
     { type: "rectangle", points: circle },
     { type: "polygon", points: ringOf(square) },
-    { type: "mask", points: writeMask(maskOf(isInCircle(0, clip))) },
+    { type: "mask", points: writeMask(maskOf(CIRCLE.isIn(0, clip))) },
   ];
   const started = await invoke("tracker", 0, { shapes, states: [] });
   const states: string[] = started.response?.states ?? [];
@@ -126,13 +118,16 @@ async function testTracker({ clip, outcome }: NuclioParts, invoke: Invoke): Prom
   for (let frame = 1; frame < clip.frames; frame++) {
     const { response, error } = await invoke("tracker", frame, { shapes: states.map(() => null), states });
     outcome.check(response !== undefined, `Frame ${frame}: the tracker fails: ${error}`);
-    const isAway = circleAt(frame, clip)[0] < 0;
+    const isAway = CIRCLE.at(frame, clip)[0] < 0;
     const [box, polygon, mask] = response?.shapes ?? [];
     for (const one of [box, mask])
       outcome.check(isAway === (one === null), `Frame ${frame}: the circle is ${one ? "there" : "gone"}.`);
     if (mask)
-      comparison.add(`mask, frame ${frame}`, maskIou(readMask(mask.points), maskOf(isInCircle(frame, clip))));
-    const boxTruth = rleOfPolygons([ringOf(corners(circleAt(frame, clip), RADIUS))], [HEIGHT, WIDTH]);
+      comparison.add(
+        `mask, frame ${frame}`,
+        maskIou(readMask(mask.points), maskOf(CIRCLE.isIn(frame, clip))),
+      );
+    const boxTruth = rleOfPolygons([ringOf(corners(CIRCLE.at(frame, clip), CIRCLE.half))], [HEIGHT, WIDTH]);
     if (box)
       comparison.add(
         `circle, frame ${frame}`,
@@ -141,7 +136,7 @@ async function testTracker({ clip, outcome }: NuclioParts, invoke: Invoke): Prom
     if (polygon)
       comparison.add(
         `square, frame ${frame}`,
-        maskIou(rleOfPolygons([polygon.points], [HEIGHT, WIDTH]), maskOf(isInSquare(frame, clip))),
+        maskIou(rleOfPolygons([polygon.points], [HEIGHT, WIDTH]), maskOf(SQUARE.isIn(frame, clip))),
       );
   }
   const wrong = await invoke("tracker", 0, { shapes: [null], states: ["gone/0"] });
@@ -155,8 +150,8 @@ async function testTracker({ clip, outcome }: NuclioParts, invoke: Invoke): Prom
 }
 
 async function testInteractor({ clip, outcome }: NuclioParts, invoke: Invoke): Promise<void> {
-  const [x, y] = squareAt(2, clip);
-  const [x0, y0, x1, y1] = corners([x, y], SIDE / 2 + 2);
+  const [x, y] = SQUARE.at(2, clip);
+  const [x0, y0, x1, y1] = corners([x, y], SQUARE.half + 2);
   const comparison = createComparison(outcome, "function of CVAT, interactor", LEAST_IOU);
   for (const obj_bbox of [
     [],
@@ -176,7 +171,7 @@ async function testInteractor({ clip, outcome }: NuclioParts, invoke: Invoke): P
       `The interactor answers ${error ?? `${bits.length} pixels`}.`,
     );
     if (bits.length === WIDTH * HEIGHT)
-      comparison.add("frame 2", maskIou(encodeMask(bits, WIDTH, HEIGHT), maskOf(isInSquare(2, clip))));
+      comparison.add("frame 2", maskIou(encodeMask(bits, WIDTH, HEIGHT), maskOf(SQUARE.isIn(2, clip))));
   }
   outcome.report(`functions in place of Nuclio, interactor, lowest IoU ${comparison.lowest()}.`);
 }
@@ -190,7 +185,7 @@ async function testDetector({ clip, outcome }: NuclioParts, invoke: Invoke): Pro
   );
   if (!found) return;
   const comparison = createComparison(outcome, "function of CVAT, detector", LEAST_IOU);
-  const truth = maskOf(isInCircle(1, clip));
+  const truth = maskOf(CIRCLE.isIn(1, clip));
   const [x0, y0, x1, y1] = found.mask.slice(-4);
   const inBox: number[] = found.mask.slice(0, -4);
   const width = x1 - x0 + 1;

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { rleOfPolygons } from "../../../protocol/index.js";
 import { maskIou } from "../../../server/exports/mask-sets.js";
 import { startServer } from "../../../server/main.js";
-import { type Clip, drawFrames, HEIGHT, isInCircle, isInSquare, maskOf, squareAt, WIDTH } from "./clip.js";
+import { CIRCLE, type Clip, drawFrames, HEIGHT, maskOf, SQUARE, WIDTH } from "./clip.js";
 import { createComparison, createOutcome } from "./outcome.js";
 import { saveRecording, startRecorder, withoutPeople } from "./recorder.js";
 
@@ -71,8 +71,8 @@ function compareSaved(frames: string): void {
       const outlines = own.slice(0, 1).map(({ points }) => points.flat());
       comparison.add(`frame ${index}`, maskIou(rleOfPolygons(outlines, [HEIGHT, WIDTH]), truth));
     };
-    compare(circle, "red circle", maskOf(isInCircle(index, clip)));
-    if (index >= 2) compare(square, "square", maskOf(isInSquare(index, clip)));
+    compare(circle, "red circle", maskOf(CIRCLE.isIn(index, clip)));
+    if (index >= 2) compare(square, "square", maskOf(SQUARE.isIn(index, clip)));
     const groups = shapes.filter(({ label }) => label === "red circle").map(({ group_id }) => group_id);
     check(
       groups.every((group) => group === 1),
@@ -101,9 +101,9 @@ async function operate(): Promise<void> {
       REPORT: reportPath,
       SERVER: `${recorder.url}/x-anylabeling`,
       CLICKS: JSON.stringify({
-        on: squareAt(2, clip).map(Math.round),
+        on: SQUARE.at(2, clip).map(Math.round),
         off: [20, 220],
-        picture: squareAt(0, clip).map(Math.round),
+        picture: SQUARE.at(0, clip).map(Math.round),
       }),
     });
     if (!existsSync(reportPath)) throw new Error("The program ended before it wrote its report.");
