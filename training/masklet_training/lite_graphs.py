@@ -1,7 +1,8 @@
-"""The graphs of a pack that tracks on pretrained features and detects with the compact detector.
+"""The graphs of a pack that tracks on pretrained features, and detects with the compact detector and with pretrained networks.
 
-The tracker encodes every frame. The detector has its own encoder inside `detect`, which sessions without phrases do not
-run. The two share only the image: `trunk` is the image, rearranged to the contract's shape.
+The tracker encodes every frame. The compact detector and the box detector have encoders of their own inside `detect`, which
+sessions without phrases do not run. `trunk` contains what `detect` needs of a frame: the image, the tracker's features, and
+the features of the classifier.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from torch import Tensor, nn
 
 from .graphs import SPECS, example_inputs, stability
 from .model.compact import CompactModel
-from .model.lite_tracker import ABSENT_LOGIT, LiteTracker
+from .model.drawn_frames import is_photograph
+from .model.lite import EfficientNetLite
+from .model.lite_tracker import ABSENT_LOGIT, Levels, LiteTracker
+from .model.needed import Needed
+from .model.phrase_code import CHANNELS, NounReader, pack_code, unpack_code
+from .model.phrase_detector import PhraseDetector
+from .noun_table import UNKNOWN
 
 PACKED = 16  # pixels of a side of a trunk cell
 # Added to the logits wherever a box was given, and subtracted from a tracked mask before it is remembered; see
@@ -25,21 +32,46 @@ MEMORY_CAUTION = -0.5
 
 
 class LitePack(nn.Module):
-    """A tracker and a detector that share images"""
+    """A tracker and two detectors: one of drawn shapes and pictures, and one of what photographs show"""
 
-    def __init__(self, tracker: LiteTracker, detector: CompactModel, detector_side: int = 256) -> None:
-        """:param detector_side: side of the images that the detector was trained for"""
+    def __init__(
+        self, tracker: LiteTracker, detector: CompactModel, reader: NounReader, phrases: PhraseDetector, detector_side: int = 256
+    ) -> None:
+        """:param detector_side: side of the images that the compact detector was trained for"""
         super().__init__()
-        if detector.cfg.hidden > tracker.cfg.hidden:
-            raise ValueError(f"text tokens of width {detector.cfg.hidden} do not fit into {tracker.cfg.hidden}")
+        if detector.cfg.hidden + CHANNELS + 1 > tracker.cfg.hidden:
+            raise ValueError(f"text tokens of width {detector.cfg.hidden + CHANNELS + 1} do not fit into {tracker.cfg.hidden}")
         self.tracker, self.detector = tracker, detector
+        self.reader, self.phrases = reader, phrases
         self.detector_side = detector_side
-        self.register_buffer("shrink", area_weights(tracker.side, detector_side), persistent=False)
+        self.register_buffer("shrink", area_weights(tracker.side, detector_side))
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Channels of the image, of the classifier's features, and of the tracker's three levels in `trunk`"""
+        cfg = self.tracker.cfg
+        deep = EfficientNetLite.widths(cfg.size)[32] // 4
+        return 3 * PACKED**2, deep, cfg.hidden, 4 * cfg.feat_s1, 16 * cfg.feat_s0
 
     @property
     def trunk(self) -> int:
-        """Ct: the pixels of a cell"""
-        return 3 * PACKED**2
+        """Ct"""
+        return sum(self.parts)
+
+    def join(self, pixels: Tensor, deep: Tensor, levels: Levels) -> Tensor:
+        """An image [1,3,S,S], features of stride 32 and the tracker's levels → [1,Ct,g,g]"""
+        feat, s1, s0 = levels
+        whole = (F.pixel_unshuffle(pixels, PACKED), F.pixel_shuffle(deep, 2), feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4))
+        return torch.cat(whole, 1)
+
+    def divide(self, trunk: Tensor) -> tuple[Tensor, Tensor, Levels]:
+        """The opposite of `join`"""
+        pixels, deep, feat, s1, s0 = trunk.split(self.parts, 1)
+        return F.pixel_shuffle(pixels, PACKED), F.pixel_unshuffle(deep, 2), (feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4))
+
+    def shrunk(self, pixels: Tensor) -> Tensor:
+        """An image at the compact detector's size"""
+        return (self.shrink @ (self.shrink @ pixels).transpose(2, 3)).transpose(2, 3)
 
 
 def area_weights(source: int, target: int) -> Tensor:
@@ -63,23 +95,65 @@ class LiteGraph(nn.Module):
 class Encode(LiteGraph):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         pixels = image.permute(0, 3, 1, 2).float()
-        return *self.tracker.encode(pixels), F.pixel_unshuffle(pixels, PACKED)
+        features = self.tracker.backbone(pixels)
+        levels = self.tracker.head(features)
+        return *levels, self.pack.join(pixels, features[32], levels)
 
 
 class Text(LiteGraph):
+    """Per word: the compact detector's vector, a part of the phrase's meaning, and whether the compact detector reads it"""
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        text = self.pack.detector.text_encoder(input_ids, attention_mask)
-        return F.pad(text, (0, self.tracker.cfg.hidden - self.pack.detector.cfg.hidden))
+        code, read = self.pack.reader(input_ids, attention_mask)
+        known = torch.where((read > 0.5) & (input_ids < self.pack.reader.trained), input_ids, input_ids.new_tensor(UNKNOWN))
+        drawn = self.pack.detector.text_encoder(known, read)
+        text = torch.cat([drawn, pack_code(code), read.unsqueeze(2)], 2)
+        return F.pad(text, (0, self.tracker.cfg.hidden - text.shape[2]))
+
+
+class DrawnDetector(nn.Module):
+    """The compact detector, which answers phrases that it was trained with, and exemplars"""
+
+    def __init__(self, pack: LitePack) -> None:
+        super().__init__()
+        self.pack = pack
+
+    def forward(self, pixels: Tensor, words: Tensor, mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
+        detector, side = self.pack.detector, self.pack.tracker.side // 4
+        small = self.pack.shrunk(pixels)
+        trunk = detector.trunk(small, detector.encode(small))
+        scores, found, masks, presence = detector.detector(trunk, words, mask, boxes, box_labels)
+        return scores, found, F.interpolate(masks, size=(side, side), mode="bilinear", align_corners=False), presence
 
 
 class Detect(LiteGraph):
+    """Both detectors; each runs only if a concept needs it (`BRANCHES`)"""
+
+    def __init__(self, pack: LitePack) -> None:
+        super().__init__(pack)
+        self.drawn = DrawnDetector(pack)
+        self.phrases = pack.phrases
+        self.drawn_needed, self.phrases_needed = Needed(), Needed()
+
     def forward(self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
-        detector, shrink = self.pack.detector, self.pack.shrink
-        pixels = shrink @ F.pixel_shuffle(trunk, PACKED) @ shrink.T
-        small = detector.trunk(pixels, detector.encode(pixels))
-        scores, found, masks, presence = detector.detector(small, text[..., : detector.cfg.hidden], text_mask, boxes, box_labels)
-        side = self.tracker.side // 4
-        return scores, found, F.interpolate(masks, size=(side, side), mode="bilinear", align_corners=False), presence
+        width = self.pack.detector.cfg.hidden
+        pixels, deep, levels = self.pack.divide(trunk)
+        words, packed, read = text[..., : width + CHANNELS + 1].split([width, CHANNELS, 1], 2)
+        code = unpack_code(packed)
+        shown = (box_labels >= 0).float().amax(1, keepdim=True)
+        named = self.phrases_needed(torch.maximum(code.seen.amax(1, keepdim=True), code.boxed.amax(1, keepdim=True)))
+        # Of what both know, the compact detector finds drawings only.
+        drawn = code.drawn * (1.0 - named * is_photograph(pixels))
+        asked = self.drawn_needed(torch.maximum(drawn, shown))
+        scores, found, masks, presence = self.drawn(pixels, words, text_mask * read[..., 0], boxes, box_labels)
+        scale = self.tracker.backbone.scales["32"]
+        more, places, planes = self.phrases(self.tracker, levels, pixels, deep / scale.scale + scale.mean, code)
+        count = scores.shape[1]
+        scores, order = torch.cat([scores * asked, more], 1).topk(count, 1)
+        found = torch.cat([found, places], 1).gather(1, order.unsqueeze(2).expand(-1, -1, 4))
+        side = masks.shape[-1]
+        masks = torch.cat([masks, planes], 1).gather(1, order.view(-1, count, 1, 1).expand(-1, -1, side, side))
+        return scores, found, masks, torch.maximum(presence * asked[:, 0], (more * named).amax(1))
 
 
 class Segment(LiteGraph):
@@ -129,13 +203,16 @@ class Remember(LiteGraph):
 
 MODULES = {"encode": Encode, "text": Text, "detect": Detect, "segment": Segment, "seed": Seed, "track": Track, "remember": Remember}
 UNUSED = {"track": ("points", "labels")}
-BYTE_KERNELS = ("detect",)  # contains a second encoder, and is by far the largest graph
+# Parts of `detect` and the modules that decide whether they run; inner parts come first. See `branches.py`.
+BRANCHES = (("/phrases/masks/", "/phrases/masks_needed/"), ("/phrases/", "/phrases_needed/"), ("/drawn/", "/drawn_needed/"))
+BYTE_KERNELS = ("encode", "text", "detect", "segment")  # the largest graphs
 LITE_SPECS = tuple(
     replace(
         spec,
         module=MODULES[spec.role],
         unused=(*spec.unused, *UNUSED.get(spec.role, ())),
         byte_kernels=spec.role in BYTE_KERNELS,
+        branches=BRANCHES if spec.role == "detect" else (),
     )
     for spec in SPECS
 )
@@ -153,10 +230,18 @@ def lite_inputs(pack: LitePack, *, b: int = 2, m: int = 2, p: int = 3, n: int = 
         memory = torch.stack([pack.tracker.remember(levels[0], logits, torch.ones(b), torch.zeros(b)) for levels in shown], 1)
         pointers = pack.tracker.pointer(feat, torch.randn(b, max(p, 1), side // 4, side // 4) * 4, torch.ones(b))[:, :p]
     feats = {"feat": feat, "feat_s1": feat_s1, "feat_s0": feat_s0}
-    text = F.pad(inputs["detect"]["text"], (0, pack.tracker.cfg.hidden - pack.detector.cfg.hidden))
+    # Nouns of the table and words of the compact detector in turn, so that every part of `detect` runs.
+    ids = torch.zeros_like(inputs["text"]["input_ids"])
+    table = pack.reader.phrases
+    for row in range(c):
+        ids[row, : table.shape[1]] = table[row % len(table)].clamp(min=0)
+        ids[row, table.shape[1]] = row % 2 * (UNKNOWN + 1)
+    with torch.no_grad():
+        text = Text(pack)(ids, (ids > 0).int())
     # What has another width than in the compact model, and what the tracker computes.
     own = {
-        "detect": {"trunk": trunk, "text": text},
+        "text": {"input_ids": ids, "attention_mask": (ids > 0).int()},
+        "detect": {"trunk": trunk, "text": text, "text_mask": (ids > 0).int()},
         "segment": feats,
         "seed": feats,
         "track": feats | {"memory": memory, "pointers": pointers},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from .vocabulary import ALL_PHRASES
@@ -25,3 +27,11 @@ def build_tokenizer(known: list[str] | None = None) -> Tokenizer:
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     return tokenizer
+
+
+def lexicon_tokenizer(vocabulary: dict[str, int]) -> str:
+    """A `tokenizer.json` with given ids, of which several words may share one."""
+    content = json.loads(build_tokenizer([]).to_str())
+    # The library would write one word of each id.
+    content["model"]["vocab"] = {PAD: 0, UNKNOWN: 1} | vocabulary
+    return json.dumps(content, ensure_ascii=False)

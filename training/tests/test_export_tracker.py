@@ -13,8 +13,15 @@ import torch
 from masklet_training.export_tracker import export_lite_pack
 from masklet_training.graphs import GraphSpec
 from masklet_training.lite_graphs import LITE_SPECS, LitePack, area_weights, lite_inputs
+from masklet_training.model.box_detector import BoxDetector
+from masklet_training.model.class_heat import ClassHeat
 from masklet_training.model.compact import CompactModel
+from masklet_training.model.lite import EfficientNetLite
 from masklet_training.model.lite_tracker import LiteTracker
+from masklet_training.model.phrase_code import NounReader
+from masklet_training.model.phrase_detector import PhraseDetector
+from masklet_training.noun_table import build_lexicon
+from masklet_training.tokenizer import lexicon_tokenizer
 
 SIDE = 64
 
@@ -26,9 +33,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[LitePack, Path]:
     for module in tracker.modules():  # parts that start at zero must not hide an error
         if isinstance(module, torch.nn.Conv2d) and float(module.weight.detach().abs().max()) == 0.0:
             torch.nn.init.normal_(module.weight, std=0.05)
-    pack = LitePack(tracker, CompactModel(), detector_side=96).eval()
+    nouns = {"dog": ({1, 2}, {16}), "polar bear": ({3}, set()), "person": (set(), {0}), "red": ({4}, {5})}
+    lexicon = build_lexicon(["bear", "circle", "dog", "red"], nouns, {})
+    phrases = PhraseDetector(BoxDetector(), ClassHeat(EfficientNetLite()))
+    for evidence in (phrases.both, phrases.boxed, phrases.seen, phrases.place):
+        evidence[-1] += 5.0  # so that random networks find something
+    pack = LitePack(tracker, CompactModel(), NounReader(lexicon), phrases, detector_side=96).eval()
     out = tmp_path_factory.mktemp("pack")
-    export_lite_pack(pack, out, "0.0.0", {"recipe": "test"}, half=False)
+    export_lite_pack(pack, out, "0.0.0", {"recipe": "test"}, lexicon_tokenizer(lexicon.vocabulary), half=False)
     return pack, out
 
 
@@ -73,7 +85,9 @@ def in_one_order(wanted: list[np.ndarray], got: list[np.ndarray]) -> tuple[list[
 
 def test_the_manifest_states_the_sizes_of_the_graphs(exported: tuple[LitePack, Path]) -> None:
     _, folder = exported
-    geometry = json.loads((folder / "manifest.json").read_text())["geometry"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    geometry = manifest["geometry"]
+    assert "NOTICE" in {file["name"] for file in manifest["files"]}
     session = ort.InferenceSession(str(folder / "track.onnx"), providers=["CPUExecutionProvider"])
     shapes = {value.name: value.shape for value in session.get_inputs()}
     g, d = geometry["g"], geometry["D"]
@@ -81,6 +95,24 @@ def test_the_manifest_states_the_sizes_of_the_graphs(exported: tuple[LitePack, P
         shapes["feat"] == [1, d, g, g] and shapes["feat_s1"] == [1, d // 4, 2 * g, 2 * g] and shapes["feat_s0"] == [1, d // 8, 4 * g, 4 * g]
     )
     assert shapes["memory"] == ["B", "M", geometry["T"], geometry["Dm"]] and shapes["points"] == ["B", "N", 2]
+
+
+@pytest.mark.parametrize("words", [(), (1,), (1,) * 16], ids=["no word", "an unknown word", "sixteen unknown words"])
+def test_phrases_without_a_known_noun_find_nothing(exported: tuple[LitePack, Path], words: tuple[int, ...]) -> None:
+    pack, folder = exported
+    ids = np.zeros((1, 16), np.int32)
+    ids[0, : len(words)] = words
+    mask = (ids > 0).astype(np.int32)
+    (text,) = run(folder, "text", {"input_ids": ids, "attention_mask": mask})
+    inputs = {name: value.numpy() for name, value in lite_inputs(pack, c=1, e=1)["detect"].items()}
+    inputs |= {"text": text, "text_mask": mask, "box_labels": np.full((1, 1), -10, np.int32)}
+    scores, *_, presence = run(folder, "detect", inputs)
+    assert scores.max() == 0.0 and presence.max() == 0.0
+
+
+def run(folder: Path, role: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    session = ort.InferenceSession(str(folder / f"{role}.onnx"), providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)
 
 
 def test_area_weights_average_what_a_pixel_covers() -> None:

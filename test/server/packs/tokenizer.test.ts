@@ -69,6 +69,15 @@ test.each([
   },
 );
 
+test("words may share an id, such as a plural and its singular", async () => {
+  const model = { ...words.model, vocab: { ...words.model.vocab, circles: 5, the: 0 } };
+  const tokenize = await openWords({ model });
+  expect(tokenize("the red circles")).toMatchObject({
+    ids: Int32Array.of(1, 0, 4, 5, 2, 0),
+    unknownWords: [],
+  });
+});
+
 test("uses the padding that the tokenizer declares", async () => {
   const tokenize = await openWords({ padding: { strategy: "BatchLongest", pad_id: 9, pad_token: "<pad>" } });
   expect([...tokenize("red").ids]).toEqual([1, 4, 2, 9, 9, 9]);

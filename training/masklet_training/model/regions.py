@@ -1,0 +1,44 @@
+"""Boxes and masks of candidates: overlaps, duplicates and means."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .layers import pixel_centres
+
+
+def overlaps(a: Tensor, b: Tensor) -> Tensor:
+    """IoU of boxes xyxy [...,N,4] and [...,M,4] → [...,N,M]"""
+    a, b = a.unsqueeze(-2), b.unsqueeze(-3)
+    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0.0)
+    both = sides[..., 0] * sides[..., 1]
+    return both / (area(a) + area(b) - both).clamp(min=1e-6)
+
+
+def area(boxes: Tensor) -> Tensor:
+    """boxes xyxy [...,4] → [...]"""
+    return (boxes[..., 2] - boxes[..., 0]).clamp(min=0.0) * (boxes[..., 3] - boxes[..., 1]).clamp(min=0.0)
+
+
+def distinct(boxes: Tensor, most: float) -> Tensor:
+    """1 for boxes that overlap no earlier one by more than `most`: boxes [...,N,4], best first → [...,N]"""
+    count = boxes.shape[-2]
+    earlier = torch.tril(torch.ones(count, count, device=boxes.device), -1)
+    return 1.0 - ((overlaps(boxes, boxes) > most).float() * earlier).amax(-1)
+
+
+def windows(boxes: Tensor, side: int, share: float) -> Tensor:
+    """Weights of the cells in the middle of boxes: boxes xyxy [...,N,4] → [...,N,side²], with a sum of 1.
+
+    :param share: of the box's sides that counts; at least one cell does
+    """
+    axis = pixel_centres(side, boxes.device)
+
+    def along(low: Tensor, high: Tensor) -> Tensor:
+        half = ((high - low) * share).clamp(min=1.0 / side).unsqueeze(-1) * 0.5
+        return ((half - (axis - (low + high).unsqueeze(-1) * 0.5).abs()) * side + 0.5).clamp(0.0, 1.0)
+
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    cells = (along(y0, y1).unsqueeze(-1) * along(x0, x1).unsqueeze(-2)).flatten(-2)
+    return cells / (cells.sum(-1, keepdim=True) + 1e-4)
