@@ -59,6 +59,8 @@ describe("frames that Label Studio counts", () => {
       fc.property(rates, rates, fc.integer({ min: 1, max: 500 }), (fps, rate, frame) => {
         const timesUs = times(2000, fps);
         const shownMs = 2 * Math.round((500 * (frame - 1)) / rate) + 2;
+        // A picture that begins at this very time depends on the rounding of the page's numbers.
+        fc.pre(!timesUs.includes(1000 * shownMs));
         const expected = timesUs.findLastIndex((time) => time <= 1000 * shownMs);
         expect(createFrameClock(timesUs, rate).indexOf(frame)).toBe(expected);
       }),
@@ -67,6 +69,9 @@ describe("frames that Label Studio counts", () => {
     // A picture that begins exactly 1 ms after (n - 1) / 24 s.
     const clock = createFrameClock([0, 41_667, 84_333, 126_000], 24, 4);
     expect([1, 2, 3, 4].map(clock.indexOf)).toEqual([0, 1, 2, 3]);
+    // As Chromium showed them: 0.96 s is 960000 microseconds, and 2 + 0.002 s are 2001999.
+    expect(createFrameClock(times(60, 25), 24).indexOf(24)).toBe(24);
+    expect(createFrameClock(times(60, 24000 / 1001), 24).indexOf(49)).toBe(47);
   });
 
   test("map by time when the configured rate is another one", () => {

@@ -318,7 +318,11 @@ describe("pictures", () => {
 describe("failures", () => {
   test.each<[string, unknown, RegExp]>([
     ["media that is missing", "/data/upload/1/none.mp4", /answers with the status 404/],
-    ["media that is a page", "/page", /text/],
+    [
+      "media that is a page",
+      "/page",
+      /^masklet: \/page: The file is text; videos \(MP4, .* are supported\.$/,
+    ],
     [
       "another host",
       "http://evil.example/clip.mp4",

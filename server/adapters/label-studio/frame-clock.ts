@@ -17,9 +17,9 @@ const STEP_S = 0.002;
 
 /** The time at which the page shows frame n, in microseconds after the start of the video. */
 function shownUs(frame: number, rate: number): number {
-  // As the page computes it, so that halves are rounded like there.
+  // As the page computes it, so that halves are rounded like there. Chromium cuts the time to whole microseconds.
   const shownS = Math.round((frame - 1) / rate / STEP_S) * STEP_S + STEP_S;
-  return Math.round(shownS * 1e6);
+  return Math.floor(shownS * 1e6);
 }
 
 /**

@@ -152,8 +152,13 @@ export function createTasks({ predictor, media: fetcher }: TasksParts) {
 
   async function receive(owner: OwnerId, { addresses, isList, signal }: TaskMedia): Promise<string> {
     if (!isList) {
-      const { body, contentLength } = await fetcher.fetch(addresses[0], signal);
-      return (await uploads.receive(body, { owner, signal, contentLength })).uploadId;
+      const [address] = addresses;
+      const { body, contentLength } = await fetcher.fetch(address, signal);
+      const upload = await uploads.receive(body, { owner, signal, contentLength }).catch((error) => {
+        const isAboutTheFile = error instanceof ProtocolError && error.code.startsWith("media_");
+        throw isAboutTheFile ? new ProtocolError(error.code, `${address}: ${error.message}`) : error;
+      });
+      return upload.uploadId;
     }
     if (addresses.length === 0)
       throw new ProtocolError(
