@@ -170,6 +170,19 @@ describe("two annotators of one video", () => {
     expect(prompts.length).toBe(before);
   });
 
+  test("an annotator who takes over a prediction later continues with its object", async () => {
+    const [first] = await predict({ user: "ann" }, [region("r1", [keyframe(1)])]);
+    const [batch] = await predict({}, null);
+    prompts.length = 0;
+    const ann = { user: "ann", draft: [first, batch] };
+    const [again] = await predict(ann, [corrected(batch, 5)]);
+    expect([again.id, again.meta]).toEqual([batch.id, undefined]);
+    // His box, the phrases of the prediction, and the correction.
+    expect(prompts.map(({ kind }) => kind)).toEqual(["object", "concept", "concept", "object"]);
+    expect(await predict(ann, [first])).toMatchObject([{ id: "r1", value: first.value }]);
+    expect(prompts).toHaveLength(4);
+  });
+
   test("many annotators leave no more than four sessions, and each continues", async () => {
     for (let round = 0; round < 2; round++) {
       for (let at = 0; at < 8; at++) {

@@ -27,7 +27,10 @@ export function stateOf(states: readonly TaskState[], asker: Asker): TaskState |
   return best[0]?.state;
 }
 
-/** Further states with regions of an annotator that his state does not have: those of his first gestures, before he had a draft. */
+/**
+ * Further states with regions of an annotator that his state does not have: those of his first gestures, before he had a draft, and
+ * predictions that he has taken over since.
+ */
 export const othersOf = (
   states: readonly TaskState[],
   own: TaskState,
@@ -37,8 +40,7 @@ export const othersOf = (
     (state) =>
       annotator !== undefined &&
       state !== own &&
-      !state.isBatch &&
-      state.annotator === undefined &&
+      (state.annotator ?? annotator) === annotator &&
       [...regionIds].some((id) => objectOf(state, id) && !objectOf(own, id)),
   );
 

@@ -41,18 +41,24 @@ export function createLabelStudio({ predictor, settings, log }: AdapterParts): A
   /** The state whose work a request continues; a copy where it belongs to another annotator. */
   async function stateFor(owner: OwnerId, key: string, asker: Asker, media: TaskMedia): Promise<TaskState> {
     const found = stateOf(tasks.statesOf(key), asker);
-    if (!found) return (await copyIfRefined(key, asker, media)) ?? tasks.create(owner, key);
-    const state = belongsTo(found, asker)
-      ? found
-      : await found.inOrder(async () => {
-          // Another request of the annotator may have made the copy.
-          const again = stateOf(tasks.statesOf(key), asker);
-          return again && again !== found && belongsTo(again, asker) ? again : tasks.copy(found);
-        });
+    const state = found
+      ? await ownStateOf(found, key, asker)
+      : ((await copyIfRefined(key, asker, media)) ?? tasks.create(owner, key));
     if (asker.annotator !== undefined) state.annotator ??= asker.annotator;
     for (const other of othersOf(tasks.statesOf(key), state, asker))
-      await state.inOrder(() => other.inOrder(() => tasks.merge(state, other)));
+      await state.inOrder(() =>
+        other.inOrder(() => tasks.merge(state, other.isBatch ? tasks.copy(other) : other)),
+      );
     return state;
+  }
+
+  async function ownStateOf(found: TaskState, key: string, asker: Asker): Promise<TaskState> {
+    if (belongsTo(found, asker)) return found;
+    return found.inOrder(async () => {
+      // Another request of the annotator may have made the copy.
+      const again = stateOf(tasks.statesOf(key), asker);
+      return again && again !== found && belongsTo(again, asker) ? again : tasks.copy(found);
+    });
   }
 
   /**
