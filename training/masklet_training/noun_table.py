@@ -33,6 +33,7 @@ EXTRA = {
     "mug": ("coffee mug",),
     "kettle": ("coffeepot", "teapot"),
     "swan": ("black swan",),
+    "cow": ("ox",),
     "rucksack": ("backpack",),
 }
 
@@ -100,9 +101,11 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
     phrases: dict[tuple[int, ...], tuple[set[int], set[int]]] = {}
     hyphenated = {word for word in known if "-" in word}
     pieces: set[tuple[int, ...]] = set()
-    for noun in sorted({*nouns, *hyphenated}):
+    # Other words of the compact detector are nouns without classes: an "orange star" is no orange.
+    drawn = {word for word in known if word not in COLOUR_WORDS and word not in PATTERNS}
+    for noun in sorted({*nouns, *drawn}):
         words = split_words(noun)
-        if noun in SHAPES or not 1 <= len(words) <= LONGEST or any(word in ARTICLES or word in PREPOSITIONS for word in words):
+        if not 1 <= len(words) <= LONGEST or any(word in ARTICLES or word in PREPOSITIONS for word in words):
             continue
         for word in words:
             if word not in vocabulary:
@@ -110,8 +113,9 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
                 following += 1
         key = tuple(vocabulary[word] for word in words)
         seen, boxed = phrases.setdefault(key, (set(), set()))
-        seen.update(nouns[noun][0] if noun in nouns else ())
-        boxed.update(nouns[noun][1] if noun in nouns else ())
+        if noun in nouns and noun not in SHAPES:
+            seen.update(nouns[noun][0])
+            boxed.update(nouns[noun][1])
         if noun in hyphenated:
             pieces.add(key)
     for singular in list(vocabulary):

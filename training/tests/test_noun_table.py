@@ -11,7 +11,7 @@ from masklet_training.model.phrase_code import NounReader, PhraseCode, pack_code
 from masklet_training.noun_table import build_lexicon, plural
 from masklet_training.tokenizer import lexicon_tokenizer
 
-KNOWN = ["ball", "bear", "black", "circle", "dog", "red", "striped", "glass", "glasses", "t-shirt"]
+KNOWN = ["ball", "bear", "black", "circle", "dog", "ghost", "orange", "red", "striped", "glass", "glasses", "t-shirt"]
 NOUNS = {
     "dog": ({1, 2}, {16}),
     "swan": ({7}, set()),
@@ -23,6 +23,7 @@ NOUNS = {
     "person": (set(), {0}),
     "t-shirt": ({8}, set()),
     "circle": ({9}, set()),
+    "orange": ({6}, {49}),
 }
 LEXICON = build_lexicon(KNOWN, NOUNS, {"geese": "goose", "mice": "mouse"})
 
@@ -52,6 +53,10 @@ def read(phrase: str) -> tuple[PhraseCode, list[str]]:
         ("person riding a bear", [], [0], [], None),
         ("red T-shirts", [8], [], [0], ["red", "t", "-", "shirt"]),
         ("red circle", [], [], [0], ["red", "circle"]),
+        ("orange", [6], [49], [], ["orange"]),
+        ("orange circle", [], [], [1], ["orange", "circle"]),
+        ("orange ghost", [], [], [1], ["orange", "ghost"]),
+        ("orange dog", [1, 2], [16], [1], ["orange", "dog"]),
         ("striped", [], [], [], ["striped"]),
         ("red flurble", [], [], [0], None),
         ("flurble", [], [], [], None),

@@ -17,6 +17,7 @@ from .box_detector import BoxDetector
 from .class_heat import ClassHeat
 from .layers import pixel_centres
 from .lite_tracker import Levels, LiteTracker
+from .naming import bounds
 from .needed import Needed
 from .phrase_code import PhraseCode
 from .region_colour import ColourJudge
@@ -39,7 +40,9 @@ SMALLEST = 4.0  # cells of a mask, at stride 4
 NONE = -12.0  # logit of what is no candidate
 ABSENT = -16.0  # logits of rows without a mask
 MARGIN = 0.08  # share of a box's sides by which an object may be larger than its box
-OUTSIDE = -4.0  # logit of what is outside
+OUTSIDE = -8.0  # logit of what is outside
+GENEROUS = (0.0, 1.5, 3.0)  # added to the logits inside the box
+FIRST = 0.2  # by which another mask has to fit a box better than the first one
 
 
 class Candidates(NamedTuple):
@@ -98,10 +101,15 @@ class RegionMasks(nn.Module):
         nothing = points[:, 0] * 0.0
         side = tracker.side // 4
         masks, iou, _ = tracker.segment(levels, prompts, labels, nothing.view(-1, 1, 1, 1).expand(-1, 1, side, side), nothing)
-        best = iou.argmax(1) * clicked[:, 0].long()
-        masks = masks.gather(1, best.view(-1, 1, 1, 1).expand(-1, 1, side, side))
         kept = torch.maximum(inside_boxes(boxes, side), clicked.float().unsqueeze(2)).unsqueeze(1)
-        return torch.where(kept > 0.5, masks, masks.clamp(max=OUTSIDE))
+        masks = torch.where(kept > 0.5, masks, masks.clamp(max=OUTSIDE))
+        # The object touches all sides of its box: of all masks, and more generous ones, the one that fits the box best is used.
+        masks = torch.cat([masks + shift * kept for shift in GENEROUS], 1)
+        fit = overlaps(bounds((masks > 0).float()), boxes.unsqueeze(1)).squeeze(2)  # [R,·]
+        plain = torch.cat([iou, iou.repeat(1, len(GENEROUS) - 1) * 0.0], 1)
+        likely = torch.where(clicked, plain, fit + FIRST * (torch.arange(fit.shape[1], device=fit.device) == 0).float())
+        best = likely.argmax(1)
+        return masks.gather(1, best.view(-1, 1, 1, 1).expand(-1, 1, side, side))
 
 
 class PhraseDetector(nn.Module):
@@ -114,8 +122,8 @@ class PhraseDetector(nn.Module):
         self.masks = RegionMasks()
         self.masks_needed = Needed()
         # Evidence for a region, see `judge`. Fitted on development frames, see NOTES.md.
-        self.register_buffer("both", torch.tensor([1.6, 0.24, 1.3, 3.3]))
-        self.register_buffer("boxed", torch.tensor([1.84, 0.4, 2.0]))
+        self.register_buffer("both", torch.tensor([1.6, 0.24, 0.9, 3.4]))
+        self.register_buffer("boxed", torch.tensor([1.84, 0.3, 2.0]))
         self.register_buffer("seen", torch.tensor([0.8, 0.8, 1.6]))
         self.register_buffer("place", torch.tensor([1.0, -2.0]))
 
@@ -144,9 +152,10 @@ class PhraseDetector(nn.Module):
         two = strongest.unsqueeze(0).topk(PER_LIST, 1)[1]
         index = torch.cat([one, two + one * 0], 1)  # [C,2·PER_LIST]
         places = boxes[index]  # [C,·,4]
-        names = self.heat.regions(described, windows(places, side, MIDDLE))  # [C,·,1000]
-        logits = self.judge(own.gather(1, index), strongest[index], names, code)
+        middles = windows(places, side, MIDDLE)  # [C,·,h²]
+        names = self.heat.regions(described, middles)  # [C,·,1000]
         around = self.heat.places(described)  # [h²,1000]
+        logits = self.judge(own.gather(1, index), strongest[index], names, middles, around, code)
         peak_logits, points = self.peaks(code.seen @ around.transpose(0, 1), side, code)
         half = POINT_SIDE / 2
         spots = torch.cat([points - half, points + half], 2)
@@ -157,17 +166,22 @@ class PhraseDetector(nn.Module):
         )
         return drop_duplicates(everything)
 
-    def judge(self, own: Tensor, strongest: Tensor, names: Tensor, code: PhraseCode) -> Tensor:
+    def judge(self, own: Tensor, strongest: Tensor, names: Tensor, middles: Tensor, around: Tensor, code: PhraseCode) -> Tensor:
         """Logit that a box shows what a phrase names: the box detector's probability of the phrase's classes and of its
-        strongest class [C,N], the classifier's probabilities [C,N,1000] → [C,N]
+        strongest class [C,N], the classifier's probabilities inside it [C,N,1000], the weights of its cells [C,N,h²], and the
+        classifier's probabilities around each cell [h²,1000] → [C,N]
         """
         seen = (names @ code.seen.unsqueeze(2)).squeeze(2)
-        animals = (names[..., :LIVING] @ (1.0 - code.seen[:, :LIVING]).unsqueeze(2)).squeeze(2)
+        others = (1.0 - code.seen[:, :LIVING]).unsqueeze(2)
+        inside = (names[..., :LIVING] @ others).squeeze(2)
+        # A part of an animal alone may look like that of another kind.
+        nearby = (middles @ (around[:, :LIVING] @ others)).squeeze(2)
         has_seen = (code.seen.amax(1, keepdim=True) > 0).float()
         has_boxed = (code.boxed.amax(1, keepdim=True) > 0).float()
         # An animal of another kind is no animal of this kind, and no person.
-        alive = torch.cat([code.boxed[:, :1], code.boxed[:, 14:24]], 1).amax(1, keepdim=True)
-        other = (logit(1.0 - animals) - 1.0).clamp(max=0.0) * alive
+        kinds = has_seen * code.boxed[:, 14:24].amax(1, keepdim=True)
+        person = code.boxed[:, :1] * (1.0 - kinds)
+        other = unlikely(torch.maximum(inside, nearby)) * kinds + unlikely(inside) * person
         # A box of another class is not that of this one, even if the object is partly inside.
         rival = RIVAL * torch.log((2.0 * own + EDGE) / (strongest + EDGE)).clamp(max=0.0)
         both = rival + self.both[0] * logit(own) + self.both[1] * logit(seen) + self.both[2] * other + self.both[3]
@@ -204,6 +218,11 @@ def drop_duplicates(found: Candidates) -> Candidates:
     nested = (inside[..., 0] * inside[..., 1] / smaller > NESTED).float()
     again = (1.0 - distinct(boxes, SAME_BOX)) + (torch.maximum(covered, nested) * earlier).amax(2)
     return Candidates(boxes, points, torch.where(again > 0, logits.new_tensor(NONE), logits))
+
+
+def unlikely(share: Tensor) -> Tensor:
+    """0 for small shares, and lower for shares above a quarter"""
+    return (logit(1.0 - share) - 1.0).clamp(max=0.0)
 
 
 def logit(share: Tensor) -> Tensor:
