@@ -11,8 +11,8 @@ HUES = {0: 0.0, 1: 28.0, 2: 52.0, 3: 115.0, 4: 225.0, 5: 280.0, 6: 335.0, 11: 18
 REACH = {0: 22.0, 1: 20.0, 2: 18.0, 3: 50.0, 4: 45.0, 5: 32.0, 6: 32.0, 11: 22.0}  # degrees to either side
 RED, ORANGE, YELLOW, PINK, BROWN, BLACK, WHITE, GRAY = 0, 1, 2, 6, 7, 8, 9, 10
 COLOURS = 12
-ENOUGH = 0.22  # share of a region's pixels
-SOFT = 0.06
+ENOUGH = 0.16  # share of a region's pixels
+SOFT = 0.04
 
 
 class ColourJudge(nn.Module):
@@ -34,8 +34,8 @@ class ColourJudge(nn.Module):
             away = torch.remainder(hue - centre + 180.0, 360.0) - 180.0
             planes[colour] = ramp(REACH[colour] + 8.0 - away.abs(), 0.0, 10.0) * vivid
         warm = torch.maximum(planes[0], torch.maximum(planes[1], planes[2]))
-        dull = ramp(saturation, 0.15, 0.22) * ramp(0.45 - value, 0.0, 0.1) * ramp(60.0 - hue.abs(), 0.0, 15.0) * ramp(value, 0.08, 0.15)
-        planes[BROWN] = warm * ramp(0.8 - value, 0.0, 0.12) + dull
+        dull = ramp(saturation, 0.15, 0.22) * ramp(0.75 - value, 0.0, 0.15) * ramp(60.0 - hue.abs(), 0.0, 15.0) * ramp(value, 0.08, 0.15)
+        planes[BROWN] = warm * ramp(0.9 - value, 0.0, 0.15) + dull
         pale_red = planes[RED] * ramp(value, 0.6, 0.75) * ramp(0.6 - saturation, 0.0, 0.1)
         planes[PINK] = torch.maximum(planes[PINK], pale_red) * ramp(value, 0.45, 0.6)
         planes[RED] = planes[RED] * ramp(saturation, 0.42, 0.55)
