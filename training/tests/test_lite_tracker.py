@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from masklet_training.checkpoint import load_tracker, trained_weights
 from masklet_training.clips import Clip, ClipObject
 from masklet_training.frame_cache import approach, zoom
+from masklet_training.model.lite import load_published
 from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker
 from masklet_training.model.reads import TileGrid, read_far, read_near, share
-from masklet_training.model.tracker_config import PIXELS
+from masklet_training.model.tracker_config import PIXELS, TrackerConfig
 from masklet_training.tracker_steps import clip_loss, still_loss
 
 SIDE = 128
@@ -212,3 +216,17 @@ def test_a_training_step_lowers_the_loss_of_its_clip() -> None:
     assert still_loss(model, still | {"labels": still["labels"] * 0}, np.random.default_rng(4), 2) is None
     empty = {"features": features, "labels": labels * 0}
     assert clip_loss(model, empty, np.random.default_rng(3), 2, 2, 0.0) is None
+
+
+def test_published_weights_are_those_of_the_checkpoint_without_the_pretrained_network(tmp_path: Path) -> None:
+    tracker = LiteTracker(TrackerConfig("lite0"), SIDE).eval()
+    tracker.backbone.net.load_state_dict(load_published("lite0").state_dict())
+    saved = {"average": tracker.state_dict(), "model": {}, "optimiser": {}, "network": "lite0", "step": 7, "spent": 60.0}
+    published = trained_weights(saved)
+    assert not any(name.startswith("backbone.net.") for name in published["average"])
+    torch.save(published, tmp_path / "tracker.pt")
+    loaded, facts = load_tracker(tmp_path / "tracker.pt", SIDE)
+    assert (facts["step"], facts["spent"]) == (7, 60.0)
+    for name, value in loaded.state_dict().items():
+        expected = tracker.state_dict()[name]
+        assert torch.equal(value, expected if name.startswith("backbone.net.") else expected.half().float()), name
