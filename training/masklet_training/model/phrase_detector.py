@@ -29,8 +29,8 @@ ROWS = 6  # regions of a phrase that get a mask
 SAME_BOX = 0.6  # IoU of boxes of one object
 NESTED = 0.75  # share of the smaller of two boxes inside the other
 MIDDLE = 0.8  # share of a box's sides in which the classifier looks
-RIVAL = 3.0  # weight of a class that is more than twice as probable
-EDGE = 0.02
+RIVAL = 3.0  # weight of another class that is twice as probable, and of a person where none is meant
+EDGE = 0.01
 LIVING = 398  # ImageNet's classes before this one are animals
 FAINT = 0.5  # score below which a region gets no mask
 # Of a point at a peak: a box around it that covers this share of it is the same object.
@@ -155,7 +155,10 @@ class PhraseDetector(nn.Module):
         middles = windows(places, side, MIDDLE)  # [C,·,h²]
         names = self.heat.regions(described, middles)  # [C,·,1000]
         around = self.heat.places(described)  # [h²,1000]
-        logits = self.judge(own.gather(1, index), strongest[index], names, middles, around, code)
+        person = code.boxed[:, :1]
+        foreign = person * probabilities[1:].amax(0) + (1.0 - person) * probabilities[0]  # [C,A]
+        rivals = torch.maximum(strongest[index] / 2.0, foreign.gather(1, index))
+        logits = self.judge(own.gather(1, index), strongest[index], rivals, names, middles, around, code)
         peak_logits, points = self.peaks(code.seen @ around.transpose(0, 1), side, code)
         half = POINT_SIDE / 2
         spots = torch.cat([points - half, points + half], 2)
@@ -166,9 +169,11 @@ class PhraseDetector(nn.Module):
         )
         return drop_duplicates(everything)
 
-    def judge(self, own: Tensor, strongest: Tensor, names: Tensor, middles: Tensor, around: Tensor, code: PhraseCode) -> Tensor:
-        """Logit that a box shows what a phrase names: the box detector's probability of the phrase's classes and of its
-        strongest class [C,N], the classifier's probabilities inside it [C,N,1000], the weights of its cells [C,N,h²], and the
+    def judge(
+        self, own: Tensor, strongest: Tensor, rivals: Tensor, names: Tensor, middles: Tensor, around: Tensor, code: PhraseCode
+    ) -> Tensor:
+        """Logit that a box shows what a phrase names: the box detector's probability of the phrase's classes, of its strongest
+        class, and what the first has to exceed [C,N], the classifier's probabilities inside it [C,N,1000], the weights of its cells [C,N,h²], and the
         classifier's probabilities around each cell [h²,1000] → [C,N]
         """
         seen = (names @ code.seen.unsqueeze(2)).squeeze(2)
@@ -183,7 +188,7 @@ class PhraseDetector(nn.Module):
         person = code.boxed[:, :1] * (1.0 - kinds)
         other = unlikely(torch.maximum(inside, nearby)) * kinds + unlikely(inside) * person
         # A box of another class is not that of this one, even if the object is partly inside.
-        rival = RIVAL * torch.log((2.0 * own + EDGE) / (strongest + EDGE)).clamp(max=0.0)
+        rival = RIVAL * torch.log((own + EDGE) / (rivals + EDGE)).clamp(max=0.0)
         both = rival + self.both[0] * logit(own) + self.both[1] * logit(seen) + self.both[2] * other + self.both[3]
         boxed = rival + self.boxed[0] * logit(own) + self.boxed[1] * other + self.boxed[2]
         only = self.seen[0] * logit(seen) + self.seen[1] * logit(strongest) + self.seen[2]
