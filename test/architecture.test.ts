@@ -27,6 +27,8 @@ const ALLOWED_IMPORTS: Record<string, readonly string[]> = {
     ...["server/http/file-answer.ts", "server/view-media.ts"],
     ...["server/exports/brush.ts", "server/exports/mask-sets.ts", "server/exports/outlines.ts"],
     "server/exports/row-runs.ts",
+    // Messages about files that are no pictures.
+    ...["server/media/sniff.ts", "server/media/unsupported-kind.ts", "server/uploads/upload.ts"],
   ],
   "clients/typescript": ["protocol"],
   "clients/drawing": ["protocol", "clients/typescript", "server/drawing"],

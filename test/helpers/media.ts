@@ -55,6 +55,17 @@ export function paintFrame(index: number, width: number, height: number): Buffer
   return rgb;
 }
 
+/** A red disc on grey, which moves to the right. */
+export function paintDisc(index: number, width: number, height: number): Buffer {
+  const rgb = Buffer.alloc(width * height * 3, 150);
+  const radius = height / 5;
+  const centre = { x: width / 2 + 2 * index, y: height / 2 };
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      if (Math.hypot(x - centre.x, y - centre.y) < radius) rgb.set([220, 40, 40], (y * width + x) * 3);
+  return rgb;
+}
+
 function cellColour(cell: number, index: number): readonly [number, number, number] {
   if (cell === 0) return CORNERS.red;
   if (cell === COLUMNS - 1) return CORNERS.green;

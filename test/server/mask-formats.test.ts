@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, objectsOf } from "../../clients/typescript/index.js";
 import { decodeMask, type FrameMessage, MASK_FORMATS, maskArea, unpackRle } from "../../protocol/index.js";
 import { iou } from "../helpers/masks.js";
-import { makeClip } from "../helpers/media.js";
+import { makeClip, paintDisc } from "../helpers/media.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 
 let server: TestServer;
 let clip: string;
 
 beforeAll(async () => {
-  clip = await makeClip({ name: "formats.mp4", frames: 4 });
+  clip = await makeClip({ name: "formats.mp4", frames: 4, paint: paintDisc });
   server = await startTestServer();
 }, 180_000);
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeMask, type FrameMessage } from "../../protocol/index.js";
 import type { Fields, RawClient } from "../helpers/client.js";
-import { makeClip } from "../helpers/media.js";
+import { makeClip, paintDisc } from "../helpers/media.js";
 import { startTestServer, type TestServer } from "../helpers/server.js";
 
 let server: TestServer;
@@ -10,7 +10,7 @@ let short: string;
 let long: string;
 
 beforeAll(async () => {
-  short = await makeClip({ name: "short.mp4", frames: 6 });
+  short = await makeClip({ name: "short.mp4", frames: 6, paint: paintDisc });
   long = await makeClip({ name: "long.mp4", frames: 150 });
   server = await startTestServer();
 }, 180_000);
