@@ -20,6 +20,7 @@ from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
 SEED_LOGIT = 10.0  # confidence of a given mask
 ABSENT_LOGIT = -16.0  # mask logits of an absent object
 REFINING_PASSES = 2  # of a prompt without a mask: J of first masks on development sequences rises by 0.01 to 0.03
+LIKELIEST = 0.5  # mask logit of the likeliest cell of a prompted object, at least
 PRIOR_EDGE = 0.02  # shares are clamped to this distance from 0 and 1 before they become logits
 
 Levels = tuple[Tensor, Tensor, Tensor]
@@ -328,7 +329,7 @@ class LiteTracker(nn.Module):
         self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As `segment`, and the index of the mask to use, int64 [B]. Without a previous mask, further passes refine that mask:
-        they read it with the same prompt.
+        they read it with the same prompt. It is then never empty.
         """
         masks, iou, score = self.segment(levels, points, labels, mask_in, has_mask)
         best = selected_mask(labels, has_mask, iou)
@@ -337,6 +338,7 @@ class LiteTracker(nn.Module):
         for _ in range(REFINING_PASSES):
             again, again_iou, _ = self.segment(levels, points, labels, chosen, torch.ones_like(has_mask))
             chosen = again[:, :1]
+        chosen = never_empty(chosen, prompt_maps(points, labels, mask_in, has_mask))
         masks = torch.where(refined[..., None, None], chosen, masks)
         return masks, torch.where(refined, again_iou[:, :1], iou), score, best
 
@@ -375,6 +377,15 @@ class LiteTracker(nn.Module):
         logits = (resized * 2.0 - 1.0) * SEED_LOGIT
         score = ((resized.flatten(1).amax(1) > 0.5).float() * 2.0 - 1.0) * SEED_LOGIT
         return self.pointer(feat, logits, score)[:, 0], score, logits
+
+
+def never_empty(masks: Tensor, maps: Tensor) -> Tensor:
+    """Raises the logits of an empty mask near its clicks and in its box, so that the likeliest cells there belong to the
+    object: mask logits [B,1,m,m], prompt maps [B,11,m,m] → mask logits. On areas without texture, decoders mark nothing.
+    """
+    near = (torch.maximum(maps[:, 1:2], maps[:, 4:5]) > 0.5).to(masks.dtype)
+    peak = torch.where(near > 0, masks, masks.new_tensor(ABSENT_LOGIT)).amax((2, 3), keepdim=True)
+    return masks + F.relu(LIKELIEST - peak) * near
 
 
 def fine_spread(fine: Tensor) -> Tensor:
