@@ -98,7 +98,9 @@ describe("masklet serve", { timeout: 180_000 }, () => {
         }
       ).pack.id;
 
+    let side = 0;
     await pack.editManifest((manifest) => {
+      side = manifest.geometry.m;
       manifest.geometry.m = 48;
     });
     let logged = "";
@@ -113,7 +115,7 @@ describe("masklet serve", { timeout: 180_000 }, () => {
     expect(await packOf()).toBe("compact");
 
     await pack.editManifest((manifest) => {
-      manifest.geometry.m = 64;
+      manifest.geometry.m = side;
       manifest.id = "another";
     });
     command.process.kill("SIGUSR2");

@@ -20,7 +20,9 @@ from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
 SEED_LOGIT = 10.0  # confidence of a given mask
 ABSENT_LOGIT = -16.0  # mask logits of an absent object
 REFINING_PASSES = 2  # of a prompt without a mask: J of first masks on development sequences rises by 0.01 to 0.03
-LIKELIEST = 0.5  # mask logit of the likeliest cell of a prompted object, at least
+LIKELIEST = 2.0  # mask logit of the likeliest cell of a prompted object, at least
+LARGEST = 0.9  # share of the frame that a click marks at most
+OUTSIDE = -4.0  # mask logit around a mask that is cut, at most
 PRIOR_EDGE = 0.02  # shares are clamped to this distance from 0 and 1 before they become logits
 
 Levels = tuple[Tensor, Tensor, Tensor]
@@ -329,7 +331,7 @@ class LiteTracker(nn.Module):
         self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As `segment`, and the index of the mask to use, int64 [B]. Without a previous mask, further passes refine that mask:
-        they read it with the same prompt. It is then never empty.
+        they read it with the same prompt. It is then neither empty nor, for a click, nearly the whole frame.
         """
         masks, iou, score = self.segment(levels, points, labels, mask_in, has_mask)
         best = selected_mask(labels, has_mask, iou)
@@ -338,7 +340,7 @@ class LiteTracker(nn.Module):
         for _ in range(REFINING_PASSES):
             again, again_iou, _ = self.segment(levels, points, labels, chosen, torch.ones_like(has_mask))
             chosen = again[:, :1]
-        chosen = never_empty(chosen, prompt_maps(points, labels, mask_in, has_mask))
+        chosen = plausible(chosen, prompt_maps(points, labels, mask_in, has_mask))
         masks = torch.where(refined[..., None, None], chosen, masks)
         return masks, torch.where(refined, again_iou[:, :1], iou), score, best
 
@@ -379,13 +381,17 @@ class LiteTracker(nn.Module):
         return self.pointer(feat, logits, score)[:, 0], score, logits
 
 
-def never_empty(masks: Tensor, maps: Tensor) -> Tensor:
-    """Raises the logits of an empty mask near its clicks and in its box, so that the likeliest cells there belong to the
-    object: mask logits [B,1,m,m], prompt maps [B,11,m,m] → mask logits. On areas without texture, decoders mark nothing.
+def plausible(masks: Tensor, maps: Tensor) -> Tensor:
+    """Corrects the masks of areas without texture, of which decoders mark nothing or everything: mask logits [B,1,m,m], prompt maps
+    [B,11,m,m] → mask logits. The likeliest cells in a box and around a click always belong to the object, and a mask that covers
+    nearly the whole frame is cut to the surroundings of its click.
     """
-    near = (torch.maximum(maps[:, 1:2], maps[:, 4:5]) > 0.5).to(masks.dtype)
-    peak = torch.where(near > 0, masks, masks.new_tensor(ABSENT_LOGIT)).amax((2, 3), keepdim=True)
-    return masks + F.relu(LIKELIEST - peak) * near
+    near = ((maps[:, 1:2] > 0.5) | (maps[:, 4:5] > 0)).to(masks.dtype)
+    peak = torch.where(near > 0, masks, masks.new_tensor(-1e4)).amax((2, 3), keepdim=True)
+    raised = masks + F.relu(LIKELIEST - peak) * near
+    everything = (raised > 0).to(masks.dtype).mean((1, 2, 3), keepdim=True) > LARGEST
+    cut = everything & (maps[:, 5:6] == 0) & (near == 0)
+    return torch.where(cut, raised.clamp(max=OUTSIDE), raised)
 
 
 def fine_spread(fine: Tensor) -> Tensor:
