@@ -126,8 +126,9 @@ async function annotateVideo(page: Page, studio: Studio, backend: string): Promi
   const moved = { frame: CORRECTED, ...percent([x - SQUARE.half, y - SQUARE.half]) };
   // A label that is chosen cannot be pressed again.
   const [answered] = await predicted(page, () => press(page, "3"), moved);
-  const box = answered?.value.sequence.find(({ frame }: Json) => frame === CORRECTED) ?? { x: 0, y: 0 };
-  await predicted(page, () => press(page, "2"), { frame: CORRECTED, x: box.x, y: box.y });
+  // A frame between two keyframes on the same line has none of its own.
+  const keyframe = answered?.value.sequence.find(({ frame }: Json) => frame >= CORRECTED);
+  await predicted(page, () => press(page, "2"), { frame: CORRECTED, x: 0, y: 0, ...keyframe });
   const result = await submit(page, studio, task);
   const tracks = result.filter(({ type }) => type === "videorectangle");
   const labelled = (name: string) => tracks.find(({ value }) => value.labels?.[0] === name);
