@@ -148,7 +148,7 @@ describe("two annotators of one video", () => {
     expect(await predict({ user: "cat", draft: [b] }, [b])).toMatchObject([{ id: b.id, value: b.value }]);
   });
 
-  test("are told apart by their keyframes while they have no draft", async () => {
+  test("are distinguished by their keyframes while they have no draft", async () => {
     const [batch] = await predict({}, null);
     const [a] = await predict({}, [corrected(batch, 3)]);
     const [b] = await predict({}, [corrected(batch, 7, 60)]);

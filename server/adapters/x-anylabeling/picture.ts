@@ -108,11 +108,12 @@ async function predictMarks(
   marks: readonly Mark[],
   signal: AbortSignal,
 ): Promise<OutlinedObject[]> {
-  const fieldOf = (mark: Mark) => `params.marks[${marks.indexOf(mark)}].data`;
+  const fieldOf = (index: number) => `params.marks[${index}].data`;
+  for (const [index, mark] of marks.entries())
+    if (mark.type === "point") requireInside(mark.data, size, fieldOf(index));
   const points = marks.filter((mark) => mark.type === "point");
-  for (const mark of points) requireInside(mark.data, size, fieldOf(mark));
-  const boxes = marks.flatMap((mark) =>
-    mark.type === "rectangle" && mark.label === 1 ? [clippedRectangle(mark.data, size, fieldOf(mark))] : [],
+  const boxes = marks.flatMap((mark, index) =>
+    mark.type === "rectangle" && mark.label === 1 ? [clippedRectangle(mark.data, size, fieldOf(index))] : [],
   );
   const coords = points.map(({ data }) => data);
   const labels = points.map(({ label }) => label);

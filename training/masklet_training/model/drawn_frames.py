@@ -1,4 +1,4 @@
-"""Tells drawn frames from photographs.
+"""Distinguishes drawn frames from photographs.
 
 The compact detector learned its nouns from drawings. On photographs it rarely finds what they name, and sometimes takes
 something else for it. Drawn frames have large areas without any texture, and photographs, with their noise, do not.

@@ -1,7 +1,7 @@
 """Finds the objects of a phrase on photographs, without having been trained for it.
 
 Two pretrained networks propose and name regions: the box detector, which knows 80 classes, and ImageNet's classifier, which
-knows 1,000 and says what is at a place. A region is a box, or the place where the classifier is most certain. The prompt
+knows 1,000 and names what is at a place. A region is a box, or the place where the classifier is most certain. The prompt
 decoder of the tracker turns it into a mask.
 """
 
@@ -21,7 +21,7 @@ from .naming import bounds
 from .needed import Needed
 from .phrase_code import PhraseCode
 from .region_colour import ColourJudge
-from .regions import area, distinct, overlaps, windows
+from .regions import area, distinct, intersections, overlaps, windows
 
 PER_LIST = 24  # cells of the box detector that are considered, of the phrase's classes and of all classes
 PEAKS = 3  # places of the classifier
@@ -37,10 +37,10 @@ FAINT = 0.5  # score below which a region gets no mask
 POINT_SIDE = 0.1
 LARGEST = 0.9  # share of the frame above which a mask is no object
 SMALLEST = 4.0  # cells of a mask, at stride 4
-NONE = -12.0  # logit of what is no candidate
+NONE = -12.0  # logit of a region that is not considered
 ABSENT = -16.0  # logits of rows without a mask
 MARGIN = 0.08  # share of a box's sides by which an object may be larger than its box
-OUTSIDE = -8.0  # logit of what is outside
+OUTSIDE = -8.0  # mask logit outside the box of a region, at most
 GENEROUS = (0.0, 1.5, 3.0)  # added to the logits inside the box
 FIRST = 0.2  # by which another mask has to fit a box better than the first one
 
@@ -215,12 +215,11 @@ def drop_duplicates(found: Candidates) -> Candidates:
     count = boxes.shape[1]
     earlier = torch.tril(torch.ones(count, count, device=boxes.device), -1)
     is_point = (points[..., :1] >= 0).float()  # [C,N,1]
-    corners = torch.minimum(boxes[..., 2:].unsqueeze(2), boxes[..., 2:].unsqueeze(1))
-    inside = (corners - torch.maximum(boxes[..., :2].unsqueeze(2), boxes[..., :2].unsqueeze(1))).clamp(min=0.0)
-    within = inside[..., 0] * inside[..., 1] / area(boxes).unsqueeze(2).clamp(min=1e-6)  # share of a row inside a column
+    both = intersections(boxes, boxes)
+    within = both / area(boxes).unsqueeze(2).clamp(min=1e-6)  # share of a row inside a column
     covered = (within > 0.5).float() * is_point
     smaller = torch.minimum(area(boxes).unsqueeze(2), area(boxes).unsqueeze(1)).clamp(min=1e-6)
-    nested = (inside[..., 0] * inside[..., 1] / smaller > NESTED).float()
+    nested = (both / smaller > NESTED).float()
     again = (1.0 - distinct(boxes, SAME_BOX)) + (torch.maximum(covered, nested) * earlier).amax(2)
     return Candidates(boxes, points, torch.where(again > 0, logits.new_tensor(NONE), logits))
 
@@ -234,6 +233,3 @@ def logit(share: Tensor) -> Tensor:
     """Of shares, which are limited to 0.01..0.99"""
     limited = share.clamp(0.01, 0.99)
     return torch.log(limited) - torch.log(1.0 - limited)
-
-
-__all__ = ["Candidates", "PhraseDetector", "drop_duplicates", "overlaps"]

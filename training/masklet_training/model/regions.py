@@ -10,10 +10,15 @@ from .layers import pixel_centres
 
 def overlaps(a: Tensor, b: Tensor) -> Tensor:
     """IoU of boxes xyxy [...,N,4] and [...,M,4] → [...,N,M]"""
+    both = intersections(a, b)
+    return both / (area(a).unsqueeze(-1) + area(b).unsqueeze(-2) - both).clamp(min=1e-6)
+
+
+def intersections(a: Tensor, b: Tensor) -> Tensor:
+    """Areas that boxes xyxy [...,N,4] and [...,M,4] share → [...,N,M]"""
     a, b = a.unsqueeze(-2), b.unsqueeze(-3)
     sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0.0)
-    both = sides[..., 0] * sides[..., 1]
-    return both / (area(a) + area(b) - both).clamp(min=1e-6)
+    return sides[..., 0] * sides[..., 1]
 
 
 def area(boxes: Tensor) -> Tensor:
