@@ -117,7 +117,7 @@ const fields = {
   use_prev_mem_frame: z
     .boolean()
     .describe(
-      "Decode clicks on tracked frames with the memory of earlier frames. On: the mask follows the object's appearance. Off: only the clicks count",
+      "Decode clicks on tracked frames with the memory of earlier frames, under the motion-based rules only where the object shows no mask. On: the mask follows the object's appearance. Off: only the clicks count",
     ),
   use_stateless_refinement: z
     .boolean()

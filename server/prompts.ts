@@ -7,11 +7,22 @@ export interface FrameSize {
   height: number;
 }
 
+/** At the size of the video. */
+export interface PromptMasks {
+  /** The mask of the request, as `mask-input.ts` reads it. */
+  mask?: CocoRle | undefined;
+  /** The mask of the object that is shown on the frame. */
+  shown?: CocoRle | undefined;
+}
+
 /**
- * @param mask the mask of the request as `mask-input.ts` reads it
  * @throws ProtocolError invalid_field naming the pixel coordinate that lies outside the frame.
  */
-export function toEnginePrompt(request: AddPromptRequest, size: FrameSize, mask?: CocoRle): EnginePrompt {
+export function toEnginePrompt(
+  request: AddPromptRequest,
+  size: FrameSize,
+  { mask, shown }: PromptMasks = {},
+): EnginePrompt {
   if (!request.rel_coordinates) checkPixels(request, size);
   const scale = request.rel_coordinates ? { width: 1, height: 1 } : size;
   const boxes = (request.bounding_boxes ?? []).map((box) => toRelativeBox(box, scale));
@@ -25,6 +36,7 @@ export function toEnginePrompt(request: AddPromptRequest, size: FrameSize, mask?
       labels: request.point_labels ?? [],
       ...(boxXywh && { boxXywh }),
       ...(mask && { mask }),
+      ...(shown && !mask && !boxXywh && { shown }),
       clearOldPoints: request.clear_old_points,
       clearOldBoxes: request.clear_old_boxes,
       ...(!request.track_others && { leavesOutOthers: true }),

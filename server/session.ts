@@ -237,7 +237,9 @@ export function createSession(parts: SessionParts): Session {
       return inOrder(async () => {
         const mask =
           request.mask && (await readMask(request.mask, facts, { pictures, signal: closing.signal }));
-        const prompt = toEnginePrompt(request, facts, mask);
+        const { obj_id, frame_index } = request;
+        const known = obj_id === undefined ? undefined : results.store.object(frame_index, obj_id);
+        const prompt = toEnginePrompt(request, facts, { mask, shown: known?.mask });
         const frame = await decode(request.frame_index);
         const prompted = await engine.prompt({ frame, prompt, ...step });
         const { output, objectId, semantic, vocabulary, removedIds = [] } = prompted;

@@ -1,12 +1,7 @@
-/** Clicks and boxes on one object: merges them with earlier ones, and selects the graph that segments the object. */
+/** Clicks and boxes on one object: merges them with earlier ones, and converts them for the model. */
 import { type BoxXyxy, xywhToXyxy } from "../detector/geometry.js";
-import type { FrameFeatures } from "../detector/graph.js";
-import type { MemoryEntry } from "../memory/bank.js";
-import type { Selection } from "../memory/select.js";
 import type { PromptState } from "./masklet.js";
-import { hasPixels } from "./masks/mask.js";
-import type { Model, PointPrompt, Prediction } from "./model.js";
-import type { TrackerPolicy } from "./policy.js";
+import type { PointPrompt } from "./model.js";
 import { type ObjectPrompt, PromptError } from "./prompts.js";
 
 /**
@@ -76,31 +71,19 @@ export function toPointPrompt({ points, labels, box }: PromptState, maxPoints: n
 /** Whether a prompt contains all clicks of an earlier prompt and has no other box. */
 export function extendsPrompt(old: PromptState, now: PromptState): boolean {
   if (now.box && !sameBox(old.box, now.box)) return false;
-  return old.points.every(([x, y], index) =>
-    now.points.some(
-      (point, other) => point[0] === x && point[1] === y && now.labels[other] === old.labels[index],
-    ),
+  return old.points.every((_, index) => hasClick(now, old, index));
+}
+
+/** Whether a prompt contains a click of another prompt. */
+export function hasClick(prompt: PromptState, other: PromptState, index: number): boolean {
+  const [x, y] = other.points[index] as PromptState["points"][number];
+  return prompt.points.some(
+    (point, own) => point[0] === x && point[1] === y && prompt.labels[own] === other.labels[index],
   );
 }
 
 function sameBox(a: PromptState["box"], b: PromptState["box"]): boolean {
   return a !== undefined && b !== undefined && a.every((value, side) => value === b[side]);
-}
-
-/**
- * Number of clicks that a mask satisfies: positive clicks inside it, and negative clicks outside.
- * @param maskLogits float32 [side, side]
- */
-export function countSatisfiedClicks(
-  maskLogits: Float32Array,
-  side: number,
-  { points, labels }: PromptState,
-): number {
-  const cell = (relative: number) => Math.min(side - 1, Math.max(0, Math.floor(relative * side)));
-  return points.filter(([x, y], index) => {
-    const inside = (maskLogits[cell(y) * side + cell(x)] as number) > 0;
-    return inside === (labels[index] === 1);
-  }).length;
 }
 
 /** Whether a prompt consists of negative clicks alone, which remove from a mask but do not mark an object. */
@@ -125,57 +108,4 @@ export function nothingToExclude(objectId: number | undefined, frameIndex: numbe
     `point_labels: expected at least one label 1, because object ${objectId} has no mask on frame ${frameIndex}, got only 0`,
     "point_labels",
   );
-}
-
-export interface EditContext {
-  /** The merged prompt: all clicks and the box on the object on this frame, including the new ones. */
-  prompt: PromptState;
-  /** The prompt on this frame before the merge. */
-  before: PromptState | undefined;
-  /** The mask of this frame, from the prompt or from the object's memory, if there is one; it may be refined. */
-  known: Pick<MemoryEntry, "maskLogits"> | undefined;
-  /** The object's memories of other frames. */
-  selection: Selection;
-  /** Side of the mask logits. */
-  side: number;
-}
-
-export type EditRules = Pick<TrackerPolicy["edit"], "usePrevMemFrame"> &
-  Pick<TrackerPolicy["transformersParity"], "maxPoints">;
-
-/**
- * Segments the object of a prompt.
- * - First clicks on a frame, for an object with memories of other frames: the object is tracked from memory and the clicks.
- *   If the mask does not satisfy all clicks, the decoder refines it without memory. The mask that satisfies more clicks is
- *   returned.
- * - All other prompts: the decoder segments the object without memory. It refines the known mask of the frame when the new
- *   prompt contains the earlier prompt, refines a mask of the user, or consists of negative clicks alone.
- * A box marks the whole object, so it is never combined with memory.
- * @returns null for negative clicks alone without a mask that they can refine
- */
-export async function editObject(
-  model: Model,
-  features: FrameFeatures,
-  { prompt, before, known, selection, side }: EditContext,
-  rules: EditRules,
-): Promise<Prediction | null> {
-  const points = toPointPrompt(prompt, rules.maxPoints);
-  const hasMemory = selection.memories.length > 0;
-  if (rules.usePrevMemFrame && hasMemory && !before && !prompt.box && !prompt.refinesMask) {
-    const tracked = await model.trackPrompted(features, selection, points);
-    const satisfied = countSatisfiedClicks(tracked.maskLogits, side, prompt);
-    if (satisfied === prompt.points.length) return tracked;
-    const refined = await model.segment(
-      features,
-      points,
-      hasPixels(tracked.maskLogits) ? tracked.maskLogits : null,
-    );
-    return countSatisfiedClicks(refined.maskLogits, side, prompt) > satisfied ? refined : tracked;
-  }
-  const needsMask = onlyExcludes(prompt);
-  const isContinued =
-    needsMask || prompt.refinesMask || (before ? extendsPrompt(before, prompt) : !prompt.box);
-  const refined = known && isContinued && hasPixels(known.maskLogits) ? known.maskLogits : null;
-  if (needsMask && !refined) return null;
-  return model.segment(features, points, refined);
 }

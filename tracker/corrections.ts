@@ -15,6 +15,7 @@ import { directionFor, memoriesFor } from "./track-objects.js";
  * Whether a prompt contradicts the track of an object. An object without a mask on the frame contradicts nothing: it was
  * hidden or left the frame, and its older prompts may be right. To be called before the memory of the prompt is stored.
  * @param maskLogits float32 [m, m]: the mask of the prompt
+ * @param shown float32 [m, m]: the mask that is shown on the frame, if there is one
  */
 export async function contradictsTrack(
   parts: TrackerParts,
@@ -22,12 +23,16 @@ export async function contradictsTrack(
   frameIndex: number,
   masklet: Masklet,
   maskLogits: Float32Array,
+  shown: Float32Array | undefined,
 ): Promise<boolean> {
   const { overruleIou } = parts.policy.edit;
   if (overruleIou === 0) return false;
   const earlier = masklet.prompts.get(frameIndex);
   if (earlier) return earlier.overrules ?? false;
-  const tracked = await trackedMask(parts, features, frameIndex, masklet);
+  const tracked =
+    masklet.bank.at(frameIndex)?.maskLogits ??
+    shown ??
+    (await trackedMask(parts, features, frameIndex, masklet));
   return (
     tracked !== null && hasPixels(tracked) && maskIou(maskBits(tracked), maskBits(maskLogits)) < overruleIou
   );
@@ -40,8 +45,6 @@ async function trackedMask(
   frameIndex: number,
   masklet: Masklet,
 ): Promise<Float32Array | null> {
-  const known = masklet.bank.at(frameIndex);
-  if (known) return known.maskLogits;
   const selection = memoriesFor(masklet, frameIndex, directionFor(masklet, frameIndex), parts);
   if (selection.memories.length === 0) return null;
   const [prediction] = await parts.model.track(features, [selection]);

@@ -199,7 +199,10 @@ interface PolicyFields {
   };
   /** The effect of clicks on an object. */
   edit: {
-    /** Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). */
+    /**
+     * Decode clicks on a tracked frame with memory (SAM 2) or without (SAM 3). Motion: only clicks on a frame on which the
+     * object has no mask, and clicks that replace the earlier ones of a frame.
+     */
     usePrevMemFrame: boolean;
     /**
      * Negative clicks alone on a frame that was not tracked refine the mask that is tracked to it. Off: as in SAM 3, they

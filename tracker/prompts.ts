@@ -28,6 +28,8 @@ export interface ObjectPrompt {
   boxXywh?: BoxXywh;
   /** The object's mask, at the size of the video, with at least one pixel; not together with a box. Clicks refine it. */
   mask?: CocoRle;
+  /** The mask of the object that is shown on the frame, at the size of the video; absent: none. First clicks refine it. */
+  shown?: CocoRle;
   /** True: the new clicks replace the earlier clicks on this frame. False: they are added to the earlier clicks and box. */
   clearOldPoints: boolean;
   /** Whether `clearOldPoints` also deletes an earlier box on this frame. */

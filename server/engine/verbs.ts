@@ -45,6 +45,8 @@ export type EnginePrompt =
       boxXywh?: BoxXywh;
       /** The mask of the object, at the size of the video, with at least one pixel. Points refine it. */
       mask?: CocoRle;
+      /** The mask of the object that is shown on the frame, at the size of the video; absent: none. First clicks refine it. */
+      shown?: CocoRle;
       clearOldPoints: boolean;
       clearOldBoxes: boolean;
       /** Returns only the prompted object, without tracking the others to the frame. */

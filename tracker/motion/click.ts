@@ -2,19 +2,13 @@
 import type { FrameFeatures } from "../../detector/graph.js";
 import { maskExtent } from "../../detector/mask-bits.js";
 import type { MemoryEntry } from "../../memory/bank.js";
-import {
-  checkNewObject,
-  type EditContext,
-  editObject,
-  mergePrompts,
-  nothingToExclude,
-  promptOf,
-} from "../click-prompt.js";
+import { checkNewObject, mergePrompts, nothingToExclude, promptOf } from "../click-prompt.js";
 import { contradictsTrack } from "../corrections.js";
 import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet } from "../masklet.js";
 import { cleanMask } from "../masks/clean.js";
 import { gridRuns } from "../masks/given-mask.js";
+import { gridMask } from "../masks/grid-mask.js";
 import { hasPixels } from "../masks/mask.js";
 import type { Frame } from "../model.js";
 import { CERTAIN } from "../observation.js";
@@ -22,6 +16,7 @@ import type { TrackerParts } from "../parts.js";
 import { type ObjectPrompt, objectLimit } from "../prompts.js";
 import type { StepResult } from "../report.js";
 import { directionFor, memoriesFor, observeFrame } from "../track-objects.js";
+import { type EditContext, editObject } from "./edit-object.js";
 import { startMotion } from "./motion-model.js";
 import { report } from "./report.js";
 import { resolveOverlaps } from "./suppression.js";
@@ -49,14 +44,15 @@ export async function clickMotion(
   const before = corrected?.prompts.get(frame.index);
   const mergedPrompt = mergePrompts(before, promptOf(prompt), prompt);
   const given = prompt.mask && (await memoryOfMask(parts, levels, frame.index, prompt.mask));
-  const known = given ?? corrected?.bank.at(frame.index);
+  const shown = corrected && prompt.shown && gridMask(prompt.shown, geometry.m);
+  const known = (given ?? corrected?.bank.at(frame.index))?.maskLogits ?? shown;
   const entry =
     mergedPrompt.mask && given
       ? given
       : await segmentClicks(parts, levels, frame.index, { prompt: mergedPrompt, before, known, corrected });
   if (!entry) throw nothingToExclude(prompt.objectId, frame.index);
   const isCorrection =
-    corrected && (await contradictsTrack(parts, levels, frame.index, corrected, entry.maskLogits));
+    corrected && (await contradictsTrack(parts, levels, frame.index, corrected, entry.maskLogits, shown));
   const extent = maskExtent(entry.maskLogits, geometry.m);
 
   const motion = extent && startMotion(extent, frame.index);

@@ -20,6 +20,7 @@ import { addFrame, hasFrame } from "../frame-set.js";
 import { checkObjectPrompt, memoryOfMask, recallPrompts } from "../mask-prompt.js";
 import { keepPrompt, type Masklet, type PromptState } from "../masklet.js";
 import { gridRuns } from "../masks/given-mask.js";
+import { gridMask } from "../masks/grid-mask.js";
 import { emptyMask, hasPixels } from "../masks/mask.js";
 import { enlarge } from "../masks/resize.js";
 import type { Frame, Prediction } from "../model.js";
@@ -50,12 +51,16 @@ export async function clickSam3(
   await recallPrompts(parts, levels, frame.index, [masklet]);
   const mergedPrompt = mergePrompts(masklet.prompts.get(frame.index), promptOf(prompt), prompt);
   const given = prompt.mask && (await memoryOfMask(parts, levels, frame.index, prompt.mask));
+  const shown = prompt.shown && gridMask(prompt.shown, geometry.m);
   const entry =
     mergedPrompt.mask && given
       ? given
-      : await segmentClicks(parts, levels, frame.index, masklet, mergedPrompt, given?.maskLogits);
+      : await segmentClicks(parts, levels, frame.index, masklet, mergedPrompt, {
+          given: given?.maskLogits,
+          shown,
+        });
 
-  const isCorrection = await contradictsTrack(parts, levels, frame.index, masklet, entry.maskLogits);
+  const isCorrection = await contradictsTrack(parts, levels, frame.index, masklet, entry.maskLogits, shown);
   keepPrompt(masklet, frame.index, {
     ...mergedPrompt,
     ...(isCorrection && { overrules: true }),
@@ -137,21 +142,26 @@ function isTracked({ bank }: Masklet, frameIndex: number): boolean {
   return kind === "recent" || kind === "reconditioned";
 }
 
-/**
- * @param given float32 [m, m]: the mask of the same prompt, which the clicks refine
- * @returns the memory of the frame from clicks or a box
- */
+/** Masks that clicks can refine, float32 [m, m] each. */
+interface KnownMasks {
+  /** Of the same prompt. */
+  given: Float32Array | undefined;
+  /** Shown on the frame; used when the object has no memory of the frame. */
+  shown: Float32Array | undefined;
+}
+
+/** @returns the memory of the frame from clicks or a box */
 async function segmentClicks(
   parts: TrackerParts,
   levels: FrameFeatures,
   frameIndex: number,
   masklet: Masklet,
   mergedPrompt: PromptState,
-  given: Float32Array | undefined,
+  masks: KnownMasks,
 ): Promise<MemoryEntry> {
   const { model, policy, geometry } = parts;
   const wasTracked = isTracked(masklet, frameIndex);
-  const decoded = await decode(parts, levels, frameIndex, masklet, mergedPrompt, given);
+  const decoded = await decode(parts, levels, frameIndex, masklet, mergedPrompt, masks);
   const { maskLogits, score, pointer } = decoded;
   const [memory] = await model.remember(levels, [
     { maskLogits: enlarge(maskLogits, geometry.m, geometry.S), score, isInput: true },
@@ -176,7 +186,7 @@ async function decode(
   frameIndex: number,
   masklet: Masklet,
   mergedPrompt: PromptState,
-  given: Float32Array | undefined,
+  { given, shown }: KnownMasks,
 ): Promise<Prediction> {
   const { model, policy } = parts;
   const points = toPointPrompt(mergedPrompt, policy.transformersParity.maxPoints || Number.POSITIVE_INFINITY);
@@ -186,7 +196,8 @@ async function decode(
   }
   const known = masklet.bank.at(frameIndex);
   const usesKnown = policy.transformersParity.previousMask || mergedPrompt.refinesMask;
-  let previous = given ?? (usesKnown && known && !known.maskCleared ? known.maskLogits : null);
+  const stored = known?.maskCleared ? null : (known?.maskLogits ?? shown ?? null);
+  let previous = given ?? (usesKnown ? stored : null);
   if (policy.edit.excludesFromTracked && onlyExcludes(mergedPrompt)) {
     previous ??= await trackedMask(parts, levels, frameIndex, masklet);
     if (!hasPixels(previous)) throw nothingToExclude(masklet.id, frameIndex);

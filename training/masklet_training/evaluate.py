@@ -86,7 +86,8 @@ def evaluate(client: Any, sequence: Sequence, kind: str, rounds: int) -> tuple[d
             if corrected[worst - 1] >= 1.0:
                 break
             point, label = correction(results.masks[worst], sequence.masks[worst])
-            results.take(session.add_prompt(frame_index=worst, points=[point], labels=[label], obj_id=answer.obj_id).frame)
+            click = {"points": [point], "labels": [label], "clear_old_points": False}
+            results.take(session.add_prompt(frame_index=worst, obj_id=answer.obj_id, **click).frame)
             for frame in session.propagate("both", start_frame_index=worst):
                 results.take(frame)
             after, corrected = measure(sequence, results)

@@ -173,8 +173,8 @@ class Seed(LiteGraph):
 
 
 class Track(LiteGraph):
-    """Ignores clicks. For a click on a tracked frame, the server runs this graph first. If the mask contradicts the
-    click, the server refines it with `segment`.
+    """Ignores clicks. For a click on a frame on which the object has no mask, the server runs this graph first. If the mask
+    contradicts the click, the server refines it with `segment`.
     """
 
     def forward(
