@@ -35,6 +35,20 @@ EXTRA = {
     "swan": ("black swan",),
     "cow": ("ox",),
     "rucksack": ("backpack",),
+    "chicken": ("hen", "cock"),
+    "rooster": ("cock",),
+}
+# Meanings of WordNet that nobody has in mind: a lion is no "cat", and a mosquito net no "screen".
+UNMEANT = {
+    "cat": ("big cat",),
+    "house": ("theater",),
+    "plate": ("breastplate", "pickelhaube", "puck"),
+    "dress": ("mask", "wig", "jean"),
+    "ball": ("bubble",),
+    "screen": ("mosquito net", "fire screen", "window screen", "shower curtain", "theater curtain", "window shade", "shoji"),
+    "monitor": ("komodo dragon",),
+    "car": ("railcar",),
+    "light": ("lighter",),
 }
 
 
@@ -48,8 +62,8 @@ class Lexicon:
     """Ids below this one are those of the compact detector"""
     phrases: list[tuple[int, ...]]
     """Words of each noun"""
-    classes: list[tuple[tuple[int, ...], tuple[int, ...]]]
-    """ImageNet's classes and the box detector's classes of each noun"""
+    classes: list[tuple[tuple[int, ...], tuple[int, ...], bool]]
+    """Of each noun: ImageNet's classes, the box detector's classes, and whether the latter contain more than the noun"""
     colours: dict[int, int]
     """Id of a word → colour"""
     modifiers: tuple[int, ...]
@@ -84,10 +98,26 @@ def all_nouns(wordnet: Path) -> tuple[dict[str, tuple[set[int], set[int]]], dict
     for noun, others in EXTRA.items():
         for other in others:
             nouns[noun][0].update(seen[other])
+    for noun, others in UNMEANT.items():
+        for other in others:
+            nouns[noun][0].difference_update(seen[other])
     for seen, boxed_classes in nouns.values():
         if PERSON in boxed_classes:  # ImageNet's three classes of persons, such as divers, do not tell where a person is
             seen.clear()
     return nouns, read_irregular(data.with_name("noun.exc"))
+
+
+def containing(seen: set[int], nouns: dict[str, tuple[set[int], set[int]]]) -> set[int]:
+    """The box detector's classes that contain ImageNet's classes: "bird" for those of "eagle\""""
+    return {index for index, name in enumerate(coco_words.CLASSES) if seen and seen <= nouns[name][0]}
+
+
+def classes_of(
+    seen: set[int], boxed: set[int], nouns: dict[str, tuple[set[int], set[int]]]
+) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    """A noun's entry in `Lexicon.classes`"""
+    wider = set() if boxed else containing(seen, nouns)
+    return tuple(sorted(seen)), tuple(sorted(boxed or wider)), bool(wider)
 
 
 def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]], irregular: dict[str, str]) -> Lexicon:
@@ -130,7 +160,7 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
         vocabulary,
         trained,
         list(phrases),
-        [(tuple(sorted(seen)), tuple(sorted(boxed))) for seen, boxed in phrases.values()],
+        [classes_of(seen, boxed, nouns) for seen, boxed in phrases.values()],
         colours,
         tuple([*colours, *patterns]),
         tuple(phrase in pieces for phrase in phrases),

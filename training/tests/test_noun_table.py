@@ -14,6 +14,7 @@ from masklet_training.tokenizer import lexicon_tokenizer
 KNOWN = ["ball", "bear", "black", "circle", "dog", "ghost", "orange", "red", "striped", "glass", "glasses", "t-shirt"]
 NOUNS = {
     "dog": ({1, 2}, {16}),
+    "bird": ({7, 10}, {14}),
     "swan": ({7}, set()),
     "black swan": ({7}, set()),
     "bear": ({3, 4}, {21}),
@@ -25,6 +26,7 @@ NOUNS = {
     "circle": ({9}, set()),
     "orange": ({6}, {49}),
 }
+NOUNS |= {name: (set(), {index}) for index, name in enumerate(coco_words.CLASSES) if name not in NOUNS}
 LEXICON = build_lexicon(KNOWN, NOUNS, {"geese": "goose", "mice": "mouse"})
 
 
@@ -44,9 +46,9 @@ def read(phrase: str) -> tuple[PhraseCode, list[str]]:
         ("dog", [1, 2], [16], [], ["dog"]),
         ("Dogs!", [1, 2], [16], [], ["dog"]),
         ("the black dogs", [1, 2], [16], [8], ["black", "dog"]),
-        ("black swan", [7], [], [], None),
-        ("polar bears", [4], [], [], None),
-        ("red polar bear", [4], [], [0], None),
+        ("black swan", [7], [14], [], None),
+        ("polar bears", [4], [21], [], None),
+        ("red polar bear", [4], [21], [0], None),
         ("geese", [999], [], [], None),
         ("big red ball", [5], [32], [0], ["red", "ball"]),
         ("dog with a red ball", [1, 2], [16], [], ["dog"]),
@@ -78,6 +80,11 @@ def test_a_phrase_is_a_noun_and_a_colour(
     if drawn:
         assert words == drawn
     assert all(torch.equal(a, b) for a, b in zip(code, unpack_code(pack_code(code)), strict=True))
+
+
+@pytest.mark.parametrize(("phrase", "narrow"), [("bird", 0), ("birds", 0), ("swan", 1), ("polar bears", 1), ("goose", 0), ("flurble", 0)])
+def test_a_noun_may_be_narrower_than_its_box(phrase: str, narrow: int) -> None:
+    assert int(read(phrase)[0].narrow) == narrow
 
 
 def test_a_phrase_of_the_full_length_is_read() -> None:

@@ -22,9 +22,8 @@ pytestmark = pytest.mark.usefixtures("without_gradients")
 
 
 def code(count: int, seen: float = 0.0, boxed: float = 0.0) -> PhraseCode:
-    return PhraseCode(
-        torch.full((count, SEEN), seen), torch.full((count, BOXED), boxed), torch.zeros(count, len(COLOURS)), torch.zeros(count, 1)
-    )
+    none = torch.zeros(count, 1)
+    return PhraseCode(torch.full((count, SEEN), seen), torch.full((count, BOXED), boxed), none, torch.zeros(count, len(COLOURS)), none)
 
 
 @pytest.mark.parametrize("colour", [0.0, 127.0, 255.0])
@@ -64,6 +63,51 @@ def test_boxes_of_one_object_and_points_inside_it_are_dropped() -> None:
     left = {tuple(box.tolist()): value for box, value in zip(kept.boxes[0], kept.logits[0].tolist(), strict=True)}
     values = [left[tuple(box.tolist())] for box in boxes]
     assert values == [NONE, 3.0, 1.0, NONE, 0.5]
+
+
+def test_a_point_inside_a_likely_box_is_dropped_even_if_the_box_is_less_likely() -> None:
+    boxes = torch.tensor([[[0.1, 0.1, 0.9, 0.9], [0.25, 0.25, 0.35, 0.35]]])
+    points = torch.tensor([[[-1.0, -1.0], [0.3, 0.3]]])
+    kept = drop_duplicates(Candidates(boxes, points, torch.tensor([[0.5, 2.0]])))
+    assert kept.logits.max() == 0.5 and kept.points[kept.logits == 0.5].tolist() == [[-1.0, -1.0]]
+    kept = drop_duplicates(Candidates(boxes, points, torch.tensor([[-0.5, 2.0]])))
+    assert kept.logits.max() == 2.0 and torch.allclose(kept.points[kept.logits == 2.0], torch.tensor([[0.3, 0.3]]))
+
+
+def test_an_object_that_fills_the_frame_is_one_box() -> None:
+    phrases = PhraseDetector(BoxDetector(), ClassHeat(EfficientNetLite()))
+    side, seen = 10, torch.zeros(2, SEEN)
+    seen[0, 5] = 1.0
+    heat = torch.zeros(2, side * side)
+    heat.unflatten(1, (side, side))[0, 1:9, 2:] = 0.9
+    heat.unflatten(1, (side, side))[1, 4, 4] = 0.9  # a small one
+    boxes, logits = phrases.filled(heat, torch.rand(1, 1280, side, side), seen)
+    assert torch.allclose(boxes[0, 0], torch.tensor([0.2, 0.1, 1.0, 0.9]))
+    assert logits[0, 0] > NONE and logits[1, 0] == NONE
+
+
+def seen_as(phrases: PhraseDetector, found: dict[int, float], wanted: set[int], own: float, box: float, boxed: int, narrow: bool) -> float:
+    """The judgement of a box: probabilities of the classifier, its classes that the phrase names, and the probabilities of the
+    phrase's class and of the strongest class
+    """
+    asked = code(1)
+    asked.seen[0, list(wanted)] = 1.0
+    asked.boxed[0, boxed] = 1.0
+    asked = asked._replace(narrow=torch.tensor([[float(narrow)]]))
+    names, cells = torch.zeros(1, 1, SEEN), torch.full((1, 1, 4), 0.25)
+    for index, share in found.items():
+        names[0, 0, index] = share
+    rivals = torch.tensor([[box / 2]])
+    return float(phrases.judge(torch.tensor([[own]]), torch.tensor([[box]]), rivals, names, cells, torch.zeros(4, SEEN), asked))
+
+
+def test_a_strawberry_is_no_apple_and_an_eagle_needs_the_box_of_a_bird() -> None:
+    phrases = PhraseDetector(BoxDetector(), ClassHeat(EfficientNetLite()))
+    apple, strawberry, eagle, bird, fruit = 948, 949, 22, 14, 47
+    assert seen_as(phrases, {apple: 0.6}, {apple}, 0.4, 0.4, fruit, False) > 0.5
+    assert seen_as(phrases, {strawberry: 0.98}, {apple}, 0.4, 0.4, fruit, False) < 0.0
+    assert seen_as(phrases, {eagle: 0.9}, {eagle}, 0.6, 0.6, bird, True) > 1.0
+    assert seen_as(phrases, {eagle: 0.9}, {eagle}, 0.02, 0.9, bird, True) < -1.0
 
 
 def test_overlaps_and_windows_of_boxes() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..noun_table import LONGEST, UNKNOWN, Lexicon
 
 SEEN, BOXED, COLOURS = 1000, 80, 12  # ImageNet's classes, the box detector's classes, and colours
-SIZE = SEEN + BOXED + COLOURS + 1
+SIZE = SEEN + BOXED + COLOURS + 2
 LENGTH = 16  # L: tokens of a phrase
 CHANNELS = -(-SIZE // LENGTH)
 BITS = 8
@@ -26,6 +26,7 @@ class PhraseCode(NamedTuple):
 
     seen: Tensor  # [C,1000]
     boxed: Tensor  # [C,80]
+    narrow: Tensor  # whether the box detector's classes contain what the phrase names, and more [C,1]
     colour: Tensor  # [C,12], zero without a colour
     drawn: Tensor  # whether the compact detector reads the phrase [C,1]
 
@@ -38,7 +39,7 @@ def pack_code(code: PhraseCode) -> Tensor:
 
 def unpack_code(packed: Tensor) -> PhraseCode:
     """[C,L,CHANNELS] → the meaning"""
-    return PhraseCode(*packed.flatten(1)[:, :SIZE].split([SEEN, BOXED, COLOURS, 1], 1))
+    return PhraseCode(*packed.flatten(1)[:, :SIZE].split([SEEN, BOXED, 1, COLOURS, 1], 1))
 
 
 class NounReader(nn.Module):
@@ -56,7 +57,8 @@ class NounReader(nn.Module):
         self.register_buffer("pieces", torch.tensor(lexicon.pieces, dtype=torch.float32))
         distinct = {pair: index for index, pair in enumerate(dict.fromkeys(lexicon.classes))}
         self.register_buffer("meaning", torch.tensor([distinct[pair] for pair in lexicon.classes], dtype=torch.int32))
-        self.register_buffer("members", pack_bits(list(distinct)))
+        self.register_buffer("members", pack_bits([(seen, boxed) for seen, boxed, _ in distinct]))
+        self.register_buffer("narrow", torch.tensor([narrow for _, _, narrow in distinct], dtype=torch.float32))
         colours = torch.zeros(max(lexicon.colours, default=0) + 1, COLOURS)
         for word, colour in lexicon.colours.items():
             colours[word, colour] = 1.0
@@ -75,7 +77,8 @@ class NounReader(nn.Module):
         words = ids * (part > 0.5).int()
         noun, start, length = self.find(words)
         found = (length > 0).float().unsqueeze(1)
-        bits = unpack_bits(self.members[self.meaning[noun].long()]) * found
+        meaning = self.meaning[noun].long()
+        bits = unpack_bits(self.members[meaning]) * found
         position = torch.arange(ids.shape[1], device=ids.device).unsqueeze(0)
         inside = ((position >= start.unsqueeze(1)) & (position < (start + length).unsqueeze(1))).float()
         outside = part * (1.0 - inside)
@@ -90,7 +93,7 @@ class NounReader(nn.Module):
         unfamiliar = (inside * (1.0 - spelled) * (words > self.cut).float()).amax(1)  # whether the noun has a word that it does not know
         drawn = trained.amax(1) * (1.0 - unfamiliar) * (1.0 - lone * (1.0 - names))
         seen, boxed = bits.split([SEEN, BOXED], 1)
-        return PhraseCode(seen, boxed, colour, drawn.unsqueeze(1)), trained
+        return PhraseCode(seen, boxed, self.narrow[meaning].unsqueeze(1) * found, colour, drawn.unsqueeze(1)), trained
 
     def find(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """words int32 [C,L] → index of the noun [C], its first word [C], and its number of words, 0 for none [C]"""

@@ -32,10 +32,14 @@ MIDDLE = 0.8  # share of a box's sides in which the classifier looks
 RIVAL = 3.0  # weight of another class that is twice as probable, and of a person where none is meant
 EDGE = 0.01
 LIVING = 398  # ImageNet's classes before this one are animals
+FOODS = (924, 964)  # ImageNet's classes of dishes, fruit and vegetables
+SURE = 0.9  # the classifier is not believed beyond this, so that a part of an object does not win over all of it
 FAINT = 0.5  # score below which a region gets no mask
 # Of a point at a peak: a box around it that covers this share of it is the same object.
 POINT_SIDE = 0.1
-LARGEST = 0.9  # share of the frame above which a mask is no object
+# Of an object that fills the frame: share of the highest probability at its places, and least share of the frame.
+FILLED, FILLED_SHARE = 0.5, 0.3
+LARGEST = 0.98  # share of the frame above which a mask is no object
 SMALLEST = 4.0  # cells of a mask, at stride 4
 NONE = -12.0  # logit of a region that is not considered
 ABSENT = -16.0  # logits of rows without a mask
@@ -159,13 +163,18 @@ class PhraseDetector(nn.Module):
         foreign = person * probabilities[1:].amax(0) + (1.0 - person) * probabilities[0]  # [C,A]
         rivals = torch.maximum(strongest[index] / 2.0, foreign.gather(1, index))
         logits = self.judge(own.gather(1, index), strongest[index], rivals, names, middles, around, code)
-        peak_logits, points = self.peaks(code.seen @ around.transpose(0, 1), side, code)
+        heat = code.seen @ around.transpose(0, 1)
+        peak_logits, points = self.peaks(heat, side, code)
         half = POINT_SIDE / 2
         spots = torch.cat([points - half, points + half], 2)
+        filled, filled_logits = self.filled(heat, described, code.seen)
+        # The box detector's boxes are more exact.
+        filled_logits = torch.where(logits.amax(1, keepdim=True) > 0, filled_logits.new_tensor(NONE), filled_logits)
+        no_point = torch.cat([places, filled], 1)[..., :2] * 0.0 - 1.0
         everything = Candidates(
-            torch.cat([places, spots], 1),
-            torch.cat([places[..., :2] * 0.0 - 1.0, points], 1),
-            torch.cat([logits, peak_logits], 1),
+            torch.cat([places, filled, spots], 1),
+            torch.cat([no_point, points], 1),
+            torch.cat([logits, filled_logits, peak_logits], 1),
         )
         return drop_duplicates(everything)
 
@@ -173,8 +182,8 @@ class PhraseDetector(nn.Module):
         self, own: Tensor, strongest: Tensor, rivals: Tensor, names: Tensor, middles: Tensor, around: Tensor, code: PhraseCode
     ) -> Tensor:
         """Logit that a box shows what a phrase names: the box detector's probability of the phrase's classes, of its strongest
-        class, and what the first has to exceed [C,N], the classifier's probabilities inside it [C,N,1000], the weights of its cells [C,N,h²], and the
-        classifier's probabilities around each cell [h²,1000] → [C,N]
+        class, and what the first has to exceed [C,N], the classifier's probabilities inside it [C,N,1000], the weights of its
+        cells [C,N,h²], and the classifier's probabilities around each cell [h²,1000] → [C,N]
         """
         seen = (names @ code.seen.unsqueeze(2)).squeeze(2)
         others = (1.0 - code.seen[:, :LIVING]).unsqueeze(2)
@@ -183,16 +192,23 @@ class PhraseDetector(nn.Module):
         nearby = (middles @ (around[:, :LIVING] @ others)).squeeze(2)
         has_seen = (code.seen.amax(1, keepdim=True) > 0).float()
         has_boxed = (code.boxed.amax(1, keepdim=True) > 0).float()
+        # Of what an apple resembles, the box detector knows little: strawberries are apples to it.
+        first, last = FOODS
+        dishes = (names[..., first:last] @ (1.0 - code.seen[:, first:last]).unsqueeze(2)).squeeze(2)
         # An animal of another kind is no animal of this kind, and no person.
         kinds = has_seen * code.boxed[:, 14:24].amax(1, keepdim=True)
         person = code.boxed[:, :1] * (1.0 - kinds)
-        other = unlikely(torch.maximum(inside, nearby)) * kinds + unlikely(inside) * person
+        food = has_seen * code.boxed[:, 46:56].amax(1, keepdim=True)
+        other = unlikely(torch.maximum(inside, nearby)) * kinds + unlikely(inside) * person + unlikely(dishes) * food
         # A box of another class is not that of this one, even if the object is partly inside.
         rival = RIVAL * torch.log((own + EDGE) / (rivals + EDGE)).clamp(max=0.0)
         both = rival + self.both[0] * logit(own) + self.both[1] * logit(seen) + self.both[2] * other + self.both[3]
         boxed = rival + self.boxed[0] * logit(own) + self.boxed[1] * other + self.boxed[2]
-        only = self.seen[0] * logit(seen) + self.seen[1] * logit(strongest) + self.seen[2]
-        result = has_boxed * (has_seen * both + (1.0 - has_seen) * boxed) + (1.0 - has_boxed) * only
+        # An eagle is a bird to the box detector; what a cheetah is, it does not know.
+        box = code.narrow * (self.seen[1] * logit(own) + rival) + (1.0 - code.narrow) * self.seen[1] * logit(strongest)
+        only = self.seen[0] * logit(seen.clamp(max=SURE)) + box + self.seen[2]
+        known = has_boxed * (1.0 - code.narrow)
+        result = known * (has_seen * both + (1.0 - has_seen) * boxed) + (1.0 - known) * only
         return torch.where(has_seen + has_boxed > 0, result, result.new_tensor(NONE))
 
     def peaks(self, heat: Tensor, side: int, code: PhraseCode) -> tuple[Tensor, Tensor]:
@@ -206,9 +222,23 @@ class PhraseDetector(nn.Module):
         logits = self.place[0] * logit(strength) + self.place[1]
         return torch.where(has_seen * strength > 0, logits, logits.new_tensor(NONE)), points
 
+    def filled(self, heat: Tensor, described: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """The box of all places where the classifier sees what a phrase names, for objects that fill much of the frame: the
+        box detector does not find these. Probabilities of the places [C,h²], features [1,HEAD,h,h] and the phrases'
+        classes [C,1000] → boxes [C,1,4], logits [C,1]
+        """
+        side = described.shape[-1]
+        strong = (heat >= FILLED * heat.amax(1, keepdim=True)).float().unflatten(1, (1, side, side))
+        boxes = bounds(strong)
+        names = self.heat.regions(described, windows(boxes, side, MIDDLE))
+        logits = logit((names @ seen.unsqueeze(2)).squeeze(2))
+        return boxes, torch.where(area(boxes) > FILLED_SHARE, logits, logits.new_tensor(NONE))
+
 
 def drop_duplicates(found: Candidates) -> Candidates:
-    """Lowers the logits of boxes that overlap a better one, and of points inside a better box"""
+    """Lowers the logits of boxes that overlap a better one, and of points inside a better box or a likely one: a point would
+    only find a part of what the box contains
+    """
     logits, order = found.logits.sort(1, descending=True)
     boxes = found.boxes.gather(1, order.unsqueeze(2).expand(-1, -1, 4))
     points = found.points.gather(1, order.unsqueeze(2).expand(-1, -1, 2))
@@ -217,10 +247,12 @@ def drop_duplicates(found: Candidates) -> Candidates:
     is_point = (points[..., :1] >= 0).float()  # [C,N,1]
     both = intersections(boxes, boxes)
     within = both / area(boxes).unsqueeze(2).clamp(min=1e-6)  # share of a row inside a column
-    covered = (within > 0.5).float() * is_point
+    is_box = 1.0 - is_point.transpose(1, 2)
+    likely = (logits > 0).float().unsqueeze(1) * is_box
+    covered = (within > 0.5).float() * is_point * torch.maximum(earlier, likely)
     smaller = torch.minimum(area(boxes).unsqueeze(2), area(boxes).unsqueeze(1)).clamp(min=1e-6)
-    nested = (both / smaller > NESTED).float()
-    again = (1.0 - distinct(boxes, SAME_BOX)) + (torch.maximum(covered, nested) * earlier).amax(2)
+    nested = (both / smaller > NESTED).float() * is_box
+    again = (1.0 - distinct(boxes, SAME_BOX)) + torch.maximum(covered, nested * earlier).amax(2)
     return Candidates(boxes, points, torch.where(again > 0, logits.new_tensor(NONE), logits))
 
 
