@@ -143,7 +143,7 @@ export const ANSWER_FIELDS = {
       .array(z.string())
       .exactOptional()
       .describe(
-        "Present for phrases: the words that the model pack does not know; empty for packs that divide words into pieces",
+        "Present for phrases: the words that the model pack does not know, and those after the last word that it reads; empty for packs that divide words into pieces",
       ),
     semantic_map: z
       .strictObject({

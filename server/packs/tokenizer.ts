@@ -9,7 +9,10 @@ export interface TokenizedPhrase {
   mask: Int32Array;
   /** The number of words; punctuation counts only in a phrase of nothing else. */
   wordCount: number;
-  /** The words that the vocabulary does not contain. Always empty for tokenizers that divide words into pieces. */
+  /**
+   * The words that the vocabulary does not contain, and those after the pack's length. Always empty for tokenizers that divide
+   * words into pieces.
+   */
   unknownWords: readonly string[];
 }
 
@@ -24,7 +27,10 @@ export class PhraseError extends Error {
   override readonly name = "PhraseError";
 }
 
-/** @throws PhraseError when the phrase is empty or longer than the pack reads. */
+/**
+ * @throws PhraseError when the phrase is empty or, for tokenizers that divide words into pieces, longer than the pack reads.
+ * With other tokenizers, only the first words of a long phrase are read.
+ */
 export type Tokenize = (phrase: string) => TokenizedPhrase;
 
 /**
@@ -49,8 +55,12 @@ export async function openTokenizer(file: string, name: string, length: number):
   const unknownId = wholeWordsUnknownId(json);
   const isUnknown = (word: string) =>
     unknownId !== undefined && tokenizer.encode(word, { add_special_tokens: false }).ids.includes(unknownId);
+  const encode = (text: string) => tokenizer.encode(text.trim()).ids;
   return (phrase) => {
-    const tokens = tokenizer.encode(phrase.trim()).ids;
+    const words = wordsOf(phrase);
+    const fitting = words.filter(({ end }) => encode(phrase.slice(0, end)).length <= length);
+    const shorten = unknownId !== undefined && fitting.length > 0 && fitting.length < words.length;
+    const tokens = encode(shorten ? phrase.slice(0, fitting.at(-1)?.end) : phrase);
     if (tokens.length <= marks) throw new PhraseError("The phrase contains no word.");
     if (tokens.length > length) {
       throw new PhraseError(
@@ -61,8 +71,10 @@ export async function openTokenizer(file: string, name: string, length: number):
     const mask = new Int32Array(length);
     ids.set(tokens);
     mask.fill(1, 0, tokens.length);
-    const words = wordsOf(phrase);
-    return { ids, mask, wordCount: words.length, unknownWords: words.filter(isUnknown) };
+    const unknown = words.filter(
+      ({ word }, index) => isUnknown(word) || (shorten && index >= fitting.length),
+    );
+    return { ids, mask, wordCount: words.length, unknownWords: unknown.map(({ word }) => word) };
   };
 }
 
@@ -73,6 +85,14 @@ function wholeWordsUnknownId({ model }: TokenizerJson): number | undefined {
     : undefined;
 }
 
-function wordsOf(phrase: string): string[] {
-  return phrase.match(/[\p{L}\p{M}\p{N}_]+/gu) ?? phrase.match(/\S+/gu) ?? [];
+/** A word, and where it ends in its phrase. */
+interface Word {
+  word: string;
+  end: number;
+}
+
+function wordsOf(phrase: string): Word[] {
+  const lettered = [...phrase.matchAll(/[\p{L}\p{N}_][\p{L}\p{M}\p{N}_]*/gu)];
+  const matches = lettered.length > 0 ? lettered : [...phrase.matchAll(/\S+/gu)];
+  return matches.map(({ 0: word, index }) => ({ word, end: index + word.length }));
 }

@@ -1,7 +1,7 @@
 """Finds the objects of a phrase on photographs, without having been trained for it.
 
 Two pretrained networks propose and name regions: the box detector, which knows 80 classes, and ImageNet's classifier, which
-knows 1,000 and names what is at a place. A region is a box, or the place where the classifier is most certain. The prompt
+knows 1,000 and names what is at a place. A region is a box, all places of an object that fills the frame, or the place where the classifier is most certain. The prompt
 decoder of the tracker turns it into a mask.
 """
 
