@@ -109,7 +109,8 @@ def all_nouns(wordnet: Path) -> tuple[dict[str, tuple[set[int], set[int]]], dict
 
 def containing(seen: set[int], nouns: dict[str, tuple[set[int], set[int]]]) -> set[int]:
     """The box detector's classes that contain ImageNet's classes: "bird" for those of "eagle\""""
-    return {index for index, name in enumerate(coco_words.CLASSES) if seen and seen <= nouns[name][0]}
+    known = ((index, nouns[name][0]) for index, name in enumerate(coco_words.CLASSES) if name in nouns)
+    return {index for index, classes in known if seen and seen <= classes}
 
 
 def classes_of(

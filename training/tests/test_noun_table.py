@@ -26,7 +26,6 @@ NOUNS = {
     "circle": ({9}, set()),
     "orange": ({6}, {49}),
 }
-NOUNS |= {name: (set(), {index}) for index, name in enumerate(coco_words.CLASSES) if name not in NOUNS}
 LEXICON = build_lexicon(KNOWN, NOUNS, {"geese": "goose", "mice": "mouse"})
 
 
