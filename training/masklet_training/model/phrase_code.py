@@ -66,10 +66,14 @@ class NounReader(nn.Module):
         self.register_buffer("modifiers", torch.tensor(lexicon.modifiers, dtype=torch.int32))
 
     def read_part(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """1 for the words that count [C,L]: those before the first preposition, except articles"""
+        """1 for the words that count [C,L]: those before the first preposition or conjunction, except articles. If these
+        contain no noun, as in "black and white dog", all words count
+        """
         ends = (ids == self.cut).float()
         before = (torch.cumsum(ends, 1) < 0.5).float()
-        return before * mask.float() * (ids > 0).float()
+        every = (1.0 - ends) * mask.float() * (ids > 0).float()
+        named = (self.find(ids * (before * every > 0.5).int())[2] > 0).float().unsqueeze(1)
+        return every * torch.maximum(before, 1.0 - named)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[PhraseCode, Tensor]:
         """ids int32 [C,L], mask int32 [C,L] → the meaning, and 1 for the words that the compact detector reads [C,L]"""
