@@ -22,8 +22,9 @@ ARTICLES = ("a", "an", "the", "this", "that", "these", "those", "some", "any", "
 PREPOSITIONS = (
     "on", "in", "at", "of", "with", "without", "under", "over", "near", "behind", "beside", "by", "from", "to", "into",
     "inside", "outside", "between", "for", "who", "which", "wearing", "riding", "holding", "carrying", "sitting", "standing",
-    "walking", "running", "and", "or",
+    "walking", "running",
 )  # fmt: skip
+CONJUNCTIONS = ("and", "or")
 COLOUR_WORDS = {word: index for index, colour in enumerate(COLOURS) for word in COLOUR_SPELLINGS.get(colour, (colour,))}
 # Shapes are drawn things: photographs are not searched for them, except for balls.
 SHAPES = {name for names in SHAPE_NAMES.values() for name in names} - {"ball"}
@@ -128,7 +129,8 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
     cut = trained
     vocabulary |= {word: 0 for word in ARTICLES if word not in vocabulary}
     vocabulary |= {word: cut for word in PREPOSITIONS if word not in vocabulary}
-    following = trained + 1
+    vocabulary |= {word: cut + 1 for word in CONJUNCTIONS if word not in vocabulary}
+    following = cut + 2
     phrases: dict[tuple[int, ...], tuple[set[int], set[int]]] = {}
     hyphenated = {word for word in known if "-" in word}
     pieces: set[tuple[int, ...]] = set()
@@ -136,7 +138,7 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
     drawn = {word for word in known if word not in COLOUR_WORDS and word not in PATTERNS}
     for noun in sorted({*nouns, *drawn}):
         words = split_words(noun)
-        if not 1 <= len(words) <= LONGEST or any(word in ARTICLES or word in PREPOSITIONS for word in words):
+        if not 1 <= len(words) <= LONGEST or any(word in (*ARTICLES, *PREPOSITIONS, *CONJUNCTIONS) for word in words):
             continue
         for word in words:
             if word not in vocabulary:
@@ -150,7 +152,7 @@ def build_lexicon(known: list[str], nouns: dict[str, tuple[set[int], set[int]]],
         if noun in hyphenated:
             pieces.add(key)
     for singular in list(vocabulary):
-        if vocabulary[singular] not in (0, cut):
+        if vocabulary[singular] not in (0, cut, cut + 1):
             vocabulary.setdefault(plural(singular), vocabulary[singular])
     for word, singular in irregular.items():
         if singular in vocabulary and "_" not in word:

@@ -52,6 +52,7 @@ def read(phrase: str) -> tuple[PhraseCode, list[str]]:
         ("big red ball", [5], [32], [0], ["red", "ball"]),
         ("dog with a red ball", [1, 2], [16], [], ["dog"]),
         ("black and red dog", [1, 2], [16], [0, 8], ["black", "red", "dog"]),
+        ("black and red dog on a ball", [1, 2], [16], [0, 8], ["black", "red", "dog"]),
         ("red dog and a bear", [1, 2], [16], [0], ["red", "dog"]),
         ("person riding a bear", [], [0], [], None),
         ("red T-shirts", [8], [], [0], ["red", "t", "-", "shirt"]),

@@ -67,13 +67,14 @@ class NounReader(nn.Module):
 
     def read_part(self, ids: Tensor, mask: Tensor) -> Tensor:
         """1 for the words that count [C,L]: those before the first preposition or conjunction, except articles. If these
-        contain no noun, as in "black and white dog", all words count
+        contain no noun, as in "black and white dog", conjunctions are ignored
         """
+        joins = (ids == self.cut + 1).float()
         ends = (ids == self.cut).float()
-        before = (torch.cumsum(ends, 1) < 0.5).float()
-        every = (1.0 - ends) * mask.float() * (ids > 0).float()
-        named = (self.find(ids * (before * every > 0.5).int())[2] > 0).float().unsqueeze(1)
-        return every * torch.maximum(before, 1.0 - named)
+        whole = (torch.cumsum(ends, 1) < 0.5).float() * (1.0 - joins) * mask.float() * (ids > 0).float()
+        first = whole * (torch.cumsum(joins, 1) < 0.5).float()
+        named = (self.find(ids * (first > 0.5).int())[2] > 0).float().unsqueeze(1)
+        return first * named + whole * (1.0 - named)
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[PhraseCode, Tensor]:
         """ids int32 [C,L], mask int32 [C,L] → the meaning, and 1 for the words that the compact detector reads [C,L]"""
@@ -94,7 +95,9 @@ class NounReader(nn.Module):
         lone = (words == UNKNOWN).float().amax(1)  # whether there is an unknown word
         modifier = (words.unsqueeze(2) == self.modifiers.view(1, 1, -1)).float().amax(2)
         names = (trained * (1.0 - modifier)).amax(1)
-        unfamiliar = (inside * (1.0 - spelled) * (words > self.cut).float()).amax(1)  # whether the noun has a word that it does not know
+        unfamiliar = (inside * (1.0 - spelled) * (words > self.cut + 1).float()).amax(
+            1
+        )  # whether the noun has a word that it does not know
         drawn = trained.amax(1) * (1.0 - unfamiliar) * (1.0 - lone * (1.0 - names))
         seen, boxed = bits.split([SEEN, BOXED], 1)
         return PhraseCode(seen, boxed, self.narrow[meaning].unsqueeze(1) * found, colour, drawn.unsqueeze(1)), trained
