@@ -65,7 +65,7 @@ test("a mask corrects the object of its obj_id, and clicks refine it", async () 
   const on = { type: "add_prompt", session_id, frame_index: 3, obj_id };
   const corrected = await client.expectResponse({ ...on, mask: { rle } });
   expect(maskOf(corrected.outputs as Outputs, obj_id)).toEqual(rle);
-  const refined = await client.expectResponse({ ...on, points: [[0.3, 0.3]], point_labels: [1] });
+  const refined = await client.expectResponse({ ...on, points: [[0.3, 0.3]], point_labels: [0] });
   expect(maskOf(refined.outputs as Outputs, obj_id)).not.toEqual(rle);
   expect(await client.expectResponse({ type: "get_session", session_id })).toMatchObject({
     obj_ids: [obj_id],
