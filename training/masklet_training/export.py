@@ -25,6 +25,7 @@ from .half_storage import store_half
 from .model.compact import CompactModel
 from .model.config import CompactConfig
 from .model.tracker_config import TrackerConfig
+from .pad_folding import fold_pads
 from .render_graph import build_render
 from .tokenizer import build_tokenizer
 
@@ -46,7 +47,7 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
             opset_version=OPSET,
             dynamo=False,
         )
-    graph = onnx.load(path)
+    graph = fold_pads(onnx.load(path))
     keep_unused_inputs(graph, spec, inputs)
     if half and spec.byte_kernels:
         store_bytes(store_bits(store_sums(graph)))
