@@ -46,6 +46,16 @@ def load_tracker(path: Path, side: int) -> tuple[LiteTracker, dict[str, Any]]:
     return model, saved
 
 
+def mean_of(saved: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last of several checkpoints of a tracker, with the mean of their averaged weights."""
+    averages = [each["average"] for each in saved]
+    mean = {
+        name: torch.stack([average[name] for average in averages]).mean(0) if value.is_floating_point() else value
+        for name, value in averages[-1].items()
+    }
+    return saved[-1] | {"average": mean}
+
+
 def trained_weights(saved: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint of the tracker for publication: averaged weights in float16, without those of the pretrained network."""
     average = {name: value for name, value in saved["average"].items() if not name.startswith(PRETRAINED)}

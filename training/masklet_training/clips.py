@@ -96,10 +96,11 @@ class ClipGenerator:
         self.rng = np.random.default_rng([seed, split == "val"])
 
     def clip(self, frames: int, kind: str) -> Clip:
-        """Generate one clip of ``frames`` frames; ``kind`` is ``named`` or ``track``."""
-        if kind not in ("named", "track"):
-            raise ValueError(f"kind must be 'named' or 'track', not {kind!r}")
-        make = partial(named_scene, pictures=self.pictures) if kind == "named" else track_scene
+        """Generate one clip of ``frames`` frames; ``kind`` is ``named``, ``track``, or ``alike`` for objects that look like each other."""
+        makers = {"named": partial(named_scene, pictures=self.pictures), "track": track_scene, "alike": partial(track_scene, alike=True)}
+        if kind not in makers:
+            raise ValueError(f"kind must be one of {', '.join(makers)}, not {kind!r}")
+        make = makers[kind]
         times = motion.timeline(self.rng, frames)
         if not self.shapes:
             return self._render(make(self.rng, self.library, self.size, times), times, self.size)

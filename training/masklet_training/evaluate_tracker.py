@@ -62,10 +62,9 @@ def track_sequence(
             known = sorted(pointers)
             ages = torch.tensor([[(t - k) / (model.cfg.max_pointers - 1) for k in known]]).clamp(max=2.0)
             memory = torch.stack([given, *used], 1)
-            logits, _, score = model.track(levels, memory, memory_t, torch.stack([pointers[k] for k in known], 1), ages)
+            logits, _, score, votes = model.track(levels, memory, memory_t, torch.stack([pointers[k] for k in known], 1), ages)
             if untrained:
-                share = model.read(levels[0], memory, memory_t)[1]
-                logits, score = torch.logit(share.clamp(1e-4, 1 - 1e-4)), one
+                logits, score = torch.logit(votes[:, :1].clamp(1e-4, 1 - 1e-4)), one
             kept = logits - caution
             if float(score) > 0:
                 recents = [*recents, model.remember(levels[0], kept, score, torch.zeros(1))][-max(recent, 1) :]

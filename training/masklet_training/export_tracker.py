@@ -28,7 +28,7 @@ from .sprites import DEFAULT_CACHE
 from .tokenizer import lexicon_tokenizer
 
 NOTICE = Path(__file__).parents[1] / "NOTICE"  # about the pretrained weights and WordNet
-RECENT = 4  # remembered frames besides those of prompts, as in training; see NOTES.md
+RECENT = 2  # remembered frames besides those of prompts, as in training; see NOTES.md
 
 
 def export_lite_pack(pack: LitePack, out: Path, version: str, source: dict[str, Any], tokenizer: str, half: bool = True) -> None:
@@ -49,8 +49,8 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, required=True, help="checkpoint of the compact model")
     parser.add_argument("--assets", type=Path, default=DEFAULT_CACHE, help="folder of fetch_assets")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--side", type=int, default=384, help="image side in pixels, a multiple of 64")
-    parser.add_argument("--version", default="0.2.0")
+    parser.add_argument("--side", type=int, default=384, help="image side in pixels, a multiple of 32")
+    parser.add_argument("--version", default="0.3.0")
     options = parser.parse_args()
     torch.manual_seed(0)
     tracker, trained = load_tracker(options.tracker, options.side)

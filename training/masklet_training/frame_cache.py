@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--stills", action="store_true", help="store single frames, each cut around one of its objects")
     parser.add_argument("--approach", action="store_true", help="store clips in which one object grows or shrinks steadily")
+    parser.add_argument("--alike", action="store_true", help="store clips of objects that look like each other")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -124,7 +125,8 @@ def main() -> None:
         rendered = options.size * (2 if options.stills or options.approach else 1)
         generator = ClipGenerator(options.sprites, rendered, options.seed * 100_000 + index, shapes=True)
         frames = 1 if options.stills else options.frames
-        clip: Clip | None = generator.clip(frames, "named" if generator.rng.random() < NAMED_SHARE else "track")
+        kind = "alike" if options.alike else "named" if generator.rng.random() < NAMED_SHARE else "track"
+        clip: Clip | None = generator.clip(frames, kind)
         if options.stills:
             clip = zoom(clip, generator.rng, options.size)
         elif options.approach:

@@ -23,12 +23,12 @@ from .model.phrase_code import CHANNELS, NounReader, pack_code, unpack_code
 from .model.phrase_detector import PhraseDetector
 from .noun_table import UNKNOWN
 
-PACKED = 16  # pixels of a side of a trunk cell
+PACKED = 16  # pixels of a side of a cell
 # Added to the logits wherever a box was given, and subtracted from a tracked mask before it is remembered; see
 # `model/compact.py`. Negative: without it, the masks of objects that come nearer shrink from frame to frame. Both were chosen
 # on development sequences, see NOTES.md.
 BOX_CONFIDENCE = 0.0
-MEMORY_CAUTION = -0.5
+MEMORY_CAUTION = -0.3
 
 
 class LitePack(nn.Module):
@@ -59,15 +59,18 @@ class LitePack(nn.Module):
         return sum(self.parts)
 
     def join(self, pixels: Tensor, deep: Tensor, levels: Levels) -> Tensor:
-        """An image [1,3,S,S], features of stride 32 and the tracker's levels → [1,Ct,g,g]"""
-        feat, s1, s0 = levels
-        whole = (F.pixel_unshuffle(pixels, PACKED), F.pixel_shuffle(deep, 2), feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4))
-        return torch.cat(whole, 1)
+        """An image [1,3,S,S], features of stride 32 and the tracker's levels → [1,Ct,g,g]. The numbers of a map stay in their
+        order, which needs no transposition: the cells of `trunk` do not correspond to places of the image.
+        """
+        g = self.tracker.side // 16
+        return torch.cat([part.reshape(1, -1, g, g) for part in (pixels, deep, *levels)], 1)
 
     def divide(self, trunk: Tensor) -> tuple[Tensor, Tensor, Levels]:
         """The opposite of `join`"""
+        g = self.tracker.side // 16
         pixels, deep, feat, s1, s0 = trunk.split(self.parts, 1)
-        return F.pixel_shuffle(pixels, PACKED), F.pixel_unshuffle(deep, 2), (feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4))
+        levels = (feat, s1.reshape(1, -1, 2 * g, 2 * g), s0.reshape(1, -1, 4 * g, 4 * g))
+        return pixels.reshape(1, 3, PACKED * g, PACKED * g), deep.reshape(1, -1, g // 2, g // 2), levels
 
     def shrunk(self, pixels: Tensor) -> Tensor:
         """An image at the compact detector's size"""
@@ -189,7 +192,7 @@ class Track(LiteGraph):
         points: Tensor,
         labels: Tensor,
     ) -> tuple[Tensor, ...]:
-        mask, iou, score = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt)
+        mask, iou, score, _ = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt)
         pointer = self.tracker.pointer(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
         return torch.where(seen, mask, mask.new_tensor(ABSENT_LOGIT)), score, iou, pointer

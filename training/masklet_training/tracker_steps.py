@@ -1,6 +1,6 @@
 """One training step of the tracker on stored features: prompts on single frames, and tracking through clips.
 
-Tracking remembers the model's own masks, as at run time, but gradients stay within a frame. The errors that accumulate
+Tracking remembers the model's own masks, as at run time, but gradients do not pass through them. The errors that accumulate
 are then in the training data, while a step costs no more than the same frames one by one.
 """
 
@@ -18,6 +18,8 @@ from .steps import correction_click
 
 VISIBLE = 0.0008  # smallest share of the frame of a visible object
 START = 0.002  # of an object that is prompted
+LONGEST = 10  # frames of a tracked clip, which is played back and forth
+READ_LOSS = 0.3  # weight of the loss of what is read from memory, before the decoder
 REFINED = 0.4  # share of second passes that only refine the mask: `segment` of the pack runs one after a box
 PLAIN, CORRECTED = 0.75, 0.25  # shares of the prompts without and with a previous mask
 Losses = dict[str, Tensor]
@@ -81,42 +83,60 @@ def prompt_losses(model: LiteTracker, levels: Levels, target: Tensor, rng: np.ra
     return losses, masks[:, :1].detach()
 
 
-def tracking_losses(model: LiteTracker, levels: Levels, sample: ClipSample, start: Tensor, recent: int) -> Losses:
-    """Tracks from the first frame on: levels of all frames, start logits [B,1,m,m]"""
+def playing_order(stored: int, rng: np.random.Generator) -> list[int]:
+    """Indices of the frames of a clip, played back and forth from the first one on, up to a random length. So errors
+    accumulate for longer than the clip lasts.
+    """
+    length = stored if rng.random() < 0.5 else int(rng.integers(stored, LONGEST + 1))
+    there_and_back = [*range(stored), *range(stored - 2, 0, -1)]
+    return [there_and_back[index % len(there_and_back)] for index in range(length)]
+
+
+def tracking_losses(model: LiteTracker, levels: Levels, sample: ClipSample, start: Tensor, recent: int, order: list[int]) -> Losses:
+    """Tracks from the first frame on: levels of all frames, start logits [B,1,m,m], indices of the frames to track.
+
+    Gradients reach the keys of memories, but not the masks in them.
+    """
     target = sample.labels
-    b, frames = target.shape[:2]
+    b, steps = len(target), len(order) - 1
     ones = torch.ones(b)
     last = model.cfg.temporal_rows - 1
     feats = [level[:1] for level in levels]
     given = model.remember(feats[0], start, ones, ones)
     recents: list[Tensor] = []
     pointers = [model.pointer(feats[0], start, ones)[:, 0]]
-    mask_sum, score_sum, iou_sum, agreement, counted = torch.zeros(()), torch.zeros(()), torch.zeros(()), torch.zeros(()), 0.0
-    for t in range(1, frames):
-        now = frame_at(levels, t)
+    sums = dict.fromkeys(("mask", "read", "iou", "score", "agreement"), torch.zeros(()))
+    counted = 0.0
+    for t, index in enumerate(order[1:], start=1):
+        now = frame_at(levels, index)
         used = recents[-recent:][::-1]
         rows = torch.tensor([[last, *range(len(used))]], dtype=torch.int32).expand(b, -1)
-        ages = torch.tensor([[(t - k) / (model.cfg.max_pointers - 1) for k in range(t)]]).expand(b, -1)
-        logits, iou, score = model.track(now, torch.stack([given, *used], 1).detach(), rows, torch.stack(pointers, 1).detach(), ages)
-        wanted = target[:, t : t + 1]
-        shown = (sample.areas[:, t] > VISIBLE).float()
-        mask_sum = mask_sum + (mask_loss(logits, wanted)[:, 0] * (0.1 + 0.9 * shown)).mean()
+        known = range(max(0, t - model.cfg.max_pointers + 1), t)
+        ages = torch.tensor([[(t - k) / (model.cfg.max_pointers - 1) for k in known]]).expand(b, -1)
+        memory = torch.stack([given, *used], 1)
+        logits, iou, score, votes = model.track(now, memory, rows, torch.stack([pointers[k] for k in known], 1).detach(), ages)
+        wanted = target[:, index : index + 1]
+        shown = (sample.areas[:, index] > VISIBLE).float()
+        weight = 0.1 + 0.9 * shown
         actual = hard_iou(logits, wanted)[:, 0]
-        iou_sum = iou_sum + ((iou - actual).abs() * shown).mean()
-        score_sum = score_sum + F.binary_cross_entropy_with_logits(score, shown)
-        agreement = agreement + (actual * shown).sum().detach()
+        step = {
+            "mask": (mask_loss(logits, wanted)[:, 0] * weight).mean(),
+            "read": (mask_loss(torch.logit(votes.clamp(1e-3, 1 - 1e-3)), wanted.expand_as(votes)).mean(1) * shown).mean(),
+            "iou": ((iou - actual).abs() * shown).mean(),
+            "score": F.binary_cross_entropy_with_logits(score, shown),
+            "agreement": (actual * shown).sum().detach(),
+        }
+        sums = {name: value + step[name] for name, value in sums.items()}
         counted += float(shown.sum())
-        if t + 1 < frames:
-            with torch.no_grad():
-                kept = torch.where(shown.view(-1, 1, 1, 1) > 0, logits, logits.clamp(max=-4.0))
-                recents.append(model.remember(now[0], kept, shown * 2 - 1, torch.zeros(b)))
-                pointers.append(model.pointer(now[0], kept, shown * 2 - 1)[:, 0])
-    steps = frames - 1
+        kept = torch.where(shown.view(-1, 1, 1, 1) > 0, logits, logits.clamp(max=-4.0)).detach()
+        recents.append(model.remember(now[0], kept, shown * 2 - 1, torch.zeros(b)))
+        pointers.append(model.pointer(now[0], kept, shown * 2 - 1)[:, 0])
     return {
-        "track": mask_sum / steps,
-        "track_iou": 0.3 * iou_sum / steps,
-        "track_score": 0.3 * score_sum / steps,
-        "m_track": agreement / max(counted, 1.0),
+        "track": sums["mask"] / steps,
+        "track_read": READ_LOSS * sums["read"] / steps,
+        "track_iou": 0.3 * sums["iou"] / steps,
+        "track_score": 0.3 * sums["score"] / steps,
+        "m_track": sums["agreement"] / max(counted, 1.0),
     }
 
 
@@ -159,6 +179,6 @@ def clip_loss(
         losses = {name: (losses[name] + more[name]) / 2 if name in losses else more[name] for name in more}
     else:
         start = truth
-    losses |= tracking_losses(model, levels, sample, start, recent)
+    losses |= tracking_losses(model, levels, sample, start, recent, playing_order(sample.labels.shape[1], rng))
     total = sum(value for name, value in losses.items() if not name.startswith("m_"))
     return total, {name: float(value.detach()) for name, value in losses.items()}

@@ -68,8 +68,11 @@ def _track_parts(
     return [sprite_part(picture, elastic)], opaque(picture), 124.0
 
 
-def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64]) -> Scene:
-    """Compose a clip of one to four arbitrary objects over a natural background."""
+def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.float64], alike: bool = False) -> Scene:
+    """Compose a clip of one to four arbitrary objects over a natural background.
+
+    :param alike: two to four objects, most of which look like the first one
+    """
     pace = Pace.sample(rng)
     moving_camera = chance(rng, 0.7)
     camera = motion.camera_motion(rng, times, size, Pace.sample(rng)) if moving_camera else motion.still(len(times))
@@ -80,12 +83,12 @@ def track_scene(rng: Rng, library: SpriteLibrary, size: int, times: NDArray[np.f
     blur = float(rng.uniform(0.2, 0.6)) if chance(rng, 0.35) else 0.0
     feather = float(rng.uniform(0.4, 1.0)) if chance(rng, 0.7) else 0.0
     shadow = float(rng.uniform(0.15, 0.5)) if chance(rng, 0.25) else 0.0
-    count = pick(rng, (1, 2, 3, 4), (0.25, 0.35, 0.25, 0.15))
+    count = pick(rng, (2, 3, 4), (0.4, 0.35, 0.25)) if alike else pick(rng, (1, 2, 3, 4), (0.25, 0.35, 0.25, 0.15))
     taken: list[tuple[float, float]] = []
     twin: tuple[list[Part], float, float] | None = None
     for index in range(count):
         local = Pace.sample(rng) if chance(rng, 0.3) else pace
-        copied = twin is not None and chance(rng, 0.2)
+        copied = twin is not None and chance(rng, 0.8 if alike else 0.2)
         parts, area, longest = twin if copied and twin else _track_parts(rng, library, scene.photo, times, local)
         twin = (parts, area, longest)
         share = log_uniform(rng, 0.03, 0.45 if count == 1 else 0.3)

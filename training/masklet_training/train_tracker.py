@@ -24,6 +24,7 @@ from .optimise import make_optimiser, update_average
 from .tracker_steps import clip_loss, still_loss
 
 LOG_EVERY, SAVE_EVERY = 25, 20  # steps, seconds of processor time
+KEEP_EVERY = 250  # steps after which the averaged weights are kept, for `publish_tracker`
 
 
 def learning_rate(progress: float, peak: float) -> float:
@@ -31,11 +32,9 @@ def learning_rate(progress: float, peak: float) -> float:
     return peak * min(progress / 0.01 + 0.02, 1.0) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0))))
 
 
-def freeze(model: LiteTracker, reads: bool) -> list[torch.nn.Parameter]:
-    """Freezes the pretrained network, and without `reads` the keys and the memory reads. Returns what is trained."""
+def freeze(model: LiteTracker) -> list[torch.nn.Parameter]:
+    """Freezes the pretrained network. Returns what is trained."""
     model.backbone.requires_grad_(False)
-    for parameter in (model.head.key.weight, model.heat, model.age):
-        parameter.requires_grad_(reads)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
@@ -59,11 +58,11 @@ def train(options: argparse.Namespace) -> None:
     path = options.out / "checkpoint.pt"
     model, _ = load_tracker(options.init, options.size)
     average = copy.deepcopy(model)
-    parameters = freeze(model, options.reads)
+    parameters = freeze(model)
     optimiser = make_optimiser(parameters, options.peak)
     model.to(memory_format=torch.channels_last)
     if options.bfloat16:
-        for module in (model.head.at8, model.head.enter4, model.decoder, model.prompt_decoder):
+        for module in (model.head.neck, model.head.at8, model.head.enter4, model.decoder, model.prompt_decoder):
             compute_in_bfloat16(module)
     step, spent = 0, 0.0
     if path.exists():
@@ -122,6 +121,9 @@ def train(options: argparse.Namespace) -> None:
                 log.write(json.dumps(line) + "\n")
                 log.flush()
                 seen = {}
+            if step % KEEP_EVERY == 0:
+                kept = {"average": average.state_dict(), "network": model.cfg.size, "step": step, "spent": elapsed()}
+                save_whole(kept, options.out / f"step-{step:05d}.pt")
             if time.process_time() - saved_at > SAVE_EVERY:
                 save()
                 saved_at = time.process_time()
@@ -141,9 +143,8 @@ def main() -> None:
     parser.add_argument("--stills", type=Path, help="folder of frame_cache --stills: prompted single frames")
     parser.add_argument("--stills-per-step", type=int, default=3)
     parser.add_argument("--objects", type=int, default=2, help="tracked objects per clip")
-    parser.add_argument("--recent", type=int, default=4, help="remembered frames besides the first one")
+    parser.add_argument("--recent", type=int, default=2, help="remembered frames besides the first one")
     parser.add_argument("--own-start", type=float, default=0.4, help="share of clips that start from the model's own mask")
-    parser.add_argument("--reads", action="store_true", help="also train the keys and the memory reads")
     parser.add_argument("--bfloat16", action="store_true", help="decoders in bfloat16: twice as fast on CPUs with AMX")
     parser.add_argument("--threads", type=int, default=1)
     train(parser.parse_args())

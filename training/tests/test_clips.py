@@ -16,7 +16,7 @@ from masklet_training.sprites import DEFAULT_CACHE
 from masklet_training.vocabulary import ALL_PHRASES, COLOURS, PHRASE_SET, rival_phrases, shape_maybe, shape_phrases
 
 SPRITES = DEFAULT_CACHE / "sprites.npz"
-KINDS = ("named", "track")
+KINDS = ("named", "track", "alike")
 SIZE = 96
 
 needs_sprites = pytest.mark.skipif(not SPRITES.exists(), reason="sprite library not built: run fetch_assets, then sprites")
@@ -32,7 +32,7 @@ def clips(source: object, kind: str, count: int, frames: int = 3, seed: int = 0,
 @pytest.mark.parametrize("source", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryClip:
-    """Properties of both kinds of clip, with and without the library"""
+    """Properties of every kind of clip, with and without the library"""
 
     def test_form(self, source: object, kind: str) -> None:
         """Arrays have the documented shapes and types; ids refer to objects."""

@@ -10,15 +10,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from masklet_training.checkpoint import load_tracker, trained_weights
+from masklet_training.checkpoint import load_tracker, mean_of, trained_weights
 from masklet_training.clips import Clip, ClipObject
 from masklet_training.frame_cache import approach, zoom
+from masklet_training.model.layers import convolve_shared
 from masklet_training.model.lite import load_published
 from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker, plausible
 from masklet_training.model.prompts import prompt_maps
-from masklet_training.model.reads import TileGrid, read_far, read_near, share
+from masklet_training.model.reads import TileGrid, join_cells, read_far, read_near, share, split_cells, split_tokens
 from masklet_training.model.tracker_config import PIXELS, TrackerConfig
-from masklet_training.tracker_steps import clip_loss, still_loss
+from masklet_training.tracker_steps import LONGEST, clip_loss, playing_order, still_loss
+from masklet_training.train_keys import read_loss
 
 SIDE = 128
 
@@ -35,8 +37,11 @@ def unit(*shape: int) -> torch.Tensor:
 
 def test_tiles_and_neighbourhoods_cover_the_map() -> None:
     grid = TileGrid(16)
-    cells = torch.arange(256.0).view(1, 256, 1)
-    assert torch.equal(grid.join(grid.tiles(cells)), cells)
+    rows = torch.arange(256.0).view(1, 1, 16, 16)
+    cells = split_tokens(join_cells(rows).flatten(2).transpose(1, 2))
+    assert torch.equal(split_cells(join_cells(rows)), rows)
+    assert torch.equal(grid.in_rows(cells)[0, :, 0], rows.flatten())
+    assert torch.equal(grid.join(grid.tiles(cells))[0, :, 0], rows.flatten())
     around = grid.neighbourhoods(cells)[0, ..., 0] * grid.exists[..., 0]
     assert around.shape == (16, 64)
     # The first tile is the upper left one: only cells of rows and columns 0 to 5 lie within 2 cells of it.
@@ -49,18 +54,21 @@ def test_near_reads_equal_a_direct_computation() -> None:
     grid, heat = TileGrid(16), torch.tensor(12.0)
     query, keys, values = unit(1, 256, 8), unit(2, 3, 256, 8), torch.rand(2, 3, 256, 4)
     offset = torch.tensor([[0.0, -0.5, -1.0], [0.2, 0.0, 0.0]])
-    got = read_near(grid, query, keys, values, heat, offset)
+
+    def in_tokens(rows: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(rows).index_copy(-2, grid.order, rows)
+
+    cells = in_tokens(query), in_tokens(keys), in_tokens(values)
+    got = read_near(grid, *cells, heat, offset)
     weights = torch.exp(heat * (query.unsqueeze(1) @ keys.transpose(-1, -2) - 1.0) + offset.view(2, 3, 1, 1))
-    tile = (torch.arange(256) // 16 // 4) * 4 + (torch.arange(256) % 16) // 4
+    rows, columns = torch.arange(256) // 16, torch.arange(256) % 16
     near = torch.zeros(256, 256)
     for index in range(256):
-        rows = torch.arange(256) // 16
-        columns = torch.arange(256) % 16
-        top, left = int(tile[index]) // 4 * 4, int(tile[index]) % 4 * 4
+        top, left = index // 16 // 4 * 4, index % 16 // 4 * 4
         near[index] = ((rows >= top - 2) & (rows < top + 6) & (columns >= left - 2) & (columns < left + 6)).float()
     counted = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
-    assert torch.allclose(got, ((weights * near) @ counted).sum(1), atol=1e-4, rtol=1e-3)
-    everywhere = read_far(query, keys, values, heat, offset)
+    assert torch.allclose(got, (weights * near) @ counted, atol=1e-4, rtol=1e-3)
+    everywhere = grid.in_rows(read_far(*cells, heat, offset))
     assert torch.allclose(everywhere, (weights @ counted).sum(1), atol=1e-4, rtol=1e-3)
 
 
@@ -75,7 +83,7 @@ def test_a_still_frame_returns_the_remembered_mask(model: LiteTracker) -> None:
     g = SIDE // 16
     feat = torch.randn(1, model.cfg.hidden, g, g)
     appearance, keys, context = model.parts(feat)
-    keys = F.pixel_unshuffle(F.normalize(F.pixel_shuffle(keys, 2), dim=1), 2)
+    keys = join_cells(F.normalize(split_cells(keys), dim=1))
     feat = torch.cat([appearance, keys, context], 1)
     mask = torch.full((1, 1, 4 * g, 4 * g), -9.0)
     mask[..., 5:18, 8:25] = 9.0
@@ -94,7 +102,7 @@ def test_memories_may_stand_in_any_order(model: LiteTracker) -> None:
     g = SIDE // 16
     feat = torch.randn(1, model.cfg.hidden, g, g)
     frames = model.parts(torch.randn(4, model.cfg.hidden, g, g))[1]
-    keys = F.pixel_unshuffle(F.normalize(F.pixel_shuffle(frames, 2), dim=1), 2).flatten(2).transpose(1, 2)
+    keys = join_cells(F.normalize(split_cells(frames), dim=1)).flatten(2).transpose(1, 2)
     memory = torch.cat([keys, torch.rand(4, g * g, PIXELS)], -1).expand(2, -1, -1, -1)
     rows = torch.tensor([[6, 0, 1, 2]]).expand(2, -1)
     order = [2, 0, 3, 1]
@@ -202,8 +210,52 @@ def test_clips_of_approaches_show_the_smallest_object_grow_or_shrink() -> None:
     assert approach(Clip(clip.frames, hidden, clip.objects), np.random.default_rng(1), 64) is None
 
 
+def test_clips_are_played_back_and_forth_without_jumps() -> None:
+    rng = np.random.default_rng(1)
+    orders = [playing_order(4, rng) for _ in range(60)]
+    assert all(order[0] == 0 and 4 <= len(order) <= LONGEST for order in orders)
+    assert {len(order) for order in orders} == set(range(4, LONGEST + 1))
+    assert max(orders, key=len) == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
+
+
+def test_what_objects_share_is_convolved_once() -> None:
+    torch.manual_seed(14)
+    layer = torch.nn.Conv2d(5, 4, 3, padding=1)
+    own, shared = torch.randn(3, 2, 8, 8), torch.randn(1, 3, 8, 8)
+    whole = layer(torch.cat([own, shared.expand(3, -1, -1, -1)], 1))
+    assert torch.allclose(convolve_shared(layer, own, shared), whole, atol=1e-5)
+
+
+def test_keys_learn_to_find_an_object_again() -> None:
+    torch.manual_seed(15)
+    model = LiteTracker(side=SIDE)
+    with torch.no_grad():
+        features = {stride: values.half() for stride, values in model.backbone(torch.rand(2, 3, SIDE, SIDE) * 255).items()}
+    labels = torch.zeros(1, 2, SIDE // 4, SIDE // 4, dtype=torch.uint8)
+    labels[0, 0, 4:20, 4:20] = labels[0, 1, 8:24, 12:28] = 255
+    stored = {"features": features, "labels": labels}
+    optimiser = torch.optim.Adam(model.head.parameters(), 1e-3)
+    found = []
+    for _ in range(25):
+        result = read_loss(model, stored, np.random.default_rng(2))
+        assert result is not None
+        optimiser.zero_grad()
+        result[0].backward()
+        optimiser.step()
+        found.append(result[1])
+    assert found[-1] > found[0] + 0.15
+    assert read_loss(model, stored | {"labels": labels * 0}, np.random.default_rng(2)) is None
+
+
+def test_checkpoints_have_a_mean() -> None:
+    first = {"average": {"w": torch.tensor([1.0, 2.0]), "n": torch.tensor(3)}, "step": 1}
+    last = {"average": {"w": torch.tensor([3.0, 6.0]), "n": torch.tensor(5)}, "step": 2}
+    mean = mean_of([first, last])
+    assert mean["average"]["w"].tolist() == [2.0, 4.0] and int(mean["average"]["n"]) == 5 and mean["step"] == 2
+
+
 def test_sides_that_cannot_be_divided_are_refused() -> None:
-    with pytest.raises(ValueError, match="multiple of 64, not 200"):
+    with pytest.raises(ValueError, match="multiple of 32, not 200"):
         LiteTracker(side=200)
 
 

@@ -54,3 +54,12 @@ def masked_mean(features: Tensor, weight: Tensor) -> Tensor:
 def pixel_centres(side: int, device: torch.device) -> Tensor:
     """Centres of `side` equal cells of the interval 0..1. Returns [side]."""
     return (torch.arange(side, dtype=torch.float32, device=device) + 0.5) / side
+
+
+def convolve_shared(convolution: nn.Conv2d, own: Tensor, shared: Tensor) -> Tensor:
+    """A convolution of two inputs side by side, of which the second is the same for all objects: own [B,C,h,w], shared
+    [1,D,h,w] → [B,·,h,w]. The part of the second is computed once, not B times.
+    """
+    count = own.shape[1]
+    weight, padding = convolution.weight, convolution.padding
+    return F.conv2d(own, weight[:, :count], convolution.bias, padding=padding) + F.conv2d(shared, weight[:, count:], padding=padding)

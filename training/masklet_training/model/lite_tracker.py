@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Mlp, masked_mean, upsample2
+from .layers import Mlp, convolve_shared, masked_mean, upsample2
 from .lite import EfficientNetLite, normalise
 from .prompts import prompt_maps, selected_mask
-from .reads import TileGrid, read_far, read_near, share
+from .reads import TileGrid, join_cells, read_far, read_near, share, split_cells, split_tokens
 from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
 
 SEED_LOGIT = 10.0  # confidence of a given mask
@@ -23,6 +23,7 @@ REFINING_PASSES = 2  # of a prompt without a mask: J of first masks on developme
 LIKELIEST = 2.0  # mask logit of the likeliest cell of a prompted object, at least
 LARGEST = 0.9  # share of the frame that a click marks at most
 OUTSIDE = -4.0  # mask logit around a mask that is cut, at most
+HOTTEST = 4.3  # logarithm of the largest inverse temperature
 PRIOR_EDGE = 0.02  # shares are clamped to this distance from 0 and 1 before they become logits
 
 Levels = tuple[Tensor, Tensor, Tensor]
@@ -75,6 +76,23 @@ class Backbone(nn.Module):
         return features
 
 
+class Neck(nn.Module):
+    """Standardised features of four strides → features of stride 8 that see the surroundings of a cell"""
+
+    def __init__(self, cfg: TrackerConfig) -> None:
+        super().__init__()
+        width = EfficientNetLite.widths(cfg.size)
+        self.context = nn.Conv2d(width[32], cfg.neck_context, 1)
+        self.enter = nn.Conv2d(width[4] + width[8] + width[16] + cfg.neck_context, cfg.neck, 1)
+        self.layers = nn.Sequential(*(PlainResidual(cfg.neck, dilation) for dilation in (1, 2)))
+
+    def forward(self, features: dict[int, Tensor]) -> Tensor:
+        """features from the backbone → [N,neck,2g,2g]"""
+        context = upsample2(upsample2(self.context(features[32])))
+        every = torch.cat([F.avg_pool2d(features[4], 2), features[8], upsample2(features[16]), context], 1)
+        return F.relu(self.layers(self.enter(every)))
+
+
 class FrameHead(nn.Module):
     """Standardised features → the three levels of the contract. Everything here is computed once for all objects."""
 
@@ -83,6 +101,13 @@ class FrameHead(nn.Module):
         self.cfg = cfg
         width = EfficientNetLite.widths(cfg.size)
         self.key = nn.Conv2d(width[8] + width[16], cfg.key, 1, bias=False)
+        self.neck = Neck(cfg)
+        # Both start at zero, so that the keys are those of the pretrained features.
+        self.key_shift = nn.Conv2d(cfg.neck, cfg.key, 1)
+        self.shift8 = nn.Conv2d(cfg.neck, cfg.feat_s1, 1)
+        for layer in (self.key_shift, self.shift8):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.context = nn.Conv2d(width[32], cfg.context, 1)
         self.enter8 = nn.Conv2d(width[8] + width[16], cfg.feat_s1, 1)
         self.at8 = PlainResidual(cfg.feat_s1)
@@ -92,13 +117,15 @@ class FrameHead(nn.Module):
         """features from the backbone → feat [N,D,g,g], feat_s1 [N,D/4,2g,2g], feat_s0 [N,D/8,4g,4g]"""
         both = torch.cat([features[8], upsample2(features[16])], 1)
         context = upsample2(self.context(features[32]))
-        feat = torch.cat([features[16], F.pixel_unshuffle(self.keys(features), 2), context], 1)
+        around = self.neck(features)
+        keys = self.keys(features, around)
+        feat = torch.cat([features[16], join_cells(keys), context], 1)
         s0 = self.enter4(torch.cat([features[1], features[2], features[4]], 1))
-        return feat, self.at8(self.enter8(both)), s0
+        return feat, self.at8(self.enter8(both) + self.shift8(around)), s0
 
-    def keys(self, features: dict[int, Tensor]) -> Tensor:
-        """Unit keys at stride 8 [N,key,2g,2g]"""
-        return F.normalize(self.key(key_features(features)), dim=1)
+    def keys(self, features: dict[int, Tensor], around: Tensor) -> Tensor:
+        """features from the backbone, and the neck's → unit keys [N,key,2g,2g]"""
+        return F.normalize(self.key(key_features(features)) + self.key_shift(around), dim=1)
 
 
 def key_features(features: dict[int, Tensor]) -> Tensor:
@@ -118,16 +145,16 @@ class TrackDecoder(nn.Module):
         self.enter = nn.Conv2d(self.READ + 3 + 32 + cfg.feat_s1, cfg.wide, 3, padding=1)
         self.at8 = nn.Sequential(PlainResidual(cfg.wide), PlainResidual(cfg.wide, dilation=2))
         self.to4 = nn.Conv2d(cfg.wide, cfg.fine, 1)
-        self.skip4 = nn.Conv2d(cfg.feat_s0 + 1, cfg.fine, 3, padding=1)
+        self.skip4 = nn.Conv2d(cfg.feat_s0 + 2, cfg.fine, 3, padding=1)
         self.at4 = PlainResidual(cfg.fine)
         self.mask = nn.Conv2d(cfg.fine, 1, 3, padding=1)
-        self.trust = nn.Parameter(torch.tensor(1.0))
+        self.trust = nn.Parameter(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
         self.judge = Mlp(2 * cfg.wide + self.SUMMARY, 64, 2)
         nn.init.zeros_(self.mask.weight)
         nn.init.zeros_(self.mask.bias)
 
     def forward(self, feats: Levels, appearance: Tensor, near: Tensor, fine: Tensor, far: Tensor, b: int) -> tuple[Tensor, Tensor, Tensor]:
-        """appearance [1,·,g,g], near [B,READ,2g,2g], the vote at stride 4 as a share [B,1,4g,4g], far [B,3,g,g] → mask
+        """appearance [1,·,g,g], near [B,READ,2g,2g], two votes at stride 4 as shares [B,2,4g,4g], far [B,3,g,g] → mask
         logits [B,1,4g,4g], predicted IoU [B] in 0..1, object score logit [B]
 
         :param b: number of objects, from the size of an input of the graph: the exporter treats the sizes of computed
@@ -135,11 +162,10 @@ class TrackDecoder(nn.Module):
         """
         _, s1, s0 = feats
         low = upsample2(torch.cat([self.down(appearance).expand(b, -1, -1, -1), far], 1))
-        x8 = self.at8(self.enter(torch.cat([near, low, s1.expand(b, -1, -1, -1)], 1)))
+        x8 = self.at8(convolve_shared(self.enter, torch.cat([near, low], 1), s1))
         prior = torch.logit(fine.clamp(PRIOR_EDGE, 1 - PRIOR_EDGE))
-        skip = self.skip4(torch.cat([s0.expand(b, -1, -1, -1), prior], 1))
-        x4 = self.at4(upsample2(self.to4(x8)) + skip)
-        logits = self.mask(F.relu(x4)) + self.trust * prior
+        x4 = self.at4(upsample2(self.to4(x8)) + convolve_shared(self.skip4, prior, s0))
+        logits = self.mask(F.relu(x4)) + (self.trust * prior).sum(1, keepdim=True)
         prob = torch.sigmoid(logits)
         cells = F.avg_pool2d(prob, 2)
         summary = torch.cat([masked_mean(near, cells)[:, -4:], prob.amax((1, 2, 3)).view(-1, 1), cells.mean((1, 2, 3)).view(-1, 1)], 1)
@@ -193,10 +219,10 @@ class LiteTracker(nn.Module):
     """Pretrained features, memory reads and two small decoders"""
 
     def __init__(self, cfg: TrackerConfig | None = None, side: int = 384) -> None:
-        """:param side: side of the images, a multiple of 64; the weights do not depend on it"""
+        """:param side: side of the images, a multiple of 32; the weights do not depend on it"""
         super().__init__()
-        if side % 64:
-            raise ValueError(f"side must be a multiple of 64, not {side}")
+        if side % 32:
+            raise ValueError(f"side must be a multiple of 32, not {side}")
         self.cfg = cfg or TrackerConfig()
         self.side = side
         self.grid = TileGrid(side // 8)
@@ -204,8 +230,8 @@ class LiteTracker(nn.Module):
         self.head = FrameHead(self.cfg)
         self.decoder = TrackDecoder(self.cfg)
         self.prompt_decoder = PromptDecoder(self.cfg)
-        # Logarithms of the inverse temperatures: near, far, and far from conditioning frames.
-        self.heat = nn.Parameter(torch.tensor([3.0, 3.0, 3.0]))
+        # Logarithms of the inverse temperatures: near and far.
+        self.heat = nn.Parameter(torch.tensor([3.0, 3.0]))
         # Logarithm of a memory's weight: at row 0, change per row, and of conditioning frames; near and far.
         self.age = nn.Parameter(torch.tensor([[0.0, -0.2, 0.0], [0.0, -0.2, 0.0]]))
         self.fade = nn.Parameter(torch.tensor(0.0))
@@ -232,11 +258,12 @@ class LiteTracker(nn.Module):
         prob = (logits > 0).float() * hard + torch.sigmoid(logits) * (1.0 - hard)
         prob = prob * (score > 0).float().view(-1, 1, 1, 1)
         keys = self.parts(feat)[1].expand(mask.shape[0], -1, -1, -1)
-        return torch.cat([keys, F.pixel_unshuffle(prob, 4)], 1).flatten(2).transpose(1, 2)
+        cells = join_cells(F.pixel_unshuffle(prob, 2))
+        return torch.cat([keys, cells], 1).flatten(2).transpose(1, 2)
 
     def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor) -> tuple[Tensor, Tensor]:
-        """feat [1|B,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and the
-        vote at stride 4 [B,1,4g,4g]
+        """feat [1|B,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and at
+        stride 4 the votes of near cells of all memories and of conditioning frames alone [B,2,4g,4g]
         """
         cfg, g = self.cfg, feat.shape[-1]
         keys, mask = memory.split([SUBCELLS * cfg.key, PIXELS], -1)
@@ -244,43 +271,37 @@ class LiteTracker(nn.Module):
         recent = torch.arange(cfg.temporal_rows - 1, device=feat.device, dtype=feat.dtype)
         table = torch.cat([self.age[:, :1] + self.age[:, 1:2] * recent, self.age[:, 2:]], 1)  # [2,rows]
         near_offset, far_offset = table[0][rows], table[1][rows]
-        heat = torch.exp(self.heat)
+        heat = self.heats()
         # At stride 8: a cell's key, and its four cells of stride 4.
-        query = self.parts(feat)[1]
-        query8 = F.pixel_shuffle(query, 2).flatten(2).transpose(1, 2)
-        keys8 = self.key_cells(keys, g)
-        mask8 = self.mask_cells(mask, g)
-        near, near_match = share(read_near(self.grid, query8, keys8, mask8, heat[0], near_offset))
+        query = self.parts(feat)[1].flatten(2).transpose(1, 2)
+        query8, keys8, mask8 = split_tokens(query), split_tokens(keys), split_tokens(mask)
+        each = read_near(self.grid, query8, keys8, mask8, heat[0], near_offset)
+        near, near_match = share(each.sum(1))
+        given = (rows == cfg.temporal_rows - 1).to(feat.dtype)
+        first, first_match = share((each * given[..., None, None]).sum(1))
         # At stride 16: the mean of the keys, and the mean of the mask.
-        query16 = self.mean_key(query.flatten(2).transpose(1, 2))
+        query16 = self.mean_key(query)
         keys16, mask16 = self.mean_key(keys), mask.mean(-1, keepdim=True)
         far, far_match = share(read_far(query16, keys16, mask16, heat[1], far_offset))
-        given = (rows == cfg.temporal_rows - 1).to(feat.dtype)
-        first, first_match = share(read_far(query16, keys16, mask16, heat[2], torch.log(given + 1e-9)))
 
         def plane(cells: Tensor, side: int) -> Tensor:
             return cells.transpose(1, 2).unflatten(2, (side, side))
 
-        coarse = upsample2(plane(torch.cat([far, first, far_match, first_match], -1), g))
-        fine = F.pixel_shuffle(plane(near, 2 * g), 2)
-        votes = torch.cat([F.avg_pool2d(fine, 2), fine_spread(fine), coarse[:, :2], plane(near_match, 2 * g), coarse[:, 2:]], 1)
-        strength = torch.cat([votes, (votes[:, :1] - votes[:, 2:3]).abs()], 1)
-        return strength, fine
+        coarse = upsample2(plane(torch.cat([far, far_match], -1), g))
+        fine = F.pixel_shuffle(plane(torch.cat([near, first], -1), 2 * g), 2)
+        mean = F.avg_pool2d(fine, 2)
+        matches = plane(torch.cat([near_match, first_match], -1), 2 * g)
+        far_vote, far_matched = coarse[:, :1], coarse[:, 1:]
+        votes = torch.cat([mean[:, :1], fine_spread(fine[:, :1]), far_vote, mean[:, 1:], matches[:, :1], far_matched, matches[:, 1:]], 1)
+        return torch.cat([votes, (mean[:, :1] - far_vote).abs()], 1), fine
 
-    def key_cells(self, tokens: Tensor, g: int) -> Tensor:
-        """Keys of stride 16 tokens [B,M,g²,4·key] → keys of stride 8 [B,M,4g²,key]"""
-        cells = tokens.unflatten(3, (self.cfg.key, 2, 2)).unflatten(2, (g, g))
-        return cells.permute(0, 1, 2, 5, 3, 6, 4).flatten(2, 5)
-
-    @staticmethod
-    def mask_cells(tokens: Tensor, g: int) -> Tensor:
-        """Masks of stride 16 tokens [B,M,g²,16] → per cell of stride 8, its four cells of stride 4 [B,M,4g²,4]"""
-        cells = tokens.unflatten(3, (2, 2, 2, 2)).unflatten(2, (g, g))  # rows of 8 and 4, columns of 8 and 4
-        return cells.permute(0, 1, 2, 4, 3, 6, 5, 7).flatten(6, 7).flatten(2, 5)
+    def heats(self) -> Tensor:
+        """Inverse temperatures of the two reads [2]; above `HOTTEST`, sums of weights would not be finite."""
+        return torch.exp(self.heat.clamp(max=HOTTEST))
 
     def mean_key(self, keys: Tensor) -> Tensor:
         """Keys of four cells side by side [...,4·key] → the unit mean [...,key]"""
-        return F.normalize(keys.unflatten(-1, (self.cfg.key, SUBCELLS)).mean(-1), dim=-1)
+        return F.normalize(keys.unflatten(-1, (SUBCELLS, self.cfg.key)).mean(-2), dim=-1)
 
     # ---- pointers
 
@@ -312,13 +333,13 @@ class LiteTracker(nn.Module):
 
     def track(
         self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B]"""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B], and the votes that were read [B,2,m,m]"""
         feat = levels[0]
         near, fine = self.read(feat, memory, memory_t)
         far = self.likeness(feat, pointers, pointer_dt)
         appearance, _, context = self.parts(feat)
-        return self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far, memory.shape[0])
+        return *self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far, memory.shape[0]), fine
 
     def segment(self, levels: Levels, points: Tensor, labels: Tensor, mask_in: Tensor, has_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A prompt without memory → mask logits [B,4,m,m], IoU [B,4], object score [B]"""
@@ -355,8 +376,8 @@ class LiteTracker(nn.Module):
         # Outside: clicks, everything beyond the box, and everything beyond a previous mask.
         outside = (maps[:, 2:3] + (1.0 - maps[:, 4:5]) * maps[:, 5:6] + (1.0 - maps[:, 9:10]) * maps[:, 10:11]).clamp(max=1.0)
         g = appearance.shape[-1]
-        heat = torch.exp(self.heat[1])
-        levels = ((F.normalize(appearance, dim=1), 4, g), (F.pixel_shuffle(keys, 2), 2, 2 * g))
+        heat = self.heats()[1]
+        levels = ((F.normalize(appearance, dim=1), 4, g), (split_cells(keys), 2, 2 * g))
         out = []
         for unit, pool, side in levels:
             cells = unit.flatten(2).transpose(1, 2)  # [1,side²,C]

@@ -15,8 +15,10 @@ class TrackerConfig:
     """Widths of the tracker. Spatial sizes follow from the image side, which is chosen at export."""
 
     size: str = "lite0"  # of the pretrained network
-    key: int = 40  # matched width of a cell of stride 8
-    context: int = 48  # part of `feat` from stride 32
+    key: int = 48  # matched width of a cell of stride 8
+    context: int = 16  # part of `feat` from stride 32
+    neck: int = 80  # width of the layers before the keys
+    neck_context: int = 64  # of their input from stride 32
     temporal_rows: int = 7  # rows 0..5 are 1..6 frames back, the last one is for conditioning frames
     max_pointers: int = 16
     wide: int = 64  # decoder at stride 8
