@@ -160,7 +160,7 @@ const transformers = changePolicy(sam3, {
 const masklet = changePolicy(sam3, {
   detect: { sameObjectIou: 0.6, conceptsApart: true },
   memory: { precision: "float32", conditioning: 16, reconditioned: 12, tracked: "windows" },
-  edit: { excludesFromTracked: true, overruleIou: 0.7 },
+  edit: { excludesFromTracked: true, overruleIou: 0.3 },
   session: { cachedFrames: 4096 },
   sam3Parity: {
     clickConfirms: true,

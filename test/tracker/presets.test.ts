@@ -71,7 +71,7 @@ describe("the presets", () => {
     expect(differences(presets.sam3, presets.masklet)).toEqual({
       // Defects.
       excludesFromTracked: true,
-      overruleIou: 0.7,
+      overruleIou: 0.3,
       countUnsearchedFrames: false,
       resetHotstartPerPass: true,
       clickConfirms: true,
