@@ -163,9 +163,22 @@ def test_masks_of_areas_without_texture_are_neither_empty_nor_the_whole_frame(mo
     assert 0 < shown[1].sum() < 0.04 * m * m
     assert 0 < shown[2].sum() <= 4
     everything = (plausible(torch.full((3, 1, m, m), 9.0), maps) > 0).float().mean((1, 2, 3))
-    assert everything[0] == 1.0 and everything[1] < 0.04  # a box may mean the whole frame
+    assert everything[0] == 0.125 and everything[1] < 0.04  # the box covers an eighth of the frame
     certain = torch.where((maps[:, 4:5] > 0) | (maps[:, 1:2] > 0.3), 2.5, -9.0)
     assert torch.equal(plausible(certain, maps), certain)
+
+
+def test_of_the_mask_of_a_click_the_piece_under_it_remains() -> None:
+    m = SIDE // 4
+    logits = torch.full((3, 1, m, m), -5.0)
+    logits[:, :, 4:10, 4:28] = logits[:, :, 4:28, 4:10] = 5.0  # an angle
+    logits[:, :, 20:28, 20:28] = 6.0  # another object of the same look
+    points = torch.tensor([[[0.2, 0.8], [0.0, 0.0]], [[0.75, 0.75], [0.2, 0.2]], [[0.55, 0.55], [1.0, 1.0]]])
+    labels = torch.tensor([[1, -1], [1, 1], [2, 3]])
+    shown = plausible(logits, prompt_maps(points, labels, torch.zeros(3, 1, m, m), torch.zeros(3)))[:, 0] > 0
+    angle, square = torch.zeros(m, m, dtype=torch.bool), torch.zeros(m, m, dtype=torch.bool)
+    angle[4:10, 4:28] = angle[4:28, 4:10] = square[20:28, 20:28] = True
+    assert torch.equal(shown[0], angle) and torch.equal(shown[1], angle | square) and torch.equal(shown[2], square)
 
 
 def test_stills_are_cut_around_an_object_that_stays_visible() -> None:

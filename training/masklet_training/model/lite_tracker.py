@@ -403,16 +403,33 @@ class LiteTracker(nn.Module):
 
 
 def plausible(masks: Tensor, maps: Tensor) -> Tensor:
-    """Corrects the masks of areas without texture, of which decoders mark nothing or everything: mask logits [B,1,m,m], prompt maps
-    [B,11,m,m] → mask logits. The likeliest cells in a box and around a click always belong to the object, and a mask that covers
-    nearly the whole frame is cut to the surroundings of its click.
+    """Corrects the masks of prompts: mask logits [B,1,m,m], prompt maps [B,11,m,m] → mask logits.
+
+    A box contains the mask, and of the mask of clicks only the pieces under positive clicks remain: decoders also mark objects
+    of the same look. Of areas without texture, decoders mark nothing or everything. The likeliest cells in a box and around a
+    click always belong to the object, and a mask that covers nearly the whole frame is cut to the surroundings of its click.
     """
-    near = ((maps[:, 1:2] > 0.5) | (maps[:, 4:5] > 0)).to(masks.dtype)
+    boxed, clicked = maps[:, 4:5] > 0, maps[:, 1:2] > 0.5
+    near = (clicked | boxed).to(masks.dtype)
     peak = torch.where(near > 0, masks, masks.new_tensor(-1e4)).amax((2, 3), keepdim=True)
     raised = masks + F.relu(LIKELIEST - peak) * near
     everything = (raised > 0).to(masks.dtype).mean((1, 2, 3), keepdim=True) > LARGEST
-    cut = everything & (maps[:, 5:6] == 0) & (near == 0)
+    elsewhere = everything & (near == 0) | ~piece_at(raised > 0, clicked)
+    has_box = maps[:, 5:6] > 0
+    cut = (has_box & ~boxed) | (~has_box & elsewhere)
     return torch.where(cut, raised.clamp(max=OUTSIDE), raised)
+
+
+def piece_at(mask: Tensor, places: Tensor) -> Tensor:
+    """The connected pieces of a mask that contain one of the places; all, when none does: bool [B,1,m,m] both → bool [B,1,m,m].
+    Pieces grow from the places by one cell of stride 8 per step, so gaps of less than a cell do not divide a mask.
+    """
+    shape = F.max_pool2d(mask.float(), 2)
+    piece = F.max_pool2d((mask & places).float(), 2)
+    empty = 1.0 - piece.amax((2, 3), keepdim=True)
+    for _ in range(mask.shape[-1] // 2):
+        piece = F.max_pool2d(piece, 3, 1, 1) * shape
+    return F.interpolate(torch.maximum(piece, empty), scale_factor=2.0, mode="nearest") > 0.5
 
 
 def fine_spread(fine: Tensor) -> Tensor:
