@@ -35,6 +35,7 @@ export const UNTESTABLE: Readonly<Record<string, string>> = {
   "P-4": MODEL,
   "P-9": PRESET,
   "P-11": MODEL,
+  "P-22": PRESET,
   "R-15": "a log of many megabytes takes longer to fill than a check may run",
   "R-17": "the log keeps the results of a slow watcher for longer than a check may run",
   "R-18": "the log keeps the results of a slow watcher for longer than a check may run",
