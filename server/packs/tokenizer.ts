@@ -58,9 +58,13 @@ export async function openTokenizer(file: string, name: string, length: number):
   const encode = (text: string) => tokenizer.encode(text.trim()).ids;
   return (phrase) => {
     const words = wordsOf(phrase);
-    const fitting = words.filter(({ end }) => encode(phrase.slice(0, end)).length <= length);
-    const shorten = unknownId !== undefined && fitting.length > 0 && fitting.length < words.length;
-    const tokens = encode(shorten ? phrase.slice(0, fitting.at(-1)?.end) : phrase);
+    const whole = encode(phrase);
+    // The first word that the pack cannot read. At most as many words are tried as it reads.
+    const cut =
+      unknownId !== undefined && whole.length > length
+        ? words.findIndex(({ end }) => encode(phrase.slice(0, end)).length > length)
+        : -1;
+    const tokens = cut > 0 ? encode(phrase.slice(0, words[cut - 1]?.end)) : whole;
     if (tokens.length <= marks) throw new PhraseError("The phrase contains no word.");
     if (tokens.length > length) {
       throw new PhraseError(
@@ -71,9 +75,7 @@ export async function openTokenizer(file: string, name: string, length: number):
     const mask = new Int32Array(length);
     ids.set(tokens);
     mask.fill(1, 0, tokens.length);
-    const unknown = words.filter(
-      ({ word }, index) => isUnknown(word) || (shorten && index >= fitting.length),
-    );
+    const unknown = words.filter(({ word }, index) => isUnknown(word) || (cut > 0 && index >= cut));
     return { ids, mask, wordCount: words.length, unknownWords: unknown.map(({ word }) => word) };
   };
 }

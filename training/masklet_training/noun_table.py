@@ -39,7 +39,7 @@ EXTRA = {
     "chicken": ("hen", "cock"),
     "rooster": ("cock",),
 }
-# Meanings of WordNet that nobody has in mind: a lion is no "cat", and a mosquito net no "screen".
+# Rare meanings in WordNet, which a user does not expect: a lion is no "cat", and a mosquito net no "screen".
 UNMEANT = {
     "cat": ("big cat",),
     "house": ("theater",),

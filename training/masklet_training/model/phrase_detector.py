@@ -192,7 +192,7 @@ class PhraseDetector(nn.Module):
         nearby = (middles @ (around[:, :LIVING] @ others)).squeeze(2)
         has_seen = (code.seen.amax(1, keepdim=True) > 0).float()
         has_boxed = (code.boxed.amax(1, keepdim=True) > 0).float()
-        # Of what an apple resembles, the box detector knows little: strawberries are apples to it.
+        # The box detector has few classes of food, and finds strawberries as apples.
         first, last = FOODS
         dishes = (names[..., first:last] @ (1.0 - code.seen[:, first:last]).unsqueeze(2)).squeeze(2)
         # An animal of another kind is no animal of this kind, and no person.
@@ -204,7 +204,7 @@ class PhraseDetector(nn.Module):
         rival = RIVAL * torch.log((own + EDGE) / (rivals + EDGE)).clamp(max=0.0)
         both = rival + self.both[0] * logit(own) + self.both[1] * logit(seen) + self.both[2] * other + self.both[3]
         boxed = rival + self.boxed[0] * logit(own) + self.boxed[1] * other + self.boxed[2]
-        # An eagle is a bird to the box detector; what a cheetah is, it does not know.
+        # The box detector finds an eagle as a bird; it has no class for a cheetah.
         box = code.narrow * (self.seen[1] * logit(own) + rival) + (1.0 - code.narrow) * self.seen[1] * logit(strongest)
         only = self.seen[0] * logit(seen.clamp(max=SURE)) + box + self.seen[2]
         known = has_boxed * (1.0 - code.narrow)
