@@ -192,7 +192,7 @@ class Track(LiteGraph):
         points: Tensor,
         labels: Tensor,
     ) -> tuple[Tensor, ...]:
-        mask, iou, score, _ = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt)
+        mask, iou, score, _ = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt, shares_keys=True)
         pointer = self.tracker.pointer(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
         return torch.where(seen, mask, mask.new_tensor(ABSENT_LOGIT)), score, iou, pointer

@@ -17,8 +17,8 @@ from masklet_training.model.layers import convolve_shared
 from masklet_training.model.lite import load_published
 from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker, plausible
 from masklet_training.model.prompts import prompt_maps
-from masklet_training.model.reads import TileGrid, join_cells, read_far, read_near, share, split_cells, split_tokens
-from masklet_training.model.tracker_config import PIXELS, TrackerConfig
+from masklet_training.model.reads import TileGrid, join_cells, kinds_of_keys, read_far, read_near, share, split_cells, split_tokens
+from masklet_training.model.tracker_config import PIXELS, SUBCELLS, TrackerConfig
 from masklet_training.tracker_steps import LONGEST, clip_loss, playing_order, still_loss
 from masklet_training.train_keys import read_loss
 
@@ -59,7 +59,8 @@ def test_near_reads_equal_a_direct_computation() -> None:
         return torch.zeros_like(rows).index_copy(-2, grid.order, rows)
 
     cells = in_tokens(query), in_tokens(keys), in_tokens(values)
-    got = read_near(grid, *cells, heat, offset)
+    given = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    got, prompted = read_near(grid, *cells, heat, offset, given, 2)
     weights = torch.exp(heat * (query.unsqueeze(1) @ keys.transpose(-1, -2) - 1.0) + offset.view(2, 3, 1, 1))
     rows, columns = torch.arange(256) // 16, torch.arange(256) % 16
     near = torch.zeros(256, 256)
@@ -67,8 +68,10 @@ def test_near_reads_equal_a_direct_computation() -> None:
         top, left = index // 16 // 4 * 4, index % 16 // 4 * 4
         near[index] = ((rows >= top - 2) & (rows < top + 6) & (columns >= left - 2) & (columns < left + 6)).float()
     counted = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
-    assert torch.allclose(got, (weights * near) @ counted, atol=1e-4, rtol=1e-3)
-    everywhere = grid.in_rows(read_far(*cells, heat, offset))
+    each = (weights * near) @ counted
+    assert torch.allclose(got, each.sum(1), atol=1e-4, rtol=1e-3)
+    assert torch.allclose(prompted, (each * given[..., None, None]).sum(1), atol=1e-4, rtol=1e-3)
+    everywhere = grid.in_rows(read_far(*cells, heat, offset, 2))
     assert torch.allclose(everywhere, (weights @ counted).sum(1), atol=1e-4, rtol=1e-3)
 
 
@@ -110,6 +113,23 @@ def test_memories_may_stand_in_any_order(model: LiteTracker) -> None:
         near, fine = model.read(feat, memory, rows)
         other, other_fine = model.read(feat, memory[:, order], rows[:, order])
     assert torch.allclose(near, other, atol=1e-4) and torch.allclose(fine, other_fine, atol=1e-5)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_keys_that_all_objects_share_are_read_once(model: LiteTracker, same: bool) -> None:
+    torch.manual_seed(8)
+    g = SIDE // 16
+    feat = torch.randn(1, model.cfg.hidden, g, g)
+    frames = torch.randn(1 if same else 3, 2, g * g, SUBCELLS, model.cfg.key)
+    keys = F.normalize(frames, dim=-1).flatten(3).expand(3, -1, -1, -1)
+    memory = torch.cat([keys, torch.rand(3, 2, g * g, PIXELS)], -1)
+    rows = torch.tensor([[6, 0], [6, 1], [0, 1]])
+    assert kinds_of_keys(keys, 3) == (1 if same else 3)
+    with torch.no_grad():
+        once, each = (model.read(feat, memory, rows, shares_keys) for shares_keys in (True, False))
+        alone = [model.read(feat, memory[b : b + 1], rows[b : b + 1]) for b in range(3)]
+    for got, wanted in zip((*once, *once), (*each, *(torch.cat(parts) for parts in zip(*alone)))):
+        assert torch.allclose(got, wanted, atol=1e-4)
 
 
 def test_pointers_compare_an_object_with_its_surroundings(model: LiteTracker) -> None:

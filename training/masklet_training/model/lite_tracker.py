@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .layers import Mlp, convolve_shared, masked_mean, upsample2
 from .lite import EfficientNetLite, normalise
 from .prompts import prompt_maps, selected_mask
-from .reads import TileGrid, join_cells, read_far, read_near, share, split_cells, split_tokens
+from .reads import TileGrid, join_cells, kinds_of_keys, read_far, read_near, share, split_cells, split_tokens
 from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
 
 SEED_LOGIT = 10.0  # confidence of a given mask
@@ -261,9 +261,11 @@ class LiteTracker(nn.Module):
         cells = join_cells(F.pixel_unshuffle(prob, 2))
         return torch.cat([keys, cells], 1).flatten(2).transpose(1, 2)
 
-    def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor, shares_keys: bool = False) -> tuple[Tensor, Tensor]:
         """feat [1|B,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and at
         stride 4 the votes of near cells of all memories and of conditioning frames alone [B,2,4g,4g]
+
+        :param shares_keys: whether keys are read once if those of all objects are the same, which `feat` [1,·] requires
         """
         cfg, g = self.cfg, feat.shape[-1]
         keys, mask = memory.split([SUBCELLS * cfg.key, PIXELS], -1)
@@ -272,17 +274,18 @@ class LiteTracker(nn.Module):
         table = torch.cat([self.age[:, :1] + self.age[:, 1:2] * recent, self.age[:, 2:]], 1)  # [2,rows]
         near_offset, far_offset = table[0][rows], table[1][rows]
         heat = self.heats()
+        kinds = kinds_of_keys(keys, memory.shape[0]) if shares_keys else memory.shape[0]
+        keys = keys[:kinds]
         # At stride 8: a cell's key, and its four cells of stride 4.
         query = self.parts(feat)[1].flatten(2).transpose(1, 2)
         query8, keys8, mask8 = split_tokens(query), split_tokens(keys), split_tokens(mask)
-        each = read_near(self.grid, query8, keys8, mask8, heat[0], near_offset)
-        near, near_match = share(each.sum(1))
         given = (rows == cfg.temporal_rows - 1).to(feat.dtype)
-        first, first_match = share((each * given[..., None, None]).sum(1))
+        every, prompted = read_near(self.grid, query8, keys8, mask8, heat[0], near_offset, given, kinds)
+        (near, near_match), (first, first_match) = share(every), share(prompted)
         # At stride 16: the mean of the keys, and the mean of the mask.
         query16 = self.mean_key(query)
         keys16, mask16 = self.mean_key(keys), mask.mean(-1, keepdim=True)
-        far, far_match = share(read_far(query16, keys16, mask16, heat[1], far_offset))
+        far, far_match = share(read_far(query16, keys16, mask16, heat[1], far_offset, kinds))
 
         def plane(cells: Tensor, side: int) -> Tensor:
             return cells.transpose(1, 2).unflatten(2, (side, side))
@@ -332,11 +335,13 @@ class LiteTracker(nn.Module):
     # ---- masks
 
     def track(
-        self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor
+        self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor, shares_keys: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B], and the votes that were read [B,2,m,m]"""
+        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B], and the votes that were read [B,2,m,m].
+        `shares_keys` as for `read`
+        """
         feat = levels[0]
-        near, fine = self.read(feat, memory, memory_t)
+        near, fine = self.read(feat, memory, memory_t, shares_keys)
         far = self.likeness(feat, pointers, pointer_dt)
         appearance, _, context = self.parts(feat)
         return *self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far, memory.shape[0]), fine

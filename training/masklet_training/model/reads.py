@@ -4,6 +4,9 @@ Keys are unit vectors, so the weight of a match is exp((similarity − 1) / temp
 numerical stability. Weights are summed over memories before one division. That avoids a softmax over concatenated
 memories, and with it two transpositions of the largest tensor. Factors of a memory are applied to its values, which are
 smaller than the matrix of similarities.
+
+Objects that remember the same frames have the same keys, and differ in values alone. Reads therefore accept fewer keys than
+values: similarities are computed once for all objects of the same keys, whose values lie side by side.
 """
 
 from __future__ import annotations
@@ -85,29 +88,54 @@ def split_tokens(tokens: Tensor) -> Tensor:
     return tokens.unflatten(-1, (4, tokens.shape[-1] // 4)).flatten(-3, -2)
 
 
-def read_near(grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor) -> Tensor:
+def read_near(
+    grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor, given: Tensor, kinds: Tensor | int
+) -> tuple[Tensor, Tensor]:
     """Reads from cells near each cell, of each memory.
 
-    :param query: unit keys of the frame [1|B,side²,C]
-    :param keys: unit keys of memories [B,M,side²,C]
+    :param query: unit keys of the frame [1|K,side²,C]
+    :param keys: unit keys of memories [K,M,side²,C]; K divides B, and B / K successive objects have the same keys
     :param values: [B,M,side²,V]; the order of all these cells is that of `split_tokens`
     :param heat: 1 / temperature, a scalar
     :param offset: logarithm of the weight of each memory [B,M]
-    :returns: sums of values, and last the sum of weights, row by row [B,M,side²,V+1]
+    :param given: whether each memory is that of a prompt, 0 or 1 [B,M]
+    :param kinds: K, which the exporter would treat as a constant if it were read from `keys`
+    :returns: sums of values, and last the sum of weights, row by row: of all memories, and of those of prompts alone
+        [B,side²,V+1]
     """
-    queries = grid.tiles(query * heat).unsqueeze(1)  # [1|B,1,16,t,C]
-    near = grid.neighbourhoods(keys)  # [B,M,16,n,C]
-    counted = grid.neighbourhoods(F.pad(values, (0, 1), value=1.0) * factors(offset, heat)) * grid.exists
-    return grid.join(torch.exp(queries @ near.transpose(-1, -2)) @ counted)
+    width = values.shape[3] + 1
+    queries = grid.tiles(query * heat).unsqueeze(1)  # [1|K,1,16,t,C]
+    near = grid.neighbourhoods(keys)  # [K,M,16,n,C]
+    counted = side_by_side(F.pad(values, (0, 1), value=1.0) * factors(offset, heat), kinds)
+    counted = grid.neighbourhoods(counted) * grid.exists  # [K,M,16,n,(B/K)·(V+1)]
+    each = (torch.exp(queries @ near.transpose(-1, -2)) @ counted).unflatten(4, (-1, width))  # [K,M,16,t,B/K,V+1]
+    shares = given.unflatten(0, (kinds, -1)).transpose(1, 2)[:, :, None, None, :, None]
+    sums = torch.cat([each.sum(1), (each * shares).sum(1)], 4)
+    return grid.join(sums.permute(0, 3, 1, 2, 4).flatten(0, 1)).split(width, 2)
 
 
-def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor) -> Tensor:
+def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor, kinds: Tensor | int) -> Tensor:
     """Reads from all cells of all memories. Arguments as for `read_near`, with any number of cells [·,T,·].
 
     :returns: sums of values, and last the sum of weights, in the order of the query [B,T,V+1]
     """
-    counted = F.pad(values, (0, 1), value=1.0) * factors(offset, heat)
-    return (torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2)) @ counted).sum(1)
+    counted = side_by_side(F.pad(values, (0, 1), value=1.0) * factors(offset, heat), kinds)
+    sums = (torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2)) @ counted).sum(1)  # [K,T,(B/K)·(V+1)]
+    return sums.unflatten(2, (-1, values.shape[3] + 1)).transpose(1, 2).flatten(0, 1)
+
+
+def side_by_side(values: Tensor, kinds: Tensor | int) -> Tensor:
+    """The values of the objects of each kind: [B,M,T,V] → [kinds,M,T,(B/kinds)·V]"""
+    return values.unflatten(0, (kinds, -1)).permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def kinds_of_keys(keys: Tensor, b: int) -> Tensor:
+    """How many keys must be read: 1 if those of all objects are the same, otherwise all. keys [B,...]
+
+    :param b: B, from the size of an input of the graph
+    """
+    same = (keys == keys[:1]).float().amin() > 0.5
+    return torch.where(same, 1, torch.as_tensor(b))
 
 
 def factors(offset: Tensor, heat: Tensor) -> Tensor:
