@@ -14,7 +14,10 @@
  * Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queueing", SIGCOMM 1996.
  */
 
-/** A serial resource of the inference process: the thread of the `encode` graph, or the main thread with all other graphs. */
+/**
+ * A serial resource of the inference process: the thread of the `encode` graph, or the main thread with all other graphs. `detect`
+ * runs in a thread of its own, but in turn with those of the main thread.
+ */
 export type Lane = "encode" | "main";
 
 /**

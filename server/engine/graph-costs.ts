@@ -1,7 +1,7 @@
 /** Time and memory used by each graph of a pack, by role. */
 export type GraphCosts = Record<string, GraphCost>;
 
-/** A thread of the inference process that runs graphs. */
+/** A thread of the inference process that runs graphs. Those of `main` run one after the other, also `detect`, see `graphs.ts`. */
 export type GraphThread = "encode" | "main";
 
 export interface GraphCost {

@@ -10,10 +10,13 @@ export interface ThreadStart {
   graph: PackGraph;
   providers: readonly string[];
   threads: number;
-  tried: ProvidersTried;
 }
 
+/** First one `open`, then any number of calls. */
+export type ThreadRequest = { kind: "open"; tried: ProvidersTried } | ThreadCall;
+
 export interface ThreadCall {
+  kind: "call";
   id: number;
   inputs: Record<string, Tensor>;
   fetch: readonly string[];
@@ -32,28 +35,26 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** As `openGraph`, but `run` does not block. Inputs are copied to the thread; outputs are transferred back. */
-export function openGraphInThread(
+/**
+ * Starts the thread of a graph, which loads the runtime.
+ * @returns opens the graph, once, as `openGraph` does. `run` does not block; its inputs are copied to the thread, and its outputs
+ *   are transferred back.
+ */
+export function startGraphThread(
   graph: PackGraph,
   { providers, threads, warn }: GraphOptions,
-  tried: ProvidersTried,
-): Promise<OpenGraph> {
-  const worker = startEngineThread("graph-thread-main", {
-    graph,
-    providers,
-    threads,
-    tried,
-  } satisfies ThreadStart);
+): (tried: ProvidersTried) => Promise<OpenGraph> {
+  const worker = startEngineThread("graph-thread-main", { graph, providers, threads } satisfies ThreadStart);
+  const ask = (request: ThreadRequest) => worker.postMessage(request);
   const waiting = new Map<number, Waiting>();
   let calls = 0;
-  let isOpen = false;
 
   const run: OpenGraph["run"] = (inputs, fetch) =>
     new Promise((resolve, reject) => {
       const id = calls++;
       waiting.set(id, { resolve, reject });
       worker.ref();
-      worker.postMessage({ id, inputs, fetch } satisfies ThreadCall);
+      ask({ kind: "call", id, inputs, fetch });
     });
 
   function takeWaiting(id: number): Waiting | undefined {
@@ -64,16 +65,16 @@ export function openGraphInThread(
     return found;
   }
 
-  return new Promise((resolve, reject) => {
+  let isOpen = false;
+  const opened = new Promise<Extract<ThreadMessage, { kind: "opened" }>>((resolve, reject) => {
     worker.on("message", (message: ThreadMessage) => {
       switch (message.kind) {
         case "warning":
           return warn(message.message);
         case "opened":
-          for (const [provider, works] of message.tried) tried.set(provider, works);
           worker.unref();
           isOpen = true;
-          return resolve({ ...message.info, provider: message.provider, run });
+          return resolve(message);
         case "failed":
           void worker.terminate();
           return reject(new Error(message.message));
@@ -93,4 +94,13 @@ export function openGraphInThread(
       onThreadEnd(new Error(`The thread of ${graph.name} ended with exit code ${code}.`)),
     );
   });
+  // The thread may end before the graph is opened; `open` then reports it.
+  opened.catch(() => {});
+
+  return async function open(tried) {
+    ask({ kind: "open", tried });
+    const { info, provider, tried: triedThere } = await opened;
+    for (const [name, works] of triedThere) tried.set(name, works);
+    return { ...info, provider, run };
+  };
 }

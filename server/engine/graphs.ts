@@ -1,16 +1,17 @@
 /**
  * A pack's graphs, opened and checked against the contract. `encode` runs in its own thread: it needs only a picture, so the
- * next frame is encoded while the other graphs, which run in this thread, process the current one.
+ * next frame is encoded while the other graphs process the current one. `detect` has a thread because it takes longest to
+ * open: the others, which run in this thread, are opened meanwhile. It still runs in turn with them.
  */
 import { memoryUsage } from "node:process";
 import type { GraphRole, RunGraph } from "../../detector/graph.js";
 import { packContract } from "../packs/contract.js";
-import type { Pack } from "../packs/pack.js";
+import type { Pack, PackGraph } from "../packs/pack.js";
 import { firstMismatch } from "../packs/validate.js";
 import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
 import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
-import { openGraphInThread } from "./graph-thread.js";
+import { startGraphThread } from "./graph-thread.js";
 import {
   type GraphOptions,
   type GraphRun,
@@ -34,25 +35,56 @@ export interface OpenGraphs {
   costs: GraphCosts;
 }
 
+const THREADED: ReadonlySet<GraphRole> = new Set<GraphRole>(["encode", "detect"]);
+
 /**
  * Opens all graphs of a pack and checks each against the contract.
- * @throws Error with one sentence that names the graph and what is wrong with it.
+ * @throws Error with one sentence that names the first graph with a fault, and what is wrong with it.
  */
 export async function openGraphs(pack: Pack, options: GraphOptions): Promise<OpenGraphs> {
   // Here first: a graph's thread cannot turn the runtime's telemetry off.
-  await loadRuntime();
+  const runtime = loadRuntime();
+  const threads = new Map(
+    pack.graphs
+      .filter(({ role }) => THREADED.has(role))
+      .map((graph) => [graph.role, startGraphThread(graph, options)]),
+  );
+  await runtime;
   const contract = packContract(pack.manifest);
   const open = new Map<GraphRole, OpenGraph & { spent: GraphCost }>();
   const tried: ProvidersTried = new Map();
   const resident = createResidentMeter();
-  for (const graph of pack.graphs) {
+  const failures = new Map<GraphRole, Error>();
+
+  async function openOne(graph: PackGraph): Promise<void> {
+    const { name, role } = graph;
     resident.begin();
-    const thread = threadOf(graph.role);
-    const opened = await (thread === "encode" ? openGraphInThread : openGraph)(graph, options, tried);
-    const spent = { thread, runs: 0, ms: 0, memoryBytes: resident.end() };
-    const mismatch = firstMismatch(graph.name, contract[graph.role], opened);
-    if (mismatch) throw new Error(mismatch);
-    open.set(graph.role, { ...opened, spent });
+    try {
+      const opened = await (threads.get(role)?.(tried) ?? openGraph(graph, options, tried));
+      const spent = { thread: threadOf(role), runs: 0, ms: 0, memoryBytes: 0 };
+      open.set(role, { ...opened, spent });
+      const mismatch = firstMismatch(name, contract[role], opened);
+      if (mismatch) throw new Error(mismatch);
+    } catch (error) {
+      failures.set(role, error as Error);
+    }
+    const memoryBytes = resident.end();
+    const spent = open.get(role)?.spent;
+    if (spent) spent.memoryBytes = memoryBytes;
+  }
+
+  // The first graph finds out which providers work.
+  const [first, ...others] = pack.graphs;
+  if (first) await openOne(first);
+  const inThreads = others.filter(({ role }) => threads.has(role)).map(openOne);
+  for (const graph of others) {
+    if (failures.size > 0) break;
+    if (!threads.has(graph.role)) await openOne(graph);
+  }
+  await Promise.all(inThreads);
+  for (const { role } of pack.graphs) {
+    const failure = failures.get(role);
+    if (failure) throw failure;
   }
 
   async function run(...[role, inputs, fetch]: Parameters<RunGraph>): Promise<GraphRun> {
@@ -76,7 +108,9 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
     }
   }
 
-  const graphs = [...open];
+  const graphs = pack.graphs.map(
+    ({ role }) => [role, open.get(role) as OpenGraph & { spent: GraphCost }] as const,
+  );
   return {
     run: async (...call) => (await run(...call)).outputs,
     inTurns: (turns) => async (role, inputs, fetch) => {
