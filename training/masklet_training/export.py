@@ -27,6 +27,7 @@ from .model.config import CompactConfig
 from .model.tracker_config import TrackerConfig
 from .pad_folding import fold_pads
 from .render_graph import build_render
+from .short_graphs import shorten
 from .tokenizer import build_tokenizer
 
 OPSET = 18
@@ -55,6 +56,7 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
         store_half(graph)
     for part, condition in spec.branches:
         add_branch(graph, part, condition, {name: inputs[name].numpy() for name in spec.inputs}, BRANCH_ROWS)
+    shorten(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 
