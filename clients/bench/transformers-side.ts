@@ -4,7 +4,8 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchPrompt, Pass, Side } from "./side.js";
 
-const trainingDir = path.join(import.meta.dirname, "..", "..", "training");
+/** `npm run` changes to the folder of the repository. */
+const trainingDir = path.resolve("training");
 
 /**
  * Starts transformers with the Python that has `training/requirements.txt` installed: `PYTHON`, or `python3`.
