@@ -162,7 +162,8 @@ export function createTrackingSession(
     hidden: ReadonlySet<number> = new Set(),
   ): Promise<RenderedFrame> {
     const shown = objects.filter(({ objectId, locked }) => locked || !hidden.has(objectId));
-    const rendered = judge(await renderObjects(run, m, video, shown), states);
+    const keepsBits = policy.mask.objectWiseNonOverlap && shown.length > 1;
+    const rendered = judge(await renderObjects(run, m, video, shown, { keepsBits }), states);
     const unseen = withoutMask(states, rendered).filter(({ objectId }) => !hidden.has(objectId));
     return { frameIndex, rendered, unseen, stats };
   }

@@ -1,6 +1,7 @@
 /**
- * Masks of large pictures, from their logits straight to runs. A picture of 100 megapixels has a few ten thousand runs: without
- * its bitmap, the time and the memory depend on the width of the picture and the size of the logits, not on the pixels.
+ * Masks from their logits straight to runs: those of large pictures, and all whose bitmap is not needed. A picture of 100
+ * megapixels has a few ten thousand runs: without its bitmap, the time and the memory depend on the width of the mask and the
+ * size of the logits, not on the pixels.
  *
  * Between two rows of logits, the values of a column change linearly, so their sign changes at most once. The pixels around a
  * change are computed in float32 as ONNX Runtime computes them: the mask is that of the pack's `render` graph, bit by bit.
@@ -32,17 +33,38 @@ export function renderLarge(
   const firstRows = firstRowsOf(down, side);
   const column = new Column(logits, side, across, down);
   const turns = new Turns(height);
+  const insides = insidesOf(logits, side);
   for (let x = 0; x < width; x++) {
-    column.moveTo(x);
+    const [left, right] = [across.low[x] as number, across.high[x] as number];
+    // Nothing is inside between logits that are not above 0. The pixels above a row of logits lie between it and the row before.
+    const first = Math.max(0, Math.min(insides.first[left] as number, insides.first[right] as number) - 1);
+    const last = Math.max(insides.last[left] as number, insides.last[right] as number);
+    if (first > last) continue;
+    column.moveTo(x, first, last + 1);
     turns.startColumn(x);
-    for (let row = 0; row < side; row++) {
+    for (let row = first; row <= last; row++) {
       const [from, to] = [firstRows[row] as number, firstRows[row + 1] as number];
       if (from < to) column.visit(row, from, to, turns);
     }
+    turns.set(firstRows[last + 1] as number, false);
     turns.endColumn();
   }
   const { area, box } = turns;
   return { mask: rleOfTurns(turns.positions(), [height, width]), area, box };
+}
+
+/** For each column of logits, the first and the last row above 0; in columns without one, the first comes after the last. */
+function insidesOf(logits: Float32Array, side: number): { first: Int32Array; last: Int32Array } {
+  const first = new Int32Array(side).fill(side + 1);
+  const last = new Int32Array(side).fill(-1);
+  for (let row = 0, at = 0; row < side; row++) {
+    for (let column = 0; column < side; column++, at++) {
+      if (!((logits[at] as number) > 0)) continue;
+      if ((first[column] as number) > row) first[column] = row;
+      last[column] = row;
+    }
+  }
+  return { first, last };
 }
 
 /** For each pixel of an axis: the two logits around it, and their weights. All numbers are float32, as in the runtime. */
@@ -106,13 +128,14 @@ class Column {
     this.magnitudes = new Float64Array(side + 1);
   }
 
-  moveTo(x: number): void {
+  /** @param from and `to`: the rows of logits that are visited, and the one after them */
+  moveTo(x: number, from: number, to: number): void {
     this.x = x;
     const { logits, side, across, values, magnitudes } = this;
     const [near, far] = [across.near[x] as number, across.far[x] as number];
-    let left = across.low[x] as number;
-    let right = across.high[x] as number;
-    for (let row = 0; row < side; row++, left += side, right += side) {
+    let left = from * side + (across.low[x] as number);
+    let right = from * side + (across.high[x] as number);
+    for (let row = from; row <= Math.min(to, side - 1); row++, left += side, right += side) {
       const a = near * (logits[left] as number);
       const b = far * (logits[right] as number);
       values[row] = a + b;

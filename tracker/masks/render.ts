@@ -28,7 +28,7 @@ interface RenderedMask {
   area: number;
   /** Left, top, right, bottom in pixels; right and bottom exclusive; all 0 for an empty mask. */
   box: readonly [number, number, number, number];
-  /** uint8 [y1-y0, x1-x0]: the mask inside its box, kept until the frame is assembled. Absent for large masks. */
+  /** uint8 [y1-y0, x1-x0]: the mask inside its box, kept until the frame is assembled; see `RenderRules`. Absent for large masks. */
   bits?: Uint8Array;
 }
 
@@ -55,6 +55,12 @@ type OutputRules = Pick<TrackerPolicy["mask"], "objectWiseNonOverlap"> &
  */
 const MAX_BYTES_PER_RUN = 4 * 2 ** 20;
 
+interface RenderRules {
+  maxBytesPerRun?: number;
+  /** Whether `bits` are needed. Without them, a mask takes a tenth of the time. */
+  keepsBits?: boolean;
+}
+
 /**
  * Renders the masks of objects at the size of the video.
  * @param run runs the graph `render`
@@ -66,10 +72,10 @@ export async function renderObjects(
   m: number,
   video: VideoSize,
   tracked: readonly TrackedObject[],
-  maxBytesPerRun = MAX_BYTES_PER_RUN,
+  rules: RenderRules = {},
 ): Promise<RenderedObject[]> {
   const drawable = tracked.filter(({ locked }) => locked === undefined);
-  const rendered = await renderAll(run, m, video, drawable, maxBytesPerRun);
+  const rendered = await renderAll(run, m, video, drawable, rules);
   const objects = tracked.flatMap((object) => (object.locked ? [lockedObject(object, object.locked)] : []));
   for (const [row, { objectId, prob, claim }] of drawable.entries()) {
     const { area, ...drawn } = rendered[row] as RenderedMask;
@@ -120,7 +126,7 @@ export async function renderMaps(
   maps: readonly Float32Array[],
 ): Promise<RenderedMap[]> {
   const drawn = maps.map((maskLogits) => ({ maskLogits }));
-  const masks = await renderAll(run, m, video, drawn, MAX_BYTES_PER_RUN);
+  const masks = await renderAll(run, m, video, drawn);
   return masks.map(({ mask }, index) => ({ logits: maps[index] as Float32Array, size: [m, m], mask }));
 }
 
@@ -129,14 +135,14 @@ async function renderAll(
   m: number,
   video: VideoSize,
   drawn: readonly Drawn[],
-  maxBytesPerRun: number,
+  { maxBytesPerRun = MAX_BYTES_PER_RUN, keepsBits = true }: RenderRules = {},
 ): Promise<RenderedMask[]> {
   const perRun = Math.floor(maxBytesPerRun / (video.width * video.height));
   const rendered: RenderedMask[] = [];
-  if (perRun === 0) {
+  if (perRun === 0 || !keepsBits) {
     for (const one of drawn) {
       rendered.push(renderOne(one, m, video));
-      await othersRun();
+      if (perRun === 0 || rendered.length % perRun === 0) await othersRun();
     }
     return rendered;
   }
@@ -146,7 +152,7 @@ async function renderAll(
   return rendered;
 }
 
-/** A mask that is too large for the graph. It has no `bits`. */
+/** A mask without `bits`, and without a run of the graph. */
 function renderOne({ maskLogits, cleanupMaxArea = 0 }: Drawn, m: number, video: VideoSize): RenderedMask {
   const rendered = renderLarge(maskLogits, m, video);
   if (cleanupMaxArea === 0) return rendered;

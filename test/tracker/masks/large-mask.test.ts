@@ -4,7 +4,7 @@ import { encodeMask } from "../../../protocol/rle.js";
 import { openGraphs } from "../../../server/engine/graphs.js";
 import { openPack } from "../../../server/packs/pack.js";
 import { renderLarge } from "../../../tracker/masks/large-mask.js";
-import { renderMaps } from "../../../tracker/masks/render.js";
+import { renderMaps, renderObjects } from "../../../tracker/masks/render.js";
 import { compactPackDir } from "../../helpers/tiny-pack.js";
 
 let run: RunGraph;
@@ -34,6 +34,9 @@ const logits: Record<string, (x: number, y: number) => number> = {
   "opposite values that differ in the last digit": () => (next() < 0.5 ? 1 : -1) * (1 + next() * 1e-7),
   "two values": () => (next() < 0.5 ? 32 : -32),
   "the whole picture": () => 1,
+  "pieces at the edges and single cells": (x, y) =>
+    Math.min(x, y) === 0 || (x > m - 4 && y > 40 && y < 50) || (x === 20 && y % 9 === 0) ? 2 : -3 * next(),
+  "a row and a column": (x, y) => (y === m - 1 || x === m - 1 ? 1 : -1),
   nothing: () => -1,
   zeros: () => 0,
 };
@@ -61,6 +64,19 @@ test.each(Object.entries(logits))("renders %s as the graph does, bit by bit", as
       box: [...(bbox?.data ?? [])],
     });
   }
+});
+
+test("objects whose bitmaps are not needed are rendered without the graph, with the same masks", async () => {
+  const video = { width: 427, height: 240 };
+  const tracked = [10, 40, 70].map((x, objectId) => ({
+    ...{ objectId, prob: 1, score: 1 },
+    maskLogits: Float32Array.from({ length: m * m }, (_, at) => 9 - Math.hypot((at % m) - x, at / m - 40)),
+  }));
+  const noRun: RunGraph = () => Promise.reject(new Error("the graph ran"));
+  const withBits = await renderObjects(run, m, video, tracked);
+  expect(withBits.every(({ bits }) => bits)).toBe(true);
+  const without = await renderObjects(noRun, m, video, tracked, { keepsBits: false });
+  expect(without).toEqual(withBits.map(({ bits: _, ...object }) => object));
 });
 
 test("a mask of a large picture needs no run of the graph and no bitmap", async () => {

@@ -44,7 +44,13 @@ async function renderFrame(
   result: StepResult,
   maxBytesPerRun?: number,
 ) {
-  const rendered = await renderObjects(runGraph, side, video, result.objects, maxBytesPerRun);
+  const rendered = await renderObjects(
+    runGraph,
+    side,
+    video,
+    result.objects,
+    maxBytesPerRun === undefined ? {} : { maxBytesPerRun },
+  );
   return assembleFrame(rendered, video, frameIndex, result.stats, rules);
 }
 
