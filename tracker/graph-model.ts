@@ -19,10 +19,10 @@ import {
 
 /**
  * Objects per run of each graph, at least 3, see `chunksOf`. Higher: no less time per object, except for `seed`. Lower: prompts of
- * other sessions wait for shorter runs. With the embedded pack on two cores, a run of so many objects takes about 25 ms for
+ * other sessions wait for shorter runs. With the embedded pack on two cores, a run of so many objects takes about 60 ms for
  * `track`, and less for the others.
  */
-const OBJECTS_PER_RUN = { track: 4, segment: 8, remember: 8, seed: 32 };
+const OBJECTS_PER_RUN = { track: 8, segment: 8, remember: 8, seed: 32 };
 
 export interface ModelOptions {
   /** Whether `segment` has inputs for a mask to refine; default: true. */

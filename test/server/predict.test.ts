@@ -139,12 +139,12 @@ describe("predict on an image", { timeout: 120_000 }, () => {
     [
       { mask_input: { size: [2, 2], dtype: "float16", data: "AAAAAAAAAAA=" } },
       "invalid_field",
-      "mask_input.size: expected [88, 88], the size of this pack's low_res_masks, got [2, 2]",
+      "mask_input.size: expected [96, 96], the size of this pack's low_res_masks, got [2, 2]",
     ],
     [
-      { mask_input: { size: [88, 88], dtype: "float16", data: "AAAA" } },
+      { mask_input: { size: [96, 96], dtype: "float16", data: "AAAA" } },
       "invalid_field",
-      "mask_input.data: expected 15488 bytes for 88x88 halves, got 3",
+      "mask_input.data: expected 18432 bytes for 96x96 halves, got 3",
     ],
   ])("refuses %j", async (fields, code, message) => {
     await expect(ask(fields)).rejects.toMatchObject({ code, message, field: message.split(":")[0] });
@@ -175,7 +175,7 @@ test("returns a semantic map that covers the instances of a concept", { timeout:
   if (!semantic_map) throw new Error("no semantic map");
   const { data } = decodeMask(semantic_map.mask);
   expect([data[100 * WIDTH + 90], data[100 * WIDTH + 240]]).toEqual([1, 0]);
-  expect(semantic_map.logits.size).toEqual([88, 88]);
+  expect(semantic_map.logits.size).toEqual([96, 96]);
   const outside = (outputs.out_binary_masks ?? [])
     .map((rle) => decodeMask(rle).data)
     .reduce((sum, mask) => sum + mask.filter((bit, at) => bit === 1 && data[at] === 0).length, 0);

@@ -13,16 +13,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from .batches import BatchShape, ConceptSampler, phrase_tokens, soft_mask
 from .checkpoint import load_average
-from .clips import ClipGenerator, ClipObject
+from .clips import Clip, ClipGenerator, ClipObject
 from .model.compact import CompactModel
+from .model.drawn_frames import is_photograph
 from .vocabulary import rival_phrases
 
 Exemplar = tuple[float, float, float, float]
+Levels = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 CANDIDATES = 12  # per phrase and frame
 CORRECT_IOU = 0.5  # mask IoU from which a detection counts as correct
@@ -36,14 +39,24 @@ def mask_iou(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @torch.no_grad()
+def levels_of(model: CompactModel, image: np.ndarray, side: int) -> Levels:
+    """A frame uint8 [S,S,3] → features at strides 8 and 4 of the frame at `side` pixels, and the normalised frame, as in
+    `ConceptDetector.detect`
+    """
+    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    full, reduced = (torch.from_numpy(each).permute(2, 0, 1).unsqueeze(0).float() for each in (image, small))
+    return *model.detector.refine(*model.encode(reduced)), model.encoder.normalise(full)
+
+
+@torch.no_grad()
 def candidates_of(
-    model: CompactModel, trunk: torch.Tensor, tokens: tuple[np.ndarray, np.ndarray], exemplar: Exemplar | None = None
+    model: CompactModel, levels: Levels, tokens: tuple[np.ndarray, np.ndarray], exemplar: Exemplar | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Candidates of a phrase, or of an exemplar box cxcywh, on one frame: evidence [k,EVIDENCE], bool masks [k,m,m]."""
     detector = model.detector
     ids, mask = (torch.from_numpy(array).unsqueeze(0) for array in tokens)
     boxes = torch.tensor([[exemplar or (0.0, 0.0, 0.0, 0.0)]], dtype=torch.float32)
-    p8, p4, picture = detector.pyramid(trunk)
+    p8, p4, picture = levels
     text = model.text_encoder(ids, mask)
     concept = detector.concepts(p8, text, mask, boxes, torch.full((1, 1), 1 if exemplar else -10))
     evidence, real, _, masks, _ = detector.candidates(p8, p4, picture, concept)
@@ -88,15 +101,23 @@ def label(mask: np.ndarray, phrase: str, objects: list[ClipObject], truths: list
     return None if maybe >= 0.3 or wanted >= 0.3 else 0.0
 
 
+def drawn_frame(generator: ClipGenerator) -> Clip:
+    """A clip of one frame that does not look like a photograph"""
+    while True:
+        clip = generator.clip(1, "named")
+        if not is_photograph(torch.from_numpy(clip.frames).permute(0, 3, 1, 2).float()):
+            return clip
+
+
 def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Evidence [n,EVIDENCE] and labels [n] of the candidates on `scenes` generated frames."""
+    """Evidence [n,EVIDENCE] and labels [n] of the candidates on `scenes` generated frames, found at `side` pixels. Frames that
+    look like photographs are left out: the pack asks another detector there.
+    """
     sampler, rng = ConceptSampler(BatchShape(size=side)), np.random.default_rng(17)
     rows, labels = [], []
     for _ in range(scenes):
-        clip = generator.clip(1, "named")
-        image = torch.from_numpy(clip.frames[0]).permute(2, 0, 1).unsqueeze(0).float()
-        with torch.no_grad():
-            trunk = model.trunk(image, model.encode(image))
+        clip = drawn_frame(generator)
+        levels = levels_of(model, clip.frames[0], side)
         truths = [soft_mask(clip.ids[0], k + 1, side // 4) > 0.5 for k in range(len(clip.objects))]
         known = {p for each in clip.objects for p in (*each.phrases, *each.maybe)}
         present = sorted({p for each in clip.objects for p in each.phrases})
@@ -108,7 +129,7 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
             queries.append((phrase, sampler.exemplar(rng, clip.ids[0] == k + 1)))
         for phrase, exemplar in queries:
             tokens = sampler.tokens("" if exemplar else phrase, rng)
-            evidence, masks = candidates_of(model, trunk, tokens, exemplar)
+            evidence, masks = candidates_of(model, levels, tokens, exemplar)
             for row, mask in zip(evidence, masks):
                 truth = label(mask, phrase, clip.objects, truths)
                 if truth is not None:
@@ -122,13 +143,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--sprites", required=True)
     parser.add_argument("--out", type=Path, required=True, help="output checkpoint with the fitted weights")
-    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--side", type=int, default=256, help="side of the frames on which the detector finds regions")
+    parser.add_argument("--picture", type=int, default=384, help="side of the frames on which it names them, as in the pack")
     parser.add_argument("--scenes", type=int, default=600)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, saved = load_average(options.checkpoint)
     store_vocabulary(model)
-    rows, labels = collect(model, ClipGenerator(options.sprites, options.side, seed=23, shapes=True), options.side, options.scenes)
+    rows, labels = collect(model, ClipGenerator(options.sprites, options.picture, seed=23, shapes=True), options.side, options.scenes)
     torch.manual_seed(5)
     score = fit(model, rows, labels)
     for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):

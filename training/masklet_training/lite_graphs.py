@@ -123,9 +123,9 @@ class DrawnDetector(nn.Module):
 
     def forward(self, pixels: Tensor, words: Tensor, mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
         detector, side = self.pack.detector, self.pack.tracker.side // 4
-        small = self.pack.shrunk(pixels)
-        trunk = detector.trunk(small, detector.encode(small))
-        scores, found, masks, presence = detector.detector(trunk, words, mask, boxes, box_labels)
+        p8, p4 = detector.detector.refine(*detector.encode(self.pack.shrunk(pixels)))
+        picture = detector.encoder.normalise(pixels)
+        scores, found, masks, presence = detector.detector.detect(p8, p4, picture, words, mask, boxes, box_labels)
         return scores, found, F.interpolate(masks, size=(side, side), mode="bilinear", align_corners=False), presence
 
 
@@ -192,7 +192,7 @@ class Track(LiteGraph):
         points: Tensor,
         labels: Tensor,
     ) -> tuple[Tensor, ...]:
-        mask, iou, score, _ = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt, shares_keys=True)
+        mask, iou, score, _ = self.tracker.track((feat, feat_s1, feat_s0), memory, memory_t, pointers, pointer_dt)
         pointer = self.tracker.pointer(feat, mask - MEMORY_CAUTION, score)[:, 0]
         seen = (score > 0).view(-1, 1, 1, 1)
         return torch.where(seen, mask, mask.new_tensor(ABSENT_LOGIT)), score, iou, pointer

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .losses import box_loss, centre_focal, four_mask_loss, hard_iou, heat_target, mask_loss
 from .model.compact import BOX_CONFIDENCE, CompactModel
-from .model.naming import PLACES, outlined, region_boxes
 from .region_naming import Regions, naming_loss, regions_of
 
 Losses = dict[str, Tensor]
@@ -264,19 +263,17 @@ def name_loss(model: CompactModel, regions: Regions, phrases: tuple[Tensor, Tens
 
 
 def sticker_loss(
-    model: CompactModel, pictures: Tensor, outlines: Tensor, truth: tuple[Tensor, Tensor], phrases: tuple[Tensor, Tensor]
+    model: CompactModel, sharp: Tensor, extent: Tensor, truth: tuple[Tensor, Tensor], phrases: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, dict[str, float]]:
     """Naming by pixels only.
 
-    :param pictures: uint8 [R,s,s,3], one object each
-    :param outlines: 0..1 [R,s/2,s/2]
+    :param sharp: see `RegionViews`
+    :param extent: see `RegionViews`
     :param truth: see `Regions`
     :return: as for `total_loss`
     """
-    boxes, extent = region_boxes(outlines.unsqueeze(1))
-    sharp = outlined(model.encoder.normalise(as_input(pictures)), outlines.unsqueeze(1), boxes, 2 * PLACES)
-    caller = model.detector.namer.by_picture
-    return weighted(naming_loss(model, caller, caller(sharp, extent), truth, phrases))
+    branch = model.detector.namer.by_picture
+    return weighted(naming_loss(model, branch, branch(sharp, extent), truth, phrases))
 
 
 def weighted(losses: Losses) -> tuple[Tensor, dict[str, float]]:

@@ -10,12 +10,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from . import shapes, textures
 from .clips import ASPECT_SHARES, ASPECTS
 from .effects import Effects
 from .library import SpriteLibrary
+from .model.encoder import MEAN, STD
+from .model.naming import SHARP_MARGIN, SHARP_PLACES, outlined, region_boxes
 from .named import NamedSprite, picture_sprite, shape_sprite
 from .sampling import chance, log_uniform, pick
 from .scene import blob
@@ -24,17 +27,22 @@ from .vocabulary import ALL_PHRASES
 Array = NDArray[np.uint8]
 Rng = np.random.Generator
 
-SIDE = 80  # pixels of a sticker, at the scale of the namer's picture input (half the size of a frame)
-CELLS = SIDE // 2  # mask cells are twice as large as these pixels
-LENGTHS = (11.0, 62.0)  # length of an object's longer side, in these pixels
+SIDE = 112  # pixels of a sticker
+FRAME = 352.0  # side of the frames that stickers are pieces of, in pixels
+CELL = FRAME / 64  # side of a cell of the detector's masks
+LENGTHS = (24.0, 176.0)  # length of an object's longer side, in pixels of the frame
+LONGEST = 62.0  # longer objects are drawn smaller, because the namer looks at few places
 UNNAMED = 0.08  # share of objects without a name
 MIN_VISIBLE = 0.5  # least visible share of an object
+SAME_OBJECT = 0.5  # least IoU of an inaccurate outline with the exact one
 COLUMN = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
 
 
 @dataclass
 class Sticker:
-    """One object: pixels uint8 [SIDE,SIDE,3], its outline as a detector might draw it, 0..1 [CELLS,CELLS], and its names"""
+    """One object: pixels uint8 [SIDE,SIDE,3], its outline as a detector might draw it, 0..1 [cells,cells], and its names. The
+    number of cells depends on how much smaller than in the frame the object is drawn.
+    """
 
     pixels: Array
     outline: NDArray[np.float32]
@@ -47,7 +55,9 @@ def sticker(rng: Rng, library: SpriteLibrary, pictures: float) -> Sticker:
     while True:
         sprite = _random_sprite(rng, library, pictures)
         aspect = pick(rng, ASPECTS, ASPECT_SHARES)
-        length = log_uniform(rng, *LENGTHS)
+        full_length = log_uniform(rng, *LENGTHS)
+        length = min(full_length, LONGEST)
+        cells = round(SIDE * full_length / length / CELL)
         middle = _middle(rng, length)
         placed = _placed(sprite.picture, _matrix(rng, length, aspect, sprite.angle, middle))
         alpha = placed[..., 3].astype(np.float32) / 255
@@ -64,7 +74,7 @@ def sticker(rng: Rng, library: SpriteLibrary, pictures: float) -> Sticker:
         whole = alpha.sum()
         if neighbour is not None and in_front:
             alpha *= 1 - neighbour[..., 3].astype(np.float32) / 255
-        outline = _outline(rng, alpha)
+        outline = _outline(rng, alpha, cells)
         if alpha.sum() >= MIN_VISIBLE * whole and (outline > 0.5).sum() >= 6:
             effects = Effects.sample(rng, np.zeros(1), pick(rng, (0.0, 0.4, 0.9), (0.4, 0.35, 0.25)))
             return Sticker(effects.apply(rng, pixels, 0), outline, *sprite.names)
@@ -130,15 +140,51 @@ def _ground(rng: Rng, library: SpriteLibrary) -> Array:
     return (textures.gradient if roll < 0.87 else textures.noise)(rng, first, second, SIDE)
 
 
-def _outline(rng: Rng, alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The visible outline of an object, either exact or with a detector's inaccuracy."""
-    cells = cv2.resize(alpha, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-    if chance(rng, 0.4):
-        return cells
-    soft = cv2.GaussianBlur(cells, (5, 5), float(rng.uniform(0.4, 1.1)))
-    coarse = rng.normal(0, rng.uniform(0.2, 1.4), (CELLS // 4, CELLS // 4)).astype(np.float32)
-    noise = cv2.resize(coarse, (CELLS, CELLS), interpolation=cv2.INTER_LINEAR) * (soft > 0.02)
+def _outline(rng: Rng, alpha: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """The visible outline of an object, either exact or with a detector's inaccuracy: displaced, of another shape, or blurred."""
+    exact = cv2.resize(alpha, (cells, cells), interpolation=cv2.INTER_AREA).clip(0, 1)
+    if chance(rng, 0.3):
+        return exact
+    outline = exact
+    if chance(rng, 0.25):
+        outline = _reshaped(rng, outline)
+    if chance(rng, 0.5):
+        outline = _displaced(rng, outline)
+    if _overlap(outline, exact) < SAME_OBJECT:
+        outline = exact
+    if chance(rng, 0.3):
+        return outline
+    soft = cv2.GaussianBlur(outline, (5, 5), float(rng.uniform(0.4, 1.1)))
+    coarse = rng.normal(0, rng.uniform(0.2, 1.4), (cells // 4, cells // 4)).astype(np.float32)
+    noise = cv2.resize(coarse, (cells, cells), interpolation=cv2.INTER_LINEAR) * (soft > 0.02)
     return (1 / (1 + np.exp(-(soft - rng.uniform(0.4, 0.6)) * 10 - noise))).astype(np.float32)
+
+
+def _reshaped(rng: Rng, outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Another shape in the box of an outline: the detector draws what the phrase asks for."""
+    inside = (outline > 0.5).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(inside)
+    if not inside.any():
+        return outline
+    shape = shapes.shape_mask(rng, pick(rng, shapes.SHAPES)) if chance(rng, 0.7) else shapes.blob_mask(rng, 0.4)
+    other = np.zeros_like(outline)
+    other[y : y + h, x : x + w] = cv2.resize(shape, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return other
+
+
+def _displaced(rng: Rng, outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An outline that is moved and stretched a little."""
+    x, y, w, h = cv2.boundingRect((outline > 0.5).astype(np.uint8))
+    scale, shift = np.exp(rng.normal(0, 0.15, 2)), rng.normal(0, 0.08, 2) * (w, h)
+    middle = np.array([x + w / 2, y + h / 2])
+    matrix = np.column_stack([np.diag(scale), middle - scale * middle + shift])
+    return cv2.warpAffine(outline, matrix, outline.shape[::-1], flags=cv2.INTER_LINEAR)
+
+
+def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """IoU"""
+    both, either = ((a > 0.5) & (b > 0.5)).sum(), ((a > 0.5) | (b > 0.5)).sum()
+    return float(both / max(either, 1))
 
 
 def make_stickers(sprites: str, pictures: float, count: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -149,15 +195,21 @@ def make_stickers(sprites: str, pictures: float, count: int, seed: int) -> Itera
 
 
 def sticker_batch(rng: Rng, library: SpriteLibrary, pictures: float, count: int) -> dict[str, Any]:
-    """pictures uint8 [R,SIDE,SIDE,3], outlines float16 [R,CELLS,CELLS], positive and doubtful bool [R,phrases]."""
+    """What the namer sees, `sharp` float16 [R,4,SHARP_PLACES,SHARP_PLACES] and `extent` [R,2] of `RegionViews`, and which phrases
+    are true and debatable, `positive` and `doubtful` bool [R,phrases]
+    """
     made = [sticker(rng, library, pictures) for _ in range(count)]
     positive, doubtful = np.zeros((2, count, len(ALL_PHRASES)), bool)
     for row, one in enumerate(made):
         positive[row, [COLUMN[phrase] for phrase in one.phrases]] = True
         doubtful[row, [COLUMN[phrase] for phrase in one.maybe if phrase in COLUMN]] = True
-    return {
-        "pictures": np.stack([one.pixels for one in made]),
-        "outlines": np.stack([one.outline for one in made]).astype(np.float16),
-        "positive": positive,
-        "doubtful": doubtful,
-    }
+    sharp, extent = zip(*(view(one) for one in made), strict=True)
+    return {"sharp": np.stack(sharp), "extent": np.stack(extent), "positive": positive, "doubtful": doubtful}
+
+
+def view(one: Sticker) -> tuple[NDArray[np.float16], NDArray[np.float32]]:
+    """What the namer sees of a sticker, see `RegionViews`: sharp [4,SHARP_PLACES,SHARP_PLACES], extent [2]"""
+    picture = torch.from_numpy((one.pixels / 255.0 - MEAN) / STD).permute(2, 0, 1)[None].float()
+    outline = torch.from_numpy(one.outline)[None, None]
+    boxes, extent = region_boxes(outline, SHARP_MARGIN)
+    return outlined(picture, outline, boxes, SHARP_PLACES)[0].half().numpy(), extent[0].numpy()

@@ -26,7 +26,7 @@ from .batches import LONG, LOOKS, STILLS, BatchShape, BatchStream, make_batches,
 from .checkpoint import load_weights, save_whole
 from .model.compact import CompactModel
 from .named import PICTURES
-from .optimise import make_optimiser, update_average
+from .optimise import compute_in_bfloat16, make_optimiser, update_average
 from .region_replay import RegionReplay
 from .steps import concept_loss, memory_loss, name_loss, regions_to_name, sticker_loss, total_loss
 from .stickers import make_stickers
@@ -90,8 +90,8 @@ class StickerSteps:
         mirrored = self.seen is not None
         batch = self.seen or to_tensors(self.stream.next())
         self.seen = None if mirrored else batch
-        pictures, outlines = (batch["pictures"].flip(2), batch["outlines"].flip(2)) if mirrored else (batch["pictures"], batch["outlines"])
-        return sticker_loss(model, pictures, outlines.float(), (batch["positive"], batch["doubtful"]), phrases)
+        sharp = batch["sharp"].flip(3) if mirrored else batch["sharp"]
+        return sticker_loss(model, sharp.float(), batch["extent"], (batch["positive"], batch["doubtful"]), phrases)
 
 
 Steps = FrameSteps | RegionSteps | StickerSteps
@@ -168,6 +168,8 @@ def train(rank: int, options: argparse.Namespace) -> None:
     if options.stage != "all":
         freeze(model, options.stage)
     average = copy.deepcopy(model)
+    if options.bfloat16:
+        compute_in_bfloat16(model.detector.namer.by_picture)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = make_optimiser(parameters, options.peak)
     step, spent = 0, 0.0
@@ -251,6 +253,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=float, default=PICTURES, help="share of pictures among named objects, 0.15 to 0.85")
     parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     parser.add_argument("--port", type=int, default=29511, help="local port for the communication between the processes")
+    parser.add_argument("--bfloat16", action="store_true", help="naming by pixels in bfloat16: twice as fast on CPUs with AMX")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument(
         "--init", type=Path, help="start from the averaged weights of another run's checkpoint; missing parts are initialised anew"

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .checkpoint import load_tracker, save_whole
 from .model.lite_tracker import LiteTracker
-from .model.reads import read_far, share
+from .model.reads import read_far, share, weighted
 from .train_tracker import learning_rate
 
 LOG_EVERY = 200  # steps
@@ -45,8 +45,9 @@ def read_loss(model: LiteTracker, stored: dict, rng: np.random.Generator) -> tup
     keys = model.head.keys(features, model.head.neck(features)).flatten(2).transpose(1, 2)  # [2,4g²,key]
     cells = F.pixel_unshuffle(labels.transpose(0, 1).flatten(0, 1).unsqueeze(1), 2).unflatten(0, (2, -1))  # [2,K,4,2g,2g]
     given, wanted = cells.flatten(3).permute(0, 3, 1, 2).flatten(2)  # [4g²,4K] each
-    sums = read_far(keys[1:], keys[None, :1], given[None, None], model.heats()[0], torch.zeros(1, 1), kinds=1)
-    read, truth = (values.unflatten(-1, (len(labels), 4)) for values in (share(sums)[0][0].clamp(1e-3, 1 - 1e-3), wanted))
+    heat = model.heats()[0]
+    sums = read_far(keys[1], keys[:1], weighted(given[None, None], torch.zeros(1, 1), heat)[0], heat)
+    read, truth = (values.unflatten(-1, (len(labels), 4)) for values in (share(sums)[0].clamp(1e-3, 1 - 1e-3), wanted))
     wrong = F.binary_cross_entropy(read, truth, reduction="none").mean((0, 2)) / (truth.mean((0, 2)).sqrt() + 0.05)
     dice = 2 * (read * truth).sum((0, 2)) / (read.sum((0, 2)) + truth.sum((0, 2)) + 1)
     return (0.3 * wrong + 1 - dice).mean(), float(dice.detach().mean())

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .checkpoint import load_tracker, save_whole
 from .model.lite_tracker import LiteTracker
-from .optimise import make_optimiser, update_average
+from .optimise import compute_in_bfloat16, make_optimiser, update_average
 from .tracker_steps import clip_loss, still_loss
 
 LOG_EVERY, SAVE_EVERY = 25, 20  # steps, seconds of processor time
@@ -36,18 +36,6 @@ def freeze(model: LiteTracker) -> list[torch.nn.Parameter]:
     """Freezes the pretrained network. Returns what is trained."""
     model.backbone.requires_grad_(False)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
-
-
-def compute_in_bfloat16(module: nn.Module) -> None:
-    """Computes a module in bfloat16 where that is safe, and returns float32. The weights stay float32."""
-    forward = module.forward
-
-    def mixed(*inputs: object) -> Tensor | tuple[Tensor, ...]:
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs = forward(*inputs)
-        return outputs.float() if isinstance(outputs, Tensor) else tuple(output.float() for output in outputs)
-
-    module.forward = mixed
 
 
 def train(options: argparse.Namespace) -> None:

@@ -18,8 +18,10 @@ from masklet_training.export import export_pack
 from masklet_training.graphs import SPECS, GraphSpec, example_inputs
 from masklet_training.half_storage import store_half
 from masklet_training.model.compact import CompactModel
+from masklet_training.model.config import CompactConfig
 
 SIDE = 128
+WIDTH = CompactConfig().hidden  # of the vectors of the namer's feature branch
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,8 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompactModel, Path]:
     torch.nn.init.normal_(model.detector.namer.by_features.call[2].weight, std=0.05)
     for caller in (model.detector.namer.by_features, model.detector.namer.by_picture):
         torch.nn.init.normal_(caller.nothing, std=0.3)
+    # Scores of random evidence must not be equal: their order would be arbitrary.
+    torch.nn.init.normal_(model.detector.judge[2].weight, std=0.02)
     store_vocabulary(model)
     out = tmp_path_factory.mktemp("pack")
     export_pack(model, SIDE, out, "0.0.0", {"recipe": "test"}, half=False)
@@ -79,8 +83,10 @@ def test_names_of_the_vocabulary_are_known(pack: tuple[CompactModel, Path]) -> N
     with torch.no_grad():
         text = model.text_encoder(ids, mask)
         concept = model.detector.namer.name(model.detector.name_concept(text, mask))
-        share, known = model.detector.rival_share(torch.randn(2, 5, concept.shape[1]), concept)
-        assert known.tolist() == [1.0, 1.0] and share.std() > 0
+        nearest, known = model.detector.nearest_name(concept)
+        assert known.tolist() == [1.0, 1.0] and nearest.tolist() == [3, 700]
+        names, nothing = (vectors[..., :WIDTH] for vectors in (model.detector.evidence_names, model.detector.namer.nothing))
+        assert model.detector.rivals(torch.randn(2, 5, WIDTH), names, nothing, nearest).std() > 0
         inputs |= {"text": text, "text_mask": mask.to(inputs["text_mask"].dtype), "box_labels": torch.full_like(inputs["box_labels"], -10)}
         expected = model.detector(*inputs.values())[0].numpy()
     session = ort.InferenceSession(str(folder / "detect.onnx"), providers=["CPUExecutionProvider"])

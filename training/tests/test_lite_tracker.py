@@ -17,7 +17,19 @@ from masklet_training.model.layers import convolve_shared
 from masklet_training.model.lite import load_published
 from masklet_training.model.lite_tracker import REFINING_PASSES, LiteTracker, plausible
 from masklet_training.model.prompts import prompt_maps
-from masklet_training.model.reads import TileGrid, join_cells, kinds_of_keys, read_far, read_near, share, split_cells, split_tokens
+from masklet_training.model.reads import (
+    TileGrid,
+    by_object,
+    distinct_frames,
+    join_cells,
+    read_far,
+    read_near,
+    share,
+    side_by_side,
+    split_cells,
+    split_tokens,
+    weighted,
+)
 from masklet_training.model.tracker_config import PIXELS, SUBCELLS, TrackerConfig
 from masklet_training.tracker_steps import LONGEST, clip_loss, playing_order, still_loss
 from masklet_training.train_keys import read_loss
@@ -42,7 +54,7 @@ def test_tiles_and_neighbourhoods_cover_the_map() -> None:
     assert torch.equal(split_cells(join_cells(rows)), rows)
     assert torch.equal(grid.in_rows(cells)[0, :, 0], rows.flatten())
     assert torch.equal(grid.join(grid.tiles(cells))[0, :, 0], rows.flatten())
-    around = grid.neighbourhoods(cells)[0, ..., 0] * grid.exists[..., 0]
+    around = grid.neighbourhoods_or_zeros(cells)[0, ..., 0]
     assert around.shape == (16, 64)
     # The first tile is the upper left one: only cells of rows and columns 0 to 5 lie within 2 cells of it.
     seen = {int(value) for value in around[0] if value > 0}
@@ -52,27 +64,45 @@ def test_tiles_and_neighbourhoods_cover_the_map() -> None:
 def test_near_reads_equal_a_direct_computation() -> None:
     torch.manual_seed(6)
     grid, heat = TileGrid(16), torch.tensor(12.0)
-    query, keys, values = unit(1, 256, 8), unit(2, 3, 256, 8), torch.rand(2, 3, 256, 4)
+    query, keys, values = unit(256, 8), unit(4, 256, 8), torch.rand(2, 3, 256, 4)
     offset = torch.tensor([[0.0, -0.5, -1.0], [0.2, 0.0, 0.0]])
 
     def in_tokens(rows: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(rows).index_copy(-2, grid.order, rows)
 
-    cells = in_tokens(query), in_tokens(keys), in_tokens(values)
-    given = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    got, prompted = read_near(grid, *cells, heat, offset, given, 2)
-    weights = torch.exp(heat * (query.unsqueeze(1) @ keys.transpose(-1, -2) - 1.0) + offset.view(2, 3, 1, 1))
+    # Memories of two objects on four frames; the second object remembers the first two in another order.
+    frame = torch.tensor([[0, 1, 2], [1, 0, 3]])
+    memory = torch.cat([in_tokens(keys)[frame], in_tokens(values)], -1)
+    frames, of_frame = distinct_frames(memory, 8)
+    assert frames.shape == (4, 256, 12) and torch.equal(frames[..., :8], in_tokens(keys))
+    assert torch.equal(of_frame.argmax(2), frame) and (of_frame.sum(2) == 1).all()
+    counted = side_by_side(weighted(in_tokens(values), offset, heat), of_frame)
+    got = by_object(read_near(grid, in_tokens(query), frames[..., :8], counted, heat), 5)
+    similar = torch.exp(heat * (query @ keys.transpose(-1, -2) - 1.0))[frame] * torch.exp(offset).view(2, 3, 1, 1)
     rows, columns = torch.arange(256) // 16, torch.arange(256) % 16
     near = torch.zeros(256, 256)
     for index in range(256):
         top, left = index // 16 // 4 * 4, index % 16 // 4 * 4
         near[index] = ((rows >= top - 2) & (rows < top + 6) & (columns >= left - 2) & (columns < left + 6)).float()
-    counted = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
-    each = (weights * near) @ counted
-    assert torch.allclose(got, each.sum(1), atol=1e-4, rtol=1e-3)
-    assert torch.allclose(prompted, (each * given[..., None, None]).sum(1), atol=1e-4, rtol=1e-3)
-    everywhere = grid.in_rows(read_far(*cells, heat, offset, 2))
-    assert torch.allclose(everywhere, (weights @ counted).sum(1), atol=1e-4, rtol=1e-3)
+    ones = torch.cat([values, torch.ones(2, 3, 256, 1)], -1)
+    assert torch.allclose(got, ((similar * near) @ ones).sum(1), atol=1e-4, rtol=1e-3)
+    everywhere = grid.in_rows(by_object(read_far(in_tokens(query), frames[..., :8], counted, heat), 5))
+    assert torch.allclose(everywhere, (similar @ ones).sum(1), atol=1e-4, rtol=1e-3)
+
+
+def test_objects_are_read_together_as_alone(model: LiteTracker) -> None:
+    """Whichever frames objects remember, and whether they share them"""
+    torch.manual_seed(11)
+    g = SIDE // 16
+    feat = torch.randn(1, model.cfg.hidden, g, g)
+    keys = F.normalize(torch.randn(4, g * g, SUBCELLS, model.cfg.key), dim=-1).flatten(2)
+    memory = torch.cat([keys[torch.tensor([[0, 1], [0, 1], [2, 1], [3, 0]])], torch.rand(4, 2, g * g, PIXELS)], -1)
+    rows = torch.tensor([[6, 0], [6, 0], [6, 0], [6, 1]])
+    with torch.no_grad():
+        together = model.read(feat, memory, rows)
+        alone = [model.read(feat, memory[b : b + 1], rows[b : b + 1]) for b in range(4)]
+    for got, each in zip(together, zip(*alone)):
+        assert torch.allclose(got, torch.cat(each), atol=1e-4)
 
 
 def test_shares_of_cells_without_a_match_are_finite() -> None:
@@ -113,23 +143,6 @@ def test_memories_may_stand_in_any_order(model: LiteTracker) -> None:
         near, fine = model.read(feat, memory, rows)
         other, other_fine = model.read(feat, memory[:, order], rows[:, order])
     assert torch.allclose(near, other, atol=1e-4) and torch.allclose(fine, other_fine, atol=1e-5)
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_keys_that_all_objects_share_are_read_once(model: LiteTracker, same: bool) -> None:
-    torch.manual_seed(8)
-    g = SIDE // 16
-    feat = torch.randn(1, model.cfg.hidden, g, g)
-    frames = torch.randn(1 if same else 3, 2, g * g, SUBCELLS, model.cfg.key)
-    keys = F.normalize(frames, dim=-1).flatten(3).expand(3, -1, -1, -1)
-    memory = torch.cat([keys, torch.rand(3, 2, g * g, PIXELS)], -1)
-    rows = torch.tensor([[6, 0], [6, 1], [0, 1]])
-    assert kinds_of_keys(keys, 3) == (1 if same else 3)
-    with torch.no_grad():
-        once, each = (model.read(feat, memory, rows, shares_keys) for shares_keys in (True, False))
-        alone = [model.read(feat, memory[b : b + 1], rows[b : b + 1]) for b in range(3)]
-    for got, wanted in zip((*once, *once), (*each, *(torch.cat(parts) for parts in zip(*alone)))):
-        assert torch.allclose(got, wanted, atol=1e-4)
 
 
 def test_pointers_compare_an_object_with_its_surroundings(model: LiteTracker) -> None:

@@ -6,7 +6,8 @@ import torch
 
 from masklet_training.model.config import CompactConfig
 from masklet_training.model.detector import ConceptDetector, pack_trunk
-from masklet_training.model.naming import PLACES, RegionNamer, RegionViews, region_views
+from masklet_training.model.naming import PLACES, SHARP_PLACES, RegionNamer, RegionViews, region_views
+from masklet_training.model.regions import main_piece
 from masklet_training.region_naming import Regions
 from masklet_training.region_replay import RegionReplay
 
@@ -31,18 +32,18 @@ def views(x: float, y: float, radius: float) -> RegionViews:
 
 def test_views_are_independent_of_position_and_size() -> None:
     first, second = views(0.3, 0.35, 0.2), views(0.62, 0.55, 0.3)
-    assert first.sharp.shape == (1, 4, 2 * PLACES, 2 * PLACES) and first.fine.shape[2:] == (PLACES, PLACES)
+    assert first.sharp.shape == (1, 4, SHARP_PLACES, SHARP_PLACES) and first.fine.shape[2:] == (PLACES, PLACES)
     for a, b in ((first.sharp, second.sharp), (first.fine, second.fine)):
         half = a.shape[-1] // 2
         assert (a - b).abs().mean() < 0.05
-        assert a[:, 0, :, :half].mean() > 0.5 and a[:, 0, :, half:].mean() < 0.1
+        assert a[:, 0, :, :half].mean() > 0.4 and a[:, 0, :, half:].mean() < 0.1
     assert torch.allclose(second.extent - first.extent, torch.log(torch.tensor(1.5)), atol=0.15)
 
 
 def test_the_trunk_contains_the_picture() -> None:
     cfg = CompactConfig()
     levels = torch.randn(1, cfg.hidden, 4, 4), torch.randn(1, cfg.feat_s1, 8, 8), torch.randn(1, cfg.feat_s0, 16, 16)
-    picture = torch.randn(1, 3, 32, 32)
+    picture = torch.randn(1, 3, 64, 64)
     trunk = pack_trunk(*levels, picture)
     assert trunk.shape[1] == cfg.trunk
     for given, back in zip((*levels, picture), ConceptDetector(cfg).unpack(trunk)):
@@ -87,9 +88,23 @@ def test_both_branches_contribute() -> None:
     torch.manual_seed(2)
     cfg = CompactConfig()
     namer = RegionNamer(cfg, 96, 32).eval()
-    seen = RegionViews(torch.randn(3, 4, 24, 24), torch.randn(3, 33, 12, 12), torch.randn(3, 96, 6, 6), torch.randn(3, 2))
+    seen = RegionViews(
+        torch.randn(3, 4, SHARP_PLACES, SHARP_PLACES), torch.randn(3, 33, 12, 12), torch.randn(3, 96, 6, 6), torch.randn(3, 2)
+    )
     concept = torch.randn(5, cfg.hidden)
     features = namer.by_features(seen.fine, seen.coarse, seen.extent) @ namer.by_features.name(concept).T
     picture = namer.by_picture(seen.sharp, seen.extent) @ namer.by_picture.name(concept).T
     assert features.std() > 0 and picture.std() > 0
     assert torch.allclose(namer.describe(seen) @ namer.name(concept).T, features + picture, atol=1e-5)
+
+
+def test_only_the_most_certain_piece_of_a_mask_remains() -> None:
+    """A ring, which has no middle; a spot beside it, and one that touches it at a corner"""
+    ring = ((disc(32, 0.4, 0.4, 0.25) - disc(32, 0.4, 0.4, 0.12)) > 0.5).float() * 0.9
+    other = torch.zeros(32, 32)
+    other[28:31, 28:31] = 0.7
+    touching = torch.zeros(32, 32)
+    edge = torch.nonzero(ring)[0]
+    touching[edge[0] - 1, edge[1] - 1] = 0.6
+    pieces = main_piece(torch.stack([ring + other + touching, torch.zeros(32, 32)]))
+    assert torch.equal(pieces[0], (ring > 0.5).float()) and pieces[1].sum() == 0

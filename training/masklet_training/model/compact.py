@@ -89,4 +89,4 @@ class CompactModel(nn.Module):
 
     def trunk(self, image: Tensor, levels: Levels) -> Tensor:
         """Input of `detect`: the image as for `encode`, and its levels → [N,Ct,g,g]"""
-        return pack_trunk(*levels, F.avg_pool2d(self.encoder.normalise(image), 2))
+        return pack_trunk(*levels, self.encoder.normalise(image))

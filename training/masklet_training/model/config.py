@@ -38,6 +38,6 @@ class CompactConfig:
 
     @property
     def trunk(self) -> int:
-        """Ct: the three feature levels and the picture at half size, stacked at stride 16 (space to depth), so that one
-        tensor feeds `detect`."""
-        return self.hidden + 4 * self.feat_s1 + 16 * self.feat_s0 + 64 * 3
+        """Ct: the three feature levels and the picture, stacked at stride 16 (space to depth), so that one tensor feeds
+        `detect`."""
+        return self.hidden + 4 * self.feat_s1 + 16 * self.feat_s0 + 256 * 3

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
-from .naming import RegionNamer
+from .naming import SHARP_NAME, RegionNamer
+from .regions import main_piece
 
 PROTOTYPES = 20
 SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: separates touching instances
 WIDTH = 96
 FINE_WIDTH = 32  # channels of the features at stride 4
 # Heat and match at the centre, match of the region, presence, certainty of the mask, similarity of the region to the
-# name by features and by pixels, its lead over rival names, and whether the concept is a name of the vocabulary.
-EVIDENCE = 9
+# name by features and by pixels, its lead over rival names by each of them, and whether the concept is a name of the vocabulary.
+EVIDENCE = 10
 KNOWN = 0.01  # relative distance up to which a concept vector is identified with a name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 FAINT = -4.0  # heat of peaks that are ignored: only one of 300 correct peaks is fainter
@@ -85,22 +86,25 @@ class ConceptDetector(nn.Module):
         self.register_buffer("evidence_scale", torch.ones(EVIDENCE))
         # For the same purpose, other names of an object: concept vectors of the vocabulary, and for each name those
         # that exclude it.
-        self.register_buffer("evidence_names", torch.zeros(cfg.names, 2 * cfg.hidden))
+        self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden + SHARP_NAME))
         self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels and the picture (see `pack_trunk`)."""
         c = self.cfg
-        feat, s1, s0, picture = trunk.split([c.hidden, 4 * c.feat_s1, 16 * c.feat_s0, 64 * 3], 1)
-        return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4), F.pixel_shuffle(picture, 8)
+        feat, s1, s0, picture = trunk.split([c.hidden, 4 * c.feat_s1, 16 * c.feat_s0, 256 * 3], 1)
+        return feat, F.pixel_shuffle(s1, 2), F.pixel_shuffle(s0, 4), F.pixel_shuffle(picture, 16)
 
     def pyramid(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g], and the picture at
-        stride 2 [N,3,8g,8g]."""
-        feat, s1, s0, picture = self.unpack(trunk)
+        """trunk [N,Ct,g,g] → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g], and the picture
+        [N,3,16g,16g]."""
+        *levels, picture = self.unpack(trunk)
+        return *self.refine(*levels), picture
+
+    def refine(self, feat: Tensor, s1: Tensor, s0: Tensor) -> tuple[Tensor, Tensor]:
+        """The encoder's three levels → features at stride 8 [N,WIDTH,2g,2g] and at stride 4 [N,FINE_WIDTH,4g,4g]"""
         p8 = self.at8(F.relu(upsample2(self.from16(feat)) + self.from8(s1)))
-        p4 = self.at4(F.relu(upsample2(self.to4(p8)) + self.from4(s0)))
-        return p8, p4, picture
+        return p8, self.at4(F.relu(upsample2(self.to4(p8)) + self.from4(s0)))
 
     def concepts(self, p8: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> Tensor:
         """p8 [C,WIDTH,2g,2g] (one row per concept), text [C,L,D], text_mask [C,L], boxes cxcywh 0..1 [C,E,4],
@@ -136,22 +140,30 @@ class ConceptDetector(nn.Module):
         dots = (self.look(p8) * concept.view(*concept.shape, 1, 1)).sum(1, keepdim=True)
         return dots / math.sqrt(concept.shape[1])
 
-    def rival_share(self, descriptors: Tensor, concept: Tensor) -> tuple[Tensor, Tensor]:
-        """Compares a concept with the names that exclude it: descriptors [C,K,2D], the namer's vector of the concept
-        [C,2D] → logit of the concept against all its rivals and against "no name" [C,K], and 1 if the concept is a
-        name with rivals [C]
+    def nearest_name(self, concept: Tensor) -> tuple[Tensor, Tensor]:
+        """The namer's vectors of concepts [C,N] → index of the most similar name of the vocabulary [C], and 1 if it is the
+        same [C]
         """
-        names = self.evidence_names
-        own = dot_product(descriptors, concept.unsqueeze(1))
-        distance = (names * names).sum(1) - 2.0 * concept @ names.T  # without |concept|², which is equal for all
+        # Without |concept|², which is equal for all. In two parts, as in `rivals`, so that the pack contains the names once.
+        distance = concept.new_zeros(())
+        for mine, names in zip(self.by_branch(concept), self.by_branch(self.evidence_names)):
+            distance = distance + (names * names).sum(1) - 2.0 * mine @ names.T
         length = (concept * concept).sum(1)
-        nearest = distance.argmin(1)
-        known = (distance.amin(1) + length < KNOWN * length).float()
+        return distance.argmin(1), (distance.amin(1) + length < KNOWN * length).float()
+
+    def by_branch(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """The namer's vectors [...,N] → those of its two branches"""
+        return vectors.split([self.cfg.hidden, SHARP_NAME], -1)
+
+    def rivals(self, descriptors: Tensor, names: Tensor, nothing: Tensor, nearest: Tensor) -> Tensor:
+        """How well the names that exclude a concept, and "no name", fit regions: descriptors of one branch of the namer
+        [C,K,N], its vectors of the vocabulary [names,N] and of "no name" [N], and the concept's index in the vocabulary [C]
+        → logarithm of the sum of their weights [C,K]
+        """
         others = descriptors @ names.T - 1e4 * (~self.evidence_rivals[nearest]).float().unsqueeze(1)
-        others = torch.cat([others, dot_product(descriptors, self.namer.nothing).unsqueeze(2)], 2)
+        others = torch.cat([others, dot_product(descriptors, nothing).unsqueeze(2)], 2)
         most = others.amax(2, keepdim=True)
-        rest = most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
-        return own - rest, known
+        return most.squeeze(2) + torch.log(torch.exp(others - most).sum(2))
 
     def dense(self, p8: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """p8 [C,WIDTH,2g,2g], concept [C,D] → heat logits [C,1,2g,2g], box sides ltrb in frame widths [C,4,2g,2g],
@@ -221,29 +233,39 @@ class ConceptDetector(nn.Module):
         return top, index, boxes, masks, present
 
     def candidates(self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,8g,8g] → evidence
+        """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,·,·] → evidence
         [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits
         [C,K,m,m], presence logit [C]
         """
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
-        prob = torch.sigmoid(masks)
-        inside = (prob > 0.5).float()
         # A phrase's strongest peak always counts as one, so that there is at least one candidate.
         strong = torch.cat([top[:, :1] > NO_PEAK, top[:, 1:] > FAINT], 1)
         chosen = torch.nonzero(strong.flatten())[:, 0]
-        regions = prob.flatten(0, 1)[chosen].unsqueeze(0)
+        # Other pieces are parts of neighbours. They would move the region's box.
+        flat = masks.flatten(0, 1)
+        whole = flat[chosen]
+        stray = (whole > 0) & (main_piece(torch.sigmoid(whole)) < 0.5)
+        whole = torch.where(stray, whole.new_tensor(OUTSIDE), whole)
+        masks = flat.index_copy(0, chosen, whole).unflatten(0, strong.shape)
+        prob = torch.sigmoid(masks)
+        inside = (prob > 0.5).float()
+        regions = torch.sigmoid(whole).unsqueeze(0)
         descriptors = prob.new_zeros(strong.numel(), self.evidence_names.shape[1])
         descriptors = descriptors.index_copy(0, chosen, self.namer(p8[:1], p4[:1], picture[:1], regions)[0]).view(*strong.shape, -1)
         name_vectors = self.namer.name(concept)
-        lead, known = self.rival_share(descriptors, name_vectors)
-        similarities = dot_product(descriptors.unflatten(-1, (2, -1)), name_vectors.unflatten(-1, (2, -1)).unsqueeze(1)).unbind(-1)
+        nearest, known = self.nearest_name(name_vectors)
+        parts = map(self.by_branch, (descriptors, name_vectors, self.evidence_names, self.namer.nothing))
+        similarities, leads = [], []
+        for mine, name, names, nothing in zip(*parts):
+            similarities.append(dot_product(mine, name.unsqueeze(1)))
+            leads.append((similarities[-1] - self.rivals(mine, names, nothing, nearest)) * known.unsqueeze(1))
         certainty = (prob * inside).flatten(2).sum(2) / (inside.flatten(2).sum(2) + 1e-3)
         match = self.match(p8, concept)
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
         share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
-        everywhere, known = present.unsqueeze(1).expand_as(top), known.unsqueeze(1).expand_as(top)
-        evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, lead * known, known], -1)
+        everywhere, known = (each.unsqueeze(1).expand_as(top) for each in (present, known))
+        evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, *leads, known], -1)
         return evidence, strong.float() * (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
@@ -253,9 +275,15 @@ class ConceptDetector(nn.Module):
     def forward(
         self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The `detect` graph: trunk batch 1; returns scores [C,K] sorted, boxes xyxy [C,K,4], masks logits
-        [C,K,m,m], presence [C] (probability)."""
-        p8, p4, picture = (level.expand(text.shape[0], -1, -1, -1) for level in self.pyramid(trunk))
+        """The `detect` graph: trunk batch 1; returns as `detect`"""
+        return self.detect(*self.pyramid(trunk), text, text_mask, boxes, box_labels)
+
+    def detect(
+        self, p8: Tensor, p4: Tensor, picture: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Levels and picture of one frame, see `pyramid`; the picture may have any size → scores [C,K] sorted, boxes xyxy
+        [C,K,4], masks logits [C,K,m,m], presence [C] (probability)."""
+        p8, p4, picture = (level.expand(text.shape[0], -1, -1, -1) for level in (p8, p4, picture))
         concept = self.concepts(p8, text, text_mask, boxes, box_labels)
         evidence, real, found, masks, present = self.candidates(p8, p4, picture, concept)
         scores, order = (torch.sigmoid(self.score(evidence)) * real).topk(self.cfg.queries, 1)
@@ -271,7 +299,5 @@ def dot_product(descriptors: Tensor, names: Tensor) -> Tensor:
 
 
 def pack_trunk(feat: Tensor, s1: Tensor, s0: Tensor, picture: Tensor) -> Tensor:
-    """The encoder's three levels and the picture at half size [N,3,8g,8g] → one stride-16 tensor [N,Ct,g,g], without
-    loss
-    """
-    return torch.cat([feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4), F.pixel_unshuffle(picture, 8)], 1)
+    """The encoder's three levels and the picture [N,3,16g,16g] → one stride-16 tensor [N,Ct,g,g], without loss"""
+    return torch.cat([feat, F.pixel_unshuffle(s1, 2), F.pixel_unshuffle(s0, 4), F.pixel_unshuffle(picture, 16)], 1)

@@ -14,8 +14,20 @@ from torch import Tensor, nn
 from .layers import Mlp, convolve_shared, masked_mean, upsample2
 from .lite import EfficientNetLite, normalise
 from .prompts import prompt_maps, selected_mask
-from .reads import TileGrid, join_cells, kinds_of_keys, read_far, read_near, share, split_cells, split_tokens
-from .tracker_config import PIXELS, SUBCELLS, TrackerConfig
+from .reads import (
+    TileGrid,
+    by_object,
+    distinct_frames,
+    join_cells,
+    read_far,
+    read_near,
+    share,
+    side_by_side,
+    split_cells,
+    split_tokens,
+    weighted,
+)
+from .tracker_config import SUBCELLS, TrackerConfig
 
 SEED_LOGIT = 10.0  # confidence of a given mask
 ABSENT_LOGIT = -16.0  # mask logits of an absent object
@@ -261,31 +273,31 @@ class LiteTracker(nn.Module):
         cells = join_cells(F.pixel_unshuffle(prob, 2))
         return torch.cat([keys, cells], 1).flatten(2).transpose(1, 2)
 
-    def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor, shares_keys: bool = False) -> tuple[Tensor, Tensor]:
-        """feat [1|B,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and at
+    def read(self, feat: Tensor, memory: Tensor, memory_t: Tensor) -> tuple[Tensor, Tensor]:
+        """feat [1,D,g,g], memory [B,M,g²,Dm], memory_t int [B,M] → votes and matches at stride 8 [B,8,2g,2g], and at
         stride 4 the votes of near cells of all memories and of conditioning frames alone [B,2,4g,4g]
-
-        :param shares_keys: whether keys are read once if those of all objects are the same, which `feat` [1,·] requires
         """
         cfg, g = self.cfg, feat.shape[-1]
-        keys, mask = memory.split([SUBCELLS * cfg.key, PIXELS], -1)
+        width = SUBCELLS * cfg.key
+        frames, of_frame = distinct_frames(memory, width)
+        keys, mask = frames[..., :width], memory[..., width:]
         rows = memory_t.long()
         recent = torch.arange(cfg.temporal_rows - 1, device=feat.device, dtype=feat.dtype)
         table = torch.cat([self.age[:, :1] + self.age[:, 1:2] * recent, self.age[:, 2:]], 1)  # [2,rows]
         near_offset, far_offset = table[0][rows], table[1][rows]
         heat = self.heats()
-        kinds = kinds_of_keys(keys, memory.shape[0]) if shares_keys else memory.shape[0]
-        keys = keys[:kinds]
+        query = self.parts(feat)[1].flatten(2).transpose(1, 2)[0]
         # At stride 8: a cell's key, and its four cells of stride 4.
-        query = self.parts(feat)[1].flatten(2).transpose(1, 2)
-        query8, keys8, mask8 = split_tokens(query), split_tokens(keys), split_tokens(mask)
-        given = (rows == cfg.temporal_rows - 1).to(feat.dtype)
-        every, prompted = read_near(self.grid, query8, keys8, mask8, heat[0], near_offset, given, kinds)
-        (near, near_match), (first, first_match) = share(every), share(prompted)
+        every = weighted(split_tokens(mask), near_offset, heat[0])
+        given = every * (rows == cfg.temporal_rows - 1).to(feat.dtype)[..., None, None]
+        values = side_by_side(torch.cat([every, given], -1), of_frame)
+        sums = by_object(read_near(self.grid, split_tokens(query), split_tokens(keys), values, heat[0]), 2 * every.shape[-1])
+        near_sums, first_sums = sums.chunk(2, -1)
+        near, near_match = share(near_sums)
+        first, first_match = share(first_sums)
         # At stride 16: the mean of the keys, and the mean of the mask.
-        query16 = self.mean_key(query)
-        keys16, mask16 = self.mean_key(keys), mask.mean(-1, keepdim=True)
-        far, far_match = share(read_far(query16, keys16, mask16, heat[1], far_offset, kinds))
+        values16 = side_by_side(weighted(mask.mean(-1, keepdim=True), far_offset, heat[1]), of_frame)
+        far, far_match = share(by_object(read_far(self.mean_key(query), self.mean_key(keys), values16, heat[1]), 2))
 
         def plane(cells: Tensor, side: int) -> Tensor:
             return cells.transpose(1, 2).unflatten(2, (side, side))
@@ -335,13 +347,11 @@ class LiteTracker(nn.Module):
     # ---- masks
 
     def track(
-        self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor, shares_keys: bool = False
+        self, levels: Levels, memory: Tensor, memory_t: Tensor, pointers: Tensor, pointer_dt: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B], and the votes that were read [B,2,m,m].
-        `shares_keys` as for `read`
-        """
+        """One frame from memory → mask logits [B,1,m,m], IoU [B], object score [B], and the votes that were read [B,2,m,m]"""
         feat = levels[0]
-        near, fine = self.read(feat, memory, memory_t, shares_keys)
+        near, fine = self.read(feat, memory, memory_t)
         far = self.likeness(feat, pointers, pointer_dt)
         appearance, _, context = self.parts(feat)
         return *self.decoder(levels, torch.cat([appearance, context], 1), near, fine, far, memory.shape[0]), fine

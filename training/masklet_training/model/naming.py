@@ -10,16 +10,19 @@ from torch import Tensor, nn
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, pixel_centres
 
-PLACES = 12  # a region's box is sampled at PLACES × PLACES places; in the picture, at twice as many per side
+PLACES = 12  # a region's box is sampled at PLACES × PLACES places of the features
+SHARP_PLACES = 32  # and at SHARP_PLACES × SHARP_PLACES places of the picture
+SHARP_NAME = 192  # width of the vectors of the picture's branch
 COARSE = 64  # channels from stride 8
 MARGIN = 0.08  # share of the box's sides, so that the surroundings of the outline are included
+SHARP_MARGIN = 0.18  # in the picture, where they show what an inaccurate outline misses
 NAME_HIDDEN = 512  # hidden width of the network that turns a concept into a name: it has to separate hundreds of nouns
 
 
 class RegionViews(NamedTuple):
     """The namer's inputs for R regions; p is PLACES, and outlines are the last channel"""
 
-    sharp: Tensor  # the picture [R,3+1,2p,2p]
+    sharp: Tensor  # the picture [R,3+1,SHARP_PLACES,SHARP_PLACES]
     fine: Tensor  # features of stride 4 [R,·+1,p,p]
     coarse: Tensor  # features of stride 8 [R,·,p/2,p/2]
     extent: Tensor  # logarithm of the box's width and height [R,2]
@@ -28,16 +31,17 @@ class RegionViews(NamedTuple):
 class NamingBranch(nn.Module):
     """One branch of the namer: describes regions by vectors, scaled so that their dot product with a name is a logit."""
 
-    def __init__(self, cfg: CompactConfig) -> None:
+    def __init__(self, cfg: CompactConfig, width: int) -> None:
+        """:param width: N, of the vectors"""
         super().__init__()
-        self.scale = cfg.hidden**-0.5
-        self.call = Mlp(cfg.hidden, NAME_HIDDEN, cfg.hidden)
+        self.scale = width**-0.5
+        self.call = Mlp(cfg.hidden, NAME_HIDDEN, width)
         # vector of regions without a name
-        self.nothing = nn.Parameter(torch.zeros(cfg.hidden))
+        self.nothing = nn.Parameter(torch.zeros(width))
 
     def name(self, concept: Tensor) -> Tensor:
-        """Concept vectors [...,D] → vectors to compare with regions [...,D]"""
-        return concept + self.call(concept)
+        """Concept vectors [...,D] → vectors to compare with regions [...,N]"""
+        return self.call(concept)
 
 
 class FeatureBranch(NamingBranch):
@@ -46,7 +50,7 @@ class FeatureBranch(NamingBranch):
     """
 
     def __init__(self, cfg: CompactConfig, width8: int, width4: int) -> None:
-        super().__init__(cfg)
+        super().__init__(cfg, cfg.hidden)
         self.fine = ConvNorm(width4 + 1, 64)
         self.parts = ConvNorm(64, 96, stride=2)
         self.coarse = nn.Conv2d(width8, COARSE, 1)
@@ -54,6 +58,10 @@ class FeatureBranch(NamingBranch):
         self.describe = Mlp(128 * (PLACES // 4) ** 2 + 2, 256, cfg.hidden)
         nn.init.zeros_(self.call[2].weight)
         nn.init.zeros_(self.call[2].bias)
+
+    def name(self, concept: Tensor) -> Tensor:
+        """Concept vectors [...,D] → vectors to compare with regions [...,D]"""
+        return concept + self.call(concept)
 
     def forward(self, fine: Tensor, coarse: Tensor, extent: Tensor) -> Tensor:
         """See `RegionViews` → [R,D]."""
@@ -63,18 +71,19 @@ class FeatureBranch(NamingBranch):
 
 
 class PixelBranch(NamingBranch):
-    """Describes regions by pixels. Features are trained for detection and lose a face of a few pixels. This branch needs
-    no features and can be trained on stickers alone, which are much faster to draw than frames (`stickers.py`).
+    """Describes regions by pixels. Features are trained for detection and lose a face of a few pixels, and whether a shape has
+    five corners or six. This branch needs no features and can be trained on stickers alone, which are much faster to draw
+    than frames (`stickers.py`).
     """
 
     def __init__(self, cfg: CompactConfig) -> None:
-        super().__init__(cfg)
-        self.parts = nn.Sequential(ConvNorm(3 + 1, 32), ConvNorm(32, 64, stride=2), ConvNorm(64, 96, stride=2))
-        self.whole = nn.Sequential(ConvNorm(96, 128), ConvNorm(128, 128, stride=2))
-        self.describe = Mlp(128 * (PLACES // 4) ** 2 + 1, 256, cfg.hidden)
+        super().__init__(cfg, SHARP_NAME)
+        self.parts = nn.Sequential(ConvNorm(3 + 1, 48), ConvNorm(48, 96, stride=2), ConvNorm(96, 128, stride=2))
+        self.whole = nn.Sequential(ConvNorm(128, 160), ConvNorm(160, 160, stride=2))
+        self.describe = Mlp(160 * (SHARP_PLACES // 8) ** 2 + 1, 256, SHARP_NAME)
 
     def forward(self, sharp: Tensor, extent: Tensor) -> Tensor:
-        """See `RegionViews`; only the aspect ratio of the extent is used → [R,D]"""
+        """See `RegionViews`; only the aspect ratio of the extent is used → [R,SHARP_NAME]"""
         whole = self.whole(self.parts(sharp)).flatten(1)
         aspect = extent[:, :1] - extent[:, 1:]
         return self.describe(torch.cat([whole, aspect], 1)) * self.scale
@@ -89,37 +98,37 @@ class RegionNamer(nn.Module):
         self.by_picture = PixelBranch(cfg)
 
     def name(self, concept: Tensor) -> Tensor:
-        """Concept vectors [...,D] → vectors to compare with regions [...,2D]"""
+        """Concept vectors [...,D] → vectors to compare with regions [...,D+SHARP_NAME]"""
         return torch.cat([self.by_features.name(concept), self.by_picture.name(concept)], -1)
 
     @property
     def nothing(self) -> Tensor:
-        """The vector of "no name" [2D]"""
+        """The vector of "no name" [D+SHARP_NAME]"""
         return torch.cat([self.by_features.nothing, self.by_picture.nothing])
 
     def describe(self, seen: RegionViews) -> Tensor:
-        """R views → vectors to compare with names [R,2D]"""
+        """R views → vectors to compare with names [R,D+SHARP_NAME]"""
         by_features = self.by_features(seen.fine, seen.coarse, seen.extent)
         return torch.cat([by_features, self.by_picture(seen.sharp, seen.extent)], 1)
 
     def forward(self, p8: Tensor, p4: Tensor, picture: Tensor, prob: Tensor) -> Tensor:
-        """Arguments as for `region_views` → [N,K,2D]."""
+        """Arguments as for `region_views` → [N,K,D+SHARP_NAME]."""
         return self.describe(region_views(p8, p4, picture, prob)).unflatten(0, prob.shape[:2])
 
 
 def region_views(p8: Tensor, p4: Tensor, picture: Tensor, prob: Tensor) -> RegionViews:
-    """p8 [N,·,2g,2g], p4 [N,·,m,m], picture [N,3,8g,8g], mask probabilities of K regions [N,K,m,m] → N·K views."""
-    boxes, extent = region_boxes(prob)
+    """p8 [N,·,2g,2g], p4 [N,·,m,m], picture [N,3,·,·] of any size, mask probabilities of K regions [N,K,m,m] → N·K views."""
+    boxes, extent = region_boxes(prob, MARGIN)
     coarse = pool_places(p8, boxes, PLACES // 2).flatten(0, 1)
-    sharp, fine = (outlined(level, prob, boxes, places) for level, places in ((picture, 2 * PLACES), (p4, PLACES)))
-    return RegionViews(sharp, fine, coarse, extent)
+    sharp = outlined(picture, prob, region_boxes(prob, SHARP_MARGIN)[0], SHARP_PLACES)
+    return RegionViews(sharp, outlined(p4, prob, boxes, PLACES), coarse, extent)
 
 
-def region_boxes(prob: Tensor) -> tuple[Tensor, Tensor]:
-    """Mask probabilities [N,K,m,m] → boxes with MARGIN, xyxy 0..1 [N,K,4], and the extents without it [N·K,2]."""
+def region_boxes(prob: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+    """Mask probabilities [N,K,m,m] → boxes with a margin, xyxy 0..1 [N,K,4], and the extents without it [N·K,2]."""
     tight = bounds((prob > 0.5).float())
     size = tight[..., 2:] - tight[..., :2]
-    boxes = torch.cat([tight[..., :2] - MARGIN * size, tight[..., 2:] + MARGIN * size], -1)
+    boxes = torch.cat([tight[..., :2] - margin * size, tight[..., 2:] + margin * size], -1)
     return boxes, torch.log(size.clamp(min=0.01)).flatten(0, 1)
 
 

@@ -5,8 +5,8 @@ numerical stability. Weights are summed over memories before one division. That 
 memories, and with it two transpositions of the largest tensor. Factors of a memory are applied to its values, which are
 smaller than the matrix of similarities.
 
-Objects that remember the same frames have the same keys, and differ in values alone. Reads therefore accept fewer keys than
-values: similarities are computed once for all objects of the same keys, whose values lie side by side.
+All objects remember the same keys of a frame. So similarities are computed once for each frame (`distinct_frames`), and
+multiplied by the values of all objects side by side.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 EMPTY = 1e-6  # total weight below which a cell has no match
 MATCH_SCALE = 0.25  # brings the logarithm of weights to the order of 1
+PROBES = 8  # numbers by which the keys of frames are compared
+SAME_FRAME = 1e-3  # largest difference of these for equal keys; rounding changes them by 1e-5
 
 
 class TileGrid(nn.Module):
@@ -49,9 +51,10 @@ class TileGrid(nn.Module):
         around = starts.view(4, 1) + outer
         valid = ((around >= 0) & (around < side)).float()
         index = around.clamp(0, side - 1).view(4, 1, -1, 1) * side + around.clamp(0, side - 1).view(1, 4, 1, -1)
-        self.register_buffer("outer", order[index.reshape(-1)], persistent=False)
-        exists = valid.view(4, 1, -1, 1) * valid.view(1, 4, 1, -1)
-        self.register_buffer("exists", exists.reshape(16, -1, 1), persistent=False)
+        outer = order[index.reshape(-1)]
+        self.register_buffer("outer", outer, persistent=False)
+        exists = (valid.view(4, 1, -1, 1) * valid.view(1, 4, 1, -1)).flatten() > 0
+        self.register_buffer("outer_or_zero", torch.where(exists, outer, side * side), persistent=False)
         back = torch.empty(side * side, dtype=torch.long)
         back[inside] = torch.arange(side * side)
         self.register_buffer("back", back, persistent=False)
@@ -63,6 +66,10 @@ class TileGrid(nn.Module):
     def neighbourhoods(self, cells: Tensor) -> Tensor:
         """cells [...,side²,C] → the cells around each tile [...,16,span²,C]; those outside the map repeat its edge."""
         return cells.index_select(-2, self.outer).unflatten(-2, (16, self.span**2))
+
+    def neighbourhoods_or_zeros(self, cells: Tensor) -> Tensor:
+        """As `neighbourhoods`, with zeros outside the map"""
+        return F.pad(cells, (0, 0, 0, 1)).index_select(-2, self.outer_or_zero).unflatten(-2, (16, self.span**2))
 
     def join(self, tiles: Tensor) -> Tensor:
         """[...,16,tile²,C] → [...,side²,C] row by row"""
@@ -88,59 +95,61 @@ def split_tokens(tokens: Tensor) -> Tensor:
     return tokens.unflatten(-1, (4, tokens.shape[-1] // 4)).flatten(-3, -2)
 
 
-def read_near(
-    grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor, given: Tensor, kinds: Tensor | int
-) -> tuple[Tensor, Tensor]:
-    """Reads from cells near each cell, of each memory.
+def distinct_frames(memory: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The frames among memories.
 
-    :param query: unit keys of the frame [1|K,side²,C]
-    :param keys: unit keys of memories [K,M,side²,C]; K divides B, and B / K successive objects have the same keys
-    :param values: [B,M,side²,V]; the order of all these cells is that of `split_tokens`
+    :param memory: [B,M,T,Dm], whose first `width` numbers are keys
+    :returns: one memory of each of K frames [K,T,Dm], and 1 where a memory is of a frame [B,M,K]
+    """
+    flat = memory.flatten(0, 1).detach()
+    probe = F.pad(torch.cos(torch.arange(1.0, width + 1) ** 2), (0, flat.shape[-1] - width)).to(flat)
+    places = torch.cos(torch.arange(flat.shape[1]).view(-1, 1) * torch.arange(1.0, PROBES + 1) ** 0.5).to(flat)
+    seen = torch.matmul(flat, probe.unsqueeze(1)).squeeze(2) @ places  # [B·M,PROBES]
+    same = ((seen.unsqueeze(1) - seen.unsqueeze(0)).abs().amax(2) < SAME_FRAME).to(flat.dtype)
+    number = torch.cumsum(seen[:, 0] * 0 + 1, 0)
+    earlier = (number.unsqueeze(1) > number.unsqueeze(0)).to(flat.dtype)
+    rows = torch.nonzero((same * earlier).amax(1) < 0.5)[:, 0]
+    return memory.flatten(0, 1).index_select(0, rows), same.index_select(1, rows).unflatten(0, memory.shape[:2])
+
+
+def weighted(values: Tensor, offset: Tensor, heat: Tensor) -> Tensor:
+    """Values and a 1 per cell, times the weight of their memory: values [B,M,T,V], logarithm of the weights [B,M], heat, see
+    `read_near` → [B,M,T,V+1]. A perfect match then weighs 1.
+    """
+    return F.pad(values, (0, 1), value=1.0) * torch.exp(offset - heat)[..., None, None]
+
+
+def side_by_side(values: Tensor, of_frame: Tensor) -> Tensor:
+    """Values of all objects, added up per frame: values [B,M,T,V], of_frame [B,M,K] → [K,T,B·V]"""
+    each = (of_frame.transpose(1, 2) @ values.flatten(2)).unflatten(2, values.shape[2:])  # [B,K,T,V]
+    return each.permute(1, 2, 0, 3).flatten(2)
+
+
+def by_object(sums: Tensor, width: int) -> Tensor:
+    """[T,B·width] → [B,T,width]"""
+    return sums.unflatten(1, (-1, width)).transpose(0, 1)
+
+
+def read_near(grid: TileGrid, query: Tensor, keys: Tensor, values: Tensor, heat: Tensor) -> Tensor:
+    """Reads from cells near each cell, of each frame.
+
+    :param query: unit keys of the present frame [side²,C]
+    :param keys: unit keys of K frames [K,side²,C]
+    :param values: [K,side²,V]; the order of all these cells is that of `split_tokens`
     :param heat: 1 / temperature, a scalar
-    :param offset: logarithm of the weight of each memory [B,M]
-    :param given: whether each memory is that of a prompt, 0 or 1 [B,M]
-    :param kinds: K, which the exporter would treat as a constant if it were read from `keys`
-    :returns: sums of values, and last the sum of weights, row by row: of all memories, and of those of prompts alone
-        [B,side²,V+1]
+    :returns: sums of values, row by row [side²,V]
     """
-    width = values.shape[3] + 1
-    queries = grid.tiles(query * heat).unsqueeze(1)  # [1|K,1,16,t,C]
-    near = grid.neighbourhoods(keys)  # [K,M,16,n,C]
-    counted = side_by_side(F.pad(values, (0, 1), value=1.0) * factors(offset, heat), kinds)
-    counted = grid.neighbourhoods(counted) * grid.exists  # [K,M,16,n,(B/K)·(V+1)]
-    each = (torch.exp(queries @ near.transpose(-1, -2)) @ counted).unflatten(4, (-1, width))  # [K,M,16,t,B/K,V+1]
-    shares = given.unflatten(0, (kinds, -1)).transpose(1, 2)[:, :, None, None, :, None]
-    sums = torch.cat([each.sum(1), (each * shares).sum(1)], 4)
-    return grid.join(sums.permute(0, 3, 1, 2, 4).flatten(0, 1)).split(width, 2)
+    near = grid.neighbourhoods(keys).transpose(-1, -2)  # [K,16,C,n]
+    matches = torch.exp(grid.tiles(query * heat) @ near)  # [K,16,t,n]
+    return grid.join((matches @ grid.neighbourhoods_or_zeros(values)).sum(0))
 
 
-def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor, offset: Tensor, kinds: Tensor | int) -> Tensor:
-    """Reads from all cells of all memories. Arguments as for `read_near`, with any number of cells [·,T,·].
+def read_far(query: Tensor, keys: Tensor, values: Tensor, heat: Tensor) -> Tensor:
+    """Reads from all cells of all frames. Arguments as for `read_near`, with any number of cells [·,T,·].
 
-    :returns: sums of values, and last the sum of weights, in the order of the query [B,T,V+1]
+    :returns: sums of values, in the order of the query [T,V]
     """
-    counted = side_by_side(F.pad(values, (0, 1), value=1.0) * factors(offset, heat), kinds)
-    sums = (torch.exp((query * heat).unsqueeze(1) @ keys.transpose(-1, -2)) @ counted).sum(1)  # [K,T,(B/K)·(V+1)]
-    return sums.unflatten(2, (-1, values.shape[3] + 1)).transpose(1, 2).flatten(0, 1)
-
-
-def side_by_side(values: Tensor, kinds: Tensor | int) -> Tensor:
-    """The values of the objects of each kind: [B,M,T,V] → [kinds,M,T,(B/kinds)·V]"""
-    return values.unflatten(0, (kinds, -1)).permute(0, 2, 3, 1, 4).flatten(3)
-
-
-def kinds_of_keys(keys: Tensor, b: int) -> Tensor:
-    """How many keys must be read: 1 if those of all objects are the same, otherwise all. keys [B,...]
-
-    :param b: B, from the size of an input of the graph
-    """
-    same = (keys == keys[:1]).float().amin() > 0.5
-    return torch.where(same, 1, torch.as_tensor(b))
-
-
-def factors(offset: Tensor, heat: Tensor) -> Tensor:
-    """Weight of each memory, and of a match whose similarity is 0: [B,M] → [B,M,1,1]. With them a perfect match weighs 1."""
-    return torch.exp(offset - heat)[..., None, None]
+    return (torch.exp((query * heat) @ keys.transpose(-1, -2)) @ values).sum(0)
 
 
 def share(sums: Tensor) -> tuple[Tensor, Tensor]:

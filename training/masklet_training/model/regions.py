@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .layers import pixel_centres
@@ -47,3 +48,16 @@ def windows(boxes: Tensor, side: int, share: float) -> Tensor:
     x0, y0, x1, y1 = boxes.unbind(-1)
     cells = (along(y0, y1).unsqueeze(-1) * along(x0, x1).unsqueeze(-2)).flatten(-2)
     return cells / (cells.sum(-1, keepdim=True) + 1e-4)
+
+
+def main_piece(prob: Tensor) -> Tensor:
+    """The connected piece of a mask at its most certain place: probabilities [R,m,m] → 0 or 1 [R,m,m]. Cells that touch at a corner
+    only are not connected.
+    """
+    planes = prob.unsqueeze(1)
+    inside = (planes > 0.5).float()
+    certain = F.avg_pool2d(planes, 3, 1, 1) + inside  # the place is inside the mask, if there is a mask
+    piece = (certain >= certain.amax((2, 3), keepdim=True)).float() * inside
+    for _ in range(prob.shape[-1]):
+        piece = torch.maximum(F.max_pool2d(piece, (3, 1), 1, (1, 0)), F.max_pool2d(piece, (1, 3), 1, (0, 1))) * inside
+    return piece.squeeze(1)
