@@ -552,7 +552,7 @@ describe("propagation", () => {
     expect(bench.labels(1, shown.get(1) as StepResult)).toEqual(
       Object.fromEntries(labels.map((label) => [label - 1, label])),
     );
-    expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([3, 3, 3]);
+    expect(callsOf(bench, "track").map(({ inputs }) => inputs.memory?.dims[0])).toEqual([5, 4]);
   });
 
   it("uses equal numbers of memories after many frames and after few", async () => {
