@@ -1,6 +1,6 @@
 /**
  * Uses media with few file descriptors left. Run as a process of its own with a low limit, as in
- * `ulimit -n 100; node --import tsx descriptors-fixture.ts clip.mp4 still.png`. Prints one JSON object.
+ * `ulimit -n 500; node --import tsx descriptors-fixture.ts clip.mp4 still.png`. Prints one JSON object.
  */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { readConfig } from "../../server/config.js";
