@@ -18,9 +18,9 @@ import {
 } from "./model-tensors.js";
 
 /**
- * Objects per run of each graph, at least 3, see `chunksOf`. Higher: no less time per object, except for `seed`. Lower: prompts of
- * other sessions wait for shorter runs. With the embedded pack on two cores, a run of so many objects takes about 60 ms for
- * `track`, and less for the others.
+ * Objects per run of each graph, at least 3, see `chunksOf`. Higher: little less time per object, except for `seed`. Lower: prompts of
+ * other sessions wait for shorter runs. With the embedded pack on two cores, a run of so many objects takes about 80 ms for
+ * `track` (four objects: 53 ms), and less for the others.
  */
 const OBJECTS_PER_RUN = { track: 8, segment: 8, remember: 8, seed: 32 };
 

@@ -1,4 +1,4 @@
-/** `npm run bench -- <name> <options>`, which compiles first: the TypeScript loader would be a part of what is measured. */
+/** `npm run bench -- <name> <options>`. The script compiles first, because the TypeScript loader would be measured, too. */
 import { benchCompact } from "./compact.js";
 import { benchReference } from "./reference.js";
 import { benchTurns } from "./turns.js";

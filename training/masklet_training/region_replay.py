@@ -8,7 +8,7 @@ from torch import Tensor
 from .model.naming import RegionViews
 from .region_naming import Regions
 
-CAPACITY = 40_000  # regions, 24 kB each
+CAPACITY = 40_000  # regions, 27 kB each
 
 
 class RegionReplay:

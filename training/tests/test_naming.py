@@ -108,3 +108,20 @@ def test_only_the_most_certain_piece_of_a_mask_remains() -> None:
     touching[edge[0] - 1, edge[1] - 1] = 0.6
     pieces = main_piece(torch.stack([ring + other + touching, torch.zeros(32, 32)]))
     assert torch.equal(pieces[0], (ring > 0.5).float()) and pieces[1].sum() == 0
+
+
+def test_detected_masks_consist_of_one_piece() -> None:
+    """Stray cells are removed from each candidate that is described, and the rest of its mask is unchanged."""
+    torch.manual_seed(4)
+    cfg = CompactConfig()
+    detector = ConceptDetector(cfg).eval()
+    p8, p4, picture = torch.randn(2, 96, 16, 16) * 3, torch.randn(2, 32, 32, 32) * 3, torch.randn(2, 3, 128, 128)
+    concept = torch.randn(2, cfg.hidden)
+    with torch.no_grad():
+        _, _, _, before, _ = detector.peaks(p8, p4, concept)
+        _, real, _, after, _ = detector.candidates(p8, p4, picture, concept)
+    described = real.bool()
+    before, after = before[described], after[described]
+    pieces = main_piece(torch.sigmoid(before)) > 0
+    assert ((before > 0) & ~pieces).any()
+    assert torch.equal(after > 0, pieces) and torch.equal(after[pieces], before[pieces])
