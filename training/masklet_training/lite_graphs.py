@@ -122,11 +122,10 @@ class DrawnDetector(nn.Module):
         self.pack = pack
 
     def forward(self, pixels: Tensor, words: Tensor, mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
-        detector, side = self.pack.detector, self.pack.tracker.side // 4
+        detector = self.pack.detector
         p8, p4 = detector.detector.refine(*detector.encode(self.pack.shrunk(pixels)))
         picture = detector.encoder.normalise(pixels)
-        scores, found, masks, presence = detector.detector.detect(p8, p4, picture, words, mask, boxes, box_labels)
-        return scores, found, F.interpolate(masks, size=(side, side), mode="bilinear", align_corners=False), presence
+        return detector.detector.detect(p8, p4, picture, words, mask, boxes, box_labels)
 
 
 class Detect(LiteGraph):

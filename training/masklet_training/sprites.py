@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .cutouts import load_backgrounds, segment_cutouts
+from .iconify import IconSet, emoji_labels
 from .pictures import PICTURES
 from .stamps import load_stamps
 from .vocabulary import PICTURE_PHRASES
@@ -41,8 +42,10 @@ Renderer = Callable[[tuple[str, ...]], Array | None]
 SIZE = 128
 NAMED, UNNAMED, CUTOUT, STAMP = 0, 1, 2, 3
 FAMILIES = ("named pictures", "unnamed emoji", "photo cut-outs", "unnamed stamps")
-STYLES = ("noto", "twemoji", "openmoji", "fluent", "stamp")
-EMOJI_STYLES = STYLES[:4]
+EMOJI_STYLES = ("noto", "twemoji", "openmoji", "fluent")
+# Of these, named emoji only, for training only: the more artists draw a thing, the better drawings of others are named.
+ICON_STYLES = ("fluent-emoji", "fluent-emoji-flat", "noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis")
+STYLES = (*EMOJI_STYLES, "stamp", *ICON_STYLES)
 DEFAULT_CACHE = Path(__file__).resolve().parents[1] / ".cache"
 # Emoji groups of the emojibase data: smileys, people, components, animals, food, travel, activities,
 # objects; symbols and flags (8, 9) are left out.
@@ -71,16 +74,34 @@ def noto_renderer(cache: Path) -> Renderer:
 
 def svg_renderer(folder: Path, upper: bool) -> Renderer:
     """Render from a folder of ``<code points>.svg`` files."""
-    import resvg_py
 
     def render(codes: tuple[str, ...]) -> Array | None:
         path = _find(folder, codes, ".svg", upper)
         if path is None:
             return None
-        png = bytes(resvg_py.svg_to_bytes(svg_string=path.read_text(), width=160, height=160))
-        return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+        return rasterised(path.read_text())
 
     return render
+
+
+def icon_renderer(package: Path, labels: dict[tuple[str, ...], str]) -> Renderer:
+    """Render from a package of Iconify, see `IconSet`."""
+    icons = IconSet(package)
+
+    def render(codes: tuple[str, ...]) -> Array | None:
+        label = labels.get(tuple(code for code in codes if code != "fe0f"))
+        svg = None if label is None else icons.svg(label)
+        return None if svg is None else rasterised(svg)
+
+    return render
+
+
+def rasterised(svg: str) -> Array:
+    """An SVG document → RGBA [160,160,4]"""
+    import resvg_py
+
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=160, height=160))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
 
 
 def image_renderer(folder: Path) -> Renderer:
@@ -108,7 +129,9 @@ def make_renderers(cache: Path) -> dict[str, Renderer]:
     def package(prefix: str) -> Path:
         return next((cache / "npm").glob(f"{prefix}-[0-9]*")) / "package"
 
-    return {
+    labels = emoji_labels(package("emojibase-data") / "en" / "data.json")
+    icons = {style: icon_renderer(package(f"iconify-json-{style}"), labels) for style in ICON_STYLES}
+    return icons | {
         "noto": noto_renderer(cache),
         "twemoji": svg_renderer(package("twemoji-svg") / "dist", upper=False),
         "openmoji": svg_renderer(package("openmoji") / "color" / "svg", upper=True),
@@ -165,10 +188,11 @@ def _emoji_sprites(cache: Path, unnamed: int) -> Iterator[tuple[Array, int, int,
     renderers = make_renderers(cache)
     for concept, row in enumerate(PICTURES):
         for codes in row.codes:
-            for style, name in enumerate(EMOJI_STYLES):
+            for name in (*EMOJI_STYLES, *ICON_STYLES):
                 sprite = _render(renderers[name], codes)
                 if sprite is not None:
-                    yield sprite, NAMED, concept, style, _held_out(f"{codes}{name}")
+                    held_out = name in EMOJI_STYLES and _held_out(f"{codes}{name}")
+                    yield sprite, NAMED, concept, STYLES.index(name), held_out
     for index, codes in enumerate(unnamed_codes(cache, unnamed)):
         name = EMOJI_STYLES[index % len(EMOJI_STYLES)]
         sprite = _render(renderers[name], codes)

@@ -28,9 +28,8 @@ Array = NDArray[np.uint8]
 Rng = np.random.Generator
 
 SIDE = 112  # pixels of a sticker
-FRAME = 352.0  # side of the frames that stickers are pieces of, in pixels
-CELL = FRAME / 64  # side of a cell of the detector's masks
-LENGTHS = (24.0, 176.0)  # length of an object's longer side, in pixels of the frame
+CELL = 4.0  # side of a cell of the refined masks, in pixels of the frame
+LENGTHS = (24.0, 176.0)  # length of an object's longer side, in pixels of a frame of 384
 LONGEST = 62.0  # longer objects are drawn smaller, because the namer looks at few places
 UNNAMED = 0.08  # share of objects without a name
 MIN_VISIBLE = 0.5  # least visible share of an object

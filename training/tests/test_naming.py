@@ -6,6 +6,7 @@ import torch
 
 from masklet_training.model.config import CompactConfig
 from masklet_training.model.detector import ConceptDetector, pack_trunk
+from masklet_training.model.mask_refiner import MaskRefiner
 from masklet_training.model.naming import PLACES, SHARP_PLACES, RegionNamer, RegionViews, region_views
 from masklet_training.model.regions import main_piece
 from masklet_training.region_naming import Regions
@@ -110,18 +111,48 @@ def test_only_the_most_certain_piece_of_a_mask_remains() -> None:
     assert torch.equal(pieces[0], (ring > 0.5).float()) and pieces[1].sum() == 0
 
 
-def test_detected_masks_consist_of_one_piece() -> None:
-    """Stray cells are removed from each candidate that is described, and the rest of its mask is unchanged."""
+def test_detected_masks_follow_the_picture() -> None:
+    """Each candidate is described by one piece of its mask, refined with the picture that the namer sees."""
     torch.manual_seed(4)
     cfg = CompactConfig()
     detector = ConceptDetector(cfg).eval()
-    p8, p4, picture = torch.randn(2, 96, 16, 16) * 3, torch.randn(2, 32, 32, 32) * 3, torch.randn(2, 3, 128, 128)
+    p8, p4, picture = torch.randn(2, 96, 16, 16) * 3, torch.randn(2, 32, 32, 32) * 3, torch.randn(1, 3, 192, 192).expand(2, -1, -1, -1)
     concept = torch.randn(2, cfg.hidden)
     with torch.no_grad():
         _, _, _, before, _ = detector.peaks(p8, p4, concept)
         _, real, _, after, _ = detector.candidates(p8, p4, picture, concept)
-    described = real.bool()
-    before, after = before[described], after[described]
-    pieces = main_piece(torch.sigmoid(before)) > 0
-    assert ((before > 0) & ~pieces).any()
-    assert torch.equal(after > 0, pieces) and torch.equal(after[pieces], before[pieces])
+        described = real.bool()
+        coarse, refined = torch.sigmoid(before[described]), after[described]
+        pieces = main_piece(coarse)
+        assert ((coarse > 0.5) & (pieces < 0.5)).any()
+        clean = torch.where((coarse > 0.5) & (pieces < 0.5), 0.0, coarse)
+        expected = MaskRefiner()(clean, picture[:1])
+    assert torch.allclose(torch.sigmoid(refined), torch.sigmoid(expected), atol=1e-4)
+
+
+def test_a_refined_mask_fills_the_colour_in_which_most_of_it_lies() -> None:
+    """A displaced mask, one that is too small, and one in a corner of the frame, of discs on a background with a gradient"""
+    places = ((0.4, 0.45, 0.2), (0.7, 0.6, 0.15), (0.05, 0.02, 0.25))
+    gradient = torch.linspace(-0.3, 0.3, 384).expand(3, 384, 384)
+    for x, y, radius in places:
+        truth = disc(384, x, y, radius)
+        colour = torch.tensor([1.0, -1.0, 0.5]).view(3, 1, 1)
+        picture = (gradient * (1 - truth) + colour * truth).unsqueeze(0)
+        cells = disc(96, x, y, radius) > 0.5
+        for given in ((x + 0.03, y + 0.02, radius), (x, y, radius * 0.88)):
+            refined = MaskRefiner()(disc(64, *given).unsqueeze(0), picture)[0] > 0
+            assert overlap(refined, cells) > 0.92 > 0.87 > overlap(disc(96, *given) > 0.5, cells)
+
+
+def test_a_refined_mask_on_one_colour_loses_only_its_corners() -> None:
+    picture = torch.zeros(1, 3, 256, 256)
+    square = torch.zeros(64, 64)
+    square[20:40, 13:47] = 1
+    refined = MaskRefiner()(torch.stack([square, torch.zeros(64, 64), torch.ones(64, 64)]), picture)
+    assert overlap(refined[0] > 0, square > 0.5) > 0.85
+    assert (refined[1] < -5).all() and (refined[2] > 2).all()
+
+
+def overlap(a: torch.Tensor, b: torch.Tensor) -> float:
+    """IoU"""
+    return float((a & b).sum() / (a | b).sum())

@@ -39,6 +39,8 @@ def test_a_mask_of_the_whole_frame_or_of_nothing_is_no_object(colour: float, log
         return torch.full((len(points), 4, SIDE // 4, SIDE // 4), logit), torch.ones(len(points), 4), None
 
     monkeypatch.setattr(tracker, "segment", segment)
+    whole_frame = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(40, 4)
+    monkeypatch.setattr(phrases.boxes, "forward", lambda _: (torch.full((80, 40), 0.9), whole_frame))
     scores, boxes, masks = phrases(tracker, tracker.head(features), image, features[32], code(2, 1.0, 1.0))
     assert scores.shape == (2, ROWS) and boxes.shape == (2, ROWS, 4) and masks.shape == (2, ROWS, SIDE // 4, SIDE // 4)
     assert scores.max() == 0.0

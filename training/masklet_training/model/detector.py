@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
+from .mask_refiner import MaskRefiner
 from .naming import SHARP_NAME, RegionNamer
 from .regions import main_piece
 
@@ -23,8 +24,9 @@ SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: separates touching
 WIDTH = 96
 FINE_WIDTH = 32  # channels of the features at stride 4
 # Heat and match at the centre, match of the region, presence, certainty of the mask, similarity of the region to the
-# name by features and by pixels, its lead over rival names by each of them, and whether the concept is a name of the vocabulary.
-EVIDENCE = 10
+# name by features and by pixels, its lead over rival names by each of them, and whether the concept is a name of the vocabulary, and that
+# of a picture: the namer is sure of shapes, and less so of pictures by artists whom it does not know.
+EVIDENCE = 11
 KNOWN = 0.01  # relative distance up to which a concept vector is identified with a name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 FAINT = -4.0  # heat of peaks that are ignored: only one of 300 correct peaks is fainter
@@ -73,6 +75,7 @@ class ConceptDetector(nn.Module):
         self.scale = nn.Linear(cfg.hidden, WIDTH)
         self.shift = nn.Linear(cfg.hidden, WIDTH)
         self.look = nn.Conv2d(WIDTH, cfg.hidden, 1)
+        self.refiner = MaskRefiner()
         self.namer = RegionNamer(cfg, WIDTH, FINE_WIDTH)
         self.tower = nn.Sequential(ConvNorm(WIDTH + 1, 64), Residual(64))
         self.heat = nn.Conv2d(64, 1, 1)
@@ -88,6 +91,7 @@ class ConceptDetector(nn.Module):
         # that exclude it.
         self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden + SHARP_NAME))
         self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
+        self.register_buffer("evidence_pictures", torch.zeros(cfg.names))
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels and the picture (see `pack_trunk`)."""
@@ -233,9 +237,9 @@ class ConceptDetector(nn.Module):
         return top, index, boxes, masks, present
 
     def candidates(self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,·,·] → evidence
-        [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one) [C,K], boxes xyxy [C,K,4], mask logits
-        [C,K,m,m], presence logit [C]
+        """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,4n,4n] → evidence
+        [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one) [C,K], boxes xyxy [C,K,4], refined mask
+        logits [C,K,n,n], presence logit [C]
         """
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         # A phrase's strongest peak always counts as one, so that there is at least one candidate.
@@ -246,10 +250,13 @@ class ConceptDetector(nn.Module):
         whole = flat[chosen]
         stray = (whole > 0) & (main_piece(torch.sigmoid(whole)) < 0.5)
         whole = torch.where(stray, whole.new_tensor(OUTSIDE), whole)
-        masks = flat.index_copy(0, chosen, whole).unflatten(0, strong.shape)
-        prob = torch.sigmoid(masks)
+        prob = torch.sigmoid(flat.index_copy(0, chosen, whole).unflatten(0, strong.shape))
         inside = (prob > 0.5).float()
-        regions = torch.sigmoid(whole).unsqueeze(0)
+        refined = self.refiner(torch.sigmoid(whole), picture[:1])
+        side = picture.shape[-1] // 4
+        masks = (strong.float().view(-1, 1, 1) * 0.0 + OUTSIDE).expand(-1, side, side)
+        masks = masks.index_copy(0, chosen, refined).unflatten(0, strong.shape)
+        regions = torch.sigmoid(refined).unsqueeze(0)
         descriptors = prob.new_zeros(strong.numel(), self.evidence_names.shape[1])
         descriptors = descriptors.index_copy(0, chosen, self.namer(p8[:1], p4[:1], picture[:1], regions)[0]).view(*strong.shape, -1)
         name_vectors = self.namer.name(concept)
@@ -264,8 +271,9 @@ class ConceptDetector(nn.Module):
         centre = F.max_pool2d(match, 3, 1, 1).flatten(1).gather(1, index)
         share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
-        everywhere, known = (each.unsqueeze(1).expand_as(top) for each in (present, known))
-        evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, *leads, known], -1)
+        picture_name = known * self.evidence_pictures[nearest]
+        everywhere, known, picture_name = (each.unsqueeze(1).expand_as(top) for each in (present, known, picture_name))
+        evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, *leads, known, picture_name], -1)
         return evidence, strong.float() * (top > NO_PEAK / 2).float(), boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
@@ -281,8 +289,8 @@ class ConceptDetector(nn.Module):
     def detect(
         self, p8: Tensor, p4: Tensor, picture: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Levels and picture of one frame, see `pyramid`; the picture may have any size → scores [C,K] sorted, boxes xyxy
-        [C,K,4], masks logits [C,K,m,m], presence [C] (probability)."""
+        """Levels and picture of one frame, see `pyramid`; the picture [1,3,4n,4n] may have any size → scores [C,K] sorted,
+        boxes xyxy [C,K,4], masks logits [C,K,n,n], presence [C] (probability)."""
         p8, p4, picture = (level.expand(text.shape[0], -1, -1, -1) for level in (p8, p4, picture))
         concept = self.concepts(p8, text, text_mask, boxes, box_labels)
         evidence, real, found, masks, present = self.candidates(p8, p4, picture, concept)

@@ -59,5 +59,8 @@ def main_piece(prob: Tensor) -> Tensor:
     certain = F.avg_pool2d(planes, 3, 1, 1) + inside  # the place is inside the mask, if there is a mask
     piece = (certain >= certain.amax((2, 3), keepdim=True)).float() * inside
     for _ in range(prob.shape[-1]):
+        smaller = piece
         piece = torch.maximum(F.max_pool2d(piece, (3, 1), 1, (1, 0)), F.max_pool2d(piece, (1, 3), 1, (0, 1))) * inside
+        if not torch.jit.is_tracing() and torch.equal(piece, smaller):  # an exported graph always makes all steps
+            break
     return piece.squeeze(1)
