@@ -24,8 +24,8 @@ SHAPE_TERMS = 6  # 1, x, y, x², y², xy relative to the box: separates touching
 WIDTH = 96
 FINE_WIDTH = 32  # channels of the features at stride 4
 # Heat and match at the centre, match of the region, presence, certainty of the mask, similarity of the region to the
-# name by features and by pixels, its lead over rival names by each of them, and whether the concept is a name of the vocabulary, and that
-# of a picture: the namer is sure of shapes, and less so of pictures by artists whom it does not know.
+# name by features and by pixels, its lead over rival names by each of them, whether the concept is a name of the vocabulary, and whether it
+# is one of a picture: the namer is more reliable for shapes than for pictures by other artists than those of the training.
 EVIDENCE = 11
 KNOWN = 0.01  # relative distance up to which a concept vector is identified with a name
 NO_PEAK = -99.0  # heat of cells below a neighbour
