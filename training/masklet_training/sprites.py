@@ -43,7 +43,7 @@ SIZE = 128
 NAMED, UNNAMED, CUTOUT, STAMP = 0, 1, 2, 3
 FAMILIES = ("named pictures", "unnamed emoji", "photo cut-outs", "unnamed stamps")
 EMOJI_STYLES = ("noto", "twemoji", "openmoji", "fluent")
-# Of these, named emoji only, for training only: the more artists draw a thing, the better drawings of others are named.
+# Of these, only named emoji, and only for training: more styles make the names of drawings in other styles more accurate.
 ICON_STYLES = ("fluent-emoji", "fluent-emoji-flat", "noto-v1", "emojione", "emojione-v1", "fxemoji", "streamline-emojis")
 STYLES = (*EMOJI_STYLES, "stamp", *ICON_STYLES)
 DEFAULT_CACHE = Path(__file__).resolve().parents[1] / ".cache"

@@ -67,7 +67,7 @@ describe("a session whose process is killed in the middle of its passes", { time
   test.each([
     // The frames of all calls since the start of the session.
     ["from its journal alone", { maxSnapshotBytes: 0 }, { min: 26, max: 40 }],
-    // The frames of five calls, and of those that were made while the snapshot after them was on its way.
+    // The frames of five calls, and of the calls made while the snapshot after them was transferred.
     [
       "from snapshots and what followed them",
       { minCallsBetweenSnapshots: 5, maxSnapshotShare: 1 },

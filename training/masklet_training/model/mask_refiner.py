@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import pixel_centres
-from .naming import pool_places, region_boxes
+from .naming import nearness, place_centres, pool_places, region_boxes
 
 PLACES = 48  # the box of a mask is sampled at PLACES × PLACES places
 MARGIN = 0.3  # share of the box's sides by which the surroundings are included
@@ -52,14 +51,13 @@ class MaskRefiner(nn.Module):
         boxes = region_boxes(prob.unsqueeze(0), MARGIN)[0]  # [1,R,4]
         colours = pool_places(F.avg_pool2d(picture, 2), boxes, PLACES)[0]
         planes = pool_places(prob.unsqueeze(1), boxes.transpose(0, 1), PLACES)[:, 0]
-        x0, y0, x1, y1 = boxes[0].unsqueeze(2).unbind(1)  # [R,1]
-        steps = pixel_centres(PLACES, prob.device)
-        x, y = x0 + (x1 - x0) * steps, y0 + (y1 - y0) * steps  # [R,p]
+        x0, y0, x1, y1 = boxes[0].unbind(1)
+        x, step_x = place_centres(x0, x1, PLACES)  # [R,p], [R]
+        y, step_y = place_centres(y0, y1, PLACES)
         inside = (within_frame(y).unsqueeze(2) * within_frame(x).unsqueeze(1)).unsqueeze(1)
         for spacing in SPACINGS:
             planes = (self.neighbours(planes, spacing) * self.similarities(colours, inside, spacing)).sum(1, keepdim=True)
-        rows, columns = spread(y, (y1 - y0) / PLACES, side), spread(x, (x1 - x0) / PLACES, side)
-        refined = rows @ planes.squeeze(1) @ columns.transpose(1, 2)
+        refined = spread(y, step_y, side).transpose(1, 2) @ planes.squeeze(1) @ spread(x, step_x, side)
         logits = torch.log(refined + 1e-4) - torch.log(1.0 - refined + 1e-4)
         return logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
 
@@ -70,9 +68,8 @@ def within_frame(places: Tensor) -> Tensor:
 
 
 def spread(places: Tensor, step: Tensor, side: int) -> Tensor:
-    """Weights that place values at coordinates `places` [R,p], at distances of `step` [R,1], into `side` cells, 0 for cells beyond them
-    → [R,side,p]
+    """Weights that bring values at coordinates `places` [R,p], at distances of `step` [R], to `side` cells, 0 for cells beyond them
+    → [R,p,side]
     """
-    apart = (pixel_centres(side, places.device).view(1, side, 1) - places.unsqueeze(1)).abs()
-    near = (1.0 - apart / step.clamp(min=1.0 / side).unsqueeze(2)).clamp(min=0.0)
-    return near / (near.sum(2, keepdim=True) + 1e-4)
+    near = nearness(places, step, side)
+    return near / (near.sum(1, keepdim=True) + 1e-4)

@@ -153,16 +153,25 @@ def bounds(inside: Tensor) -> Tensor:
 def pool_places(features: Tensor, boxes: Tensor, places: int) -> Tensor:
     """Features at places × places of boxes: features [N,C,h,h], boxes xyxy 0..1 [N,K,4] → [N,K,C,places,places]."""
     side = features.shape[-1]
-    axis = pixel_centres(side, features.device)
-    steps = pixel_centres(places, features.device)
 
     def weights(low: Tensor, high: Tensor) -> Tensor:
-        size = (high - low).clamp(min=1e-3).unsqueeze(-1)
-        centres = low.unsqueeze(-1) + size * steps  # [N,K,places]
-        reach = (size / places).clamp(min=1.0 / side).unsqueeze(-1)
-        near = (1.0 - (axis - centres.unsqueeze(-1)).abs() / reach).clamp(min=0.0)
+        near = nearness(*place_centres(low, high, places), side)
         return near / (near.sum(-1, keepdim=True) + 1e-4)  # [N,K,places,h]
 
     x0, y0, x1, y1 = boxes.unbind(-1)
     rows = torch.einsum("nkgy,ncyx->nkcgx", weights(y0, y1), features)
     return torch.einsum("nkcgx,nkfx->nkcgf", rows, weights(x0, x1))
+
+
+def place_centres(low: Tensor, high: Tensor, places: int) -> tuple[Tensor, Tensor]:
+    """Two ends of a box along one axis [...] → centres of equal places between them [...,places], and their distance [...]"""
+    size = (high - low).clamp(min=1e-3)
+    return low.unsqueeze(-1) + size.unsqueeze(-1) * pixel_centres(places, low.device), size / places
+
+
+def nearness(centres: Tensor, step: Tensor, side: int) -> Tensor:
+    """How near places are to the cells of an axis: 1 at the same place, 0 at a distance of `step`, or of a cell where that is more. Centres
+    [...,places] and their distance [...] → [...,places,side]
+    """
+    reach = step.clamp(min=1.0 / side).unsqueeze(-1).unsqueeze(-1)
+    return (1.0 - (pixel_centres(side, centres.device) - centres.unsqueeze(-1)).abs() / reach).clamp(min=0.0)
