@@ -19,6 +19,8 @@ export interface Detection {
   extent: MaskExtent;
   /** The detector's own box, if requested. */
   box?: BoxXyxy;
+  /** The tracker gave the rest of the mask to other objects. */
+  isPart?: true;
 }
 
 export interface DetectRules {

@@ -23,8 +23,14 @@ function mover(
 }
 
 /** Prompts "ball" on frame 0 and tracks. `labels` returns the instance under each id. */
-async function trackBalls(instances: Instance[], frames: number, minVisible = 8, preset?: PresetName) {
-  const bench = createBench(createWorld(instances, { minVisible }), {}, undefined, preset);
+async function trackBalls(
+  instances: Instance[],
+  frames: number,
+  minVisible = 8,
+  preset?: PresetName,
+  merges = false,
+) {
+  const bench = createBench(createWorld(instances, { minVisible, merges }), {}, undefined, preset);
   await bench.tracker.prompt(bench.frame(0), { kind: "concept", text: "ball", replace: false });
   const shown = await bench.run(0, frames - 1);
   const labels = (index: number) => bench.labels(index, shown.get(index) as StepResult);
@@ -120,6 +126,21 @@ describe("identity", () => {
     expect(await countKept(runs)).toBeGreaterThanOrEqual(19);
     // With overlap alone, as in SAM 3, both tracks often cover the object in front.
     expect(await countKept(runs, "masklet")).toBeLessThan(15);
+  });
+
+  it("shows both of two look-alikes that touch, while the model takes them for one", async () => {
+    const [one, two] = [mover(1, 8, [6, 17], [1, 0]), mover(2, 8, [34, 23], [-1, 0])];
+    const { labels, shown, bench } = await trackBalls([one, two], 28, 8, "compact", true);
+    for (const [frame, { objects }] of shown) {
+      expect(labels(frame), `frame ${frame}`).toEqual({ 0: 1, 1: 2 });
+      const { rgb } = bench.frame(frame);
+      const shares = objects.map(({ objectId, maskLogits }) => {
+        const own = maskLogits.filter((logit, pixel) => logit > 0 && rgb[pixel * 3] === objectId + 1).length;
+        return own / maskLogits.filter((logit) => logit > 0).length;
+      });
+      expect(Math.min(...shares), `frame ${frame}`).toBeGreaterThan(0.7);
+    }
+    expect(bench.tracker.objectIds()).toEqual([0, 1]);
   });
 
   it("keeps the id of an object that was occluded by the background", async () => {

@@ -51,10 +51,12 @@ export interface World {
   minVisible: number;
   /** Search radius of `track` around the last position of an object, in world pixels. */
   reach: number;
+  /** `detect` and `track` take touching instances of one kind for one instance. */
+  merges: boolean;
 }
 
 export function createWorld(instances: Instance[], overrides: Partial<World> = {}): World {
-  return { instances, scores: new Map(), minVisible: 8, reach: 12, ...overrides };
+  return { instances, scores: new Map(), minVisible: 8, reach: 12, merges: false, ...overrides };
 }
 
 export function draw(world: World, index: number): { index: number; rgb: Uint8Array } {
@@ -283,7 +285,7 @@ function detect(world: World, { trunk, text, text_mask, boxes, box_labels }: Rec
       if (label === 1) wanted.add(kindOf(main));
       if (label === 0) avoided.add(labelOf(main));
     }
-    const found = [...instancesOf(scene)]
+    const found = [...seenInstances(world, scene)]
       .filter(([value]) => wanted.has(kindOf(value)) && !avoided.has(labelOf(value)))
       .map(([value, pixels]) => ({ pixels, score: (world.scores.get(labelOf(value)) ?? 0.95) - penalty }))
       .filter(({ pixels }) => pixels.length >= world.minVisible)
@@ -379,7 +381,8 @@ function track(world: World, inputs: Record<string, Tensor>) {
     const clicks = readClicks(points as Tensor, labels as Tensor, b);
     const clicked = clicks.find(({ label, pixel }) => label === 1 && (scene[pixel] as number) > 0);
     const negative = clicks.filter(({ label }) => label === 0).map(({ pixel }) => scene[pixel]);
-    const nearest = [...instancesOf(scene)]
+    const instances = seenInstances(world, scene);
+    const nearest = [...instances]
       .map(([value, pixels]) => ({ value, pixels }))
       .filter(({ value }) => kindOf(value) === latest?.kind && !negative.includes(value))
       .map((one) => ({ ...one, away: distance(centroid(one.pixels), [latest?.x ?? 0, latest?.y ?? 0]) }))
@@ -387,7 +390,7 @@ function track(world: World, inputs: Record<string, Tensor>) {
       .sort((p, q) => p.away - q.away)[0];
     const chosen = clicked ? scene[clicked.pixel] : nearest?.value;
     if (chosen === undefined) continue;
-    const inside = instancesOf(scene).get(chosen) ?? [];
+    const inside = instances.get(chosen) ?? [];
     mask.set(maskOf(inside, 6), b * PIXELS);
     pointer.set(pointerOf(feat as Tensor, inside), b * geometry.D);
     score[b] = 5;
@@ -415,6 +418,26 @@ function readClicks(points: Tensor, labels: Tensor, b: number): Click[] {
     const cell = (value: number) => Math.min(SIDE - 1, Math.floor(value * SIDE));
     return { x, y, label: labels.data[b * N + n] as number, pixel: cell(y) * SIDE + cell(x) };
   }).filter(({ label }) => label >= 0);
+}
+
+/** The instances as `detect` and `track` see them: touching ones of a kind may be one, under the code of one of them. */
+function seenInstances({ merges }: World, scene: Float32Array): ReadonlyMap<number, number[]> {
+  const instances = instancesOf(scene);
+  if (!merges) return instances;
+  const seen = new Map<number, number[]>();
+  for (const [value, pixels] of instances) {
+    const touched = [...seen].filter(
+      ([other, area]) => kindOf(other) === kindOf(value) && touch(area, pixels),
+    );
+    for (const [other] of touched) seen.delete(other);
+    seen.set(value, [...touched.flatMap(([, area]) => area), ...pixels]);
+  }
+  return seen;
+}
+
+function touch(a: readonly number[], b: readonly number[]): boolean {
+  const around = new Set(a.flatMap((pixel) => [pixel, pixel - 1, pixel + 1, pixel - SIDE, pixel + SIDE]));
+  return b.some((pixel) => around.has(pixel));
 }
 
 /** The pixels of every instance in a scene, by its code; computed once per scene. */

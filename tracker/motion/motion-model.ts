@@ -17,6 +17,17 @@ export interface Motion {
   frameIndex: number;
   /** Number of measurements so far. The first ones change the velocity more. */
   measured: number;
+  /** The last mask that showed the whole object, by its detection, while it touched no other; null: none. */
+  outline: Outline | null;
+  /** The last mask, also one that was not used as a measurement; null: none. */
+  last: { area: number; frameIndex: number } | null;
+}
+
+export interface Outline {
+  /** float32 [m, m] */
+  maskLogits: Float32Array;
+  centre: readonly [x: number, y: number];
+  frameIndex: number;
 }
 
 /** Share of the position error that a measurement corrects. Higher: faster and noisier. Lower: smoother and slower. */
@@ -48,7 +59,15 @@ const SPREAD_PER_FRAME = 0.04;
 
 /** The motion of an object that was measured once: at rest. */
 export function startMotion(extent: MaskExtent, frameIndex: number): Motion {
-  return { centre: extent.centre, size: extentSize(extent), velocity: [0, 0], frameIndex, measured: 1 };
+  return {
+    centre: extent.centre,
+    size: extentSize(extent),
+    velocity: [0, 0],
+    frameIndex,
+    measured: 1,
+    outline: null,
+    last: null,
+  };
 }
 
 export function extentSize({ box: [x0, y0, x1, y1] }: MaskExtent): [width: number, height: number] {
@@ -108,12 +127,16 @@ export function emergenceAgreement(motion: Motion, extent: MaskExtent, frameInde
  */
 export type MeasurementQuality = "whole" | "cut" | "unreliable";
 
-/** Updates the motion with the extent of the object's mask on a frame. */
+/**
+ * Updates the motion with the object's mask on a frame.
+ * @param outline the mask, if it may become the outline
+ */
 export function measure(
   motion: Motion,
   extent: MaskExtent,
   frameIndex: number,
   quality: MeasurementQuality,
+  outline: Float32Array | null = null,
 ): Motion {
   const steps = framesUnseen(motion, frameIndex);
   if (steps > COAST_FRAMES) return startMotion(extent, frameIndex);
@@ -141,6 +164,11 @@ export function measure(
     velocity: [motion.velocity[0] + ex * velocityGain, motion.velocity[1] + ey * velocityGain],
     frameIndex,
     measured: motion.measured + 1,
+    outline:
+      outline && quality === "whole" && !shrunk
+        ? { maskLogits: outline, centre: extent.centre, frameIndex }
+        : motion.outline,
+    last: motion.last,
   };
 }
 

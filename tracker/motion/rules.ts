@@ -7,6 +7,7 @@ import { updateLifecycle } from "../masklet.js";
 import { isVisible, type Observation } from "../observation.js";
 import type { TrackerParts } from "../parts.js";
 import type { StepFrame, StepRules } from "../step.js";
+import { createDivider } from "./divider.js";
 import { enterPass } from "./enter-pass.js";
 import { separateLookAlikes } from "./look-alikes.js";
 import { createObjects, matchDetections } from "./matching.js";
@@ -30,9 +31,12 @@ export const motionRules: StepRules<MotionAssociation, void> = {
   beginFrame: enterPass,
 
   async associate(parts, { index, features, observations, detections }) {
-    const unmatched = matchDetections(parts, index, observations, detections);
+    const divider = createDivider(parts, index, observations);
+    divider.confine();
+    const unmatched = matchDetections(parts, index, observations, divider.divide(detections));
     const { created, dropped } = createObjects(parts, index, unmatched, observations, false);
     await redraw(parts, features, [...observations.filter(({ replaced }) => replaced), ...created]);
+    divider.confine();
     return { all: [...observations, ...created], dropped };
   },
 

@@ -23,6 +23,12 @@ export function touchesAnother(
   });
 }
 
+/**
+ * IoU of a tracked mask and its detection from which both show the whole object. Higher: fewer masks are divided while objects
+ * touch. Lower: a part of an object is taken for all of it.
+ */
+const WHOLE_IOU = 0.7;
+
 /** Updates the motion of every object with its mask on this frame. */
 export function updateMotion(
   parts: TrackerParts,
@@ -30,15 +36,19 @@ export function updateMotion(
   observations: readonly Observation[],
 ): void {
   const updated = observations.map((observation) => {
-    const { motion, owned } = observation.masklet;
+    const { masklet, detection, agreement } = observation;
+    const { motion, owned } = masklet;
     const extent = maskExtent(observation.maskLogits, parts.geometry.m);
     if (!extent) return motion;
-    if (!motion) return startMotion(extent, frameIndex);
+    const last = { area: observation.bits.area, frameIndex };
+    if (!motion) return { ...startMotion(extent, frameIndex), last };
     const touched = touchesAnother(frameIndex, observation, observations);
-    const isTrusted = observation.detection !== null || observation.stored !== null || owned;
+    const isTrusted = detection !== null || observation.stored !== null || owned;
     const isUnreliable = observation.contested || (touched && !isTrusted);
     const quality = isUnreliable ? "unreliable" : touched ? "cut" : "whole";
-    return measure(motion, extent, frameIndex, quality);
+    const isWhole = detection !== null && !detection.isPart && agreement >= WHOLE_IOU;
+    const outline = isWhole ? observation.maskLogits : null;
+    return { ...measure(motion, extent, frameIndex, quality, outline), last };
   });
   observations.forEach(({ masklet }, index) => {
     masklet.motion = updated[index] ?? null;

@@ -5,7 +5,15 @@ import { COAST_FRAMES, type Motion } from "../../../tracker/motion/motion-model.
 
 /** The motion of an object at `x` on frame 0 with the velocity `v` per frame. */
 function moving(x: number, v: number): Motion {
-  return { centre: [x, 0.5], size: [0.1, 0.1], velocity: [v, 0], frameIndex: 0, measured: 9 };
+  return {
+    centre: [x, 0.5],
+    size: [0.1, 0.1],
+    velocity: [v, 0],
+    frameIndex: 0,
+    measured: 9,
+    outline: null,
+    last: null,
+  };
 }
 
 function at(x: number): MaskExtent {
