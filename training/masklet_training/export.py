@@ -31,7 +31,6 @@ from .short_graphs import shorten
 from .tokenizer import build_tokenizer
 
 OPSET = 18
-BRANCH_ROWS = "text"  # the input with one row per concept, as have the outputs of a branch
 
 
 def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torch.Tensor], path: Path, half: bool) -> None:
@@ -54,8 +53,8 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
         store_bytes(store_bits(store_sums(graph)))
     if half:
         store_half(graph)
-    for part, condition in spec.branches:
-        add_branch(graph, part, condition, {name: inputs[name].numpy() for name in spec.inputs}, BRANCH_ROWS)
+    for part, condition, rows in spec.branches:
+        add_branch(graph, part, condition, {name: inputs[name].numpy() for name in spec.inputs}, rows)
     shorten(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)

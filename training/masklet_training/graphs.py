@@ -95,7 +95,7 @@ class GraphSpec:
     axes: dict[str, dict[int, str]] = field(default_factory=dict)
     unused: tuple[str, ...] = ()  # contract inputs that this model does not need
     byte_kernels: bool = False  # whether its large kernels are stored as int8
-    branches: tuple[tuple[str, str], ...] = ()  # parts that run only if they are needed, and their conditions
+    branches: tuple[tuple[str, str, str | None], ...] = ()  # arguments of `add_branch`: part, condition and rows
 
 
 BATCH = {0: "B"}

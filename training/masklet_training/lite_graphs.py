@@ -19,7 +19,7 @@ from .model.drawn_frames import is_photograph
 from .model.lite import EfficientNetLite
 from .model.lite_tracker import ABSENT_LOGIT, Levels, LiteTracker
 from .model.needed import Needed
-from .model.phrase_code import CHANNELS, NounReader, pack_code, unpack_code
+from .model.phrase_code import BOXED, CHANNELS, NounReader, pack_code, unpack_code
 from .model.phrase_detector import PhraseDetector
 from .noun_table import UNKNOWN
 
@@ -29,6 +29,7 @@ PACKED = 16  # pixels of a side of a cell
 # on development sequences, see NOTES.md.
 BOX_CONFIDENCE = 0.0
 MEMORY_CAUTION = -0.3
+PLAIN_CLASSES = (33,)  # classes for which the box detector takes drawn shapes: kite, on 43 of 48 drawn frames
 
 
 class LitePack(nn.Module):
@@ -136,6 +137,8 @@ class Detect(LiteGraph):
         self.drawn = DrawnDetector(pack)
         self.phrases = pack.phrases
         self.drawn_needed, self.phrases_needed = Needed(), Needed()
+        self.register_buffer("drawable", torch.ones(1, BOXED))
+        self.drawable[:, PLAIN_CLASSES] = 0.0
 
     def forward(self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
         width = self.pack.detector.cfg.hidden
@@ -144,8 +147,10 @@ class Detect(LiteGraph):
         code = unpack_code(packed)
         shown = (box_labels >= 0).float().amax(1, keepdim=True)
         named = self.phrases_needed(torch.maximum(code.seen.amax(1, keepdim=True), code.boxed.amax(1, keepdim=True)))
+        photograph = is_photograph(pixels)
         # Of what both know, the compact detector finds drawings only.
-        drawn = code.drawn * (1.0 - named * is_photograph(pixels))
+        drawn = code.drawn * (1.0 - named * photograph)
+        code = code._replace(boxed=code.boxed * torch.maximum(photograph, self.drawable))
         asked = self.drawn_needed(torch.maximum(drawn, shown))
         scores, found, masks, presence = self.drawn(pixels, words, text_mask * read[..., 0], boxes, box_labels)
         scale = self.tracker.backbone.scales["32"]
@@ -205,8 +210,15 @@ class Remember(LiteGraph):
 
 MODULES = {"encode": Encode, "text": Text, "detect": Detect, "segment": Segment, "seed": Seed, "track": Track, "remember": Remember}
 UNUSED = {"track": ("points", "labels")}
-# Parts of `detect` and the modules that decide whether they run; inner parts come first. See `branches.py`.
-BRANCHES = (("/phrases/masks/", "/phrases/masks_needed/"), ("/phrases/", "/phrases_needed/"), ("/drawn/", "/drawn_needed/"))
+# Parts of `detect`, the modules that decide whether they run, and the input with one row per concept, as have the outputs of most
+# parts. Inner parts come first. See `branches.py`.
+BRANCHES = (
+    ("/phrases/masks/", "/phrases/masks_needed/", "text"),
+    ("/phrases/", "/phrases_needed/", "text"),
+    ("/drawn/namer/", "/drawn_needed/", None),
+    ("/drawn/refiner/", "/drawn_needed/", None),
+    ("/drawn/", "/drawn_needed/", "text"),
+)
 BYTE_KERNELS = ("encode", "text", "detect", "segment")  # the largest graphs
 LITE_SPECS = tuple(
     replace(

@@ -18,15 +18,35 @@ from masklet_training.byte_storage import store_bytes
 from masklet_training.model.needed import Needed
 
 
+class Chosen(nn.Module):
+    """Its output has a row only for each positive number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.table(x[torch.nonzero(x[:, 0] > 0)[:, 0]])
+
+
+def halved(x: Tensor) -> Tensor:
+    while bool((x.abs() > 1.0).any()):
+        x = x * 0.5
+    return x
+
+
 class Inner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.table = nn.Linear(96, 96)
         self.part, self.part_needed = nn.Linear(96, 3), Needed()
+        self.chosen = Chosen()
 
     def forward(self, x: Tensor, flags: Tensor) -> Tensor:
         x = self.table(x)
-        return x[:, :3] + self.part(x) * self.part_needed(flags * (x[:, :1] > 0).float())
+        limited = (torch.jit.script(halved) if torch.jit.is_tracing() else halved)(x * 8.0)
+        sums = self.chosen(x[:, :3]).sum(0, keepdim=True)
+        return x[:, :3] + limited[:, :3] + sums + self.part(x) * self.part_needed(flags * (x[:, :1] > 0).float())
 
 
 class Outer(nn.Module):
@@ -56,8 +76,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, onnx.Mod
         dynamo=False,
     )
     graph = store_bytes(onnx.load(path))
-    for part in ("/work/part", "/work"):
-        add_branch(graph, f"{part}/", f"{part}_needed/", {name: value.numpy() for name, value in example.items()}, "x")
+    inputs = {name: value.numpy() for name, value in example.items()}
+    add_branch(graph, "/work/part/", "/work/part_needed/", inputs, "x")
+    add_branch(graph, "/work/chosen/", "/work_needed/", inputs, None)
+    add_branch(graph, "/work/", "/work_needed/", inputs, "x")
     onnx.checker.check_model(graph)
     return network, graph
 
@@ -79,7 +101,8 @@ def test_the_weights_of_a_part_belong_to_its_branch(model: tuple[nn.Module, onnx
     branches = {attribute.name: attribute.g for attribute in choice.attribute}
     assert sum(np.prod(tensor.dims) for tensor in branches["then_branch"].initializer) >= 96 * 96
     assert not any(np.prod(tensor.dims) > 96 for tensor in graph.graph.initializer)
-    assert "If" in {node.op_type for node in branches["then_branch"].node}
+    kinds = [node.op_type for node in branches["then_branch"].node]
+    assert kinds.count("If") == 2 and kinds.count("Loop") == 1
 
 
 def test_a_part_that_does_not_exist_is_named(model: tuple[nn.Module, onnx.ModelProto]) -> None:

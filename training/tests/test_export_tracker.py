@@ -9,16 +9,18 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+import torch.nn.functional as F
 
+from masklet_training.coco_words import CLASSES
 from masklet_training.export_tracker import export_lite_pack
 from masklet_training.graphs import GraphSpec
-from masklet_training.lite_graphs import LITE_SPECS, LitePack, area_weights, lite_inputs
+from masklet_training.lite_graphs import LITE_SPECS, Detect, Encode, LitePack, area_weights, lite_inputs
 from masklet_training.model.box_detector import BoxDetector
 from masklet_training.model.class_heat import ClassHeat
 from masklet_training.model.compact import CompactModel
 from masklet_training.model.lite import EfficientNetLite
 from masklet_training.model.lite_tracker import LiteTracker
-from masklet_training.model.phrase_code import NounReader
+from masklet_training.model.phrase_code import BOXED, COLOURS, SEEN, NounReader, PhraseCode, pack_code
 from masklet_training.model.phrase_detector import PhraseDetector
 from masklet_training.noun_table import build_lexicon
 from masklet_training.tokenizer import lexicon_tokenizer
@@ -108,6 +110,26 @@ def test_phrases_without_a_known_noun_find_nothing(exported: tuple[LitePack, Pat
     inputs |= {"text": text, "text_mask": mask, "box_labels": np.full((1, 1), -10, np.int32)}
     scores, *_, presence = run(folder, "detect", inputs)
     assert scores.max() == 0.0 and presence.max() == 0.0
+
+
+def test_drawn_frames_are_not_searched_for_kites(exported: tuple[LitePack, Path]) -> None:
+    pack, _ = exported
+    words = list(CLASSES)
+    asked = PhraseCode(torch.zeros(2, SEEN), torch.zeros(2, BOXED), torch.zeros(2, 1), torch.zeros(2, COLOURS), torch.zeros(2, 1))
+    asked.boxed[0, words.index("kite")] = asked.boxed[1, words.index("dog")] = 1.0
+    width = pack.detector.cfg.hidden
+    text = torch.cat([torch.zeros(2, 16, width), pack_code(asked), torch.ones(2, 16, 1)], 2)
+    text = F.pad(text, (0, pack.tracker.cfg.hidden - text.shape[2]))
+    mask, box = torch.ones(2, 16, dtype=torch.int32), torch.zeros(2, 1, 4)
+
+    def finds(image: torch.Tensor) -> list[bool]:
+        with torch.no_grad():
+            trunk = Encode(pack)(image)[3]
+            scores = Detect(pack)(trunk, text, mask, box, torch.full((2, 1), -10, dtype=torch.int32))[0]
+        return (scores.amax(1) > 0).tolist()
+
+    assert finds(torch.full((1, SIDE, SIDE, 3), 128)) == [False, True]
+    assert finds(torch.randint(0, 256, (1, SIDE, SIDE, 3))) == [True, True]
 
 
 def run(folder: Path, role: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from masklet_training.model.config import CompactConfig
-from masklet_training.model.detector import ConceptDetector, pack_trunk
+from masklet_training.model.detector import EVIDENCE, LEADS, OF_PICTURE, ConceptDetector, pack_trunk
 from masklet_training.model.mask_refiner import MaskRefiner
 from masklet_training.model.naming import PLACES, SHARP_PLACES, RegionNamer, RegionViews, region_views
 from masklet_training.model.regions import main_piece
@@ -128,6 +128,18 @@ def test_detected_masks_follow_the_picture() -> None:
         clean = torch.where((coarse > 0.5) & (pieces < 0.5), 0.0, coarse)
         expected = MaskRefiner()(clean, picture[:1])
     assert torch.allclose(torch.sigmoid(refined), torch.sigmoid(expected), atol=1e-4)
+
+
+def test_a_shape_that_another_name_fits_much_better_is_excluded() -> None:
+    """By both branches of the namer; names of pictures are not excluded."""
+    detector = ConceptDetector(CompactConfig()).eval()
+    leads = torch.tensor([[-3.5, -1.5], [-3.5, 0.5], [-2.0, -1.5], [-3.5, -1.5]])
+    evidence = torch.zeros(4, EVIDENCE)
+    evidence[:, LEADS] = leads
+    evidence[3, OF_PICTURE] = 1.0
+    with torch.no_grad():
+        excluded = torch.sigmoid(detector.score(evidence)) < 1e-3
+    assert excluded.tolist() == [True, False, False, False]
 
 
 def test_a_refined_mask_fills_the_colour_in_which_most_of_it_lies() -> None:

@@ -58,9 +58,15 @@ def main_piece(prob: Tensor) -> Tensor:
     inside = (planes > 0.5).float()
     certain = F.avg_pool2d(planes, 3, 1, 1) + inside  # the place is inside the mask, if there is a mask
     piece = (certain >= certain.amax((2, 3), keepdim=True)).float() * inside
-    for _ in range(prob.shape[-1]):
-        smaller = piece
-        piece = torch.maximum(F.max_pool2d(piece, (3, 1), 1, (1, 0)), F.max_pool2d(piece, (1, 3), 1, (0, 1))) * inside
-        if not torch.jit.is_tracing() and torch.equal(piece, smaller):  # an exported graph always makes all steps
-            break
-    return piece.squeeze(1)
+    grow = torch.jit.script(spread) if torch.jit.is_tracing() else spread  # an exported graph contains a loop
+    return grow(piece, inside).view(prob.shape)
+
+
+def spread(piece: Tensor, inside: Tensor) -> Tensor:
+    """Adds the cells of `inside` that touch the piece, until there are no more: 0 or 1 [R,1,m,m]"""
+    changed = True
+    while changed:
+        larger = torch.maximum(F.max_pool2d(piece, (3, 1), 1, (1, 0)), F.max_pool2d(piece, (1, 3), 1, (0, 1))) * inside
+        changed = bool((larger != piece).any())
+        piece = larger
+    return piece
