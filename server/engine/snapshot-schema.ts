@@ -28,24 +28,29 @@ function schemaFor({ T, Dm, D, m }: Sizes) {
     score: z.number(),
     present: z.boolean(),
   });
+  // Older files have no outlines.
+  const outline = z.looseObject({ maskLogits: floats(m * m), frameIndex: index });
+  const motion = z.looseObject({ outline: outline.nullish() });
   const masklet = z.looseObject({
     id: index,
     conceptKey: z.int().nullable(),
     prob: z.number(),
     bornFrame: index,
     prompts: z.instanceof(Map),
+    motion: motion.nullish(),
     bank: z.looseObject({
       conditioning: z.array(entry),
       recent: z.array(entry),
       pointers: z.array(pointer),
     }),
   });
+  const crossing = z.looseObject({ anchors: z.map(index, motion) });
   return z.looseObject({
     tracker: z.looseObject({
       registry: z.looseObject({ masklets: z.array(masklet), nextId: index }),
       concepts: z.looseObject({}),
       history: z.looseObject({}),
-      pass: z.looseObject({ reverse: z.boolean(), isFresh: z.boolean(), crossings: z.array(z.unknown()) }),
+      pass: z.looseObject({ reverse: z.boolean(), isFresh: z.boolean(), crossings: z.array(crossing) }),
     }),
     outputs: z.unknown(),
     actions: z.array(z.looseObject({ kind: z.string(), objectIds: z.array(index) })),

@@ -62,7 +62,7 @@ export function expectMask(motion: Motion | null, frameIndex: number, side: numb
   const isSteady =
     measured >= STEADY_MEASUREMENTS &&
     age <= DISBELIEF_FRAMES &&
-    last !== null &&
+    last &&
     last.area <= bits.area * SUDDEN_GROWTH &&
     Math.abs(frameIndex - last.frameIndex) === 1;
   const maxArea = isSteady ? last.area * SUDDEN_GROWTH : Number.POSITIVE_INFINITY;

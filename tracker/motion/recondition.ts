@@ -11,6 +11,12 @@ import { touchesAnother } from "./update-motion.js";
  */
 const PAUSE_FRAMES = 8;
 
+/**
+ * Mask IoU of a track and its detection below which they disagree. Higher: masks that spread or shrink are corrected more often,
+ * also by detections that are worse. Lower: less often. Chosen on four DAVIS 2016 clips by phrase, see `training/NOTES.md`.
+ */
+const DISAGREE_IOU = 0.65;
+
 /** The facts about a track and its detection on a frame. */
 export interface CorrectionFacts {
   frameIndex: number;
@@ -62,7 +68,7 @@ export function recondition(
       detectionScore: detection.score,
       maskIou: agreement,
     };
-    if (!shouldRecondition(facts, policy.recondition, policy.associate.trkAssocIouThresh)) continue;
+    if (!shouldRecondition(facts, policy.recondition, DISAGREE_IOU)) continue;
     if (touchesAnother(frameIndex, observation, observations)) continue;
     setMask(observation, cleanMask(detection.maskLogits, geometry.m, policy.mask));
     observation.kind = "reconditioned";

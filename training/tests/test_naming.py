@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from masklet_training.model.config import CompactConfig
-from masklet_training.model.detector import EVIDENCE, LEADS, OF_PICTURE, ConceptDetector, pack_trunk
+from masklet_training.model.detector import EVIDENCE, LEADS, OF_PICTURE, PLAIN_VARIETY, ConceptDetector, pack_trunk
 from masklet_training.model.mask_refiner import MaskRefiner
 from masklet_training.model.naming import PLACES, SHARP_PLACES, RegionNamer, RegionViews, region_views
 from masklet_training.model.regions import main_piece
@@ -126,7 +126,7 @@ def test_detected_masks_follow_the_picture() -> None:
         pieces = main_piece(coarse)
         assert ((coarse > 0.5) & (pieces < 0.5)).any()
         clean = torch.where((coarse > 0.5) & (pieces < 0.5), 0.0, coarse)
-        expected = MaskRefiner()(clean, picture[:1])
+        expected, _ = MaskRefiner()(clean, picture[:1])
     assert torch.allclose(torch.sigmoid(refined), torch.sigmoid(expected), atol=1e-4)
 
 
@@ -142,6 +142,16 @@ def test_a_shape_that_another_name_fits_much_better_is_excluded() -> None:
     assert excluded.tolist() == [True, False, False, False]
 
 
+def test_patterned_regions_have_a_variety_of_colours() -> None:
+    """A plain disc, a striped one, and one of a few pixels"""
+    columns = (torch.arange(384) // 6 % 2).float().expand(3, 384, 384)
+    truths = [disc(384, 0.3, 0.3, 0.15), disc(384, 0.7, 0.6, 0.15)]
+    picture = (columns * truths[1] + truths[0]).unsqueeze(0) * 2.0 - 1.0
+    masks = torch.stack([disc(64, 0.3, 0.3, 0.15), disc(64, 0.7, 0.6, 0.15), torch.zeros(64, 64)])
+    plain, striped, small = MaskRefiner()(masks, picture)[1].tolist()
+    assert plain < 0.1 < PLAIN_VARIETY < 1.0 < striped and small == float("inf")
+
+
 def test_a_refined_mask_fills_the_colour_in_which_most_of_it_lies() -> None:
     """A displaced mask, one that is too small, and one in a corner of the frame, of discs on a background with a gradient"""
     places = ((0.4, 0.45, 0.2), (0.7, 0.6, 0.15), (0.05, 0.02, 0.25))
@@ -152,7 +162,7 @@ def test_a_refined_mask_fills_the_colour_in_which_most_of_it_lies() -> None:
         picture = (gradient * (1 - truth) + colour * truth).unsqueeze(0)
         cells = disc(96, x, y, radius) > 0.5
         for given in ((x + 0.03, y + 0.02, radius), (x, y, radius * 0.88)):
-            refined = MaskRefiner()(disc(64, *given).unsqueeze(0), picture)[0] > 0
+            refined = MaskRefiner()(disc(64, *given).unsqueeze(0), picture)[0][0] > 0
             assert overlap(refined, cells) > 0.92 > 0.87 > overlap(disc(96, *given) > 0.5, cells)
 
 
@@ -160,7 +170,7 @@ def test_a_refined_mask_on_one_colour_loses_only_its_corners() -> None:
     picture = torch.zeros(1, 3, 256, 256)
     square = torch.zeros(64, 64)
     square[20:40, 13:47] = 1
-    refined = MaskRefiner()(torch.stack([square, torch.zeros(64, 64), torch.ones(64, 64)]), picture)
+    refined, _ = MaskRefiner()(torch.stack([square, torch.zeros(64, 64), torch.ones(64, 64)]), picture)
     assert overlap(refined[0] > 0, square > 0.5) > 0.85
     assert (refined[1] < -5).all() and (refined[2] > 2).all()
 

@@ -59,3 +59,26 @@ test.each([
     `${message}timeline.done.0.registry.masklets.0.prompts.0.drawn: ${problem.replace("SIZE", "4×4")}.`,
   );
 });
+
+test("an outline with another number of values than the model's masks is refused, wherever it is", () => {
+  const motion = (length: number) => ({ outline: { maskLogits: new Float32Array(length), frameIndex: 0 } });
+  const moving = (own: unknown, anchor: unknown) => {
+    const { tracker, ...rest } = stateWith(mask);
+    const { registry, pass } = tracker;
+    const masklets = registry.masklets.map((masklet) => ({ ...masklet, motion: own }));
+    const crossings = [{ anchors: new Map([[0, anchor]]), since: 0, uncertain: false }];
+    return {
+      ...rest,
+      tracker: { ...tracker, registry: { ...registry, masklets }, pass: { ...pass, crossings } },
+    };
+  };
+  const check = (own: unknown, anchor: unknown) => () => checkSnapshot(moving(own, anchor), sizes, video);
+  expect(check(motion(16), motion(16))).not.toThrow();
+  expect(check(null, { outline: null })).not.toThrow();
+  expect(check(motion(15), motion(16))).toThrow(
+    "at tracker.registry.masklets.0.motion.outline.maskLogits: expected 16 values",
+  );
+  expect(check(motion(16), motion(17))).toThrow(
+    "at tracker.pass.crossings.0.anchors.0.outline.maskLogits: expected 16 values",
+  );
+});

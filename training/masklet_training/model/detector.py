@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..vocabulary import ALL_PHRASES, PATTERNS
 from .config import CompactConfig
 from .layers import ConvNorm, Mlp, Residual, pixel_centres, upsample2
 from .mask_refiner import MaskRefiner
@@ -33,6 +34,9 @@ OF_PICTURE = 10  # of the evidence: whether the name is one of a picture
 # seeds of `evaluate_phrases`, they exclude 6 of 30 wrong ones and 1 of 1,177 correct ones.
 LOST = (-3.0, -1.0)
 EXCLUDED = -20.0  # added to the logit of such a detection
+# Variety of the colours in a region, in standard deviations of pictures, below which it has no pattern: plain shapes in
+# `evaluate_phrases` have at most 0.06, and 141 striped, dotted and checkered shapes of the training at least 1.1 inside their outlines.
+PLAIN_VARIETY = 0.2
 KNOWN = 0.01  # relative distance up to which a concept vector is identified with a name
 NO_PEAK = -99.0  # heat of cells below a neighbour
 FAINT = -4.0  # heat of peaks that are ignored: only one of 300 correct peaks is fainter
@@ -98,6 +102,8 @@ class ConceptDetector(nn.Module):
         self.register_buffer("evidence_names", torch.zeros(cfg.names, cfg.hidden + SHARP_NAME))
         self.register_buffer("evidence_rivals", torch.zeros(cfg.names, cfg.names, dtype=torch.bool))
         self.register_buffer("evidence_pictures", torch.zeros(cfg.names))
+        patterned = [float(any(word in PATTERNS for word in phrase.split())) for phrase in ALL_PHRASES]
+        self.register_buffer("patterned", torch.tensor(patterned), persistent=False)
 
     def unpack(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """trunk [N,Ct,g,g] → the encoder's three levels and the picture (see `pack_trunk`)."""
@@ -244,8 +250,8 @@ class ConceptDetector(nn.Module):
 
     def candidates(self, p8: Tensor, p4: Tensor, picture: Tensor, concept: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The peaks with their evidence: arguments as for `peaks`, of one frame, picture [C,3,4n,4n] → evidence
-        [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one) [C,K], boxes xyxy [C,K,4], refined mask
-        logits [C,K,n,n], presence logit [C]
+        [C,K,EVIDENCE], real (0 for cells that are not a peak, or a faint one, and for plain regions if the name has a pattern)
+        [C,K], boxes xyxy [C,K,4], refined mask logits [C,K,n,n], presence logit [C]
         """
         top, index, boxes, masks, present = self.peaks(p8, p4, concept)
         # A phrase's strongest peak always counts as one, so that there is at least one candidate.
@@ -258,7 +264,7 @@ class ConceptDetector(nn.Module):
         whole = torch.where(stray, whole.new_tensor(OUTSIDE), whole)
         prob = torch.sigmoid(flat.index_copy(0, chosen, whole).unflatten(0, strong.shape))
         inside = (prob > 0.5).float()
-        refined = self.refiner(torch.sigmoid(whole), picture[:1])
+        refined, variety = self.refiner(torch.sigmoid(whole), picture[:1])
         side = picture.shape[-1] // 4
         masks = (strong.float().view(-1, 1, 1) * 0.0 + OUTSIDE).expand(-1, side, side)
         masks = masks.index_copy(0, chosen, refined).unflatten(0, strong.shape)
@@ -278,9 +284,12 @@ class ConceptDetector(nn.Module):
         share = F.avg_pool2d(inside, 2).flatten(2)  # [C,K,4g²]
         region = (share * match.flatten(2)).sum(2) / (share.sum(2) + 1e-3)
         picture_name = known * self.evidence_pictures[nearest]
+        plain = strong.flatten().float() * 0.0
+        plain = plain.index_copy(0, chosen, (variety < PLAIN_VARIETY).float()).view(strong.shape)
+        real = strong.float() * (top > NO_PEAK / 2).float() * (1.0 - plain * (known * self.patterned[nearest]).unsqueeze(1))
         everywhere, known, picture_name = (each.unsqueeze(1).expand_as(top) for each in (present, known, picture_name))
         evidence = torch.stack([top, centre, region, everywhere, certainty, *similarities, *leads, known, picture_name], -1)
-        return evidence, strong.float() * (top > NO_PEAK / 2).float(), boxes, masks, present
+        return evidence, real, boxes, masks, present
 
     def score(self, evidence: Tensor) -> Tensor:
         """Logit that a candidate is correct: evidence [...,EVIDENCE] → [...]"""

@@ -20,6 +20,7 @@ REACH = 2  # neighbours to each side
 SPACINGS = (3, 2, 1)  # places between neighbours, in each pass
 SIMILAR = 0.2  # difference of colours at which a neighbour counts 0.6, in standard deviations of pictures
 LARGEST_LOGIT = 6.0
+FEW_PLACES = 16  # inside a mask, of which colours say little
 
 
 class MaskRefiner(nn.Module):
@@ -45,8 +46,10 @@ class MaskRefiner(nn.Module):
         weights = torch.exp(apart * (-0.5 / SIMILAR**2)) * self.neighbours(inside, spacing)
         return weights / (weights.sum(1, keepdim=True) + 1e-6)
 
-    def forward(self, prob: Tensor, picture: Tensor) -> Tensor:
-        """prob of R masks [R,m,m], picture as `ImageEncoder.normalise` returns it [1,3,4n,4n] → logits [R,n,n]"""
+    def forward(self, prob: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """prob of R masks [R,m,m], picture as `ImageEncoder.normalise` returns it [1,3,4n,4n] → logits [R,n,n], and the variety of
+        the colours inside, see `colour_variety` [R]
+        """
         side = picture.shape[-1] // 4
         boxes = region_boxes(prob.unsqueeze(0), MARGIN)[0]  # [1,R,4]
         colours = pool_places(F.avg_pool2d(picture, 2), boxes, PLACES)[0]
@@ -59,7 +62,18 @@ class MaskRefiner(nn.Module):
             planes = (self.neighbours(planes, spacing) * self.similarities(colours, inside, spacing)).sum(1, keepdim=True)
         refined = spread(y, step_y, side).transpose(1, 2) @ planes.squeeze(1) @ spread(x, step_x, side)
         logits = torch.log(refined + 1e-4) - torch.log(1.0 - refined + 1e-4)
-        return logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        return logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT), colour_variety(colours, planes)
+
+
+def colour_variety(colours: Tensor, planes: Tensor) -> Tensor:
+    """Standard deviation of the colours inside masks, without their edges: colours [R,3,p,p], masks 0..1 [R,1,p,p] → [R]. Infinite for
+    masks that are too small.
+    """
+    inner = -F.max_pool2d(-(planes > 0.5).float(), 3, 1, 1)
+    count = inner.sum((2, 3))  # [R,1]
+    apart = colours - ((colours * inner).sum((2, 3)) / (count + 1e-3)).unsqueeze(-1).unsqueeze(-1)
+    variance = ((apart.square() * inner).sum((2, 3)) / (count + 1e-3)).sum(1)
+    return torch.where(count[:, 0] < FEW_PLACES, torch.full_like(variance, torch.inf), variance.sqrt())
 
 
 def within_frame(places: Tensor) -> Tensor:
