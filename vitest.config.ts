@@ -2,34 +2,48 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `npm run test:long` runs them, in minutes: each rule of the protocol and each case of a WebSocket, long sessions, the memory of
- * pictures, whole runs of the command, every format of masks there and back, recordings of SAM 3, and processes that are killed
- * again and again.
+ * pictures, whole runs of the command, every format of masks there and back, recordings of SAM 3, edits and limits through a
+ * socket, and processes that are drained, restarted, and killed again and again.
  */
 export const LONG_SUITES = [
+  "test/adapters/label-studio-annotators.test.ts",
+  "test/adapters/together.test.ts",
   "test/autobahn/*.test.ts",
-  "test/clients/conformance/*.test.ts",
   "test/clients/command-help-examples.test.ts",
   "test/clients/command-serve.test.ts",
   "test/clients/command-stop.test.ts",
   "test/clients/command-track.test.ts",
+  "test/clients/conformance/*.test.ts",
   "test/clients/reconnect.test.ts",
   "test/exports/import-route.test.ts",
   "test/exports/round-trips.test.ts",
   "test/parity/videos.test.ts",
+  "test/server/ack-flow.test.ts",
+  "test/server/drain.test.ts",
+  "test/server/edits/socket.test.ts",
+  "test/server/engine/lifetime.test.ts",
   "test/server/engine/process-monitor.test.ts",
   "test/server/engine/recovery.test.ts",
   "test/server/engine/reload.test.ts",
+  "test/server/engine/restart.test.ts",
+  "test/server/engine/runtime.test.ts",
   "test/server/engine/stall.test.ts",
+  "test/server/lifecycle.test.ts",
   "test/server/media/containers.test.ts",
   "test/server/media/numbering.test.ts",
   "test/server/media/tags.test.ts",
   "test/server/media/tool-failures.test.ts",
   "test/server/pictures/cost.test.ts",
-  "test/adapters/together.test.ts",
+  "test/server/predict-limits.test.ts",
+  "test/server/recall.test.ts",
+  "test/server/saved.test.ts",
+  "test/server/session-shares.test.ts",
+  "test/server/uploads/restart.test.ts",
   "test/tracker/long-session.test.ts",
   "test/tracker/mask-prompt.test.ts",
-  "test/tracker/snapshot.test.ts",
   "test/tracker/snapshot-compact.test.ts",
+  "test/tracker/snapshot.test.ts",
+  "test/web/edits.test.ts",
   "test/web/reopen.test.ts",
 ];
 
@@ -46,7 +60,6 @@ export const ISOLATED_SUITES = [
   "test/server/engine/idle-collection.test.ts",
   "test/server/flow.test.ts",
   "test/server/http.test.ts",
-  "test/server/lifecycle.test.ts",
   "test/server/media/bad-files.test.ts",
   "test/server/media/binaries.test.ts",
   "test/server/media/box-parts.test.ts",

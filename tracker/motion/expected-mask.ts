@@ -39,7 +39,7 @@ const STEADY_MEASUREMENTS = 6;
  * Maximum age of the last whole mask for growth to be implausible. Higher: merged masks are cut for longer. Lower: objects that
  * grow are shown in full sooner.
  */
-const DISBELIEF_FRAMES = 15;
+const MAX_STEADY_AGE = 15;
 
 /**
  * @param side of the mask
@@ -61,7 +61,7 @@ export function expectMask(motion: Motion | null, frameIndex: number, side: numb
   if (bits.area === 0) return null;
   const isSteady =
     measured >= STEADY_MEASUREMENTS &&
-    age <= DISBELIEF_FRAMES &&
+    age <= MAX_STEADY_AGE &&
     last &&
     last.area <= bits.area * SUDDEN_GROWTH &&
     Math.abs(frameIndex - last.frameIndex) === 1;

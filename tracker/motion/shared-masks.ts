@@ -29,6 +29,9 @@ const MAX_NESTED_SHARE = 0.5;
  */
 const MIN_KEPT_SHARE = 0.65;
 
+/** IoU of an expected mask and a detection from which another detection's part for the same object is a duplicate. */
+const SAME_OBJECT_IOU = 0.5;
+
 /**
  * Divides each detection that shows several objects of its concept into one detection per object, and cuts those that show one
  * object and much more.
@@ -49,9 +52,6 @@ export function divideDetections(
     return parts.filter(({ of }) => !isKnown(of)).map(({ part }) => part);
   });
 }
-
-/** IoU of an expected mask and a detection from which another detection's part for the same object is a duplicate. */
-const SAME_OBJECT_IOU = 0.5;
 
 /** @returns null when the detection is not divided */
 function partsOf(
