@@ -55,7 +55,7 @@ function createFill(maskLogits: Float32Array, side: number): (start: number) => 
 }
 
 /** The pixels that touch a pixel. */
-function around(pixel: number, side: number): number[] {
+export function around(pixel: number, side: number): number[] {
   const x = pixel % side;
   const y = (pixel - x) / side;
   const pixels: number[] = [];

@@ -11,8 +11,6 @@ export interface ExpectedMask {
   centre: readonly [x: number, y: number];
   size: readonly [width: number, height: number];
   bits: MaskBits;
-  /** uint8 [side, side]: 1 in the mask and in the pixels around it */
-  near: Uint8Array;
   /** The largest plausible area, in pixels. A larger mask includes something else. */
   maxArea: number;
 }
@@ -66,7 +64,7 @@ export function expectMask(motion: Motion | null, frameIndex: number, side: numb
     last.area <= bits.area * SUDDEN_GROWTH &&
     Math.abs(frameIndex - last.frameIndex) === 1;
   const maxArea = isSteady ? last.area * SUDDEN_GROWTH : Number.POSITIVE_INFINITY;
-  return { centre: [cx, cy], size: [width, height], bits, near: grow(moved, side), maxArea };
+  return { centre: [cx, cy], size: [width, height], bits, maxArea };
 }
 
 /** Moves a mask by a number of pixels, with bilinear interpolation. */
@@ -85,17 +83,4 @@ function move(mask: Float32Array, side: number, dx: number, dy: number): Float32
     }
   }
   return moved;
-}
-
-/** @returns uint8 [side, side]: 1 in the mask and in the eight pixels around each of its pixels */
-function grow(mask: Float32Array, side: number): Uint8Array {
-  const grown = new Uint8Array(mask.length);
-  for (let pixel = 0; pixel < mask.length; pixel++) {
-    if ((mask[pixel] as number) <= 0) continue;
-    const x = pixel % side;
-    const y = (pixel - x) / side;
-    for (let row = Math.max(0, y - 1); row <= Math.min(side - 1, y + 1); row++)
-      grown.fill(1, row * side + Math.max(0, x - 1), row * side + Math.min(side - 1, x + 1) + 1);
-  }
-  return grown;
 }

@@ -6,6 +6,7 @@
 import type { Detection } from "../../detector/detect.js";
 import { coveredBy, type MaskBits, maskBits, maskExtent, maskIou } from "../../detector/mask-bits.js";
 import { OUTSIDE } from "../masks/mask.js";
+import { around } from "../masks/pieces.js";
 import type { ExpectedMask } from "./expected-mask.js";
 
 /** An object with an expected mask. */
@@ -127,8 +128,13 @@ function confine(
   const others = shown.filter((other) => other !== own);
   const isLimited = isTooLarge(bits, shown);
   const isForeign = (pixel: number) =>
-    (isLimited && own.near[pixel] === 0) || others.some((other) => isOf(other, own, pixel, side));
+    (isLimited && !isNear(own.bits, pixel, side)) || others.some((other) => isOf(other, own, pixel, side));
   return maskLogits.map((logit, pixel) => (logit > 0 && isForeign(pixel) ? OUTSIDE : logit));
+}
+
+/** Whether a pixel is inside a mask or touches one that is. */
+function isNear(bits: MaskBits, pixel: number, side: number): boolean {
+  return isInside(bits, pixel) || around(pixel, side).some((other) => isInside(bits, other));
 }
 
 /** Whether a pixel belongs to object `a` rather than to `b`: only `a` is expected there, or its centre is closer. */

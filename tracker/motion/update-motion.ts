@@ -25,7 +25,7 @@ export function touchesAnother(
 
 /**
  * IoU of a tracked mask and its detection from which both show the whole object. Higher: fewer masks are divided while objects
- * touch. Lower: a part of an object is taken for all of it.
+ * touch. Lower: the mask of a part of an object counts as whole.
  */
 const WHOLE_IOU = 0.7;
 

@@ -142,6 +142,26 @@ def test_a_shape_that_another_name_fits_much_better_is_excluded() -> None:
     assert excluded.tolist() == [True, False, False, False]
 
 
+def test_a_name_with_a_pattern_needs_a_region_with_one() -> None:
+    """On a frame of one colour, and on one of coloured spots"""
+    torch.manual_seed(4)
+    cfg = CompactConfig()
+    detector = ConceptDetector(cfg).eval()
+    concept = torch.randn(1, cfg.hidden)
+    detector.evidence_names[0] = detector.namer.name(concept)[0].detach()  # the concept is the first name
+    p8, p4 = torch.randn(1, 96, 16, 16) * 3, torch.randn(1, 32, 32, 32) * 3
+    spots = torch.randn(1, 3, 48, 48).repeat_interleave(4, 2).repeat_interleave(4, 3) * 4.0
+
+    def found(picture: torch.Tensor, patterned: float) -> int:
+        detector.patterned[0] = patterned
+        with torch.no_grad():
+            return int(detector.candidates(p8, p4, picture, concept)[1].sum())
+
+    plain = torch.zeros(1, 3, 192, 192)
+    assert found(plain, 0.0) > found(plain, 1.0)
+    assert found(spots, 0.0) == found(spots, 1.0)
+
+
 def test_patterned_regions_have_a_variety_of_colours() -> None:
     """A plain disc, a striped one, and one of a few pixels"""
     columns = (torch.arange(384) // 6 % 2).float().expand(3, 384, 384)
