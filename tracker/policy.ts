@@ -145,6 +145,11 @@ interface PolicyFields {
     fillHoleArea: number;
     /** The same area as a share of the mask grid; the larger of the two applies. */
     speckShare: number;
+    /**
+     * Distance from the piece that continues the last mask, in square roots of its area, beyond which other pieces of a tracked
+     * mask are removed. Higher: more things of the same look are marked. Lower: parts behind an obstacle are lost. 0: off.
+     */
+    maxPieceGap: number;
     /** Each pixel of the video belongs to one object, the one with the highest tracking probability. */
     objectWiseNonOverlap: boolean;
   };

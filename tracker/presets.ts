@@ -57,6 +57,7 @@ const sam3: TrackerPolicy = {
     redrawnIou: 0,
     fillHoleArea: 16,
     speckShare: 0,
+    maxPieceGap: 0,
     objectWiseNonOverlap: true,
   },
   recondition: {
@@ -201,7 +202,7 @@ const compact = changePolicy(masklet, {
     exclusivePrompted: false,
     shrinkGrid: "mask",
   },
-  mask: { redrawnIou: 0.5, fillHoleArea: 0, speckShare: 5e-4, objectWiseNonOverlap: false },
+  mask: { redrawnIou: 0.5, fillHoleArea: 0, speckShare: 5e-4, maxPieceGap: 0.3, objectWiseNonOverlap: false },
   memory: {
     mfThreshold: null,
     seenWithin: 30,

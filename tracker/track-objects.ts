@@ -9,6 +9,7 @@ import { recallPrompts } from "./mask-prompt.js";
 import type { Masklet } from "./masklet.js";
 import { cleanMask } from "./masks/clean.js";
 import { emptyMask } from "./masks/mask.js";
+import { removeStrayPieces } from "./masks/stray-pieces.js";
 import type { Geometry, Prediction } from "./model.js";
 import {
   CERTAIN,
@@ -153,10 +154,31 @@ async function observeAll(
     // SAM 3's rules keep these logits.
     const keepsLogits = prediction.score > 0 || policy.associate.rules === "sam3";
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
-    return trackedObservation(masklet, prediction, cleanMask(mask, geometry.m, policy.mask));
+    const cleaned = cleanMask(mask, geometry.m, policy.mask);
+    const memories = isTracked(source) ? source.memories : [];
+    return trackedObservation(masklet, prediction, ofObject(cleaned, frameIndex, memories, parts));
   });
   parts.scores = new Map(observations.map((observation) => [observation.masklet.id, scoreOf(observation)]));
   return observations;
+}
+
+/** Frames up to which an object has not moved far from a memory of it. */
+const MAX_MEMORY_DISTANCE = 3;
+
+/** A tracked mask without pieces that are far from the object, see `stray-pieces.ts`. */
+function ofObject(
+  maskLogits: Float32Array,
+  frameIndex: number,
+  memories: Selection["memories"],
+  { geometry, policy }: Pick<TrackerParts, "geometry" | "policy">,
+): Float32Array {
+  const { maxPieceGap } = policy.mask;
+  if (maxPieceGap === 0) return maskLogits;
+  const entries = memories.map(({ entry }) => entry);
+  const last = nearestEntry({ conditioning: entries, recent: [] }, frameIndex);
+  if (!last || Math.abs(last.frameIndex - frameIndex) > MAX_MEMORY_DISTANCE) return maskLogits;
+  const given = entries.filter(({ kind }) => kind !== "recent").map((entry) => entry.maskLogits);
+  return removeStrayPieces(maskLogits, geometry.m, last.maskLogits, given, maxPieceGap);
 }
 
 /** Whether an object can have a mask on a frame. A dormant object has one where it is locked. */

@@ -9,7 +9,7 @@ import { coveredBy, maskBits, maskExtent } from "../../detector/mask-bits.js";
 import { hasClick, onlyExcludes, toPointPrompt } from "../click-prompt.js";
 import type { PromptState } from "../masklet.js";
 import { OUTSIDE } from "../masks/mask.js";
-import { pieceAt } from "../masks/pieces.js";
+import { findPieces, type Piece, paintPieces, pieceAt } from "../masks/pieces.js";
 import type { Model, Prediction } from "../model.js";
 
 /**
@@ -56,10 +56,13 @@ function newClicks(prompt: PromptState, before: PromptState | undefined): Prompt
  */
 export function withoutPieces(mask: Float32Array, side: number, clicks: PromptState): Float32Array | null {
   if (!onlyExcludes(clicks)) return null;
-  const removed = new Set(clicks.points.flatMap((point) => pieceAt(mask, side, point)));
-  const area = mask.reduce((sum, logit) => sum + (logit > 0 ? 1 : 0), 0);
-  if (removed.size === 0 || area - removed.size < area * MIN_REMAINING_SHARE) return null;
-  return mask.map((logit, pixel) => (removed.has(pixel) ? OUTSIDE : logit));
+  const pieces = findPieces(mask, side, true);
+  const marked = new Set(clicks.points.map((point) => pieceAt(pieces, side, point)));
+  const removed = pieces.filter((piece) => marked.has(piece));
+  const areaOf = (some: readonly Piece[]) => some.reduce((sum, { area }) => sum + area, 0);
+  const area = areaOf(pieces);
+  if (removed.length === 0 || area - areaOf(removed) < area * MIN_REMAINING_SHARE) return null;
+  return paintPieces(mask, removed, OUTSIDE);
 }
 
 /** The box of a mask, with the positive clicks. */

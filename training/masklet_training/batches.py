@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 import torch.multiprocessing as mp
 
 from .clips import Clip, ClipGenerator, ClipObject
@@ -330,6 +331,7 @@ def make_batches(sprites: str, shape: BatchShape, seed: int) -> Iterator[dict[st
 
 def _produce(make: Callable[..., Iterator[dict[str, Any]]], arguments: dict[str, Any], out: Any) -> None:
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)  # otherwise its threads wait for those of the trainer
     for batch in make(**arguments):
         out.put(batch)
 

@@ -28,7 +28,7 @@ PACKED = 16  # pixels of a side of a cell
 # `model/compact.py`. Negative: without it, the masks of objects that come nearer shrink from frame to frame. Both were chosen
 # on development sequences, see NOTES.md.
 BOX_CONFIDENCE = 0.0
-MEMORY_CAUTION = -0.3
+MEMORY_CAUTION = -0.4
 PLAIN_CLASSES = (33,)  # classes for which the box detector takes drawn shapes: kite, on 43 of 48 drawn frames
 
 

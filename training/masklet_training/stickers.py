@@ -5,7 +5,7 @@ drawing, encoding and searching whole frames.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -20,6 +20,7 @@ from .library import SpriteLibrary
 from .model.encoder import MEAN, STD
 from .model.naming import SHARP_MARGIN, SHARP_PLACES, outlined, region_boxes
 from .named import NamedSprite, picture_sprite, shape_sprite
+from .restyle import restyled
 from .sampling import chance, log_uniform, pick
 from .scene import blob
 from .vocabulary import ALL_PHRASES
@@ -32,6 +33,7 @@ CELL = 4.0  # side of a cell of the refined masks, in pixels of the frame
 LENGTHS = (24.0, 176.0)  # length of an object's longer side, in pixels of a frame of 384
 LONGEST = 62.0  # longer objects are drawn smaller, because the namer looks at few places
 UNNAMED = 0.08  # share of objects without a name
+RESTYLED = 0.7  # share of pictures that are drawn in another style
 MIN_VISIBLE = 0.5  # least visible share of an object
 SAME_OBJECT = 0.5  # least IoU of an inaccurate outline with the exact one
 COLUMN = {phrase: index for index, phrase in enumerate(ALL_PHRASES)}
@@ -85,7 +87,8 @@ def _random_sprite(rng: Rng, library: SpriteLibrary, pictures: float) -> NamedSp
         picture = blob(rng, library, library.photo(rng)) if found is None else found
         return NamedSprite(picture, ([], []), float(rng.normal(0, 0.4)), None)
     if chance(rng, pictures) and library.concepts:
-        return picture_sprite(rng, library, pick(rng, library.concepts))
+        sprite = picture_sprite(rng, library, pick(rng, library.concepts))
+        return replace(sprite, picture=restyled(rng, sprite.picture)) if chance(rng, RESTYLED) else sprite
     return shape_sprite(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
 
 
