@@ -16,6 +16,8 @@ export interface Observation {
   locked: LockedMask | null;
   /** The model's prediction; null for stored and new objects. */
   readonly prediction: Prediction | null;
+  /** float32 [m, m]: the mask on the last frame, not changed; null for objects that were not tracked from a frame close to this one. */
+  readonly last: Float32Array | null;
   /** The detection associated with the object. Set by the motion-based rules, which associate one to one. */
   detection: Detection | null;
   /** IoU of the tracked mask and that detection. */
@@ -49,13 +51,17 @@ export function lockedObservation(
   return { ...blankObservation(masklet, maskLogits), locked, stored, kind: stored?.kind ?? "recent" };
 }
 
-/** @param maskLogits float32 [m, m]: the mask of the prediction after cleaning */
+/**
+ * @param maskLogits float32 [m, m]: the mask of the prediction after cleaning
+ * @param last float32 [m, m]: the mask on a frame close to this one; null: not known
+ */
 export function trackedObservation(
   masklet: Masklet,
   prediction: Prediction,
   maskLogits: Float32Array,
+  last: Float32Array | null = null,
 ): Observation {
-  return { ...blankObservation(masklet, maskLogits), prediction };
+  return { ...blankObservation(masklet, maskLogits), prediction, last };
 }
 
 /** An object that starts from a detection on this frame. */
@@ -69,6 +75,7 @@ function blankObservation(masklet: Masklet, maskLogits: Float32Array): Observati
     stored: null,
     locked: null,
     prediction: null,
+    last: null,
     detection: null,
     agreement: 0,
     contested: false,

@@ -1,6 +1,6 @@
 /** Observes the objects on a frame: tracks them from memory, or uses the mask that is already stored. */
 import type { FrameFeatures } from "../detector/graph.js";
-import { nearestEntry } from "../memory/bank.js";
+import { type MemoryEntry, nearestEntry } from "../memory/bank.js";
 import { type Selection, selectMemories } from "../memory/select.js";
 import { lockedLogits } from "./edits/locks.js";
 import { usableMemories } from "./edits/sides.js";
@@ -155,8 +155,10 @@ async function observeAll(
     const keepsLogits = prediction.score > 0 || policy.associate.rules === "sam3";
     const mask = keepsLogits ? prediction.maskLogits : absent(geometry).maskLogits;
     const cleaned = cleanMask(mask, geometry.m, policy.mask);
-    const memories = isTracked(source) ? source.memories : [];
-    return trackedObservation(masklet, prediction, ofObject(cleaned, frameIndex, memories, parts));
+    const memories = isTracked(source) ? source.memories.map(({ entry }) => entry) : [];
+    const last = lastMask(memories, frameIndex);
+    const own = last ? ofObject(cleaned, last, memories, parts) : cleaned;
+    return trackedObservation(masklet, prediction, own, last);
   });
   parts.scores = new Map(observations.map((observation) => [observation.masklet.id, scoreOf(observation)]));
   return observations;
@@ -165,20 +167,25 @@ async function observeAll(
 /** Frames up to which an object has not moved far from a memory of it. */
 const MAX_MEMORY_DISTANCE = 3;
 
+/** The mask of the memory that is nearest to a frame; null when it is far from it. */
+function lastMask(memories: readonly MemoryEntry[], frameIndex: number): Float32Array | null {
+  const nearest = nearestEntry({ conditioning: memories, recent: [] }, frameIndex);
+  return nearest && Math.abs(nearest.frameIndex - frameIndex) <= MAX_MEMORY_DISTANCE
+    ? nearest.maskLogits
+    : null;
+}
+
 /** A tracked mask without pieces that are far from the object, see `stray-pieces.ts`. */
 function ofObject(
   maskLogits: Float32Array,
-  frameIndex: number,
-  memories: Selection["memories"],
+  last: Float32Array,
+  memories: readonly MemoryEntry[],
   { geometry, policy }: Pick<TrackerParts, "geometry" | "policy">,
 ): Float32Array {
   const { maxPieceGap } = policy.mask;
   if (maxPieceGap === 0) return maskLogits;
-  const entries = memories.map(({ entry }) => entry);
-  const last = nearestEntry({ conditioning: entries, recent: [] }, frameIndex);
-  if (!last || Math.abs(last.frameIndex - frameIndex) > MAX_MEMORY_DISTANCE) return maskLogits;
-  const given = entries.filter(({ kind }) => kind !== "recent").map((entry) => entry.maskLogits);
-  return removeStrayPieces(maskLogits, geometry.m, last.maskLogits, given, maxPieceGap);
+  const given = memories.filter(({ kind }) => kind !== "recent").map((entry) => entry.maskLogits);
+  return removeStrayPieces(maskLogits, geometry.m, last, given, maxPieceGap);
 }
 
 /** Whether an object can have a mask on a frame. A dormant object has one where it is locked. */

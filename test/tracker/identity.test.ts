@@ -97,6 +97,46 @@ async function countKept(runs: number, preset: PresetName = "compact"): Promise<
   return kept;
 }
 
+describe("two look-alikes that the user clicked", () => {
+  /** They approach, touch for some frames, and move together. */
+  const left: Instance = {
+    label: 1,
+    kind: ball,
+    at: (frame) => [4 + Math.min(frame, 8), 10 + frame / 4, 8, 8],
+  };
+  const right: Instance = { label: 2, kind: ball, at: (frame) => [20, 10 + frame / 4, 8, 8] };
+
+  async function clickBoth(points: readonly (readonly [number, number])[]) {
+    const bench = createBench(createWorld([left, right], { merges: true }));
+    for (const [x, y] of points)
+      await bench.tracker.prompt(bench.frame(0), {
+        kind: "object",
+        points: [[x / SIDE, y / SIDE]],
+        labels: [1],
+        clearOldPoints: true,
+        clearOldBoxes: true,
+      });
+    const shown = await bench.run(0, 20);
+    return (frame: number) =>
+      (shown.get(frame) as StepResult).objects.map(({ maskLogits }) =>
+        [...maskLogits.keys()].filter((pixel) => (maskLogits[pixel] as number) > 0),
+      );
+  }
+
+  it("share no pixel while they touch, and keep their own", async () => {
+    const pixels = await clickBoth([
+      [8, 14],
+      [24, 14],
+    ]);
+    for (const frame of [10, 15, 20]) {
+      const [a, b] = pixels(frame) as [number[], number[]];
+      expect(a.filter((pixel) => b.includes(pixel))).toEqual([]);
+      expect([a.length, b.length]).toEqual([64, 64]);
+      expect(Math.max(...a.map((pixel) => pixel % SIDE))).toBe(19);
+    }
+  });
+});
+
 describe("identity", () => {
   it("keeps the ids of two look-alikes through a crossing in which one is fully hidden", async () => {
     const { labels, bench } = await trackBalls(

@@ -2,6 +2,7 @@
  * Removes the pieces of a tracked mask that are far from the object. A tracker that recognises an object by its look also marks
  * other things of this look, for example a second animal which the first has passed.
  */
+import { distancesFrom } from "./distances.js";
 import { OUTSIDE } from "./mask.js";
 import { areaInside, findPieces, type Piece, paintPieces } from "./pieces.js";
 
@@ -59,36 +60,11 @@ function pieceWithMost(pieces: readonly Piece[], rank: (piece: Piece) => number)
 
 /** Distance of each piece from the main one, in square roots of the area of the main one. */
 function gapsFrom(main: Piece, pieces: readonly Piece[], side: number): number[] {
-  const distances = distancesFrom(main, side);
+  const distances = distancesFrom([main], side);
   return pieces.map(({ runs }) => {
     let nearest = Number.POSITIVE_INFINITY;
     for (const { start, end } of runs)
       for (let pixel = start; pixel < end; pixel++) nearest = Math.min(nearest, distances[pixel] as number);
     return nearest / Math.sqrt(main.area);
   });
-}
-
-/** Distance in pixels between two pixels that touch at a corner. */
-const DIAGONAL = Math.SQRT2;
-
-/**
- * Distance of every pixel from a piece, in steps to neighbouring pixels: at most 8 % more than the straight distance.
- * Source: Borgefors, Distance transformations in digital images, 1986.
- */
-function distancesFrom(piece: Piece, side: number): Float32Array {
-  const distances = new Float32Array(side * side).fill(Number.POSITIVE_INFINITY);
-  for (const { start, end } of piece.runs) distances.fill(0, start, end);
-  const lower = (x: number, y: number, dx: number, dy: number, step: number) => {
-    const [u, v] = [x + dx, y + dy];
-    if (u < 0 || u >= side || v < 0 || v >= side) return;
-    const pixel = y * side + x;
-    distances[pixel] = Math.min(distances[pixel] as number, (distances[v * side + u] as number) + step);
-  };
-  const visit = (x: number, y: number, backward: 1 | -1) => {
-    lower(x, y, -backward, 0, 1);
-    for (const dx of [-1, 0, 1]) lower(x, y, dx, -backward, dx === 0 ? 1 : DIAGONAL);
-  };
-  for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) visit(x, y, 1);
-  for (let y = side - 1; y >= 0; y--) for (let x = side - 1; x >= 0; x--) visit(x, y, -1);
-  return distances;
 }

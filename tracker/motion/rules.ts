@@ -9,6 +9,7 @@ import type { TrackerParts } from "../parts.js";
 import type { StepFrame, StepRules } from "../step.js";
 import { createDivider } from "./divider.js";
 import { enterPass } from "./enter-pass.js";
+import { keepApart } from "./keep-apart.js";
 import { separateLookAlikes } from "./look-alikes.js";
 import { createObjects, matchDetections } from "./matching.js";
 import { recondition } from "./recondition.js";
@@ -31,6 +32,7 @@ export const motionRules: StepRules<MotionAssociation, void> = {
   beginFrame: enterPass,
 
   async associate(parts, { index, features, observations, detections }) {
+    keepApart(observations, parts.geometry.m);
     const divider = createDivider(parts, index, observations);
     divider.confine();
     const unmatched = matchDetections(parts, index, observations, divider.divide(detections));
