@@ -2,6 +2,7 @@
  * Removes the pieces of a tracked mask that are far from the object. A tracker that recognises an object by its look also marks
  * other things of this look, for example a second animal which the first has passed.
  */
+import { maskBits } from "../../detector/mask-bits.js";
 import { distancesFrom } from "./distances.js";
 import { OUTSIDE } from "./mask.js";
 import { areaInside, findPieces, type Piece, paintPieces } from "./pieces.js";
@@ -10,8 +11,14 @@ import { areaInside, findPieces, type Piece, paintPieces } from "./pieces.js";
 const GAP_GROWTH = 1.5;
 
 /**
- * Removes the pieces that are farther from the main piece than `maxGap`. The main piece is the one that has most pixels in
- * common with the last mask.
+ * Share of the largest given mask that the main piece must have. Below it, the object is nearly hidden or lost, and may be
+ * found again in another piece. Higher: fewer pieces are removed. Lower: lost objects are found later.
+ */
+const MIN_MAIN_SHARE = 0.25;
+
+/**
+ * Removes the pieces that are farther from the main piece than `maxGap`. The main piece is the one with the largest area, where
+ * pixels of the last mask count twice: a large piece elsewhere is rather the object than a small rest where it was.
  * @param maskLogits float32 [side, side]; not changed
  * @param last the mask of the object on a frame close to this one; float32 [side, side]
  * @param given masks of the object that a user or the detector gave. Objects that have several pieces there, for example behind
@@ -28,8 +35,10 @@ export function removeStrayPieces(
 ): Float32Array {
   const pieces = findPieces(maskLogits, side, true);
   if (pieces.length < 2) return maskLogits;
-  const main = pieceWithMost(pieces, (piece) => areaInside(piece, last));
-  if (areaInside(main, last) === 0) return maskLogits;
+  if (pieces.every((piece) => areaInside(piece, last) === 0)) return maskLogits;
+  const main = pieceWithMost(pieces, (piece) => piece.area + areaInside(piece, last));
+  const usual = Math.max(0, ...given.map((mask) => maskBits(mask).area));
+  if (main.area < MIN_MAIN_SHARE * usual) return maskLogits;
   const allowed = Math.max(maxGap, ...given.map((mask) => GAP_GROWTH * widestGap(mask, side)));
   const gaps = gapsFrom(main, pieces, side);
   return paintPieces(

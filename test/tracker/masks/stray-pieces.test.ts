@@ -31,11 +31,12 @@ describe("pieces of a tracked mask", () => {
     expect(remove(maskOf(object, beyond))).toBe(pictureOf(maskOf(object)));
   });
 
-  it("belong to the object that was there, not to the largest piece", () => {
-    const larger = [7, 7, 5, 5] as const;
-    expect(remove(maskOf(object, larger))).toBe(pictureOf(maskOf(object)));
-    // From the larger piece, the gap of 4 diagonal steps is 5.7 pixels, or 1.1 square roots.
-    expect(remove(maskOf(object, larger), [], maskOf(larger))).toBe(pictureOf(maskOf(larger)));
+  it("belong to the object that was there, unless another piece has more than twice its area", () => {
+    const kept = (other: readonly [number, number, number, number]) =>
+      pictureOf(removeStrayPieces(maskOf(object, other), SIDE, maskOf(object), [], 0.3));
+    const [twice, more] = [[4, 8, 8, 4] as const, [5, 6, 7, 6] as const]; // 32 and 42 pixels, the object has 16
+    expect(kept(twice)).toBe(pictureOf(maskOf(object)));
+    expect(kept(more)).toBe(pictureOf(maskOf(more)));
   });
 
   it("stay when none of them continues the last mask, or when there is only one", () => {
@@ -43,6 +44,13 @@ describe("pieces of a tracked mask", () => {
     expect(remove(both)).toBe(pictureOf(both));
     const moved = maskOf([8, 8, 3, 3]);
     expect(removeStrayPieces(moved, SIDE, maskOf(object), [], 0.8)).toBe(moved);
+  });
+
+  it("stay when the main piece is less than a quarter of a given mask: the object may be found again in another one", () => {
+    const rest = maskOf([0, 0, 2, 2], [9, 9, 3, 1]);
+    const whole = (width: number) => maskOf([0, 0, width, 4]);
+    expect(remove(rest, [whole(4)])).toBe(pictureOf(maskOf([0, 0, 2, 2])));
+    expect(remove(rest, [whole(5)])).toBe(pictureOf(rest));
   });
 
   it("may be as far apart as in a given mask, and half as far again", () => {
