@@ -150,19 +150,8 @@ def collect_part(options: argparse.Namespace, seed: int) -> tuple[np.ndarray, np
     return collect(model, generator, options.side, options.scenes // options.workers)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--sprites", required=True)
-    parser.add_argument("--out", type=Path, required=True, help="output checkpoint with the fitted weights")
-    parser.add_argument("--side", type=int, default=256, help="side of the frames on which the detector finds regions")
-    parser.add_argument("--picture", type=int, default=384, help="side of the frames on which it names them, as in the pack")
-    parser.add_argument("--scenes", type=int, default=600)
-    parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    model, saved = load_average(options.checkpoint)
-    store_vocabulary(model)
+def fit_scores(model: CompactModel, options: argparse.Namespace) -> None:
+    """Fits the scores on newly generated frames, and prints their precision and recall."""
     parts = [(options, SEED + worker) for worker in range(options.workers)]
     with mp.get_context("spawn").Pool(options.workers) as pool:
         rows, labels = map(np.concatenate, zip(*pool.starmap(collect_part, parts)))
@@ -172,6 +161,24 @@ def main() -> None:
         chosen = score > threshold
         precision = labels[chosen].mean() if chosen.any() else 0.0
         print(f"score > {threshold}: precision {precision:.3f}, recall of candidates {labels[chosen].sum() / labels.sum():.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--sprites", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="output checkpoint with the fitted weights")
+    parser.add_argument("--side", type=int, default=256, help="side of the frames on which the detector finds regions")
+    parser.add_argument("--picture", type=int, default=384, help="side of the frames on which it names them, as in the pack")
+    parser.add_argument("--scenes", type=int, default=600)
+    parser.add_argument("--workers", type=int, default=2, help="processes, one core each")
+    parser.add_argument("--keep-scores", action="store_true", help="store the names anew, and keep the fitted weights of the checkpoint")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model, saved = load_average(options.checkpoint)
+    store_vocabulary(model)
+    if not options.keep_scores:
+        fit_scores(model, options)
     saved["average"] = model.state_dict()
     torch.save({key: saved[key] for key in ("average", "words", "step", "spent")}, options.out)
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pictures import PICTURES, picture_maybe
-from .sampling import pick
+from .restyle import restyled
+from .sampling import chance, pick
 from .sprites import CUTOUT, NAMED, STAMP, STYLES, UNNAMED
 
 Array = NDArray[np.uint8]
@@ -19,7 +20,9 @@ Photo = tuple[Array, Array]  # the photograph, and the same at half resolution
 class SpriteLibrary:
     """Sprites and photographs of one split, grouped for sampling."""
 
-    def __init__(self, path: Path | str | None, split: str) -> None:
+    def __init__(self, path: Path | str | None, split: str, restyled: float = 0.0) -> None:
+        """:param restyled: share of the pictures that are drawn in another style"""
+        self.restyled = restyled
         self.sprites: Array = np.zeros((0, 128, 128, 4), np.uint8)
         self.by_concept: dict[int, list[int]] = {}
         self.unnamed: list[int] = []
@@ -63,7 +66,11 @@ class SpriteLibrary:
     def picture(self, rng: np.random.Generator, concept: int) -> tuple[Array, list[str], list[str]]:
         """Return a sprite (RGBA premultiplied [128,128,4]) of a concept, its phrases and debatable ones."""
         phrases = PICTURES[concept].phrases
-        return self.sprites[pick(rng, self.by_concept[concept])], list(phrases), picture_maybe(phrases)
+        sprite = self.sprites[pick(rng, self.by_concept[concept])]
+        # Without a draw where no picture is restyled: the same seeds give the same clips as before.
+        if self.restyled and chance(rng, self.restyled):
+            sprite = restyled(rng, sprite)
+        return sprite, list(phrases), picture_maybe(phrases)
 
     def cutout(self, rng: np.random.Generator) -> Array | None:
         """Return a photo cut-out (RGBA premultiplied); None when there is none."""

@@ -5,7 +5,7 @@ drawing, encoding and searching whole frames.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -20,7 +20,6 @@ from .library import SpriteLibrary
 from .model.encoder import MEAN, STD
 from .model.naming import SHARP_MARGIN, SHARP_PLACES, outlined, region_boxes
 from .named import NamedSprite, picture_sprite, shape_sprite
-from .restyle import restyled
 from .sampling import chance, log_uniform, pick
 from .scene import blob
 from .vocabulary import ALL_PHRASES
@@ -87,8 +86,7 @@ def _random_sprite(rng: Rng, library: SpriteLibrary, pictures: float) -> NamedSp
         picture = blob(rng, library, library.photo(rng)) if found is None else found
         return NamedSprite(picture, ([], []), float(rng.normal(0, 0.4)), None)
     if chance(rng, pictures) and library.concepts:
-        sprite = picture_sprite(rng, library, pick(rng, library.concepts))
-        return replace(sprite, picture=restyled(rng, sprite.picture)) if chance(rng, RESTYLED) else sprite
+        return picture_sprite(rng, library, pick(rng, library.concepts))
     return shape_sprite(rng, shapes.random_named(rng), pick(rng, ("flat", "lit", "textured"), (0.6, 0.2, 0.2)))
 
 
@@ -191,7 +189,7 @@ def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 def make_stickers(sprites: str, pictures: float, count: int, seed: int) -> Iterator[dict[str, Any]]:
     """Yield batches without end, see `sticker_batch`."""
-    rng, library = np.random.default_rng(seed), SpriteLibrary(sprites, "train")
+    rng, library = np.random.default_rng(seed), SpriteLibrary(sprites, "train", RESTYLED)
     while True:
         yield sticker_batch(rng, library, pictures, count)
 
