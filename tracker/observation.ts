@@ -16,7 +16,10 @@ export interface Observation {
   locked: LockedMask | null;
   /** The model's prediction; null for stored and new objects. */
   readonly prediction: Prediction | null;
-  /** float32 [m, m]: the mask on the last frame, not changed; null for objects that were not tracked from a frame close to this one. */
+  /**
+   * float32 [m, m]: the mask on the last frame, not changed; null for objects that were not tracked from a frame close to this
+   * one.
+   */
   readonly last: Float32Array | null;
   /** The detection associated with the object. Set by the motion-based rules, which associate one to one. */
   detection: Detection | null;

@@ -42,7 +42,8 @@ export function memoriesFor(
 /**
  * Observes the objects on the next frame of a pass. Objects that were prompted or created on this frame keep their stored
  * mask; locked ones have their locked mask; the others are tracked. Objects that are absent on this frame are left out. All
- * masks are cleaned except locked and given ones. Adds no memory of the frame.
+ * masks are cleaned except locked and given ones. Tracked masks lose pieces that are far from the object, see
+ * `mask.maxPieceGap` of the policy. Adds no memory of the frame.
  * @param isSelected selects the objects
  * @returns by ascending id
  */

@@ -1,9 +1,9 @@
 /**
- * Connected pieces of a mask, or of the pixels outside of it. Pixels are connected when they touch, also at corners. A pixel is inside when
- * its logit is above 0.
+ * Connected pieces of a mask, or of the pixels outside of it. Pixels are connected when they touch, also at corners. A pixel is
+ * inside when its logit is above 0.
  *
- * Pieces are found for every object on every frame, so they consist of horizontal runs instead of pixels: a mask of 80 x 80 pixels has a few
- * hundred runs.
+ * Pieces are found for every object on every frame, so they consist of horizontal runs instead of pixels: a mask of 80 x 80
+ * pixels has a few hundred runs.
  */
 
 /** Pixels `start` up to but not including `end`, all in one row. */
@@ -22,6 +22,7 @@ export interface Piece {
 }
 
 /**
+ * Finds the pieces of a mask.
  * @param logits float32 [height, width]
  * @param inside pieces of the pixels with a logit above 0, or of the others
  * @returns in the order of their first pixels

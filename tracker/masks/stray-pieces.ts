@@ -48,7 +48,7 @@ export function removeStrayPieces(
   );
 }
 
-/** The widest gap between the largest piece of a mask and another one, in square roots of the area of the largest; 0: one piece. */
+/** The widest gap between the largest piece of a mask and another one, in square roots of its area; 0: one piece. */
 function widestGap(maskLogits: Float32Array, side: number): number {
   const pieces = findPieces(maskLogits, side, true);
   if (pieces.length < 2) return 0;

@@ -26,8 +26,9 @@ interface Owned {
 export function keepApart(observations: readonly Observation[], side: number): void {
   const owned = observations.flatMap((observation): Owned[] => {
     const { masklet, last } = observation;
-    const takesPart = masklet.owned && !masklet.excluded && last;
-    return takesPart ? [{ observation, last, lastBits: maskBits(last) }] : [];
+    if (!masklet.owned || masklet.excluded || !last) return [];
+    const lastBits = maskBits(last);
+    return lastBits.area > 0 ? [{ observation, last, lastBits }] : [];
   });
   owned.forEach((a, index) => {
     for (const b of owned.slice(index + 1)) if (wereApart(a, b)) dividePixels(a, b, side);
@@ -38,7 +39,10 @@ function wereApart({ lastBits: a }: Owned, { lastBits: b }: Owned): boolean {
   return sharedArea(a, b) <= MAX_SHARED * Math.min(a.area, b.area);
 }
 
-/** Removes each shared pixel from the mask of the object that was farther from it; at equal distances, from the one with the lower logit. */
+/**
+ * Removes each shared pixel from the mask of the object that was farther from it; at equal distances, from the one with the
+ * lower logit.
+ */
 function dividePixels(a: Owned, b: Owned, side: number): void {
   if (sharedArea(a.observation.bits, b.observation.bits) === 0) return;
   const [fromA, fromB] = [a, b].map(({ last }) => distancesFrom(findPieces(last, side, true), side)) as [

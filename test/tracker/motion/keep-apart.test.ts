@@ -49,6 +49,7 @@ describe("the user's objects", () => {
     const first = () => observe(both, columns(1, 3));
     for (const other of [
       observe(both, null),
+      observe(both, columns(SIDE, SIDE)),
       observe(both, columns(6, 8), { owned: true, excluded: true }),
       observe(both, columns(6, 8), { owned: false }),
     ])
