@@ -137,6 +137,34 @@ describe("two look-alikes that the user clicked", () => {
   });
 });
 
+describe("an object that a post divides", () => {
+  /** From frame 1 on, the post leaves 16 of 24 columns on its left and 2 on its right. */
+  const wide: Instance = { label: 1, kind: ball, at: () => [4, 12, 24, 8] };
+  const post: Instance = {
+    label: 2,
+    kind: kinds.box as number,
+    at: (frame) => (frame > 0 ? [20, 0, 6, SIDE] : null),
+  };
+
+  async function areaBehind(maxPieceGap: number) {
+    const bench = createBench(createWorld([wide, post]), { mask: { maxPieceGap } });
+    await bench.tracker.prompt(bench.frame(0), {
+      kind: "object",
+      points: [[10 / SIDE, 16 / SIDE]],
+      labels: [1],
+      clearOldPoints: true,
+      clearOldBoxes: true,
+    });
+    const [object] = ((await bench.run(1, 3)).get(3) as StepResult).objects;
+    return object?.maskLogits.filter((logit) => logit > 0).length;
+  }
+
+  it("loses the piece beyond mask.maxPieceGap, and keeps it without a limit", async () => {
+    expect(await areaBehind(0.3)).toBe(16 * 8);
+    expect(await areaBehind(0)).toBe(18 * 8);
+  });
+});
+
 describe("identity", () => {
   it("keeps the ids of two look-alikes through a crossing in which one is fully hidden", async () => {
     const { labels, bench } = await trackBalls(

@@ -24,9 +24,11 @@ interface Owned {
 
 /** Assigns each pixel that two tracked masks of the user's objects cover to one of them, if the objects were apart. */
 export function keepApart(observations: readonly Observation[], side: number): void {
-  const owned = observations.flatMap((observation): Owned[] => {
-    const { masklet, last } = observation;
-    if (!masklet.owned || masklet.excluded || !last) return [];
+  const candidates = observations.filter(({ masklet }) => masklet.owned && !masklet.excluded);
+  if (candidates.length < 2) return;
+  const owned = candidates.flatMap((observation): Owned[] => {
+    const { last } = observation;
+    if (!last) return [];
     const lastBits = maskBits(last);
     return lastBits.area > 0 ? [{ observation, last, lastBits }] : [];
   });

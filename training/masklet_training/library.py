@@ -22,7 +22,7 @@ class SpriteLibrary:
 
     def __init__(self, path: Path | str | None, split: str, restyled: float = 0.0) -> None:
         """:param restyled: share of the pictures that are drawn in another style"""
-        self.restyled = restyled
+        self.restyled_share = restyled
         self.sprites: Array = np.zeros((0, 128, 128, 4), np.uint8)
         self.by_concept: dict[int, list[int]] = {}
         self.unnamed: list[int] = []
@@ -68,7 +68,7 @@ class SpriteLibrary:
         phrases = PICTURES[concept].phrases
         sprite = self.sprites[pick(rng, self.by_concept[concept])]
         # Without a draw where no picture is restyled: the same seeds give the same clips as before.
-        if self.restyled and chance(rng, self.restyled):
+        if self.restyled_share and chance(rng, self.restyled_share):
             sprite = restyled(rng, sprite)
         return sprite, list(phrases), picture_maybe(phrases)
 
