@@ -2,7 +2,7 @@
 import { chunksOf } from "./chunks.js";
 import { type ConceptQuery, packQueries } from "./concepts.js";
 import type { BoxXyxy } from "./geometry.js";
-import { floats, ints, type RunGraph, type Tensor } from "./graph.js";
+import { float32, floats, ints, type RunGraph, type Tensor } from "./graph.js";
 import { type MaskBits, type MaskExtent, maskBits, maskExtent } from "./mask-bits.js";
 import { mergeAcrossConcepts, rejectNegatives, suppressOverlapping } from "./nms.js";
 
@@ -62,26 +62,33 @@ export interface Findings {
  */
 export const CONCEPTS_PER_CALL = 3;
 
+export interface DetectFrame {
+  /** float32 [1, Ct, g, g] */
+  trunk: Tensor;
+  /** Width of the frame divided by its height; absent: the graph has no such input. */
+  aspect?: number | undefined;
+}
+
 /**
  * Detects all concepts on one frame, with at most {@link CONCEPTS_PER_CALL} per call, one call after the other. The
  * detections of a concept do not depend on the other concepts of its call.
- * @param trunk float32 [1, Ct, g, g] of the frame
  * @param queries at least one concept, with the exemplars of this frame
  */
 export async function detect(
   run: RunGraph,
-  trunk: Tensor,
+  { trunk, aspect }: DetectFrame,
   queries: readonly ConceptQuery[],
   sizes: DetectSizes,
   rules: DetectRules,
 ): Promise<Findings> {
   const inOrder = sizes.queries && rules.keepRowOrder;
   const wanted = ["scores", "masks", ...(sizes.boxes ? ["boxes_out"] : []), ...(inOrder ? ["query"] : [])];
+  const frame = { trunk, ...(aspect && { aspect: float32([1], Float32Array.of(aspect)) }) };
   const found: Candidate[] = [];
   let outputs: Record<string, Tensor> = {};
   let first = 0;
   for (const batch of chunksOf(queries, CONCEPTS_PER_CALL)) {
-    const answer = await run("detect", { trunk, ...packQueries(batch, sizes.L, sizes.D) }, wanted);
+    const answer = await run("detect", { ...frame, ...packQueries(batch, sizes.L, sizes.D) }, wanted);
     found.push(...readCandidates(answer, batch, first, sizes, rules));
     // The outputs of several calls are not kept: together they need more memory than one call.
     if (batch.length === queries.length) outputs = answer;

@@ -36,7 +36,7 @@ function areSame(some: readonly ConceptQuery[], others: readonly ConceptQuery[])
 
 /** Runs `detect` with the given queries. @returns no detections when there are no queries */
 export async function runDetection(
-  { run, geometry, policy, hasQueryOutput }: TrackerParts,
+  { run, geometry, policy, frameAspect, hasQueryOutput }: TrackerParts,
   features: FrameFeatures,
   queries: readonly ConceptQuery[],
 ): Promise<Findings> {
@@ -44,7 +44,8 @@ export async function runDetection(
   const { L = 0, D, m } = geometry;
   const boxes =
     policy.detect.suppressDetCloseToBoundary || policy.recondition.reconstructionBboxIouThresh > 0;
-  return detect(run, features.trunk, queries, { L, D, m, boxes, queries: hasQueryOutput }, policy.detect);
+  const frame = { trunk: features.trunk, aspect: frameAspect };
+  return detect(run, frame, queries, { L, D, m, boxes, queries: hasQueryOutput }, policy.detect);
 }
 
 /** Whether the frames of a propagation need detection. */

@@ -35,6 +35,8 @@ export interface VideoTrackerOptions {
   decode?: { singleMaskStability?: number | undefined };
   /** See `resolve-policy.ts`. */
   policy: TrackerPolicy;
+  /** Width of the video divided by its height, if the `detect` graph has the input `aspect`. */
+  frameAspect?: number | undefined;
   /** Whether the `detect` graph has the output `query`, the model query of each row. */
   hasQueryOutput?: boolean;
   /** Number of frames in the video; absent or null: not known. */
@@ -56,6 +58,7 @@ export interface TrackerParts {
   policy: TrackerPolicy;
   decode: VideoTrackerOptions["decode"];
   numFrames: number | null;
+  frameAspect: number | undefined;
   hasQueryOutput: boolean;
   capabilities: VideoTrackerOptions["capabilities"];
   features: FeatureCache;
@@ -85,6 +88,7 @@ export function createParts(options: VideoTrackerOptions): TrackerParts {
     policy,
     decode,
     numFrames: options.numFrames ?? null,
+    frameAspect: options.frameAspect,
     hasQueryOutput: options.hasQueryOutput ?? false,
     capabilities,
     features: createFeatureCache(model),

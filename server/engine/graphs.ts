@@ -29,6 +29,8 @@ export interface OpenGraphs {
   inTurns(turns: SessionTurns): RunGraph;
   /** The provider in use, by role. */
   providers: Partial<Record<GraphRole, string>>;
+  /** Names of the inputs, by role. */
+  inputs: Partial<Record<GraphRole, readonly string[]>>;
   /** Names of the outputs, by role. */
   outputs: Partial<Record<GraphRole, readonly string[]>>;
   /** Since the graphs were opened. */
@@ -123,6 +125,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
       return done.outputs;
     },
     providers: Object.fromEntries(graphs.map(([role, { provider }]) => [role, provider])),
+    inputs: Object.fromEntries(graphs.map(([role, { inputs }]) => [role, inputs.map(({ name }) => name)])),
     outputs: Object.fromEntries(graphs.map(([role, { outputs }]) => [role, outputs.map(({ name }) => name)])),
     costs: Object.fromEntries(graphs.map(([role, { spent }]) => [role, spent])),
   };

@@ -317,6 +317,7 @@ function openSession(
     capabilities,
     policy,
     numFrames,
+    frameAspect: graphs.inputs.detect?.includes("aspect") ? width / height : undefined,
     hasQueryOutput: graphs.outputs.detect?.includes("query") ?? false,
   });
   const video = { width, height };

@@ -56,6 +56,8 @@ export function packContract(
         i32("text_mask", "C", L),
         f32("boxes", "C", "E", 4),
         i32("box_labels", "C", "E"),
+        // The width of the frame divided by its height, before it was resized to S x S.
+        optional(f32("aspect", 1)),
       ],
       outputs: [
         f32("scores", "C", K),

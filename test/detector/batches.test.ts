@@ -37,7 +37,7 @@ async function detectScripted(count: number, keepRowOrder: boolean) {
   const queries = Array.from({ length: count }, (_, key) => ({ concept: concept(key), exemplars: [] }));
   const rules = { ...presets.sam3.detect, scoreThresholdDetection: 0.4, keepRowOrder };
   const trunk = float32([1], new Float32Array(1));
-  const findings = await detect(scripted(calls), trunk, queries, { L: 1, D: 1, m }, rules);
+  const findings = await detect(scripted(calls), { trunk }, queries, { L: 1, D: 1, m }, rules);
   const found = findings.detections.map(({ concepts, score }) => [...concepts, Number(score.toFixed(2))]);
   return { calls, found, hasOutputs: Object.keys(findings.outputs).length > 0 };
 }
@@ -80,11 +80,12 @@ it("computes the same for a concept alone as for all concepts in one call", {
   expect(phrases.length).toBeGreaterThan(CONCEPTS_PER_CALL);
   const queries: ConceptQuery[] = list.all.map((one) => ({ concept: one, exemplars: [] }));
 
-  const together = await run("detect", { trunk, ...packQueries(queries, L, D) }, ["scores", "masks"]);
+  const frame = { trunk, aspect: float32([1], Float32Array.of(1)) };
+  const together = await run("detect", { ...frame, ...packQueries(queries, L, D) }, ["scores", "masks"]);
   const K = floats(together, "scores").length / queries.length;
   let difference = 0;
   for (const [row, query] of queries.entries()) {
-    const alone = await run("detect", { trunk, ...packQueries([query], L, D) }, ["scores", "masks"]);
+    const alone = await run("detect", { ...frame, ...packQueries([query], L, D) }, ["scores", "masks"]);
     for (const [name, size] of [
       ["scores", K],
       ["masks", K * side * side],

@@ -1,8 +1,10 @@
 import { expect, it } from "vitest";
 import type { Concept } from "../../detector/concepts.js";
 import { detect } from "../../detector/detect.js";
-import { float32, int32, type RunGraph } from "../../detector/graph.js";
+import { float32, floats, int32, type RunGraph } from "../../detector/graph.js";
+import { presets } from "../../tracker/presets.js";
 
+const frame = { trunk: float32([1], new Float32Array(1)) };
 const m = 4;
 const K = 3;
 
@@ -46,7 +48,7 @@ it("keeps detections with a sufficient score and at least one pixel, and merges 
   };
   const { detections } = await detect(
     run,
-    float32([1], new Float32Array(1)),
+    frame,
     [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] })),
     { L: 1, D: 2, m },
     {
@@ -80,7 +82,7 @@ it("keeps the order of the model's queries when keepRowOrder is set", async () =
   const scores = async (hasQueries: boolean, keepRowOrder: boolean) => {
     const queries = [concept(0), concept(1)].map((one) => ({ concept: one, exemplars: [] }));
     const sizes = { L: 1, D: 2, m, queries: hasQueries };
-    const { detections } = await detect(run, float32([1], new Float32Array(1)), queries, sizes, {
+    const { detections } = await detect(run, frame, queries, sizes, {
       ...rules,
       keepRowOrder,
     });
@@ -88,4 +90,21 @@ it("keeps the order of the model's queries when keepRowOrder is set", async () =
   };
   expect(await scores(true, true)).toEqual([0.8, 0.9, 0.7, 0.6]);
   expect(await scores(false, true)).toEqual([0.9, 0.8, 0.7, 0.6]);
+});
+
+it.each([
+  ["passes the proportions of the frame to the graph", 1.5, [1.5]],
+  ["passes none to a graph without such an input", undefined, undefined],
+])("%s", async (_, aspect, expected) => {
+  const seen: unknown[] = [];
+  const run: RunGraph = async (_role, inputs) => {
+    seen.push(inputs.aspect && [...floats(inputs, "aspect")]);
+    return {
+      scores: float32([1, 1], Float32Array.of(0.1)),
+      masks: float32([1, 1, m, m], new Float32Array(m * m)),
+    };
+  };
+  const queries = [{ concept: concept(0), exemplars: [] }];
+  await detect(run, { ...frame, aspect }, queries, { L: 1, D: 2, m }, presets.sam3.detect);
+  expect(seen).toEqual([expected]);
 });

@@ -113,6 +113,7 @@ it("detects concepts", async () => {
       L,
       D,
     );
-    return run("detect", { trunk: tensor(features, "trunk"), ...packed }, ["scores", "masks"]);
+    const aspect = float32([1], Float32Array.of(1.5));
+    return run("detect", { trunk: tensor(features, "trunk"), aspect, ...packed }, ["scores", "masks"]);
   });
 });

@@ -37,7 +37,8 @@ export function openCompactSession(
   const { geometry, bank, decode, capabilities, detect } = pack.manifest;
   const policy = resolvePolicy({ preset, detect });
   const tokenize = pack.tokenize as NonNullable<Pack["tokenize"]>;
-  const options = { run, tokenize, geometry, bank, decode, capabilities, policy, numFrames };
+  const frameAspect = video.width / video.height;
+  const options = { run, tokenize, geometry, bank, decode, capabilities, policy, numFrames, frameAspect };
   const tracker = createVideoTracker(options);
   return createTrackingSession({ tracker, policy, run, m: geometry.m, video, numFrames }, from);
 }

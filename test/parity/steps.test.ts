@@ -183,7 +183,7 @@ describe("detections that overlap", () => {
     };
     const { detections } = await detect(
       detectorOf(each),
-      float32([1], new Float32Array(1)),
+      { trunk: float32([1], new Float32Array(1)) },
       [{ concept, exemplars: [] }],
       { L: 1, D: 1, m: each.masks.shape[1] as number, queries: true },
       {

@@ -108,6 +108,7 @@ export function createBench(
     return scripted(role, inputs, fetch);
   };
   const options: VideoTrackerOptions = {
+    frameAspect: 1,
     run,
     tokenize: (phrase) => ({
       ids: Int32Array.of(tokens[phrase] ?? 99, 0, 0, 0),

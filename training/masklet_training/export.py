@@ -19,6 +19,7 @@ from onnx import helper
 from .bit_storage import store_bits, store_sums
 from .branches import add_branch
 from .byte_storage import store_bytes
+from .channel_blocks import block_channels
 from .checkpoint import load_average
 from .graphs import SPECS, GraphSpec, example_inputs
 from .half_storage import store_half
@@ -47,7 +48,7 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
             opset_version=OPSET,
             dynamo=False,
         )
-    graph = fold_pads(onnx.load(path))
+    graph = block_channels(fold_pads(onnx.load(path)))
     keep_unused_inputs(graph, spec, inputs)
     if half and spec.byte_kernels:
         store_bytes(store_bits(store_sums(graph)))

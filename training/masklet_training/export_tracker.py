@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--assets", type=Path, default=DEFAULT_CACHE, help="folder of fetch_assets")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--side", type=int, default=384, help="image side in pixels, a multiple of 32")
-    parser.add_argument("--version", default="0.7.0")
+    parser.add_argument("--version", default="0.8.0")
     options = parser.parse_args()
     torch.manual_seed(0)
     tracker, trained = load_tracker(options.tracker, options.side)

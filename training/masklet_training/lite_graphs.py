@@ -140,7 +140,9 @@ class Detect(LiteGraph):
         self.register_buffer("drawable", torch.ones(1, BOXED))
         self.drawable[:, PLAIN_CLASSES] = 0.0
 
-    def forward(self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, trunk: Tensor, text: Tensor, text_mask: Tensor, boxes: Tensor, box_labels: Tensor, aspect: Tensor
+    ) -> tuple[Tensor, ...]:
         width = self.pack.detector.cfg.hidden
         pixels, deep, levels = self.pack.divide(trunk)
         words, packed, read = text[..., : width + CHANNELS + 1].split([width, CHANNELS, 1], 2)
@@ -154,7 +156,7 @@ class Detect(LiteGraph):
         asked = self.drawn_needed(torch.maximum(drawn, shown))
         scores, found, masks, presence = self.drawn(pixels, words, text_mask * read[..., 0], boxes, box_labels)
         scale = self.tracker.backbone.scales["32"]
-        more, places, planes = self.phrases(self.tracker, levels, pixels, deep / scale.scale + scale.mean, code)
+        more, places, planes = self.phrases(self.tracker, levels, pixels, aspect, deep / scale.scale + scale.mean, code)
         count = scores.shape[1]
         scores, order = torch.cat([scores * asked, more], 1).topk(count, 1)
         found = torch.cat([found, places], 1).gather(1, order.unsqueeze(2).expand(-1, -1, 4))
@@ -209,6 +211,7 @@ class Remember(LiteGraph):
 
 
 MODULES = {"encode": Encode, "text": Text, "detect": Detect, "segment": Segment, "seed": Seed, "track": Track, "remember": Remember}
+OWN_INPUTS = {"detect": ("aspect",)}  # optional ones of the contract
 UNUSED = {"track": ("points", "labels")}
 # Parts of `detect`, the modules that decide whether they run, and the input with one row per concept, as have the outputs of most
 # parts. Inner parts come first. See `branches.py`.
@@ -224,6 +227,7 @@ LITE_SPECS = tuple(
     replace(
         spec,
         module=MODULES[spec.role],
+        inputs=(*spec.inputs, *OWN_INPUTS.get(spec.role, ())),
         unused=(*spec.unused, *UNUSED.get(spec.role, ())),
         byte_kernels=spec.role in BYTE_KERNELS,
         branches=BRANCHES if spec.role == "detect" else (),
@@ -232,7 +236,9 @@ LITE_SPECS = tuple(
 )
 
 
-def lite_inputs(pack: LitePack, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2) -> dict[str, dict[str, Tensor]]:
+def lite_inputs(
+    pack: LitePack, *, b: int = 2, m: int = 2, p: int = 3, n: int = 2, c: int = 2, e: int = 2, aspect: float = 1.5
+) -> dict[str, dict[str, Tensor]]:
     """Random inputs for every role, for tracing and for the parity test. Keys are unit vectors, as at run time."""
     side = pack.tracker.side
     inputs = example_inputs(pack.detector, side, b=b, m=m, p=p, n=n, c=c, e=e)
@@ -255,7 +261,7 @@ def lite_inputs(pack: LitePack, *, b: int = 2, m: int = 2, p: int = 3, n: int = 
     # What has another width than in the compact model, and what the tracker computes.
     own = {
         "text": {"input_ids": ids, "attention_mask": (ids > 0).int()},
-        "detect": {"trunk": trunk, "text": text, "text_mask": (ids > 0).int()},
+        "detect": {"trunk": trunk, "text": text, "text_mask": (ids > 0).int(), "aspect": torch.tensor([aspect])},
         "segment": feats,
         "seed": feats,
         "track": feats | {"memory": memory, "pointers": pointers},

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import helper
+
+from .graph_constants import constant_reader
 
 
 def fold_pads(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -15,21 +16,7 @@ def fold_pads(model: onnx.ModelProto) -> onnx.ModelProto:
     side. ONNX Runtime does not merge the nodes when its blocked layout lies between them.
     """
     graph = model.graph
-    producers = {name: node for node in graph.node for name in node.output}
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-
-    def constant(name: str) -> np.ndarray | None:
-        """The value of a tensor that depends on no input of the graph."""
-        if name in stored:
-            return stored[name]
-        node = producers.get(name)
-        if node is None:
-            return None
-        values = {each: constant(each) for each in node.input if each}
-        if any(value is None for value in values.values()):
-            return None
-        return ReferenceEvaluator(node).run(None, values)[0]
-
+    constant = constant_reader(graph)
     for pad in [node for node in graph.node if node.op_type == "Pad"]:
         readers = [node for node in graph.node if pad.output[0] in node.input]
         sides = constant(pad.input[1])

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from masklet_training.model.box_detector import DISTANCES, BoxDetector, decode_boxes, load_boxes, published_convolutions
+from masklet_training.model.box_detector import DISTANCES, BoxDetector, decode_boxes, load_boxes, published_convolutions, with_aspect
 
 
 def test_distances_are_measured_from_the_middle_of_a_cell() -> None:
@@ -22,9 +22,28 @@ def test_distances_are_measured_from_the_middle_of_a_cell() -> None:
     assert torch.allclose(boxes[0], torch.tensor([0.0, 0.125, 0.625, 0.375]))  # cut at the frame
 
 
+def test_distances_are_shares_of_width_and_height() -> None:
+    sides = torch.full((4, DISTANCES, 2, 4), -30.0)
+    for side, cells in enumerate((1, 0, 2, 1)):
+        sides[side, cells] = 30.0
+    boxes = decode_boxes(sides.flatten(0, 1))
+    assert boxes.shape == (8, 4)
+    assert torch.allclose(boxes[0 * 4 + 1], torch.tensor([0.125, 0.25, 0.875, 0.75]))
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"), [(1.0, (384, 384)), (16 / 9, (288, 512)), (0.5, (544, 256)), (50.0, (192, 768)), (0.0, (768, 192))]
+)
+def test_frames_get_their_proportions_back(aspect: float, shape: tuple[int, int]) -> None:
+    image = torch.arange(384.0).view(1, 1, 1, 384).expand(1, 3, 384, 384)
+    wide = with_aspect(image, torch.tensor([aspect]))
+    assert wide.shape == (1, 3, *shape)
+    assert torch.allclose(wide[0, 0, 0].mean(), torch.tensor(191.5), atol=0.1)
+
+
 @torch.no_grad()
 def test_all_levels_report_cells() -> None:
-    probabilities, boxes = BoxDetector().eval()(torch.rand(1, 3, 64, 64) * 255)
+    probabilities, boxes = BoxDetector().eval()(torch.rand(1, 3, 64, 64) * 255, torch.ones(1))
     assert probabilities.shape == (80, 64 + 16 + 4) and boxes.shape == (84, 4)
     assert float(boxes.min()) >= 0.0 and float(boxes.max()) <= 1.0
 

@@ -46,9 +46,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[LitePack, Path]:
     return pack, out
 
 
-@pytest.mark.parametrize("sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3)])
+@pytest.mark.parametrize("sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3, aspect=0.3)])
 @pytest.mark.parametrize("spec", LITE_SPECS, ids=lambda spec: spec.role)
-def test_graph_equals_pytorch(exported: tuple[LitePack, Path], spec: GraphSpec, sizes: dict[str, int]) -> None:
+def test_graph_equals_pytorch(exported: tuple[LitePack, Path], spec: GraphSpec, sizes: dict[str, float]) -> None:
     pack, folder = exported
     torch.manual_seed(11)
     inputs = lite_inputs(pack, **sizes)[spec.role]
@@ -125,7 +125,7 @@ def test_drawn_frames_are_not_searched_for_kites(exported: tuple[LitePack, Path]
     def finds(image: torch.Tensor) -> list[bool]:
         with torch.no_grad():
             trunk = Encode(pack)(image)[3]
-            scores = Detect(pack)(trunk, text, mask, box, torch.full((2, 1), -10, dtype=torch.int32))[0]
+            scores = Detect(pack)(trunk, text, mask, box, torch.full((2, 1), -10, dtype=torch.int32), torch.ones(1))[0]
         return (scores.amax(1) > 0).tolist()
 
     assert finds(torch.full((1, SIDE, SIDE, 3), 128)) == [False, True]

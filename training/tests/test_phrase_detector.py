@@ -26,6 +26,9 @@ def code(count: int, seen: float = 0.0, boxed: float = 0.0) -> PhraseCode:
     return PhraseCode(torch.full((count, SEEN), seen), torch.full((count, BOXED), boxed), none, torch.zeros(count, len(COLOURS)), none)
 
 
+SQUARE = torch.ones(1)  # width / height
+
+
 @pytest.mark.parametrize("colour", [0.0, 127.0, 255.0])
 @pytest.mark.parametrize("logit", [8.0, -8.0])
 def test_a_mask_of_the_whole_frame_or_of_nothing_is_no_object(colour: float, logit: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,8 +43,8 @@ def test_a_mask_of_the_whole_frame_or_of_nothing_is_no_object(colour: float, log
 
     monkeypatch.setattr(tracker, "segment", segment)
     whole_frame = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(40, 4)
-    monkeypatch.setattr(phrases.boxes, "forward", lambda _: (torch.full((80, 40), 0.9), whole_frame))
-    scores, boxes, masks = phrases(tracker, tracker.head(features), image, features[32], code(2, 1.0, 1.0))
+    monkeypatch.setattr(phrases.boxes, "forward", lambda *_: (torch.full((80, 40), 0.9), whole_frame))
+    scores, boxes, masks = phrases(tracker, tracker.head(features), image, SQUARE, features[32], code(2, 1.0, 1.0))
     assert scores.shape == (2, ROWS) and boxes.shape == (2, ROWS, 4) and masks.shape == (2, ROWS, SIDE // 4, SIDE // 4)
     assert scores.max() == 0.0
 
@@ -51,7 +54,7 @@ def test_phrases_without_classes_find_nothing() -> None:
     tracker, phrases = LiteTracker(side=SIDE).eval(), PhraseDetector(BoxDetector(), ClassHeat(EfficientNetLite())).eval()
     image = torch.rand(1, 3, SIDE, SIDE) * 255
     features = tracker.backbone(image)
-    scores, _, masks = phrases(tracker, tracker.head(features), image, features[32], code(3))
+    scores, _, masks = phrases(tracker, tracker.head(features), image, SQUARE, features[32], code(3))
     assert scores.max() < 1e-4 and masks.max() < 0.0
 
 
@@ -130,6 +133,9 @@ SHOWN = {
 
 
 NEIGHBOURS = {"orange": ("red", "yellow"), "brown": ("red", "black"), "cyan": ("blue", "green")}
+
+
+SQUARE = torch.ones(1)  # width / height
 
 
 @pytest.mark.parametrize("colour", COLOURS)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import pixel_centres, upsample2
+from .layers import upsample2
 
 CLASSES = 80
 DISTANCES = 11  # distances per side, in cells
@@ -23,6 +23,8 @@ SLOPE = 0.1  # of the leaky rectifiers
 WIDTHS = ((32, 1, 1), (64, 2, 2), (128, 2, 2), (256, 2, 3))  # channels, stride and pairs of each stage
 NECK = 128
 STRIDES = (8, 16, 32)
+LEAST_ASPECT, GREATEST_ASPECT = 0.25, 4.0  # width / height of the images that the network sees
+MULTIPLE = 32  # of which width and height are multiples
 # Of the images that the network was trained with: blue, green, red.
 MEAN, DEVIATION = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 
@@ -74,7 +76,7 @@ class BoxDetector(nn.Module):
         self.register_buffer("scale", 1.0 / torch.tensor(DEVIATION).view(1, 3, 1, 1))
 
     def levels(self, image: Tensor) -> list[Tensor]:
-        """image f32 0..255 RGB [N,3,S,S], S a multiple of 32 → what the heads compute at strides 8, 16 and 32 [N,124,·,·]"""
+        """image f32 0..255 RGB [N,3,H,W], multiples of 32 → what the heads compute at strides 8, 16 and 32 [N,124,·,·]"""
         x = F.max_pool2d(self.stem((image.flip(1) - self.mean) * self.scale), 3, 2, 1)
         sides = []
         for stage in self.stages:
@@ -88,8 +90,11 @@ class BoxDetector(nn.Module):
         at32 = at32 + F.avg_pool2d(at16, 2)
         return [head(tower(level)) for head, tower, level in zip(self.heads, self.towers, (at8, at16, at32), strict=True)]
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """image f32 0..255 RGB [1,3,S,S] → probabilities [80,A] and boxes xyxy 0..1 [A,4] of the A cells of all levels"""
+    def forward(self, image: Tensor, aspect: Tensor) -> tuple[Tensor, Tensor]:
+        """A frame that was resized to a square, f32 0..255 RGB [1,3,S,S], and its width / height before [1] → probabilities
+        [80,A] and boxes xyxy 0..1 [A,4] of the A cells of all levels
+        """
+        image = with_aspect(image, aspect)
         probabilities, boxes = [], []
         for level in self.levels(image):
             classes, sides = level[0].split([CLASSES, 4 * DISTANCES], 0)
@@ -98,15 +103,25 @@ class BoxDetector(nn.Module):
         return torch.cat(probabilities, 1), torch.cat(boxes, 0)
 
 
+def with_aspect(image: Tensor, aspect: Tensor) -> Tensor:
+    """A square image [1,3,S,S] → about as many pixels with a width / height of `aspect` [1]: a cup that is narrowed to a third
+    looks like a bottle
+    """
+    root = aspect.clamp(LEAST_ASPECT, GREATEST_ASPECT).sqrt()[0]
+    steps = image.shape[-1] / MULTIPLE
+    height, width = ((steps * factor).round().long() * MULTIPLE for factor in (1.0 / root, root))
+    return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)
+
+
 def decode_boxes(sides: Tensor) -> Tensor:
-    """Logits of the distances to the left, top, right and bottom [4·11,h,h] → boxes xyxy 0..1 [h²,4]"""
-    side = sides.shape[-1]
+    """Logits of the distances to the left, top, right and bottom [4·11,h,w] → boxes xyxy 0..1 [h·w,4]"""
+    height, width = sides.shape[-2:]
     steps = torch.arange(DISTANCES, device=sides.device, dtype=sides.dtype)
-    distances = (torch.softmax(sides.reshape(4, DISTANCES, -1), 1) * steps.view(1, -1, 1)).sum(1) / side
-    axis = pixel_centres(side, sides.device)
-    x, y = axis.repeat(side), axis.repeat_interleave(side)
-    left, top, right, bottom = distances.unbind(0)
-    return torch.stack([x - left, y - top, x + right, y + bottom], -1).clamp(0.0, 1.0)
+    left, top, right, bottom = (torch.softmax(sides.unflatten(0, (4, DISTANCES)), 1) * steps.view(1, -1, 1, 1)).sum(1).unbind(0)
+    x = torch.arange(width, device=sides.device).view(1, -1) + 0.5
+    y = torch.arange(height, device=sides.device).view(-1, 1) + 0.5
+    edges = torch.stack([(x - left) / width, (y - top) / height, (x + right) / width, (y + bottom) / height], -1)
+    return edges.flatten(0, 1).clamp(0.0, 1.0)
 
 
 def load_boxes(path: Path) -> BoxDetector:

@@ -30,9 +30,8 @@ FINE_WIDTH = 32  # channels of the features at stride 4
 EVIDENCE = 11
 LEADS = slice(7, 9)  # of the evidence: those over rival names
 OF_PICTURE = 10  # of the evidence: whether the name is one of a picture
-# Leads by features and by pixels, below both of which a name of a shape is wrong, whatever else is known. Of detections on six
-# seeds of `evaluate_phrases`, they exclude 6 of 30 wrong ones and 1 of 1,177 correct ones.
-LOST = (-3.0, -1.0)
+# Leads by features and by pixels, below both of which a name of a shape is wrong, whatever else is known. See NOTES.md.
+LOST = (-1.0, -2.0)
 EXCLUDED = -20.0  # added to the logit of such a detection
 # Variety of the colours in a region, in standard deviations of pictures, below which it has no pattern: plain shapes in
 # `evaluate_phrases` have at most 0.06, and 141 striped, dotted and checkered shapes of the training at least 1.1 inside their outlines.

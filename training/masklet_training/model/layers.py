@@ -60,6 +60,6 @@ def convolve_shared(convolution: nn.Conv2d, own: Tensor, shared: Tensor) -> Tens
     """A convolution of two inputs side by side, of which the second is the same for all objects: own [B,C,h,w], shared
     [1,D,h,w] → [B,·,h,w]. The part of the second is computed once, not B times.
     """
-    count = own.shape[1]
+    count = int(own.shape[1])  # a number while the graph is traced, so that the parts of the weight are stored
     weight, padding = convolution.weight, convolution.padding
     return F.conv2d(own, weight[:, :count], convolution.bias, padding=padding) + F.conv2d(shared, weight[:, count:], padding=padding)

@@ -126,18 +126,18 @@ class PhraseDetector(nn.Module):
         self.masks = RegionMasks()
         self.masks_needed = Needed()
         # Evidence for a region, see `judge`. Fitted on development frames, see NOTES.md.
-        self.register_buffer("both", torch.tensor([1.6, 0.24, 0.9, 3.4]))
-        self.register_buffer("boxed", torch.tensor([1.84, 0.3, 2.0]))
+        self.register_buffer("both", torch.tensor([1.6, 0.24, 0.9, 2.9]))
+        self.register_buffer("boxed", torch.tensor([1.84, 0.3, 1.5]))
         self.register_buffer("seen", torch.tensor([0.8, 0.8, 1.6]))
         self.register_buffer("place", torch.tensor([1.0, -2.0]))
 
     def forward(
-        self, tracker: LiteTracker, levels: Levels, image: Tensor, features: Tensor, code: PhraseCode
+        self, tracker: LiteTracker, levels: Levels, image: Tensor, aspect: Tensor, features: Tensor, code: PhraseCode
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """levels, image f32 0..255 [1,3,S,S] and raw features of stride 32 [1,320,h,h] of a frame, and C phrases → scores
-        [C,ROWS], boxes xyxy 0..1 [C,ROWS,4], mask logits [C,ROWS,m,m]
+        """levels, image f32 0..255 [1,3,S,S], its width / height before it was resized [1] and raw features of stride 32
+        [1,320,h,h] of a frame, and C phrases → scores [C,ROWS], boxes xyxy 0..1 [C,ROWS,4], mask logits [C,ROWS,m,m]
         """
-        found = self.propose(image, features, code)
+        found = self.propose(image, aspect, features, code)
         logits, order = found.logits.topk(ROWS, 1)
         points = found.points.gather(1, order.unsqueeze(2).expand(-1, -1, 2))
         boxes = found.boxes.gather(1, order.unsqueeze(2).expand(-1, -1, 4))
@@ -145,9 +145,9 @@ class PhraseDetector(nn.Module):
         fits, planes = self.masks(tracker, levels, image, boxes, points, chosen, code)
         return fits * torch.sigmoid(logits), boxes, planes + ABSENT * (1.0 - chosen.view(-1, ROWS, 1, 1))
 
-    def propose(self, image: Tensor, features: Tensor, code: PhraseCode) -> Candidates:
+    def propose(self, image: Tensor, aspect: Tensor, features: Tensor, code: PhraseCode) -> Candidates:
         """All candidates of all phrases, without duplicates"""
-        probabilities, boxes = self.boxes(image)  # [80,A], [A,4]
+        probabilities, boxes = self.boxes(image, aspect)  # [80,A], [A,4]
         described = self.heat.describe(features)
         side = described.shape[-1]
         own = (code.boxed.unsqueeze(2) * probabilities).amax(1)  # [C,A]
