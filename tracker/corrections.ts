@@ -7,12 +7,13 @@ import type { FrameFeatures } from "../detector/graph.js";
 import { maskBits, maskIou } from "../detector/mask-bits.js";
 import type { Masklet } from "./masklet.js";
 import { hasPixels } from "./masks/mask.js";
+import { isNearlyHidden } from "./masks/nearly-hidden.js";
 import type { Prediction } from "./model.js";
 import type { TrackerParts } from "./parts.js";
 import { directionFor, memoriesFor } from "./track-objects.js";
 
 /**
- * Whether a prompt contradicts the track of an object. An object without a mask on the frame contradicts nothing: it was
+ * Whether a prompt contradicts the track of an object. An object with hardly any mask on the frame contradicts nothing: it was
  * hidden or left the frame, and its older prompts may be right. To be called before the memory of the prompt is stored.
  * @param maskLogits float32 [m, m]: the mask of the prompt
  * @param shown float32 [m, m]: the mask that is shown on the frame, if there is one
@@ -33,9 +34,10 @@ export async function contradictsTrack(
     masklet.bank.at(frameIndex)?.maskLogits ??
     shown ??
     (await trackedMask(parts, features, frameIndex, masklet));
-  return (
-    tracked !== null && hasPixels(tracked) && maskIou(maskBits(tracked), maskBits(maskLogits)) < overruleIou
-  );
+  if (tracked === null || !hasPixels(tracked)) return false;
+  const bits = maskBits(tracked);
+  const given = masklet.bank.conditioning.map((entry) => entry.maskLogits);
+  return !isNearlyHidden(bits.area, given) && maskIou(bits, maskBits(maskLogits)) < overruleIou;
 }
 
 /** float32 [m, m]; null for an object without memories */

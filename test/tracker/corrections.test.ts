@@ -138,4 +138,38 @@ describe.each(["compact", "masklet"] as const)("a correction under %s", (preset)
     const memories = bench.calls.find(({ role }) => role === "track")?.inputs.memory?.dims[1];
     expect(memories).toBeGreaterThanOrEqual(2);
   });
+
+  it.each([
+    ["leaves the older prompts in effect where the object is nearly hidden", [4, 2], true],
+    ["overrules the older prompts where the object is visible", [6, 6], false],
+  ] as const)("%s", async (_, [width, height], isKept) => {
+    const bench = createBench(
+      createWorld([
+        {
+          label: 1,
+          kind: kinds.ball as number,
+          at: (frame) => (frame === 4 ? [6, 2, width, height] : [2 + frame, 2, 6, 6]),
+        },
+      ]),
+      { life: { hotstartDelay: 0 } },
+      undefined,
+      preset,
+    );
+    await click(bench, 0, near(4, 4));
+    await bench.run(0, 4);
+    await bench.tracker.prompt(bench.frame(4), {
+      kind: "object",
+      objectId: 0,
+      points: [],
+      labels: [],
+      mask: boxMask([6, 20, 6, 6]),
+      clearOldPoints: true,
+      clearOldBoxes: true,
+    });
+    bench.calls.length = 0;
+    await bench.run(5, 5);
+    const memories = bench.calls.find(({ role }) => role === "track")?.inputs.memory?.dims[1] as number;
+    // The memory of the correction alone, or earlier ones as well.
+    expect(memories > 1).toBe(isKept);
+  });
 });

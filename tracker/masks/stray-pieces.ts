@@ -2,19 +2,13 @@
  * Removes the pieces of a tracked mask that are far from the object. A tracker that recognises an object by its look also marks
  * other things of this look, for example a second animal which the first has passed.
  */
-import { maskBits } from "../../detector/mask-bits.js";
 import { distancesFrom } from "./distances.js";
 import { OUTSIDE } from "./mask.js";
+import { isNearlyHidden } from "./nearly-hidden.js";
 import { areaInside, findPieces, type Piece, paintPieces } from "./pieces.js";
 
 /** Ratio of the widest gap in a given mask by which the gap may grow. */
 const GAP_GROWTH = 1.5;
-
-/**
- * Share of the largest given mask that the main piece must have. Below it, the object is nearly hidden or lost, and may be
- * found again in another piece. Higher: fewer pieces are removed. Lower: lost objects are found later.
- */
-const MIN_MAIN_SHARE = 0.25;
 
 /**
  * Removes the pieces that are farther from the main piece than `maxGap`. The main piece is the one with the largest area, where
@@ -37,8 +31,8 @@ export function removeStrayPieces(
   if (pieces.length < 2) return maskLogits;
   if (pieces.every((piece) => areaInside(piece, last) === 0)) return maskLogits;
   const main = pieceWithMost(pieces, (piece) => piece.area + areaInside(piece, last));
-  const usual = Math.max(0, ...given.map((mask) => maskBits(mask).area));
-  if (main.area < MIN_MAIN_SHARE * usual) return maskLogits;
+  // The object may be found again in another piece.
+  if (isNearlyHidden(main.area, given)) return maskLogits;
   const allowed = Math.max(maxGap, ...given.map((mask) => GAP_GROWTH * widestGap(mask, side)));
   const gaps = gapsFrom(main, pieces, side);
   return paintPieces(
