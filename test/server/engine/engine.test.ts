@@ -1,6 +1,11 @@
 /** The real engine: its pack, its process, its threads and its numbers. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createEngine, type Engine, type EnginePrompt } from "../../../server/engine/index.js";
+import {
+  createEngine,
+  type Engine,
+  type EngineFrame,
+  type EnginePrompt,
+} from "../../../server/engine/index.js";
 import { squareFrame } from "../../helpers/real-engine.js";
 import { until } from "../../helpers/settle.js";
 import { compactPackDir, copyCompactPack } from "../../helpers/tiny-pack.js";
@@ -195,4 +200,39 @@ test("a provider that is not available is logged with the reason; the next one i
   await other.close();
   expect(other.pack.provider).toBe("cpu");
   expect(warnings.join("\n")).toMatch(/The provider "tensorrt" could not open encode\.onnx: .+/);
+});
+
+/** A shaded white ball on noisy grass, narrowed as the frame of a wide video is when it becomes a square. */
+function narrowedBall(): EngineFrame {
+  const side = engine.pack.inputSize;
+  const rgb = new Uint8Array(side * side * 3);
+  let state = 7;
+  for (let pixel = 0; pixel < side * side; pixel++) {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    const noise = state / 2 ** 31;
+    const [x, y] = [pixel % side, Math.floor(pixel / side)];
+    const [dx, dy] = [(x - side / 2) / 40, (y - side / 2) / 70];
+    const white = 235 - 110 * Math.max(0, dx + dy + 0.3) + 6 * noise;
+    const grass = [50 + 50 * noise + 20 * Math.sin(x / 9 + y / 17), 110 + 70 * noise, 30 + 30 * noise];
+    rgb.set(dx * dx + dy * dy < 1 ? [white, white, 0.98 * white] : grass, 3 * pixel);
+  }
+  return { index: 0, rgb };
+}
+
+test("phrases are looked for in the proportions of the video", async () => {
+  const probabilityIn = async (width: number, height: number) => {
+    const session = await engine.open({ width, height, numFrames: 1 });
+    const prompt: EnginePrompt = { kind: "concept", text: "baseball", replace: false };
+    const { output } = await session.prompt({ frame: narrowedBall(), prompt });
+    await session.close();
+    return output.objects[0]?.prob ?? 0;
+  };
+  const [wide, square, tall] = [
+    await probabilityIn(640, 360),
+    await probabilityIn(400, 400),
+    await probabilityIn(360, 640),
+  ];
+  expect(wide).toBeGreaterThan(0.75);
+  expect(square).toBeLessThan(wide - 0.1);
+  expect(tall).toBe(0);
 });
