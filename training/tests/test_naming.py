@@ -133,13 +133,14 @@ def test_detected_masks_follow_the_picture() -> None:
 def test_a_shape_that_another_name_fits_much_better_is_excluded() -> None:
     """By both branches of the namer; names of pictures are not excluded."""
     detector = ConceptDetector(CompactConfig()).eval()
-    leads = torch.tensor([[-3.5, -1.5], [-3.5, 0.5], [-2.0, -1.5], [-3.5, -1.5]])
-    evidence = torch.zeros(4, EVIDENCE)
+    # Below both limits of the first pair, of the second pair, of neither, and below one limit of each.
+    leads = torch.tensor([[-3.5, -1.5], [-1.5, -2.5], [-2.0, -1.5], [-3.5, 0.5], [0.5, -9.0], [-3.5, -2.5]])
+    evidence = torch.zeros(6, EVIDENCE)
     evidence[:, LEADS] = leads
-    evidence[3, OF_PICTURE] = 1.0
+    evidence[5, OF_PICTURE] = 1.0
     with torch.no_grad():
         excluded = torch.sigmoid(detector.score(evidence)) < 1e-3
-    assert excluded.tolist() == [True, False, False, False]
+    assert excluded.tolist() == [True, True, False, False, False, False]
 
 
 def test_a_name_with_a_pattern_needs_a_region_with_one() -> None:

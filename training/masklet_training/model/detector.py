@@ -30,8 +30,8 @@ FINE_WIDTH = 32  # channels of the features at stride 4
 EVIDENCE = 11
 LEADS = slice(7, 9)  # of the evidence: those over rival names
 OF_PICTURE = 10  # of the evidence: whether the name is one of a picture
-# Leads by features and by pixels, below both of which a name of a shape is wrong, whatever else is known. See NOTES.md.
-LOST = (-1.0, -2.0)
+# Pairs of leads by features and by pixels. Below both of a pair, a name of a shape is wrong, whatever else is known. See NOTES.md.
+LOST = ((-3.0, -1.0), (-1.0, -2.0))
 EXCLUDED = -20.0  # added to the logit of such a detection
 # Variety of the colours in a region, in standard deviations of pictures, below which it has no pattern: plain shapes in
 # `evaluate_phrases` have at most 0.06, and 141 striped, dotted and checkered shapes of the training at least 1.1 inside their outlines.
@@ -293,7 +293,8 @@ class ConceptDetector(nn.Module):
     def score(self, evidence: Tensor) -> Tensor:
         """Logit that a candidate is correct: evidence [...,EVIDENCE] → [...]"""
         likely = self.judge((evidence - self.evidence_mean) / self.evidence_scale).squeeze(-1)
-        lost = (evidence[..., LEADS] < torch.tensor(LOST, device=evidence.device)).float().amin(-1)
+        behind = evidence[..., None, LEADS] < torch.tensor(LOST, device=evidence.device)  # [...,2,2]
+        lost = behind.float().amin(-1).amax(-1)
         return likely + EXCLUDED * lost * (1.0 - evidence[..., OF_PICTURE])
 
     def forward(
