@@ -9,12 +9,14 @@ import type { Masklet } from "./masklet.js";
 import { hasPixels } from "./masks/mask.js";
 import { isNearlyHidden } from "./masks/nearly-hidden.js";
 import type { Prediction } from "./model.js";
+import { withoutOverruled } from "./overruled.js";
 import type { TrackerParts } from "./parts.js";
 import { directionFor, memoriesFor } from "./track-objects.js";
 
 /**
- * Whether a prompt contradicts the track of an object. An object with hardly any mask on the frame contradicts nothing: it was
- * hidden or left the frame, and its older prompts may be right. To be called before the memory of the prompt is stored.
+ * Whether a prompt contradicts the track of an object. An object without a mask on the frame, or with
+ * hardly any in the track and in the prompt, contradicts nothing: it was hidden or left the frame, and its older prompts may be
+ * right. To be called before the memory of the prompt is stored.
  * @param maskLogits float32 [m, m]: the mask of the prompt
  * @param shown float32 [m, m]: the mask that is shown on the frame, if there is one
  */
@@ -35,9 +37,11 @@ export async function contradictsTrack(
     shown ??
     (await trackedMask(parts, features, frameIndex, masklet));
   if (tracked === null || !hasPixels(tracked)) return false;
-  const bits = maskBits(tracked);
-  const given = masklet.bank.conditioning.map((entry) => entry.maskLogits);
-  return !isNearlyHidden(bits.area, given) && maskIou(bits, maskBits(maskLogits)) < overruleIou;
+  const [before, prompted] = [maskBits(tracked), maskBits(maskLogits)];
+  const { conditioning } = withoutOverruled(masklet.bank.snapshot(), masklet.prompts, frameIndex);
+  const given = conditioning.map((entry) => entry.maskLogits);
+  if (isNearlyHidden(before.area, given) && isNearlyHidden(prompted.area, given)) return false;
+  return maskIou(before, prompted) < overruleIou;
 }
 
 /** float32 [m, m]; null for an object without memories */

@@ -215,8 +215,8 @@ interface PolicyFields {
      */
     excludesFromTracked: boolean;
     /**
-     * Mask IoU of a prompt with the mask that was tracked to its frame below which the prompt overrules older prompts; see
-     * `corrections.ts`. Higher: more prompts count as corrections. 0: none does, as in SAM 3.
+     * Mask IoU of a prompt with the mask that was tracked to its frame below which the prompt overrules older prompts, unless
+     * both show hardly anything of the object; see `corrections.ts`. Higher: more prompts count as corrections. 0: none does, as in SAM 3.
      */
     overruleIou: number;
     /** The first click on a detected object replaces it: its earlier memories are dropped. */

@@ -14,13 +14,6 @@ import { findProgram } from "../programs.js";
  */
 const MALLOC_SETTINGS = { MALLOC_MMAP_THRESHOLD_: "262144", MALLOC_TRIM_THRESHOLD_: "262144" };
 
-/**
- * Setting of V8's garbage collector: it collects when the memory in use has grown by so many percent. By default, the tensors of
- * three frames are enough, although the objects themselves are few, and the collector takes a twentieth of the processor time.
- * Higher: fewer collections, and more memory that waits for the next one.
- */
-const COLLECTOR_SETTING = "--heap-growing-percent=300";
-
 /** The program and the options before a command line that start the command in a certain way; empty: directly. */
 export type LaunchPrefix = readonly string[];
 
@@ -56,7 +49,7 @@ export function startProcess(
     // Native code reads these variables when the process starts; ONNX Runtime is native code, and a worker thread cannot set one
     // for it.
     env: { ...MALLOC_SETTINGS, ...process.env, ORT_DISABLE_TELEMETRY: "1" },
-    execArgv: [...rest, COLLECTOR_SETTING],
+    execArgv: rest,
   });
 }
 

@@ -140,9 +140,10 @@ describe.each(["compact", "masklet"] as const)("a correction under %s", (preset)
   });
 
   it.each([
-    ["leaves the older prompts in effect where the object is nearly hidden", [4, 2], true],
-    ["overrules the older prompts where the object is visible", [6, 6], false],
-  ] as const)("%s", async (_, [width, height], isKept) => {
+    ["leaves the older prompts in effect where the object is nearly hidden", [4, 2], [4, 2], true],
+    ["overrules the older prompts where the track has nearly lost a visible object", [4, 2], [6, 6], false],
+    ["overrules the older prompts where the track has another object", [6, 6], [4, 2], false],
+  ] as const)("%s", async (_, [width, height], corrected, isKept) => {
     const bench = createBench(
       createWorld([
         {
@@ -162,7 +163,7 @@ describe.each(["compact", "masklet"] as const)("a correction under %s", (preset)
       objectId: 0,
       points: [],
       labels: [],
-      mask: boxMask([6, 20, 6, 6]),
+      mask: boxMask([6, 20, ...corrected]),
       clearOldPoints: true,
       clearOldBoxes: true,
     });

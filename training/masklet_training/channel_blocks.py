@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from .graph_constants import constant_reader
+from .branches import uses
+from .graph_constants import constant_reader, names_read
 from .pad_folding import remove_unread
 
 ALIGNMENT = 4  # input channels of a blocked convolution
@@ -24,7 +25,7 @@ def block_channels(model: onnx.ModelProto) -> onnx.ModelProto:
     store_kernels(model.graph)
     align_inputs(model)
     remove_unread(model)
-    read = {name for node in model.graph.node for name in node.input}
+    read = names_read(model.graph)
     for tensor in [each for each in model.graph.initializer if each.name not in read]:
         model.graph.initializer.remove(tensor)
     return model
@@ -35,23 +36,29 @@ def store_kernels(graph: onnx.GraphProto) -> None:
     constant = constant_reader(graph)
     stored = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type == "Conv" and node.input[1] not in stored and (kernel := constant(node.input[1])) is not None:
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(kernel), f"{node.output[0]}.kernel"))
-            node.input[1] = f"{node.output[0]}.kernel"
+        if node.op_type != "Conv" or node.input[1] in stored or (kernel := constant(node.input[1])) is None:
+            continue
+        name = f"{node.input[1]}.kernel"
+        if name not in stored:
+            stored.add(name)
+            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(kernel), name))
+        node.input[1] = name
 
 
 def align_inputs(model: onnx.ModelProto) -> None:
-    """Adds channels to `Concat` nodes of which all readers are convolutions, until their number is a multiple of `ALIGNMENT`."""
+    """Adds channels to `Concat` nodes of which all readers are convolutions of all channels, until their number is a multiple of
+    `ALIGNMENT`.
+    """
     graph = model.graph
     inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {value.name: value.type.tensor_type.shape.dim for value in (*inferred.value_info, *inferred.input)}
     known = {name: shape[1].dim_value for name, shape in shapes.items() if len(shape) > 1}
-    kernels = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = {value.name for value in graph.input}
+    kernels = {tensor.name: tensor for tensor in graph.initializer if tensor.name not in inputs}
     for concat in [node for node in graph.node if node.op_type == "Concat" and node.attribute[0].i == 1]:
-        readers = [node for node in graph.node if concat.output[0] in node.input]
-        if not readers or not all(
-            node.op_type == "Conv" and node.input[0] == concat.output[0] and node.input[1] in kernels for node in readers
-        ):
+        readers = [node for node in graph.node if concat.output[0] in uses(node)]
+        is_result = any(value.name == concat.output[0] for value in graph.output)
+        if is_result or not readers or not all(reads_all(node, concat.output[0], kernels) for node in readers):
             continue
         channels = kernels[readers[0].input[1]].dims[1]
         missing = -channels % ALIGNMENT
@@ -74,3 +81,9 @@ def align_inputs(model: onnx.ModelProto) -> None:
                 kernels[wider] = numpy_helper.from_array(np.concatenate([kernel, zeros], 1), wider)
                 graph.initializer.append(kernels[wider])
             node.input[1] = wider
+
+
+def reads_all(node: onnx.NodeProto, name: str, kernels: dict[str, onnx.TensorProto]) -> bool:
+    """Whether a node is a convolution with a stored kernel that reads all channels of a value"""
+    groups = next((each.i for each in node.attribute if each.name == "group"), 1)
+    return node.op_type == "Conv" and groups == 1 and node.input[0] == name and node.input[1] in kernels

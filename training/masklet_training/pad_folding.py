@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from .graph_constants import constant_reader
+from .graph_constants import constant_reader, names_read
 
 
 def fold_pads(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -42,7 +42,7 @@ def remove_unread(model: onnx.ModelProto) -> onnx.ModelProto:
     """Removes nodes whose results nothing reads. Changes the model in place."""
     graph = model.graph
     while True:
-        read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+        read = names_read(graph)
         unread = [node for node in graph.node if not read.intersection(node.output)]
         if not unread:
             return model

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
+import pytest
 import torch
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from masklet_training.channel_blocks import block_channels
@@ -30,28 +31,76 @@ class Joined(nn.Module):
         return convolve_shared(self.parts, first, second[:1])
 
 
-def run(model: onnx.ModelProto, values: np.ndarray) -> np.ndarray:
-    return ort.InferenceSession(model.SerializeToString()).run(None, {"x": values})[0]
+def run(model: onnx.ModelProto, values: np.ndarray) -> list[np.ndarray]:
+    return ort.InferenceSession(model.SerializeToString()).run(None, {"x": values})
 
 
-def test_convolutions_are_aligned_and_their_kernels_stored_once(tmp_path: Path) -> None:
+def kernels_of(model: onnx.ModelProto) -> list[tuple[int, ...] | None]:
+    """The shapes of the kernels of all convolutions; None for those that are computed"""
+    stored = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    return [stored.get(node.input[1]) for node in model.graph.node if node.op_type == "Conv"]
+
+
+def test_traced_convolutions_are_aligned_and_their_kernels_stored_once(tmp_path: Path) -> None:
     torch.manual_seed(3)
     values = torch.randn(2, 3, 9, 7)
     path = tmp_path / "joined.onnx"
     axes = {"x": {0: "B"}}
     torch.onnx.export(Joined().eval(), (values,), str(path), input_names=["x"], dynamic_axes=axes, opset_version=18, dynamo=False)
     model = onnx.load(path)
-    expected = run(model, values.numpy())
 
-    blocked = block_channels(model)
+    blocked = block_channels(onnx.load(path))
 
     onnx.checker.check_model(blocked)
-    kernels = {tensor.name: numpy_helper.to_array(tensor) for tensor in blocked.graph.initializer}
-    convolutions = [node for node in blocked.graph.node if node.op_type == "Conv"]
-    shapes = [kernels[node.input[1]].shape for node in convolutions]
-    assert sorted(shapes) == sorted([*[(17, 3, 1, 1), (5, 3, 1, 1)], *[(6, 24, 3, 3)] * 2, *[(4, 6, 3, 3)] * 2])
-    assert sum(kernel.shape == (6, 24, 3, 3) for kernel in kernels.values()) == 1
-    assert not any(kernel.shape in [(6, 22, 3, 3), (4, 12, 3, 3)] for kernel in kernels.values())
-    assert np.allclose(run(blocked, values.numpy()), expected, atol=1e-5)
-    one = values[:1].numpy()
-    assert np.allclose(run(blocked, one), run(onnx.load(path), one), atol=1e-5)
+    shapes = [tuple(tensor.dims) for tensor in blocked.graph.initializer]
+    assert kernels_of(blocked).count((6, 24, 3, 3)) == 2 and shapes.count((6, 24, 3, 3)) == 1
+    assert kernels_of(blocked).count((4, 6, 3, 3)) == 2 and (6, 22, 3, 3) not in shapes
+    for batch in (values.numpy(), values[:1].numpy()):
+        assert np.allclose(run(blocked, batch)[0], run(model, batch)[0], atol=1e-5)
+
+
+def small_graph(*, groups: int = 1, outputs: tuple[str, ...] = ("y",), branch: bool = False) -> onnx.ModelProto:
+    """x [1,18,4,4] beside itself → a convolution with the second half of a kernel"""
+    rng = np.random.default_rng(1)
+    whole = rng.normal(size=(8, 38 // groups, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Split", ["whole"], ["unused", "kernel"], axis=0, num_outputs=2),
+        helper.make_node("Concat", ["x", "x", "two"], ["both"], axis=1),
+        helper.make_node("Conv", ["both", "kernel"], ["y"], pads=[1, 1, 1, 1], group=groups),
+    ]
+    if branch:
+        inner = helper.make_graph(
+            [helper.make_node("ReduceSum", ["both"], ["z"])], "inner", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]
+        )
+        nodes.append(helper.make_node("If", ["flag"], ["z"], then_branch=inner, else_branch=inner))
+    stored = {"whole": whole, "two": np.ones((1, 2, 4, 4), np.float32), "flag": np.array(True)}
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 18, 4, 4])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(value, name) for name, value in stored.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+@pytest.mark.parametrize(
+    ("options", "kernel"),
+    [
+        ({}, (4, 40, 3, 3)),
+        ({"groups": 2}, (4, 19, 3, 3)),
+        ({"outputs": ("y", "both")}, (4, 38, 3, 3)),
+        ({"outputs": ("y", "z"), "branch": True}, (4, 38, 3, 3)),
+    ],
+    ids=["aligned", "in groups", "a result of the graph", "read in a branch"],
+)
+def test_only_convolutions_read_added_channels(options: dict[str, object], kernel: tuple[int, ...]) -> None:
+    """The kernel is the second output of its node."""
+    values = np.random.default_rng(2).normal(size=(1, 18, 4, 4)).astype(np.float32)
+    model = small_graph(**options)
+    assert kernels_of(model) == [None]
+    expected = run(model, values)
+    blocked = block_channels(model)
+    assert kernels_of(blocked) == [kernel]
+    for before, after in zip(expected, run(blocked, values), strict=True):
+        assert before.shape == after.shape and np.allclose(before, after, atol=1e-4)

@@ -340,6 +340,8 @@ def test_published_weights_are_those_of_the_checkpoint_without_the_pretrained_ne
     tracker.backbone.net.load_state_dict(load_published("lite0").state_dict())
     saved = {"average": tracker.state_dict(), "model": {}, "optimiser": {}, "network": "lite0", "step": 7, "spent": 60.0}
     published = trained_weights(saved)
+    assert set(published) == {"average", "network", "step", "spent"}
+    assert trained_weights({"average": {}, "model": {}, "words": ["dog"]}) == {"average": {}, "words": ["dog"]}
     assert not any(name.startswith("backbone.net.") for name in published["average"])
     torch.save(published, tmp_path / "tracker.pt")
     loaded, facts = load_tracker(tmp_path / "tracker.pt", SIDE)

@@ -135,9 +135,6 @@ SHOWN = {
 NEIGHBOURS = {"orange": ("red", "yellow"), "brown": ("red", "black"), "cyan": ("blue", "green")}
 
 
-SQUARE = torch.ones(1)  # width / height
-
-
 @pytest.mark.parametrize("colour", COLOURS)
 def test_a_region_has_its_colour_and_not_the_opposite(colour: str) -> None:
     image = torch.full((1, 3, 32, 32), 90.0)

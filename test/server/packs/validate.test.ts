@@ -149,3 +149,18 @@ test("accepts further outputs, absent optional outputs and undeclared output sha
   render.outputs.push({ name: "debug", type: "float32", shape: [1] });
   expect(firstMismatch("render.onnx", contract.render, render)).toBeUndefined();
 });
+
+test("accepts an absent optional input, and refuses one of another shape", () => {
+  const detect = conforming(contract.detect);
+  const shaped = (shape: number[]): GraphInfo => ({
+    ...detect,
+    inputs: detect.inputs.map((input) => (input.name === "aspect" ? { ...input, shape } : input)),
+  });
+  const without = { ...detect, inputs: detect.inputs.filter(({ name }) => name !== "aspect") };
+  expect(firstMismatch("detect.onnx", contract.detect, without)).toBeUndefined();
+  for (const shape of [[], [2], [1, 1]]) {
+    expect(firstMismatch("detect.onnx", contract.detect, shaped(shape))).toMatch(
+      /^detect\.onnx: input "aspect" does not fit: /,
+    );
+  }
+});

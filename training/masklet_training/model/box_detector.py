@@ -104,8 +104,8 @@ class BoxDetector(nn.Module):
 
 
 def with_aspect(image: Tensor, aspect: Tensor) -> Tensor:
-    """A square image [1,3,S,S] → about as many pixels with a width / height of `aspect` [1]: a cup that is narrowed to a third
-    looks like a bottle
+    """A square image [1,3,S,S] → about as many pixels with a width / height of `aspect` [1]: a cup in a frame of
+    16:9 that was resized to a square looks like a bottle
     """
     root = aspect.clamp(LEAST_ASPECT, GREATEST_ASPECT).sqrt()[0]
     steps = image.shape[-1] / MULTIPLE
