@@ -2,13 +2,14 @@ import { defineConfig } from "vitest/config";
 
 /**
  * `npm run test:long` runs them, in minutes: each rule of the protocol and each case of a WebSocket, long sessions, the memory of
- * pictures, whole runs of the command, every format of masks there and back, recordings of SAM 3, edits and limits through a
- * socket, and processes that are drained, restarted, and killed again and again.
+ * pictures, whole runs of the command, every format of masks there and back, what clients read over HTTP, recordings of SAM 3,
+ * edits and limits through a socket, and processes that are drained, restarted, and killed again and again.
  */
 export const LONG_SUITES = [
   "test/adapters/label-studio-annotators.test.ts",
   "test/adapters/together.test.ts",
   "test/autobahn/*.test.ts",
+  "test/clients/command-batch.test.ts",
   "test/clients/command-help-examples.test.ts",
   "test/clients/command-serve.test.ts",
   "test/clients/command-stop.test.ts",
@@ -28,7 +29,9 @@ export const LONG_SUITES = [
   "test/server/engine/restart.test.ts",
   "test/server/engine/runtime.test.ts",
   "test/server/engine/stall.test.ts",
+  "test/server/http/reading.test.ts",
   "test/server/lifecycle.test.ts",
+  "test/server/mask-formats.test.ts",
   "test/server/media/containers.test.ts",
   "test/server/media/numbering.test.ts",
   "test/server/media/tags.test.ts",
