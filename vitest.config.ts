@@ -56,6 +56,8 @@ export const LONG_SUITES = [
  */
 export const ISOLATED_SUITES = [
   "test/adapters/x-anylabeling-parts.test.ts",
+  // Waited once for a file or a graph until its timeout, after other files in its process; not seen again in 30 runs.
+  "test/clients/command-pack.test.ts",
   "test/clients/link.test.ts",
   "test/clients/typescript-keys.test.ts",
   "test/server/engine/engine.test.ts",
