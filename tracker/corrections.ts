@@ -14,9 +14,9 @@ import type { TrackerParts } from "./parts.js";
 import { directionFor, memoriesFor } from "./track-objects.js";
 
 /**
- * Whether a prompt contradicts the track of an object. An object without a mask on the frame, or with
- * hardly any in the track and in the prompt, contradicts nothing: it was hidden or left the frame, and its older prompts may be
- * right. To be called before the memory of the prompt is stored.
+ * Whether a prompt contradicts the track of an object. An object without a mask on the frame, or with hardly any in the track and
+ * in the prompt, contradicts nothing: it was hidden or left the frame, and its older prompts may be right. To be called before
+ * the memory of the prompt is stored.
  * @param maskLogits float32 [m, m]: the mask of the prompt
  * @param shown float32 [m, m]: the mask that is shown on the frame, if there is one
  */

@@ -173,4 +173,34 @@ describe.each(["compact", "masklet"] as const)("a correction under %s", (preset)
     // The memory of the correction alone, or earlier ones as well.
     expect(memories > 1).toBe(isKept);
   });
+
+  it("does not compare the object with masks of prompts that were overruled", async () => {
+    const bench = createBench(
+      createWorld([
+        { label: 1, kind: kinds.ball as number, at: () => [2, 2, 13, 13] },
+        { label: 2, kind: kinds.box as number, at: () => [2, 20, 6, 6] },
+      ]),
+      { life: { hotstartDelay: 0 } },
+      undefined,
+      preset,
+    );
+    const correct = (frame: number, left: number) =>
+      bench.tracker.prompt(bench.frame(frame), {
+        kind: "object",
+        objectId: 0,
+        points: [],
+        labels: [],
+        mask: boxMask([left, 20, 6, 6]),
+        clearOldPoints: true,
+        clearOldBoxes: true,
+      });
+    await click(bench, 0, near(8, 8));
+    await bench.run(0, 2);
+    await correct(2, 2);
+    await bench.run(2, 6);
+    await correct(6, 20);
+    bench.calls.length = 0;
+    await bench.run(7, 7);
+    expect(bench.calls.find(({ role }) => role === "track")?.inputs.memory?.dims[1]).toBe(1);
+  });
 });
