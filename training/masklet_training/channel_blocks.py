@@ -1,7 +1,7 @@
 """Gives convolutions a form that ONNX Runtime computes in its blocked layout, which takes about half the time.
 
-Two conditions of the runtime (`microsoft/onnxruntime:onnxruntime/core/optimizer/nchwc_transformer.cc`): the kernel is stored, not
-computed from constants, and the number of input channels is below 16 or a multiple of 4.
+A condition of the runtime (`microsoft/onnxruntime:onnxruntime/core/optimizer/nchwc_transformer.cc`): the number of input channels is
+below 16 or a multiple of 4.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from .branches import uses
-from .graph_constants import constant_reader, names_read
+from .graph_constants import remove_unread_constants
 from .pad_folding import remove_unread
 
 ALIGNMENT = 4  # input channels of a blocked convolution
@@ -19,30 +19,13 @@ SMALLEST_BLOCK = 16  # fewer input channels need no alignment
 
 
 def block_channels(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Stores computed kernels, and repeats channels of inputs that are put together, with weights of zero. Changes the model in
-    place; its results are the same up to rounding.
+    """Repeats channels of inputs that are put together, with weights of zero. Changes the model in place; its results are the same
+    up to rounding.
     """
-    store_kernels(model.graph)
     align_inputs(model)
     remove_unread(model)
-    read = names_read(model.graph)
-    for tensor in [each for each in model.graph.initializer if each.name not in read]:
-        model.graph.initializer.remove(tensor)
+    remove_unread_constants(model.graph)
     return model
-
-
-def store_kernels(graph: onnx.GraphProto) -> None:
-    """Replaces kernels that are computed from constants, such as parts of a larger kernel, by stored ones."""
-    constant = constant_reader(graph)
-    stored = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "Conv" or node.input[1] in stored or (kernel := constant(node.input[1])) is None:
-            continue
-        name = f"{node.input[1]}.kernel"
-        if name not in stored:
-            stored.add(name)
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(kernel), name))
-        node.input[1] = name
 
 
 def align_inputs(model: onnx.ModelProto) -> None:

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from onnx import helper
 
 from .bit_storage import store_bits, store_sums
 from .branches import add_branch
+from .byte_arithmetic import Range, compute_in_bytes
 from .byte_storage import store_bytes
 from .channel_blocks import block_channels
 from .checkpoint import load_average
@@ -34,8 +36,13 @@ from .tokenizer import build_tokenizer
 OPSET = 18
 
 
-def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torch.Tensor], path: Path, half: bool) -> None:
-    """Traces one role on example inputs and writes it with the contract's names."""
+def export_graph(
+    model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torch.Tensor], path: Path, half: bool, ranges: Mapping[str, Range]
+) -> None:
+    """Traces one role on example inputs and writes it with the contract's names.
+
+    :param ranges: of the convolutions to compute with integers, by name
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -48,7 +55,7 @@ def export_graph(model: torch.nn.Module, spec: GraphSpec, inputs: dict[str, torc
             opset_version=OPSET,
             dynamo=False,
         )
-    graph = block_channels(fold_pads(onnx.load(path)))
+    graph = compute_in_bytes(block_channels(fold_pads(onnx.load(path))), ranges)
     keep_unused_inputs(graph, spec, inputs)
     if half and spec.byte_kernels:
         store_bytes(store_bits(store_sums(graph)))
@@ -153,12 +160,16 @@ def write_graphs(
     out: Path,
     tokenizer: str,
     half: bool,
+    ranges: Mapping[str, Mapping[str, Range]] = {},
 ) -> list[Path]:
-    """Writes the graphs and the tokenizer, given as JSON. Returns their paths."""
+    """Writes the graphs and the tokenizer, given as JSON. Returns their paths.
+
+    :param ranges: by role, see `export_graph`
+    """
     files = []
     for spec in specs:
         path = out / f"{spec.role}.onnx"
-        export_graph(model, spec, inputs[spec.role], path, half)
+        export_graph(model, spec, inputs[spec.role], path, half, ranges.get(spec.role, {}))
         files.append(path)
     render = out / "render.onnx"
     onnx.save(build_render(side // 4, OPSET), render)

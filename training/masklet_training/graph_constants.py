@@ -44,3 +44,10 @@ def is_plain(node: onnx.NodeProto) -> bool:
 def names_read(graph: onnx.GraphProto) -> set[str]:
     """Names of the values that the nodes of a graph read, those inside branches included, and of its outputs"""
     return {value.name for value in graph.output} | {name for node in graph.node for name in uses(node)}
+
+
+def remove_unread_constants(graph: onnx.GraphProto) -> None:
+    """Removes stored values that nothing reads. Changes the graph in place."""
+    read = names_read(graph)
+    for tensor in [each for each in graph.initializer if each.name not in read]:
+        graph.initializer.remove(tensor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from masklet_training.byte_arithmetic import Range
 from masklet_training.coco_words import CLASSES
 from masklet_training.export_tracker import export_lite_pack
 from masklet_training.graphs import GraphSpec
 from masklet_training.lite_graphs import LITE_SPECS, Detect, Encode, LitePack, area_weights, lite_inputs
+from masklet_training.measure_ranges import Follower
 from masklet_training.model.box_detector import BoxDetector
 from masklet_training.model.class_heat import ClassHeat
 from masklet_training.model.compact import CompactModel
@@ -26,6 +29,8 @@ from masklet_training.noun_table import build_lexicon
 from masklet_training.tokenizer import lexicon_tokenizer
 
 SIDE = 64
+NOUNS = {"dog": ({1, 2}, {16}), "polar bear": ({3}, set()), "person": (set(), {0}), "red": ({4}, {5})}
+LEXICON = build_lexicon(["bear", "circle", "dog", "red"], NOUNS, {})
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +40,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[LitePack, Path]:
     for module in tracker.modules():  # parts that start at zero must not hide an error
         if isinstance(module, torch.nn.Conv2d) and float(module.weight.detach().abs().max()) == 0.0:
             torch.nn.init.normal_(module.weight, std=0.05)
-    nouns = {"dog": ({1, 2}, {16}), "polar bear": ({3}, set()), "person": (set(), {0}), "red": ({4}, {5})}
-    lexicon = build_lexicon(["bear", "circle", "dog", "red"], nouns, {})
     phrases = PhraseDetector(BoxDetector(), ClassHeat(EfficientNetLite()))
     for evidence in (phrases.both, phrases.boxed, phrases.seen, phrases.place):
         evidence[-1] += 5.0  # so that random networks find something
-    pack = LitePack(tracker, CompactModel(), NounReader(lexicon), phrases, detector_side=96).eval()
+    pack = LitePack(tracker, CompactModel(), NounReader(LEXICON), phrases, detector_side=96).eval()
     out = tmp_path_factory.mktemp("pack")
-    export_lite_pack(pack, out, "0.0.0", {"recipe": "test"}, lexicon_tokenizer(lexicon.vocabulary), half=False)
+    export(pack, out)
     return pack, out
+
+
+def export(pack: LitePack, out: Path, ranges: Mapping[str, Mapping[str, Range]] = {}) -> None:
+    export_lite_pack(pack, out, "0.0.0", {"recipe": "test"}, lexicon_tokenizer(LEXICON.vocabulary), half=False, ranges=ranges)
 
 
 @pytest.mark.parametrize("sizes", [dict(b=1, m=1, p=0, n=1, c=1, e=1), dict(b=3, m=7, p=16, n=5, c=3, e=3, aspect=0.3)])
@@ -83,6 +90,31 @@ def in_one_order(wanted: list[np.ndarray], got: list[np.ndarray]) -> tuple[list[
         assert sorted(distances.argmin(1)) == list(range(len(distances)))
     joined = [[np.concatenate(values) for values in zip(*(pair[side] for pair in pairs))] for side in (0, 1)]
     return [*joined[0], wanted[3]], [*joined[1], got[3]]
+
+
+def test_a_pack_with_measured_ranges_computes_nearly_the_same(exported: tuple[LitePack, Path], tmp_path: Path) -> None:
+    pack, folder = exported
+    follower = Follower(folder)
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[16:40, 20:44] = True
+    rng = np.random.default_rng(7)
+    for prompt in ("box", "click"):
+        frames = rng.integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+        frames[:, mask] //= 4
+        follower.follow(frames, mask, prompt)
+    ranges = follower.ranges()
+    export(pack, tmp_path, ranges)
+
+    for role, count in {"encode": 7, "track": 9, "segment": 48, "detect": 16}.items():
+        assert len(ranges[role]) == count
+        inputs = {name: value.numpy() for name, value in lite_inputs(pack)[role].items()}
+        if role == "detect":  # of random networks, detections may come in another order
+            assert (tmp_path / "detect.onnx").stat().st_size < (folder / "detect.onnx").stat().st_size
+            run(tmp_path, role, inputs)
+            continue
+        compared = 1 if role == "track" else 0  # the score: the mask of an absent object has one value
+        exact, rounded = (run(where, role, inputs)[compared] for where in (folder, tmp_path))
+        assert 0 < np.abs(exact - rounded).mean() < 0.1 * np.abs(exact).mean(), role
 
 
 def test_the_manifest_states_the_sizes_of_the_graphs(exported: tuple[LitePack, Path]) -> None:
