@@ -1,24 +1,25 @@
 /** Entry of a thread that opens one graph and runs it on request. */
-import { parentPort, workerData } from "node:worker_threads";
-import type { ThreadCall, ThreadMessage, ThreadRequest, ThreadStart } from "./graph-thread.js";
-import { loadRuntime, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
+import { parentPort } from "node:worker_threads";
+import type { ThreadCall, ThreadMessage, ThreadOpen, ThreadRequest } from "./graph-thread.js";
+import { loadRuntime, type OpenGraph, openGraph } from "./onnx.js";
 
 const port = parentPort;
 if (!port) throw new Error("This is the entry of a thread; it does nothing on its own.");
 
 const send = (message: ThreadMessage, handedOver: ArrayBuffer[] = []) =>
   port.postMessage(message, handedOver);
-const { graph, providers, threads } = workerData as ThreadStart;
 let opened: OpenGraph | undefined;
+let name = "The graph";
 // Before it is needed. `openGraph` reports a failure.
 loadRuntime().catch(() => {});
 
 let queue = Promise.resolve();
 port.on("message", (request: ThreadRequest) => {
-  queue = queue.then(() => (request.kind === "open" ? open(request.tried) : answer(request)));
+  queue = queue.then(() => (request.kind === "open" ? open(request) : answer(request)));
 });
 
-async function open(tried: ProvidersTried): Promise<void> {
+async function open({ graph, providers, threads, tried }: ThreadOpen): Promise<void> {
+  ({ name } = graph);
   const warn = (message: string) => send({ kind: "warning", message });
   try {
     opened = await openGraph(graph, { providers, threads, warn }, tried);
@@ -31,7 +32,7 @@ async function open(tried: ProvidersTried): Promise<void> {
 
 async function answer({ id, inputs, fetch }: ThreadCall): Promise<void> {
   try {
-    if (!opened) throw new Error(`${graph.name} is not open.`);
+    if (!opened) throw new Error(`${name} is not open.`);
     const run = await opened.run(inputs, fetch);
     const buffers = Object.values(run.outputs).map(({ data }) => data.buffer as ArrayBuffer);
     send({ kind: "answer", id, run }, buffers);

@@ -5,15 +5,16 @@ import type { GraphInfo } from "../packs/validate.js";
 import { startEngineThread } from "./entry-point.js";
 import type { GraphOptions, GraphRun, OpenGraph, ProvidersTried } from "./onnx.js";
 
-/** The thread's `workerData`. */
-export interface ThreadStart {
+/** First one `open`, then any number of calls. */
+export type ThreadRequest = ThreadOpen | ThreadCall;
+
+export interface ThreadOpen {
+  kind: "open";
   graph: PackGraph;
   providers: readonly string[];
   threads: number;
+  tried: ProvidersTried;
 }
-
-/** First one `open`, then any number of calls. */
-export type ThreadRequest = { kind: "open"; tried: ProvidersTried } | ThreadCall;
 
 export interface ThreadCall {
   kind: "call";
@@ -35,16 +36,21 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/**
- * Starts the thread of a graph, which loads the runtime.
- * @returns opens the graph, once, as `openGraph` does. `run` does not block; its inputs are copied to the thread, and its outputs
- *   are transferred back.
- */
-export function startGraphThread(
-  graph: PackGraph,
-  { providers, threads, warn }: GraphOptions,
-): (tried: ProvidersTried) => Promise<OpenGraph> {
-  const worker = startEngineThread("graph-thread-main", { graph, providers, threads } satisfies ThreadStart);
+export interface GraphThread {
+  /**
+   * Opens a graph, once, as `openGraph` does. `run` does not block; its inputs are copied to the thread, and its outputs are
+   * transferred back.
+   */
+  open(graph: PackGraph, options: GraphOptions, tried: ProvidersTried): Promise<OpenGraph>;
+  /** Ends a thread that opened no graph. */
+  end(): void;
+}
+
+/** Starts a thread that opens and runs one graph. It loads the runtime at once. */
+export function startGraphThread(): GraphThread {
+  const worker = startEngineThread("graph-thread-main");
+  let name = "a graph";
+  let warn: GraphOptions["warn"] = () => {};
   const ask = (request: ThreadRequest) => worker.postMessage(request);
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -91,16 +97,26 @@ export function startGraphThread(
     };
     worker.on("error", onThreadEnd);
     worker.on("exit", (code) =>
-      onThreadEnd(new Error(`The thread of ${graph.name} ended with exit code ${code}.`)),
+      onThreadEnd(new Error(`The thread of ${name} ended with exit code ${code}.`)),
     );
   });
   // The thread may end before the graph is opened; `open` then reports it.
   opened.catch(() => {});
 
-  return async function open(tried) {
-    ask({ kind: "open", tried });
-    const { info, provider, tried: triedThere } = await opened;
-    for (const [name, works] of triedThere) tried.set(name, works);
-    return { ...info, provider, run };
+  // A thread without a graph keeps no process alive.
+  worker.unref();
+
+  return {
+    async open(graph, options, tried) {
+      ({ name } = graph);
+      ({ warn } = options);
+      worker.ref();
+      const { providers, threads } = options;
+      ask({ kind: "open", graph, providers, threads, tried });
+      const { info, provider, tried: triedThere } = await opened;
+      for (const [each, works] of triedThere) tried.set(each, works);
+      return { ...info, provider, run };
+    },
+    end: () => void worker.terminate(),
   };
 }

@@ -11,15 +11,8 @@ import { firstMismatch } from "../packs/validate.js";
 import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
 import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
-import { startGraphThread } from "./graph-thread.js";
-import {
-  type GraphOptions,
-  type GraphRun,
-  loadRuntime,
-  type OpenGraph,
-  openGraph,
-  type ProvidersTried,
-} from "./onnx.js";
+import { type GraphOptions, type GraphRun, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
+import { endSpareThreads, takeThread } from "./spare-threads.js";
 import type { SessionTurns } from "./turns.js";
 
 export interface OpenGraphs {
@@ -44,14 +37,10 @@ const THREADED: ReadonlySet<GraphRole> = new Set<GraphRole>(["encode", "detect"]
  * @throws Error with one sentence that names the first graph with a fault, and what is wrong with it.
  */
 export async function openGraphs(pack: Pack, options: GraphOptions): Promise<OpenGraphs> {
-  // Here first: a graph's thread cannot turn the runtime's telemetry off.
-  const runtime = loadRuntime();
   const threads = new Map(
-    pack.graphs
-      .filter(({ role }) => THREADED.has(role))
-      .map((graph) => [graph.role, startGraphThread(graph, options)]),
+    pack.graphs.filter(({ role }) => THREADED.has(role)).map(({ role }) => [role, takeThread()]),
   );
-  await runtime;
+  endSpareThreads();
   const contract = packContract(pack.manifest);
   const open = new Map<GraphRole, OpenGraph & { spent: GraphCost }>();
   const tried: ProvidersTried = new Map();
@@ -62,7 +51,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
     const { name, role } = graph;
     resident.begin();
     try {
-      const opened = await (threads.get(role)?.(tried) ?? openGraph(graph, options, tried));
+      const opened = await (threads.get(role) ?? { open: openGraph }).open(graph, options, tried);
       const spent = { thread: threadOf(role), runs: 0, ms: 0, memoryBytes: 0 };
       open.set(role, { ...opened, spent });
       const mismatch = firstMismatch(name, contract[role], opened);
@@ -75,9 +64,11 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
     if (spent) spent.memoryBytes = memoryBytes;
   }
 
-  // The first graph finds out which providers work.
-  const [first, ...others] = pack.graphs;
-  if (first) await openOne(first);
+  const [first, ...rest] = pack.graphs;
+  // Of several providers, the first graph finds out which work.
+  const isFirstAlone = first !== undefined && options.providers.length > 1;
+  if (isFirstAlone) await openOne(first);
+  const others = isFirstAlone ? rest : pack.graphs;
   const inThreads = others.filter(({ role }) => threads.has(role)).map(openOne);
   for (const graph of others) {
     if (failures.size > 0) break;

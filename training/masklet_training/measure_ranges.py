@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,15 @@ import onnxruntime as ort
 
 from .byte_arithmetic import Range, large_convolutions, shown_output
 from .clips import Clip, ClipGenerator
+from .frame_cache import approach
 from .sequences import box_around, middle_point
 
 ROLES = ("encode", "segment", "track")  # graphs that run on most frames or for every click
 KINDS = ("track", "named", "alike")  # of clips, in turn
+PROMPTS = ("box", "click")
 FRAMES = 5
 SMALLEST = 0.0015  # share of the frame that a followed object covers
+MARGIN = 1.25  # of the stored limits; values beyond them are clamped, which is worse than coarser steps
 DIGITS = 4  # of the stored limits
 DRAWING = "/phrases/masks"  # scope of the decoder of prompts in `detect`
 LATER_PASS = re.compile(r"_\d+/Conv$")  # the exporter's names of a module's second and third use in one graph
@@ -132,11 +137,18 @@ class Follower:
         return memory
 
 
-def object_of(clip: Clip, rng: np.random.Generator) -> np.ndarray | None:
-    """The mask of a random object on the first frame, bool [S,S]; None when all are small"""
-    masks = [clip.ids[0] == number for number in range(1, len(clip.objects) + 1)]
-    large = [mask for mask in masks if mask.mean() > SMALLEST]
-    return large[rng.integers(len(large))] if large else None
+def draw_clips(sprites: Path, side: int, seed: int) -> Iterator[tuple[Clip, np.ndarray]]:
+    """Clips, and the mask of an object on their first frames, bool [S,S]. In every second clip one object grows or shrinks: the
+    other objects are small.
+    """
+    plain, double = (ClipGenerator(sprites, size, seed, shapes=True) for size in (side, 2 * side))
+    for index in count():
+        kind = KINDS[index // 2 % len(KINDS)]
+        clip: Clip | None = plain.clip(FRAMES, kind) if index % 2 else approach(double.clip(FRAMES, kind), double.rng, side)
+        masks = [clip.ids[0] == number for number in range(1, len(clip.objects) + 1)] if clip else []
+        visible = [mask for mask in masks if mask.mean() > SMALLEST]
+        if clip and visible:
+            yield clip, visible[plain.rng.integers(len(visible))] if index % 2 else max(visible, key=np.sum)
 
 
 def main() -> None:
@@ -149,20 +161,18 @@ def main() -> None:
     options = parser.parse_args()
     follower = Follower(options.pack)
     side = json.loads((options.pack / "manifest.json").read_text())["geometry"]["S"]
-    generator = ClipGenerator(options.sprites, side, options.seed, shapes=True)
-    for index in range(options.clips):
-        clip = generator.clip(FRAMES, KINDS[index % len(KINDS)])
-        mask = object_of(clip, generator.rng)
-        if mask is not None:
-            follower.follow(clip.frames, mask, ("box", "click")[index // len(KINDS) % 2])
+    for index, (clip, mask) in enumerate(islice(draw_clips(options.sprites, side, options.seed), options.clips)):
+        follower.follow(clip.frames, mask, PROMPTS[index // 2 % len(PROMPTS)])
     ranges = follower.ranges()
-    options.out.write_text(json.dumps(rounded(ranges), indent=1) + "\n")
+    options.out.write_text(json.dumps(stored(ranges), indent=1) + "\n")
     print(f"{options.out}: {sum(len(each) for each in ranges.values())} convolutions")
 
 
-def rounded(ranges: dict[str, dict[str, Range]]) -> dict[str, dict[str, dict[str, list[float]]]]:
+def stored(ranges: dict[str, dict[str, Range]]) -> dict[str, dict[str, dict[str, list[float]]]]:
     return {
-        role: {name: {end: [round(x, DIGITS) for x in limits] for end, limits in each.items()} for name, each in convolutions.items()}
+        role: {
+            name: {end: [round(x * MARGIN, DIGITS) for x in limits] for end, limits in each.items()} for name, each in convolutions.items()
+        }
         for role, convolutions in ranges.items()
     }
 

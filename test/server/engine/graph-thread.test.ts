@@ -17,16 +17,16 @@ test("replaces the process when the thread exits without an error, and the sessi
   await writeFile(
     preload,
     `const { rmSync } = require("node:fs");
-     if (require("node:worker_threads").workerData?.graph) {
-       setInterval(() => {
-         try {
-           rmSync(${JSON.stringify(trigger)});
-         } catch {
-           return;
-         }
-         process.exit(3);
-       }, 50).unref();
-     }`,
+     setInterval(() => {
+       // The program of a thread is not known yet while its preloaded modules run.
+       if (!/graph-thread-main/.test(process.argv[1])) return;
+       try {
+         rmSync(${JSON.stringify(trigger)});
+       } catch {
+         return;
+       }
+       process.exit(3);
+     }, 50).unref();`,
   );
   const { NODE_OPTIONS } = process.env;
   process.env.NODE_OPTIONS = `--require ${JSON.stringify(preload)}`;
