@@ -53,10 +53,5 @@ export function startProcess(
   });
 }
 
-/** @param start the thread's `workerData` */
-export function startEngineThread(
-  name: "graph-thread-main" | "channel-thread-main",
-  start?: unknown,
-): Worker {
-  return startThread(`./${name}`, import.meta.url, { workerData: start });
-}
+export const startEngineThread = (name: "graph-thread-main" | "channel-thread-main"): Worker =>
+  startThread(`./${name}`, import.meta.url);

@@ -42,14 +42,12 @@ export interface GraphThread {
    * transferred back.
    */
   open(graph: PackGraph, options: GraphOptions, tried: ProvidersTried): Promise<OpenGraph>;
-  /** Ends a thread that opened no graph. */
-  end(): void;
 }
 
 /** Starts a thread that opens and runs one graph. It loads the runtime at once. */
 export function startGraphThread(): GraphThread {
   const worker = startEngineThread("graph-thread-main");
-  let name = "a graph";
+  let name: string | undefined;
   let warn: GraphOptions["warn"] = () => {};
   const ask = (request: ThreadRequest) => worker.postMessage(request);
   const waiting = new Map<number, Waiting>();
@@ -97,7 +95,7 @@ export function startGraphThread(): GraphThread {
     };
     worker.on("error", onThreadEnd);
     worker.on("exit", (code) =>
-      onThreadEnd(new Error(`The thread of ${name} ended with exit code ${code}.`)),
+      onThreadEnd(new Error(`The thread ${name ? `of ${name} ` : ""}ended with exit code ${code}.`)),
     );
   });
   // The thread may end before the graph is opened; `open` then reports it.
@@ -113,10 +111,15 @@ export function startGraphThread(): GraphThread {
       worker.ref();
       const { providers, threads } = options;
       ask({ kind: "open", graph, providers, threads, tried });
-      const { info, provider, tried: triedThere } = await opened;
+      const {
+        info,
+        provider,
+        tried: triedThere,
+      } = await opened.catch((error: Error) => {
+        throw error.message.includes(graph.name) ? error : new Error(`${graph.name}: ${error.message}`);
+      });
       for (const [each, works] of triedThere) tried.set(each, works);
       return { ...info, provider, run };
     },
-    end: () => void worker.terminate(),
   };
 }

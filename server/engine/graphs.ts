@@ -11,8 +11,15 @@ import { firstMismatch } from "../packs/validate.js";
 import { EngineError } from "./engine.js";
 import { checkFeeds, describeFeeds } from "./feeds.js";
 import type { GraphCost, GraphCosts, GraphThread } from "./graph-costs.js";
-import { type GraphOptions, type GraphRun, type OpenGraph, openGraph, type ProvidersTried } from "./onnx.js";
-import { endSpareThreads, takeThread } from "./spare-threads.js";
+import {
+  type GraphOptions,
+  type GraphRun,
+  loadRuntime,
+  type OpenGraph,
+  openGraph,
+  type ProvidersTried,
+} from "./onnx.js";
+import { takeThread } from "./spare-threads.js";
 import type { SessionTurns } from "./turns.js";
 
 export interface OpenGraphs {
@@ -40,7 +47,8 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   const threads = new Map(
     pack.graphs.filter(({ role }) => THREADED.has(role)).map(({ role }) => [role, takeThread()]),
   );
-  endSpareThreads();
+  // Before memory is measured, and with telemetry off, which a thread cannot turn off.
+  await loadRuntime();
   const contract = packContract(pack.manifest);
   const open = new Map<GraphRole, OpenGraph & { spent: GraphCost }>();
   const tried: ProvidersTried = new Map();
@@ -65,8 +73,8 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   }
 
   const [first, ...rest] = pack.graphs;
-  // Of several providers, the first graph finds out which work.
-  const isFirstAlone = first !== undefined && options.providers.length > 1;
+  // The first graph finds out which providers work. The CPU always does.
+  const isFirstAlone = first !== undefined && options.providers.some((provider) => provider !== "cpu");
   if (isFirstAlone) await openOne(first);
   const others = isFirstAlone ? rest : pack.graphs;
   const inThreads = others.filter(({ role }) => threads.has(role)).map(openOne);
@@ -125,8 +133,8 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
 const threadOf = (role: GraphRole): GraphThread => (role === "encode" ? "encode" : "main");
 
 /**
- * Measures the growth of the process between `begin` and `end`. Of two graphs that run at once, the first to end is charged
- * for the growth of both until then, so that every byte is counted once.
+ * Measures the growth of the process between `begin` and `end`. Of graphs that run or open at once, the first to end
+ * is charged for the growth of all until then: every byte is counted once, and the sum is exact.
  */
 function createResidentMeter() {
   let running = 0;

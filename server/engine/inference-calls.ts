@@ -1,5 +1,5 @@
 /**
- * Entry of the inference process. Calls of different sessions are carried out at the same time and interleave at their turns,
+ * The calls of the inference process. Calls of different sessions are carried out at the same time and interleave at their turns,
  * see `turns.ts`. A graph blocks this thread while it runs; the main process stays responsive.
  */
 import { deserialize, serialize } from "node:v8";

@@ -96,7 +96,7 @@ interface PendingCall extends ExecutingCandidate {
   reject: (error: Error) => void;
 }
 
-/** Forks the process; it loads nothing before its `load` call. A process without progress is killed. */
+/** Forks the process; it loads no pack before its `load` call. A process without progress is killed. */
 export function startInferenceProcess(
   events: ProcessEvents,
   limits: WatchdogLimits,

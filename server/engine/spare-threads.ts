@@ -1,7 +1,7 @@
 /** Threads of graphs that are started before a pack is known, so that it opens sooner. */
 import { type GraphThread, startGraphThread } from "./graph-thread.js";
 
-/** As many as there are graphs with a thread of their own, see `graphs.ts`. */
+/** As many as there are graphs with a thread of their own, see `graphs.ts`. Those that a pack does not need stay idle. */
 const COUNT = 2;
 
 const spare: GraphThread[] = [];
@@ -12,8 +12,3 @@ export function startSpareThreads(): void {
 
 /** A thread for one graph: a spare one, or a new one. */
 export const takeThread = (): GraphThread => spare.pop() ?? startGraphThread();
-
-/** Ends the threads that no graph took. */
-export function endSpareThreads(): void {
-  for (const thread of spare.splice(0)) thread.end();
-}

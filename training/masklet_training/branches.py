@@ -59,7 +59,7 @@ def divide_nodes(graph: onnx.GraphProto, part: str) -> tuple[list[onnx.NodeProto
     # Constants may be those of several modules.
     outside = [*(node for node in inside if node.op_type == "Constant" and node.output[0] in beyond), *outside]
     inside = [node for node in inside if node.op_type != "Constant" or node.output[0] not in beyond]
-    # Nodes that restore stored weights have no name, and the exporter names loops without their module.
+    # Nodes that restore weights from `byte_storage` and `half_storage` have no name, and the exporter names loops without their module.
     while True:
         within = {name for node in inside for name in uses(node)}
         counts = Counter(name for node in outside for name in uses(node))

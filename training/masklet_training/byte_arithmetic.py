@@ -2,7 +2,7 @@
 
 The nodes are those of quantised ONNX models (`QuantizeLinear`, `DequantizeLinear`), with which ONNX Runtime fuses a convolution
 (`microsoft/onnxruntime:onnxruntime/core/optimizer/qdq_transformer`). A runtime that does not fuse them computes the same in
-float32. Inputs and outputs of a convolution have 256 steps between the limits that `measure_ranges` found on generated clips.
+float32. Inputs and outputs of a convolution have 256 values between the limits that `measure_ranges` found on generated clips.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def compute_in_bytes(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> onn
     """Changes the model in place.
 
     :param ranges: by name of the convolution's node
-    :raises ValueError: a named convolution is not among `large_convolutions`
+    :raises ValueError: a named convolution is not among `large_convolutions`, or its bias does not fit into 32 bits
     """
     convolutions = {node.name: node for node in large_convolutions(model.graph)}
     if missing := sorted(ranges.keys() - convolutions.keys()):
@@ -44,7 +44,7 @@ def compute_in_bytes(model: onnx.ModelProto, ranges: Mapping[str, Range]) -> onn
     quantiser = Quantiser(model.graph)
     for name, node in convolutions.items():
         if name in ranges:
-            quantiser.convolution(node, ranges[name])
+            quantiser.convert(node, ranges[name])
     remove_unread(model)
     remove_unread_constants(model.graph)
     return model
@@ -57,7 +57,7 @@ def large_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     def is_large(node: onnx.NodeProto) -> bool:
         if node.op_type != "Conv" or (kernel := constant(node.input[1])) is None:
             return False
-        outputs, inputs, *sides = kernel.shape  # of one group
+        outputs, inputs, *sides = kernel.shape  # inputs of one group
         return min(outputs, inputs) >= FEWEST_CHANNELS and max(sides) > 1
 
     return [node for node in graph.node if is_large(node)]
@@ -83,16 +83,16 @@ class Quantiser:
         self.steps: dict[str, np.ndarray] = {}
         """Between the integers of the values that were restored from integers, by their names"""
         self.restored: dict[str, str] = {}
-        """Names of these values, by those of the values that were quantised"""
+        """Names of what was restored from integers, by those of the values and kernels that were rounded"""
 
-    def convolution(self, node: onnx.NodeProto, limits: Range) -> None:
+    def convert(self, node: onnx.NodeProto, limits: Range) -> None:
         source = node.input[0]
         if source not in self.steps:
             if source not in self.restored:
                 self.restored[source] = f"{source}.restored"
-                self.insert(self.index(node), self.pair(source, self.restored[source], limits["input"]))
+                self.insert(self.index(node), self.rounding(f"{node.name}.input", source, self.restored[source], limits["input"]))
             node.input[0] = self.restored[source]
-        self.insert(self.index(node), self.weights(node, self.steps[node.input[0]]))
+        self.insert(self.index(node), self.restored_weights(node, self.steps[node.input[0]]))
         shown, relu = shown_output(self.graph, node)
         low, high = limits["output"]
         exact = f"{shown}.exact"
@@ -101,9 +101,9 @@ class Quantiser:
             # A lowest value of zero has the effect of the ReLU.
             low = 0.0
             self.graph.node.remove(relu)
-        self.insert(self.index(node) + 1, self.pair(exact, shown, (low, high)))
+        self.insert(self.index(node) + 1, self.rounding(f"{node.name}.output", exact, shown, (low, high)))
 
-    def pair(self, source: str, restored: str, limits: tuple[float, float]) -> list[onnx.NodeProto]:
+    def rounding(self, scope: str, source: str, restored: str, limits: tuple[float, float]) -> list[onnx.NodeProto]:
         """Nodes that round a value to integers and restore it"""
         low, high = min(limits[0], 0.0), max(limits[1], 0.0)
         step = max(high - low, SMALLEST_RANGE) / STEPS
@@ -111,34 +111,35 @@ class Quantiser:
         self.steps[restored] = np.array(step, np.float32)
         scale = self.store(f"{source}.step", self.steps[restored])
         return [
-            helper.make_node("QuantizeLinear", [source, scale, zero], [f"{source}.bytes"], name=f"{source}.quantise"),
-            helper.make_node("DequantizeLinear", [f"{source}.bytes", scale, zero], [restored], name=f"{source}.restore"),
+            helper.make_node("QuantizeLinear", [source, scale, zero], [f"{source}.bytes"], name=f"{scope}.quantise"),
+            helper.make_node("DequantizeLinear", [f"{source}.bytes", scale, zero], [restored], name=f"{scope}.restore"),
         ]
 
-    def weights(self, node: onnx.NodeProto, step: np.ndarray) -> list[onnx.NodeProto]:
+    def restored_weights(self, node: onnx.NodeProto, step: np.ndarray) -> list[onnx.NodeProto]:
         """Nodes that restore a convolution's kernel and bias from integers, which are stored instead"""
         source = node.input[1]
         kernel = self.constant(source)
-        scale = np.abs(kernel).max((1, 2, 3)).clip(min=SMALLEST_RANGE) / LARGEST_WEIGHT
+        largest = np.abs(kernel).max((1, 2, 3))
+        scale = np.where(largest > 0, largest / LARGEST_WEIGHT, 1.0)
         nodes = []
         node.input[1] = f"{source}.restored"
         if source not in self.restored:
             # Convolutions may share a kernel, but not the steps of their inputs, which the bias depends on.
             self.restored[source] = node.input[1]
             integers = np.round(kernel / scale.reshape(-1, 1, 1, 1)).astype(np.int8)
-            nodes.append(self.restore(source, integers, scale))
+            nodes.append(self.restore(f"{node.name}.kernel", source, integers, scale))
         if len(node.input) > 2:
-            name = f"{node.name}.bias"
-            scale = scale * step
-            integers = np.round(self.constant(node.input[2]) / scale).astype(np.int32)
-            node.input[2] = f"{name}.restored"
-            nodes.append(self.restore(name, integers, scale))
+            bias = np.round(self.constant(node.input[2]) / (scale * step))
+            if np.abs(bias).max() > np.iinfo(np.int32).max:
+                raise ValueError(f"the bias of {node.name} is too large for its range")
+            node.input[2] = f"{node.name}.bias.restored"
+            nodes.append(self.restore(f"{node.name}.bias", f"{node.name}.bias", bias.astype(np.int32), scale * step))
         return nodes
 
-    def restore(self, name: str, integers: np.ndarray, scale: np.ndarray) -> onnx.NodeProto:
+    def restore(self, scope: str, source: str, integers: np.ndarray, scale: np.ndarray) -> onnx.NodeProto:
         """A node that multiplies stored integers by one scale per output channel"""
-        stored = [self.store(f"{name}.integers", integers), self.store(f"{name}.scale", scale.astype(np.float32))]
-        return helper.make_node("DequantizeLinear", stored, [f"{name}.restored"], name=f"{name}.restore", axis=0)
+        stored = [self.store(f"{source}.integers", integers), self.store(f"{source}.steps", scale.astype(np.float32))]
+        return helper.make_node("DequantizeLinear", stored, [f"{source}.restored"], name=f"{scope}.restore", axis=0)
 
     def store(self, name: str, value: np.ndarray) -> str:
         self.graph.initializer.append(numpy_helper.from_array(value, name))

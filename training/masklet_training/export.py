@@ -166,6 +166,8 @@ def write_graphs(
 
     :param ranges: by role, see `export_graph`
     """
+    if unknown := sorted(ranges.keys() - {spec.role for spec in specs}):
+        raise ValueError(f"ranges are given for {unknown[0]}, which is no graph of this pack")
     files = []
     for spec in specs:
         path = out / f"{spec.role}.onnx"

@@ -1,4 +1,4 @@
-"""Measures the ranges in which the large convolutions of a pack compute, on generated clips.
+"""Measures the lowest and highest values at the large convolutions of a pack, on generated clips.
 
     python -m masklet_training.measure_ranges --pack FLOAT_PACK --sprites .cache/sprites.npz --out weights/ranges.json
 
@@ -41,8 +41,11 @@ class RecordingGraph:
     """Runs a graph, and keeps the ranges of its large convolutions over all runs."""
 
     def __init__(self, path: Path) -> None:
+        """:raises ValueError: the graph computes with integers already"""
         model = onnx.load(path)
         graph = model.graph
+        if any(node.op_type == "QuantizeLinear" for node in graph.node):
+            raise ValueError(f"{path} has ranges already; expected a pack that was exported without --ranges")
         self.convolutions = [(node.name, node.input[0], shown_output(graph, node)[0]) for node in large_convolutions(graph)]
         self.outputs = [value.name for value in graph.output]
         known = {*self.outputs, *(value.name for value in graph.input)}

@@ -123,6 +123,22 @@ def test_values_beyond_the_ranges_are_clamped(model: onnx.ModelProto) -> None:
     assert values.min() == 0 and values.max() == pytest.approx(0.5)
 
 
+def test_channels_without_weights_keep_their_bias_and_ranges_without_width_are_refused(model: onnx.ModelProto) -> None:
+    changed = copy_of(model)
+    name, limits = next(iter(ranges_of(changed, example()).items()))
+    node = next(each for each in changed.graph.node if each.name == name)
+    kernel = next(each for each in changed.graph.initializer if each.name == node.input[1])
+    values = numpy_helper.to_array(kernel).copy()
+    values[0] = 0.0
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    shown = shown_output(changed.graph, node)[0]
+    (exact,) = run(changed, example(), [shown])
+    (rounded,) = run(compute_in_bytes(copy_of(changed), {name: limits}), example(), [shown])
+    assert np.abs(exact[:, 0] - rounded[:, 0]).max() < 0.01 * np.abs(exact).max()
+    with pytest.raises(ValueError, match=f"the bias of {name} is too large"):
+        compute_in_bytes(changed, {name: Range(input=(0.0, 0.0), output=limits["output"])})
+
+
 def test_ranges_of_other_graphs_are_refused(model: onnx.ModelProto) -> None:
     with pytest.raises(ValueError, match="no large convolution /other/Conv"):
         compute_in_bytes(copy_of(model), {"/other/Conv": Range(input=(0.0, 1.0), output=(0.0, 1.0))})
