@@ -9,7 +9,6 @@ if (!port) throw new Error("This is the entry of a thread; it does nothing on it
 const send = (message: ThreadMessage, handedOver: ArrayBuffer[] = []) =>
   port.postMessage(message, handedOver);
 let opened: OpenGraph | undefined;
-let name = "The graph";
 // Before it is needed. `openGraph` reports a failure.
 loadRuntime().catch(() => {});
 
@@ -19,7 +18,6 @@ port.on("message", (request: ThreadRequest) => {
 });
 
 async function open({ graph, providers, threads, tried }: ThreadOpen): Promise<void> {
-  ({ name } = graph);
   const warn = (message: string) => send({ kind: "warning", message });
   try {
     opened = await openGraph(graph, { providers, threads, warn }, tried);
@@ -32,7 +30,7 @@ async function open({ graph, providers, threads, tried }: ThreadOpen): Promise<v
 
 async function answer({ id, inputs, fetch }: ThreadCall): Promise<void> {
   try {
-    if (!opened) throw new Error(`${name} is not open.`);
+    if (!opened) throw new Error("The graph is not open.");
     const run = await opened.run(inputs, fetch);
     const buffers = Object.values(run.outputs).map(({ data }) => data.buffer as ArrayBuffer);
     send({ kind: "answer", id, run }, buffers);

@@ -76,7 +76,7 @@ export async function openGraphs(pack: Pack, options: GraphOptions): Promise<Ope
   // The first graph finds out which providers work. The CPU always does.
   const isFirstAlone = first !== undefined && options.providers.some((provider) => provider !== "cpu");
   if (isFirstAlone) await openOne(first);
-  const others = isFirstAlone ? rest : pack.graphs;
+  const others = failures.size > 0 ? [] : isFirstAlone ? rest : pack.graphs;
   const inThreads = others.filter(({ role }) => threads.has(role)).map(openOne);
   for (const graph of others) {
     if (failures.size > 0) break;

@@ -7,14 +7,11 @@ import { ProtocolError } from "../../protocol/errors.js";
 import { PromptError } from "../../tracker/prompts.js";
 import { PhraseError } from "../packs/tokenizer.js";
 import type { OutgoingMessage } from "./channel.js";
-import { collectLessOften } from "./collector-setting.js";
 import { EngineError } from "./engine.js";
 import { startEngineThread } from "./entry-point.js";
 import { createIdleCollection } from "./idle-collection.js";
 import type { IpcFailure, IpcNotice, IpcReply, IpcRequest, ProcessNotice, TimedSnapshot } from "./ipc.js";
 import { createSessionHost } from "./session-host.js";
-
-collectLessOften();
 
 /** At once: these messages must not be lost when the process ends in the next graph. */
 const notify = (notice: ProcessNotice) => void process.send?.(notice, undefined, undefined, () => {});

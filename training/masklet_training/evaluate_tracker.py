@@ -21,7 +21,7 @@ from .checkpoint import load_tracker
 from .davis_metrics import NEAR, area_under_curve, region_similarity
 from .evaluate import PROMPTS, report
 from .model.lite_tracker import Levels, LiteTracker
-from .sequences import Sequence, box_around, load_sequences, middle_point
+from .sequences import Sequence, load_sequences, prompt_marks
 
 
 def first_mask(model: LiteTracker, levels: Levels, mask: np.ndarray, prompt: str) -> Tensor:
@@ -29,11 +29,7 @@ def first_mask(model: LiteTracker, levels: Levels, mask: np.ndarray, prompt: str
     m = model.side // 4
     if prompt == "mask":
         return model.seed(levels[0], torch.from_numpy(mask).float()[None, None])[2]
-    if prompt == "box":
-        x0, y0, x1, y1 = box_around(mask)
-        points, labels = torch.tensor([[[x0, y0], [x1, y1]]]), torch.tensor([[2, 3]])
-    else:
-        points, labels = torch.tensor([[middle_point(mask)]]), torch.tensor([[1]])
+    points, labels = (torch.tensor([marks]) for marks in prompt_marks(mask, prompt))
     masks, _, _, best = model.prompt(levels, points.float(), labels, torch.zeros(1, 1, m, m), torch.zeros(1))
     return masks[:, best]
 

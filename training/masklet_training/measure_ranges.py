@@ -22,7 +22,7 @@ import onnxruntime as ort
 from .byte_arithmetic import Range, large_convolutions, shown_output
 from .clips import Clip, ClipGenerator
 from .frame_cache import approach
-from .sequences import box_around, middle_point
+from .sequences import prompt_marks
 
 ROLES = ("encode", "segment", "track")  # graphs that run on most frames or for every click
 KINDS = ("track", "named", "alike")  # of clips, in turn
@@ -121,11 +121,9 @@ class Follower:
 
     def first(self, levels: Arrays, mask: np.ndarray, prompt: str) -> tuple[np.ndarray, np.ndarray]:
         """Mask logits [1,1,m,m] of the prompted frame, and its pointer [1,D]"""
-        x0, y0, x1, y1 = box_around(mask)
-        corners = {"points": [(x0, y0), (x1, y1)], "labels": [2, 3]}
-        marks = corners if prompt == "box" else {"points": [middle_point(mask)], "labels": [1]}
+        points, labels = prompt_marks(mask, prompt)
         m = levels["feat_s0"].shape[-1]
-        marked = levels | {"points": np.array([marks["points"]], np.float32), "labels": np.array([marks["labels"]], np.int32)}
+        marked = levels | {"points": np.array([points], np.float32), "labels": np.array([labels], np.int32)}
         none = {"mask_in": np.zeros((1, 1, m, m), np.float32), "has_mask": np.zeros(1, np.float32)}
         result = self.graphs["segment"].run(marked | none)
         best = int(result["best"][0])

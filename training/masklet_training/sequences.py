@@ -53,6 +53,14 @@ def middle_point(mask: np.ndarray) -> tuple[float, float]:
     return (float(x) + 0.5) / w, (float(y) + 0.5) / h
 
 
+def prompt_marks(mask: np.ndarray, prompt: str) -> tuple[list[tuple[float, float]], list[int]]:
+    """Points and their labels, as in the contract, for the prompt "box" or "click" on a mask that is not empty"""
+    if prompt == "box":
+        x0, y0, x1, y1 = box_around(mask)
+        return [(x0, y0), (x1, y1)], [2, 3]
+    return [middle_point(mask)], [1]
+
+
 def correction(mask: np.ndarray, truth: np.ndarray) -> tuple[tuple[float, float], int]:
     """The click that corrects a mask: the middle of its largest error, and 1 where the object is missing"""
     missing, extra = truth & ~mask, mask & ~truth

@@ -115,6 +115,13 @@ def test_a_pack_with_measured_ranges_computes_nearly_the_same(exported: tuple[Li
         compared = 1 if role == "track" else 0  # the score: the mask of an absent object has one value
         exact, rounded = (run(where, role, inputs)[compared] for where in (folder, tmp_path))
         assert 0 < np.abs(exact - rounded).mean() < 0.1 * np.abs(exact).mean(), role
+    with pytest.raises(ValueError, match="exported without --ranges"):
+        Follower(tmp_path)
+
+
+def test_ranges_of_unknown_graphs_are_refused(exported: tuple[LitePack, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ranges are given for other"):
+        export(exported[0], tmp_path, {"other": {}})
 
 
 def test_the_manifest_states_the_sizes_of_the_graphs(exported: tuple[LitePack, Path]) -> None:

@@ -202,6 +202,14 @@ test("a provider that is not available is logged with the reason; the next one i
   expect(warnings.join("\n")).toMatch(/The provider "tensorrt" could not open encode\.onnx: .+/);
 });
 
+test("a provider that is not available is tried once, also when it is the only one", async () => {
+  const warnings: string[] = [];
+  const log = { info() {}, warn: (_: object, message: string) => void warnings.push(message), error() {} };
+  const started = createEngine({ packDir: compactPackDir, providers: ["tensorrt"], threads: 1, log });
+  await expect(started).rejects.toThrow(/encode\.onnx: no configured provider could open it/);
+  expect(warnings.filter((line) => line.includes("could not open"))).toHaveLength(1);
+});
+
 /** A shaded white ball on noisy grass, narrowed as the frame of a wide video is when it becomes a square. */
 function narrowedBall(): EngineFrame {
   const side = engine.pack.inputSize;
